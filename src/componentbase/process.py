@@ -1,0 +1,94 @@
+"""How each of our processes begins and ends.
+
+A process is `main(argv) -> exit status` with one argument, the path of its configuration (JSON
+of a msgspec Struct). SIGTERM and SIGINT cancel the main coroutine; a clean end is exit status 0.
+Nothing may rely on a clean end: SIGKILL is a normal way to go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import setproctitle
+
+from componentbase import logs
+
+log = logging.getLogger(__name__)
+ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return uvloop's event loop where it is installed, asyncio's otherwise."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def load_config(kind: type[ConfigT], path: Path) -> ConfigT:
+    """Read a configuration file; raises SystemExit with one clear line when it is not valid."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise SystemExit(f"{path}: {error}") from None
+
+
+def run(name: str, log_file: Path | None, main: Callable[[], Awaitable[None]]) -> int:
+    """Run *main* as the process *name* until it ends or a signal asks for the end."""
+    setproctitle.setproctitle(f"podwire: {name}")
+    logs.configure(name, log_file)
+    # What was imported before is never garbage: keep the collector, and copy-on-write, off it.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    loop = new_event_loop()
+    asyncio.set_event_loop(loop)
+    task: asyncio.Task[Any] = loop.create_task(_run_logged(main))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        loop.run_until_complete(task)
+    except asyncio.CancelledError:
+        return 0
+    except OSError as error:
+        log.error("%s", error)
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    finally:
+        loop.close()
+    return 0
+
+
+async def _run_logged(main: Callable[[], Awaitable[None]]) -> None:
+    log.info("started")
+    try:
+        await main()
+    except asyncio.CancelledError:
+        log.info("stopping")
+        raise
+    except OSError:
+        raise
+    except Exception:
+        log.exception("fatal")
+        raise SystemExit(1) from None
+
+
+def become_subreaper() -> None:
+    """Adopt the orphans among this process's descendants (Linux; elsewhere they go to init)."""
+    pr_set_child_subreaper = 36
+    try:
+        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+    except (OSError, AttributeError):
+        log.warning("this system has no subreaper; orphans go to init")

@@ -1,0 +1,70 @@
+"""Supervised tasks: none is lost, none dies in silence.
+
+The one place where a broad except is allowed, and the one place that creates tasks. A task
+that must live as long as its process is *essential*: its death ends the process with a log
+line, and the launcher starts a new one (crashes are normal; half-dead processes are not).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Tasks:
+    """The tasks of one owner, ended together by `close`."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[asyncio.Task[Any], bool] = {}
+        self._failure: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, T], *, name: str, essential: bool = False
+    ) -> asyncio.Task[T]:
+        """Run *coroutine* in the background; a failure is logged, and ends `wait` if essential."""
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._tasks[task] = essential
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        essential = self._tasks.pop(task, False)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            log.error("task %s failed", task.get_name(), exc_info=error)
+        if essential and self._failure is not None and not self._failure.done():
+            reason = error or RuntimeError(f"task {task.get_name()} ended")
+            self._failure.set_exception(reason)
+
+    async def wait(self) -> None:
+        """Wait for ever; raise what ended an essential task."""
+        self._failure = asyncio.get_running_loop().create_future()
+        await self._failure
+
+    async def close(self) -> None:
+        """Cancel every task and wait until each has ended."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+async def guarded(what: str, call: Callable[[], Awaitable[None]]) -> bool:
+    """Await *call*; log a failure and return False, so that a loop of such calls goes on."""
+    try:
+        await call()
+    except Exception:
+        log.exception("%s failed", what)
+        return False
+    return True

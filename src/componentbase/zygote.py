@@ -1,0 +1,176 @@
+"""A warm process that does nothing but fork: how processes start in milliseconds.
+
+A fresh Python process with our imports costs 0.3 s and 21 MB; a fork of a warm one 4 ms and
+2 MB. The zygote has one thread and no event loop, so that a fork is safe at any moment. It
+reads requests from a socket pair, forks, answers with the pid, reaps its children and reports
+how they ended. It ends when its owner's end of the pair closes; its children live on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import select
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgpack
+import setproctitle
+
+log = logging.getLogger(__name__)
+
+Entry = Callable[[list[str]], int]
+_MESSAGE_OCTETS: Final = 256 * 1024
+
+
+class Zygote:
+    """The owner's side: asks for forks, hears of exits.
+
+    Make it before any event loop or thread exists in this process, then `attach` it to the
+    running loop.
+    """
+
+    def __init__(self, entries: Mapping[str, Entry], *, title: str) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            os._exit(_serve(theirs, entries, title))
+        theirs.close()
+        ours.setblocking(False)
+        self.pid = pid
+        self._socket = ours
+        self._waiting: list[asyncio.Future[int]] = []
+        self._on_exit: Callable[[int, int], None] = lambda _pid, _status: None
+        self._on_lost: Callable[[], None] = lambda: None
+
+    def attach(self, on_exit: Callable[[int, int], None], on_lost: Callable[[], None]) -> None:
+        """Report ends of children: *on_exit*(pid, status), status as in subprocess (-N: signal)."""
+        self._on_exit, self._on_lost = on_exit, on_lost
+        asyncio.get_running_loop().add_reader(self._socket, self._readable)
+
+    async def fork(
+        self, entry: str, argv: list[str], *, group: int | None = None, output: Path | None = None
+    ) -> int:
+        """Start *entry* with *argv* in a new process and return its pid.
+
+        *group* is the process group to join (0: a new one; None: the zygote's own). stdout and
+        stderr go to *output*, or stay the zygote's.
+        """
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        request = [entry, argv, group, None if output is None else str(output)]
+        self._socket.send(msgpack.packb(request))
+        return await answer
+
+    def _readable(self) -> None:
+        try:
+            octets = self._socket.recv(_MESSAGE_OCTETS)
+        except BlockingIOError:
+            return
+        except OSError:
+            octets = b""
+        if not octets:
+            self.close()
+            for answer in self._waiting:
+                answer.set_exception(ConnectionResetError("the zygote died"))
+            self._waiting.clear()
+            self._on_lost()
+            return
+        kind, pid, status = msgpack.unpackb(octets)
+        if kind == "forked":
+            self._waiting.pop(0).set_result(pid)
+        else:
+            self._on_exit(pid, status)
+
+    def close(self) -> None:
+        """Let the zygote end; its children live on."""
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+
+
+def _serve(requests: socket.socket, entries: Mapping[str, Entry], title: str) -> int:
+    """Fork on request until the owner hangs up."""
+    setproctitle.setproctitle(f"podwire: {title}")
+    wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    gc.collect()
+    gc.freeze()
+    while True:
+        readable, _, _ = select.select([requests.fileno(), wake_read], [], [])
+        if wake_read in readable:
+            os.read(wake_read, 4096)
+            _reap(requests)
+        if requests.fileno() in readable:
+            octets = requests.recv(_MESSAGE_OCTETS)
+            if not octets:
+                return 0
+            entry, argv, group, output = msgpack.unpackb(octets)
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                os.close(wake_read)
+                os.close(wake_write)
+                requests.close()
+                os._exit(_child(entries[entry], argv, group, output))
+            if group is not None:
+                _join_group(pid, group)
+            _report(requests, "forked", pid, 0)
+
+
+def _reap(requests: socket.socket) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        _report(requests, "exited", pid, os.waitstatus_to_exitcode(status))
+
+
+def _report(requests: socket.socket, kind: str, pid: int, status: int) -> None:
+    try:
+        requests.send(msgpack.packb([kind, pid, status]))
+    except OSError:
+        pass  # The owner is gone; the next read says so.
+
+
+def _join_group(pid: int, group: int) -> None:
+    """Put *pid* into *group*; parent and child both do, so that neither sees it undone."""
+    try:
+        os.setpgid(pid, group)
+    except OSError:
+        pass  # The other side did it, the child is gone, or the group died in between.
+
+
+def _child(entry: Entry, argv: list[Any], group: int | None, output: str | None) -> int:
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    if group is not None:
+        _join_group(0, group)
+    if output is not None:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+    random.seed()
+    try:
+        return entry(argv)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            os.write(2, end.code.encode() + b"\n")
+            return 1
+        return end.code or 0
+    except BaseException:
+        log.exception("process failed")
+        return 1
