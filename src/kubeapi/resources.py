@@ -1,0 +1,73 @@
+"""Names of the API's resources: group, version, plural and kind (upstream: GroupVersionResource).
+
+A `Resource` knows its URL paths and nothing else. What the API server does with each stands in
+`controlplane.apiserver.kinds`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of the API."""
+
+    group: str  # "" is the core group
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """Return `deployments.apps`, or `pods` for the core group, as messages name it."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def list_kind(self) -> str:
+        return f"{self.kind}List"
+
+    def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
+        """Return the URL path; without *name* the collection's, without *namespace* all of it."""
+        parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
+        if namespace:
+            assert self.namespaced, f"{self.plural} are in no namespace"
+            parts += ["namespaces", namespace]
+        parts += [part for part in (self.plural, name, subresource) if part]
+        return "/".join(parts)
+
+
+NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", False)
+NODES: Final = Resource("", "v1", "nodes", "Node", False)
+PODS: Final = Resource("", "v1", "pods", "Pod", True)
+SERVICES: Final = Resource("", "v1", "services", "Service", True)
+CONFIGMAPS: Final = Resource("", "v1", "configmaps", "ConfigMap", True)
+SECRETS: Final = Resource("", "v1", "secrets", "Secret", True)
+SERVICEACCOUNTS: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount", True)
+EVENTS: Final = Resource("", "v1", "events", "Event", True)
+ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
+LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
+DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment", True)
+REPLICASETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet", True)
+
+#: Every resource that this cluster serves.
+ALL: Final = (
+    NAMESPACES,
+    NODES,
+    PODS,
+    SERVICES,
+    CONFIGMAPS,
+    SECRETS,
+    SERVICEACCOUNTS,
+    EVENTS,
+    ENDPOINTSLICES,
+    LEASES,
+    DEPLOYMENTS,
+    REPLICASETS,
+)
