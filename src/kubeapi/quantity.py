@@ -97,7 +97,7 @@ def canonical(text: str | int | float) -> str:
 
 def format(number: Fraction | int, how: Format = Format.DECIMAL_SI) -> str:
     """Return the canonical text of *number*."""
-    if how is Format.BINARY_SI and abs(number) >= 1024:
+    if how is Format.BINARY_SI and not -1024 < number < 1024:
         return _format_binary(math.ceil(number))
     if number == 0:
         return "0"

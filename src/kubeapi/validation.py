@@ -163,7 +163,7 @@ def config_map_key(value: str) -> Messages:
     return wrong
 
 
-def labels(values: Mapping[str, str], path: str) -> list[Cause]:
+def validate_labels(values: Mapping[str, str], path: str) -> list[Cause]:
     """Judge a map of labels."""
     causes = []
     for key, value in values.items():
@@ -172,7 +172,7 @@ def labels(values: Mapping[str, str], path: str) -> list[Cause]:
     return causes
 
 
-def annotations(values: Mapping[str, str], path: str) -> list[Cause]:
+def validate_annotations(values: Mapping[str, str], path: str) -> list[Cause]:
     """Judge a map of annotations: their keys, and their size together."""
     causes = [
         field.invalid(path, key, message)
@@ -184,6 +184,6 @@ def annotations(values: Mapping[str, str], path: str) -> list[Cause]:
     return causes
 
 
-def names(value: str, path: str, rule: Callable[[str], Messages]) -> list[Cause]:
+def validate_name(value: str, path: str, rule: Callable[[str], Messages]) -> list[Cause]:
     """Judge *value* by *rule* and say what is wrong as causes."""
     return [field.invalid(path, value, message) for message in rule(value)]
