@@ -1,0 +1,116 @@
+"""The command line: one module a command, imported only when it is typed.
+
+What a user did wrong is a `UsageError`: one line on stderr that says what to do, exit status 2;
+what failed although it was asked rightly is a `CommandFailed`: one line, exit status 1.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from podwire.cluster.layout import DEFAULT_NAME, UsageError
+
+
+class CommandFailed(Exception):
+    """The command could not do its work; the text says why."""
+
+
+#: Command -> module and attribute.
+COMMANDS: Final[Mapping[str, str]] = {
+    "up": "podwire.cli.up:up",
+    "down": "podwire.cli.down:down",
+    "status": "podwire.cli.status:status",
+    "kubeconfig": "podwire.cli.kubeconfig:kubeconfig",
+    "node": "podwire.cli.node:node",
+    "process": "podwire.cli.node:process",
+    "get": "podwire.cli.objects:get",
+    "apply": "podwire.cli.objects:apply",
+    "delete": "podwire.cli.objects:delete",
+    "logs": "podwire.cli.objects:logs",
+    "ping": "podwire.cli.ping:ping",
+    "capture": "podwire.cli.capture:capture",
+    "routes": "podwire.cli.tables:routes",
+    "neigh": "podwire.cli.tables:neigh",
+    "fdb": "podwire.cli.tables:fdb",
+    "links": "podwire.cli.tables:links",
+    "services": "podwire.cli.tables:services",
+    "conntrack": "podwire.cli.tables:conntrack",
+    "demo": "podwire.cli.demo:demo",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        target = COMMANDS.get(name)
+        if target is None:
+            return None
+        module, attribute = target.split(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="podwire", message="podwire %(version)s")
+def root() -> None:
+    """Podwire: a Kubernetes cluster with a real wire, in processes on this machine.
+
+    \b
+    podwire up                               start a cluster of three nodes
+    export KUBECONFIG=$(podwire kubeconfig)  use your own kubectl
+    podwire node kill node-2                 and watch what happens
+    podwire down                             stop everything
+    """
+
+
+def cluster_option(function: Any) -> Any:
+    """Add `--name`, the cluster that a command acts on."""
+    return click.option(
+        "--name",
+        "cluster_name",
+        default=DEFAULT_NAME,
+        envvar="PODWIRE_CLUSTER",
+        show_default=True,
+        help="The cluster.",
+    )(function)
+
+
+def output_option(function: Any) -> Any:
+    """Add `-o json` to a command that prints data."""
+    return click.option(
+        "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True
+    )(function)
+
+
+def main() -> None:
+    """Run the command line; every error is one line and an exit status."""
+    try:
+        root(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except UsageError as error:
+        click.echo(f"podwire: {error}", err=True)
+        sys.exit(2)
+    except CommandFailed as error:
+        click.echo(f"podwire: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()  # The reader of our output left, as `head` does.
+        sys.exit(1)

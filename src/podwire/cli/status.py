@@ -1,0 +1,130 @@
+"""`podwire status`: every process of a cluster, pods included."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from componentbase import clock
+from podwire.cli import CommandFailed, cluster_option, output_option
+from podwire.cluster.layout import Layout, UsageError
+from podwire.launcher import client, session
+
+_TITLE = "podwire: "
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One process."""
+
+    name: str
+    pid: int | None
+    state: str
+    restarts: int | None
+    uptime_s: float
+    memory_kib: int  # proportional set size
+
+
+@click.command()
+@cluster_option
+@output_option
+@click.option("--pods/--no-pods", default=False, help="Show the processes of pods, too.")
+def status(cluster_name: str, output: str, pods: bool) -> None:
+    """Show every process with pid, state, restarts, age and memory.
+
+    \b
+    Example: podwire status --pods
+    """
+    paths = Layout.of(cluster_name)
+    cluster = paths.read_cluster()
+    known = session.read(paths.session_file)
+    members = session.members(known) if known is not None else []
+    if not members:
+        raise CommandFailed(f"cluster {cluster_name!r} is not running; start it: podwire up")
+    rows = _rows(paths, members)
+    if output == "json":
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    shown = rows if pods else [row for row in rows if not row.name.startswith("pod ")]
+    table = Table(box=box.SIMPLE_HEAD, title_justify="left")
+    for column in ("PROCESS", "PID", "STATE", "RESTARTS", "AGE", "MEMORY"):
+        table.add_column(column, justify="left" if column in ("PROCESS", "STATE") else "right")
+    for row in shown:
+        style = {"running": "", "sleeping": ""}.get(row.state, "bold red")
+        table.add_row(
+            row.name,
+            "-" if row.pid is None else str(row.pid),
+            f"[{style}]{row.state}[/]" if style else row.state,
+            "-" if row.restarts is None else str(row.restarts),
+            f"{row.uptime_s:.0f}s",
+            f"{row.memory_kib / 1024:.1f} MiB",
+        )
+    console = Console()
+    console.print(table)
+    pod_count = sum(row.name.startswith("pod ") for row in rows)
+    total = sum(row.memory_kib for row in rows) / 1024
+    click.echo(
+        f"cluster {cluster.name}: {len(rows)} processes, {pod_count} of them pods, "
+        f"{total:.0f} MiB together; API {cluster.api_url}"
+    )
+
+
+def _rows(paths: Layout, members: list[psutil.Process]) -> list[Row]:
+    try:
+        supervised = client.call(paths, "status")["processes"]
+    except UsageError as error:
+        click.echo(f"podwire: {error}", err=True)
+        supervised = []
+    by_pid: dict[int, dict[str, Any]] = {row["pid"]: row for row in supervised if row["pid"]}
+    rows = list(_living(members, by_pid))
+    for row in supervised:
+        if not row["pid"]:
+            rows.append(Row(row["name"], None, row["state"], row["restarts"], 0.0, 0))
+    return sorted(rows, key=lambda row: _order(row.name))
+
+
+def _living(members: Iterable[psutil.Process], by_pid: dict[int, dict[str, Any]]) -> Iterable[Row]:
+    now = clock.wall()
+    for process in members:
+        try:
+            title = " ".join(process.cmdline()).strip()
+            state = process.status()
+            age = now - process.create_time()
+            memory = _proportional_kib(process.pid)
+        except psutil.Error:
+            continue
+        row = by_pid.get(process.pid)
+        name = row["name"] if row else title.removeprefix(_TITLE)
+        shown = "paused" if state == psutil.STATUS_STOPPED else "running"
+        yield Row(name, process.pid, shown, row["restarts"] if row else None, age, memory)
+
+
+def _proportional_kib(pid: int) -> int:
+    """Return the process's share of memory: its own pages, and its part of shared ones."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    for line in text.splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    return 0
+
+
+def _order(name: str) -> tuple[int, int, str]:
+    """Sort launcher and control plane first, then nodes by number, then pods."""
+    if name.startswith("pod "):
+        return (3, 0, name)
+    head = name.split("/")[0].split(" ")[0]
+    if head.startswith("node-") and head[5:].isdigit():
+        return (2, int(head[5:]), name)
+    return (0 if "launcher" in name else 1, 0, name)

@@ -1,0 +1,172 @@
+"""`podwire up`: make a cluster, start it in the background, return when every node is Ready."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from podwire.cli import CommandFailed, cluster_option
+from podwire.cli.readiness import Readiness
+from podwire.cluster import blocks, make
+from podwire.cluster.layout import DEFAULT_NAME, NODES_MAX, Cluster, Layout, UsageError
+from podwire.launcher import session
+from podwire.launcher.client import running_session
+
+_READY_TIMEOUT_S: Final = 60.0
+_READY_TIMEOUT_PER_NODE_S: Final = 2.0
+_POLL_S: Final = 0.05
+
+
+@click.command()
+@cluster_option
+@click.option(
+    "--nodes", type=click.IntRange(1, NODES_MAX), default=3, show_default=True, help="Nodes."
+)
+@click.option(
+    "--timings",
+    type=click.Choice(["lab", "kubernetes"]),
+    default="lab",
+    show_default=True,
+    help="lab: upstream's timers, ten times faster.",
+)
+@click.option("--network", type=click.Choice(["flannel"]), default="flannel", show_default=True)
+@click.option("--node-cpu", default="4", show_default=True, help="Capacity of each node.")
+@click.option("--node-memory", default="8Gi", show_default=True, help="Capacity of each node.")
+def up(
+    cluster_name: str, nodes: int, timings: str, network: str, node_cpu: str, node_memory: str
+) -> None:
+    """Start a cluster in the background.
+
+    \b
+    Example: podwire up --nodes 5
+    """
+    start(
+        cluster_name,
+        lambda block: Cluster(
+            name=cluster_name,
+            nodes=nodes,
+            block=block,
+            timings=timings,
+            network=network,
+            node_cpu=node_cpu,
+            node_memory=node_memory,
+        ),
+        Console(stderr=True),
+    )
+    name = "" if cluster_name == DEFAULT_NAME else f" --name {cluster_name}"
+    click.echo(
+        f"\n  export KUBECONFIG=$(podwire kubeconfig{name})\n"
+        f"  kubectl get nodes -o wide\n"
+        f"\nWithout kubectl: podwire get nodes{name}.  Stop it all: podwire down{name}"
+    )
+
+
+def start(name: str, describe: Callable[[int], Cluster], console: Console) -> Layout:
+    """Start the cluster that *describe* returns for a free address block; wait until Ready.
+
+    Raises UsageError when it is up already, CommandFailed when it does not become Ready.
+    """
+    began = time.monotonic()
+    paths = Layout.of(name)
+    if running_session(paths) is not None:
+        option = "" if name == DEFAULT_NAME else f" --name {name}"
+        raise UsageError(
+            f"cluster {name!r} is up already; podwire status{option} shows it, "
+            f"podwire down{option} stops it"
+        )
+    block, holder = _claim_block(paths)
+    cluster = describe(block)
+    paths.session_file.unlink(missing_ok=True)
+    paths.launcher_socket.unlink(missing_ok=True)
+    make.make(cluster, paths)
+    launcher_pid = _fork_launcher(cluster, paths, holder)
+    _wait_ready(cluster, paths, launcher_pid, console)
+    console.print(
+        f"Cluster [bold]{name}[/bold] is up: {cluster.nodes} "
+        f"node{'s' if cluster.nodes > 1 else ''} Ready in {time.monotonic() - began:.1f} s."
+    )
+    return paths
+
+
+def _claim_block(paths: Layout) -> tuple[int, socket.socket]:
+    """Return the block the cluster had before if its state was kept, else a free one."""
+    if paths.cluster_file.exists():
+        block = paths.read_cluster().block
+        holder = blocks.claim_block(block)
+        if holder is not None:
+            return block, holder
+        if paths.store.exists():
+            raise UsageError(
+                f"the addresses 127.0.{block}.x of cluster {paths.directory.name!r} are in use by "
+                "another cluster or program; stop that first, or remove this one: podwire down"
+            )
+    elif paths.directory.exists() and any(paths.directory.iterdir()):
+        raise UsageError(
+            f"{paths.directory} exists and is not a cluster of ours; "
+            "move it away, or choose another --name"
+        )
+    return blocks.claim()
+
+
+def _fork_launcher(cluster: Cluster, paths: Layout, holder: socket.socket) -> int:
+    # Imported here, before the fork: every process of the cluster shares these pages.
+    from podwire.launcher.entries import ENTRIES
+    from podwire.launcher.run import daemonize_and_run
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(daemonize_and_run(cluster, paths, dict(ENTRIES)))
+    holder.close()  # The cluster's processes hold it now.
+    return pid
+
+
+def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Console) -> None:
+    timeout_s = _READY_TIMEOUT_S + _READY_TIMEOUT_PER_NODE_S * cluster.nodes
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        nodes = progress.add_task("nodes Ready", total=cluster.nodes)
+        try:
+            asyncio.run(
+                _poll(Readiness(paths), cluster, (progress, nodes), launcher_pid, timeout_s)
+            )
+        except (TimeoutError, CommandFailed) as error:
+            known = session.read(paths.session_file)
+            if known is not None:
+                session.kill(known)
+            reason = str(error) or f"not every node became Ready within {timeout_s:.0f} s"
+            raise CommandFailed(
+                f"{reason}; everything is stopped again, the logs are in {paths.directory / 'logs'}"
+            ) from None
+
+
+async def _poll(
+    readiness: Readiness,
+    cluster: Cluster,
+    bar: tuple[Progress, TaskID],
+    launcher_pid: int,
+    timeout_s: float,
+) -> None:
+    progress, task = bar
+    async with asyncio.timeout(timeout_s):
+        while (ready := await readiness.nodes_ready()) < cluster.nodes:
+            progress.update(task, completed=ready)
+            if os.waitpid(launcher_pid, os.WNOHANG)[0]:
+                raise CommandFailed("the launcher ended")
+            await asyncio.sleep(_POLL_S)
+    await readiness.close()

@@ -1,0 +1,1 @@
+"""A cluster on this machine, at rest: its directory, certificates, addresses, configurations."""

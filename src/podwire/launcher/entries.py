@@ -1,0 +1,23 @@
+"""What the cluster's zygote can fork. Importing this module is what makes it warm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import controlplane.apiserver.__main__
+import controlplane.controllermanager.__main__
+import controlplane.scheduler.__main__
+import nodeagent.__main__
+import nodeagent.datapath.__main__
+import podruntime.__main__
+from componentbase.zygote import Entry
+
+ENTRIES: Final[Mapping[str, Entry]] = {
+    "apiserver": controlplane.apiserver.__main__.main,
+    "controllermanager": controlplane.controllermanager.__main__.main,
+    "scheduler": controlplane.scheduler.__main__.main,
+    "podruntime": podruntime.__main__.main,
+    "datapath": nodeagent.datapath.__main__.main,
+    "nodeagent": nodeagent.__main__.main,
+}

@@ -1,0 +1,252 @@
+"""The launcher process: carries out what the supervisor decides and what a person asks.
+
+Signals go to process groups: all processes of a node, pods included, are one group, so that a
+node dies, freezes and thaws as one, in one system call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import math
+import os
+import signal
+from collections.abc import Callable
+from typing import Any, Final
+
+from componentbase import clock, process, rpc
+from componentbase.tasks import Tasks
+from componentbase.zygote import Zygote
+from podwire.cluster import plan
+from podwire.cluster.layout import Cluster, Layout
+from podwire.launcher import session
+from podwire.launcher.supervisor import Managed, State, Supervisor
+
+log = logging.getLogger(__name__)
+
+_EVENTS_MAX: Final = 10_000
+_GROUP_POLL_S: Final = 0.005
+
+
+def daemonize_and_run(cluster: Cluster, paths: Layout, entries: dict[str, Any]) -> int:
+    """Run the launcher in a session of its own; called in a fresh fork of `podwire up`."""
+    os.setsid()
+    os.umask(0o077)
+    null = os.open(os.devnull, os.O_RDWR)
+    output = os.open(paths.log("output"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for source, target in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    session.write(paths.session_file)
+    process.become_subreaper()
+    zygote = Zygote(entries, title=f"{cluster.name} zygote")
+    launcher = Launcher(cluster, paths, zygote)
+    return process.run(f"{cluster.name} launcher", paths.log("launcher"), launcher.run)
+
+
+class Launcher:
+    """One cluster's processes, and the socket through which a person acts on them."""
+
+    def __init__(self, cluster: Cluster, paths: Layout, zygote: Zygote) -> None:
+        self._cluster, self._paths, self._zygote = cluster, paths, zygote
+        self._supervisor = Supervisor(plan.processes(cluster))
+        self._groups: dict[str, int] = {}  # node -> process group
+        self._events: list[dict[str, Any]] = []
+        self._look_again = asyncio.Event()
+        self._acting = asyncio.Lock()  # Starting and killing must not interleave.
+        self._ended: dict[int, int] = {}  # Exits that overtook the answer to their fork.
+
+    async def run(self) -> None:
+        """Start everything and keep it running until cancelled."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, self._reap_orphans)
+        self._zygote.attach(self._exited, self._zygote_lost)
+        server = rpc.Server(
+            self._paths.launcher_socket,
+            {
+                "status": self._status,
+                "node": self._act_on_node,
+                "process": self._act_on_process,
+                "events": self._list_events,
+            },
+        )
+        await server.start()
+        tasks = Tasks()
+        tasks.spawn(self._supervise(), name="supervise", essential=True)
+        try:
+            await tasks.wait()
+        finally:
+            await tasks.close()
+            await server.close()
+
+    async def _supervise(self) -> None:
+        while True:
+            self._look_again.clear()
+            async with self._acting:
+                for managed in self._supervisor.due(clock.monotonic()):
+                    await self._start(managed)
+            wait_s = self._supervisor.deadline() - clock.monotonic()
+            try:
+                async with asyncio.timeout(None if math.isinf(wait_s) else max(0.0, wait_s)):
+                    await self._look_again.wait()
+            except TimeoutError:
+                pass
+
+    async def _start(self, managed: Managed) -> None:
+        planned = managed.plan
+        group = None
+        if planned.node is not None:
+            self._paths.node(planned.node).mkdir(mode=0o700, exist_ok=True)
+            group = self._living_group(planned.node)
+        pid = await self._zygote.fork(
+            planned.role,
+            [str(self._paths.config(planned.file_name))],
+            group=group,
+            output=self._paths.log(planned.file_name),
+        )
+        if planned.node is not None and group == 0:
+            self._groups[planned.node] = pid
+        self._supervisor.started(managed, pid, clock.monotonic())
+        self._note("restarted" if managed.restarts else "started", planned.name)
+        if pid in self._ended:
+            self._exited(pid, self._ended.pop(pid))
+
+    def _living_group(self, node: str) -> int:
+        """Return the node's process group, or 0 (make one) when nothing of the node lives."""
+        group = self._groups.get(node, 0)
+        if group and not _group_lives(group):
+            return 0
+        return group
+
+    def _exited(self, pid: int, status: int) -> None:
+        managed = self._supervisor.exited(pid, clock.monotonic())
+        if managed is None:
+            self._ended[pid] = status
+            return
+        how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        log.info("%s (pid %d) ended: %s", managed.plan.name, pid, how)
+        if managed.state is not State.KILLED:
+            self._note("died", managed.plan.name)
+        self._look_again.set()
+
+    def _reap_orphans(self) -> None:
+        """Reap pods whose podruntime died: as subreaper this process inherits them."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid != self._zygote.pid:
+                self._exited_orphan(pid, os.waitstatus_to_exitcode(status))
+
+    def _exited_orphan(self, pid: int, status: int) -> None:
+        if any(managed.pid == pid for managed in self._supervisor.processes()):
+            self._exited(pid, status)
+
+    def _zygote_lost(self) -> None:
+        """Without its zygote the launcher can start nothing: end, loudly; the cluster goes on."""
+        log.error("the zygote died: supervision ends; podwire down and podwire up start afresh")
+        raise SystemExit(1)
+
+    def _note(self, what: str, subject: str) -> None:
+        self._events.append({"at": clock.wall(), "what": what, "subject": subject})
+        del self._events[:-_EVENTS_MAX]
+
+    async def _list_events(self, _connection: rpc.Connection, _params: rpc.Params) -> Any:
+        return self._events
+
+    async def _status(self, _connection: rpc.Connection, _params: rpc.Params) -> Any:
+        now = clock.monotonic()
+        return {
+            "processes": [
+                {
+                    "name": managed.plan.name,
+                    "role": managed.plan.role,
+                    "node": managed.plan.node,
+                    "pid": managed.pid,
+                    "state": managed.state.value,
+                    "restarts": managed.restarts,
+                    "uptime_s": now - managed.started_at if managed.pid else 0.0,
+                }
+                for managed in self._supervisor.processes()
+            ],
+            "groups": self._groups,
+        }
+
+    async def _act_on_node(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
+        node, action = str(params["name"]), str(params["action"])
+        managed = list(self._supervisor.of_node(node))
+        if not managed:
+            raise rpc.RpcError("NotFound", f"there is no node {node}")
+        group = functools.partial(self._signal_group, node)
+        return await self._act(action, node, managed, group)
+
+    async def _act_on_process(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
+        name, action = str(params["name"]), str(params["action"])
+        managed = self._supervisor.get(name)
+        if managed is None:
+            known = ", ".join(process.plan.name for process in self._supervisor.processes()[:6])
+            raise rpc.RpcError("NotFound", f"there is no process {name}; there are {known}, …")
+
+        async def send(number: signal.Signals) -> None:
+            if managed.pid is not None:
+                os.kill(managed.pid, number)
+
+        return await self._act(action, name, [managed], send)
+
+    async def _act(
+        self, action: str, subject: str, processes: list[Managed], send: Callable[..., Any]
+    ) -> str:
+        """Do *action* to *processes*; `send` delivers one signal to all of them."""
+        async with self._acting:
+            alive = any(managed.pid is not None for managed in processes)
+            match action:
+                case "kill":
+                    if not alive:
+                        raise rpc.RpcError("FailedPrecondition", f"{subject} is already dead")
+                    for managed in processes:
+                        self._supervisor.kill(managed)
+                    self._note("killed", subject)
+                    await send(signal.SIGKILL)
+                case "start":
+                    if alive:
+                        raise rpc.RpcError("FailedPrecondition", f"{subject} is running")
+                    for managed in processes:
+                        self._supervisor.revive(managed, clock.monotonic())
+                    self._note("start", subject)
+                    self._look_again.set()
+                case "pause" | "resume":
+                    if not alive:
+                        raise rpc.RpcError("FailedPrecondition", f"{subject} is not running")
+                    pausing = action == "pause"
+                    await send(signal.SIGSTOP if pausing else signal.SIGCONT)
+                    for managed in processes:
+                        change = self._supervisor.pause if pausing else self._supervisor.resume
+                        change(managed)
+                    self._note(f"{action}d", subject)
+                case _:
+                    raise rpc.RpcError("InvalidArgument", f"no action {action}")
+        return subject
+
+    async def _signal_group(self, node: str, number: signal.Signals) -> None:
+        group = self._groups.get(node)
+        if group is None:
+            return
+        try:
+            os.killpg(group, number)
+        except ProcessLookupError:
+            return
+        if number is signal.SIGKILL:
+            while _group_lives(group):
+                await asyncio.sleep(_GROUP_POLL_S)
+            del self._groups[node]
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
