@@ -1,0 +1,246 @@
+"""TCP segments (RFC 9293 §3.1) with the options of today: MSS, window scale, SACK, timestamps.
+
+Options: RFC 9293 §3.2 (end, no-op, MSS), RFC 7323 (window scale, timestamps), RFC 2018 (SACK).
+Unknown options are skipped; an option with an impossible length makes the segment malformed.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+from netstack.wire import checksum
+from netstack.wire.ipv4 import PROTOCOL_TCP
+from netstack.wire.malformed import MalformedPacket
+
+HEADER_OCTETS: Final = 20
+OPTIONS_OCTETS_MAX: Final = 40
+WINDOW_SCALE_MAX: Final = 14
+SACK_BLOCKS_MAX: Final = 4
+
+#: Ports, sequence, acknowledgment, data offset and flags, window, checksum, urgent pointer.
+HEADER: Final = struct.Struct("!HHIIHHHH")
+
+
+class Flag(enum.IntFlag):
+    """Control bits."""
+
+    FIN = 0x01
+    SYN = 0x02
+    RST = 0x04
+    PSH = 0x08
+    ACK = 0x10
+    URG = 0x20
+    ECE = 0x40
+    CWR = 0x80
+
+
+FLAGS_MASK: Final = 0xFF
+
+
+class OptionKind(enum.IntEnum):
+    """Option kinds that are read."""
+
+    END = 0
+    NO_OPERATION = 1
+    MSS = 2
+    WINDOW_SCALE = 3
+    SACK_PERMITTED = 4
+    SACK = 5
+    TIMESTAMPS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a segment says besides its header; None or empty when it does not say."""
+
+    mss: int | None = None
+    window_scale: int | None = None
+    sack_permitted: bool = False
+    sack: tuple[tuple[int, int], ...] = ()
+    timestamps: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        assert self.mss is None or 0 <= self.mss <= 0xFFFF
+        assert self.window_scale is None or 0 <= self.window_scale < 256
+        assert len(self.sack) <= SACK_BLOCKS_MAX
+
+    @classmethod
+    def parse(cls, octets: bytes | memoryview) -> Options:
+        mss = window_scale = timestamps = None
+        sack_permitted = False
+        sack: tuple[tuple[int, int], ...] = ()
+        for kind, value in _split(bytes(octets)):
+            if kind == OptionKind.MSS and len(value) == 2:
+                mss = int.from_bytes(value, "big")
+            elif kind == OptionKind.WINDOW_SCALE and len(value) == 1:
+                window_scale = value[0]
+            elif kind == OptionKind.SACK_PERMITTED and not value:
+                sack_permitted = True
+            elif kind == OptionKind.SACK and len(value) % 8 == 0:
+                sack = tuple(struct.iter_unpack("!II", value))
+            elif kind == OptionKind.TIMESTAMPS and len(value) == 8:
+                timestamps = struct.unpack("!II", value)
+        return cls(
+            mss=mss,
+            window_scale=window_scale,
+            sack_permitted=sack_permitted,
+            sack=sack,
+            timestamps=timestamps,
+        )
+
+    def emit(self) -> bytes:
+        """Return the octets, padded to whole 32-bit words in the places Linux pads them."""
+        octets = b""
+        if self.mss is not None:
+            octets += struct.pack("!BBH", OptionKind.MSS, 4, self.mss)
+        if self.sack_permitted:
+            octets += b"\x04\x02" if self.timestamps else b"\x01\x01\x04\x02"
+        elif self.timestamps:
+            octets += b"\x01\x01"
+        if self.timestamps:
+            octets += struct.pack("!BBII", OptionKind.TIMESTAMPS, 10, *self.timestamps)
+        if self.window_scale is not None:
+            octets += struct.pack("!BBBB", 1, OptionKind.WINDOW_SCALE, 3, self.window_scale)
+        if self.sack:
+            octets += struct.pack("!BBBB", 1, 1, OptionKind.SACK, 2 + 8 * len(self.sack))
+            octets += b"".join(struct.pack("!II", *block) for block in self.sack)
+        return octets
+
+
+_NO_OPTIONS: Final = Options()
+
+
+def _split(octets: bytes) -> list[tuple[int, bytes]]:
+    """Return kind and value of each option up to the end of the list."""
+    options: list[tuple[int, bytes]] = []
+    position = 0
+    while position < len(octets) and octets[position] != OptionKind.END:
+        kind = octets[position]
+        if kind == OptionKind.NO_OPERATION:
+            position += 1
+            continue
+        length = octets[position + 1] if position + 1 < len(octets) else 0
+        if length < 2 or position + length > len(octets):
+            raise MalformedPacket(f"tcp: option {kind} has an impossible length")
+        options.append((kind, octets[position + 2 : position + length]))
+        position += length
+    return options
+
+
+class TcpView:
+    """Octets that claim to be a TCP segment."""
+
+    __slots__ = ("octets",)
+
+    def __init__(self, octets: bytes | memoryview) -> None:
+        if len(octets) < HEADER_OCTETS:
+            raise MalformedPacket(f"tcp: {len(octets)} octets, need {HEADER_OCTETS}")
+        self.octets = octets
+
+    @property
+    def source_port(self) -> int:
+        return self.octets[0] << 8 | self.octets[1]
+
+    @property
+    def destination_port(self) -> int:
+        return self.octets[2] << 8 | self.octets[3]
+
+    @property
+    def sequence(self) -> int:
+        return int.from_bytes(self.octets[4:8], "big")
+
+    @property
+    def acknowledgment(self) -> int:
+        return int.from_bytes(self.octets[8:12], "big")
+
+    @property
+    def header_length(self) -> int:
+        return self.octets[12] >> 4 << 2
+
+    @property
+    def flags(self) -> int:
+        return self.octets[13]
+
+    @property
+    def window(self) -> int:
+        return self.octets[14] << 8 | self.octets[15]
+
+    @property
+    def checksum(self) -> int:
+        return self.octets[16] << 8 | self.octets[17]
+
+    @property
+    def payload(self) -> bytes | memoryview:
+        return self.octets[self.header_length :]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tcp:
+    """A TCP segment that makes sense."""
+
+    source_port: int
+    destination_port: int
+    sequence: int
+    acknowledgment: int = 0
+    flags: Flag
+    window: int = 0
+    options: Options = _NO_OPTIONS
+    payload: bytes = b""
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.source_port <= 0xFFFF
+        assert 0 <= self.destination_port <= 0xFFFF
+        assert 0 <= self.sequence < 1 << 32
+        assert 0 <= self.acknowledgment < 1 << 32
+        assert 0 <= self.window <= 0xFFFF
+
+    @classmethod
+    def parse(cls, view: TcpView, source: IPv4Address, destination: IPv4Address) -> Tcp:
+        length = len(view.octets)
+        if not HEADER_OCTETS <= view.header_length <= length:
+            raise MalformedPacket("tcp: impossible data offset")
+        pseudo = checksum.pseudo_header(source.packed, destination.packed, PROTOCOL_TCP, length)
+        if not checksum.holds(pseudo + checksum.add(view.octets)):
+            raise MalformedPacket("tcp: wrong checksum")
+        return cls(
+            source_port=view.source_port,
+            destination_port=view.destination_port,
+            sequence=view.sequence,
+            acknowledgment=view.acknowledgment,
+            flags=Flag(view.flags),
+            window=view.window,
+            options=Options.parse(view.octets[HEADER_OCTETS : view.header_length]),
+            payload=bytes(view.payload),
+        )
+
+    def emit(self, source: IPv4Address, destination: IPv4Address) -> bytes:
+        options = self.options.emit()
+        assert len(options) <= OPTIONS_OCTETS_MAX
+        offset_and_flags = HEADER_OCTETS + len(options) << 10 | self.flags
+        length = HEADER_OCTETS + len(options) + len(self.payload)
+        total = (
+            checksum.pseudo_header(source.packed, destination.packed, PROTOCOL_TCP, length)
+            + self.source_port
+            + self.destination_port
+            + self.sequence
+            + self.acknowledgment
+            + offset_and_flags
+            + self.window
+            + checksum.add(options)
+            + checksum.add(self.payload)
+        )
+        header = HEADER.pack(
+            self.source_port,
+            self.destination_port,
+            self.sequence,
+            self.acknowledgment,
+            offset_and_flags,
+            self.window,
+            checksum.finish(total),
+            0,
+        )
+        return header + options + self.payload
