@@ -1,0 +1,178 @@
+"""The pod's end of a veth: a Unix SEQPACKET connection to the node's datapath.
+
+A pod outlives its datapath: when the socket closes, the client connects again, for ever, and the
+pod's connections do not notice more than some lost frames. A full socket drops and counts, as a
+full transmit ring does; nothing is queued here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import msgpack
+
+from componentbase.unix import socket_path
+from netdev import framing
+from netdev.framing import MESSAGE_OCTETS_MAX, MalformedBatch, Octets
+
+log = logging.getLogger(__name__)
+
+_RETRY_FIRST_S: Final = 0.02
+_RETRY_MAX_S: Final = 0.5
+_DRAIN_MESSAGES: Final = 16
+_SEND_BUFFER_OCTETS: Final = 1024 * 1024
+#: One buffer for every veth of the process: it is empty again before the loop goes on.
+_buffer = bytearray(MESSAGE_OCTETS_MAX)
+
+
+class VethDrop(StrEnum):
+    """Why a frame did not cross."""
+
+    DISCONNECTED = "disconnected"
+    RING_FULL = "ring-full"
+    TOO_LONG = "too-long"
+    MALFORMED = "malformed"
+
+
+def new_socket() -> socket.socket:
+    """Return a non-blocking SEQPACKET socket with room for a window of frames."""
+    veth = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    veth.setblocking(False)
+    veth.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_OCTETS)
+    return veth
+
+
+class VethClient:
+    """Carries frames between a network stack and the datapath at *path*.
+
+    *on_frames* gets the frames of one message, in order, as slices that stay valid.
+    *on_up* is called after every (re)connection, before any frame is received.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        interface: str,
+        on_frames: Callable[[list[memoryview]], None],
+        *,
+        on_up: Callable[[], None] | None = None,
+    ) -> None:
+        self._path, self._interface = path, interface
+        self._on_frames, self._on_up = on_frames, on_up
+        self._socket: socket.socket | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._retry_s = _RETRY_FIRST_S
+        self._closed = False
+        self.connected = False
+        self.rx_packets = self.tx_packets = 0
+        self.drops: Counter[VethDrop] = Counter()
+
+    def start(self) -> None:
+        """Connect now and from now on, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._connect()
+
+    def close(self) -> None:
+        """Disconnect and stay so."""
+        self._closed = True
+        if self._retry is not None:
+            self._retry.cancel()
+        self._drop_socket()
+
+    def send(self, frames: Sequence[Octets]) -> None:
+        """Send *frames* in order; what the socket does not take now is dropped and counted."""
+        if self._socket is None or not self.connected:
+            self.drops[VethDrop.DISCONNECTED] += len(frames)
+            return
+        for stride, part in framing.runs(frames):
+            if stride > framing.FRAME_OCTETS_MAX:
+                self.drops[VethDrop.TOO_LONG] += len(part)
+                continue
+            try:
+                self._socket.sendmsg((stride.to_bytes(2, "big"), *part))
+            except BlockingIOError:
+                self.drops[VethDrop.RING_FULL] += len(part)
+            except OSError:
+                self.drops[VethDrop.DISCONNECTED] += len(part)
+                self._reconnect()
+                return
+            else:
+                self.tx_packets += len(part)
+
+    def _connect(self) -> None:
+        self._retry = None
+        veth = new_socket()
+        try:
+            with socket_path(self._path) as address:
+                veth.connect(address)
+            veth.send(msgpack.packb({"interface": self._interface}))
+        except OSError:  # Nobody listens yet, or its backlog is full.
+            veth.close()
+            self._connect_later()
+            return
+        self._socket = veth
+        self._loop.add_reader(veth, self._readable)
+
+    def _connect_later(self) -> None:
+        if not self._closed:
+            self._retry = self._loop.call_later(self._retry_s, self._connect)
+            self._retry_s = min(self._retry_s * 2, _RETRY_MAX_S)
+
+    def _drop_socket(self) -> None:
+        self.connected = False
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _reconnect(self) -> None:
+        self._drop_socket()
+        self._connect_later()
+
+    def _readable(self) -> None:
+        for _ in range(_DRAIN_MESSAGES):
+            veth = self._socket
+            if veth is None:
+                return
+            try:
+                octets = veth.recv_into(_buffer)
+            except BlockingIOError:
+                return
+            except OSError:
+                octets = 0
+            if octets == 0:
+                self._reconnect()
+                return
+            self._receive(bytes(memoryview(_buffer)[:octets]))
+
+    def _receive(self, message: bytes) -> None:
+        if not self.connected:
+            self._hello_answered(message)
+            return
+        try:
+            frames = framing.split_batch(memoryview(message))
+        except MalformedBatch:
+            self.drops[VethDrop.MALFORMED] += 1
+            return
+        self.rx_packets += len(frames)
+        self._on_frames(frames)
+
+    def _hello_answered(self, message: bytes) -> None:
+        try:
+            answer = msgpack.unpackb(message)
+        except (ValueError, msgpack.UnpackException):
+            answer = None
+        if not isinstance(answer, dict) or not answer.get("ok"):
+            self._reconnect()  # The link is not known yet: the nodeagent is about to add it.
+            return
+        self.connected = True
+        self._retry_s = _RETRY_FIRST_S
+        if self._on_up is not None:
+            self._on_up()
