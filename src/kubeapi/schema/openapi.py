@@ -1,0 +1,233 @@
+"""OpenAPI v3: the index and one document per group and version (upstream: kube-openapi handler3).
+
+Made for readers such as kubectl (`explain`, client-side `apply`, `--server-side`) from the same
+table that validation uses. A document holds the components its resources refer to, with their
+descriptions, and the paths with the parameters clients look for: kubectl decides by
+`fieldValidation` on PATCH whether the server validates. Responses name their schema only for
+what a client decodes; error responses are left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from kubeapi.objects import Object
+from kubeapi.resources import ALL, Resource
+from kubeapi.schema.types import definition, definition_name, read_table
+
+RELEASE: Final = "v1.32.0"
+
+_MEDIA_TYPES: Final = ("application/json", "application/yaml")
+_PATCH_MEDIA_TYPES: Final = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+)
+_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1"
+
+
+def _group_path(group: str, version: str) -> str:
+    return f"apis/{group}/{version}" if group else f"api/{version}"
+
+
+def openapi_v3_paths(resources: Sequence[Resource] = ALL) -> Object:
+    """Return the index: for each group and version the URL of its document."""
+    served = {(r.group, r.version): None for r in resources}
+    return {
+        "paths": {
+            _group_path(group, version): {
+                "serverRelativeURL": f"/openapi/v3/{_group_path(group, version)}"
+                f"?hash={_hash(group, version, resources)}"
+            }
+            for group, version in sorted(served)
+        }
+    }
+
+
+def _hash(group: str, version: str, resources: Sequence[Resource]) -> str:
+    """Return a text that changes when the document would."""
+    named = sorted(r.plural for r in resources if (r.group, r.version) == (group, version))
+    return hashlib.sha256("/".join([RELEASE, group, version, *named]).encode()).hexdigest().upper()
+
+
+def openapi_v3_document(
+    group: str, version: str, resources: Sequence[Resource] = ALL
+) -> Object | None:
+    """Return the document of a group and version; None when none of *resources* is in it."""
+    mine = [r for r in resources if (r.group, r.version) == (group, version)]
+    if not mine:
+        return None
+    paths: Object = {}
+    for resource in mine:
+        paths |= _paths(resource)
+    roots = [f"{_META}.DeleteOptions", f"{_META}.Status", f"{_META}.Patch"]
+    roots += [_definition_of(resource) for resource in mine]
+    roots += [f"{_definition_of(resource)}List" for resource in mine]
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": RELEASE},
+        "paths": paths,
+        "components": {"schemas": _components(roots)},
+    }
+
+
+def _definition_of(resource: Resource) -> str:
+    name = definition_name(resource.api_version, resource.kind)
+    assert name is not None, f"{resource} is no built-in kind"
+    return name
+
+
+# --- components ------------------------------------------------------------------------------
+
+
+@functools.cache
+def _descriptions() -> dict[str, msgspec.Raw]:
+    return msgspec.json.decode(read_table("descriptions.json.gz"), type=dict[str, msgspec.Raw])
+
+
+def _components(roots: Iterable[str]) -> Object:
+    """Return the schemas of *roots* and of all that they refer to."""
+    found: Object = {}
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = _component(name, waiting)
+    return dict(sorted(found.items()))
+
+
+def _component(name: str, waiting: list[str]) -> Object:
+    text, fields = msgspec.json.decode(_descriptions()[name])
+    entry = definition(name)
+    result: Object = {"description": text} if text else {}
+    result |= _converted(entry, waiting)
+    if "properties" in entry:
+        result["properties"] = {
+            field: _described(_converted(schema, waiting), fields.get(field))
+            for field, schema in entry["properties"].items()
+        }
+    return result
+
+
+def _described(schema: Object, text: str | None) -> Object:
+    return {"description": text, **schema} if text else schema
+
+
+#: Formats that OpenAPI says with alternatives.
+_ALTERNATIVES: Final[dict[str, Object]] = {
+    "quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]},
+    "int-or-string": {
+        "format": "int-or-string",
+        "oneOf": [{"type": "integer"}, {"type": "string"}],
+    },
+}
+
+
+def _converted(schema: dict[str, Any], waiting: list[str]) -> Object:
+    """Return *schema* in v3's form, noting in *waiting* which definitions it refers to."""
+    special = _ALTERNATIVES.get(schema.get("format", ""))
+    if special is not None:
+        return dict(special)
+    result: Object = {}
+    for key, value in schema.items():
+        match key:
+            case "properties":
+                continue
+            case "$ref":
+                waiting.append(value)
+                # A reference beside other keywords has to be wrapped: OpenAPI 3.0 ignores them.
+                result["allOf"] = [{"$ref": f"#/components/schemas/{value}"}]
+            case "items" | "additionalProperties":
+                result[key] = _converted(value, waiting)
+            case _:
+                result[key] = value
+    return result
+
+
+# --- paths -----------------------------------------------------------------------------------
+
+
+def _paths(resource: Resource) -> Object:
+    collection, item = resource.path(), f"{resource.path()}/{{name}}"
+    found: Object = {}
+    if resource.namespaced:
+        found[collection] = {"get": _operation(resource, "list"), "parameters": _LIST_PARAMETERS}
+        collection = resource.path("{namespace}")
+        item = f"{collection}/{{name}}"
+    in_path = [_parameter("namespace", "path")] if resource.namespaced else []
+    found[collection] = {
+        "get": {**_operation(resource, "list"), "parameters": _LIST_PARAMETERS},
+        "post": _operation(resource, "post", writes=True),
+        "delete": _operation(resource, "deletecollection"),
+        "parameters": in_path,
+    }
+    found[item] = {
+        "get": _operation(resource, "get"),
+        "put": _operation(resource, "put", writes=True),
+        "patch": _operation(resource, "patch", writes=True),
+        "delete": _operation(resource, "delete"),
+        "parameters": [_parameter("name", "path"), *in_path],
+    }
+    return found
+
+
+def _parameter(name: str, where: str = "query", type: str = "string") -> Object:
+    schema = {"type": type, "uniqueItems": True}
+    if where == "path":
+        return {"name": name, "in": where, "required": True, "schema": schema}
+    return {"name": name, "in": where, "schema": schema}
+
+
+_LIST_PARAMETERS: Final = [
+    _parameter("allowWatchBookmarks", type="boolean"),
+    _parameter("continue"),
+    _parameter("fieldSelector"),
+    _parameter("labelSelector"),
+    _parameter("limit", type="integer"),
+    _parameter("resourceVersion"),
+    _parameter("timeoutSeconds", type="integer"),
+    _parameter("watch", type="boolean"),
+]
+_WRITE_PARAMETERS: Final = [
+    _parameter("dryRun"),
+    _parameter("fieldManager"),
+    _parameter("fieldValidation"),
+    _parameter("pretty"),
+]
+
+
+def _operation(resource: Resource, action: str, *, writes: bool = False) -> Object:
+    ours = _definition_of(resource)
+    answer = {
+        "list": f"{ours}List",
+        "delete": f"{_META}.Status",
+        "deletecollection": f"{_META}.Status",
+    }.get(action, ours)
+    operation: Object = {
+        "operationId": f"{action}{resource.group.partition('.')[0].capitalize()}"
+        f"{resource.version.capitalize()}{resource.kind}",
+        "responses": {"200": {"description": "OK", "content": _content(answer, _MEDIA_TYPES)}},
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": {
+            "group": resource.group,
+            "version": resource.version,
+            "kind": resource.kind,
+        },
+    }
+    if writes:
+        operation["parameters"] = _WRITE_PARAMETERS
+        body, media = (
+            (f"{_META}.Patch", _PATCH_MEDIA_TYPES) if action == "patch" else (ours, _MEDIA_TYPES)
+        )
+        operation["requestBody"] = {"content": _content(body, media), "required": True}
+    return operation
+
+
+def _content(name: str, media_types: Sequence[str]) -> Object:
+    schema = {"schema": {"$ref": f"#/components/schemas/{name}"}}
+    return dict.fromkeys(media_types, schema)
