@@ -86,9 +86,11 @@ def _rows(paths: Layout, members: list[psutil.Process]) -> list[Row]:
         supervised = []
     by_pid: dict[int, dict[str, Any]] = {row["pid"]: row for row in supervised if row["pid"]}
     rows = list(_living(members, by_pid))
-    for row in supervised:
-        if not row["pid"]:
-            rows.append(Row(row["name"], None, row["state"], row["restarts"], 0.0, 0))
+    rows += [
+        Row(row["name"], None, row["state"], row["restarts"], 0.0, 0)
+        for row in supervised
+        if not row["pid"]
+    ]
     return sorted(rows, key=lambda row: _order(row.name))
 
 

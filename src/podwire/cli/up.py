@@ -166,7 +166,11 @@ async def _poll(
     async with asyncio.timeout(timeout_s):
         while (ready := await readiness.nodes_ready()) < cluster.nodes:
             progress.update(task, completed=ready)
-            if os.waitpid(launcher_pid, os.WNOHANG)[0]:
+            if _ended(launcher_pid):
                 raise CommandFailed("the launcher ended")
             await asyncio.sleep(_POLL_S)
     await readiness.close()
+
+
+def _ended(child: int) -> bool:
+    return os.waitpid(child, os.WNOHANG)[0] != 0

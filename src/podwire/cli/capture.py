@@ -1,0 +1,129 @@
+"""`podwire capture`: what crosses a node's or a pod's interface, as pcapng."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import click
+
+from componentbase import rpc
+from netdev.pcapng import PcapngWriter
+from podwire.cli import CommandFailed, cluster_option, netlink
+from podwire.cli.places import Place, place_of_pod
+from podwire.cluster.layout import Layout, UsageError, node_name
+
+_FLUSH_EVERY_S: Final = 0.5
+
+
+@click.command()
+@cluster_option
+@click.option("--node", "nodes", multiple=True, help="A node; again for more. Default: all nodes.")
+@click.option("--interface", "-i", default="eth0", show_default=True, help="eth0, cni0, flannel.1.")
+@click.option("--pod", metavar="[NAMESPACE/]NAME", help="A pod's own interface instead.")
+@click.option("--write", "-w", "target", default="-", help="File to write; - is standard output.")
+@click.option("--count", "-c", type=click.IntRange(1), help="Stop after so many packets.")
+@click.option("--duration", type=click.FloatRange(min=0.0), help="Stop after so many seconds.")
+@click.option("--snaplen", "-s", type=click.IntRange(64, 65535), default=65535, show_default=True)
+def capture(
+    cluster_name: str,
+    nodes: tuple[str, ...],
+    interface: str,
+    pod: str | None,
+    target: str,
+    count: int | None,
+    duration: float | None,
+    snaplen: int,
+) -> None:
+    """Write the frames of an interface as pcapng, until Ctrl-C.
+
+    \b
+    podwire capture --node node-1 -w node-1.pcapng
+    podwire capture --pod web-0 -w - | wireshark -k -i -
+    """
+    if target == "-" and sys.stdout.isatty():
+        raise UsageError(
+            "standard output is a terminal: name a file with -w, or pipe into Wireshark"
+        )
+    paths = Layout.of(cluster_name)
+    cluster = paths.read_cluster()
+    if pod is not None:
+        places = [place_of_pod(paths, pod)]
+    else:
+        names = nodes or tuple(node_name(number) for number in range(1, cluster.nodes + 1))
+        places = [Place(name, interface, name) for name in names]
+    with _stream(target) as stream:
+        recorder = _Recorder(PcapngWriter(stream, snaplen=snaplen), stream, count)
+        asyncio.run(_capture(paths, places, recorder, snaplen=snaplen, duration_s=duration))
+    click.echo(f"{recorder.packets} packets captured", err=True)
+
+
+@contextmanager
+def _stream(target: str) -> Iterator[BinaryIO]:
+    if target == "-":
+        yield sys.stdout.buffer
+        return
+    try:
+        with Path(target).open("wb") as file:
+            yield file
+    except OSError as error:
+        raise UsageError(f"{target}: {error.strerror}") from None
+
+
+class _Recorder:
+    """Writes what the datapaths tell until enough packets are there."""
+
+    def __init__(self, writer: PcapngWriter, stream: BinaryIO, count: int | None) -> None:
+        self._writer, self._stream, self._count = writer, stream, count
+        self.packets = 0
+        self.enough = asyncio.Event()
+
+    def listen(self, place: Place) -> Any:
+        def on_tell(_connection: rpc.Connection, _method: str, params: rpc.Params) -> None:
+            for at_ns, interface, direction, octets in params["items"]:
+                if self.enough.is_set():
+                    return
+                shown = f"{place.label} {interface}"
+                self._writer.packet(at_ns, shown, octets, direction=direction)
+                self.packets += 1
+                if self.packets == self._count:
+                    self.enough.set()
+
+        return on_tell
+
+    async def flush_now_and_then(self) -> None:
+        while not self.enough.is_set():
+            self._stream.flush()
+            try:
+                async with asyncio.timeout(_FLUSH_EVERY_S):
+                    await self.enough.wait()
+            except TimeoutError:
+                continue
+
+
+async def _capture(
+    paths: Layout,
+    places: list[Place],
+    recorder: _Recorder,
+    *,
+    snaplen: int,
+    duration_s: float | None,
+) -> None:
+    clients = [await netlink.connect(paths, p.node, recorder.listen(p)) for p in places]
+    try:
+        for place, client in zip(places, clients, strict=True):
+            await client.call("capture_open", {"interface": place.interface, "snaplen": snaplen})
+        click.echo(f"capturing on {', '.join(p.describe() for p in places)}; Ctrl-C ends", err=True)
+        async with asyncio.timeout(duration_s):
+            await recorder.flush_now_and_then()
+    except (TimeoutError, asyncio.CancelledError):
+        pass  # The end that was asked for.
+    except rpc.RpcError as error:
+        raise CommandFailed(error.message) from None
+    finally:
+        for client in clients:
+            await client.close()

@@ -1,0 +1,124 @@
+"""`podwire ping`: ICMP echo between any two pods or nodes, over the emulated wire."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+from typing import Any
+
+import click
+
+from componentbase import rpc
+from podwire.cli import CommandFailed, cluster_option, netlink
+from podwire.cli.places import find_pod
+from podwire.cluster.layout import Layout, UsageError, node_number
+
+
+@click.command()
+@click.argument("source", metavar="SOURCE")
+@click.argument("target", metavar="TARGET")
+@click.option("--count", "-c", type=click.IntRange(1, 1000), default=3, show_default=True)
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0.01), default=1.0)
+@cluster_option
+def ping(source: str, target: str, count: int, timeout_s: float, cluster_name: str) -> None:
+    """Ping TARGET (a pod, node or address) from SOURCE (a pod or node).
+
+    \b
+    podwire ping node-1 web-5c9d7-abcde
+    podwire ping default/a kube-system/b
+    """
+    paths = Layout.of(cluster_name)
+    paths.read_cluster()
+    address = _address_of(paths, target)
+    if _is_node(source):
+        ok = _ping_from_node(paths, source, address, count=count, timeout_s=timeout_s)
+    else:
+        ok = _ping_from_pod(paths, source, address, count=count, timeout_s=timeout_s)
+    sys.exit(0 if ok else 1)
+
+
+def _is_node(text: str) -> bool:
+    try:
+        node_number(text)
+    except UsageError:
+        return False
+    return True
+
+
+def _address_of(paths: Layout, target: str) -> str:
+    if target.replace(".", "").isdigit():
+        return target
+    if _is_node(target):
+        return paths.read_cluster().underlay_address(node_number(target))
+    address = find_pod(paths, target).get("status", {}).get("podIP")
+    if not address:
+        raise CommandFailed(f"pod {target} has no address yet: it is not running")
+    return str(address)
+
+
+def _ping_from_node(
+    paths: Layout, node: str, address: str, *, count: int, timeout_s: float
+) -> bool:
+    click.echo(f"PING {address} from {node}")
+    params = {"address": address, "count": count, "timeout_s": timeout_s}
+    replies: list[dict[str, Any]] = netlink.run(
+        paths,
+        node,
+        lambda client: client.call("ping", params, timeout_s=count * (timeout_s + 1) + 5),
+    )
+    times_ms = []
+    for reply in replies:
+        if reply["rtt_s"] is None:
+            click.echo(f"no answer for icmp_seq={reply['sequence']}")
+            continue
+        times_ms.append(1000 * reply["rtt_s"])
+        click.echo(
+            f"64 bytes from {address}: icmp_seq={reply['sequence']} time={times_ms[-1]:.3f} ms"
+        )
+    lost = 100 * (1 - len(times_ms) / len(replies))
+    click.echo(
+        f"{len(replies)} packets transmitted, {len(times_ms)} received, {lost:.0f}% packet loss"
+    )
+    if times_ms:
+        spread = f"{min(times_ms):.3f}/{statistics.fmean(times_ms):.3f}/{max(times_ms):.3f}"
+        click.echo(f"rtt min/avg/max = {spread} ms")
+    return bool(times_ms)
+
+
+def _ping_from_pod(
+    paths: Layout, source: str, address: str, *, count: int, timeout_s: float
+) -> bool:
+    pod = find_pod(paths, source)
+    node, uid = pod["spec"].get("nodeName"), pod["metadata"]["uid"]
+    if not node:
+        raise CommandFailed(f"pod {source} is not on a node yet")
+
+    async def execute() -> dict[str, Any]:
+        client = await rpc.Client.connect(paths.node(node) / "cri.sock")
+        try:
+            containers = await client.call("ListContainers")
+            running = [
+                container["id"]
+                for container in containers
+                if container["labels"].get("io.kubernetes.pod.uid") == uid
+                and container["state"] == "CONTAINER_RUNNING"
+            ]
+            if not running:
+                raise CommandFailed(f"pod {source} has no running container")
+            command = ["ping", "-c", str(count), "-W", str(timeout_s), address]
+            limit_s = count * (timeout_s + 1) + 5
+            request = {"container_id": running[0], "cmd": command, "timeout_s": limit_s}
+            answer: dict[str, Any] = await client.call("ExecSync", request, timeout_s=limit_s + 5)
+            return answer
+        finally:
+            await client.close()
+
+    try:
+        answer = asyncio.run(execute())
+    except (OSError, rpc.RpcError) as error:
+        raise CommandFailed(f"the podruntime of {node} does not answer: {error}") from None
+    for part in ("stdout", "stderr"):
+        text = answer[part]
+        click.echo(text.decode() if isinstance(text, bytes) else text, nl=False)
+    return bool(answer["exit_code"] == 0)

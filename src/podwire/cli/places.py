@@ -1,0 +1,58 @@
+"""Where a pod is: its node, its interface's name there, its address."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from kubeapi.client import RestClient, Unreachable
+from kubeapi.objects import Object
+from kubeapi.resources import PODS
+from kubeapi.status import StatusError
+from podwire.cli import CommandFailed, netlink
+from podwire.cluster.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An interface on a node; *label* is what captures call it."""
+
+    node: str
+    interface: str
+    label: str
+
+    def describe(self) -> str:
+        return f"{self.node} {self.interface}"
+
+
+def find_pod(paths: Layout, text: str) -> Object:
+    """Return the pod called `[NAMESPACE/]NAME`; raises CommandFailed when there is none."""
+    namespace, _, name = text.rpartition("/")
+
+    async def get() -> Object:
+        client = RestClient.from_kubeconfig(paths.kubeconfig, user_agent="podwire")
+        try:
+            return await client.get(PODS, name, namespace or "default")
+        finally:
+            await client.close()
+
+    paths.read_cluster()
+    try:
+        return asyncio.run(get())
+    except StatusError as error:
+        raise CommandFailed(error.message) from None
+    except Unreachable as error:
+        raise CommandFailed(f"the API server does not answer: {error}") from None
+
+
+def place_of_pod(paths: Layout, text: str) -> Place:
+    """Return where the pod's frames pass: its port on its node's bridge."""
+    pod = find_pod(paths, text)
+    node = pod["spec"].get("nodeName")
+    address = pod.get("status", {}).get("podIP")
+    if not node or not address:
+        raise CommandFailed(f"pod {text} has no address yet: it is not running")
+    for link in netlink.ask(paths, node, "link_list"):
+        if str(link.get("address", "")).split("/")[0] == address and link.get("kind") == "veth":
+            return Place(node, link["name"], text)
+    raise CommandFailed(f"{node} has no interface for {text} ({address})")

@@ -1,0 +1,1 @@
+"""`make demo`: a failover that one can watch, with one readable timeline."""

@@ -1,0 +1,329 @@
+"""The house rules that no off-the-shelf tool checks, read from the syntax trees.
+
+Every message says what to do instead. An exception to a rule is a line in a table below, with
+its reason; there is no other way around.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SOURCE: Final = ROOT / "src"
+
+LINES_PER_FUNCTION_MAX: Final = 70
+LINES_PER_FUNCTION_MEDIAN: Final = 10
+LINES_PER_FUNCTION_P90: Final = 35
+LINES_PER_MODULE_MAX: Final = 500
+LINES_PER_MODULE_MEDIAN: Final = 200
+POSITIONAL_MAX: Final = 5
+NESTING_MAX: Final = 3
+
+#: Modules that may see asyncio, sockets or clocks, by the end of their path or their folder.
+#: Everything else decides and does no I/O. Each line says why the room is a shell.
+SHELLS: Final = {
+    "__main__.py": "where a process begins",
+    "run.py": "the shell of its room",
+    "componentbase/": "clock, tasks and calls are what it is for",
+    "kubeapi/client/": "a client of a server",
+    "netdev/": "where frames meet the world",
+    "podwire/": "the command line and the launcher act on processes",
+}
+
+#: Rooms whose modules are cores: the shell law is checked in them. A room is listed when all
+#: of its I/O lives in shells named above.
+CORES: Final = ("netstack/",)
+
+#: Where `Any` is at home: what was decoded from outside and has no type of ours yet.
+ANY_ALLOWED: Final = {
+    "componentbase/": "messages and callbacks of any type pass through",
+    "kubeapi/": "API objects are maps of anything; `Object` is their one name",
+    "podwire/": "prints what other processes answer",
+}
+
+BROAD_EXCEPT_ALLOWED: Final = (
+    "componentbase/tasks.py",
+    "componentbase/process.py",
+    "componentbase/zygote.py",
+)
+IO_MODULES: Final = {
+    "asyncio",
+    "socket",
+    "select",
+    "selectors",
+    "subprocess",
+    "threading",
+    "uvloop",
+    "aiohttp",
+}
+WALL_CLOCKS: Final = {
+    ("time", "time"),
+    ("time", "monotonic"),
+    ("time", "sleep"),
+    ("datetime", "now"),
+}
+UNFINISHED: Final = re.compile(r"\b(TODO|FIXME|X{3}|NotImplementedError)\b")
+VAGUE_NAMES: Final = {"utils", "util", "common", "helpers", "helper", "core", "misc"}
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def modules() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "src/*.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.split()
+    return [ROOT / name for name in listed if (ROOT / name).exists()]
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+def functions(path: Path) -> Iterator[FunctionNode]:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def length(node: FunctionNode) -> int:
+    assert node.end_lineno is not None
+    return node.end_lineno - node.lineno + 1
+
+
+def in_rooms(path: Path, rooms: object) -> bool:
+    name = name_of(path)
+    assert isinstance(rooms, dict | tuple)
+    return any(name.startswith(room) or name.endswith("/" + room) for room in rooms)
+
+
+MODULES: Final = modules()
+
+
+def rule(advice: str) -> Callable[[Callable[[Path], object]], Callable[[], None]]:
+    """Make a test of a check that returns what offends in one module."""
+
+    def make(check: Callable[[Path], object]) -> Callable[[], None]:
+        def test() -> None:
+            offenders = {name_of(path): found for path in MODULES if (found := check(path))}
+            assert not offenders, advice
+
+        return test
+
+    return make
+
+
+@rule("open the module with what it is for")
+def test_module_opens_with_its_purpose(path: Path) -> object:
+    return bool(path.read_text().strip()) and not ast.get_docstring(tree_of(path))
+
+
+@rule("cut it by role")
+def test_module_is_short(path: Path) -> object:
+    lines = len(path.read_text().splitlines())
+    return lines if lines > LINES_PER_MODULE_MAX else None
+
+
+@rule("cut these functions by what they do")
+def test_functions_are_short(path: Path) -> object:
+    return {f.name: length(f) for f in functions(path) if length(f) > LINES_PER_FUNCTION_MAX}
+
+
+@rule("make the later ones keyword-only, or a value of them")
+def test_functions_take_few_positional_parameters(path: Path) -> object:
+    return {f.name: n for f in functions(path) if (n := _positional(f)) > POSITIONAL_MAX}
+
+
+def _positional(function: FunctionNode) -> int:
+    if any(
+        word in ast.unparse(d) for d in function.decorator_list for word in ("click", "command")
+    ):
+        return 0  # Click hands options by name to a function of its own making.
+    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+    return len([name for name in names if name not in ("self", "cls")])
+
+
+@rule("return early, or give the inner block a name of its own")
+def test_nesting_is_shallow(path: Path) -> object:
+    return {f.name: depth for f in functions(path) if (depth := _depth(f.body)) > NESTING_MAX}
+
+
+def _depth(body: list[ast.stmt]) -> int:
+    return max((_depth_of(statement) for statement in body), default=0)
+
+
+def _depth_of(statement: ast.stmt) -> int:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return 0
+    if isinstance(statement, ast.If) and _is_elif(statement.orelse):
+        return max(1 + _depth(statement.body), _depth(statement.orelse))
+    inner = [getattr(statement, part, []) for part in ("body", "orelse", "finalbody")]
+    inner += [handler.body for handler in getattr(statement, "handlers", [])]
+    inner += [case.body for case in getattr(statement, "cases", [])]
+    if not any(inner):
+        return 0
+    # `try`, `with` and `match` read flat: only loops and conditions go deeper.
+    flat = isinstance(statement, ast.Try | ast.With | ast.AsyncWith | ast.Match)
+    return (0 if flat else 1) + max(_depth(block) for block in inner)
+
+
+def _is_elif(orelse: list[ast.stmt]) -> bool:
+    return len(orelse) == 1 and isinstance(orelse[0], ast.If)
+
+
+@rule("name what can go wrong; componentbase.tasks catches the rest")
+def test_no_broad_except(path: Path) -> object:
+    if name_of(path) in BROAD_EXCEPT_ALLOWED:
+        return None
+    return [
+        node.lineno
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
+    ]
+
+
+@rule("finish it, or say it in docs/parity.md")
+def test_nothing_is_left_for_later(path: Path) -> object:
+    return [n for n, line in enumerate(path.read_text().splitlines(), 1) if UNFINISHED.search(line)]
+
+
+@rule("name it after the thing, as Kubernetes or Linux does")
+def test_names_say_something(path: Path) -> object:
+    return {part.removesuffix(".py") for part in path.relative_to(SOURCE).parts} & VAGUE_NAMES
+
+
+@rule("take it as an argument; the room's run.py does the I/O")
+def test_cores_know_no_io(path: Path) -> object:
+    if not in_rooms(path, CORES) or in_rooms(path, SHELLS):
+        return None
+    return set(_imports(tree_of(path))) & IO_MODULES or list(_clock_reads(tree_of(path)))
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+def _clock_reads(tree: ast.Module) -> Iterator[int]:
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and (node.value.id, node.attr) in WALL_CLOCKS
+        ):
+            yield node.lineno
+
+
+@rule("name the type; kubeapi.objects.Object is the name of a decoded API object")
+def test_no_any_where_types_are_known(path: Path) -> object:
+    if in_rooms(path, ANY_ALLOWED):
+        return None
+    return [
+        node.lineno
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Name) and node.id == "Any"
+    ]
+
+
+@rule("use a dict (it keeps order) or sort: one seed, one history")
+def test_cores_do_not_iterate_over_sets(path: Path) -> object:
+    if not in_rooms(path, CORES):
+        return None
+    loops = (n for n in ast.walk(tree_of(path)) if isinstance(n, ast.For | ast.comprehension))
+    return [loop.iter.lineno for loop in loops if isinstance(loop.iter, ast.Set | ast.SetComp)]
+
+
+def test_functions_are_short_on_the_whole() -> None:
+    lengths = sorted(length(f) for path in MODULES for f in functions(path))
+    assert statistics.median(lengths) <= LINES_PER_FUNCTION_MEDIAN
+    assert lengths[int(0.9 * len(lengths))] <= LINES_PER_FUNCTION_P90
+
+
+def test_modules_are_short_on_the_whole() -> None:
+    lengths = [len(path.read_text().splitlines()) for path in MODULES if path.name != "__init__.py"]
+    assert statistics.median(lengths) <= LINES_PER_MODULE_MEDIAN
+
+
+def test_every_module_is_reached() -> None:
+    """A module that nobody imports and nobody starts is dead."""
+    imported: dict[str, None] = {}
+    for path in MODULES:
+        package = path.relative_to(SOURCE).parent.as_posix().replace("/", ".")
+        for name in _imported_names(tree_of(path), package):
+            imported[name] = None
+    texts = "".join(path.read_text() for path in MODULES)  # Registries name modules as texts.
+    dead = []
+    for path in MODULES:
+        dotted = name_of(path).removesuffix(".py").replace("/", ".")
+        if (
+            path.name in ("__init__.py", "__main__.py")
+            or dotted in imported
+            or f'"{dotted}' in texts
+        ):
+            continue
+        dead.append(dotted)
+    assert not dead, "delete them, or use them"
+
+
+def _imported_names(tree: ast.Module, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                base = package.split(".")[: len(package.split(".")) - node.level + 1]
+                module = ".".join([*base, *([module] if module else [])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def test_tests_mirror_the_source() -> None:
+    """`tests/a/b/test_c.py` tests `src/a/b/c.py`, or the room `src/a/b/c/` or `src/a/b/`."""
+    lost = []
+    for test in sorted((ROOT / "tests").rglob("test_*.py")):
+        parts = test.relative_to(ROOT / "tests").parts
+        if parts[0] in ("tidy", "cluster"):
+            continue
+        folder = SOURCE.joinpath(*parts[:-1])
+        if not folder.is_dir():
+            lost.append(test.relative_to(ROOT).as_posix())
+    assert not lost, "move each beside the room that it tests"
+
+
+def test_no_generated_or_foreign_files() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    endings = (".pyc", ".pcapng", ".log", ".db", ".sock")
+    assert not [name for name in listed.stdout.split() if name.endswith(endings)]
+
+
+def test_documents_link_to_files_that_exist() -> None:
+    broken: list[str] = []
+    for page in itertools.chain(
+        ROOT.glob("*.md"), (ROOT / "docs").rglob("*.md"), SOURCE.rglob("*.md")
+    ):
+        targets = re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text())
+        broken += [f"{page}: {target}" for target in targets if not (page.parent / target).exists()]
+    assert not broken
