@@ -1,0 +1,176 @@
+"""The Node object of this node (upstream: pkg/kubelet/nodestatus/setters.go).
+
+Capacity is what the configuration says: the emulated machine has no cgroups of its own. Pressure
+conditions are posted and always False for the same reason.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from componentbase.clock import rfc3339
+from kubeapi.objects import Object, set_condition
+
+KUBELET_VERSION: Final = "v1.32.0-podwire"
+_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+_NOT_READY_PREFIX: Final = "container runtime network not ready: NetworkReady=false "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFacts:
+    """What a node says about itself once and for all."""
+
+    name: str
+    internal_ip: str
+    kubelet_port: int
+    cpu: str
+    memory: str
+    pods_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What the Ready condition depends on."""
+
+    runtime: bool
+    network: bool
+
+    def condition(self) -> Object:
+        """Return the Ready condition in upstream's words."""
+        messages = []
+        if not self.runtime:
+            messages.append("container runtime is down")
+        if not self.network:
+            messages.append(
+                f"{_NOT_READY_PREFIX}reason:NetworkPluginNotReady message:Network plugin returns "
+                "error: cni plugin not initialized"
+            )
+        if messages:
+            text = ", ".join(messages)
+            return _condition("Ready", "False", "KubeletNotReady", text)
+        return _condition("Ready", "True", "KubeletReady", "kubelet is posting ready status")
+
+
+def _condition(kind: str, status: str, reason: str, message: str) -> Object:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def architecture() -> str:
+    """Return Go's name of this machine's architecture."""
+    machine = platform.machine()
+    return _ARCHITECTURES.get(machine, machine)
+
+
+def node_labels(facts: NodeFacts) -> dict[str, str]:
+    """Return the labels that a kubelet puts on its Node."""
+    return {
+        "beta.kubernetes.io/arch": architecture(),
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": architecture(),
+        "kubernetes.io/hostname": facts.name,
+        "kubernetes.io/os": "linux",
+    }
+
+
+def new_node(facts: NodeFacts) -> Object:
+    """Return the Node with which this node registers."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": facts.name, "labels": node_labels(facts)},
+        "spec": {},
+    }
+
+
+def node_status(facts: NodeFacts, readiness: Readiness, before: Object, now: float) -> Object:
+    """Return the whole status; heartbeats are *now* (Unix seconds)."""
+    resources = {
+        "cpu": facts.cpu,
+        "ephemeral-storage": "100Gi",
+        "memory": facts.memory,
+        "pods": str(facts.pods_max),
+    }
+    return {
+        "addresses": [
+            {"type": "InternalIP", "address": facts.internal_ip},
+            {"type": "Hostname", "address": facts.name},
+        ],
+        "capacity": resources,
+        "allocatable": resources,
+        "conditions": _conditions(readiness, before, now),
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": facts.kubelet_port}},
+        "nodeInfo": _node_info(),
+    }
+
+
+def _conditions(readiness: Readiness, before: Object, now: float) -> list[Object]:
+    conditions: list[Object] = [dict(item) for item in before.get("conditions") or ()]
+    text = rfc3339(now)
+    for condition in (
+        _condition(
+            "MemoryPressure",
+            "False",
+            "KubeletHasSufficientMemory",
+            "kubelet has sufficient memory available",
+        ),
+        _condition(
+            "DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"
+        ),
+        _condition(
+            "PIDPressure",
+            "False",
+            "KubeletHasSufficientPID",
+            "kubelet has sufficient PID available",
+        ),
+        readiness.condition(),
+    ):
+        set_condition(conditions, {**condition, "lastHeartbeatTime": text}, text)
+    return conditions
+
+
+def same_status(one: Object, other: Object) -> bool:
+    """Tell whether two statuses differ in heartbeats only (upstream: nodeStatusHasChanged)."""
+
+    def still(status: Object) -> Object:
+        conditions = [
+            {name: text for name, text in item.items() if name != "lastHeartbeatTime"}
+            for item in status.get("conditions") or ()
+        ]
+        return {**status, "conditions": conditions}
+
+    return still(one) == still({name: other.get(name) for name in one})
+
+
+def _node_info() -> Object:
+    return {
+        "architecture": architecture(),
+        "bootID": _first_line("/proc/sys/kernel/random/boot_id"),
+        "containerRuntimeVersion": "podruntime://0.1.0",
+        "kernelVersion": os.uname().release,
+        "kubeProxyVersion": "",
+        "kubeletVersion": KUBELET_VERSION,
+        "machineID": _first_line("/etc/machine-id"),
+        "operatingSystem": "linux",
+        "osImage": _os_image(),
+        "systemUUID": _first_line("/etc/machine-id"),
+    }
+
+
+def _first_line(path: str) -> str:
+    try:
+        return Path(path).read_text().partition("\n")[0]
+    except OSError:
+        return ""
+
+
+def _os_image() -> str:
+    try:
+        lines = Path("/etc/os-release").read_text().splitlines()
+    except OSError:
+        return platform.system()
+    names = [line.partition("=")[2].strip('"') for line in lines if line.startswith("PRETTY_NAME=")]
+    return names[0] if names else platform.system()

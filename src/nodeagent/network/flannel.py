@@ -1,0 +1,116 @@
+"""flannel with its VXLAN backend, as kube-flannel runs it (`--kube-subnet-mgr`).
+
+Nodes learn of each other from annotations of Node objects; a node's lease is its podCIDR. Per
+remote node there are exactly one route (its podCIDR via its `.0`, on-link on flannel.1), one
+permanent neighbour (`.0` has the remote VTEP's MAC) and one FDB entry (that MAC is behind the
+remote public IP): nothing is learned, nothing is flooded. Upstream: flannel
+pkg/backend/vxlan/vxlan_network.go. Deviations: the VXLAN port is IANA's 4789, flannel's default
+being Linux' 8472, and the VTEP's MAC follows from the node's name instead of being random, so it
+survives any restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from typing import Final
+
+import msgspec
+
+from kubeapi.objects import Object, annotations_of
+from nodeagent.network.provider import NodeIdentity, TableEntry
+
+PREFIX: Final = "flannel.alpha.coreos.com/"
+DEVICE: Final = "flannel.1"
+VNI: Final = 1
+PORT: Final = 4789
+#: 1500 less outer IPv4 (20), UDP (8), VXLAN (8) and inner Ethernet (14).
+MTU: Final = 1450
+
+
+class _BackendData(msgspec.Struct, frozen=True, rename={"vni": "VNI", "vtep_mac": "VtepMAC"}):
+    vni: int
+    vtep_mac: str
+
+
+def vtep_mac(node_name: str) -> str:
+    """Return the MAC of a node's VTEP: unicast, locally administered, a function of its name."""
+    octets = bytearray(hashlib.sha256(f"{DEVICE} {node_name}".encode()).digest()[:6])
+    octets[0] = octets[0] & 0xFE | 0x02
+    return ":".join(f"{octet:02x}" for octet in octets)
+
+
+class Flannel:
+    """The provider named `flannel`."""
+
+    mtu = MTU
+
+    def __init__(self, node: NodeIdentity) -> None:
+        self._node = node
+        self._mac = vtep_mac(node.name)
+
+    def annotations(self) -> dict[str, str]:
+        """Publish what other nodes need to reach this one."""
+        data = msgspec.json.encode(_BackendData(VNI, self._mac)).decode()
+        return {
+            f"{PREFIX}backend-type": "vxlan",
+            f"{PREFIX}backend-data": data,
+            f"{PREFIX}public-ip": self._node.internal_ip,
+            f"{PREFIX}kube-subnet-manager": "true",
+        }
+
+    def own_entries(self, pod_cidr: IPv4Network) -> list[TableEntry]:
+        """Return the VTEP and the addresses of this node."""
+        node = self._node
+        bridge = f"{pod_cidr[1]}/{pod_cidr.prefixlen}"
+        vtep: Object = {
+            "name": DEVICE,
+            "vni": VNI,
+            "mac": self._mac,
+            "local": node.internal_ip,
+            "port": PORT,
+            "mtu": MTU,
+        }
+        underlay = f"{node.internal_ip}/{node.underlay_prefix}"
+        return [
+            ("vtep", vtep),
+            ("address", {"address": underlay, "device": "eth0"}),
+            ("address", {"address": bridge, "device": "cni0"}),
+            ("address", {"address": f"{pod_cidr[0]}/32", "device": DEVICE}),
+        ]
+
+    def remote_entries(self, node: Object) -> list[TableEntry]:
+        """Return the route, the neighbour and the FDB entry of a remote node."""
+        lease = _lease_of(node)
+        if lease is None:
+            return []
+        subnet, public_ip, mac = lease
+        via = str(subnet[0])
+        route: Object = {"destination": str(subnet), "device": DEVICE, "via": via, "onlink": True}
+        neighbour: Object = {"address": via, "device": DEVICE, "mac": mac, "state": "PERMANENT"}
+        return [
+            ("fdb", {"mac": mac, "device": DEVICE, "remote": public_ip}),
+            ("neighbour", neighbour),
+            ("route", route),
+        ]
+
+
+def _lease_of(node: Object) -> tuple[IPv4Network, str, str] | None:
+    """Return (podCIDR, public IP, VTEP MAC) of *node*, or None while it is no VXLAN peer of ours.
+
+    Annotations are whatever someone wrote there: what does not parse is no lease.
+    """
+    annotations = annotations_of(node)
+    if annotations.get(f"{PREFIX}backend-type") != "vxlan":
+        return None
+    try:
+        subnet = IPv4Network(node.get("spec", {}).get("podCIDR", ""))
+        public_ip = IPv4Address(annotations.get(f"{PREFIX}public-ip", ""))
+        text = annotations.get(f"{PREFIX}backend-data", "")
+        data = msgspec.json.decode(text, type=_BackendData)
+        octets = bytes.fromhex(data.vtep_mac.replace(":", ""))
+    except (AddressValueError, NetmaskValueError, ValueError):
+        return None
+    if data.vni != VNI or len(octets) != 6:
+        return None
+    return subnet, str(public_ip), ":".join(f"{octet:02x}" for octet in octets)

@@ -1,0 +1,38 @@
+"""What a network provider is: pure answers about this node and about each other node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Protocol
+
+from kubeapi.objects import Object
+
+#: An entry and the table it belongs to.
+TableEntry = tuple[str, Object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeIdentity:
+    """What a provider knows of the node that it runs on."""
+
+    name: str
+    internal_ip: str
+    underlay_prefix: int
+
+
+class Provider(Protocol):
+    """One way to connect nodes."""
+
+    @property
+    def mtu(self) -> int:
+        """Return the MTU of pod interfaces."""
+
+    def annotations(self) -> dict[str, str]:
+        """Return what this node publishes about itself on its Node object."""
+
+    def own_entries(self, pod_cidr: IPv4Network) -> list[TableEntry]:
+        """Return the entries of this node itself."""
+
+    def remote_entries(self, node: Object) -> list[TableEntry]:
+        """Return the entries that lead to *node*; none while it has not said enough."""

@@ -1,0 +1,137 @@
+"""The core of kube-proxy: what is told of Services and slices in, table changes out.
+
+Events only note what changed; `sync` recomputes the Services concerned and no others, so its cost
+does not grow with the number of Services. If two Services claim one frontend (externalIPs may
+collide), the first keeps it until it lets go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubeapi.objects import Object, name_of, namespace_of
+from nodeagent.proxy.change_tracker import ChangeTracker
+from nodeagent.proxy.endpointslice_cache import Endpoints, EndpointSliceCache, ServiceKey
+from nodeagent.proxy.frontends import frontends
+from nodeagent.proxy.service_port import ServicePort, ServicePortName, service_ports
+from nodeagent.proxy.topology import Topology
+from nodeagent.tables import Key, Tables, key_of
+
+ServicePorts = dict[ServicePortName, ServicePort]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleFlows:
+    """UDP flows to forget: of a frontend, to a backend that it no longer has."""
+
+    address: str
+    port: int
+    backend: str
+
+
+class Proxier:
+    """Services and endpoints as last synced, and what changed since."""
+
+    def __init__(self, here: Topology, tables: Tables) -> None:
+        self._here, self._tables = here, tables
+        self._slices = EndpointSliceCache()
+        self._services: dict[ServiceKey, ServicePorts] = {}
+        self._endpoints: dict[ServiceKey, Endpoints] = {}
+        self._service_changes: ChangeTracker[ServiceKey, ServicePorts] = ChangeTracker()
+        self._endpoint_changes: ChangeTracker[ServiceKey, Endpoints] = ChangeTracker()
+        self._claims: dict[Key, dict[ServicePortName, Object]] = {}
+        self._entries: dict[ServicePortName, dict[Key, Object]] = {}
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether a sync would find something changed."""
+        return bool(len(self._service_changes) or len(self._endpoint_changes))
+
+    def service_changed(self, service: Object, *, deleted: bool = False) -> None:
+        """Note a Service as it is now."""
+        key = (namespace_of(service), name_of(service))
+        new: ServicePorts = {} if deleted else service_ports(service)
+        old = self._services.get(key, {})
+        self._service_changes.note(key, old, new)
+        self._services[key] = new
+        if deleted:
+            del self._services[key]
+
+    def slice_changed(self, endpoint_slice: Object, *, deleted: bool = False) -> None:
+        """Note an EndpointSlice as it is now."""
+        change = self._slices.delete if deleted else self._slices.update
+        key = change(endpoint_slice)
+        if key is None:
+            return
+        new = self._slices.endpoints(key)
+        self._endpoint_changes.note(key, self._endpoints.get(key, {}), new)
+        self._endpoints[key] = new
+        if not new:
+            del self._endpoints[key]
+
+    def sync(self) -> list[StaleFlows]:
+        """Bring the frontend table up to date; return the UDP flows that must not go on."""
+        services = self._service_changes.checkout()
+        concerned = dict.fromkeys((*services, *self._endpoint_changes.checkout()))
+        stale: list[StaleFlows] = []
+        for key in concerned:
+            ports = self._services.get(key, {})
+            before = services[key][0] if key in services else {}
+            for name in before:
+                if name not in ports:
+                    stale += self._set_entries(name, {})
+            endpoints = self._endpoints.get(key, {})
+            for name, port in ports.items():
+                usable = endpoints.get((name.port, name.protocol), ())
+                entries = frontends(name, port, usable, self._here)
+                stale += self._set_entries(name, {key_of("frontend", e): e for e in entries})
+        return stale
+
+    def all_known(self) -> None:
+        """Every Service and slice has been told once: other frontends may go."""
+        self._tables.claim("frontend")
+
+    def _set_entries(self, name: ServicePortName, new: dict[Key, Object]) -> list[StaleFlows]:
+        old = self._entries.pop(name, {})
+        if new:
+            self._entries[name] = new
+        for key in old:
+            if key not in new:
+                self._release(key, name)
+        for key, entry in new.items():
+            if old.get(key) != entry:
+                claims = self._claims.setdefault(key, {})
+                claims[name] = entry
+                self._write_first(key, claims)
+        return _stale_flows(old, new)
+
+    def _release(self, key: Key, name: ServicePortName) -> None:
+        claims = self._claims[key]
+        del claims[name]
+        if claims:
+            self._write_first(key, claims)
+        else:
+            del self._claims[key]
+            self._tables.delete("frontend", key)
+
+    def _write_first(self, key: Key, claims: dict[ServicePortName, Object]) -> None:
+        entry = next(iter(claims.values()))
+        if self._tables.wanted("frontend").get(key) != entry:
+            self._tables.replace("frontend", entry)
+
+
+def _stale_flows(old: dict[Key, Object], new: dict[Key, Object]) -> list[StaleFlows]:
+    """Return UDP flows to backends that left (upstream: pkg/proxy/conntrack/cleanup.go).
+
+    A frontend left without any backend keeps its flows, as upstream skips such Services: there
+    is no better place for them to go.
+    """
+    stale: list[StaleFlows] = []
+    for key, entry in old.items():
+        address, port, protocol = key
+        now = {backend["address"] for backend in new.get(key, {}).get("backends", ())}
+        if protocol != "UDP" or (key in new and not now):
+            continue
+        left = dict.fromkeys(b["address"] for b in entry["backends"] if b["address"] not in now)
+        stale += [StaleFlows(address=str(address), port=int(port), backend=b) for b in left]
+    return stale
