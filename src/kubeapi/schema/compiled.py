@@ -16,20 +16,22 @@ from kubeapi.schema.types import Shape, TypeSchema
 
 JsonSchema = dict[str, Any]
 
+_CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+#: RFC 3339, as metav1.Time and MicroTime have it.
+DATE_TIME: Final = (
+    rf"[0-9]{{4}}-(0[0-9]|1[0-2])-([0-2][0-9]|3[01])T{_CLOCK}:[0-5][0-9](\.[0-9]+)?(Z|[+-]{_CLOCK})"
+)
+_NUMBER: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
+_SUFFIX: Final = r"([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?"
+_BASE64: Final = r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+
 #: What each format asks, as JSON Schema says it; the walk's words are in `validate`.
-_FORMATS: Final[dict[str, dict[str, Any]]] = {
+_FORMATS: Final[dict[str, JsonSchema]] = {
     "int32": {"minimum": -(1 << 31), "maximum": (1 << 31) - 1},
     "int64": {"minimum": -(1 << 63), "maximum": (1 << 63) - 1},
-    "date-time": {
-        "pattern": r"^[0-9]{4}-(0[0-9]|1[0-2])-([0-2][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-        r"(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
-    },
-    "byte": {
-        "pattern": r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
-    },
-    "quantity": {
-        "pattern": r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$"
-    },
+    "date-time": {"pattern": f"^{DATE_TIME}$"},
+    "byte": {"pattern": f"^{_BASE64}$"},
+    "quantity": {"pattern": f"^{_NUMBER}{_SUFFIX}$"},
 }
 
 _TYPES: Final[dict[str, list[str]]] = {

@@ -26,10 +26,7 @@ from kubeapi.status import Cause
 #: More causes than this help nobody.
 CAUSES_MAX: Final = 50
 
-_DATE_TIME: Final = re.compile(
-    r"[0-9]{4}-(0[0-9]|1[0-2])-([0-2][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
-)
+_DATE_TIME: Final = re.compile(compiled.DATE_TIME)
 
 
 def _wrong_int32(value: Any) -> str:
