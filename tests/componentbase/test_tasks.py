@@ -1,0 +1,66 @@
+"""Supervised tasks: failures are heard, ends are complete."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from componentbase.tasks import Tasks, guarded
+
+pytestmark = pytest.mark.asyncio
+
+
+async def fail() -> None:
+    raise ValueError("broken")
+
+
+async def test_a_failure_is_logged_with_the_tasks_name(caplog) -> None:
+    tasks = Tasks()
+    with caplog.at_level(logging.ERROR):
+        await asyncio.wait([tasks.spawn(fail(), name="the worker")])
+    assert "the worker" in caplog.text
+    assert "broken" in caplog.text
+    assert len(tasks) == 0
+
+
+async def test_the_end_of_an_essential_task_ends_the_wait() -> None:
+    tasks = Tasks()
+
+    async def end() -> None:
+        await asyncio.sleep(0)
+
+    tasks.spawn(end(), name="short", essential=True)
+    with pytest.raises(RuntimeError, match="short"):
+        await tasks.wait()
+    tasks.spawn(fail(), name="failing", essential=True)
+    with pytest.raises(ValueError, match="broken"):
+        await tasks.wait()
+
+
+async def test_close_waits_until_each_task_has_cleaned_up() -> None:
+    tasks, cleaned = Tasks(), []
+
+    async def clean_slowly(n: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(n)
+
+    for n in range(3):
+        tasks.spawn(clean_slowly(n), name=str(n))
+    await asyncio.sleep(0)
+    await tasks.close()
+    assert sorted(cleaned) == [0, 1, 2]
+    await tasks.close()
+
+
+async def test_guarded_reports_a_failure_and_returns(caplog) -> None:
+    assert not await guarded("the sync", fail)
+    assert "the sync failed" in caplog.text
+
+    async def succeed() -> None: ...
+
+    assert await guarded("the sync", succeed)

@@ -1,0 +1,159 @@
+"""The warm process: forks, groups, exits, and life after its owner.
+
+A fork must happen before there is an event loop, so each test runs a small program.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+PRELUDE = """
+import asyncio, os, signal, sys, time
+from pathlib import Path
+from componentbase.zygote import Zygote
+
+def greet(argv):
+    print("greetings", *argv, flush=True)
+    return 3
+
+def fail(argv):
+    raise RuntimeError("entry failed")
+
+def leave(argv):
+    raise SystemExit("gone for a reason")
+
+def stay(argv):
+    signal.pause()
+    return 0
+
+zygote = Zygote({"greet": greet, "fail": fail, "leave": leave, "stay": stay}, title="test zygote")
+exits = asyncio.Queue()
+lost = []
+
+async def end_of(pid):
+    while True:
+        ended, status = await asyncio.wait_for(exits.get(), 10)
+        if ended == pid:
+            return status
+
+def attach():
+    zygote.attach(lambda pid, status: exits.put_nowait((pid, status)), lambda: lost.append(1))
+"""
+
+
+def run(program: str, *argv: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", PRELUDE + textwrap.dedent(program), *argv],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_entry_runs_in_a_fork_and_its_exit_status_is_reported(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    run(
+        """
+        async def main():
+            attach()
+            pid = await zygote.fork("greet", ["you"], output=Path(sys.argv[1]))
+            assert await end_of(pid) == 3
+            assert await end_of(await zygote.fork("fail", [], output=Path(sys.argv[1]))) == 1
+            assert await end_of(await zygote.fork("leave", [], output=Path(sys.argv[1]))) == 1
+            zygote.close()
+        asyncio.run(main())
+        """,
+        str(output),
+    )
+    text = output.read_text()
+    assert text.startswith("greetings you\n")
+    assert "entry failed" in text
+    assert "gone for a reason\n" in text
+    assert output.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_group_is_made_joined_and_killed_as_one() -> None:
+    run(
+        """
+        async def main():
+            attach()
+            first = await zygote.fork("stay", [], group=0)
+            second = await zygote.fork("stay", [], group=first)
+            assert os.getpgid(first) == os.getpgid(second) == first != os.getpgid(0)
+            os.killpg(first, signal.SIGKILL)
+            assert {await end_of(first)} == {-9}
+            zygote.close()
+        asyncio.run(main())
+        """
+    )
+
+
+def test_many_forks_at_once_get_their_own_pids() -> None:
+    run(
+        """
+        async def main():
+            attach()
+            null = Path(os.devnull)
+            pids = await asyncio.gather(*(zygote.fork("greet", [], output=null) for _ in range(50)))
+            assert len(set(pids)) == 50
+            ended = {(await asyncio.wait_for(exits.get(), 10))[0] for _ in range(50)}
+            assert ended == set(pids)
+            zygote.close()
+        asyncio.run(main())
+        """
+    )
+
+
+def test_a_killed_zygote_is_noticed_and_waiting_forks_fail() -> None:
+    run(
+        """
+        async def main():
+            attach()
+            os.kill(zygote.pid, signal.SIGSTOP)
+            waiting = asyncio.get_running_loop().create_task(zygote.fork("stay", []))
+            await asyncio.sleep(0)
+            os.kill(zygote.pid, signal.SIGKILL)
+            try:
+                await asyncio.wait_for(waiting, 10)
+            except ConnectionResetError:
+                pass
+            else:
+                raise AssertionError("the fork was answered")
+            assert lost == [1]
+        asyncio.run(main())
+        """
+    )
+
+
+def test_the_zygote_ends_with_its_owner_and_its_children_live_on() -> None:
+    output = run(
+        """
+        async def main():
+            attach()
+            child = await zygote.fork("stay", [], output=Path(os.devnull))
+            print(zygote.pid, child, flush=True)
+            os._exit(0)
+        asyncio.run(main())
+        """
+    )
+    zygote, child = (int(pid) for pid in output.split())
+    os.kill(child, 0)
+    os.kill(child, 9)
+    assert _gone(zygote)
+
+
+def _gone(pid: int) -> bool:
+    descriptor = None
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    import select
+
+    readable, _, _ = select.select([descriptor], [], [], 10)
+    os.close(descriptor)
+    return bool(readable)
