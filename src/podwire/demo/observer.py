@@ -38,7 +38,7 @@ class FailoverObserver:
         self._node, self._service, self._replicas = node, service, replicas
         self._lease_renew_s, self._tell = lease_renew_s, tell
         self._said: dict[str, float] = {}
-        self._renewed_at = 0.0
+        self._renewed_at: float | None = None
         self._killed_at: float | None = None
         self._started_at: float | None = None
 
@@ -72,7 +72,7 @@ class FailoverObserver:
 
     def tick(self, now: float) -> None:
         """Look for what did not happen: a Lease that was not renewed in time."""
-        if self._killed_at is None or self._renewed_at == 0.0:
+        if self._killed_at is None or self._renewed_at is None:
             return
         if now - self._renewed_at > _LEASE_SLACK * self._lease_renew_s:
             self._say("lease-missed", now, f"{self._node} missed renewing its Lease", "yellow")

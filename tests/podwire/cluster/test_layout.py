@@ -1,0 +1,65 @@
+"""Names, paths and addresses of a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from podwire.cluster.layout import Cluster, Layout, UsageError, node_number
+
+
+@pytest.mark.parametrize("name", ["", "Lab", "a_b", "-a", "a-", "../up", "a/b", "x" * 33])
+def test_impossible_names_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot name a cluster"):
+        Layout.of(name)
+
+
+def test_everything_is_below_the_home_and_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PODWIRE_HOME", str(tmp_path / "home"))
+    paths = Layout.of("lab")
+    paths.make_directories()
+    assert paths.directory == tmp_path / "home" / "lab"
+    assert paths.directory.stat().st_mode & 0o777 == 0o700
+    cluster = Cluster(name="lab", nodes=3, block=2)
+    paths.write_cluster(cluster)
+    assert paths.read_cluster() == cluster
+
+
+def test_a_cluster_that_is_not_there_says_how_to_start_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PODWIRE_HOME", str(tmp_path))
+    with pytest.raises(UsageError, match="podwire up --name other"):
+        Layout.of("other").read_cluster()
+
+
+def test_a_damaged_cluster_file_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PODWIRE_HOME", str(tmp_path))
+    paths = Layout.of("lab")
+    paths.make_directories()
+    paths.cluster_file.write_text("{}")
+    with pytest.raises(UsageError, match="podwire down"):
+        paths.read_cluster()
+
+
+def test_addresses_of_a_block() -> None:
+    cluster = Cluster(name="lab", nodes=3, block=7)
+    assert cluster.underlay_address(2) == "192.168.64.2"
+    assert cluster.transport_address(2) == "127.0.7.2"
+    assert cluster.api_url == "https://127.0.7.251:6443"
+    assert cluster.transport_map == {"192.168.64.0/24": "127.0.7.0/24"}
+
+
+@pytest.mark.parametrize("name", ["node-0", "node-251", "node-x", "web", "node-01", ""])
+def test_what_is_no_node(name: str) -> None:
+    with pytest.raises(UsageError, match="is no node"):
+        node_number(name)
+
+
+def test_node_numbers() -> None:
+    assert [node_number(name) for name in ("node-1", "node-250")] == [1, 250]
