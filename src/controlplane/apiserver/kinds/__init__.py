@@ -1,0 +1,47 @@
+"""Every kind that the API server knows, as rows of one table.
+
+`kinds(timings)` makes the table; only the pods' row depends on the timings (how long a pod
+tolerates a lost node).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from componentbase.timings import LAB, Timings
+from controlplane.apiserver.kinds.configmap import CONFIGMAP
+from controlplane.apiserver.kinds.deployment import DEPLOYMENT
+from controlplane.apiserver.kinds.endpoints import ENDPOINTS
+from controlplane.apiserver.kinds.endpointslice import ENDPOINTSLICE
+from controlplane.apiserver.kinds.event import EVENT
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.kinds.lease import LEASE
+from controlplane.apiserver.kinds.namespace import NAMESPACE
+from controlplane.apiserver.kinds.node import NODE
+from controlplane.apiserver.kinds.pod.kind import pod_kind
+from controlplane.apiserver.kinds.replicaset import REPLICASET
+from controlplane.apiserver.kinds.secret import SECRET
+from controlplane.apiserver.kinds.service.kind import SERVICE
+from controlplane.apiserver.kinds.serviceaccount import SERVICEACCOUNT
+
+
+def kinds(timings: Timings) -> tuple[Kind, ...]:
+    """Return the table for a cluster that runs at *timings*."""
+    return (
+        NAMESPACE,
+        NODE,
+        pod_kind(timings),
+        SERVICE,
+        CONFIGMAP,
+        SECRET,
+        SERVICEACCOUNT,
+        EVENT,
+        ENDPOINTS,
+        ENDPOINTSLICE,
+        LEASE,
+        DEPLOYMENT,
+        REPLICASET,
+    )
+
+
+KINDS: Final = kinds(LAB)

@@ -1,0 +1,88 @@
+"""Endpoints: the older form of EndpointSlices, kept for clients that still write or read it.
+
+No controller here writes them; they are stored and shown as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from controlplane.apiserver.kinds import cells, metadata
+from controlplane.apiserver.kinds.addresses import validate_backend_address
+from controlplane.apiserver.kinds.endpointslice import PROTOCOLS
+from controlplane.apiserver.kinds.kind import Cell, Column, Kind
+from kubeapi import field, validation
+from kubeapi.objects import Object, name_of
+from kubeapi.resources import Resource
+from kubeapi.status import Cause
+
+ENDPOINTS_RESOURCE: Final = Resource("", "v1", "endpoints", "Endpoints", True)
+
+
+def default(endpoints: Object) -> None:
+    """A port is TCP unless it says otherwise."""
+    for subset in endpoints.get("subsets") or []:
+        for port in subset.get("ports") or []:
+            port["protocol"] = port.get("protocol") or "TCP"
+
+
+def validate(endpoints: Object) -> list[Cause]:
+    causes = metadata.validate(endpoints, validation.dns1123_subdomain)
+    for index, subset in enumerate(endpoints.get("subsets") or []):
+        causes += _validate_subset(subset, f"subsets[{index}]")
+    return causes
+
+
+def _validate_subset(subset: Object, path: str) -> Iterator[Cause]:
+    if not (subset.get("addresses") or subset.get("notReadyAddresses")):
+        yield field.required(path, "must specify `addresses` or `notReadyAddresses`")
+    for key in ("addresses", "notReadyAddresses"):
+        for index, address in enumerate(subset.get(key) or []):
+            yield from validate_backend_address(address.get("ip", ""), f"{path}.{key}[{index}].ip")
+    ports = subset.get("ports") or []
+    for index, port in enumerate(ports):
+        at, number = f"{path}.ports[{index}]", port.get("port", 0)
+        if not port.get("name") and len(ports) > 1:
+            yield field.required(f"{at}.name")
+        elif port.get("name"):
+            yield from validation.validate_name(
+                port["name"], f"{at}.name", validation.dns1123_label
+            )
+        for message in validation.port_number(number):
+            yield field.invalid(f"{at}.port", number, message)
+        if port["protocol"] not in PROTOCOLS:
+            yield field.not_supported(f"{at}.protocol", port["protocol"], PROTOCOLS)
+
+
+def row(endpoints: Object, now: float) -> Sequence[Cell]:
+    shown = [text for subset in endpoints.get("subsets") or [] for text in _subset(subset)]
+    return (
+        name_of(endpoints),
+        cells.first_few(shown, empty=cells.NONE),
+        cells.age(endpoints, now),
+    )
+
+
+def _subset(subset: Object) -> list[str]:
+    addresses = [address.get("ip", "") for address in subset.get("addresses") or []]
+    ports = subset.get("ports") or []
+    if not ports:  # A headless service may have none.
+        return addresses
+    return [f"{address}:{port.get('port')}" for port in ports for address in addresses]
+
+
+ENDPOINTS: Final = Kind(
+    resource=ENDPOINTS_RESOURCE,
+    singular="endpoints",
+    short_names=("ep",),
+    default=default,
+    validate=validate,
+    validate_update=metadata.validate_update,
+    columns=(
+        cells.NAME,
+        Column("Endpoints", description="Addresses and ports of ready backends."),
+        cells.AGE,
+    ),
+    cells=row,
+)

@@ -1,0 +1,89 @@
+"""What the API server knows of one kind: a row, not a handler.
+
+The generic registry (upstream: k8s.io/apiserver's `registry.Store`) does every verb for every
+kind; what differs stands here as data and small pure functions (upstream: defaulting, validation,
+strategy and printer of each kind). Functions named `default` and `prepare_*` change the object
+they are given in place; everything else only looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kubeapi.objects import Object
+from kubeapi.resources import Resource
+from kubeapi.status import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a server-side Table (metav1.TableColumnDefinition)."""
+
+    name: str
+    type: str = "string"
+    format: str = ""
+    priority: int = 0  # 0: always shown; 1: with -o wide
+    description: str = ""
+
+
+Cell = str | int | float | bool | None
+
+
+def nothing(_obj: Object) -> None:
+    """Default nothing."""
+
+
+def nothing_changed(_new: Object, _old: Object) -> None:
+    """Prepare nothing."""
+
+
+def no_causes(_obj: Object) -> list[Cause]:
+    """Find nothing wrong."""
+    return []
+
+
+def no_update_causes(_new: Object, _old: Object) -> list[Cause]:
+    """Find nothing wrong."""
+    return []
+
+
+def no_fields(_obj: Object) -> Mapping[str, str]:
+    """Offer no fields besides metadata.name and metadata.namespace."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind as the registry sees it."""
+
+    resource: Resource
+    singular: str
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    #: Subresources that the generic registry serves: "status", "scale". Others ("binding", "log",
+    #: "eviction") have handlers of their own.
+    subresources: tuple[str, ...] = ()
+    #: Fill in upstream's defaults, on every write and before validation.
+    default: Callable[[Object], None] = nothing
+    #: Strategy: what a client may not set on create (status is reset, generation becomes 1) …
+    prepare_create: Callable[[Object], None] = nothing
+    #: … and on update (spec-less status, kept fields; generation grows when the spec changed).
+    prepare_update: Callable[[Object, Object], None] = nothing_changed
+    prepare_status_update: Callable[[Object, Object], None] = nothing_changed
+    #: Semantic validation, after the schema's; causes with upstream's field paths and wordings.
+    validate: Callable[[Object], list[Cause]] = no_causes
+    validate_update: Callable[[Object, Object], list[Cause]] = no_update_causes
+    #: Fields for field selectors besides metadata.name and metadata.namespace.
+    fields: Callable[[Object], Mapping[str, str]] = no_fields
+    #: The Table printer: columns, and a row's cells for (object, now as Unix seconds).
+    columns: Sequence[Column] = ()
+    cells: Callable[[Object, float], Sequence[Cell]] | None = None
+    #: Seconds of grace for a delete that names none; None: this kind dies at once (all but pods).
+    grace_s: Callable[[Object], int] | None = None
+    #: The propagation of a delete that names none.
+    default_propagation: str = "Background"
+    #: Selector path of the scale subresource, replicas paths are upstream's.
+    scale_selector: Callable[[Object], str] | None = None
+    #: Extra discovery verbs beyond create delete deletecollection get list patch update watch.
+    extra: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Pods: defaulting, validation, strategy and printer (upstream: pkg/registry/core/pod)."""

@@ -1,0 +1,41 @@
+"""The row of Pods in the registry."""
+
+from __future__ import annotations
+
+from componentbase.timings import Timings
+from controlplane.apiserver.kinds import strategy as strategies
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.kinds.pod import printer, strategy, validation
+from controlplane.apiserver.kinds.pod.admission import admit
+from controlplane.apiserver.kinds.pod.defaults import default_pod, default_spec
+from controlplane.apiserver.kinds.pod.update import validate_update
+from kubeapi.objects import Object
+from kubeapi.resources import PODS
+
+
+def pod_kind(timings: Timings) -> Kind:
+    """Return the row of Pods; how long they stay on a lost node is up to *timings*."""
+
+    def default(pod: Object) -> None:
+        spec = pod["spec"] = pod.get("spec") or {}
+        default_spec(spec)
+        default_pod(spec)
+        admit(spec, timings)
+
+    return Kind(
+        resource=PODS,
+        singular="pod",
+        short_names=("po",),
+        categories=("all",),
+        subresources=("status",),
+        default=default,
+        prepare_create=strategy.prepare_create,
+        prepare_update=strategies.keep_status,
+        prepare_status_update=strategy.prepare_status_update,
+        validate=validation.validate,
+        validate_update=validate_update,
+        fields=strategy.fields,
+        columns=printer.COLUMNS,
+        cells=printer.row,
+        grace_s=strategy.grace_s,
+    )

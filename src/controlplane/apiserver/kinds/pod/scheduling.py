@@ -1,0 +1,165 @@
+"""Where a pod may run: tolerations, affinity, spreading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from kubeapi import field, validation
+from kubeapi.objects import Object
+from kubeapi.status import Cause
+
+_EFFECTS: Final = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+_NO_MATCH: Final = ("DoNotSchedule", "ScheduleAnyway")
+_REQUIRED_TERM: Final = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED_TERM: Final = "preferredDuringSchedulingIgnoredDuringExecution"
+_WEIGHT_MAX: Final = 100
+
+
+def validate_scheduling(spec: Object, path: str) -> Iterator[Cause]:
+    yield from validation.validate_labels(spec.get("nodeSelector") or {}, f"{path}.nodeSelector")
+    for index, toleration in enumerate(spec.get("tolerations") or []):
+        yield from _validate_toleration(toleration, f"{path}.tolerations[{index}]")
+    affinity = spec.get("affinity") or {}
+    if node_affinity := affinity.get("nodeAffinity"):
+        yield from _validate_node_affinity(node_affinity, f"{path}.affinity.nodeAffinity")
+    for key in ("podAffinity", "podAntiAffinity"):
+        if pod_affinity := affinity.get(key):
+            yield from _validate_pod_affinity(pod_affinity, f"{path}.affinity.{key}")
+    constraints = spec.get("topologySpreadConstraints") or []
+    for index, constraint in enumerate(constraints):
+        at = f"{path}.topologySpreadConstraints[{index}]"
+        yield from _validate_constraint(constraint, at)
+
+
+def _validate_toleration(toleration: Object, path: str) -> Iterator[Cause]:
+    key, operator = toleration.get("key") or "", toleration.get("operator") or ""
+    value, effect = toleration.get("value") or "", toleration.get("effect") or ""
+    if key:
+        yield from validation.validate_name(key, f"{path}.key", validation.qualified_name)
+    elif operator != "Exists":
+        detail = (
+            "operator must be Exists when `key` is empty, "
+            'which means "match all values and all keys"'
+        )
+        yield field.invalid(f"{path}.operator", operator, detail)
+    if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
+        detail = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+        yield field.invalid(f"{path}.effect", effect, detail)
+    if operator in ("", "Equal"):
+        for message in validation.label_value(value):
+            yield field.invalid(f"{path}.operator", value, message)
+    elif operator == "Exists":
+        if value:
+            detail = "value must be empty when `operator` is 'Exists'"
+            yield field.invalid(f"{path}.operator", value, detail)
+    else:
+        yield field.not_supported(f"{path}.operator", operator, ("Equal", "Exists"))
+    if effect and effect not in _EFFECTS:
+        yield field.not_supported(f"{path}.effect", effect, _EFFECTS)
+
+
+def _validate_node_affinity(affinity: Object, path: str) -> Iterator[Cause]:
+    if (required := affinity.get(_REQUIRED_TERM)) is not None:
+        at = f"{path}.{_REQUIRED_TERM}.nodeSelectorTerms"
+        terms = required.get("nodeSelectorTerms") or []
+        if not terms:
+            yield field.required(at, "must have at least one node selector term")
+        for index, term in enumerate(terms):
+            yield from _validate_node_term(term, f"{at}[{index}]")
+    for index, term in enumerate(affinity.get(_PREFERRED_TERM) or []):
+        at = f"{path}.{_PREFERRED_TERM}[{index}]"
+        yield from _validate_weight(term, at)
+        yield from _validate_node_term(term.get("preference") or {}, f"{at}.preference")
+
+
+def _validate_weight(term: Object, path: str) -> Iterator[Cause]:
+    weight = term.get("weight", 0)
+    if not 1 <= weight <= _WEIGHT_MAX:
+        yield field.invalid(f"{path}.weight", weight, f"must be in the range 1-{_WEIGHT_MAX}")
+
+
+def _validate_node_term(term: Object, path: str) -> Iterator[Cause]:
+    for group in ("matchExpressions", "matchFields"):
+        for index, row in enumerate(term.get(group) or []):
+            yield from _validate_node_requirement(row, f"{path}.{group}[{index}]")
+
+
+def _validate_node_requirement(row: Object, path: str) -> Iterator[Cause]:
+    operator, values = row.get("operator") or "", row.get("values") or []
+    if operator in ("In", "NotIn"):
+        if not values:
+            detail = "must be specified when `operator` is 'In' or 'NotIn'"
+            yield field.required(f"{path}.values", detail)
+    elif operator in ("Exists", "DoesNotExist"):
+        if values:
+            detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            yield field.forbidden(f"{path}.values", detail)
+    elif operator in ("Gt", "Lt"):
+        if len(values) != 1:
+            detail = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+            yield field.required(f"{path}.values", detail)
+    else:
+        yield field.invalid(f"{path}.operator", operator, "not a valid selector operator")
+    yield from validation.validate_name(
+        row.get("key") or "", f"{path}.key", validation.qualified_name
+    )
+
+
+def _validate_pod_affinity(affinity: Object, path: str) -> Iterator[Cause]:
+    for index, term in enumerate(affinity.get(_REQUIRED_TERM) or []):
+        yield from _validate_pod_term(term, f"{path}.{_REQUIRED_TERM}[{index}]")
+    for index, weighted in enumerate(affinity.get(_PREFERRED_TERM) or []):
+        at = f"{path}.{_PREFERRED_TERM}[{index}]"
+        yield from _validate_weight(weighted, at)
+        yield from _validate_pod_term(
+            weighted.get("podAffinityTerm") or {}, f"{at}.podAffinityTerm"
+        )
+
+
+def _validate_pod_term(term: Object, path: str) -> Iterator[Cause]:
+    if not term.get("topologyKey"):
+        yield field.required(f"{path}.topologyKey", "can not be empty")
+    yield from validate_label_selector(term.get("labelSelector"), f"{path}.labelSelector")
+
+
+def _validate_constraint(constraint: Object, path: str) -> Iterator[Cause]:
+    skew, action = constraint.get("maxSkew", 0), constraint.get("whenUnsatisfiable") or ""
+    if skew <= 0:
+        yield field.invalid(f"{path}.maxSkew", skew, "must be greater than zero")
+    if not constraint.get("topologyKey"):
+        yield field.required(f"{path}.topologyKey", "can not be empty")
+    if action not in _NO_MATCH:
+        yield field.not_supported(f"{path}.whenUnsatisfiable", action, _NO_MATCH)
+    yield from validate_label_selector(constraint.get("labelSelector"), f"{path}.labelSelector")
+
+
+def validate_label_selector(selector: Object | None, path: str) -> Iterator[Cause]:
+    """Judge a metav1.LabelSelector."""
+    if selector is None:
+        return
+    yield from validation.validate_labels(selector.get("matchLabels") or {}, f"{path}.matchLabels")
+    for index, row in enumerate(selector.get("matchExpressions") or []):
+        yield from _validate_requirement(row, f"{path}.matchExpressions[{index}]")
+
+
+def _validate_requirement(row: Object, path: str) -> Iterator[Cause]:
+    operator = row.get("operator") or ""
+    values: Sequence[str] = row.get("values") or []
+    if operator in ("In", "NotIn"):
+        if not values:
+            detail = "must be specified when `operator` is 'In' or 'NotIn'"
+            yield field.required(f"{path}.values", detail)
+    elif operator in ("Exists", "DoesNotExist"):
+        if values:
+            detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            yield field.forbidden(f"{path}.values", detail)
+    else:
+        yield field.invalid(f"{path}.operator", operator, "not a valid selector operator")
+    yield from validation.validate_name(
+        row.get("key") or "", f"{path}.key", validation.qualified_name
+    )
+    for index, value in enumerate(values):
+        yield from validation.validate_name(
+            value, f"{path}.values[{index}]", validation.label_value
+        )

@@ -1,0 +1,1 @@
+"""Services: defaulting, validation, strategy and printer (upstream: pkg/registry/core/service)."""

@@ -1,0 +1,147 @@
+"""What may be wrong with a Service (upstream: ValidateService, ValidateServiceUpdate)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Final
+
+from controlplane.apiserver.kinds import metadata
+from controlplane.apiserver.kinds.addresses import (
+    validate_address,
+    validate_backend_address,
+    validate_cidr,
+)
+from controlplane.apiserver.kinds.go_syntax import go_strings
+from controlplane.apiserver.kinds.service import ports
+from controlplane.apiserver.kinds.service.strategy import (
+    HEADLESS,
+    is_headless,
+    needs_cluster_ip,
+    takes_external_traffic,
+)
+from kubeapi import field, validation
+from kubeapi.objects import Object
+from kubeapi.status import Cause
+
+_TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_AFFINITIES: Final = ("ClientIP", "None")
+_TRAFFIC_POLICIES: Final = ("Cluster", "Local")
+_FAMILY_POLICIES: Final = ("PreferDualStack", "RequireDualStack", "SingleStack")
+_AFFINITY_TIMEOUT_MAX_S: Final = 86_400
+
+
+def validate(service: Object) -> list[Cause]:
+    spec = service["spec"]
+    causes = metadata.validate(service, validation.dns1035_label)
+    if spec["type"] not in _TYPES:
+        causes.append(field.not_supported("spec.type", spec["type"], _TYPES))
+    causes += _validate_type(service)
+    causes += ports.validate(service)
+    causes += validation.validate_labels(spec.get("selector") or {}, "spec.selector")
+    causes += _validate_affinity(spec)
+    causes += _validate_cluster_ips(service)
+    for index, address in enumerate(spec.get("externalIPs") or []):
+        causes += validate_backend_address(address, f"spec.externalIPs[{index}]")
+    return [*causes, *_validate_traffic(service), *_validate_load_balancer(spec)]
+
+
+def _validate_type(service: Object) -> Iterator[Cause]:
+    spec, kind = service["spec"], service["spec"]["type"]
+    if not spec.get("ports") and not is_headless(service) and kind != "ExternalName":
+        yield field.required("spec.ports")
+    if kind in ("NodePort", "LoadBalancer") and is_headless(service):
+        detail = f"may not be set to 'None' for {kind} services"
+        yield field.invalid("spec.clusterIPs[0]", HEADLESS, detail)
+    if kind != "ExternalName":
+        return
+    if spec.get("clusterIPs"):
+        detail = "may not be set for ExternalName services"
+        yield field.forbidden("spec.clusterIPs", detail)
+    name = (spec.get("externalName") or "").removesuffix(".")
+    if name:
+        yield from validation.validate_name(name, "spec.externalName", validation.dns1123_subdomain)
+    else:
+        yield field.required("spec.externalName")
+
+
+def _validate_affinity(spec: Object) -> Iterator[Cause]:
+    affinity = spec["sessionAffinity"]
+    if affinity not in _AFFINITIES:
+        yield field.not_supported("spec.sessionAffinity", affinity, _AFFINITIES)
+    if affinity == "ClientIP":
+        timeout_s = spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"]
+        if not 0 < timeout_s <= _AFFINITY_TIMEOUT_MAX_S:
+            path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+            detail = f"must be greater than 0 and less than {_AFFINITY_TIMEOUT_MAX_S}"
+            yield field.invalid(path, timeout_s, detail)
+
+
+def _validate_cluster_ips(service: Object) -> Iterator[Cause]:
+    spec = service["spec"]
+    cluster_ips = spec.get("clusterIPs") or []
+    if not needs_cluster_ip(service):
+        return
+    if cluster_ips and spec.get("clusterIP") != cluster_ips[0]:
+        yield field.invalid(
+            "spec.clusterIPs", go_strings(cluster_ips), "first value must match `clusterIP`"
+        )
+    for index, address in enumerate(cluster_ips):
+        path = f"spec.clusterIPs[{index}]"
+        if address == HEADLESS and len(cluster_ips) == 1:
+            continue
+        causes = validate_address(address, path)
+        yield from causes
+        if not causes and ip_address(address).version != 4:
+            yield field.invalid(path, address, "IPv6 is not configured on this cluster")
+    if len(cluster_ips) > 1:
+        detail = "may only hold one value: this cluster has one address family"
+        yield field.invalid("spec.clusterIPs", go_strings(cluster_ips), detail)
+    if spec["ipFamilyPolicy"] not in _FAMILY_POLICIES:
+        policy = spec["ipFamilyPolicy"]
+        yield field.not_supported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES)
+    elif spec["ipFamilyPolicy"] == "RequireDualStack":
+        detail = "this cluster is not configured for dual-stack services"
+        yield field.invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], detail)
+    for index, family in enumerate(spec["ipFamilies"]):
+        if family != "IPv4":
+            detail = "not configured on this cluster"
+            yield field.invalid(f"spec.ipFamilies[{index}]", family, detail)
+
+
+def _validate_traffic(service: Object) -> Iterator[Cause]:
+    spec = service["spec"]
+    external = spec.get("externalTrafficPolicy") or ""
+    if external and not takes_external_traffic(service):
+        detail = "may only be set for externally-accessible services"
+        yield field.invalid("spec.externalTrafficPolicy", external, detail)
+    elif external and external not in _TRAFFIC_POLICIES:
+        yield field.not_supported("spec.externalTrafficPolicy", external, _TRAFFIC_POLICIES)
+    internal = spec.get("internalTrafficPolicy")
+    if internal and internal not in _TRAFFIC_POLICIES:
+        yield field.not_supported("spec.internalTrafficPolicy", internal, _TRAFFIC_POLICIES)
+
+
+def _validate_load_balancer(spec: Object) -> Iterator[Cause]:
+    if spec["type"] == "LoadBalancer":
+        for index, cidr in enumerate(spec.get("loadBalancerSourceRanges") or []):
+            yield from validate_cidr(cidr, f"spec.loadBalancerSourceRanges[{index}]")
+        return
+    if spec.get("loadBalancerSourceRanges"):
+        detail = "may only be used when `type` is 'LoadBalancer'"
+        yield field.forbidden("spec.loadBalancerSourceRanges", detail)
+    for key in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
+        if spec.get(key) is not None:
+            detail = "may only be used when `type` is 'LoadBalancer'"
+            yield field.forbidden(f"spec.{key}", detail)
+
+
+def validate_update(new: Object, old: Object) -> list[Cause]:
+    causes = metadata.validate_update(new, old)
+    if not (needs_cluster_ip(new) and needs_cluster_ip(old)):
+        return causes  # To and from ExternalName, everything may change.
+    after, before = new["spec"].get("clusterIPs") or [], old["spec"].get("clusterIPs") or []
+    if before and after[:1] != before[:1]:
+        shown = go_strings(after)
+        causes.append(field.invalid("spec.clusterIPs[0]", shown, "may not change once set"))
+    return causes

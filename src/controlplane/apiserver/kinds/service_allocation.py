@@ -1,0 +1,246 @@
+"""Cluster IPs and node ports of Services (upstream: ipallocator, portallocator, service `alloc`).
+
+Each range has two halves: the low band is for those who ask for a number, the rest is given out
+at random; only when the rest is used up, the low band is given out, too (KEP-3070, KEP-3668).
+What is in use is known from the Services themselves: `observe` each one at the start.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from typing import Final
+
+from controlplane.apiserver.kinds.go_syntax import go_strings
+from controlplane.apiserver.kinds.service.strategy import (
+    HEADLESS,
+    needs_cluster_ip,
+    needs_health_check_port,
+    needs_node_ports,
+)
+from kubeapi import field
+from kubeapi.objects import Object
+from kubeapi.status import Cause
+
+_ADDRESS_BAND: Final = (16, 256, 16)  # At least, at most, one in so many (KEP-3070).
+_PORT_BAND: Final = (16, 128, 32)  # The same for node ports (KEP-3668).
+
+
+class Pool:
+    """Numbers `first` to `last`, each free or taken."""
+
+    def __init__(
+        self, first: int, last: int, band: tuple[int, int, int], rng: random.Random
+    ) -> None:
+        assert first <= last
+        self.first, self.last, self._rng = first, last, rng
+        least, most, share = band
+        size = last - first + 1
+        low = 0 if size < least else min(max(least, size // share), most)
+        self._dynamic_first = first + low
+        self._taken: set[int] = set()
+
+    def __contains__(self, number: int) -> bool:
+        return self.first <= number <= self.last
+
+    def is_taken(self, number: int) -> bool:
+        return number in self._taken
+
+    def take(self, number: int) -> None:
+        assert number in self
+        self._taken.add(number)
+
+    def give_back(self, number: int) -> None:
+        self._taken.discard(number)
+
+    def take_any(self) -> int | None:
+        """Take a free number, from the low band last; None when there is none."""
+        bands = ((self._dynamic_first, self.last), (self.first, self._dynamic_first - 1))
+        for first, last in bands:
+            if (number := self._free_between(first, last)) is not None:
+                self._taken.add(number)
+                return number
+        return None
+
+    def _free_between(self, first: int, last: int) -> int | None:
+        size = last - first + 1
+        if size <= 0:
+            return None
+        start = self._rng.randrange(size)
+        for step in range(size):
+            number = first + (start + step) % size
+            if number not in self._taken:
+                return number
+        return None
+
+
+class ServiceAllocator:
+    """Gives Services their cluster IPs and node ports.
+
+    `assign` only takes. What a write frees is given back by `release` after the write succeeded
+    (`release(old, keep=new)`), and what it took, when it failed (`release(new, keep=old)`).
+    """
+
+    def __init__(self, service_cidr: str, node_port_range: str, rng: random.Random) -> None:
+        network = ip_network(service_cidr)
+        assert isinstance(network, IPv4Network)
+        assert network.num_addresses >= 4
+        first, last = int(network.network_address) + 1, int(network.broadcast_address) - 1
+        self._cidr = service_cidr
+        self._addresses = Pool(first, last, _ADDRESS_BAND, rng)
+        low, _, high = node_port_range.partition("-")
+        self._node_port_range = node_port_range
+        self._node_ports = Pool(int(low), int(high), _PORT_BAND, rng)
+
+    def observe(self, service: Object) -> None:
+        """Note what a stored Service holds."""
+        for number in _addresses_of(service):
+            if number in self._addresses:
+                self._addresses.take(number)
+        for number in _node_ports_of(service):
+            if number in self._node_ports:
+                self._node_ports.take(number)
+
+    def release(self, service: Object, *, keep: Object | None = None) -> None:
+        """Give back what *service* holds, except what *keep* holds, too."""
+        kept_addresses = set(_addresses_of(keep)) if keep else set()
+        kept_ports = set(_node_ports_of(keep)) if keep else set()
+        for number in _addresses_of(service):
+            if number not in kept_addresses:
+                self._addresses.give_back(number)
+        for number in _node_ports_of(service):
+            if number not in kept_ports:
+                self._node_ports.give_back(number)
+
+    def assign(self, new: Object, old: Object | None) -> list[Cause]:
+        """Give *new* what it needs; on causes nothing was taken."""
+        before = {"spec": {}} if old is None else old
+        given: Object = {"spec": {}}  # What this call took: to give back when it fails.
+        causes = [
+            *self._assign_address(new, set(_addresses_of(before)), given["spec"]),
+            *self._assign_ports(new, set(_node_ports_of(before)), given["spec"]),
+        ]
+        if causes:
+            self.release(given)
+        return causes
+
+    def _assign_address(self, service: Object, held: set[int], given: Object) -> Iterator[Cause]:
+        spec = service["spec"]
+        if not needs_cluster_ip(service):
+            return
+        wanted = spec.get("clusterIP") or ""
+        if wanted == HEADLESS:
+            spec["clusterIPs"] = [HEADLESS]
+            return
+        if wanted:
+            number = int(ip_address(wanted))
+            if number in held:
+                return
+            why = self._why_no_address(wanted)
+            if why:
+                shown = go_strings([wanted])
+                detail = f"failed to allocate IP {wanted}: {why}"
+                yield field.invalid("spec.clusterIPs", shown, detail)
+                return
+            self._addresses.take(number)
+        else:
+            free = self._addresses.take_any()
+            if free is None:
+                detail = "failed to allocate a serviceIP: range is full"
+                yield field.invalid("spec.clusterIPs", go_strings([]), detail)
+                return
+            wanted = str(IPv4Address(free))
+        given["clusterIPs"] = [wanted]
+        spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
+
+    def _why_no_address(self, wanted: str) -> str:
+        address = ip_address(wanted)
+        if address.version != 4 or int(address) not in self._addresses:
+            return (
+                f"the provided IP ({wanted}) is not in the valid range. "
+                f"The range of valid IPs is {self._cidr}"
+            )
+        if self._addresses.is_taken(int(address)):
+            return "provided IP is already allocated"
+        return ""
+
+    def _assign_ports(self, service: Object, held: set[int], given: Object) -> Iterator[Cause]:
+        """Take the ports that are asked for first, then give the others any."""
+        ports = service["spec"].get("ports") or []
+        given["ports"] = []
+        mine = set(held)
+        open_ports = []
+        for index, port in enumerate(ports):
+            if number := port.get("nodePort"):
+                yield from self._take_port(
+                    number, mine, given, path=f"spec.ports[{index}].nodePort"
+                )
+            elif needs_node_ports(service):
+                open_ports.append((index, port))
+        for index, port in open_ports:
+            free = self._shared_port(port, ports) or self._node_ports.take_any()
+            if free is None:
+                detail = "failed to allocate a nodePort: range is full"
+                yield field.invalid(f"spec.ports[{index}].nodePort", 0, detail)
+                return
+            if free not in mine:
+                given["ports"].append({"nodePort": free})
+                mine.add(free)
+            port["nodePort"] = free
+        yield from self._assign_health_check_port(service, mine, given)
+
+    def _shared_port(self, port: Object, ports: list[Object]) -> int | None:
+        """Return the node port of the same port under another protocol (DNS over UDP and TCP)."""
+        used = {(p.get("protocol"), p.get("nodePort")) for p in ports}
+        for other in ports:
+            number: int = other.get("nodePort") or 0
+            is_twin = other.get("port") == port.get("port") and other is not port
+            if number and is_twin and (port.get("protocol"), number) not in used:
+                return number
+        return None
+
+    def _take_port(
+        self, number: int, mine: set[int], given: Object, *, path: str
+    ) -> Iterator[Cause]:
+        if number in mine:
+            return
+        if number not in self._node_ports:
+            detail = (
+                "provided port is not in the valid range. "
+                f"The range of valid ports is {self._node_port_range}"
+            )
+            yield field.invalid(path, number, detail)
+        elif self._node_ports.is_taken(number):
+            yield field.invalid(path, number, "provided port is already allocated")
+        else:
+            self._node_ports.take(number)
+            mine.add(number)
+            given["ports"].append({"nodePort": number})
+
+    def _assign_health_check_port(
+        self, service: Object, mine: set[int], given: Object
+    ) -> Iterator[Cause]:
+        if not needs_health_check_port(service):
+            return
+        path = "spec.healthCheckNodePort"
+        if number := service["spec"].get("healthCheckNodePort"):
+            yield from self._take_port(number, mine, given, path=path)
+            return
+        free = self._node_ports.take_any()
+        if free is None:
+            yield field.invalid(path, 0, "failed to allocate a nodePort: range is full")
+            return
+        service["spec"]["healthCheckNodePort"] = given["healthCheckNodePort"] = free
+
+
+def _addresses_of(service: Object) -> list[int]:
+    spec = service.get("spec") or {}
+    texts = spec.get("clusterIPs") or [spec.get("clusterIP")]
+    return [int(ip_address(text)) for text in texts if text and text != HEADLESS]
+
+
+def _node_ports_of(service: Object) -> list[int]:
+    spec = service.get("spec") or {}
+    numbers = [port.get("nodePort") for port in spec.get("ports") or []]
+    return [number for number in (*numbers, spec.get("healthCheckNodePort")) if number]

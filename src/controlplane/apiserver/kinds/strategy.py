@@ -1,0 +1,53 @@
+"""What a client may not write, kind after kind the same (upstream: registry strategies).
+
+`spec` is the client's and `status` the controllers': a create begins without status, a plain
+update keeps the old one, an update of the status subresource keeps the old spec. Kinds that have
+`metadata.generation` count the changes of their spec in it.
+"""
+
+from __future__ import annotations
+
+from kubeapi.objects import Object
+
+
+def begin_without_status(obj: Object) -> None:
+    """Forget the status that a client sent."""
+    obj["status"] = {}
+
+
+def begin_generation(obj: Object) -> None:
+    """Forget the status that a client sent, and begin to count generations."""
+    obj["status"] = {}
+    obj["metadata"]["generation"] = 1
+
+
+def keep(key: str, new: Object, old: Object) -> None:
+    """Put back what *old* has under *key*."""
+    if key in old:
+        new[key] = old[key]
+    else:
+        new.pop(key, None)
+
+
+def keep_status(new: Object, old: Object) -> None:
+    """Ignore the status on a plain update."""
+    keep("status", new, old)
+
+
+def keep_spec(new: Object, old: Object) -> None:
+    """Ignore the spec on an update of the status."""
+    keep("spec", new, old)
+
+
+def keep_status_and_count(new: Object, old: Object) -> None:
+    """Ignore the status on a plain update; grow the generation when the spec changed."""
+    keep("status", new, old)
+    generation = old["metadata"].get("generation", 0)
+    new["metadata"]["generation"] = generation + (new.get("spec") != old.get("spec"))
+
+
+def keep_spec_and_labels(new: Object, old: Object) -> None:
+    """Ignore the spec, labels and generation on an update of the status, as workloads do."""
+    keep("spec", new, old)
+    keep("labels", new["metadata"], old["metadata"])
+    keep("generation", new["metadata"], old["metadata"])

@@ -1,0 +1,77 @@
+"""What Deployments and ReplicaSets share: replicas, a selector and a pod template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controlplane.apiserver.kinds.go_syntax import go_label_selector, go_map
+from controlplane.apiserver.kinds.metadata import IMMUTABLE
+from controlplane.apiserver.kinds.pod.defaults import default_spec
+from controlplane.apiserver.kinds.pod.scheduling import validate_label_selector
+from controlplane.apiserver.kinds.pod.validation import RESTART_POLICIES, validate_spec
+from controlplane.apiserver.kinds.quantities import NOT_NEGATIVE
+from kubeapi import field, validation
+from kubeapi.objects import Object
+from kubeapi.selectors import LabelSelector
+from kubeapi.status import Cause
+
+
+def default_template(spec: Object) -> None:
+    """Fill in what the template's pods leave open."""
+    template = spec["template"] = spec.get("template") or {}
+    template["metadata"] = template.get("metadata") or {}
+    pod_spec = template["spec"] = template.get("spec") or {}
+    default_spec(pod_spec)
+
+
+def validate_count(spec: Object, key: str) -> Iterator[Cause]:
+    """Judge a number that may be zero or absent."""
+    if (spec.get(key) or 0) < 0:
+        yield field.invalid(f"spec.{key}", spec[key], NOT_NEGATIVE)
+
+
+def validate_selector_and_template(spec: Object, *, kind: str) -> Iterator[Cause]:
+    """Judge selector and template, apart and together."""
+    selector, template = spec.get("selector"), spec["template"]
+    if selector is None:
+        yield field.required("spec.selector")
+    wrong = list(validate_label_selector(selector, "spec.selector"))
+    yield from wrong
+    if selector is not None and not (
+        selector.get("matchLabels") or selector.get("matchExpressions")
+    ):
+        detail = f"empty selector is invalid for {kind}"
+        yield field.invalid("spec.selector", go_label_selector(selector), detail)
+    elif selector is not None and not wrong:
+        labels = template["metadata"].get("labels") or {}
+        if not LabelSelector.from_object(selector).matches(labels):
+            detail = "`selector` does not match template `labels`"
+            yield field.invalid("spec.template.metadata.labels", go_map(labels), detail)
+    yield from _validate_template(template)
+
+
+def _validate_template(template: Object) -> Iterator[Cause]:
+    path, spec = "spec.template", template["spec"]
+    meta = template["metadata"]
+    yield from validation.validate_labels(meta.get("labels") or {}, f"{path}.metadata.labels")
+    annotations = meta.get("annotations") or {}
+    yield from validation.validate_annotations(annotations, f"{path}.metadata.annotations")
+    yield from validate_spec(spec, f"{path}.spec")
+    if spec["restartPolicy"] in RESTART_POLICIES and spec["restartPolicy"] != "Always":
+        policy = spec["restartPolicy"]
+        yield field.not_supported(f"{path}.spec.restartPolicy", policy, ("Always",))
+    if spec.get("activeDeadlineSeconds") is not None:
+        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        yield field.forbidden(f"{path}.spec.activeDeadlineSeconds", detail)
+
+
+def selector_changes(new: Object, old: Object) -> Iterator[Cause]:
+    """Find a change of the selector, which is for good."""
+    after = new["spec"].get("selector")
+    if after != old["spec"].get("selector"):
+        yield field.invalid("spec.selector", go_label_selector(after or {}), IMMUTABLE)
+
+
+def scale_selector(obj: Object) -> str:
+    """Return the selector as the scale subresource shows it."""
+    return str(LabelSelector.from_object(obj["spec"].get("selector")))
