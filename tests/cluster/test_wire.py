@@ -1,0 +1,177 @@
+"""Traffic: pods of three nodes, a Service, real VXLAN frames."""
+
+from __future__ import annotations
+
+import collections
+import shutil
+import subprocess
+import threading
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clusters import EXAMPLES, Lab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("wire")]
+
+PORT = 30080
+
+
+@pytest.fixture(scope="module")
+def web(lab: Lab) -> Lab:
+    """The example application, all six replicas Ready."""
+    lab.kubectl("apply", "-f", str(EXAMPLES / "web.yaml"))
+    lab.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    return lab
+
+
+def pods(lab: Lab) -> list[dict[str, Any]]:
+    return lab.objects("pods", "-l", "app=web")
+
+
+def test_pods_are_spread_and_have_addresses_of_their_nodes(web: Lab) -> None:
+    cidrs = {node["metadata"]["name"]: node["spec"]["podCIDR"] for node in web.objects("nodes")}
+    by_node = collections.Counter(pod["spec"]["nodeName"] for pod in pods(web))
+    assert sorted(by_node) == ["node-1", "node-2", "node-3"]
+    assert max(by_node.values()) - min(by_node.values()) <= 1
+    for pod in pods(web):
+        prefix = cidrs[pod["spec"]["nodeName"]].rsplit(".", 1)[0]
+        assert pod["status"]["podIP"].startswith(prefix + ".")
+
+
+def test_every_node_serves_the_node_port_with_every_pod(web: Lab) -> None:
+    names = {pod["metadata"]["name"] for pod in pods(web)}
+    for node in (1, 2, 3):
+        seen = {web.fetch(node, PORT, "/hostname") for _ in range(60)}
+        assert seen == names
+
+
+def test_choice_is_random_and_even(web: Lab) -> None:
+    seen = collections.Counter(web.fetch(1, PORT, "/hostname") for _ in range(300))
+    assert len(seen) == 6
+    assert min(seen.values()) > 300 / 6 * 0.5
+
+
+def test_ping_works_between_any_two_pods_and_nodes(web: Lab) -> None:
+    by_node = {pod["spec"]["nodeName"]: pod for pod in pods(web)}
+    places = [pod["metadata"]["name"] for pod in by_node.values()] + ["node-1", "node-2"]
+    same = [p["metadata"]["name"] for p in pods(web) if p["spec"]["nodeName"] == "node-1"]
+    pairs = [(a, b) for a in places for b in places if a != b] + [(same[0], same[1])]
+    for source, target in pairs:
+        said = web.podwire("ping", source, target, "-c", "1", check=False)
+        assert " 0% packet loss" in said, f"{source} -> {target}: {said}"
+
+
+def test_flannel_programs_one_entry_of_each_kind_per_remote_node(web: Lab) -> None:
+    routes = web.podwire("routes", "node-1").splitlines()
+    overlay = [line for line in routes if "flannel.1" in line and "onlink" in line]
+    assert len(overlay) == 2
+    assert "10.244" in overlay[0]
+    neighbours = web.podwire("neigh", "node-1").splitlines()
+    assert sum("dev flannel.1" in line and "PERMANENT" in line for line in neighbours) == 2
+    fdb = web.podwire("fdb", "node-1").splitlines()
+    assert sum("dev flannel.1 dst 192.168.64." in line for line in fdb) == 2
+    for node in web.objects("nodes"):
+        annotations = node["metadata"]["annotations"]
+        assert annotations["flannel.alpha.coreos.com/backend-type"] == "vxlan"
+        address = next(a for a in node["status"]["addresses"] if a["type"] == "InternalIP")
+        assert annotations["flannel.alpha.coreos.com/public-ip"] == address["address"]
+        assert address["address"].startswith("192.168.64.")
+
+
+def test_a_capture_decodes_with_all_checksums_right(web: Lab, tmp_path: Path) -> None:
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed")
+    file = tmp_path / "wire.pcapng"
+    done = threading.Event()
+
+    def drive() -> None:
+        while not done.is_set():
+            try:
+                web.fetch(1, PORT, "/hostname")
+            except (OSError, urllib.error.URLError):
+                continue
+
+    thread = threading.Thread(target=drive)
+    thread.start()
+    try:
+        web.podwire(
+            "capture", "--node", "node-1", "-w", str(file), "--count", "200", "--duration", "30"
+        )
+    finally:
+        done.set()
+        thread.join()
+    fields = [
+        "-e", "ip.src", "-e", "udp.dstport", "-e", "vxlan.vni", "-e", "tcp.checksum.status",
+        "-e", "ip.checksum.status", "-e", "udp.checksum.status", "-e", "_ws.malformed",
+    ]  # fmt: skip
+    checks = [
+        "-o",
+        "ip.check_checksum:TRUE",
+        "-o",
+        "tcp.check_checksum:TRUE",
+        "-o",
+        "udp.check_checksum:TRUE",
+    ]
+    text = subprocess.run(
+        ["tshark", "-r", str(file), "-Y", "vxlan && tcp", *checks, "-T", "fields", *fields],
+        capture_output=True, text=True, check=True, timeout=60,
+    ).stdout  # fmt: skip
+    lines = [line.split("\t") for line in text.splitlines()]
+    assert len(lines) > 20
+    for source, port, vni, tcp, ip, _udp, malformed in lines:
+        assert source.split(",")[0].startswith("192.168.64.")
+        assert port == "4789"
+        assert vni == "1"
+        assert set(tcp.split(",")) <= {"1", "Good"}, "TCP checksums"
+        assert set(ip.split(",")) <= {"1", "Good"}, "IP checksums"
+        assert malformed == ""
+
+
+def test_an_established_connection_stays_with_its_pod(web: Lab) -> None:
+    import http.client
+
+    connection = http.client.HTTPConnection(web.cluster.transport_address(1), PORT, timeout=5)
+    seen = set()
+    for _ in range(20):
+        connection.request("GET", "/hostname")
+        seen.add(connection.getresponse().read())
+    connection.close()
+    assert len(seen) == 1
+
+
+def test_a_service_without_endpoints_refuses(web: Lab) -> None:
+    web.apply(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: empty}\n"
+        "spec: {type: NodePort, selector: {app: nobody}, ports: [{port: 80, nodePort: 30099}]}\n"
+    )
+    web.eventually(lambda: "empty" in web.podwire("services", "node-1"))
+
+    def refused() -> bool:
+        try:
+            web.fetch(1, 30099, timeout_s=2)
+        except TimeoutError:
+            return False
+        except (ConnectionError, urllib.error.URLError) as error:
+            return "timed out" not in str(error)
+        return False
+
+    web.eventually(refused, within_s=10, what="a refusal, not a silence")
+
+
+def test_malformed_datagrams_are_counted_and_traffic_goes_on(web: Lab) -> None:
+    import random
+    import socket
+
+    rng = random.Random(7)
+    target = (web.cluster.transport_address(2), 4789)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for length in (0, 1, 7, 8, 20, 60, 1400):
+            stranger.sendto(rng.randbytes(length), target)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as insider:
+        insider.bind((web.cluster.transport_address(200), 4789))
+        for length in (0, 1, 7, 8, 20, 60, 1400):
+            insider.sendto(rng.randbytes(length), target)
+        insider.sendto(bytes.fromhex("0800000000000700") + bytes(60), target)
+    assert web.fetch(2, PORT, "/hostname").startswith("web-")
