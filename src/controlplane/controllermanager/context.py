@@ -1,0 +1,102 @@
+"""What every controller is given: the API, shared informers, clocks, chance and settings.
+
+A controller is made before the informers start, so that its handlers see the first list, and
+then run until its process loses the lead. It keeps nothing that it could not compute again from
+the API: SIGKILL at any moment costs time only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Final, Protocol
+
+from componentbase.clock import Clock, rfc3339
+from componentbase.tasks import Tasks
+from componentbase.timings import KUBERNETES, Timings
+from controlplane.controllermanager.endpointslice.well_known import (
+    CONTROLLER_NAME,
+    MANAGED_BY,
+    SERVICE_NAME,
+)
+from kubeapi.client import EventRecorder, Informer, InformerFactory, RestClient
+from kubeapi.objects import Object, controller_of, labels_of, namespace_of
+from kubeapi.resources import (
+    DEPLOYMENTS,
+    ENDPOINTSLICES,
+    PODS,
+    REPLICASETS,
+    SERVICES,
+    Resource,
+)
+
+
+class Controller(Protocol):
+    """A control loop."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+
+
+def _by_namespace(obj: Object) -> Iterable[str]:
+    return (namespace_of(obj),)
+
+
+def _by_node(pod: Object) -> Iterable[str]:
+    return (str((pod.get("spec") or {}).get("nodeName") or ""),)
+
+
+def by_controller(obj: Object) -> Iterable[str]:
+    """Return the uid of who controls *obj*, or `orphans/NAMESPACE`."""
+    controller = controller_of(obj)
+    return (f"orphans/{namespace_of(obj)}" if controller is None else str(controller["uid"]),)
+
+
+def by_service(one: Object) -> Iterable[str]:
+    """Return `namespace/service` for an EndpointSlice that our controller manages."""
+    labels = labels_of(one)
+    if labels.get(MANAGED_BY) != CONTROLLER_NAME:
+        return ()
+    return (f"{namespace_of(one)}/{labels.get(SERVICE_NAME, '')}",)
+
+
+#: Controllers share one informer of a resource, so its indexes stand in one place.
+INDEXERS: Final[Mapping[Resource, Mapping[str, Callable[[Object], Iterable[str]]]]] = {
+    PODS: {"namespace": _by_namespace, "node": _by_node, "controller": by_controller},
+    REPLICASETS: {"namespace": _by_namespace, "controller": by_controller},
+    DEPLOYMENTS: {"namespace": _by_namespace},
+    SERVICES: {"namespace": _by_namespace},
+    ENDPOINTSLICES: {"service": by_service},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The world of a controller."""
+
+    client: RestClient
+    informers: InformerFactory
+    timings: Timings
+    monotonic: Clock
+    wall: Clock
+    rng: random.Random
+    tasks: Tasks
+    cluster_cidr: IPv4Network
+    node_cidr_mask: int
+
+    def informer(self, resource: Resource) -> Informer:
+        """Return the shared informer of *resource*, with the indexes that anybody asks for."""
+        return self.informers.informer(resource, indexers=INDEXERS.get(resource, {}))
+
+    def recorder(self, component: str) -> EventRecorder:
+        return EventRecorder(self.client, component=component)
+
+    def now_text(self) -> str:
+        return rfc3339(self.wall())
+
+    @property
+    def pace(self) -> float:
+        """Return how much faster than upstream's defaults this cluster's timers run."""
+        return KUBERNETES.node_monitor_grace_s / self.timings.node_monitor_grace_s

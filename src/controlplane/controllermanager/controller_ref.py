@@ -1,0 +1,55 @@
+"""Who controls whom: adoption and release by selector and controllerRef.
+
+Upstream: pkg/controller/controller_ref_manager.go. An object belongs to the one controller that
+its ownerReference with `controller: true` names, and the selector decides whether it still
+should: a controller adopts matching orphans and releases what no longer matches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kubeapi.objects import Object, controller_of, labels_of, owner_reference, uid_of
+from kubeapi.selectors import LabelSelector
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What an owner has, should adopt and should release."""
+
+    mine: tuple[Object, ...]
+    adopt: tuple[Object, ...]
+    release: tuple[Object, ...]
+
+
+def claim(owner: Object, selector: LabelSelector, candidates: Iterable[Object]) -> Claims:
+    """Sort *candidates* into what *owner* has, should adopt and should release."""
+    mine: list[Object] = []
+    adopt: list[Object] = []
+    release: list[Object] = []
+    owner_leaves = bool(owner["metadata"].get("deletionTimestamp"))
+    for candidate in candidates:
+        controller = controller_of(candidate)
+        matches = selector.matches(labels_of(candidate))
+        if controller is None:
+            leaves = candidate["metadata"].get("deletionTimestamp")
+            if matches and not leaves and not owner_leaves:
+                adopt.append(candidate)
+        elif controller["uid"] == uid_of(owner):
+            if matches:
+                mine.append(candidate)
+            elif not owner_leaves:
+                release.append(candidate)
+    return Claims(tuple(mine), tuple(adopt), tuple(release))
+
+
+def adoption_patch(owner: Object, orphan: Object) -> Object:
+    """Return the strategic merge patch that makes *owner* control *orphan*."""
+    return {"metadata": {"uid": uid_of(orphan), "ownerReferences": [owner_reference(owner)]}}
+
+
+def release_patch(owner: Object, owned: Object) -> Object:
+    """Return the strategic merge patch that ends *owner*'s control over *owned*."""
+    gone = {"$patch": "delete", "uid": uid_of(owner)}
+    return {"metadata": {"uid": uid_of(owned), "ownerReferences": [gone]}}

@@ -1,0 +1,1 @@
+"""Deployments become ReplicaSets, one per revision of the pod template."""

@@ -1,0 +1,130 @@
+"""Keep every Service's EndpointSlices (upstream: pkg/controller/endpointslice).
+
+The path from a pod's readiness to the slice is what a failover waits for, so a change is written
+at once; only a Service that was written a moment ago waits until `_INTERVAL_MIN_S` has passed,
+so that a hundred pods that become ready together cost a few writes.
+
+Left alone: Services without selector (their slices are somebody else's, like those of
+`default/kubernetes`, which the API server keeps) and ExternalName. Deleted Services: the garbage
+collector follows the owner reference. Absent: topology hints, the last-change-trigger-time
+annotation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from controlplane.controllermanager.context import Context, by_service
+from controlplane.controllermanager.endpointslice.endpoints import (
+    pod_facts_that_matter,
+    selects,
+    wanted_endpoints,
+)
+from controlplane.controllermanager.endpointslice.reconcile import Plan, plan
+from controlplane.controllermanager.mutation_cache import MutationCache
+from kubeapi.client import WorkQueue, run_workers
+from kubeapi.objects import Object, key_of, labels_of, name_of, namespace_of, uid_of
+from kubeapi.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
+from kubeapi.status import StatusError, is_conflict, is_not_found
+
+_WORKERS: Final = 5
+_INTERVAL_MIN_S: Final = 0.02
+_RETRY_S: Final = 0.005
+
+
+class EndpointSliceController:
+    """Informers in, EndpointSlices out."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._client = context, context.client
+        self._recorder = context.recorder("endpoint-slice-controller")
+        self._queue = WorkQueue()
+        self._written_at: dict[str, float] = {}
+        self._pods = context.informer(PODS)
+        self._nodes = context.informer(NODES)
+        self._services = context.informer(SERVICES)
+        self._slices = context.informer(ENDPOINTSLICES)
+        self._known = MutationCache(self._slices, "service")
+        self._services.add_handler(
+            on_add=lambda new: self._queue.add(key_of(new)),
+            on_update=lambda _old, new: self._queue.add(key_of(new)),
+            on_delete=lambda old: self._queue.add(key_of(old)),
+        )
+        self._pods.add_handler(
+            on_add=self._pod_changed, on_update=self._pod_updated, on_delete=self._pod_changed
+        )
+        self._slices.add_handler(on_update=self._slice_updated, on_delete=self._slice_changed)
+
+    async def run(self) -> None:
+        for informer in (self._services, self._pods, self._slices, self._nodes):
+            await informer.wait_synced()
+        await run_workers(self._queue, self._reconcile, workers=_WORKERS)
+
+    def _pod_changed(self, pod: Object) -> None:
+        for service in self._services.by_index("namespace", namespace_of(pod)):
+            if selects(service, pod):
+                self._soon(key_of(service))
+
+    def _pod_updated(self, old: Object, new: Object) -> None:
+        if pod_facts_that_matter(old) == pod_facts_that_matter(new):
+            return
+        if labels_of(old) != labels_of(new):
+            self._pod_changed(old)
+        self._pod_changed(new)
+
+    def _slice_updated(self, old: Object, new: Object) -> None:
+        self._slice_changed(old)
+        self._slice_changed(new)
+
+    def _slice_changed(self, one: Object) -> None:
+        """Somebody else's hand in our slices is undone; our own writes are no news."""
+        for key in by_service(one):
+            self._soon(key)
+
+    def _soon(self, key: str) -> None:
+        """Look at *key* at once, or when its last write is long enough ago."""
+        wait = self._written_at.get(key, 0.0) + _INTERVAL_MIN_S - self._context.monotonic()
+        if wait > 0:
+            self._queue.add_after(key, wait)
+        else:
+            self._queue.add(key)
+
+    async def _reconcile(self, key: str) -> None:
+        service = self._services.get(key)
+        if service is None:
+            self._written_at.pop(key, None)
+            return
+        spec = service["spec"]
+        if not spec.get("selector") or spec.get("type") == "ExternalName":
+            return
+        pods = self._pods.by_index("namespace", namespace_of(service))
+        wanted = wanted_endpoints(service, pods, self._zones())
+        todo = plan(service, wanted, self._known.by_index(key))
+        try:
+            await self._perform(key, todo)
+        except StatusError as error:
+            if is_conflict(error) or is_not_found(error):
+                self._queue.add_after(key, _RETRY_S)  # The informer is a moment behind.
+                return
+            text = f"Error updating Endpoint Slices for Service {key}: {error.message}"
+            self._recorder.event(service, "Warning", "FailedToUpdateEndpointSlices", text)
+            raise
+
+    def _zones(self) -> Mapping[str, Object]:
+        return {name_of(node): node for node in self._nodes.items()}
+
+    async def _perform(self, key: str, todo: Plan) -> None:
+        """Write; updates first, for they are what traffic waits for."""
+        if todo.update or todo.create or todo.delete:
+            self._written_at[key] = self._context.monotonic()
+        for one in todo.update:
+            self._known.wrote(await self._client.update(ENDPOINTSLICES, one), key)
+        for one in todo.create:
+            made = await self._client.create(ENDPOINTSLICES, one, namespace_of(one))
+            self._known.wrote(made, key)
+        for one in todo.delete:
+            await self._client.delete(
+                ENDPOINTSLICES, name_of(one), namespace_of(one), uid=uid_of(one)
+            )
+            self._known.deleted(one)

@@ -1,0 +1,167 @@
+"""Which EndpointSlices to create, update and delete (upstream: staging/endpointslice).
+
+Existing slices keep the endpoints that they have: a change of one pod rewrites one slice. New
+endpoints fill slices that change anyway, then others with room, then new ones. A Service without
+any endpoint keeps one empty slice, which says that the controller has seen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from controlplane.controllermanager.endpointslice.endpoints import Group, Port
+from controlplane.controllermanager.endpointslice.well_known import (
+    CONTROLLER_NAME,
+    HEADLESS,
+    MANAGED_BY,
+    SERVICE_NAME,
+)
+from kubeapi.objects import Object, labels_of, name_of, namespace_of, owner_reference
+
+ENDPOINTS_MAX: Final = 100
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to write."""
+
+    create: list[Object] = field(default_factory=list)
+    update: list[Object] = field(default_factory=list)
+    delete: list[Object] = field(default_factory=list)
+
+
+def plan(
+    service: Object, wanted: Mapping[Group, Sequence[Object]], slices: Sequence[Object]
+) -> Plan:
+    """Return what turns *slices* into the *wanted* endpoints with the fewest writes."""
+    groups = dict(wanted) or {_empty_group(service): []}
+    result = Plan()
+    by_group: dict[Group, list[Object]] = {}
+    for one in slices:
+        by_group.setdefault(_group_of(one), []).append(one)
+    for group, endpoints in groups.items():
+        _plan_group(result, service, group, endpoints, by_group.pop(group, []))
+    for leftover in by_group.values():
+        result.delete.extend(leftover)
+    return _reused(result)
+
+
+def _empty_group(service: Object) -> Group:
+    families = service["spec"].get("ipFamilies") or ["IPv4"]
+    return Group(families[0], ())
+
+
+def _group_of(one: Object) -> Group:
+    ports = tuple(Port.from_object(item) for item in one.get("ports") or ())
+    return Group(one["addressType"], ports)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A slice on its way to its new content; *before* is None for one that is to be created."""
+
+    before: Object | None
+    endpoints: list[Object]
+    changed: bool
+
+
+def _plan_group(
+    result: Plan,
+    service: Object,
+    group: Group,
+    endpoints: Sequence[Object],
+    existing: Sequence[Object],
+) -> None:
+    missing = {_identity(endpoint): endpoint for endpoint in endpoints}
+    drafts = [_kept(one, missing, labels_for(service)) for one in existing]
+    _place(drafts, list(missing.values()))
+    if not drafts:
+        drafts.append(_Draft(None, [], True))
+    for index, draft in enumerate(drafts):
+        content = _content(service, group, draft)
+        if draft.before is None:
+            result.create.append(content)
+        elif not draft.endpoints and (endpoints or index > 0):
+            result.delete.append(draft.before)
+        elif draft.changed:
+            result.update.append(content)
+
+
+def _identity(endpoint: Object) -> tuple[str, str]:
+    reference = endpoint.get("targetRef") or {}
+    return str(reference.get("uid") or ""), str(endpoint["addresses"][0])
+
+
+def _kept(one: Object, missing: dict[tuple[str, str], Object], labels: Object) -> _Draft:
+    """Keep what *one* has and should have; take that out of *missing*."""
+    before = one.get("endpoints") or []
+    kept = [
+        missing.pop(_identity(endpoint)) for endpoint in before if _identity(endpoint) in missing
+    ]
+    return _Draft(one, kept, kept != before or labels != labels_of(one))
+
+
+def _place(drafts: list[_Draft], missing: list[Object]) -> None:
+    """Put *missing* where it costs the fewest writes."""
+    by_cost = sorted(drafts, key=lambda draft: (not draft.changed, -len(draft.endpoints)))
+    for draft in by_cost:
+        room = ENDPOINTS_MAX - len(draft.endpoints)
+        # An unchanged slice is opened only if all that is left fits: else a new slice is as cheap.
+        if missing and room > 0 and (draft.changed or len(missing) <= room):
+            draft.endpoints += missing[:room]
+            del missing[:room]
+            draft.changed = True
+    while missing:
+        drafts.append(_Draft(None, missing[:ENDPOINTS_MAX], True))
+        del missing[:ENDPOINTS_MAX]
+
+
+def labels_for(service: Object) -> Object:
+    """Return the labels of a slice of *service*: the Service's own and those of the API."""
+    labels: Object = {
+        key: value for key, value in labels_of(service).items() if key not in (HEADLESS,)
+    }
+    if service["spec"].get("clusterIP") == "None":
+        labels[HEADLESS] = ""
+    labels[SERVICE_NAME] = name_of(service)
+    labels[MANAGED_BY] = CONTROLLER_NAME
+    return labels
+
+
+def _content(service: Object, group: Group, draft: _Draft) -> Object:
+    metadata: Object = (
+        {
+            "generateName": f"{name_of(service)}-",
+            "namespace": namespace_of(service),
+            "ownerReferences": [owner_reference(service)],
+        }
+        if draft.before is None
+        else dict(draft.before["metadata"])
+    )
+    metadata["labels"] = labels_for(service)
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": metadata,
+        "addressType": group.address_type,
+        "endpoints": draft.endpoints,
+        "ports": [port.to_object() for port in group.ports],
+    }
+
+
+def _reused(result: Plan) -> Plan:
+    """Write new content into slices that would go: one update instead of two writes."""
+    while result.create and result.delete:
+        same_family = next(
+            (one for one in result.delete if one["addressType"] == result.create[0]["addressType"]),
+            None,
+        )
+        if same_family is None:
+            break
+        result.delete.remove(same_family)
+        new = result.create.pop(0)
+        labels = new["metadata"]["labels"]
+        result.update.append({**new, "metadata": {**same_family["metadata"], "labels": labels}})
+    return result

@@ -1,0 +1,1 @@
+"""Objects whose owners are gone are deleted."""

@@ -1,0 +1,183 @@
+"""Delete what nobody owns any more (upstream: pkg/controller/garbagecollector).
+
+Background deletion: the owner went, its dependents follow. Foreground: the owner stays, with a
+finalizer, until the dependents that block it are gone. Orphan: the dependents lose the reference
+and stay. An owner that the graph has not seen is asked for at the API before anything is deleted;
+one whose end was seen is known to be absent, because a uid never comes back.
+
+Deviations: all kinds are watched in full instead of their metadata; references to kinds that
+this cluster has not are left alone for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from controlplane.controllermanager.context import Context
+from controlplane.controllermanager.garbagecollector.graph import (
+    ORPHAN,
+    Graph,
+    Node,
+    Owner,
+    resource_of,
+)
+from controlplane.controllermanager.garbagecollector.plan import (
+    DeleteObject,
+    DropFinalizer,
+    DropOwners,
+    LookAt,
+    Orphan,
+    OwnerState,
+    Unblock,
+    drop_finalizer_patch,
+    drop_owners_patch,
+    plan,
+    unblock_patch,
+)
+from kubeapi.client import Informer, PatchType, WorkQueue, run_workers
+from kubeapi.objects import Object, uid_of
+from kubeapi.resources import ALL, EVENTS, Resource
+from kubeapi.status import StatusError, is_conflict, is_not_found
+
+log = logging.getLogger(__name__)
+
+_WORKERS: Final = 20
+#: Absent owners that are remembered; beyond it the API is asked again.
+ABSENT_MAX: Final = 4096
+_RETRY_S: Final = 0.01
+_AGAIN_S: Final = 1.0
+#: Events own nothing, are owned by nobody and are many.
+COLLECTED: Final = tuple(resource for resource in ALL if resource is not EVENTS)
+_BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in COLLECTED}
+
+
+class GarbageCollector:
+    """Informers of everything in, deletions out."""
+
+    def __init__(self, context: Context) -> None:
+        self._client = context.client
+        self._graph = Graph()
+        self._absent: dict[str, None] = {}
+        self._queue = WorkQueue()
+        self._informers = [self._watch(context, resource) for resource in COLLECTED]
+
+    def _watch(self, context: Context, resource: Resource) -> Informer:
+        informer = context.informer(resource)
+
+        def put(obj: Object) -> None:
+            self._look(self._graph.put(resource, obj))
+
+        def update(old: Object, new: Object) -> None:
+            if uid_of(old) != uid_of(new):
+                self._gone(uid_of(old))
+            put(new)
+
+        informer.add_handler(
+            on_add=put, on_update=update, on_delete=lambda obj: self._gone(uid_of(obj))
+        )
+        return informer
+
+    async def run(self) -> None:
+        await asyncio.gather(*(informer.wait_synced() for informer in self._informers))
+        await run_workers(self._queue, self._reconcile, workers=_WORKERS)
+
+    def _look(self, uids: list[str]) -> None:
+        for uid in uids:
+            self._queue.add(uid)
+
+    def _gone(self, uid: str) -> None:
+        self._note_absent(uid)
+        self._look(self._graph.remove(uid))
+
+    def _note_absent(self, uid: str) -> None:
+        self._absent[uid] = None
+        if len(self._absent) > ABSENT_MAX:
+            self._absent.pop(next(iter(self._absent)))
+
+    async def _reconcile(self, uid: str) -> None:
+        node = self._graph.get(uid)
+        if node is None:
+            return
+        owners: dict[str, OwnerState] = {}
+        if not node.leaving:
+            owners = {owner.uid: await self._state(node, owner) for owner in node.owners}
+        try:
+            await self._perform(node, owners)
+        except StatusError as error:
+            if is_not_found(error):
+                return  # Its end is on the way through the informer.
+            if not is_conflict(error):
+                raise
+            self._queue.add_after(uid, _RETRY_S)  # The informer is a moment behind.
+
+    async def _state(self, node: Node, owner: Owner) -> OwnerState:
+        above = self._graph.get(owner.uid)
+        if above is not None:
+            return OwnerState.WAITING if above.waits_for_dependents else OwnerState.SOLID
+        if owner.uid in self._absent:
+            return OwnerState.ABSENT
+        resource = resource_of(owner, _BY_KIND)
+        if resource is None:
+            return OwnerState.SOLID
+        namespace = node.namespace if resource.namespaced else None
+        try:
+            live = await self._client.get(resource, owner.name, namespace)
+        except StatusError as error:
+            if not is_not_found(error):
+                raise
+            self._note_absent(owner.uid)
+            return OwnerState.ABSENT
+        if uid_of(live) == owner.uid:
+            return OwnerState.SOLID
+        self._note_absent(owner.uid)
+        return OwnerState.ABSENT
+
+    async def _perform(self, node: Node, owners: dict[str, OwnerState]) -> None:
+        match plan(node, owners, self._graph.dependents_of(node.uid)):
+            case DeleteObject(propagation):
+                await self._delete(node, propagation)
+            case DropOwners(uids):
+                await self._patch(node, drop_owners_patch(node, uids))
+            case DropFinalizer(finalizer):
+                await self._drop_finalizer(node, finalizer)
+            case Unblock(propagation):
+                await self._patch(node, unblock_patch(node))
+                await self._delete(node, propagation)
+            case LookAt(uids):
+                self._look(list(uids))
+                self._queue.add_after(node.uid, _AGAIN_S)
+            case Orphan(dependents):
+                for dependent in dependents:
+                    await self._orphan(node, dependent)
+                await self._drop_finalizer(node, ORPHAN)
+
+    async def _delete(self, node: Node, propagation: str) -> None:
+        log.info("deleting %s %s/%s", node.resource.plural, node.namespace, node.name)
+        await self._client.delete(
+            node.resource,
+            node.name,
+            node.namespace or None,
+            propagation=propagation,
+            uid=node.uid,
+        )
+
+    async def _orphan(self, node: Node, dependent: Node) -> None:
+        try:
+            await self._patch(dependent, drop_owners_patch(dependent, [node.uid]))
+        except StatusError as error:
+            if not is_not_found(error):
+                raise
+
+    async def _patch(self, node: Node, patch: Object) -> None:
+        await self._client.patch(
+            node.resource, node.name, patch, node.namespace or None, kind=PatchType.STRATEGIC
+        )
+
+    async def _drop_finalizer(self, node: Node, finalizer: str) -> None:
+        namespace = node.namespace or None
+        live = await self._client.get(node.resource, node.name, namespace)
+        if uid_of(live) == node.uid and finalizer in (live["metadata"].get("finalizers") or ()):
+            patch = drop_finalizer_patch(live, finalizer)
+            await self._client.patch(node.resource, node.name, patch, namespace)

@@ -1,0 +1,1 @@
+"""Deleted namespaces are emptied."""

@@ -1,0 +1,89 @@
+"""Empty a deleted namespace, then let it go (upstream: pkg/controller/namespace).
+
+Owners go before what they own, so that no controller makes anew what was just deleted; the API
+server refuses new content besides. Pods that end gracefully are waited for.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from controlplane.controllermanager.context import Context
+from controlplane.controllermanager.namespace.plan import (
+    finalized,
+    needs_finalization,
+    status_while_waiting,
+)
+from kubeapi.client import WorkQueue, run_workers
+from kubeapi.objects import Object, key_of
+from kubeapi.resources import ALL, DEPLOYMENTS, NAMESPACES, REPLICASETS, Resource
+from kubeapi.status import StatusError, is_conflict, is_not_found
+
+_WORKERS: Final = 2
+#: How long to wait before looking again whether the content has gone.
+_AGAIN_S: Final = 0.25
+_OWNERS: Final = (DEPLOYMENTS, REPLICASETS)
+CONTENT: Final = (
+    *_OWNERS,
+    *(resource for resource in ALL if resource.namespaced and resource not in _OWNERS),
+)
+
+
+class NamespaceController:
+    """Terminating namespaces in, nothing out."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._client = context, context.client
+        self._queue = WorkQueue()
+        self._namespaces = context.informer(NAMESPACES)
+        self._namespaces.add_handler(
+            on_add=self._changed, on_update=lambda _old, new: self._changed(new)
+        )
+
+    async def run(self) -> None:
+        await self._namespaces.wait_synced()
+        await run_workers(self._queue, self._reconcile, workers=_WORKERS)
+
+    def _changed(self, namespace: Object) -> None:
+        if needs_finalization(namespace):
+            self._queue.add(key_of(namespace))
+
+    async def _reconcile(self, name: str) -> None:
+        namespace = self._namespaces.get(name)
+        if namespace is None or not needs_finalization(namespace):
+            return
+        remaining: dict[Resource, int] = {}
+        failures: dict[Resource, str] = {}
+        for resource in CONTENT:
+            try:
+                if count := await self._empty(resource, name):
+                    remaining[resource] = count
+            except StatusError as error:
+                failures[resource] = error.message
+        try:
+            await self._conclude(namespace, remaining, failures)
+        except StatusError as error:
+            if not (is_conflict(error) or is_not_found(error)):
+                raise
+            self._queue.add_after(name, _AGAIN_S)
+
+    async def _empty(self, resource: Resource, name: str) -> int:
+        """Delete everything of *resource* in the namespace; return how much is there still."""
+        found = await self._client.list(resource, name)
+        if not found["items"]:
+            return 0
+        await self._client.delete_collection(resource, name)
+        return len((await self._client.list(resource, name))["items"])
+
+    async def _conclude(
+        self, namespace: Object, remaining: dict[Resource, int], failures: dict[Resource, str]
+    ) -> None:
+        if not remaining and not failures:
+            await self._client.update(NAMESPACES, finalized(namespace), subresource="finalize")
+            return
+        status = status_while_waiting(namespace, remaining, failures, self._context.now_text())
+        if status != namespace.get("status"):
+            await self._client.update(
+                NAMESPACES, {**namespace, "status": status}, subresource="status"
+            )
+        self._queue.add_after(key_of(namespace), _AGAIN_S)

@@ -1,0 +1,1 @@
+"""Nodes get their part of the cluster's pod addresses."""

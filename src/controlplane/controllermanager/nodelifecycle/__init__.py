@@ -1,0 +1,1 @@
+"""Silent nodes become NotReady, tainted, and lose their pods' endpoints."""

@@ -1,0 +1,1 @@
+"""Pods that no kubelet will clean up are deleted."""

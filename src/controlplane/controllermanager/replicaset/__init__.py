@@ -1,0 +1,1 @@
+"""ReplicaSets become pods."""

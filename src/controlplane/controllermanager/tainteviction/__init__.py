@@ -1,0 +1,1 @@
+"""Pods leave tainted nodes when their tolerations run out."""
