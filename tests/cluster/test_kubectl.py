@@ -1,0 +1,185 @@
+"""An unmodified kubectl does what people type first."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+from clusters import EXAMPLES, Lab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("kubectl")]
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: nginx}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: nginx}}
+  template:
+    metadata: {labels: {app: nginx}}
+    spec:
+      containers:
+        - {name: nginx, image: "nginx:1.27", ports: [{containerPort: 80}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def nginx(lab: Lab) -> Lab:
+    lab.apply(DEPLOYMENT)
+    lab.kubectl("rollout", "status", "deployment/nginx", "--timeout=60s")
+    return lab
+
+
+def test_get_in_every_form(nginx: Lab) -> None:
+    wide = nginx.kubectl("get", "pods", "-o", "wide").splitlines()
+    assert wide[0].split()[:5] == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
+    assert "NOMINATED NODE" in wide[0]
+    assert "1/1" in wide[1]
+    assert "kind: Deployment" in nginx.kubectl("get", "deploy", "nginx", "-o", "yaml")
+    assert nginx.objects("deploy/nginx")[0]["status"]["readyReplicas"] == 2
+    assert "nginx" in nginx.kubectl("get", "all")
+    assert "kube-system" in nginx.kubectl("get", "ns")
+    nodes = nginx.kubectl("get", "nodes", "-o", "wide")
+    assert "192.168.64.1" in nodes
+    assert " Ready " in nodes
+    assert nginx.kubectl("get", "pods", "-l", "app=nothing", check=False).startswith("No resources")
+
+
+def test_describe_shows_conditions_and_events(nginx: Lab) -> None:
+    name = nginx.objects("pods", "-l", "app=nginx")[0]["metadata"]["name"]
+    said = nginx.kubectl("describe", "pod", name)
+    for word in ("Successfully assigned", "Pulled", "Created container", "Started container"):
+        assert word in said
+    assert "NewReplicaSetAvailable" in nginx.kubectl("describe", "deployment", "nginx")
+    assert "ScalingReplicaSet" in nginx.kubectl("describe", "deployment", "nginx")
+    assert "Allocated resources" in nginx.kubectl("describe", "node", "node-1")
+
+
+def test_scale_and_watch(nginx: Lab) -> None:
+    with subprocess.Popen(
+        ["kubectl", "get", "deployment", "nginx", "-w", "--no-headers"],
+        env=nginx.environment, stdout=subprocess.PIPE, text=True,
+    ) as watching:  # fmt: skip
+        assert watching.stdout is not None
+        assert "2/2" in watching.stdout.readline()
+        nginx.kubectl("scale", "deployment/nginx", "--replicas=3")
+        deadline = time.monotonic() + 30
+        while "3/3" not in watching.stdout.readline():
+            assert time.monotonic() < deadline
+        watching.kill()
+    nginx.kubectl("scale", "deployment/nginx", "--replicas=2")
+    nginx.kubectl(
+        "wait", "--for=jsonpath={.status.replicas}=2", "deployment/nginx", "--timeout=30s"
+    )
+
+
+def test_rolling_update_history_and_undo(nginx: Lab) -> None:
+    nginx.kubectl("set", "image", "deployment/nginx", "nginx=nginx:1.28")
+    assert "successfully rolled out" in nginx.kubectl(
+        "rollout", "status", "deployment/nginx", "--timeout=60s"
+    )
+    assert "2" in nginx.kubectl("rollout", "history", "deployment/nginx")
+    nginx.kubectl("rollout", "undo", "deployment/nginx")
+    nginx.kubectl("rollout", "status", "deployment/nginx", "--timeout=60s")
+    image = nginx.objects("deploy/nginx")[0]["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == "nginx:1.27"
+    nginx.kubectl("rollout", "restart", "deployment/nginx")
+    nginx.kubectl("rollout", "status", "deployment/nginx", "--timeout=60s")
+
+
+def test_label_annotate_and_select(nginx: Lab) -> None:
+    nginx.kubectl("label", "deployment/nginx", "tier=front")
+    assert "nginx" in nginx.kubectl("get", "deploy", "-l", "tier=front")
+    nginx.kubectl("annotate", "deployment/nginx", "note=hello")
+    nginx.kubectl("label", "deployment/nginx", "tier-")
+    assert "nginx" not in nginx.kubectl("get", "deploy", "-l", "tier=front", check=False)
+
+
+def test_expose_curl_and_logs(nginx: Lab) -> None:
+    nginx.kubectl("expose", "deployment/nginx", "--type=NodePort", "--port=80")
+    port = nginx.objects("svc/nginx")[0]["spec"]["ports"][0]["nodePort"]
+    page = nginx.eventually(lambda: nginx.fetch(1, port))
+    assert "nginx" in page
+    names = [pod["metadata"]["name"] for pod in nginx.objects("pods", "-l", "app=nginx")]
+    nginx.eventually(lambda: any("GET / HTTP/1.1" in nginx.kubectl("logs", name) for name in names))
+    assert nginx.kubectl("logs", names[0], "--tail=0") == ""
+
+
+def test_cordon_and_unschedulable_reasons(nginx: Lab) -> None:
+    for node in ("node-1", "node-2", "node-3"):
+        nginx.kubectl("cordon", node)
+    assert "SchedulingDisabled" in nginx.kubectl("get", "nodes")
+    nginx.apply(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: waiting}\n"
+        "spec: {containers: [{name: c, image: registry.k8s.io/pause:3.10}]}\n"
+    )
+    nginx.eventually(
+        lambda: (
+            "0/3 nodes are available: 3 node(s) were unschedulable"
+            in nginx.kubectl("describe", "pod", "waiting")
+        ),
+        what="FailedScheduling says why",
+    )
+    for node in ("node-1", "node-2", "node-3"):
+        nginx.kubectl("uncordon", node)
+    nginx.kubectl("wait", "--for=condition=Ready", "pod/waiting", "--timeout=30s")
+    nginx.kubectl("delete", "pod", "waiting")
+
+
+def test_an_unknown_image_backs_off_with_an_event(nginx: Lab) -> None:
+    nginx.apply(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: unknown}\n"
+        "spec: {containers: [{name: c, image: example.com/nobody/knows:1}]}\n"
+    )
+    nginx.eventually(
+        lambda: "ImagePullBackOff" in nginx.kubectl("get", "pod", "unknown"), what="back-off"
+    )
+    assert "Failed to pull image" in nginx.kubectl("describe", "pod", "unknown")
+    nginx.kubectl("delete", "pod", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        ("apiVersion: v1\nkind: Pod\nmetadata: {name: Bad_Name}\nspec: {containers: []}", "Bad_Name"),
+        (DEPLOYMENT.replace("replicas", "replikas"), 'unknown field "spec.replikas"'),
+        (DEPLOYMENT.replace("replicas: 2", "replicas: two"), "replicas"),
+        (DEPLOYMENT.replace("labels: {app: nginx}", "labels: {app: other}"), "does not match"),
+        ("apiVersion: v1\nkind: Nonsense\nmetadata: {name: x}", "Nonsense"),
+        (DEPLOYMENT.replace("name: nginx}", "name: other, namespace: nowhere}", 1), "nowhere"),
+    ],
+)  # fmt: skip
+def test_bad_manifests_get_clear_errors(nginx: Lab, manifest: str, says: str) -> None:
+    done = subprocess.run(
+        ["kubectl", "apply", "-f", "-"], env=nginx.environment, input=manifest,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_protobuf_bodies_get_a_clear_415(nginx: Lab) -> None:
+    said = nginx.kubectl("create", "deployment", "x", "--image=nginx", check=False)
+    assert "protobuf" in said
+
+
+def test_delete_of_a_manifest_removes_everything(lab: Lab) -> None:
+    lab.kubectl("apply", "-f", str(EXAMPLES / "web.yaml"))
+    lab.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    lab.kubectl("delete", "-f", str(EXAMPLES / "web.yaml"))
+    lab.eventually(
+        lambda: "No resources" in lab.kubectl("get", "pods", "-l", "app=web", check=False),
+        what="pods collected",
+    )
+
+
+def test_a_namespace_takes_its_content_with_it(lab: Lab) -> None:
+    lab.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: short}\n")
+    lab.eventually(lambda: "default" in lab.kubectl("get", "sa", "-n", "short"))
+    lab.apply(DEPLOYMENT.replace("name: nginx}", "name: nginx, namespace: short}", 1))
+    lab.kubectl("rollout", "status", "deployment/nginx", "-n", "short", "--timeout=60s")
+    lab.kubectl("delete", "namespace", "short", "--timeout=60s")
+    assert "NotFound" in lab.kubectl("get", "namespace", "short", check=False)
