@@ -1,0 +1,190 @@
+"""Who leads, by a Lease that the leader keeps renewing (client-go: tools/leaderelection).
+
+`Candidate` decides and knows no I/O; `LeaderElector` asks and writes. As upstream, nobody
+compares clocks of two machines: a lease is free when it did not change for its duration *as this
+candidate saw it*. An identity that finds itself as holder leads on at once, so a component that
+was killed and restarted under its name waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from componentbase import clock
+from componentbase.tasks import Tasks
+from kubeapi.client.errors import Unreachable
+from kubeapi.client.rest import RestClient
+from kubeapi.objects import Object
+from kubeapi.resources import LEASES
+from kubeapi.status import StatusError, is_not_found
+
+log = logging.getLogger(__name__)
+
+#: Candidates spread their attempts: each waits up to this many times the retry period.
+JITTER_FACTOR: Final = 1.2
+
+
+class LeadershipLost(Exception):
+    """The lease could not be renewed in time: this process must stop leading, and ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseDurations:
+    """Upstream's --leader-elect-lease-duration, -renew-deadline and -retry-period."""
+
+    lease_s: float
+    renew_deadline_s: float
+    retry_s: float
+
+    def __post_init__(self) -> None:
+        assert self.lease_s > self.renew_deadline_s > self.retry_s * JITTER_FACTOR > 0
+
+
+class Candidate:
+    """What one candidate saw of the lease, and what it may do about it."""
+
+    def __init__(self, identity: str, durations: LeaseDurations) -> None:
+        self._identity, self._durations = identity, durations
+        self._seen: Object | None = None
+        self._seen_at = 0.0
+        self._renewed_at: float | None = None
+
+    def observe(self, spec: Object, now: float) -> None:
+        """Note the lease's spec as the server has it."""
+        if spec != self._seen:
+            self._seen, self._seen_at = spec, now
+
+    def may_hold(self, now: float) -> bool:
+        """Tell whether this candidate may write itself into the lease it saw."""
+        if self._seen is None:
+            return True
+        holder = self._seen.get("holderIdentity")
+        if not holder or holder == self._identity:
+            return True
+        return now >= self._seen_at + float(
+            self._seen.get("leaseDurationSeconds") or self._durations.lease_s
+        )
+
+    def next_spec(self, at: str) -> Object:
+        """Return the spec to write, *at* being the wall clock's MicroTime."""
+        seen = self._seen or {}
+        ours = seen.get("holderIdentity") == self._identity
+        transitions = int(seen.get("leaseTransitions") or 0)
+        return {
+            "holderIdentity": self._identity,
+            # A Lease counts whole seconds; upstream's own flags are rounded so, too.
+            "leaseDurationSeconds": max(1, round(self._durations.lease_s)),
+            "acquireTime": (seen.get("acquireTime") or at) if ours else at,
+            "renewTime": at,
+            "leaseTransitions": transitions if ours or not seen else transitions + 1,
+        }
+
+    def wrote(self, spec: Object, now: float) -> None:
+        """Note that the server took *spec*."""
+        self.observe(spec, now)
+        self._renewed_at = now
+
+    def has_lost(self, now: float) -> bool:
+        """Tell whether a leader has failed to renew for too long."""
+        assert self._renewed_at is not None
+        return now >= self._renewed_at + self._durations.renew_deadline_s
+
+
+class LeaderElector:
+    """Takes part in the election for one Lease."""
+
+    def __init__(
+        self,
+        client: RestClient,
+        *,
+        namespace: str,
+        name: str,
+        identity: str,
+        durations: LeaseDurations,
+        rng: random.Random,
+    ) -> None:
+        self._client, self._namespace, self._name = client, namespace, name
+        self._durations, self._rng = durations, rng
+        self._candidate = Candidate(identity, durations)
+        self._lease: Object = {
+            "apiVersion": LEASES.api_version,
+            "kind": LEASES.kind,
+            "metadata": {"name": name, "namespace": namespace},
+        }
+        self._exists = False
+
+    async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
+        """Wait to become the leader, then run *lead*; raises LeadershipLost when it is over."""
+        while not await self._try():
+            await self._pause()
+        log.info("leading %s/%s", self._namespace, self._name)
+        tasks = Tasks()
+        try:
+            tasks.spawn(_run(lead), name="leader", essential=True)
+            tasks.spawn(self._renew(), name="renew lease", essential=True)
+            await tasks.wait()
+        finally:
+            await tasks.close()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._durations.retry_s)
+            if not await self._try() and self._candidate.has_lost(clock.monotonic()):
+                raise LeadershipLost(f"{self._namespace}/{self._name} was not renewed in time")
+
+    async def _pause(self) -> None:
+        retry_s = self._durations.retry_s
+        await asyncio.sleep(self._rng.uniform(retry_s, retry_s * JITTER_FACTOR))
+
+    async def _try(self) -> bool:
+        """Acquire or renew the lease; tell whether it is ours now."""
+        try:
+            async with asyncio.timeout(self._durations.renew_deadline_s):
+                return await self._acquire_or_renew()
+        except (StatusError, Unreachable, TimeoutError) as error:
+            log.info("lease %s/%s: %s", self._namespace, self._name, error)
+            self._exists = False  # Look before the next write.
+            return False
+
+    async def _acquire_or_renew(self) -> bool:
+        if not self._exists:
+            await self._look()
+        if not self._candidate.may_hold(clock.monotonic()):
+            self._exists = False
+            return False
+        started = clock.monotonic()
+        spec = self._candidate.next_spec(clock.rfc3339_micro(clock.wall()))
+        wanted = {**self._lease, "spec": spec}
+        if self._exists:
+            self._lease = await self._client.update(LEASES, wanted)
+        else:
+            self._lease = await self._client.create(LEASES, wanted)
+            self._exists = True
+        # The lease counts from before the write: others may have seen it that early.
+        self._candidate.wrote(self._lease["spec"], started)
+        return True
+
+    async def _look(self) -> None:
+        try:
+            self._lease = await self._client.get(LEASES, self._name, self._namespace)
+        except StatusError as error:
+            if not is_not_found(error):
+                raise
+            self._lease = {**self._lease, "metadata": _identity_of(self._lease)}
+        else:
+            self._exists = True
+            self._candidate.observe(self._lease.get("spec") or {}, clock.monotonic())
+
+
+async def _run(lead: Callable[[], Awaitable[None]]) -> None:
+    await lead()
+
+
+def _identity_of(lease: Object) -> Object:
+    """Return the metadata without what the server added: for a create."""
+    return {"name": lease["metadata"]["name"], "namespace": lease["metadata"]["namespace"]}

@@ -1,0 +1,173 @@
+"""Keys that need work, each at most once and by one worker at a time (client-go: util/workqueue).
+
+A key added while it waits is not added twice; one added while it is worked on waits until that
+is done. So a controller sees the latest state, never two of itself, and a burst of events costs
+one look. The queue is bounded by the number of different keys, that is of objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final, Generic, TypeVar
+
+from componentbase.tasks import Tasks, guarded
+from kubeapi.client.errors import Unreachable
+from kubeapi.status import StatusError, is_conflict
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+
+#: client-go's ItemExponentialFailureRateLimiter has 5 ms to 1000 s; so long a wait would outlast
+#: whatever was wrong.
+RETRY_INITIAL_S: Final = 0.005
+RETRY_MAX_S: Final = 30.0
+
+
+class WorkQueue(Generic[K]):
+    """A queue of keys with retries."""
+
+    def __init__(
+        self, *, retry_initial_s: float = RETRY_INITIAL_S, retry_max_s: float = RETRY_MAX_S
+    ) -> None:
+        self._retry_initial_s, self._retry_max_s = retry_initial_s, retry_max_s
+        self._ready: deque[K] = deque()
+        self._dirty: set[K] = set()  # Needs work: is in _ready, or waits for its worker.
+        self._worked_on: set[K] = set()
+        self._failures: dict[K, int] = {}
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def add(self, key: K) -> None:
+        """Say that *key* needs work."""
+        if key in self._dirty:
+            return
+        self._dirty.add(key)
+        if key not in self._worked_on:
+            self._make_ready(key)
+
+    def add_after(self, key: K, delay_s: float) -> None:
+        """Add *key* later; of several delays the one that ends first counts."""
+        if delay_s <= 0:
+            self.add(key)
+            return
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None:
+            if timer.when() <= loop.time() + delay_s:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_later(delay_s, self._due, key)
+
+    def _due(self, key: K) -> None:
+        del self._timers[key]
+        self.add(key)
+
+    def add_rate_limited(self, key: K) -> None:
+        """Add *key* after a wait that doubles with every failure since the last `forget`."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        # The exponent is bounded too: a float has no room for 2 ** 2000.
+        self.add_after(key, min(self._retry_initial_s * 2 ** min(failures, 64), self._retry_max_s))
+
+    def failures(self, key: K) -> int:
+        """Return how often *key* was added rate-limited since the last `forget`."""
+        return self._failures.get(key, 0)
+
+    def forget(self, key: K) -> None:
+        """Let the next failure of *key* count as the first."""
+        self._failures.pop(key, None)
+
+    def get_nowait(self) -> K | None:
+        """Take the next key, or None; the taker must call `done`."""
+        if not self._ready:
+            return None
+        key = self._ready.popleft()
+        self._dirty.discard(key)
+        self._worked_on.add(key)
+        return key
+
+    async def get(self) -> K:
+        """Wait for the next key and take it; the taker must call `done`."""
+        while (key := self.get_nowait()) is None:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self._wake()  # The key that this one was woken for needs another taker.
+                raise
+        return key
+
+    def done(self, key: K) -> None:
+        """Say that the work on *key* has ended, however it ended."""
+        self._worked_on.discard(key)
+        if key in self._dirty:
+            self._make_ready(key)
+
+    def _make_ready(self, key: K) -> None:
+        self._ready.append(key)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+
+async def run_workers(
+    queue: WorkQueue[K], reconcile: Callable[[K], Awaitable[None]], *, workers: int
+) -> None:
+    """Run *reconcile* for the keys of *queue*, *workers* at a time, until cancelled.
+
+    Whatever goes wrong is logged, and the key is tried again after a back-off.
+    """
+    assert workers > 0
+    tasks = Tasks()
+    try:
+        for number in range(workers):
+            tasks.spawn(_work(queue, reconcile), name=f"worker {number}", essential=True)
+        await tasks.wait()
+    finally:
+        await tasks.close()
+
+
+async def _work(queue: WorkQueue[K], reconcile: Callable[[K], Awaitable[None]]) -> None:
+    while True:
+        key = await queue.get()
+        try:
+            await _attempt(queue, reconcile, key)
+        finally:
+            queue.done(key)
+
+
+async def _attempt(queue: WorkQueue[K], reconcile: Callable[[K], Awaitable[None]], key: K) -> None:
+    refused = False
+
+    async def attempt() -> None:
+        nonlocal refused
+        try:
+            await reconcile(key)
+        except StatusError as error:
+            refused = True
+            # A conflict says that the cache is behind; the next attempt sees more.
+            level = logging.DEBUG if is_conflict(error) else logging.WARNING
+            log.log(level, "%s: %s", key, error)
+        except Unreachable as error:
+            refused = True
+            log.info("%s: %s", key, error)
+
+    fine = await guarded(f"reconciling {key}", attempt)
+    if fine and not refused:
+        queue.forget(key)
+    else:
+        queue.add_rate_limited(key)
