@@ -197,10 +197,13 @@ class RestClient:
         query: Query | None = None,
         body: Any = None,
         content_type: str = "",
+        accept: str = "",
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> bytes:
-        """Send a request and return the octets of its answer (logs, OpenAPI, /healthz)."""
-        _, octets = await self._send(method, path, query or {}, (body, content_type), timeout_s)
+        """Send a request and return the octets of its answer (logs, Tables, /healthz)."""
+        _, octets = await self._send(
+            method, path, query or {}, (body, content_type), timeout_s, accept=accept
+        )
         return octets
 
     async def close(self) -> None:
@@ -228,13 +231,20 @@ class RestClient:
             raise Unreachable(f"{method} {path}: {error}") from None
 
     async def _send(
-        self, method: str, path: str, query: Query, body: tuple[Any, str], timeout_s: float
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        body: tuple[Any, str],
+        timeout_s: float,
+        *,
+        accept: str = "",
     ) -> tuple[str, bytes]:
         """Return the media type and the octets of a good answer."""
-        data, headers = None, None
+        data, headers = None, {"Accept": accept} if accept else {}
         if body[0] is not None:
             media_type = body[1] or self._body_type
-            data, headers = codec.encode(body[0], media_type), {"Content-Type": media_type}
+            data, headers["Content-Type"] = codec.encode(body[0], media_type), media_type
         try:
             async with (
                 asyncio.timeout(timeout_s),

@@ -17,7 +17,7 @@ import yaml
 
 from kubeapi.client import PatchType, RestClient, Unreachable
 from kubeapi.objects import Object
-from kubeapi.resources import PODS, RESOURCES, Resource
+from kubeapi.resources import ALL, PODS, Resource
 from kubeapi.status import StatusError
 from podwire.cli import CommandFailed, cluster_option
 from podwire.cluster.layout import Layout, UsageError
@@ -54,10 +54,10 @@ def _run(cluster_name: str, work: Callable[[RestClient], Awaitable[None]]) -> No
 
 def _resource(text: str) -> Resource:
     name = _SHORT.get(text.lower(), text.lower())
-    for resource in RESOURCES:
+    for resource in ALL:
         if name in (resource.plural, resource.plural.removesuffix("s"), resource.kind.lower()):
             return resource
-    known = ", ".join(resource.plural for resource in RESOURCES)
+    known = ", ".join(resource.plural for resource in ALL)
     raise UsageError(f"no kind {text!r}; there are {known}")
 
 
@@ -99,10 +99,9 @@ def get(
             click.echo(text)
             return
         path = resource.path(where, name or "")
-        table = await client.raw(
-            "GET", path, params={"labelSelector": selector} if selector else {}, accept=_TABLE
-        )
-        _print_table(table, wide=output == "wide", namespaces=all_namespaces)
+        query = {"labelSelector": selector} if selector else {}
+        answer = await client.raw("GET", path, query=query, accept=_TABLE)
+        _print_table(json.loads(answer), wide=output == "wide", namespaces=all_namespaces)
 
     _run(cluster_name, show)
 
@@ -151,7 +150,7 @@ def read_manifests(path: str) -> list[Object]:
 
 
 def _resource_of(obj: Object) -> Resource:
-    for resource in RESOURCES:
+    for resource in ALL:
         if (resource.api_version, resource.kind) == (obj.get("apiVersion"), obj["kind"]):
             return resource
     raise UsageError(f"no kind {obj['kind']} in {obj.get('apiVersion')}")
@@ -247,7 +246,7 @@ def logs(pod: str, container: str, tail: int | None, namespace: str, cluster_nam
         params["tailLines"] = str(tail)
 
     async def show(client: RestClient) -> None:
-        text = await client.raw_text("GET", PODS.path(namespace, pod, "log"), params=params)
-        click.echo(text, nl=False)
+        octets = await client.raw("GET", PODS.path(namespace, pod, "log"), query=params)
+        click.echo(octets, nl=False)
 
     _run(cluster_name, show)

@@ -63,9 +63,9 @@ def _write_kubeconfig(
     write_kubeconfig(
         paths.component_kubeconfig(name),
         server=cluster.api_url,
-        ca_pem=paths.certificate("ca").read_bytes(),
-        certificate_pem=pair.certificate,
-        key_pem=pair.private_key,
+        ca_pem=paths.certificate("ca").read_text(),
+        certificate_pem=pair.certificate.decode(),
+        key_pem=pair.private_key.decode(),
         cluster_name=f"podwire-{cluster.name}" if cluster.name != "podwire" else "podwire",
         user_name=identity.user,
     )
