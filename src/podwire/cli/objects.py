@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -131,7 +132,7 @@ def _print_table(table: Object, *, wide: bool, namespaces: bool) -> None:
 def read_manifests(path: str) -> list[Object]:
     """Return the objects of a YAML or JSON file; raises UsageError with the place of an error."""
     try:
-        text = click.get_text_stream("stdin").read() if path == "-" else Path(path).read_text()
+        text = sys.stdin.read() if path == "-" else Path(path).read_text()
         documents = list(yaml.safe_load_all(text))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None

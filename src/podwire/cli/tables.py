@@ -1,0 +1,44 @@
+"""`podwire routes|neigh|fdb|links|services|conntrack NODE`: a datapath's tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from podwire.cli import cluster_option, linux_tables, netlink, output_option
+from podwire.cluster.layout import Layout
+
+Printer = Callable[[Iterable[dict[str, Any]]], list[str]]
+
+
+def _table(name: str, method: str, printer: Printer, text: str) -> click.Command:
+    @click.command(name=name, help=f"{text}\n\n\b\nExample: podwire {name} node-1")
+    @click.argument("node")
+    @cluster_option
+    @output_option
+    def command(node: str, cluster_name: str, output: str) -> None:
+        rows = netlink.ask(Layout.of(cluster_name), node, method)
+        if output == "json":
+            click.echo(json.dumps(rows, indent=2))
+            return
+        for line in printer(rows):
+            click.echo(line)
+
+    return command
+
+
+routes = _table("routes", "route_list", linux_tables.routes, "A node's routes, as `ip route`.")
+neigh = _table("neigh", "neighbour_list", linux_tables.neighbours, "Neighbours, as `ip neigh`.")
+fdb = _table("fdb", "fdb_list", linux_tables.fdb, "The forwarding database, as `bridge fdb`.")
+links = _table(
+    "links", "link_list", linux_tables.links, "Interfaces and counters, as `ip -s link`."
+)
+services = _table(
+    "services", "frontend_list", linux_tables.services, "Programmed Services, as `ipvsadm -Ln`."
+)
+conntrack = _table(
+    "conntrack", "conntrack_list", linux_tables.conntrack, "Tracked flows, as `conntrack -L`."
+)
