@@ -1,4 +1,4 @@
-"""The controller manager's process: lead, then run every controller (upstream: kube-controller-manager).
+"""The controller manager: lead, then run every controller (upstream: kube-controller-manager).
 
 Of several controller managers one leads, by the Lease kube-system/kube-controller-manager; the
 others wait. Who loses the lead ends, and is started anew: nothing half-stopped goes on writing.
@@ -27,7 +27,7 @@ from controlplane.controllermanager.podgc.controller import PodGcController
 from controlplane.controllermanager.replicaset.controller import ReplicaSetController
 from controlplane.controllermanager.serviceaccount.controller import ServiceAccountController
 from controlplane.controllermanager.tainteviction.controller import TaintEvictionController
-from kubeapi.client import InformerFactory, LeaderElector, RestClient
+from kubeapi.client import InformerFactory, LeaderElector, LeaseDurations, RestClient
 
 ControllerFactory = Callable[[Context], Controller]
 
@@ -44,3 +44,49 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "namespace-controller": NamespaceController,
     "serviceaccount-controller": ServiceAccountController,
 }
+
+
+async def run_manager(config: Config) -> None:
+    """Wait for the lead and run every controller; ends when the lead is lost."""
+    client = RestClient.from_kubeconfig(Path(config.kubeconfig), user_agent=config.name)
+    timings = TIMINGS[config.timings]
+    rng = random.Random()
+    elector = LeaderElector(
+        client,
+        namespace="kube-system",
+        name="kube-controller-manager",
+        identity=config.name,
+        durations=LeaseDurations(
+            lease_s=timings.leader_lease_s,
+            renew_deadline_s=timings.leader_renew_deadline_s,
+            retry_s=timings.leader_retry_s,
+        ),
+        rng=rng,
+    )
+    tasks = Tasks()
+    context = Context(
+        client=client,
+        informers=InformerFactory(client),
+        timings=timings,
+        monotonic=clock.monotonic,
+        wall=clock.wall,
+        rng=rng,
+        tasks=tasks,
+        cluster_cidr=IPv4Network(config.cluster_cidr),
+        node_cidr_mask=config.node_cidr_mask,
+    )
+    try:
+        await elector.run(lambda: run_controllers(context))
+    finally:
+        await tasks.close()
+        await client.close()
+
+
+async def run_controllers(context: Context) -> None:
+    """Run every controller; the end of one ends all."""
+    controllers = {name: factory(context) for name, factory in CONTROLLERS.items()}
+    # Only now: handlers must be in place before the first list arrives.
+    context.informers.start(context.tasks)
+    for name, controller in controllers.items():
+        context.tasks.spawn(controller.run(), name=name, essential=True)
+    await context.tasks.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from controlplane.controllermanager.controller_ref import adoption_patch, claim, release_patch
 from kubeapi.selectors import LabelSelector
 

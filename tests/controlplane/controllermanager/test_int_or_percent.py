@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from controlplane.controllermanager.int_or_percent import Rounding, resolve
 
 

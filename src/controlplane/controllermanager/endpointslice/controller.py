@@ -39,7 +39,7 @@ class EndpointSliceController:
     def __init__(self, context: Context) -> None:
         self._context, self._client = context, context.client
         self._recorder = context.recorder("endpoint-slice-controller")
-        self._queue = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue()
         self._written_at: dict[str, float] = {}
         self._pods = context.informer(PODS)
         self._nodes = context.informer(NODES)

@@ -60,7 +60,7 @@ class GarbageCollector:
         self._client = context.client
         self._graph = Graph()
         self._absent: dict[str, None] = {}
-        self._queue = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue()
         self._informers = [self._watch(context, resource) for resource in COLLECTED]
 
     def _watch(self, context: Context, resource: Resource) -> Informer:

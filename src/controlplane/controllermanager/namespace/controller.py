@@ -34,7 +34,7 @@ class NamespaceController:
 
     def __init__(self, context: Context) -> None:
         self._context, self._client = context, context.client
-        self._queue = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue()
         self._namespaces = context.informer(NAMESPACES)
         self._namespaces.add_handler(
             on_add=self._changed, on_update=lambda _old, new: self._changed(new)

@@ -34,7 +34,7 @@ class NodeIpamController:
     def __init__(self, context: Context) -> None:
         self._client = context.client
         self._recorder = context.recorder("cidrAllocator")
-        self._queue = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue()
         self._ranges = CidrSet(context.cluster_cidr, context.node_cidr_mask)
         self._given: dict[str, IPv4Network] = {}
         self._without: dict[str, None] = {}

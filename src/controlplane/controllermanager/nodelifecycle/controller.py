@@ -56,7 +56,7 @@ class NodeLifecycleController:
         self._zones = Zones(pace=context.pace)
         self._known: dict[str, Object] = {}
         self._may_evict: dict[str, None] = {}
-        self._queue = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue()
         self._nodes.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)), on_update=self._node_updated
         )

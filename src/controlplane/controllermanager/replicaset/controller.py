@@ -47,7 +47,7 @@ class ReplicaSetController:
         self._pods = context.informer(PODS)
         self._replica_sets = context.informer(REPLICASETS)
         self._control = PodControl(context.client, context.recorder("replicaset-controller"))
-        self._queue = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue()
         self._expectations = Expectations()
         self._replica_sets.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from componentbase.clock import rfc3339
 from controlplane.controllermanager.replicaset.plan import (
     BURST_MAX,
@@ -13,8 +16,6 @@ from controlplane.controllermanager.replicaset.plan import (
     plan,
     pod_from_template,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = 1_000_000.0
 
