@@ -60,7 +60,7 @@ def read_kubeconfig(path: Path) -> ClientConfig:
         raise KubeconfigError(f"{path}: {error}") from None
     try:
         return _client_config(config, path.parent)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError) as error:
         raise KubeconfigError(f"{path}: no usable current context ({error})") from None
     except (binascii.Error, UnicodeDecodeError, OSError) as error:
         raise KubeconfigError(f"{path}: {error}") from None

@@ -1,0 +1,109 @@
+import asyncio
+import random
+
+import pytest
+from small_api_server import eventually, serving
+
+from componentbase.tasks import Tasks
+from kubeapi.client import LeaderElector, LeadershipLost, LeaseDurations
+from kubeapi.client.leader_election import Candidate
+
+FAST = LeaseDurations(lease_s=1, renew_deadline_s=0.3, retry_s=0.02)
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-scheduler"
+
+
+@pytest.mark.parametrize(
+    ("holder", "age_s", "may"),
+    [
+        ("", 0, True),
+        ("me", 0, True),
+        ("other", 0, False),
+        ("other", 9.9, False),
+        ("other", 10, True),
+    ],
+)
+def test_may_hold(holder, age_s, may):
+    candidate = Candidate("me", LeaseDurations(lease_s=15, renew_deadline_s=10, retry_s=2))
+    candidate.observe({"holderIdentity": holder, "leaseDurationSeconds": 10}, 100.0)
+    assert candidate.may_hold(100.0 + age_s) is may
+
+
+def test_a_renewal_by_the_other_starts_the_wait_again():
+    candidate = Candidate("me", FAST)
+    spec = {"holderIdentity": "other", "leaseDurationSeconds": 10, "renewTime": "1"}
+    candidate.observe(spec, 0.0)
+    candidate.observe(dict(spec), 5.0)
+    assert candidate.may_hold(10.0)
+    candidate.observe({**spec, "renewTime": "2"}, 10.0)
+    assert not candidate.may_hold(19.9)
+
+
+def test_transitions_count_changes_of_holder_only():
+    candidate = Candidate("me", FAST)
+    first = candidate.next_spec("t0")
+    assert first["leaseTransitions"] == 0
+    candidate.wrote(first, 0.0)
+    again = candidate.next_spec("t1")
+    assert (again["leaseTransitions"], again["acquireTime"]) == (0, "t0")
+    candidate.observe({**again, "holderIdentity": "other"}, 1.0)
+    assert candidate.next_spec("t2")["leaseTransitions"] == 1
+
+
+def elector(client, identity):
+    return LeaderElector(
+        client,
+        namespace="kube-system",
+        name="kube-scheduler",
+        identity=identity,
+        durations=FAST,
+        rng=random.Random(1),
+    )
+
+
+async def lead_for_ever(led, identity):
+    led.append(identity)
+    await asyncio.Event().wait()
+
+
+@pytest.mark.asyncio
+async def test_the_only_one_leads_at_once_and_a_restart_leads_on():
+    async with serving() as (server, client):
+        for _ in range(2):
+            led, tasks = [], Tasks()
+            tasks.spawn(elector(client, "a").run(lambda led=led: lead_for_ever(led, "a")), name="a")
+            await eventually(lambda led=led: led == ["a"], timeout_s=0.5)
+            await tasks.close()
+        assert server.objects[LEASE]["spec"]["leaseTransitions"] == 0
+
+
+@pytest.mark.asyncio
+async def test_the_second_leads_when_the_first_is_silent():
+    async with serving() as (server, client):
+        led, first, second = [], Tasks(), Tasks()
+        first.spawn(elector(client, "a").run(lambda: lead_for_ever(led, "a")), name="a")
+        await eventually(lambda: led == ["a"])
+        second.spawn(elector(client, "b").run(lambda: lead_for_ever(led, "b")), name="b")
+        await eventually(lambda: sum("leases" in query for _, query, _ in server.requests) > 8)
+        assert led == ["a"]
+        await first.close()
+        await eventually(lambda: led == ["a", "b"])
+        await second.close()
+
+
+@pytest.mark.asyncio
+async def test_a_leader_that_cannot_renew_stops_leading():
+    async with serving() as (server, client):
+        led = []
+
+        async def lead():
+            led.append("a")
+            server.broken = True
+            try:
+                await asyncio.Event().wait()
+            finally:
+                led.append("stopped")
+
+        with pytest.raises(LeadershipLost):
+            async with asyncio.timeout(5):
+                await elector(client, "a").run(lead)
+        assert led == ["a", "stopped"]
