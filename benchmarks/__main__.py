@@ -23,8 +23,9 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
 
 _HEAD: Final = """# Benchmarks
 
-Written by `make bench`; a change that moves a figure commits the new table. Ratios are taken against a reference
-measured in the same run. Absolute times are of one small machine ({machine}) and vary with its load.
+Written by `make bench`; a change that moves a figure commits the new table. Ratios are taken
+against a reference measured in the same run. Absolute times are of one small machine
+({machine}) and vary with its load.
 """
 
 

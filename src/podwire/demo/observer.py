@@ -110,14 +110,14 @@ class FailoverObserver:
         pods = list(pods)
         if any(is_being_deleted(p) and p["spec"].get("nodeName") == self._node for p in pods):
             self._say("evicted", now, f"pods of {self._node} evicted, replacements made", "yellow")
-        ready = [pod for pod in pods if self._lives(pod)]
+        ready = [pod for pod in pods if is_ready(pod) and pod["spec"]["nodeName"] != self._node]
         if "evicted" in self._said and len(ready) >= self._replicas:
             nodes = sorted({str(pod["spec"]["nodeName"]) for pod in ready})
             text = f"pods replaced: {len(ready)} Ready on {', '.join(nodes)}"
             self._say("replaced", now, text, "green")
 
-    def _lives(self, pod: Object) -> bool:
-        if is_being_deleted(pod) or pod["spec"].get("nodeName") in (None, self._node):
-            return False
-        ready = condition(pod, "Ready")
-        return ready is not None and ready["status"] == "True"
+
+def is_ready(pod: Object) -> bool:
+    """Tell whether a pod is Ready and nobody has deleted it."""
+    ready = condition(pod, "Ready")
+    return ready is not None and ready["status"] == "True" and not is_being_deleted(pod)
