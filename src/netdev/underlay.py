@@ -72,29 +72,35 @@ class Peer:
         self._underlay, self.address = underlay, address
         self.socket = sock
 
-    def send(self, datagrams: Sequence[Octets]) -> None:
-        """Send *datagrams* in order; what the kernel does not take is dropped and counted."""
+    def send(self, datagrams: Sequence[Octets], header: bytes = b"") -> None:
+        """Send *datagrams* in order, each behind *header*.
+
+        What the kernel does not take is dropped and counted.
+        """
         if len(datagrams) == 1:
-            self._send_one(datagrams[0])
+            self._send_one(datagrams[0], header)
             return
         start = 0
         while start < len(datagrams):
-            end = self._run_end(datagrams, start) if self._underlay.segmentation else start + 1
+            end = start + 1
+            if self._underlay.segmentation:
+                end = self._run_end(datagrams, start, len(header))
             if end - start == 1:
-                self._send_one(datagrams[start])
+                self._send_one(datagrams[start], header)
             else:
-                self._send_run(datagrams[start:end])
+                self._send_run(datagrams[start:end], header)
             start = end
 
     @staticmethod
-    def _run_end(datagrams: Sequence[Octets], start: int) -> int:
+    def _run_end(datagrams: Sequence[Octets], start: int, header_octets: int) -> int:
         """Return where the run of datagrams that one UDP_SEGMENT call may carry ends."""
-        size = total = len(datagrams[start])
+        size = len(datagrams[start])
+        total = size + header_octets
         end = start + 1
         limit = min(len(datagrams), start + _SEGMENTS_MAX)
         while end < limit:
             octets = len(datagrams[end])
-            total += octets
+            total += octets + header_octets
             if octets > size or total > DATAGRAM_OCTETS_MAX:
                 break
             end += 1
@@ -102,21 +108,23 @@ class Peer:
                 break  # The last of a run may be shorter.
         return end
 
-    def _send_run(self, datagrams: Sequence[Octets]) -> None:
-        control = (_SOL_UDP, _UDP_SEGMENT, _NATIVE_SHORT.pack(len(datagrams[0])))
+    def _send_run(self, datagrams: Sequence[Octets], header: bytes) -> None:
+        size = len(datagrams[0]) + len(header)
+        control = (_SOL_UDP, _UDP_SEGMENT, _NATIVE_SHORT.pack(size))
+        pieces = [piece for datagram in datagrams for piece in (header, datagram)]
         try:
-            self.socket.sendmsg(datagrams, (control,))
+            self.socket.sendmsg(pieces, (control,))
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT):
                 self._underlay.segmentation = False
                 for datagram in datagrams:
-                    self._send_one(datagram)
+                    self._send_one(datagram, header)
             else:
                 self._underlay.count(error, len(datagrams))
 
-    def _send_one(self, datagram: Octets) -> None:
+    def _send_one(self, datagram: Octets, header: bytes) -> None:
         try:
-            self.socket.send(datagram)
+            self.socket.sendmsg((header, datagram))
         except OSError as error:
             self._underlay.count(error, 1)
 

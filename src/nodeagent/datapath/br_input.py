@@ -1,0 +1,118 @@
+"""The bridge `cni0` (Linux br_input.c, br_forward.c, br_netfilter_hooks.c).
+
+Frames for the bridge's own MAC go up to the node's IP. IPv4 between two pods passes the same hooks
+as if it were routed (bridge-nf-call-iptables = 1, which kube-proxy requires): only so is the reply
+of a Service's endpoint on the client's own node translated back, though the node's IP never sees
+it. A frame to an unknown or a group address goes to every port but its own, at a bounded rate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netstack.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, HEADER_OCTETS
+from netstack.wire.malformed import MalformedPacket
+from nodeagent.datapath import arp, hooks, ip_input
+from nodeagent.datapath.drops import DropReason
+from nodeagent.datapath.hooks import Hook
+from nodeagent.datapath.packet import Octets, Packet
+
+if TYPE_CHECKING:
+    from nodeagent.datapath.devices import Port
+    from nodeagent.datapath.node import Node
+
+
+def receive(node: Node, port: Port, frame: Octets, now: float) -> None:
+    """Take one frame from *port*."""
+    if len(frame) < HEADER_OCTETS or frame[6] & 1:
+        port.drops[DropReason.MALFORMED_FRAME] += 1
+        return
+    node.deadline_moved = True
+    node.tap(port.name, "in", frame)
+    destination, source = bytes(frame[0:6]), bytes(frame[6:12])
+    if node.bridge.fdb.learn(source, port, now):
+        node.clear_flows()  # The pod has moved to another port.
+    node.tap(node.bridge.name, "in", frame)
+    if destination == node.bridge.mac:
+        _pass_up(node, port, frame, now)
+    elif destination[0] & 1:
+        _flood(node, frame, port, now)
+        _pass_up(node, port, frame, now)
+    elif frame[12] << 8 | frame[13] == ETHERTYPE_IPV4:
+        _bridge_ipv4(node, port, frame, now)
+    else:
+        forward(node, bytearray(frame), now, arrived_at=port)
+
+
+def _pass_up(node: Node, port: Port, frame: Octets, now: float) -> None:
+    kind = frame[12] << 8 | frame[13]
+    if kind == ETHERTYPE_ARP:
+        arp.receive(node, frame, now)
+    elif kind == ETHERTYPE_IPV4:
+        packet = _parse(node, port, frame)
+        if packet is not None:
+            ip_input.receive(node, packet, now)
+    elif not frame[0] & 1:
+        port.drops[DropReason.UNHANDLED_PROTOCOL] += 1
+
+
+def _parse(node: Node, port: Port, frame: Octets) -> Packet | None:
+    try:
+        packet = Packet.parse(frame, node.bridge.name)
+    except MalformedPacket:
+        port.drops[DropReason.MALFORMED_PACKET] += 1
+        return None
+    packet.cache = port.cache
+    return packet
+
+
+def _bridge_ipv4(node: Node, port: Port, frame: Octets, now: float) -> None:
+    """Take IPv4 from pod to pod through the hooks."""
+    packet = _parse(node, port, frame)
+    if packet is None:
+        return
+    addressed_to = packet.destination
+    if not hooks.run(Hook.PREROUTING, node, packet, now):
+        return
+    if packet.destination != addressed_to:
+        ip_input.route(node, packet, now)  # Translated: where it goes is a question of routes.
+    elif hooks.run(Hook.FORWARD, node, packet, now) and hooks.run(
+        Hook.POSTROUTING, node, packet, now
+    ):
+        forward(node, packet.frame, now, arrived_at=port, packet=packet)
+
+
+def forward(
+    node: Node,
+    frame: bytearray,
+    now: float,
+    *,
+    arrived_at: Port | None = None,
+    packet: Packet | None = None,
+) -> None:
+    """Send *frame* to the port of its destination, or to all but the one it *arrived_at*."""
+    destination = bytes(frame[0:6])
+    port = None if destination[0] & 1 else node.bridge.fdb.lookup(destination, now)
+    if port is None:
+        _flood(node, frame, arrived_at, now)
+    elif port is not arrived_at:  # A bridge does not send a frame back.
+        if packet is not None and port.connected:
+            node.learn_flow(packet, port.output, port.mtu)
+        _send(node, port, frame)
+
+
+def _flood(node: Node, frame: Octets, arrived_at: Port | None, now: float) -> None:
+    if not node.bridge.flood_rate.take(now):
+        node.drops[DropReason.FLOOD_RATE] += 1
+        return
+    for port in node.ports.values():
+        if port is not arrived_at and port.connected:
+            _send(node, port, frame)
+
+
+def _send(node: Node, port: Port, frame: Octets) -> None:
+    if not port.connected:
+        port.drops[DropReason.LINK_DOWN] += 1
+        return
+    node.tap(port.name, "out", frame)
+    node.queue(port.output, frame)

@@ -1,0 +1,24 @@
+"""The configuration of a datapath process."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+import msgspec
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `python -m nodeagent.datapath CONFIG.json` reads."""
+
+    node_name: str
+    internal_ip: str
+    transport_map: dict[str, str]
+    directory: str
+    host_address: str
+    log_file: str = ""
+    vxlan_port: int = 4789
+    underlay_port: int = 8285
+
+    @property
+    def internal_address(self) -> IPv4Address:
+        return IPv4Address(self.internal_ip)

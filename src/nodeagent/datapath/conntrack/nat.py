@@ -1,0 +1,87 @@
+"""Address translation (nf_nat_core): decided for a connection's first packet, done to every one.
+
+Destinations change before routing, sources after it. A source keeps its port where the resulting
+reply tuple is free; otherwise, and for masquerade always (`random-fully`, as kube-proxy asks), a
+free one is searched from a random start, at most `_ATTEMPTS_MAX` times.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
+from nodeagent.datapath.conntrack import icmp_error
+from nodeagent.datapath.conntrack.connection import Connection
+from nodeagent.datapath.conntrack.table import ConntrackTable
+from nodeagent.datapath.packet import CtState, Direction, Packet
+
+_PORT_MIN, _PORT_MAX = 1024, 65535
+_ATTEMPTS_MAX: Final = 128
+
+
+def bind_destination(connection: Connection, address: int, port: int) -> None:
+    """Send the connection to *address*:*port* (DNAT); before it is confirmed."""
+    assert not connection.confirmed
+    connection.reply = connection.reply._replace(source=address, source_port=port)
+
+
+def bind_source(
+    table: ConntrackTable, connection: Connection, address: int | None, rng: random.Random
+) -> bool:
+    """Give the connection its source: *address*, or its own; False when no port is free."""
+    assert not connection.confirmed
+    connection.source_bound = True
+    reply = connection.reply
+    if address is not None:
+        reply = reply._replace(destination=address)
+    has_ports = reply.protocol in (PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP)
+    if not table.taken(reply) and (address is None or not has_ports):
+        connection.reply = reply
+        return True
+    if not has_ports:
+        return False
+    for _ in range(_ATTEMPTS_MAX):
+        port = rng.randint(_PORT_MIN, _PORT_MAX)
+        candidate = reply._replace(destination_port=port)
+        if reply.protocol == PROTOCOL_ICMP:
+            candidate = candidate._replace(source_port=port)  # One identifier, both ways.
+        if not table.taken(candidate):
+            connection.reply = candidate
+            return True
+    return False
+
+
+def translate_destination(packet: Packet) -> None:
+    """Do before routing what was decided for the packet's connection."""
+    connection = packet.connection
+    if connection is None:
+        return
+    target = connection.translated(packet.direction)
+    if packet.state is CtState.RELATED:
+        icmp_error.translate_quote(packet, target.inverted())
+        packet.set_destination_address(target.destination)
+    elif packet.flow != target:
+        packet.set_destination_address(target.destination)
+        packet.set_destination_port(target.destination_port)
+
+
+def translate_source(packet: Packet) -> None:
+    """Do after routing what was decided for the packet's connection."""
+    connection = packet.connection
+    if connection is None:
+        return
+    target = connection.translated(packet.direction)
+    if packet.state is CtState.RELATED:
+        if _reporter_is_translated(connection, packet.direction):
+            packet.set_source_address(target.source)
+    elif packet.flow != target:
+        packet.set_source_address(target.source)
+        packet.set_source_port(target.source_port)
+
+
+def _reporter_is_translated(connection: Connection, direction: Direction) -> bool:
+    """Tell whether who reports an error hides behind a translated address."""
+    if direction is Direction.REPLY:
+        return connection.is_destination_translated
+    return connection.is_source_translated

@@ -1,0 +1,159 @@
+"""The conntrack table: which connection a packet belongs to (nf_conntrack_core).
+
+A new connection is only a candidate until its first packet has passed every hook (`confirm`): what
+is refused leaves no trace. The table holds at most `connections_max`; when it is full, an entry
+that was never assured makes room (early drop), or the new packet is dropped. Entries are forgotten
+after silence, by `expire` or when they are looked up too late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from netstack.wire.icmp import Type
+from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP
+from nodeagent.datapath.conntrack import icmp_error, tcp
+from nodeagent.datapath.conntrack.connection import Connection, timeout_s
+from nodeagent.datapath.conntrack.tcp import TcpState
+from nodeagent.datapath.packet import CtState, Direction, FlowTuple, Packet
+
+CONNECTIONS_MAX: Final = 131072  # kube-proxy's conntrack.min
+_EARLY_DROP_SCAN: Final = 16
+
+
+class ConntrackTable:
+    """Connections by the tuples of both directions."""
+
+    def __init__(self, *, connections_max: int = CONNECTIONS_MAX) -> None:
+        self._connections_max = connections_max
+        self._by_tuple: dict[FlowTuple, tuple[Connection, Direction]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_tuple) // 2
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter([conn for conn, way in self._by_tuple.values() if way is Direction.ORIGINAL])
+
+    def lookup(self, flow: FlowTuple, now: float) -> tuple[Connection, Direction] | None:
+        """Return the live connection that *flow* belongs to, and which way it goes."""
+        found = self._by_tuple.get(flow)
+        if found is not None and found[0].expired(now):
+            self.delete(found[0])
+            return None
+        return found
+
+    def taken(self, reply: FlowTuple) -> bool:
+        """Tell whether another connection already expects packets with this tuple."""
+        return reply in self._by_tuple
+
+    def track(self, packet: Packet, now: float) -> None:
+        """Find or prepare the connection of *packet* and say what the packet is to it."""
+        if packet.is_icmp_error:
+            self._track_error(packet, now)
+            return
+        flow = packet.flow
+        if flow is None:
+            return  # Later fragments, other ICMP: untracked.
+        found = self.lookup(flow, now)
+        if found is not None:
+            packet.connection, packet.direction = found
+            if packet.protocol == PROTOCOL_TCP:
+                found = self._track_tcp(packet, now)
+        if found is None:
+            self._track_new(packet, flow, now)
+        elif packet.state is not CtState.INVALID:
+            self._seen(packet, now)
+
+    def _track_new(self, packet: Packet, flow: FlowTuple, now: float) -> None:
+        state, limit_s = TcpState.NONE, timeout_s(packet.protocol, seen_reply=False)
+        if packet.protocol == PROTOCOL_TCP:
+            signal = tcp.signal_of(packet.tcp_flags)
+            first = tcp.step(TcpState.NONE, Direction.ORIGINAL, signal)
+            if first is None:
+                packet.state, packet.connection = CtState.INVALID, None
+                return
+            state, limit_s = first, tcp.TIMEOUT_S[first]
+        elif packet.protocol == PROTOCOL_ICMP and packet.icmp_type != Type.ECHO_REQUEST:
+            packet.state = CtState.INVALID
+            return
+        packet.state, packet.direction = CtState.NEW, Direction.ORIGINAL
+        packet.connection = Connection(flow, flow.inverted(), limit_s, now, tcp_state=state)
+
+    def _track_tcp(self, packet: Packet, now: float) -> tuple[Connection, Direction] | None:
+        """Step the state machine; None means that the packet begins a connection anew."""
+        connection = packet.connection
+        assert connection is not None
+        signal = tcp.signal_of(packet.tcp_flags)
+        old = connection.tcp_state
+        new = tcp.step(old, packet.direction, signal)
+        if new is None:
+            packet.state, packet.connection = CtState.INVALID, None
+        elif new is TcpState.SYN_SENT and old in (TcpState.TIME_WAIT, TcpState.CLOSE):
+            self.delete(connection)
+            return None
+        elif new is not TcpState.IGNORED:
+            if new is not old:
+                connection.forget_fast_entries()
+            connection.tcp_state, connection.timeout_s = new, tcp.TIMEOUT_S[new]
+            connection.assured = connection.assured or new is TcpState.ESTABLISHED
+            if signal is tcp.Signal.RST and not connection.seen_reply:
+                self.delete(connection)  # Refused: nothing will follow.
+        return connection, packet.direction
+
+    def _seen(self, packet: Packet, now: float) -> None:
+        connection = packet.connection
+        assert connection is not None
+        connection.seen_at = now
+        if packet.direction is Direction.REPLY:
+            connection.seen_reply = True
+            packet.state = CtState.ESTABLISHED
+        else:
+            packet.state = CtState.ESTABLISHED if connection.seen_reply else CtState.NEW
+        if packet.protocol != PROTOCOL_TCP:
+            connection.assured = connection.assured or (
+                connection.seen_reply and packet.direction is Direction.ORIGINAL
+            )
+            connection.timeout_s = timeout_s(packet.protocol, seen_reply=connection.seen_reply)
+
+    def _track_error(self, packet: Packet, now: float) -> None:
+        """Relate an ICMP error to the connection of the packet that it quotes."""
+        quoted = icmp_error.quoted_flow(packet)
+        found = None if quoted is None else self.lookup(quoted.inverted(), now)
+        if found is None:
+            packet.state = CtState.INVALID
+        else:
+            packet.connection, packet.direction = found
+            packet.state = CtState.RELATED
+
+    def confirm(self, connection: Connection) -> bool:
+        """Enter a candidate; return False when the table is full."""
+        assert not connection.confirmed
+        if len(self) >= self._connections_max and not self._early_drop():
+            return False
+        self._by_tuple[connection.original] = connection, Direction.ORIGINAL
+        self._by_tuple[connection.reply] = connection, Direction.REPLY
+        connection.confirmed = True
+        return True
+
+    def _early_drop(self) -> bool:
+        for connection, _ in islice(self._by_tuple.values(), _EARLY_DROP_SCAN):
+            if not connection.assured:
+                self.delete(connection)
+                return True
+        return False
+
+    def delete(self, connection: Connection) -> None:
+        """Forget a connection; its next packet is a first packet."""
+        connection.forget_fast_entries()
+        for flow in (connection.original, connection.reply):
+            found = self._by_tuple.get(flow)
+            if found is not None and found[0] is connection:
+                del self._by_tuple[flow]
+
+    def expire(self, now: float) -> None:
+        """Forget what has been silent for too long."""
+        for connection in self:
+            if connection.expired(now):
+                self.delete(connection)

@@ -1,0 +1,217 @@
+"""What "netlink" asks, done to a node between two packets (Linux rtnetlink, nfnetlink).
+
+Texts become values here; a text that makes no sense is a ValueError and changes nothing, since a
+batch is translated whole before any of it is applied. Whatever a cached verdict may rest on clears
+the flow cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Final
+
+from netstack.wire.ethernet import parse_mac
+from netstack.wire.ipv4 import PROTOCOL_UDP
+from nodeagent.datapath import tables
+from nodeagent.datapath.conntrack.connection import Connection
+from nodeagent.datapath.devices import Port, Vtep
+from nodeagent.datapath.frontends import PROTOCOLS, Endpoint, Frontend, Key, key_of
+from nodeagent.datapath.node import Node, Policy
+from nodeagent.datapath.output import Output
+from nodeagent.datapath.routes import Route
+
+PORTS_MAX: Final = 512  # A Linux bridge has 1,024; a node of ours 110 pods.
+
+
+class Control:
+    """Changes the tables of *node*; *new_output* makes the way to a new link's pod."""
+
+    def __init__(self, node: Node, new_output: Callable[[str], Output]) -> None:
+        self._node, self._new_output = node, new_output
+
+    # Links.
+
+    def link_replace(self, entries: Sequence[tables.Link]) -> None:
+        links = [(entry, parse_mac(entry.mac), IPv4Interface(entry.address)) for entry in entries]
+        node = self._node
+        for entry, mac, interface in links:
+            port = node.ports.get(entry.name)
+            if port is not None:
+                if port.entry != entry:
+                    self._forget(port)
+                port.entry = entry
+            elif len(node.ports) >= PORTS_MAX:
+                raise ValueError(f"{node.bridge.name} has {PORTS_MAX} ports already")
+            else:
+                node.ports[entry.name] = Port(entry, self._new_output(entry.name))
+            known = node.neighbours.mac_of(node.bridge.name, int(interface.ip))
+            if known and known != mac:
+                node.neighbours.delete(node.bridge.name, int(interface.ip))
+        node.clear_flows()
+
+    def link_delete(self, names: Sequence[str]) -> list[str]:
+        """Remove links and return the names of those that were there."""
+        removed = [name for name in names if name in self._node.ports]
+        for name in removed:
+            self._forget(self._node.ports.pop(name))
+        self._node.clear_flows()
+        return removed
+
+    def _forget(self, port: Port) -> None:
+        address = int(IPv4Interface(port.entry.address).ip)
+        self._node.bridge.fdb.forget_port(port)
+        self._node.neighbours.delete(self._node.bridge.name, address)
+
+    # Addresses, routes, neighbours.
+
+    def address_replace(self, entries: Sequence[tables.Address]) -> None:
+        for interface, device in [(IPv4Interface(each.address), each.device) for each in entries]:
+            self._node.add_address(interface, device)
+        self._node.clear_flows()
+
+    def address_delete(self, keys: Sequence[str]) -> None:
+        for interface in [IPv4Interface(key) for key in keys]:
+            self._node.remove_address(interface)
+        self._node.clear_flows()
+
+    def vtep_replace(self, entries: Sequence[tables.Vtep]) -> None:
+        for entry in entries:
+            old = self._node.vtep
+            vtep = Vtep(
+                entry.name,
+                entry.vni,
+                parse_mac(entry.mac),
+                IPv4Address(entry.local),
+                entry.port,
+                entry.mtu,
+            )
+            if old is not None:
+                vtep.fdb = old.fdb
+                vtep.rx_packets, vtep.tx_packets = old.rx_packets, old.tx_packets
+            self._node.vtep = vtep
+        self._node.clear_flows()
+
+    def vtep_delete(self, keys: Sequence[str]) -> None:
+        vtep = self._node.vtep
+        if vtep is not None and vtep.name in keys:
+            self._node.vtep = None
+        self._node.clear_flows()
+
+    def route_replace(self, entries: Sequence[tables.Route]) -> None:
+        routes = [
+            Route(
+                destination=IPv4Network(entry.destination),
+                device=entry.device,
+                via=IPv4Address(entry.via) if entry.via else None,
+                onlink=entry.onlink,
+            )
+            for entry in entries
+        ]
+        for route in routes:
+            self._node.routes.replace(route)
+        self._node.clear_flows()
+
+    def route_delete(self, keys: Sequence[str]) -> None:
+        for destination in [IPv4Network(key) for key in keys]:
+            self._node.routes.delete(destination)
+        self._node.clear_flows()
+
+    def neighbour_replace(self, entries: Sequence[tables.Neighbour]) -> None:
+        translated = [
+            (entry.device, int(IPv4Address(entry.address)), parse_mac(entry.mac))
+            for entry in entries
+        ]
+        for device, address, mac in translated:
+            self._node.neighbours.replace(device, address, mac)
+        self._node.clear_flows()
+
+    def neighbour_delete(self, keys: Sequence[tuple[str, str]]) -> None:
+        for address, device in [(int(IPv4Address(key[0])), key[1]) for key in keys]:
+            self._node.neighbours.delete(device, address)
+        self._node.clear_flows()
+
+    def fdb_replace(self, entries: Sequence[tables.Fdb]) -> None:
+        """Configure forwarding entries; only the VTEP has any, the bridge learns its own."""
+        translated = [
+            (parse_mac(entry.mac), IPv4Address(entry.remote or ""), entry.device)
+            for entry in entries
+        ]
+        for mac, remote, device in translated:
+            vtep = self._node.vtep
+            if vtep is None or device != vtep.name:
+                raise ValueError(f"{device} is no VXLAN device")
+            vtep.fdb.replace(mac, remote)
+        self._node.clear_flows()
+
+    def fdb_delete(self, keys: Sequence[tuple[str, str]]) -> None:
+        for mac in [parse_mac(key[0]) for key in keys]:
+            if self._node.vtep is not None:
+                self._node.vtep.fdb.delete(mac)
+        self._node.clear_flows()
+
+    # Services.
+
+    def frontend_replace(self, entries: Sequence[tables.Frontend]) -> None:
+        for frontend in [Frontend.of(entry) for entry in entries]:
+            gone = self._node.frontends.replace(frontend)
+            if gone and frontend.endpoints:  # kube-proxy skips a Service that has lost them all.
+                self._forget_stale(frontend.key, gone)
+
+    def frontend_delete(self, keys: Sequence[tuple[str, int, str]]) -> None:
+        for key in [key_of(*each) for each in keys]:
+            old = self._node.frontends.delete(key)
+            if old is not None and old.endpoints:
+                self._forget_stale(key, frozenset(old.endpoints))
+
+    def _forget_stale(self, key: Key, gone: frozenset[Endpoint]) -> None:
+        """Let UDP flows to endpoints that are gone find another (cleanStaleEntries)."""
+        address, port, protocol = key
+        if protocol != PROTOCOL_UDP:
+            return  # TCP keeps its endpoint, and learns from it that it has gone.
+        node = self._node
+        for connection in node.conntrack:
+            original, reply = connection.original, connection.reply
+            if (
+                original.protocol == PROTOCOL_UDP
+                and original.destination_port == port
+                and (
+                    original.destination == address
+                    if address
+                    else node.is_local(original.destination)
+                )
+                and (reply.source, reply.source_port) in gone
+            ):
+                node.conntrack.delete(connection)
+
+    def settings(self, settings: tables.Settings) -> None:
+        self._node.policy = Policy(
+            IPv4Network(settings.cluster_cidr) if settings.cluster_cidr else None,
+            IPv4Network(settings.masquerade_cidr) if settings.masquerade_cidr else None,
+        )
+
+    def conntrack_delete(
+        self,
+        protocol: str,
+        original_destination: str | None = None,
+        original_port: int | None = None,
+        reply_source: str | None = None,
+    ) -> int:
+        """Forget the connections that match everything given; return how many they were."""
+        number = PROTOCOLS[protocol]
+        destination = int(IPv4Address(original_destination)) if original_destination else None
+        source = int(IPv4Address(reply_source)) if reply_source else None
+
+        def matches(connection: Connection) -> bool:
+            original = connection.original
+            return (
+                original.protocol == number
+                and destination in (None, original.destination)
+                and original_port in (None, original.destination_port)
+                and source in (None, connection.reply.source)
+            )
+
+        matching = [connection for connection in self._node.conntrack if matches(connection)]
+        for connection in matching:
+            self._node.conntrack.delete(connection)
+        return len(matching)

@@ -1,0 +1,94 @@
+"""The devices of a node: bridge ports, the bridge, the VTEP, eth0."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Final
+
+from netstack.token_bucket import TokenBucket
+from netstack.wire.vxlan import Vxlan
+from nodeagent.datapath.bridge import Fdb
+from nodeagent.datapath.drops import DropReason
+from nodeagent.datapath.fast_path import FlowCache
+from nodeagent.datapath.output import Output
+from nodeagent.datapath.tables import Link
+
+#: Frames to unknown or group addresses; a broadcast storm takes no more of the node.
+_FLOODS_PER_S: Final = 2000.0
+_FLOODS_BURST: Final = 500.0
+ETHERNET_MTU: Final = 1500
+#: What IPv4 + UDP + VXLAN + Ethernet leave of an underlay's 1500.
+OVERLAY_MTU: Final = 1450
+
+
+@dataclass(slots=True, eq=False)
+class Port:
+    """A port of the bridge; the pod's end of the veth comes and goes."""
+
+    entry: Link
+    output: Output
+    cache: FlowCache = field(default_factory=FlowCache)
+    connected: bool = False
+    rx_packets: int = 0
+    rx_octets: int = 0
+    tx_packets: int = 0
+    tx_octets: int = 0
+    drops: Counter[DropReason] = field(default_factory=Counter)
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def mtu(self) -> int:
+        return self.entry.mtu
+
+
+@dataclass(slots=True, eq=False)
+class Bridge:
+    """`cni0`: also the gateway of the node's pods."""
+
+    name: str
+    mac: bytes
+    mtu: int = OVERLAY_MTU
+    fdb: Fdb[Port] = field(default_factory=Fdb)
+    flood_rate: TokenBucket = field(
+        default_factory=lambda: TokenBucket(per_s=_FLOODS_PER_S, burst=_FLOODS_BURST)
+    )
+
+
+@dataclass(slots=True, eq=False)
+class Vtep:
+    """`flannel.1`."""
+
+    name: str
+    vni: int
+    mac: bytes
+    local: IPv4Address
+    port: int
+    mtu: int
+    fdb: Fdb[IPv4Address] = field(default_factory=Fdb)
+    cache: FlowCache = field(default_factory=FlowCache)
+    rx_packets: int = 0
+    tx_packets: int = 0
+
+    @property
+    def header(self) -> bytes:
+        return Vxlan(self.vni).emit()
+
+
+@dataclass(slots=True, eq=False)
+class Eth0:
+    """The underlay device, by its emulated address."""
+
+    address: IPv4Address
+    mac: bytes
+    name: str = "eth0"
+    mtu: int = ETHERNET_MTU
+
+
+#: Hears of every frame at an interface: (interface, "in" or "out", frame).
+Tap = Callable[[str, str, bytes], None]

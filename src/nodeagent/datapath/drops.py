@@ -1,0 +1,31 @@
+"""Why a packet went no further. Every drop is counted under one of these."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class DropReason(StrEnum):
+    """Named after SKB_DROP_REASON_* of Linux where it has one."""
+
+    MALFORMED_FRAME = "malformed-frame"
+    MALFORMED_PACKET = "malformed-packet"
+    MALFORMED_VXLAN = "malformed-vxlan"
+    FOREIGN_VNI = "foreign-vni"
+    OTHER_HOST = "otherhost"
+    UNHANDLED_PROTOCOL = "unhandled-proto"
+    NO_VTEP = "no-vtep"
+    NO_ROUTE = "ip-outnoroutes"
+    NO_NEIGHBOUR = "neigh-failed"
+    NEIGHBOUR_QUEUE_FULL = "neigh-queuefull"
+    NO_FDB = "vxlan-no-remote"
+    TTL_EXCEEDED = "ttl-exceeded"
+    TOO_BIG = "pkt-too-big"
+    LINK_DOWN = "dev-ready"
+    RING_FULL = "full-ring"
+    INVALID = "conntrack-invalid"
+    TABLE_FULL = "conntrack-table-full"
+    PORTS_EXHAUSTED = "nat-ports-exhausted"
+    NO_ENDPOINTS = "service-no-endpoints"
+    MARTIAN = "ip-martian"
+    FLOOD_RATE = "bridge-flood-rate"

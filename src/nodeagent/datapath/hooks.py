@@ -1,0 +1,121 @@
+"""How a packet crosses this node: netfilter's hooks, and what is registered at each, in order.
+
+A stage may rely on those above it and must not know those below. It lets the packet pass by
+returning None, or names the reason for which it goes no further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from nodeagent.datapath import reject
+from nodeagent.datapath.conntrack import nat
+from nodeagent.datapath.drops import DropReason
+from nodeagent.datapath.packet import CtState, Packet
+
+if TYPE_CHECKING:
+    from nodeagent.datapath.node import Node
+
+Stage = Callable[["Node", Packet, float], DropReason | None]
+
+
+class Hook(Enum):
+    """Where on its way a packet is."""
+
+    PREROUTING = auto()
+    INPUT = auto()
+    FORWARD = auto()
+    OUTPUT = auto()
+    POSTROUTING = auto()
+
+
+def track(node: Node, packet: Packet, now: float) -> DropReason | None:
+    """conntrack: find the packet's connection."""
+    node.conntrack.track(packet, now)
+    return None
+
+
+def drop_invalid(_node: Node, packet: Packet, _now: float) -> DropReason | None:
+    """kube-proxy: what belongs to no connection could slip past translation."""
+    return DropReason.INVALID if packet.state is CtState.INVALID else None
+
+
+def dnat(node: Node, packet: Packet, now: float) -> DropReason | None:
+    """kube-proxy: choose an endpoint for what is addressed to a Service."""
+    connection, flow = packet.connection, packet.flow
+    if connection is not None and not connection.confirmed and flow is not None:
+        frontend = node.frontends.lookup(
+            flow.destination,
+            flow.destination_port,
+            flow.protocol,
+            local=node.is_local(flow.destination),
+        )
+        if frontend is not None:
+            endpoint = node.frontends.choose(frontend, flow.source, now)
+            if endpoint is None:
+                return reject.no_endpoints(node, packet, frontend.entry.on_empty, now)
+            nat.bind_destination(connection, *endpoint)
+            packet.masquerade = endpoint[0] == flow.source or (
+                node.masquerades(frontend.entry.masquerade, flow.source)
+            )
+    nat.translate_destination(packet)
+    return None
+
+
+def masquerade(node: Node, packet: Packet, _now: float) -> DropReason | None:
+    """kube-proxy and flannel: decide the source of a new connection by where it goes."""
+    connection = packet.connection
+    if connection is not None and not connection.source_bound:
+        hide = packet.masquerade or node.leaves_cluster(packet)
+        address = node.source_on(packet.device, packet.destination) if hide else None
+        if not nat.bind_source(node.conntrack, connection, address, node.rng):
+            return DropReason.PORTS_EXHAUSTED
+    nat.translate_source(packet)
+    return None
+
+
+def keep_source(node: Node, packet: Packet, _now: float) -> DropReason | None:
+    """Bind a new connection to its own source: what ends here is never masqueraded."""
+    connection = packet.connection
+    if (
+        connection is not None
+        and not connection.source_bound
+        and not nat.bind_source(node.conntrack, connection, None, node.rng)
+    ):
+        return DropReason.PORTS_EXHAUSTED
+    nat.translate_source(packet)
+    return None
+
+
+def confirm(node: Node, packet: Packet, _now: float) -> DropReason | None:
+    """conntrack: the packet has passed everything, so its connection exists."""
+    connection = packet.connection
+    if (
+        connection is None
+        or connection.confirmed
+        or packet.state is CtState.RELATED
+        or node.conntrack.confirm(connection)
+    ):
+        return None
+    return DropReason.TABLE_FULL
+
+
+NODE_HOOKS: Final[dict[Hook, tuple[Stage, ...]]] = {
+    Hook.PREROUTING: (track, dnat),
+    Hook.INPUT: (keep_source, confirm),
+    Hook.FORWARD: (drop_invalid,),
+    Hook.OUTPUT: (track, dnat),
+    Hook.POSTROUTING: (masquerade, confirm),
+}
+
+
+def run(hook: Hook, node: Node, packet: Packet, now: float) -> bool:
+    """Take *packet* through the stages of *hook*; False when it was dropped, and counted."""
+    for stage in NODE_HOOKS[hook]:
+        reason = stage(node, packet, now)
+        if reason is not None:
+            node.drops[reason] += 1
+            return False
+    return True

@@ -1,0 +1,94 @@
+"""IPv4 that leaves: this node's own, and the last step of what it forwards (Linux ip_output.c)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+from netstack.wire.icmp import Unreachable
+from netstack.wire.malformed import MalformedPacket
+from nodeagent.datapath import arp, hooks, reject, vxlan
+from nodeagent.datapath.drops import DropReason
+from nodeagent.datapath.hooks import Hook
+from nodeagent.datapath.packet import Packet
+from nodeagent.datapath.routes import Route
+
+if TYPE_CHECKING:
+    from nodeagent.datapath.node import Node
+
+
+def send_local(node: Node, octets: bytes, now: float) -> None:
+    """Send a packet of the node's own stack."""
+    try:
+        packet = Packet.from_ip(octets, "lo")
+    except MalformedPacket as error:
+        raise AssertionError(f"the stack made a broken packet: {error}") from None
+    if not hooks.run(Hook.OUTPUT, node, packet, now):
+        return
+    route = node.routes.lookup(packet.destination)
+    if route is None:
+        node.drops[DropReason.NO_ROUTE] += 1
+        node.stack.icmp.own_packet_failed(octets, Unreachable.NETWORK, now)
+        return
+    packet.device = route.device
+    if hooks.run(Hook.POSTROUTING, node, packet, now):
+        send(node, packet, route, now)
+
+
+def route_and_send(node: Node, packet: Packet, now: float) -> None:
+    """Send a packet that no hook shall see."""
+    route = node.routes.lookup(packet.destination)
+    if route is None:
+        node.drops[DropReason.NO_ROUTE] += 1
+        return
+    packet.device = route.device
+    send(node, packet, route, now)
+
+
+def send(node: Node, packet: Packet, route: Route, now: float) -> None:
+    """Hand *packet* to the device of *route*."""
+    device = route.device
+    next_hop = packet.destination if route.via is None else int(route.via)
+    if device == node.eth0.name:
+        _send_underlay(node, packet, IPv4Address(next_hop))
+    elif device == node.bridge.name:
+        _send_bridge(node, packet, next_hop, now)
+    elif node.vtep is not None and device == node.vtep.name:
+        mac = node.neighbours.mac_of(device, next_hop)
+        if not mac:
+            node.drops[DropReason.NO_NEIGHBOUR] += 1
+            reject.unreachable(node, packet, Unreachable.HOST, now)
+            return
+        packet.set_ethernet(mac, node.vtep.mac)
+        vxlan.send(node, packet, mac, now)
+    else:
+        node.drops[DropReason.NO_ROUTE] += 1
+
+
+def _send_underlay(node: Node, packet: Packet, next_hop: IPv4Address) -> None:
+    """Send a bare IP packet between nodes, or to the world outside."""
+    output = node.underlay_output(next_hop)
+    if output is None:
+        node.drops[DropReason.NO_NEIGHBOUR] += 1
+        return
+    node.learn_flow(packet, output, node.eth0.mtu)
+    node.queue(output, packet.frame)
+
+
+def _send_bridge(node: Node, packet: Packet, next_hop: int, now: float) -> None:
+    """Find out by ARP which pod has the address, then let the bridge carry it there."""
+    device = node.bridge.name
+    resolution = node.neighbours.resolve(device, next_hop, packet, now)
+    if resolution.probe is not None:
+        arp.ask(node, resolution.probe, now)
+    if resolution.refused:
+        node.drops[DropReason.NEIGHBOUR_QUEUE_FULL] += 1
+    elif resolution.mac is not None:
+        send_resolved(node, packet, resolution.mac, now)
+
+
+def send_resolved(node: Node, packet: Packet, mac: bytes, now: float) -> None:
+    """Send onto the bridge what has found its neighbour."""
+    packet.set_ethernet(mac, node.bridge.mac)
+    node.tap(node.bridge.name, "out", packet.frame)
+    node.bridge_frame(packet.frame, now, packet=packet)

@@ -1,0 +1,168 @@
+"""What the tables of a node hold, as "netlink" lists it: texts, ready to be printed."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Final
+
+import msgspec
+
+from netstack.wire.ethernet import format_mac
+from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
+from nodeagent.datapath.conntrack.connection import Connection
+from nodeagent.datapath.node import Node
+from nodeagent.datapath.packet import FlowTuple
+
+Row = dict[str, object]
+_PROTOCOL_NAMES: Final = {PROTOCOL_ICMP: "ICMP", PROTOCOL_TCP: "TCP", PROTOCOL_UDP: "UDP"}
+
+
+def links(node: Node) -> list[Row]:
+    """Ports, then the node's own devices."""
+    rows: list[Row] = [
+        {
+            **msgspec.to_builtins(port.entry),
+            "connected": port.connected,
+            "rx_packets": port.rx_packets,
+            "rx_octets": port.rx_octets,
+            "tx_packets": port.tx_packets,
+            "tx_octets": port.tx_octets,
+            "drops": {str(reason): count for reason, count in port.drops.items()},
+        }
+        for port in node.ports.values()
+    ]
+    rows.append(_device(node, node.bridge.name, "bridge", node.bridge.mac))
+    rows.append(_device(node, node.eth0.name, "device", node.eth0.mac))
+    if node.vtep is not None:
+        row = _device(node, node.vtep.name, "vxlan", node.vtep.mac)
+        row["rx_packets"], row["tx_packets"] = node.vtep.rx_packets, node.vtep.tx_packets
+        rows.append(row)
+    return rows
+
+
+def _device(node: Node, name: str, kind: str, mac: bytes) -> Row:
+    of_device = (str(interface) for interface, device in node.addresses.values() if device == name)
+    return {
+        "name": name,
+        "kind": kind,
+        "mac": format_mac(mac),
+        "address": next(of_device, ""),
+        "mtu": node.mtu_of(name),
+        "connected": True,
+        "rx_packets": 0,
+        "rx_octets": 0,
+        "tx_packets": 0,
+        "tx_octets": 0,
+        "drops": {},
+    }
+
+
+def addresses(node: Node) -> list[Row]:
+    return [
+        {"address": str(interface), "device": device}
+        for interface, device in node.addresses.values()
+    ]
+
+
+def vteps(node: Node) -> list[Row]:
+    vtep = node.vtep
+    if vtep is None:
+        return []
+    return [
+        {
+            "name": vtep.name,
+            "vni": vtep.vni,
+            "mac": format_mac(vtep.mac),
+            "local": str(vtep.local),
+            "port": vtep.port,
+            "mtu": vtep.mtu,
+        }
+    ]
+
+
+def routes(node: Node) -> list[Row]:
+    return [
+        {
+            "destination": str(route.destination),
+            "device": route.device,
+            "via": None if route.via is None else str(route.via),
+            "onlink": route.onlink,
+            "protocol": "kernel" if route.connected else "static",
+        }
+        for route in node.routes.entries()
+    ]
+
+
+def neighbours(node: Node) -> list[Row]:
+    return [
+        {
+            "address": str(IPv4Address(address)),
+            "device": device,
+            "mac": format_mac(entry.mac),
+            "state": str(entry.state),
+        }
+        for (device, address), entry in node.neighbours.entries()
+    ]
+
+
+def fdb(node: Node) -> list[Row]:
+    rows: list[Row] = [
+        {"mac": format_mac(mac), "device": port.name, "master": node.bridge.name, "learned": True}
+        for mac, port, _ in node.bridge.fdb.entries()
+    ]
+    if node.vtep is not None:
+        rows.extend(
+            {
+                "mac": format_mac(mac),
+                "device": node.vtep.name,
+                "remote": str(remote),
+                "learned": False,
+            }
+            for mac, remote, _ in node.vtep.fdb.entries()
+        )
+    return rows
+
+
+def frontends(node: Node) -> list[Row]:
+    return [msgspec.to_builtins(frontend.entry) for frontend in node.frontends.entries()]
+
+
+def conntrack(node: Node, now: float) -> list[Row]:
+    return [_connection(connection, now) for connection in node.conntrack]
+
+
+def _connection(connection: Connection, now: float) -> Row:
+    protocol = connection.original.protocol
+    return {
+        "protocol": _PROTOCOL_NAMES.get(protocol, str(protocol)),
+        "state": str(connection.tcp_state) if protocol == PROTOCOL_TCP else "",
+        "timeout_s": round(max(0.0, connection.seen_at + connection.timeout_s - now)),
+        "original": _tuple(connection.original),
+        "reply": _tuple(connection.reply),
+        "assured": connection.assured,
+        "unreplied": not connection.seen_reply,
+    }
+
+
+def _tuple(flow: FlowTuple) -> Row:
+    return {
+        "source": str(IPv4Address(flow.source)),
+        "source_port": flow.source_port,
+        "destination": str(IPv4Address(flow.destination)),
+        "destination_port": flow.destination_port,
+    }
+
+
+def counters(node: Node) -> Row:
+    return {
+        "drops": {str(reason): count for reason, count in node.drops.items()},
+        "stack_drops": {str(reason): count for reason, count in node.stack.drops.items()},
+        "conntrack": len(node.conntrack),
+        "flows": sum(
+            len(cache.tcp) + len(cache.udp)
+            for cache in [
+                *(port.cache for port in node.ports.values()),
+                *([node.vtep.cache] if node.vtep else []),
+            ]
+        ),
+    }

@@ -1,0 +1,160 @@
+"""The "netlink" server: the node's tables for the nodeagent, by RPC on a Unix socket."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from componentbase.clock import Clock
+from componentbase.rpc import Connection, Handler, Params, RpcError, Server
+from nodeagent.datapath import listing, tables
+from nodeagent.datapath.capture import Captures
+from nodeagent.datapath.control import Control
+from nodeagent.datapath.node import Node
+from nodeagent.datapath.pinger import Pinger
+
+EntryT = TypeVar("EntryT")
+
+
+class Netlink:
+    """Answers for *node*; *on_links_deleted* and *on_frontends* tell the shell what changed."""
+
+    def __init__(
+        self,
+        node: Node,
+        control: Control,
+        clock: Clock,
+        *,
+        after: Callable[[], None],
+        on_links_deleted: Callable[[list[str]], None],
+        on_frontends: Callable[[], None],
+        frontend_state: Callable[[str, int, str], Mapping[str, object]],
+    ) -> None:
+        self._node, self._control, self._clock, self._after = node, control, clock, after
+        self._on_links_deleted, self._on_frontends = on_links_deleted, on_frontends
+        self._frontend_state = frontend_state
+        self._captures = Captures(node)
+        self._pinger = Pinger(node, clock, after)
+        self._server: Server | None = None
+
+    async def start(self, path: Path) -> None:
+        """Serve at *path*."""
+        self._server = Server(path, self._handlers(), on_close=self._captures.close)
+        await self._server.start()
+
+    async def close(self) -> None:
+        """Stop serving."""
+        if self._server is not None:
+            await self._server.close()
+
+    def _handlers(self) -> dict[str, Handler]:
+        control, node = self._control, self._node
+        return {
+            "link_replace": self._replace(tables.Link, control.link_replace),
+            "link_delete": self._delete(str, self._link_delete),
+            "link_list": self._list(lambda: listing.links(node)),
+            "address_replace": self._replace(tables.Address, control.address_replace),
+            "address_delete": self._delete(str, control.address_delete),
+            "address_list": self._list(lambda: listing.addresses(node)),
+            "vtep_replace": self._replace(tables.Vtep, control.vtep_replace),
+            "vtep_delete": self._delete(str, control.vtep_delete),
+            "vtep_list": self._list(lambda: listing.vteps(node)),
+            "route_replace": self._replace(tables.Route, control.route_replace),
+            "route_delete": self._delete(str, control.route_delete),
+            "route_list": self._list(lambda: listing.routes(node)),
+            "neighbour_replace": self._replace(tables.Neighbour, control.neighbour_replace),
+            "neighbour_delete": self._delete(tuple[str, str], control.neighbour_delete),
+            "neighbour_list": self._list(lambda: listing.neighbours(node)),
+            "fdb_replace": self._replace(tables.Fdb, control.fdb_replace),
+            "fdb_delete": self._delete(tuple[str, str], control.fdb_delete),
+            "fdb_list": self._list(lambda: listing.fdb(node)),
+            "frontend_replace": self._replace(tables.Frontend, self._frontend_replace),
+            "frontend_delete": self._delete(tuple[str, int, str], self._frontend_delete),
+            "frontend_list": self._list(self._frontend_list),
+            "conntrack_list": self._list(lambda: listing.conntrack(node, self._clock())),
+            "conntrack_delete": self._conntrack_delete,
+            "counters": self._list(lambda: listing.counters(node)),
+            "settings": self._settings,
+            "ping": self._ping,
+            "capture_open": self._capture_open,
+        }
+
+    def _replace(
+        self, kind: type[EntryT], apply: Callable[[list[EntryT]], None]
+    ) -> Callable[[Connection, Params], Awaitable[None]]:
+        return self._apply("entries", kind, apply)
+
+    def _delete(
+        self, kind: type[EntryT], apply: Callable[[list[EntryT]], object]
+    ) -> Callable[[Connection, Params], Awaitable[None]]:
+        return self._apply("keys", kind, apply)
+
+    def _apply(
+        self, field: str, kind: type[EntryT], apply: Callable[[list[EntryT]], object]
+    ) -> Callable[[Connection, Params], Awaitable[None]]:
+        async def handler(_connection: Connection, params: Params) -> None:
+            with _Refusals():
+                apply(msgspec.convert(params[field], list[kind]))  # type: ignore[valid-type]
+            self._after()
+
+        return handler
+
+    def _list(self, rows: Callable[[], object]) -> Callable[[Connection, Params], Awaitable[Any]]:
+        async def handler(_connection: Connection, _params: Params) -> object:
+            return rows()
+
+        return handler
+
+    def _link_delete(self, names: list[str]) -> None:
+        self._on_links_deleted(names)
+        self._control.link_delete(names)
+
+    def _frontend_replace(self, entries: list[tables.Frontend]) -> None:
+        self._control.frontend_replace(entries)
+        self._on_frontends()
+
+    def _frontend_delete(self, keys: list[tuple[str, int, str]]) -> None:
+        self._control.frontend_delete(keys)
+        self._on_frontends()
+
+    def _frontend_list(self) -> list[listing.Row]:
+        rows = listing.frontends(self._node)
+        for row in rows:
+            if row["listen"]:
+                key = str(row["address"]), int(str(row["port"])), str(row["protocol"])
+                row.update(self._frontend_state(*key))
+        return rows
+
+    async def _settings(self, _connection: Connection, params: Params) -> None:
+        with _Refusals():
+            self._control.settings(msgspec.convert(params, tables.Settings))
+
+    async def _conntrack_delete(self, _connection: Connection, params: Params) -> int:
+        with _Refusals():
+            return self._control.conntrack_delete(**params)
+
+    async def _ping(self, _connection: Connection, params: Params) -> list[listing.Row]:
+        with _Refusals():
+            return await self._pinger.ping(
+                params["address"], int(params.get("count", 1)), float(params.get("timeout_s", 1))
+            )
+
+    async def _capture_open(self, connection: Connection, params: Params) -> None:
+        with _Refusals():
+            self._captures.open(connection, params["interface"], int(params.get("snaplen", 0)))
+
+
+class _Refusals:
+    """Turns what the parsers say of a request into an answer."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, (ValueError, KeyError, TypeError, msgspec.MsgspecError)):
+            raise RpcError("InvalidArgument", str(error) or type(error).__name__) from error
+        if isinstance(error, OSError):
+            raise RpcError("Unavailable", str(error)) from error

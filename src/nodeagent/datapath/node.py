@@ -1,0 +1,293 @@
+"""The node: its devices and tables, and the ways of a packet between them.
+
+Frames come in batches, from a port (`receive_port`), from other nodes (`receive_vxlan`,
+`receive_underlay`) or from the world outside (`receive_outside`). What the flow cache knows is done
+there and then; the rest goes the slow way, named as in Linux: `br_input` → `ip_input` → hooks →
+`ip_output` → bridge, VTEP or underlay. Outputs collect in queues; `flush` transmits them and must
+be called before the receive buffer is used again.
+
+All state is in memory only. When this process is killed, the nodeagent fills the tables again,
+pods connect again, and conntrack picks up connections in the middle; only translated ones break.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Final
+
+from netstack.ip_host import IpHost
+from netstack.wire.malformed import MalformedPacket
+from nodeagent.datapath import arp, br_input, fast_path, ip_input, ip_output, outer_frame, vxlan
+from nodeagent.datapath.conntrack.table import ConntrackTable
+from nodeagent.datapath.devices import ETHERNET_MTU, OVERLAY_MTU, Bridge, Eth0, Port, Tap, Vtep
+from nodeagent.datapath.drops import DropReason
+from nodeagent.datapath.frontends import FrontendTable
+from nodeagent.datapath.neighbours import NeighbourTable
+from nodeagent.datapath.output import Output
+from nodeagent.datapath.packet import Octets, Packet
+from nodeagent.datapath.routes import Route, RouteTable
+
+#: How often the tables are searched for what has been silent for too long.
+_EXPIRE_EVERY_S: Final = 5.0
+#: Rounds of transmitting and answering within one flush; what is left waits for the next.
+_FLUSH_ROUNDS_MAX: Final = 64
+
+#: Returns the output towards another node, None when there is no way to it.
+OutputTo = Callable[[IPv4Address], Output | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What `settings` says about the cluster's addresses."""
+
+    cluster_cidr: IPv4Network | None = None
+    masquerade_cidr: IPv4Network | None = None
+
+
+@dataclass(slots=True)
+class Identity:
+    """What a node is called and known by."""
+
+    name: str
+    internal_ip: IPv4Interface
+    bridge_mac: bytes
+    eth0_mac: bytes
+
+
+@dataclass(slots=True)
+class Outputs:
+    """How the shell carries what leaves the node."""
+
+    vxlan: OutputTo
+    underlay: OutputTo
+
+
+class Node:
+    """A node's kernel; single-threaded, without any I/O of its own."""
+
+    def __init__(self, identity: Identity, outputs: Outputs, rng: random.Random) -> None:
+        self.name, self.rng = identity.name, rng
+        self.eth0 = Eth0(identity.internal_ip.ip, identity.eth0_mac)
+        self.bridge = Bridge("cni0", identity.bridge_mac)
+        self.vtep: Vtep | None = None
+        self.ports: dict[str, Port] = {}
+        self.addresses: dict[int, tuple[IPv4Interface, str]] = {}
+        self.routes = RouteTable()
+        self.neighbours = NeighbourTable()
+        self.conntrack = ConntrackTable()
+        self.frontends = FrontendTable(rng)
+        self.policy = Policy()
+        self.drops: Counter[DropReason] = Counter()
+        self.taps: dict[str, list[Tap]] = {}
+        self.dirty: list[Output] = []
+        self.vxlan_output, self.underlay_output = outputs.vxlan, outputs.underlay
+        self.stack = IpHost(
+            address=identity.internal_ip, mtu=OVERLAY_MTU, rng=rng, source_for=self._source_for
+        )
+        self.stack_woken = False
+        self.deadline_moved = True  # Since the owner last asked for `deadline`.
+        self._expire_at = 0.0
+        self.add_address(identity.internal_ip, "eth0")
+
+    # Input. Each batch ends with `flush`.
+
+    def receive_port(self, port: Port, frames: list[memoryview], now: float) -> None:
+        """Take a batch of frames from a pod."""
+        port.rx_packets += len(frames)
+        while frames:
+            if not self.taps:
+                frames = fast_path.forward(port.cache, frames, self.dirty, now)
+            if frames:
+                br_input.receive(self, port, frames[0], now)
+                frames = frames[1:]
+
+    def receive_vxlan(
+        self, sender: IPv4Address, octets: memoryview, stride: int, now: float
+    ) -> None:
+        """Take datagrams for the VXLAN port from another node."""
+        vxlan.receive(self, sender, octets, stride, now)
+
+    def receive_underlay(self, octets: Octets, now: float) -> None:
+        """Take a bare IP packet from another node, or from outside."""
+        try:
+            packet = Packet.from_ip(octets, self.eth0.name)
+        except MalformedPacket:
+            self.drops[DropReason.MALFORMED_PACKET] += 1
+            return
+        self.receive_ip(packet, now)
+
+    def receive_ip(self, packet: Packet, now: float) -> None:
+        """Take a packet that arrived at one of the devices."""
+        self.deadline_moved = True
+        ip_input.receive(self, packet, now)
+
+    # Output.
+
+    def flush(self, now: float) -> None:
+        """Transmit what has been queued, and what the node's own stack has to say."""
+        for _ in range(_FLUSH_ROUNDS_MAX):
+            if self.stack_woken:
+                self.stack_woken, self.deadline_moved = False, True
+                for octets in self.stack.packets_to_send():
+                    ip_output.send_local(self, octets, now)
+            elif not self.dirty:
+                return
+            dirty, self.dirty = self.dirty, []
+            for output in dirty:
+                frames, output.queue = output.queue, []
+                output.transmit(frames)
+        self.stack_woken = True
+
+    def queue(self, output: Output, frame: Octets) -> None:
+        """Let *frame* leave by *output* at the next flush."""
+        if not output.queue:
+            self.dirty.append(output)
+        output.queue.append(frame)
+
+    def bridge_frame(self, frame: bytearray, now: float, *, packet: Packet | None = None) -> None:
+        """Send a frame of the node itself onto the bridge."""
+        br_input.forward(self, frame, now, packet=packet)
+
+    def send_resolved(self, packet: Packet, mac: bytes, now: float) -> None:
+        """Send a packet that has waited for its neighbour."""
+        ip_output.send_resolved(self, packet, mac, now)
+
+    def send_untracked(self, packet: Packet, now: float) -> None:
+        """Send a packet of the node past every hook."""
+        ip_output.route_and_send(self, packet, now)
+
+    # Time.
+
+    def deadline(self) -> float:
+        """Return when `handle_deadline` is due; `math.inf` when nothing is."""
+        self.deadline_moved = False
+        if self.stack_woken:
+            return 0.0
+        idle = not len(self.conntrack) and not self.bridge.fdb.entries()
+        return min(
+            self.neighbours.deadline(),
+            self.stack.deadline(),
+            math.inf if idle else self._expire_at,
+        )
+
+    def handle_deadline(self, now: float) -> None:
+        """Do what is due at *now*."""
+        arp.handle_deadline(self, now)
+        if now >= self.stack.deadline():
+            self.stack.handle_deadline(now)
+            self.stack_woken = True
+        if now >= self._expire_at:
+            self._expire_at = now + _EXPIRE_EVERY_S
+            self.conntrack.expire(now)
+            self.bridge.fdb.expire(now)
+        self.flush(now)
+
+    # What the stages ask.
+
+    def is_local(self, address: int) -> bool:
+        """Tell whether *address* is one of this node's."""
+        return address in self.addresses
+
+    def source_on(self, device: str, towards: int) -> int | None:
+        """Return the address that speaks for *device* to somebody, as MASQUERADE chooses it."""
+        found = None
+        for address, (interface, name) in self.addresses.items():
+            if name == device:
+                if interface.network.prefixlen < 32 and IPv4Address(towards) in interface.network:
+                    return address
+                found = address if found is None else found
+        return found
+
+    def _source_for(self, destination: IPv4Address) -> IPv4Address | None:
+        """Return the source of what the node itself sends to *destination*."""
+        route = self.routes.lookup(int(destination))
+        if route is None:
+            frontend = any(each.key[0] == int(destination) for each in self.frontends.entries())
+            return self.eth0.address if frontend else None
+        source = self.source_on(route.device, int(destination))
+        return self.eth0.address if source is None else IPv4Address(source)
+
+    def mtu_of(self, device: str) -> int:
+        """Return how long a packet *device* carries."""
+        if self.vtep is not None and device == self.vtep.name:
+            return self.vtep.mtu
+        return self.bridge.mtu if device == self.bridge.name else ETHERNET_MTU
+
+    def masquerades(self, rule: str, source: int) -> bool:
+        """Tell whether a Service with this *rule* hides *source* from its endpoints."""
+        if rule == "off-cluster":
+            cidr = self.policy.cluster_cidr
+            return cidr is not None and IPv4Address(source) not in cidr
+        return rule == "always"
+
+    def leaves_cluster(self, packet: Packet) -> bool:
+        """Tell whether flannel's `--ip-masq` rule applies: from a pod to somewhere else."""
+        cidr = self.policy.masquerade_cidr
+        return (
+            cidr is not None
+            and IPv4Address(packet.source) in cidr
+            and IPv4Address(packet.destination) not in cidr
+        )
+
+    # The flow cache.
+
+    def learn_flow(self, packet: Packet, output: Output, mtu: int) -> None:
+        """Let the packets behind *packet* take the fast path to *output*."""
+        if packet.cache is not None:
+            packet.cache.learn(packet, output, mtu)
+
+    def clear_flows(self) -> None:
+        """Make every flow prove itself again: a table that verdicts rest on has changed."""
+        for port in self.ports.values():
+            port.cache.clear()
+        if self.vtep is not None:
+            self.vtep.cache.clear()
+        for connection in self.conntrack:
+            connection.fast_entries.clear()
+
+    # Addresses and taps.
+
+    def add_address(self, interface: IPv4Interface, device: str) -> None:
+        """Give the node an address, and the route that comes with it."""
+        self.remove_address(interface)
+        self.addresses[int(interface.ip)] = interface, device
+        self.stack.add_address(interface)
+        if interface.network.prefixlen < 32:
+            self.routes.replace(Route(destination=interface.network, device=device, connected=True))
+
+    def remove_address(self, interface: IPv4Interface) -> bool:
+        """Take an address away; return whether the node had it."""
+        if self.addresses.pop(int(interface.ip), None) is None:
+            return False
+        self.stack.remove_address(interface.ip)
+        self.routes.delete(interface.network, connected=True)
+        return True
+
+    def tap(self, interface: str, direction: str, frame: Octets) -> None:
+        """Show a frame to those who capture at *interface*."""
+        if self.taps:
+            for each in self.taps.get(interface, ()):
+                each(interface, direction, bytes(frame))
+
+    def tap_vxlan(self, remote: IPv4Address, frame: Octets, direction: str) -> None:
+        """Show a frame to those who capture at the VTEP, and its datagram to those at eth0."""
+        if not self.taps or self.vtep is None:
+            return
+        self.tap(self.vtep.name, direction, frame)
+        if self.eth0.name in self.taps:
+            datagram = self.vtep.header + bytes(frame)
+            self.tap_underlay(remote, datagram, direction, port=self.vtep.port)
+
+    def tap_underlay(
+        self, remote: IPv4Address, payload: Octets, direction: str, *, port: int
+    ) -> None:
+        """Show what the underlay carries, as the frame that it stands for."""
+        if self.eth0.name not in self.taps:
+            return
+        frame = outer_frame.build(self.eth0, remote, bytes(payload), direction=direction, port=port)
+        self.tap(self.eth0.name, direction, frame)

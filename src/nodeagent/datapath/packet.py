@@ -1,0 +1,252 @@
+"""An IPv4 packet on its slow way through the node: what Linux calls an skb.
+
+A private, mutable copy of the frame that it came in, with fourteen octets of room for an Ethernet
+header also where there was none. Addresses are ints, because tables want them so. Changing an
+address or a port adjusts the checksums by the difference (RFC 1624): a packet that arrived broken
+leaves broken, and its receiver notices.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from netstack.wire import checksum
+from netstack.wire.ethernet import ETHERTYPE_IPV4, HEADER_OCTETS
+from netstack.wire.icmp import ERRORS, Type
+from netstack.wire.ipv4 import (
+    DONT_FRAGMENT,
+    FRAGMENT_MASK,
+    OFFSET_MASK,
+    PROTOCOL_ICMP,
+    PROTOCOL_TCP,
+    PROTOCOL_UDP,
+)
+from netstack.wire.malformed import MalformedPacket
+
+if TYPE_CHECKING:
+    from nodeagent.datapath.conntrack.connection import Connection
+    from nodeagent.datapath.fast_path import FlowCache
+
+Octets = bytes | bytearray | memoryview
+
+_IP: Final = HEADER_OCTETS  # Where the IPv4 header begins.
+_IP_HEADER: Final = struct.Struct("!BxHxxHBBH4s4s")
+_WORD: Final = struct.Struct("!H")
+_PORTS: Final = struct.Struct("!HH")
+_L4_OCTETS_MIN: Final = {PROTOCOL_TCP: 20, PROTOCOL_UDP: 8, PROTOCOL_ICMP: 8}
+_L4_CHECKSUM_AT: Final = {PROTOCOL_TCP: 16, PROTOCOL_UDP: 6}
+_ECHOES: Final = (Type.ECHO_REQUEST, Type.ECHO_REPLY)
+
+
+class FlowTuple(NamedTuple):
+    """One direction of a flow. An echo's identifier stands in both port fields."""
+
+    protocol: int
+    source: int
+    source_port: int
+    destination: int
+    destination_port: int
+
+    def inverted(self) -> FlowTuple:
+        """Return the tuple of an answer."""
+        return FlowTuple(
+            self.protocol,
+            self.destination,
+            self.destination_port,
+            self.source,
+            self.source_port,
+        )
+
+
+class Direction(IntEnum):
+    """Which way of its connection a packet goes."""
+
+    ORIGINAL = 0
+    REPLY = 1
+
+
+class CtState(IntEnum):
+    """What conntrack says of a packet (`-m conntrack --ctstate`)."""
+
+    UNTRACKED = 0
+    NEW = 1
+    ESTABLISHED = 2
+    RELATED = 3
+    INVALID = 4
+
+
+class Packet:
+    """An IPv4 packet whose header is intact."""
+
+    __slots__ = (
+        "arrival",
+        "cache",
+        "connection",
+        "device",
+        "direction",
+        "flow",
+        "frame",
+        "is_fragment",
+        "l4",
+        "masquerade",
+        "protocol",
+        "state",
+    )
+
+    def __init__(self, frame: bytearray, device: str) -> None:
+        self.frame, self.device = frame, device
+        self.protocol = frame[_IP + 9]
+        self.l4 = _IP + ((frame[_IP] & 0xF) << 2)
+        self.is_fragment = bool(_WORD.unpack_from(frame, _IP + 6)[0] & FRAGMENT_MASK)
+        self.flow = self._read_flow()
+        #: Headers up to the ports as received: what the fast path will recognise.
+        self.arrival = bytes(frame)[: _IP + 24]
+        #: Where the input keeps its fast-path entries, if it has any.
+        self.cache: FlowCache | None = None
+        self.state = CtState.UNTRACKED
+        self.direction = Direction.ORIGINAL
+        self.connection: Connection | None = None
+        self.masquerade = False  # KUBE-MARK-MASQ: bit 0x4000 of the firewall mark.
+
+    @classmethod
+    def parse(cls, frame: Octets, device: str) -> Packet:
+        """Copy the IPv4 packet of an Ethernet *frame*, without padding; raises MalformedPacket."""
+        size = len(frame)
+        if size < _IP + 20:
+            raise MalformedPacket(f"ipv4: {size - _IP} octets")
+        version, total, fragment, _, protocol, _, _, _ = _IP_HEADER.unpack_from(frame, _IP)
+        header = (version & 0xF) << 2
+        if version >> 4 != 4 or not 20 <= header <= total <= size - _IP:
+            raise MalformedPacket("ipv4: version or lengths make no sense")
+        copy = bytearray(frame[: _IP + total])
+        if not checksum.holds(checksum.add(copy[_IP : _IP + header])):
+            raise MalformedPacket("ipv4: wrong header checksum")
+        first = not fragment & OFFSET_MASK
+        if first and total - header < _L4_OCTETS_MIN.get(protocol, 0):
+            raise MalformedPacket("the transport header is cut off")
+        return cls(copy, device)
+
+    @classmethod
+    def from_ip(cls, packet: Octets, device: str) -> Packet:
+        """Do as `parse` for a packet without an Ethernet header."""
+        return cls.parse(b"".join((bytes(12), _WORD.pack(ETHERTYPE_IPV4), packet)), device)
+
+    def _read_flow(self) -> FlowTuple | None:
+        """Return the flow that the packet names, or None when it names none."""
+        frame, at = self.frame, self.l4
+        if self.is_fragment:
+            return None
+        source, destination = self.source, self.destination
+        if self.protocol in _L4_CHECKSUM_AT:
+            ports = _PORTS.unpack_from(frame, at)
+            return FlowTuple(self.protocol, source, ports[0], destination, ports[1])
+        if self.protocol == PROTOCOL_ICMP:
+            if frame[at] not in _ECHOES:
+                return None
+            identifier = _WORD.unpack_from(frame, at + 4)[0]
+            return FlowTuple(PROTOCOL_ICMP, source, identifier, destination, identifier)
+        return FlowTuple(self.protocol, source, 0, destination, 0)
+
+    @property
+    def source(self) -> int:
+        return int.from_bytes(self.frame[_IP + 12 : _IP + 16], "big")
+
+    @property
+    def destination(self) -> int:
+        return int.from_bytes(self.frame[_IP + 16 : _IP + 20], "big")
+
+    @property
+    def ttl(self) -> int:
+        return self.frame[_IP + 8]
+
+    @property
+    def dont_fragment(self) -> bool:
+        return bool(_WORD.unpack_from(self.frame, _IP + 6)[0] & DONT_FRAGMENT)
+
+    @property
+    def octets(self) -> int:
+        """Length of the IPv4 packet."""
+        return len(self.frame) - _IP
+
+    @property
+    def tcp_flags(self) -> int:
+        return self.frame[self.l4 + 13]
+
+    @property
+    def icmp_type(self) -> int:
+        return self.frame[self.l4]
+
+    @property
+    def is_icmp_error(self) -> bool:
+        return (
+            self.protocol == PROTOCOL_ICMP
+            and not self.is_fragment
+            and self.frame[self.l4] in ERRORS
+        )
+
+    @property
+    def ip(self) -> memoryview:
+        """The packet without its Ethernet header."""
+        return memoryview(self.frame)[_IP:]
+
+    def set_ethernet(self, destination: bytes, source: bytes) -> None:
+        """Address the frame."""
+        self.frame[0:12] = destination + source
+
+    def decrement_ttl(self) -> None:
+        """Count one hop; the checksum follows."""
+        self.frame[_IP + 8] -= 1
+        self._adjust(_IP + 10, b"\x01\x00", b"\x00\x00")
+
+    def set_source_address(self, address: int) -> None:
+        """Make *address* the source; ports stay."""
+        self._set_address(_IP + 12, address)
+
+    def set_destination_address(self, address: int) -> None:
+        """Make *address* the destination; ports stay."""
+        self._set_address(_IP + 16, address)
+
+    def set_source_port(self, port: int) -> None:
+        """Make *port* the source port, or an echo's identifier."""
+        if self.protocol == PROTOCOL_ICMP:
+            old, new = bytes(self.frame[self.l4 + 4 : self.l4 + 6]), _WORD.pack(port)
+            self.frame[self.l4 + 4 : self.l4 + 6] = new
+            self._adjust(self.l4 + 2, old, new)
+            self.flow = self._read_flow()
+        else:
+            self._set_port(self.l4, port)
+
+    def set_destination_port(self, port: int) -> None:
+        """Make *port* the destination port; an echo has none."""
+        if self.protocol != PROTOCOL_ICMP:
+            self._set_port(self.l4 + 2, port)
+
+    def _set_address(self, at: int, address: int) -> None:
+        old, new = bytes(self.frame[at : at + 4]), address.to_bytes(4, "big")
+        self.frame[at : at + 4] = new
+        self._adjust(_IP + 10, old, new)
+        self._adjust_l4(old, new)
+        self.flow = self._read_flow()
+
+    def _set_port(self, at: int, port: int) -> None:
+        if self.protocol not in _L4_CHECKSUM_AT:
+            return
+        old, new = bytes(self.frame[at : at + 2]), _WORD.pack(port)
+        self.frame[at : at + 2] = new
+        self._adjust_l4(old, new)
+        self.flow = self._read_flow()
+
+    def _adjust(self, at: int, old: bytes, new: bytes) -> None:
+        field = _WORD.unpack_from(self.frame, at)[0]
+        _WORD.pack_into(self.frame, at, checksum.update(field, checksum.delta(old, new)))
+
+    def _adjust_l4(self, old: bytes, new: bytes) -> None:
+        offset = _L4_CHECKSUM_AT.get(self.protocol)
+        if offset is None or self.is_fragment:
+            return  # ICMP's checksum does not cover addresses.
+        at = self.l4 + offset
+        field = _WORD.unpack_from(self.frame, at)[0]
+        update = checksum.update_udp if self.protocol == PROTOCOL_UDP else checksum.update
+        _WORD.pack_into(self.frame, at, update(field, checksum.delta(old, new)))

@@ -1,0 +1,71 @@
+"""`ping` from the node itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Final
+
+from componentbase.clock import Clock
+from netstack.icmp import EchoReply
+from nodeagent.datapath.node import Node
+
+_PAYLOAD: Final = bytes(range(56))  # As ping(8) sends by default.
+_COUNT_MAX: Final = 1000
+_INTERVAL_S: Final = 0.2
+
+Row = dict[str, object]
+
+
+class Pinger:
+    """Sends echo requests and matches the answers."""
+
+    def __init__(self, node: Node, clock: Clock, after: Callable[[], None]) -> None:
+        self._node, self._clock, self._after = node, clock, after
+        self._waiting: dict[tuple[int, int], asyncio.Future[float]] = {}
+        self._identifier = 0
+        node.stack.on_echo_reply = self._replied
+
+    async def ping(self, address: str, count: int, timeout_s: float) -> list[Row]:
+        """Ping *address* *count* times; raises ValueError for what is no address."""
+        target = IPv4Address(address)
+        if not 1 <= count <= _COUNT_MAX:
+            raise ValueError(f"count must be 1..{_COUNT_MAX}")
+        self._identifier = self._identifier % 0xFFFF + 1
+        identifier = self._identifier
+        rows: list[Row] = []
+        for sequence in range(1, count + 1):
+            rows.append(
+                {
+                    "sequence": sequence,
+                    "rtt_s": await self._once(target, identifier, sequence, timeout_s),
+                }
+            )
+            if sequence < count:
+                await asyncio.sleep(_INTERVAL_S)
+        return rows
+
+    async def _once(
+        self, target: IPv4Address, identifier: int, sequence: int, timeout_s: float
+    ) -> float | None:
+        answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._waiting[identifier, sequence] = answer
+        sent_at = self._clock()
+        try:
+            self._node.stack.ping(
+                target, identifier=identifier, sequence=sequence, payload=_PAYLOAD, now=sent_at
+            )
+            self._node.stack_woken = True
+            self._after()
+            async with asyncio.timeout(timeout_s):
+                return await answer - sent_at
+        except (TimeoutError, OSError):
+            return None
+        finally:
+            del self._waiting[identifier, sequence]
+
+    def _replied(self, reply: EchoReply) -> None:
+        answer = self._waiting.get((reply.identifier, reply.sequence))
+        if answer is not None and not answer.done():
+            answer.set_result(self._clock())

@@ -1,0 +1,170 @@
+"""The datapath's process: sockets on the outside, the node's kernel within.
+
+The shell reads batches into the arena, hands them to the node, flushes, and sets one timer for what
+is due next. On an idle node nothing runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Final
+
+from componentbase.clock import monotonic
+from netdev.transport_map import TransportMap
+from netdev.underlay import Arena, Underlay
+from nodeagent.datapath import outer_frame
+from nodeagent.datapath.config import Config
+from nodeagent.datapath.control import Control
+from nodeagent.datapath.netlink import Netlink
+from nodeagent.datapath.node import Identity, Node, Outputs
+from nodeagent.datapath.output import Output
+from nodeagent.datapath.packet import Octets
+from nodeagent.datapath.veth_ports import VethPorts
+
+_ETHERNET: Final = 14
+
+
+class Datapath:
+    """Everything that a datapath process owns."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._map = TransportMap(config.transport_map)
+        internal = config.internal_address
+        local = self._map.transport(internal)
+        if local is None:
+            raise OSError(f"{internal} is not in the transport map")
+        network = self._map.network_of(internal)
+        arena = Arena()
+        self.node = Node(
+            Identity(
+                name=config.node_name,
+                internal_ip=IPv4Interface((internal, network.prefixlen)),
+                bridge_mac=b"\x0a\x57" + internal.packed,
+                eth0_mac=outer_frame.mac_of(internal),
+            ),
+            Outputs(vxlan=self._vxlan_output, underlay=self._underlay_output),
+            random.Random(),
+        )
+        self._vxlan = Underlay(
+            (local, config.vxlan_port),
+            arena,
+            accepts=self._knows,
+            on_datagrams=self._receive_vxlan,
+            on_drained=self._drained,
+        )
+        self._raw = Underlay(
+            (local, config.underlay_port),
+            arena,
+            accepts=self._knows,
+            on_datagrams=self._receive_raw,
+            on_drained=self._drained,
+        )
+        self._vxlan_outputs: dict[IPv4Address, Output] = {}
+        self._underlay_outputs: dict[IPv4Address, Output] = {}
+        self.ports = VethPorts(self.node, arena, monotonic, self._drained)
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        directory = Path(self._config.directory)
+        self._loop = asyncio.get_running_loop()
+        netlink = Netlink(
+            self.node,
+            Control(self.node, self.ports.new_output),
+            monotonic,
+            after=self._drained,
+            on_links_deleted=self._links_deleted,
+            on_frontends=lambda: None,
+            frontend_state=lambda _address, _port, _protocol: {},
+        )
+        try:
+            self._vxlan.start()
+            self._raw.start()
+            self.ports.start(directory / "veth.sock")
+            await netlink.start(directory / "netlink.sock")
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await netlink.close()
+            self.ports.close()
+            self._raw.close()
+            self._vxlan.close()
+
+    def _links_deleted(self, names: list[str]) -> None:
+        for name in names:
+            self.ports.disconnect(name)
+
+    # Between batches.
+
+    def _drained(self) -> None:
+        """End a batch: everything leaves, and the next deadline is set."""
+        self.node.flush(monotonic())
+        if self.node.deadline_moved:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        deadline = self.node.deadline()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline != math.inf:
+            delay_s = max(0.0, deadline - monotonic())
+            self._timer = self._loop.call_later(delay_s, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.node.handle_deadline(monotonic())
+        self._set_timer()
+
+    # The underlay.
+
+    def _knows(self, transport: IPv4Address) -> bool:
+        return self._map.emulated(transport) is not None
+
+    def _receive_vxlan(self, transport: IPv4Address, octets: memoryview, stride: int) -> None:
+        sender = self._map.emulated(transport)
+        assert sender is not None
+        self.node.receive_vxlan(sender, octets, stride, monotonic())
+
+    def _receive_raw(self, transport: IPv4Address, octets: memoryview, stride: int) -> None:
+        sender = self._map.emulated(transport)
+        assert sender is not None
+        now = monotonic()
+        for at in range(0, len(octets), stride or 1):
+            packet = octets[at : at + stride]
+            self.node.tap_underlay(sender, packet, "in", port=self._config.underlay_port)
+            self.node.receive_underlay(packet, now)
+
+    def _vxlan_output(self, remote: IPv4Address) -> Output | None:
+        output = self._vxlan_outputs.get(remote)
+        transport = self._map.transport(remote)
+        if output is None and transport is not None:
+            port = self._config.vxlan_port
+            underlay, node = self._vxlan, self.node
+
+            def transmit(frames: list[Octets]) -> None:
+                if node.vtep is not None:
+                    underlay.peer(transport, port).send(frames, node.vtep.header)
+
+            output = self._vxlan_outputs[remote] = Output(f"vxlan to {remote}", transmit)
+        return output
+
+    def _underlay_output(self, remote: IPv4Address) -> Output | None:
+        output = self._underlay_outputs.get(remote)
+        transport = self._map.transport(remote)
+        if output is None and transport is not None:
+            port = self._config.underlay_port
+            underlay, node = self._raw, self.node
+
+            def transmit(frames: list[Octets]) -> None:
+                packets = [memoryview(frame)[_ETHERNET:] for frame in frames]
+                for packet in packets:
+                    node.tap_underlay(remote, packet, "out", port=port)
+                underlay.peer(transport, port).send(packets)
+
+            output = self._underlay_outputs[remote] = Output(f"underlay to {remote}", transmit)
+        return output

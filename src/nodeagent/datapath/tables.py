@@ -1,0 +1,95 @@
+"""Entries of the tables that "netlink" fills, as they are on the wire: texts for addresses.
+
+Unknown fields are an error, so that a nodeagent of another version is noticed at once.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Protocol = Literal["TCP", "UDP"]
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A bridge port on `cni0` and the pod behind it."""
+
+    name: str
+    kind: Literal["veth"] = "veth"
+    mac: str
+    address: str
+    mtu: int = 1450
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An address of the node itself."""
+
+    address: str
+    device: str
+
+
+class Vtep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The VXLAN device."""
+
+    name: str
+    vni: int
+    mac: str
+    local: str
+    port: int = 4789
+    mtu: int = 1450
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A route that is not implied by an address."""
+
+    destination: str
+    device: str
+    via: str | None = None
+    onlink: bool = False
+
+
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A permanent neighbour."""
+
+    address: str
+    device: str
+    mac: str
+    state: Literal["PERMANENT"] = "PERMANENT"
+
+
+class Fdb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A permanent forwarding entry; `remote` is the other node's InternalIP."""
+
+    mac: str
+    device: str
+    remote: str | None = None
+
+
+class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An endpoint of a Service."""
+
+    address: str
+    port: int
+    node: str | None = None
+
+
+class Frontend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An address that a Service is reached at; `address` "" means any of this node."""
+
+    address: str
+    port: int
+    protocol: Protocol
+    service: str
+    backends: list[Backend] = []
+    affinity_s: int = 0
+    masquerade: Literal["off-cluster", "always", "never"] = "off-cluster"
+    on_empty: Literal["reject", "drop"] = "reject"
+    listen: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What applies to the whole node; an empty text switches a rule off."""
+
+    cluster_cidr: str = ""
+    masquerade_cidr: str = ""

@@ -1,0 +1,121 @@
+"""The sockets behind the bridge's ports.
+
+A wake-up reads messages side by side into the arena until the socket is empty or the arena full,
+hands each to the node as it comes, and flushes: what one pod sent at once leaves at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from componentbase.clock import Clock
+from netdev import framing, veth_server
+from netdev.framing import MESSAGE_OCTETS_MAX, MalformedBatch
+from netdev.underlay import Arena
+from netdev.veth_server import VethServer
+from nodeagent.datapath.devices import Port
+from nodeagent.datapath.drops import DropReason
+from nodeagent.datapath.node import Node
+from nodeagent.datapath.output import Output
+from nodeagent.datapath.packet import Octets
+
+log = logging.getLogger(__name__)
+_DRAIN_MESSAGES: Final = 64
+
+
+class VethPorts:
+    """Connects pods to the ports of *node*; *on_drained* is called when a batch is complete."""
+
+    def __init__(
+        self, node: Node, arena: Arena, clock: Clock, on_drained: Callable[[], None]
+    ) -> None:
+        self._node, self._arena, self._clock, self._on_drained = node, arena, clock, on_drained
+        self._sockets: dict[str, socket.socket] = {}
+        self._server: VethServer | None = None
+
+    def start(self, path: Path) -> None:
+        """Listen for pods at *path*."""
+        self._loop = asyncio.get_running_loop()
+        self._server = VethServer(path, self._attach)
+        self._server.start()
+
+    def close(self) -> None:
+        """Disconnect every pod."""
+        if self._server is not None:
+            self._server.close()
+        for name in list(self._sockets):
+            self.disconnect(name)
+
+    def new_output(self, name: str) -> Output:
+        """Return the way to the pod of link *name*."""
+        return Output(name, lambda frames: self._transmit(name, frames))
+
+    def disconnect(self, name: str) -> None:
+        """Cut the pod of link *name* off."""
+        veth = self._sockets.pop(name, None)
+        if veth is not None:
+            self._loop.remove_reader(veth)
+            veth.close()
+        port = self._node.ports.get(name)
+        if port is not None:
+            port.connected = False
+
+    def _attach(self, name: str, veth: socket.socket) -> str:
+        port = self._node.ports.get(name)
+        if port is None:
+            return f"no link {name}"
+        self.disconnect(name)  # A pod that connects again has given its old socket up.
+        self._sockets[name] = veth
+        veth_server.accept(veth)
+        port.connected = True
+        self._loop.add_reader(veth, self._readable, port, veth)
+        return ""
+
+    def _readable(self, port: Port, veth: socket.socket) -> None:
+        view, node, now = self._arena.view, self._node, self._clock()
+        at = 0
+        for _ in range(_DRAIN_MESSAGES):
+            try:
+                octets = veth.recv_into(view[at : at + MESSAGE_OCTETS_MAX])
+            except BlockingIOError:
+                break
+            except OSError:
+                octets = 0
+            if octets == 0:
+                self.disconnect(port.name)
+                break
+            try:
+                frames = framing.split_batch(view[at : at + octets])
+            except MalformedBatch:
+                port.drops[DropReason.MALFORMED_FRAME] += 1
+                continue
+            port.rx_octets += octets - 2
+            node.receive_port(port, frames, now)
+            at += octets
+            if at + MESSAGE_OCTETS_MAX > Arena.OCTETS:
+                node.flush(now)
+                at = 0
+        self._on_drained()
+
+    def _transmit(self, name: str, frames: list[Octets]) -> None:
+        port, veth = self._node.ports.get(name), self._sockets.get(name)
+        if port is None:
+            return  # Deleted within this batch.
+        if veth is None:
+            port.drops[DropReason.LINK_DOWN] += len(frames)
+            return
+        for stride, part in framing.runs(frames):
+            try:
+                veth.sendmsg((stride.to_bytes(2, "big"), *part))
+            except BlockingIOError:
+                port.drops[DropReason.RING_FULL] += len(part)
+            except OSError:
+                port.drops[DropReason.LINK_DOWN] += len(part)
+            else:
+                port.tx_packets += len(part)
+                port.tx_octets += sum(map(len, part))

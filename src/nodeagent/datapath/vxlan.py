@@ -1,0 +1,100 @@
+"""The VTEP `flannel.1` (RFC 7348, Linux vxlan_core.c with `nolearning`).
+
+flannel gives every remote node one FDB entry, so there is exactly one place where a frame can go.
+Arriving datagrams come from nodes only; those that are no VXLAN, or of another VNI, are counted and
+dropped, and so are inner frames that are not addressed to this node's VTEP.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+from netstack.wire.ethernet import ETHERTYPE_IPV4
+from netstack.wire.ethernet import HEADER_OCTETS as ETHERNET_OCTETS
+from netstack.wire.icmp import Unreachable
+from netstack.wire.malformed import MalformedPacket
+from netstack.wire.vxlan import HEADER_OCTETS, Vxlan, VxlanView
+from nodeagent.datapath import fast_path, reject
+from nodeagent.datapath.drops import DropReason
+from nodeagent.datapath.packet import Packet
+
+if TYPE_CHECKING:
+    from nodeagent.datapath.devices import Vtep
+    from nodeagent.datapath.node import Node
+
+
+def receive(node: Node, sender: IPv4Address, octets: memoryview, stride: int, now: float) -> None:
+    """Take datagrams of *stride* octets each (the last may be shorter) from a node."""
+    vtep = node.vtep
+    if vtep is None or stride <= 0:
+        node.drops[DropReason.NO_VTEP] += 1
+        return
+    frames: list[memoryview] = []
+    for at in range(0, len(octets), stride):
+        datagram = octets[at : at + stride]
+        if datagram[:HEADER_OCTETS] == vtep.header:
+            frames.append(datagram[HEADER_OCTETS:])
+        else:
+            inner = _decapsulate(node, vtep, datagram)
+            if inner is not None:
+                frames.append(inner)
+    vtep.rx_packets += len(frames)
+    if node.taps:
+        for frame in frames:
+            node.tap_vxlan(sender, frame, "in")
+    while frames:
+        if not node.taps:
+            frames = fast_path.forward(vtep.cache, frames, node.dirty, now)
+        if frames:
+            _receive_frame(node, vtep, frames[0], now)
+            frames = frames[1:]
+
+
+def _decapsulate(node: Node, vtep: Vtep, datagram: memoryview) -> memoryview | None:
+    """Return the inner frame of a datagram whose header is not literally ours."""
+    try:
+        view = VxlanView(datagram)
+        header = Vxlan.parse(view)
+    except MalformedPacket:
+        node.drops[DropReason.MALFORMED_VXLAN] += 1
+        return None
+    if header.vni != vtep.vni:
+        node.drops[DropReason.FOREIGN_VNI] += 1
+        return None
+    return datagram[HEADER_OCTETS:]
+
+
+def _receive_frame(node: Node, vtep: Vtep, frame: memoryview, now: float) -> None:
+    if len(frame) < ETHERNET_OCTETS:
+        node.drops[DropReason.MALFORMED_FRAME] += 1
+    elif frame[0:6] != vtep.mac:
+        node.drops[DropReason.OTHER_HOST] += 1
+    elif frame[12] << 8 | frame[13] != ETHERTYPE_IPV4:
+        node.drops[DropReason.UNHANDLED_PROTOCOL] += 1
+    else:
+        try:
+            packet = Packet.parse(frame, vtep.name)
+        except MalformedPacket:
+            node.drops[DropReason.MALFORMED_PACKET] += 1
+            return
+        packet.cache = vtep.cache
+        node.receive_ip(packet, now)
+
+
+def send(node: Node, packet: Packet, mac: bytes, now: float) -> None:
+    """Encapsulate towards the node behind *mac*."""
+    assert node.vtep is not None
+    remote = node.vtep.fdb.lookup(mac, now)
+    if remote is None:
+        node.drops[DropReason.NO_FDB] += 1
+        reject.unreachable(node, packet, Unreachable.HOST, now)
+        return
+    output = node.vxlan_output(remote)
+    if output is None:
+        node.drops[DropReason.NO_FDB] += 1
+        return
+    node.learn_flow(packet, output, node.vtep.mtu)
+    node.tap_vxlan(remote, packet.frame, "out")
+    node.vtep.tx_packets += 1
+    node.queue(output, packet.frame)

@@ -1,0 +1,247 @@
+"""Real datapath processes with pods in the test process: what the tests of this folder stand on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import random
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+from componentbase import rpc
+from componentbase.clock import monotonic
+from netdev.veth import VethClient
+from netstack.host import Host
+from netstack.wire.ethernet import format_mac
+
+OVERLAY_MTU = 1450
+
+
+class Pod:
+    """A network stack behind a veth, driven by the running loop."""
+
+    def __init__(self, directory: Path, node: int, number: int) -> None:
+        self.interface = f"veth{number}"
+        self.address = IPv4Address(f"10.244.{node}.{number}")
+        self.mac = bytes((10, 88)) + self.address.packed
+        self.host = Host(
+            mac=self.mac,
+            address=IPv4Interface(f"{self.address}/24"),
+            gateway=IPv4Address(f"10.244.{node}.1"),
+            mtu=OVERLAY_MTU,
+            rng=random.Random(number),
+        )
+        self.up = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self.veth = VethClient(
+            directory / "veth.sock", self.interface, self._receive, on_up=self._connected
+        )
+
+    @property
+    def link(self):
+        return {
+            "name": self.interface,
+            "kind": "veth",
+            "mac": format_mac(self.mac),
+            "address": f"{self.address}/24",
+            "mtu": OVERLAY_MTU,
+        }
+
+    async def start(self) -> None:
+        self.veth.start()
+        async with asyncio.timeout(10):
+            await self.up.wait()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.veth.close()
+
+    def _connected(self) -> None:
+        self.up.set()
+        self.pump()
+
+    def _receive(self, frames) -> None:
+        self.host.receive_frames(frames, monotonic())
+        self.pump()
+
+    def pump(self) -> None:
+        """Send what the stack has to say, and look again when it is due."""
+        frames = self.host.frames_to_send()
+        if frames:
+            self.veth.send(frames)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.host.deadline()
+        if deadline != math.inf:
+            delay_s = max(0.0, deadline - monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.host.handle_deadline(monotonic())
+        self.pump()
+
+    async def ping(self, address: str, *, timeout_s: float = 5.0) -> bool:
+        """Tell whether *address* answers one echo request."""
+        answer = asyncio.Event()
+        self.host.on_echo_reply = lambda reply: answer.set()
+        self.host.ping(
+            IPv4Address(address), identifier=7, sequence=1, payload=b"x" * 56, now=monotonic()
+        )
+        self.pump()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await answer.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def serve_tcp(self, port: int, answer: bytes) -> None:
+        """Answer the first octets of every connection with *answer*, then close."""
+        listener = self.host.tcp_listen(None, port)
+
+        def ready() -> None:
+            connection = listener.accept()
+            while connection is not None:
+                _answer_once(self, connection, answer)
+                connection = listener.accept()
+
+        listener.on_ready = ready
+
+    async def fetch(self, address: str, port: int, *, timeout_s: float = 5.0) -> bytes:
+        """Connect, send a request, return everything that comes back."""
+        connection = self.host.tcp_connect((IPv4Address(address), port), monotonic())
+        received, done, sent = bytearray(), asyncio.Event(), []
+
+        def changed() -> None:
+            if connection.error is not None:
+                done.set()
+                return
+            if connection.established and not sent:
+                sent.append(connection.write(b"GET / HTTP/1.0\r\n\r\n", monotonic()))
+            if connection.readable_octets:
+                received.extend(connection.read(1 << 20, monotonic()))
+            if connection.end_of_stream:
+                done.set()
+
+        connection.on_change = changed
+        self.pump()
+        async with asyncio.timeout(timeout_s):
+            await done.wait()
+        error = connection.error
+        connection.close(monotonic())
+        self.pump()
+        if error is not None:
+            raise error
+        return bytes(received)
+
+
+def _answer_once(pod: Pod, connection, answer: bytes) -> None:
+    def changed() -> None:
+        if connection.readable_octets:
+            connection.read(1 << 16, monotonic())
+            connection.write(answer, monotonic())
+            connection.close(monotonic())
+
+    connection.on_change = changed
+    changed()
+
+
+@dataclass
+class NodeProcess:
+    """A datapath process and its netlink connection."""
+
+    number: int
+    directory: Path
+    process: asyncio.subprocess.Process
+    netlink: rpc.Client
+    pods: list[Pod] = field(default_factory=list)
+
+    async def add_pod(self, number: int) -> Pod:
+        pod = Pod(self.directory, self.number, number)
+        await self.netlink.call("link_replace", {"entries": [pod.link]})
+        await pod.start()
+        self.pods.append(pod)
+        return pod
+
+
+def vtep_mac(number: int) -> str:
+    return f"ee:00:00:00:00:{number:02x}"
+
+
+async def program(node: NodeProcess, others: list[int]) -> None:
+    """Fill the tables as flannel does."""
+    n, call = node.number, node.netlink.call
+    await call(
+        "settings", {"cluster_cidr": "10.244.0.0/16", "masquerade_cidr": "10.244.0.0/16"}
+    )
+    addresses = [
+        {"address": f"10.244.{n}.1/24", "device": "cni0"},
+        {"address": f"10.244.{n}.0/32", "device": "flannel.1"},
+        {"address": f"192.168.64.{n}/24", "device": "eth0"},
+    ]
+    await call("address_replace", {"entries": addresses})
+    vtep = {
+        "name": "flannel.1",
+        "vni": 1,
+        "mac": vtep_mac(n),
+        "local": f"192.168.64.{n}",
+        "port": 4789,
+        "mtu": OVERLAY_MTU,
+    }
+    await call("vtep_replace", {"entries": [vtep]})
+    for other in others:
+        via, mac = f"10.244.{other}.0", vtep_mac(other)
+        route = {
+            "destination": f"{via}/24",
+            "device": "flannel.1",
+            "via": via,
+            "onlink": True,
+        }
+        await call("route_replace", {"entries": [route]})
+        neighbour = {"address": via, "device": "flannel.1", "mac": mac, "state": "PERMANENT"}
+        await call("neighbour_replace", {"entries": [neighbour]})
+        fdb = {"mac": mac, "device": "flannel.1", "remote": f"192.168.64.{other}"}
+        await call("fdb_replace", {"entries": [fdb]})
+
+
+@asynccontextmanager
+async def cluster(tmp_path: Path, block: int, nodes: int = 2):
+    """Run datapaths of nodes 1.. with transport addresses 127.77.*block*.N."""
+    started: list[NodeProcess] = []
+    try:
+        for number in range(1, nodes + 1):
+            directory = tmp_path / f"node-{number}"
+            directory.mkdir()
+            config = {
+                "node_name": f"node-{number}",
+                "internal_ip": f"192.168.64.{number}",
+                "transport_map": {"192.168.64.0/24": f"127.77.{block}.0/24"},
+                "directory": str(directory),
+                "host_address": "192.168.64.254",
+                "log_file": str(directory / "datapath.log"),
+            }
+            path = directory / "config.json"
+            path.write_text(json.dumps(config))
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "nodeagent.datapath", str(path)
+            )
+            netlink = await rpc.connect_retrying(directory / "netlink.sock")
+            started.append(NodeProcess(number, directory, process, netlink))
+        for node in started:
+            others = [other.number for other in started if other is not node]
+            await program(node, others)
+        yield started
+    finally:
+        for node in started:
+            for pod in node.pods:
+                pod.close()
+            await node.netlink.close()
+            node.process.terminate()
+            await node.process.wait()
