@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -45,7 +44,7 @@ def validate(secret: Object) -> list[Cause]:
         causes += validation.validate_name(key, f"data[{key}]", validation.config_map_key)
         try:
             size += len(base64.b64decode(text or "", validate=True))
-        except binascii.Error:
+        except ValueError:
             causes.append(field.invalid(f"data[{key}]", "<secret contents redacted>", "no base64"))
     if size > DATA_MAX:
         causes.append(field.too_long("data", DATA_MAX))

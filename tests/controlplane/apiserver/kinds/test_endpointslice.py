@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+ENDPOINT = {"addresses": ["10.244.1.2"], "conditions": {"ready": True}}
+BODY = {"addressType": "IPv4", "endpoints": [ENDPOINT], "ports": [{"port": 80}]}
+
+
+def test_ports_are_tcp_and_nameless_by_default(made):
+    endpoint_slice = made("EndpointSlice", BODY)
+    assert endpoint_slice["ports"] == [{"port": 80, "protocol": "TCP", "name": ""}]
+    assert endpoint_slice["metadata"]["generation"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({}, None),
+        ({"addressType": ""}, "addressType: Required value"),
+        ({"addressType": "IPX"}, 'addressType: Unsupported value: "IPX"'),
+        ({"endpoints": [{"addresses": []}]}, "endpoints[0].addresses: Required value"),
+        (
+            {"endpoints": [{"addresses": ["::1"]}]},
+            'endpoints[0].addresses[0]: Invalid value: "::1": may not be in the loopback',
+        ),
+        (
+            {"endpoints": [{"addresses": ["2001:db8::1"]}]},
+            'endpoints[0].addresses[0]: Invalid value: "2001:db8::1": must be an IPv4 address',
+        ),
+        (
+            {"endpoints": [{**ENDPOINT, "hostname": "a.b"}]},
+            'endpoints[0].hostname: Invalid value: "a.b"',
+        ),
+        ({"ports": [{"port": 1}, {"port": 2}]}, 'ports[1].name: Duplicate value: ""'),
+        (
+            {"ports": [{"port": 1, "protocol": "ICMP"}]},
+            'ports[0].protocol: Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"',
+        ),
+        ({"endpoints": [ENDPOINT] * 1001}, "endpoints: Too many: 1001"),
+    ],
+)
+def test_validation(wrong, change, cause):
+    causes = wrong("EndpointSlice", {**BODY, **change})
+    if cause is None:
+        assert causes == []
+    else:
+        assert len(causes) == 1
+        assert causes[0].startswith(cause)
+
+
+def test_generation_counts_changes_of_endpoints_only(made, update):
+    old = made("EndpointSlice", BODY)
+    same, changed = made("EndpointSlice", BODY), made("EndpointSlice", {**BODY, "endpoints": []})
+    same["metadata"]["annotations"] = {"a": "b"}
+    assert update("EndpointSlice", same, old) == update("EndpointSlice", changed, old) == []
+    assert same["metadata"]["generation"] == 1
+    assert changed["metadata"]["generation"] == 2
+
+
+def test_the_address_type_is_for_good(made, update):
+    old = made("EndpointSlice", {**BODY, "endpoints": []})
+    new = made("EndpointSlice", {**BODY, "endpoints": [], "addressType": "FQDN"})
+    assert update("EndpointSlice", new, old) == [
+        'addressType: Invalid value: "FQDN": field is immutable'
+    ]
+
+
+def test_row(kind_of, made):
+    body = {**BODY, "endpoints": [{"addresses": [f"10.244.1.{n}"]} for n in range(2, 7)]}
+    assert kind_of("EndpointSlice").cells(made("EndpointSlice", body), 1767323045) == (
+        "web",
+        "IPv4",
+        "80",
+        "10.244.1.2,10.244.1.3,10.244.1.4 + 2 more...",
+        "0s",
+    )
+    empty = made("EndpointSlice", {"addressType": "IPv4"})
+    assert kind_of("EndpointSlice").cells(empty, 1767323045)[2:4] == ("<unset>", "<unset>")

@@ -1,0 +1,52 @@
+"""The table as a whole: every row can be served."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from componentbase.timings import KUBERNETES
+from controlplane.apiserver.kinds import KINDS, kinds
+from kubeapi import resources
+from kubeapi.schema import schema_for
+
+
+def test_every_resource_has_a_row_and_no_name_is_taken_twice():
+    assert set(resources.ALL) <= {kind.resource for kind in KINDS}
+    names = [name for kind in KINDS for name in (kind.resource.plural, *kind.short_names)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.resource.plural)
+def test_an_empty_object_is_judged_and_printed_without_a_fault(kind, made):
+    assert schema_for(kind.resource.api_version, kind.resource.kind) is not None
+    obj = made(kind.resource.kind)
+    kind.validate(obj)
+    assert kind.cells is not None
+    assert len(kind.cells(obj, 0)) == len(kind.columns)
+    assert all(isinstance(value, str) for value in kind.fields(obj).values())
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.resource.plural)
+def test_defaulting_twice_changes_nothing(kind, made):
+    obj = made(kind.resource.kind)
+    again = copy.deepcopy(obj)
+    kind.default(again)
+    assert again == obj
+
+
+def test_how_long_pods_stay_on_a_lost_node_follows_the_timings():
+    def seconds(table):
+        [row] = [kind for kind in table if kind.resource == resources.PODS]
+        pod = {"metadata": {}, "spec": {}}
+        row.default(pod)
+        return {toleration["tolerationSeconds"] for toleration in pod["spec"]["tolerations"]}
+
+    assert seconds(KINDS) == {30}
+    assert seconds(kinds(KUBERNETES)) == {300}
+
+
+def test_what_get_all_shows():
+    shown = {kind.resource.plural for kind in KINDS if "all" in kind.categories}
+    assert shown == {"pods", "services", "deployments", "replicasets"}

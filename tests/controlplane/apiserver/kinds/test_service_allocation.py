@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import random
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from controlplane.apiserver.kinds.service.strategy import default
+from controlplane.apiserver.kinds.service_allocation import Pool, ServiceAllocator
+
+
+def service(**spec):
+    obj = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}], **spec}}
+    default(obj)
+    return obj
+
+
+@pytest.fixture
+def allocator():
+    return ServiceAllocator("10.96.0.0/16", "30000-32767", random.Random(1))
+
+
+def test_addresses_come_from_above_the_static_band(allocator):
+    for _ in range(50):
+        new = service()
+        assert allocator.assign(new, None) == []
+        assert new["spec"]["clusterIPs"] == [new["spec"]["clusterIP"]]
+        assert ip_address("10.96.1.0") < ip_address(new["spec"]["clusterIP"])
+
+
+def test_node_ports_come_from_above_their_static_band(allocator):
+    new = service(type="NodePort")
+    assert allocator.assign(new, None) == []
+    assert 30086 <= new["spec"]["ports"][0]["nodePort"] <= 32767
+
+
+def test_a_named_address_is_honoured_once(allocator):
+    assert allocator.assign(service(clusterIP="10.96.0.10"), None) == []
+    [cause] = allocator.assign(service(clusterIP="10.96.0.10"), None)
+    assert str(cause) == (
+        'spec.clusterIPs: Invalid value: []string{"10.96.0.10"}: '
+        "failed to allocate IP 10.96.0.10: provided IP is already allocated"
+    )
+
+
+def test_an_address_outside_the_range_is_refused(allocator):
+    for address in ("10.97.0.1", "10.96.0.0", "10.96.255.255"):
+        [cause] = allocator.assign(service(clusterIP=address), None)
+        assert cause.message.endswith(
+            f"the provided IP ({address}) is not in the valid range. "
+            "The range of valid IPs is 10.96.0.0/16"
+        )
+
+
+def test_a_named_port_is_honoured_once(allocator):
+    port = {"port": 80, "nodePort": 30080}
+    assert allocator.assign(service(type="NodePort", ports=[dict(port)]), None) == []
+    [cause] = allocator.assign(service(type="NodePort", ports=[dict(port)]), None)
+    assert str(cause) == (
+        "spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated"
+    )
+    [cause] = allocator.assign(service(type="NodePort", ports=[{"port": 1, "nodePort": 80}]), None)
+    assert cause.message == (
+        "Invalid value: 80: provided port is not in the valid range. "
+        "The range of valid ports is 30000-32767"
+    )
+
+
+def test_a_refused_service_holds_nothing(allocator):
+    ports = [{"name": "a", "port": 1, "nodePort": 30080}, {"name": "b", "port": 2, "nodePort": 80}]
+    refused = service(type="NodePort", clusterIP="10.96.0.10", ports=ports)
+    assert len(allocator.assign(refused, None)) == 1
+    accepted = service(type="NodePort", clusterIP="10.96.0.10", ports=[ports[0]])
+    assert allocator.assign(accepted, None) == []
+
+
+def test_headless_and_external_services_get_nothing(allocator):
+    headless = service(clusterIP="None")
+    external = service(type="ExternalName", externalName="example.com")
+    assert allocator.assign(headless, None) == allocator.assign(external, None) == []
+    assert headless["spec"]["clusterIPs"] == ["None"]
+    assert "clusterIP" not in external["spec"]
+
+
+def test_one_port_under_two_protocols_gets_one_node_port(allocator):
+    ports = [{"name": "a", "port": 53}, {"name": "b", "port": 53, "protocol": "UDP"}]
+    dns = service(type="NodePort", ports=ports)
+    assert allocator.assign(dns, None) == []
+    assert dns["spec"]["ports"][0]["nodePort"] == dns["spec"]["ports"][1]["nodePort"]
+
+
+def test_a_change_of_type_takes_and_gives_back(allocator):
+    old = service(clusterIP="10.96.0.10")
+    assert allocator.assign(old, None) == []
+    new = service(type="NodePort", clusterIP="10.96.0.10", ports=[{"port": 80, "nodePort": 30080}])
+    assert allocator.assign(new, old) == []
+    allocator.release(old, keep=new)
+    assert allocator.assign(service(clusterIP="10.96.0.10"), None)
+    allocator.release(new, keep=old)  # As after a failed write.
+    assert allocator.assign(service(type="NodePort", ports=new["spec"]["ports"]), None) == []
+
+
+def test_local_load_balancers_get_a_port_for_health_checks(allocator):
+    new = service(type="LoadBalancer", externalTrafficPolicy="Local")
+    assert allocator.assign(new, None) == []
+    assert 30000 <= new["spec"]["healthCheckNodePort"] <= 32767
+    assert new["spec"]["healthCheckNodePort"] != new["spec"]["ports"][0]["nodePort"]
+
+
+def test_what_is_stored_is_known_after_a_restart(allocator):
+    allocator.observe(service(clusterIP="10.96.0.1"))
+    allocator.observe(service(clusterIP="172.16.0.1"))  # From an earlier range: not ours to give.
+    assert allocator.assign(service(clusterIP="10.96.0.1"), None)
+
+
+def test_a_range_ends(allocator):
+    small = ServiceAllocator("10.96.0.0/29", "30000-30001", random.Random(1))
+    assert [small.assign(service(), None) for _ in range(6)] == [[]] * 6
+    [cause] = small.assign(service(), None)
+    assert cause.message.endswith("failed to allocate a serviceIP: range is full")
+    small.release(service(clusterIP="10.96.0.3"))
+    new = service()
+    assert small.assign(new, None) == []
+    assert new["spec"]["clusterIP"] == "10.96.0.3"
+
+
+def test_the_low_band_is_given_out_last():
+    pool = Pool(0, 31, (16, 256, 16), random.Random(1))
+    taken = [pool.take_any() for _ in range(32)]
+    assert set(taken[:16]) == set(range(16, 32))
+    assert set(taken[16:]) == set(range(16))
+    assert pool.take_any() is None
+
+
+class Allocations(RuleBasedStateMachine):
+    """Services come, change and go; a set of plain numbers keeps the books."""
+
+    def __init__(self):
+        super().__init__()
+        self.allocator = ServiceAllocator("10.96.0.0/28", "30000-30007", random.Random(1))
+        self.services = []
+
+    def held(self, but=None):
+        others = [item for item in self.services if item is not but]
+        addresses = [s["spec"].get("clusterIP") for s in others]
+        ports = [p.get("nodePort") for s in others for p in s["spec"]["ports"]]
+        return [a for a in addresses if a], [p for p in ports if p]
+
+    @rule(
+        kind=st.sampled_from(["ClusterIP", "NodePort"]),
+        address=st.sampled_from(["", "10.96.0.1", "10.96.0.9"]),
+        port=st.sampled_from([0, 30001, 30007]),
+    )
+    def create(self, kind, address, port):
+        new = service(type=kind, clusterIP=address) if address else service(type=kind)
+        if port and kind == "NodePort":
+            new["spec"]["ports"][0]["nodePort"] = port
+        addresses, ports = self.held()
+        wanted_ports = kind == "NodePort"
+        refused = address in addresses if address else len(addresses) == 14
+        if wanted_ports:
+            refused = refused or (port in ports if port else len(ports) == 8)
+        assert bool(self.allocator.assign(new, None)) == refused
+        if not refused:
+            self.services.append(new)
+
+    @precondition(lambda self: self.services)
+    @rule(data=st.data(), kind=st.sampled_from(["ClusterIP", "NodePort"]), fails=st.booleans())
+    def change_type(self, data, kind, fails):
+        old = data.draw(st.sampled_from(self.services))
+        new = service(type=kind, clusterIP=old["spec"]["clusterIP"])
+        if kind == old["spec"]["type"]:
+            new["spec"]["ports"] = [dict(port) for port in old["spec"]["ports"]]
+        if self.allocator.assign(new, old):
+            assert len(self.held()[1]) == 8
+        elif fails:
+            self.allocator.release(new, keep=old)
+        else:
+            self.allocator.release(old, keep=new)
+            self.services[self.services.index(old)] = new
+
+    @precondition(lambda self: self.services)
+    @rule(data=st.data())
+    def delete(self, data):
+        gone = data.draw(st.sampled_from(self.services))
+        self.services.remove(gone)
+        self.allocator.release(gone)
+
+    @invariant()
+    def nothing_is_held_twice_and_all_is_in_range(self):
+        addresses, ports = self.held()
+        assert len(set(addresses)) == len(addresses)
+        assert len(set(ports)) == len(ports)
+        assert all(ip_address(a) in ip_network("10.96.0.0/28") for a in addresses)
+        assert all(30000 <= port <= 30007 for port in ports)
+
+
+TestAllocations = Allocations.TestCase
+TestAllocations.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
