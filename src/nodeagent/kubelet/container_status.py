@@ -1,4 +1,4 @@
-"""v1.ContainerStatus of one container (upstream: kubelet_pods.go, convertToAPIContainerStatuses)."""
+"""v1.ContainerStatus of one container (kubelet_pods.go, convertToAPIContainerStatuses)."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def _terminated(status: ContainerStatus) -> Object:
     ended: Object = {
         "exitCode": status.exit_code,
         "reason": reason,
-        "startedAt": rfc3339(status.started_at) if status.started_at else None,
         "finishedAt": rfc3339(status.finished_at),
         "containerID": container_id(status),
     }
+    if status.started_at:
+        ended["startedAt"] = rfc3339(status.started_at)
     if status.message:
         ended["message"] = status.message
     return ended

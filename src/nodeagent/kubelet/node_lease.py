@@ -1,4 +1,4 @@
-"""When a node renews its Lease in kube-node-lease (upstream: component-helpers/apimachinery/lease)."""
+"""When a node renews its Lease in kube-node-lease (upstream: component-helpers lease)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pod's phase, conditions and container statuses (upstream: kubelet_pods.go and status/generate.go).
+"""A pod's phase, conditions and container statuses (kubelet_pods.go, status/generate.go).
 
 Pure: what the API says of the pod, what the runtime reports and what probes found go in, the
 status goes out. Conditions that others own (readiness gates, DisruptionTarget) are kept.

@@ -1,0 +1,27 @@
+"""The nodeagent as a process: `python -m nodeagent CONFIG.json`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from componentbase import process
+from nodeagent.config import NodeAgentConfig
+from nodeagent.run import NodeAgent
+
+
+def main(argv: list[str]) -> int:
+    """Run the nodeagent that the configuration file in *argv* describes."""
+    if len(argv) != 1:
+        print("usage: python -m nodeagent CONFIG.json", file=sys.stderr)
+        return 2
+    config = process.load_config(NodeAgentConfig, Path(argv[0]))
+
+    async def run() -> None:
+        await NodeAgent(config).run()
+
+    return process.run(f"{config.node_name} nodeagent", Path(config.log_file), run)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

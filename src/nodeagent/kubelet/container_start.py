@@ -1,0 +1,118 @@
+"""Starting one container: image, configuration, create, start, postStart.
+
+Upstream: kuberuntime_container.go, startContainer. Each step that fails leaves a reason for
+`state.waiting` and an event, in upstream's words.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from componentbase.rpc import RpcError
+from kubeapi.objects import Object, namespace_of
+from nodeagent.kubelet.container_status import Waiting
+from nodeagent.kubelet.image_manager import CannotStart, ImageManager
+from nodeagent.kubelet.pod_actions import StartContainer
+from nodeagent.kubelet.pod_config import (
+    ContainerInputs,
+    container_config,
+    container_log_path,
+    pod_log_directory,
+)
+from nodeagent.kubelet.pod_spec import grace_period_s
+from nodeagent.kubelet.probe_actions import ProbeError, Target
+from nodeagent.kubelet.recording import Tell, teller
+from nodeagent.kubelet.references import ConfigError
+from nodeagent.kubelet.runtime_status import ContainerState, PodRuntimeStatus
+from nodeagent.kubelet.services import NodeServices
+from nodeagent.peer import CONNECTION_CODES
+
+log = logging.getLogger(__name__)
+
+_HOOK_TIMEOUT_S: Final = 30
+_RETRY_S: Final = 1.0
+
+
+class ContainerStarter:
+    """Starts the containers of one pod."""
+
+    def __init__(self, services: NodeServices) -> None:
+        self._services = services
+        self._images = ImageManager(services.runtime, services.timings, services.clock)
+
+    async def start(
+        self, pod: Object, container: Object, wanted: StartContainer, seen: PodRuntimeStatus
+    ) -> None:
+        """Start *container* in the pod's sandbox.
+
+        Raises CannotStart, and RpcError when the runtime is not reachable.
+        """
+        sandbox = seen.sandbox
+        assert sandbox is not None
+        runtime, name = self._services.runtime, container["name"]
+        tell = teller(self._services.recorder, pod, name)
+        never_started = seen.container(name)
+        if never_started is not None and never_started.state is ContainerState.CREATED:
+            await runtime.remove_container(never_started.id)
+        policy = container.get("imagePullPolicy") or "IfNotPresent"
+        await self._images.ensure(container.get("image") or "", policy, tell)
+        config = await self._config(pod, container, wanted, sandbox.address)
+        try:
+            container_id = await runtime.create_container(sandbox.id, config)
+            tell("Normal", "Created", f"Created container: {name}")
+        except RpcError as error:
+            raise _failed("CreateContainerError", error, tell) from None
+        try:
+            await runtime.start_container(container_id)
+            tell("Normal", "Started", f"Started container {name}")
+        except RpcError as error:
+            raise _failed("RunContainerError", error, tell) from None
+        target = Target(container_id=container_id, container=container, pod_ip=sandbox.address)
+        await self._post_start(pod, target, tell)
+
+    async def _config(
+        self, pod: Object, container: Object, wanted: StartContainer, address: str
+    ) -> Object:
+        services = self._services
+        directory = pod_log_directory(services.pods_directory, pod)
+        path = container_log_path(directory, container["name"], wanted.attempt)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        inputs = ContainerInputs(
+            configuration=await services.configuration(pod),
+            services=services.service_variables(namespace_of(pod)),
+            addresses={"status.podIP": address, "status.hostIP": services.host_ip},
+            log_directory=directory,
+        )
+        try:
+            return container_config(pod, container, wanted.attempt, inputs)
+        except ConfigError as error:
+            text = str(error)
+            mount = text.startswith("MountVolume")
+            tell = teller(services.recorder, pod, "" if mount else container["name"])
+            tell(
+                "Warning", "FailedMount" if mount else "Failed", text if mount else f"Error: {text}"
+            )
+            reason = "ContainerCreating" if mount else "CreateContainerConfigError"
+            message = "" if mount else text
+            raise CannotStart(Waiting(reason=reason, message=message), _RETRY_S) from None
+
+    async def _post_start(self, pod: Object, target: Target, tell: Tell) -> None:
+        hook = (target.container.get("lifecycle") or {}).get("postStart")
+        if not hook:
+            return
+        try:
+            await self._services.actions.perform(hook, target, _HOOK_TIMEOUT_S)
+        except ProbeError as error:
+            tell("Warning", "FailedPostStartHook", f"PostStartHook failed: {error}")
+            tell("Normal", "Killing", "FailedPostStartHook")
+            grace_s = grace_period_s(pod)
+            await self._services.runtime.stop_container(target.container_id, grace_s)
+
+
+def _failed(reason: str, error: RpcError, tell: Tell) -> CannotStart | RpcError:
+    """Return what to raise: a lost connection is no fault of the container."""
+    if error.code in CONNECTION_CODES:
+        return error
+    tell("Warning", "Failed", f"Error: {error.message}")
+    return CannotStart(Waiting(reason=reason, message=error.message), _RETRY_S)

@@ -1,0 +1,135 @@
+"""The kubelet's centre: which pods have a worker (upstream: pkg/kubelet/kubelet.go, syncLoop).
+
+Workers come from three sides: pods that the API puts on this node, pods that the runtime runs
+and the API does not know (left behind while the agent was away), and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from componentbase.clock import wall
+from componentbase.tasks import Tasks
+from kubeapi.client import Informer
+from kubeapi.objects import Object, make_key, uid_of
+from nodeagent.kubelet.pod_config import container_log_path, pod_log_directory
+from nodeagent.kubelet.pod_spec import containers_by_name
+from nodeagent.kubelet.pod_worker import PodWorker, orphan_pod
+from nodeagent.kubelet.runtime_status import ContainerStatus
+from nodeagent.kubelet.services import NodeServices
+
+log = logging.getLogger(__name__)
+
+
+class Kubelet:
+    """The pod workers of this node, by pod uid."""
+
+    def __init__(self, services: NodeServices, pods: Informer) -> None:
+        self._services, self._pods = services, pods
+        self._workers: dict[str, PodWorker] = {}
+        self._tasks = Tasks()
+        self._api_known = False
+        services.runtime.on_change = self._runtime_changed
+        pods.add_handler(
+            on_add=self._pod_changed,
+            on_update=lambda old, new: self._pod_updated(old, new),
+            on_delete=self._pod_deleted,
+        )
+
+    def _pod_updated(self, old: Object, new: Object) -> None:
+        if uid_of(old) != uid_of(new):
+            self._pod_deleted(old)  # Deleted and made again between two looks.
+        self._pod_changed(new)
+
+    def _pod_changed(self, pod: Object) -> None:
+        worker = self._workers.get(uid_of(pod))
+        if worker is not None:
+            worker.update(pod)
+        else:
+            self._add_worker(PodWorker(self._services, pod))
+
+    def _pod_deleted(self, pod: Object) -> None:
+        worker = self._workers.get(uid_of(pod))
+        if worker is not None:
+            worker.removed()
+
+    def _add_worker(self, worker: PodWorker) -> None:
+        self._workers[worker.uid] = worker
+        self._tasks.spawn(self._work(worker), name=f"pod worker {worker.uid}")
+
+    async def _work(self, worker: PodWorker) -> None:
+        try:
+            await worker.run()
+        finally:
+            del self._workers[worker.uid]
+
+    def _runtime_changed(self, uids: list[str]) -> None:
+        for uid in uids:
+            worker = self._workers.get(uid)
+            if worker is not None:
+                worker.wake()
+        self._end_orphans()
+
+    def wake_all(self) -> None:
+        """Let every worker look again: the network or the runtime came."""
+        for worker in self._workers.values():
+            worker.wake()
+
+    def _end_orphans(self) -> None:
+        """End what runs here without the API knowing it, once both sides were heard."""
+        if not self._api_known:
+            return
+        for uid, seen in self._services.runtime.pods.items():
+            if uid not in self._workers:
+                log.info("pod %s/%s is an orphan", seen.namespace, seen.name)
+                pod = orphan_pod(seen, wall())
+                self._add_worker(PodWorker(self._services, pod, orphan=True))
+
+    async def run(self, resync_s: float) -> None:
+        """Adopt what runs, then look at everything again at each resync, for ever."""
+        await self._pods.wait_synced()
+        await self._services.runtime.listed.wait()
+        self._api_known = True
+        self._end_orphans()
+        self.wake_all()
+        while True:
+            await asyncio.sleep(resync_s)
+            self.wake_all()
+
+    def pods(self) -> list[Object]:
+        """Return the pods of this node."""
+        return [worker.pod for worker in self._workers.values()]
+
+    def running(self, namespace: str, pod: str, container: str) -> bool:
+        """Tell whether a container may still write to its log."""
+        status = self._container(namespace, pod, container)
+        return status is not None and status.running
+
+    def log_path(self, namespace: str, pod: str, container: str, *, previous: bool) -> Path:
+        """Return a container's log file; raises LookupError in upstream's words."""
+        current = self._container(namespace, pod, container)
+        api_pod = self._pods.get(make_key(namespace, pod))
+        if api_pod is None:
+            raise LookupError(f'pod "{pod}" in namespace "{namespace}" not found')
+        if container not in containers_by_name(api_pod):
+            raise LookupError(f'container "{container}" in pod "{pod}" is not available')
+        if previous and (current is None or not current.attempt):
+            text = f'previous terminated container "{container}" in pod "{pod}" not found'
+            raise LookupError(text)
+        if current is None:
+            waiting = f'container "{container}" in pod "{pod}" is waiting to start'
+            raise LookupError(f"{waiting}: ContainerCreating")
+        directory = pod_log_directory(self._services.pods_directory, api_pod)
+        return container_log_path(directory, container, current.attempt - previous)
+
+    def _container(self, namespace: str, pod: str, container: str) -> ContainerStatus | None:
+        api_pod = self._pods.get(make_key(namespace, pod))
+        if api_pod is None:
+            return None
+        return self._services.runtime.status(uid_of(api_pod)).container(container)
+
+    def live_uids(self) -> list[str]:
+        """Return the pods that may hold an address."""
+        return list(dict.fromkeys((*self._workers, *self._services.runtime.pods)))

@@ -1,0 +1,177 @@
+"""The Node object and its Lease, kept (upstream: kubelet_node_status.go, component-helpers lease).
+
+Registration, status and Lease are one loop each. The status goes out at once when readiness
+changes, and otherwise at its period, and then only if something changed or the report period is
+over. A Node that was deleted is registered again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import Final
+
+from componentbase.clock import Clock, wall
+from componentbase.timings import Timings
+from kubeapi.client import Informer, RestClient, Unreachable
+from kubeapi.objects import Object, is_condition_true, labels_of, resource_version_of
+from kubeapi.resources import LEASES, NODES
+from kubeapi.status import StatusError
+from nodeagent.kubelet.node_lease import NAMESPACE, LeaseHolder, lease_of
+from nodeagent.kubelet.node_status import (
+    NodeFacts,
+    Readiness,
+    new_node,
+    node_labels,
+    node_status,
+    same_status,
+)
+
+log = logging.getLogger(__name__)
+
+_RETRY_MIN_S: Final = 0.05
+_RETRY_MAX_S: Final = 7.0  # Upstream: registration is retried at most every 7 s.
+
+
+class NodeKeeper:
+    """Keeps this node known and alive in the API."""
+
+    def __init__(
+        self,
+        client: RestClient,
+        facts: NodeFacts,
+        nodes: Informer,
+        timings: Timings,
+        clock: Clock,
+    ) -> None:
+        self._client, self._facts, self._nodes = client, facts, nodes
+        self._timings, self._clock = timings, clock
+        self._readiness = Readiness(runtime=False, network=False)
+        self._posted_at = -timings.node_status_report_s
+        self._known: Object | None = None
+        self._wake = asyncio.Event()
+        self._registered = asyncio.Event()
+
+    def set_readiness(self, readiness: Readiness) -> None:
+        """Note what the node can do; a change is posted at once."""
+        if readiness != self._readiness:
+            self._readiness = readiness
+            self._wake.set()
+
+    async def register(self) -> Object:
+        """Create the Node, or bring the labels of the one that is there up to date."""
+        delay_s = _RETRY_MIN_S
+        while True:
+            try:
+                self._known = await self._register_once()
+            except (StatusError, Unreachable) as error:
+                log.warning("cannot register: %s; again in %.2g s", error, delay_s)
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, _RETRY_MAX_S)
+            else:
+                self._registered.set()
+                return self._known
+
+    async def _register_once(self) -> Object:
+        name = self._facts.name
+        try:
+            node = await self._client.get(NODES, name)
+        except StatusError as error:
+            if error.reason != "NotFound":
+                raise
+            log.info("registering node %s", name)
+            return await self._client.create(NODES, new_node(self._facts))
+        labels = node_labels(self._facts)
+        if any(labels_of(node).get(key) != text for key, text in labels.items()):
+            patch: Object = {"metadata": {"labels": labels}}
+            node = await self._client.patch(NODES, name, patch)
+        return node
+
+    async def annotate(self, annotations: dict[str, str]) -> None:
+        """Add *annotations* to the Node (the network provider publishes itself so)."""
+        await self._registered.wait()
+        patch: Object = {"metadata": {"annotations": annotations}}
+        await self._client.patch(NODES, self._facts.name, patch)
+
+    async def run_status(self) -> None:
+        """Post the status when it changes and at its period, for ever."""
+        await self._registered.wait()
+        await self._let_network_come()
+        while True:
+            wait_s = self._timings.node_status_update_s
+            try:
+                await self._post_status()
+            except Unreachable as error:
+                log.info("status not posted: %s", error)
+            except StatusError as error:
+                log.warning("status not posted: %s", error)
+                if error.reason == "NotFound":
+                    await self.register()
+                    wait_s = 0.0
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    async def _let_network_come(self) -> None:
+        """A node that was Ready before this process began is not called NotReady at once."""
+        if self._known is None or not is_condition_true(self._known, "Ready"):
+            return
+        try:
+            async with asyncio.timeout(self._timings.node_lease_duration_s):
+                while self._readiness != Readiness(runtime=True, network=True):
+                    await self._wake.wait()
+                    self._wake.clear()
+        except TimeoutError:
+            pass
+
+    async def _post_status(self) -> None:
+        # The informer's copy may be older than our own last patch, but never for long.
+        node = self._nodes.get(self._facts.name) or self._known or {}
+        before: Object = node.get("status") or {}
+        status = node_status(self._facts, self._readiness, before, wall())
+        now = self._clock()
+        due = now - self._posted_at >= self._timings.node_status_report_s
+        if not due and same_status(status, before):
+            return
+        patch: Object = {"status": status}
+        self._known = await self._client.patch(NODES, self._facts.name, patch, subresource="status")
+        self._posted_at = now
+        log.debug("status posted at %s", resource_version_of(self._known))
+
+    async def run_lease(self, rng: random.Random) -> None:
+        """Renew the Lease, for ever."""
+        times = self._timings
+        holder = LeaseHolder(
+            duration_s=times.node_lease_duration_s,
+            renew_every_s=times.node_lease_renew_s,
+            rng=rng,
+        )
+        await self._registered.wait()
+        lease: Object | None = None
+        while True:
+            try:
+                lease = await self._renew(lease)
+                holder.renewed(self._clock())
+            except (StatusError, Unreachable) as error:
+                lease = None
+                holder.failed(self._clock())
+                log.warning("lease not renewed: %s", error)
+            await asyncio.sleep(max(0.0, holder.deadline() - self._clock()))
+
+    async def _renew(self, lease: Object | None) -> Object:
+        """Write the Lease; *lease* is the one last written, None to look first."""
+        assert self._known is not None
+        wanted = lease_of(self._known, self._timings.node_lease_duration_s, wall())
+        if lease is None:
+            try:
+                lease = await self._client.get(LEASES, self._facts.name, NAMESPACE)
+            except StatusError as error:
+                if error.reason != "NotFound":
+                    raise
+                return await self._client.create(LEASES, wanted, NAMESPACE)
+        renewed: Object = {**lease, "spec": {**(lease.get("spec") or {}), **wanted["spec"]}}
+        return await self._client.update(LEASES, renewed)

@@ -1,0 +1,138 @@
+"""CRI's configurations of a pod's sandbox and containers (kuberuntime_sandbox.go, _container.go).
+
+Labels and annotations carry everything by which a later kubelet recognises what it finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kubeapi.objects import Object, annotations_of, labels_of, name_of, namespace_of, uid_of
+from nodeagent.kubelet.environment import environment, expand
+from nodeagent.kubelet.pod_spec import container_hash, grace_period_s
+from nodeagent.kubelet.references import Configuration
+from nodeagent.kubelet.runtime_status import (
+    CONTAINER_NAME_LABEL,
+    GRACE_ANNOTATION,
+    HASH_ANNOTATION,
+    POD_NAME_LABEL,
+    POD_NAMESPACE_LABEL,
+    POD_UID_LABEL,
+    RESTART_COUNT_ANNOTATION,
+)
+from nodeagent.kubelet.volumes import container_files, volume_files
+
+_HOSTNAME_MAX: Final = 63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterDns:
+    """What pods are told about name resolution."""
+
+    server: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerInputs:
+    """What a container's configuration is made of besides the pod."""
+
+    configuration: Configuration
+    services: Mapping[str, str]
+    addresses: Mapping[str, str]
+    log_directory: Path
+
+
+def pod_log_directory(root: Path, pod: Object) -> Path:
+    """Return the folder of the pod's container logs, named as below /var/log/pods."""
+    return root / f"{namespace_of(pod)}_{name_of(pod)}_{uid_of(pod)}"
+
+
+def container_log_path(directory: Path, name: str, attempt: int) -> Path:
+    """Return the log file of one run of a container."""
+    return directory / name / f"{attempt}.log"
+
+
+def _pod_labels(pod: Object) -> dict[str, str]:
+    return {
+        POD_NAME_LABEL: name_of(pod),
+        POD_NAMESPACE_LABEL: namespace_of(pod),
+        POD_UID_LABEL: uid_of(pod),
+    }
+
+
+def sandbox_config(
+    pod: Object, attempt: int, network: Object, dns: ClusterDns, log_directory: Path
+) -> Object:
+    """Return RunPodSandbox's config."""
+    return {
+        "metadata": {
+            "name": name_of(pod),
+            "uid": uid_of(pod),
+            "namespace": namespace_of(pod),
+            "attempt": attempt,
+        },
+        "hostname": (pod["spec"].get("hostname") or name_of(pod))[:_HOSTNAME_MAX].rstrip("-."),
+        "labels": {**labels_of(pod), **_pod_labels(pod)},
+        "annotations": dict(annotations_of(pod)),
+        "log_directory": str(log_directory),
+        "dns_config": dns_config(pod, dns),
+        "network": network,
+    }
+
+
+def dns_config(pod: Object, dns: ClusterDns) -> Object:
+    """Return the pod's resolv.conf as a value (upstream: network/dns/dns.go)."""
+    spec = pod["spec"]
+    policy = spec.get("dnsPolicy") or "ClusterFirst"
+    servers: list[str] = []
+    searches: list[str] = []
+    options: list[str] = []
+    if policy in ("ClusterFirst", "ClusterFirstWithHostNet"):
+        servers = [dns.server]
+        zone = f"svc.{dns.domain}"
+        searches = [f"{namespace_of(pod)}.{zone}", zone, dns.domain]
+        options = ["ndots:5"]
+    extra = spec.get("dnsConfig") or {}
+    for option in extra.get("options") or ():
+        text = f"{option['name']}:{option['value']}" if option.get("value") else option["name"]
+        options = [o for o in options if o.partition(":")[0] != option["name"]] + [text]
+    return {
+        "servers": list(dict.fromkeys((*servers, *(extra.get("nameservers") or ())))),
+        "searches": list(dict.fromkeys((*searches, *(extra.get("searches") or ())))),
+        "options": options,
+    }
+
+
+def container_config(
+    pod: Object, container: Object, attempt: int, inputs: ContainerInputs
+) -> Object:
+    """Return CreateContainer's config; raises ConfigError when something is missing."""
+    variables = environment(pod, container, inputs.configuration, inputs.services, inputs.addresses)
+    volumes = volume_files(pod, inputs.configuration, inputs.addresses)
+    name = container["name"]
+    return {
+        "metadata": {"name": name, "attempt": attempt},
+        "image": container.get("image") or "",
+        "command": _expanded(container.get("command"), variables),
+        "args": _expanded(container.get("args"), variables),
+        "working_dir": container.get("workingDir") or None,
+        "envs": [{"key": key, "value": text} for key, text in variables.items()],
+        "log_path": str(container_log_path(inputs.log_directory, name, attempt)),
+        "labels": {**_pod_labels(pod), CONTAINER_NAME_LABEL: name},
+        "annotations": {
+            HASH_ANNOTATION: container_hash(container),
+            RESTART_COUNT_ANNOTATION: str(attempt),
+            GRACE_ANNOTATION: f"{grace_period_s(pod):g}",
+        },
+        "files": container_files(container, volumes),
+        "ports": [dict(port) for port in container.get("ports") or ()],
+    }
+
+
+def _expanded(texts: Sequence[str] | None, variables: Mapping[str, str]) -> list[str] | None:
+    """Expand each text; None, which means the image's own, stays None."""
+    return [expand(text, variables) for text in texts] if texts else None

@@ -1,0 +1,71 @@
+"""Making a pod's sandbox: CNI ADD, then RunPodSandbox (kuberuntime_sandbox.go).
+
+The link is wanted before the sandbox starts, so that the pod finds it in the datapath at once; an
+old sandbox gives its link and address back first.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from componentbase.rpc import RpcError
+from kubeapi.objects import Object, uid_of
+from nodeagent.cni.ipam import NoAddressesAvailable
+from nodeagent.kubelet.pod_config import pod_log_directory, sandbox_config
+from nodeagent.kubelet.recording import teller
+from nodeagent.kubelet.runtime_status import PodRuntimeStatus
+from nodeagent.kubelet.services import NodeServices
+from nodeagent.peer import CONNECTION_CODES
+
+log = logging.getLogger(__name__)
+
+#: How long CNI ADD waits for the datapath. The pod would retry, but its start is only then known.
+_LINK_WAIT_S: Final = 5.0
+
+
+class SandboxError(Exception):
+    """The sandbox could not be made; an event says why."""
+
+
+async def create_sandbox(
+    services: NodeServices, pod: Object, seen: PodRuntimeStatus, attempt: int
+) -> None:
+    """Make the pod's sandbox; raises SandboxError, and RpcError when the runtime is away."""
+    uid = uid_of(pod)
+    tell = teller(services.recorder, pod)
+    if services.bridge is None:
+        tell(
+            "Warning",
+            "NetworkNotReady",
+            "network is not ready: container runtime network not ready: NetworkReady=false "
+            "reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not "
+            "initialized",
+        )
+        raise SandboxError("the network is not ready")
+    if seen.sandbox is not None:
+        tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+        await services.runtime.stop_pod_sandbox(seen.sandbox.id)
+        services.bridge.delete(uid)
+    try:
+        attachment = services.bridge.add(uid)
+    except NoAddressesAvailable as error:
+        raise _failed(services, pod, f"plugin type=bridge failed (add): {error}") from None
+    if not await services.netlink.settled(_LINK_WAIT_S):
+        raise _failed(services, pod, "plugin type=bridge failed (add): the datapath is not there")
+    network = attachment.network(str(services.veth_socket))
+    logs = pod_log_directory(services.pods_directory, pod)
+    config = sandbox_config(pod, attempt, network, services.dns, logs)
+    try:
+        await services.runtime.run_pod_sandbox(config)
+    except RpcError as error:
+        if error.code in CONNECTION_CODES or error.code == "AlreadyExists":
+            raise
+        services.bridge.delete(uid)
+        raise _failed(services, pod, error.message) from None
+
+
+def _failed(services: NodeServices, pod: Object, text: str) -> SandboxError:
+    message = f"Failed to create pod sandbox: {text}"
+    teller(services.recorder, pod)("Warning", "FailedCreatePodSandBox", message)
+    return SandboxError(message)

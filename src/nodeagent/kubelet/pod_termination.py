@@ -1,0 +1,103 @@
+"""The end of a pod: hooks, grace, sandbox, network, and what is left on disk.
+
+Upstream: kuberuntime_container.go killContainersWithSyncResult and the kubelet's
+syncTerminatingPod, syncTerminatedPod. All containers end at the same time; sidecars after them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Sequence
+
+from kubeapi.objects import Object, uid_of
+from nodeagent.kubelet.pod_config import pod_log_directory
+from nodeagent.kubelet.pod_spec import containers_by_name
+from nodeagent.kubelet.probe_actions import ProbeError, Target
+from nodeagent.kubelet.recording import teller
+from nodeagent.kubelet.runtime_status import ContainerStatus, PodRuntimeStatus
+from nodeagent.kubelet.services import NodeServices
+
+log = logging.getLogger(__name__)
+
+
+async def kill_container(
+    services: NodeServices,
+    pod: Object,
+    status: ContainerStatus,
+    address: str,
+    *,
+    message: str,
+    grace_s: float,
+) -> None:
+    """Run the preStop hook and stop the container; both share the grace period."""
+    tell = teller(services.recorder, pod, status.name)
+    tell("Normal", "Killing", message)
+    container = containers_by_name(pod).get(status.name) or {"name": status.name}
+    began = services.clock()
+    hook = (container.get("lifecycle") or {}).get("preStop")
+    if hook and grace_s > 0:
+        target = Target(container_id=status.id, container=container, pod_ip=address)
+        try:
+            async with asyncio.timeout(grace_s):
+                await services.actions.perform(hook, target, grace_s)
+        except TimeoutError:
+            log.info("preStop hook of %s took all of its grace period", status.name)
+        except ProbeError as error:
+            tell("Warning", "FailedPreStopHook", f"PreStopHook failed: {error}")
+    left_s = max(0.0, grace_s - (services.clock() - began))
+    # Upstream gives a container two seconds after a hook that has used up its grace.
+    await services.runtime.stop_container(status.id, max(left_s, 2.0) if hook else left_s)
+
+
+async def kill_pod(
+    services: NodeServices, pod: Object, seen: PodRuntimeStatus, *, grace_s: float
+) -> None:
+    """Stop every container, then every sandbox, and give the pod's network back."""
+    sidecars = [
+        c["name"]
+        for c in pod["spec"].get("initContainers") or ()
+        if c.get("restartPolicy") == "Always"
+    ]
+    first = [status for status in seen.running if status.name not in sidecars]
+    last = [status for status in seen.running if status.name in sidecars]
+    for group in (first, last):
+        await _kill_all(services, pod, group, seen.address, grace_s)
+    for sandbox in seen.sandboxes:
+        if sandbox.ready:
+            await services.runtime.stop_pod_sandbox(sandbox.id)
+    if services.bridge is not None:
+        services.bridge.delete(uid_of(pod))
+
+
+async def _kill_all(
+    services: NodeServices,
+    pod: Object,
+    statuses: Sequence[ContainerStatus],
+    address: str,
+    grace_s: float,
+) -> None:
+    """Stop *statuses* at the same time."""
+    kills = [
+        kill_container(
+            services,
+            pod,
+            status,
+            address,
+            message=f"Stopping container {status.name}",
+            grace_s=grace_s,
+        )
+        for status in statuses
+    ]
+    await asyncio.gather(*kills)
+
+
+async def remove_pod(services: NodeServices, pod: Object, seen: PodRuntimeStatus) -> None:
+    """Remove what a stopped pod left: containers, sandboxes, logs."""
+    for container in seen.containers:
+        await services.runtime.remove_container(container.id)
+    for sandbox in seen.sandboxes:
+        await services.runtime.remove_pod_sandbox(sandbox.id)
+    directory = pod_log_directory(services.pods_directory, pod)
+    shutil.rmtree(directory, ignore_errors=True)

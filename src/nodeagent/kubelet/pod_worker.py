@@ -1,0 +1,304 @@
+"""One pod's life on this node: a loop that compares, acts and looks again.
+
+Upstream: pkg/kubelet/pod_workers.go, syncPod, syncTerminatingPod. A worker is woken by anything
+that may concern its pod (API, runtime, probes, a timer) and then asks `pod_actions` what to do;
+it remembers nothing that it could not find again after a restart, besides back-offs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from componentbase.clock import rfc3339, wall
+from componentbase.rpc import RpcError
+from kubeapi.client import Unreachable
+from kubeapi.objects import Object, is_being_deleted, name_of, namespace_of, uid_of
+from kubeapi.resources import PODS
+from kubeapi.status import StatusError
+from nodeagent.kubelet.admission import admit
+from nodeagent.kubelet.backoff import Backoff
+from nodeagent.kubelet.container_start import ContainerStarter
+from nodeagent.kubelet.container_status import Waiting
+from nodeagent.kubelet.image_manager import CannotStart
+from nodeagent.kubelet.pod_actions import (
+    BackedOff,
+    KillContainer,
+    PodActions,
+    StartContainer,
+    compute_pod_actions,
+    hold_back,
+)
+from nodeagent.kubelet.pod_sandbox import SandboxError, create_sandbox
+from nodeagent.kubelet.pod_spec import (
+    containers_by_name,
+    full_name,
+    grace_period_s,
+    is_terminal,
+    pod_spec,
+)
+from nodeagent.kubelet.pod_status import PodFacts, pod_status
+from nodeagent.kubelet.pod_termination import kill_container, kill_pod, remove_pod
+from nodeagent.kubelet.prober import Prober
+from nodeagent.kubelet.recording import teller
+from nodeagent.kubelet.runtime_status import PodRuntimeStatus, garbage
+from nodeagent.kubelet.services import NodeServices
+
+log = logging.getLogger(__name__)
+
+_RETRY_MIN_S: Final = 0.05
+_RETRY_MAX_S: Final = 5.0
+
+
+class PodWorker:
+    """Brings one pod to what the API says, until it is gone."""
+
+    def __init__(self, services: NodeServices, pod: Object, *, orphan: bool = False) -> None:
+        self._services, self._pod = services, pod
+        self.uid = uid_of(pod)
+        #: The API knows the pod no more: end it, and tell nobody.
+        self._removed = orphan
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._starter = ContainerStarter(services)
+        times = services.timings
+        self._backoff = Backoff(
+            initial_s=times.crash_backoff_initial_s, max_s=times.crash_backoff_max_s
+        )
+        self._waiting: dict[str, Waiting] = {}
+        self._started_at = wall()
+        self._failures = 0
+        self.done = False
+        self._prober = Prober(
+            services.actions,
+            services.clock,
+            on_change=self._wake.set,
+            on_unhealthy=self._unhealthy,
+        )
+
+    @property
+    def pod(self) -> Object:
+        """Return the pod as last told."""
+        return self._pod
+
+    def update(self, pod: Object) -> None:
+        """The API has a newer pod."""
+        self._pod = pod
+        self._wake.set()
+
+    def removed(self) -> None:
+        """The API has no such pod any more."""
+        self._removed = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Something of the pod may have changed in the runtime."""
+        self._wake.set()
+
+    def _unhealthy(self, pod: Object, container: str, message: str) -> None:
+        teller(self._services.recorder, pod, container)("Warning", "Unhealthy", message)
+
+    async def run(self) -> None:
+        """Work until the pod is gone."""
+        wait_s = 0.0
+        try:
+            while not self.done:
+                await self._sleep(wait_s)
+                wait_s = await self._sync_once()
+        finally:
+            await self._prober.close()
+
+    async def _sleep(self, wait_s: float) -> None:
+        try:
+            async with asyncio.timeout(None if math.isinf(wait_s) else wait_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def _sync_once(self) -> float:
+        """Sync; return when to look again at the latest."""
+        try:
+            wait_s = await self._sync()
+        except (RpcError, StatusError, Unreachable, OSError, SandboxError) as error:
+            self._failures += 1
+            wait_s = min(_RETRY_MIN_S * 2.0 ** min(self._failures, 16), _RETRY_MAX_S)
+            log.warning("pod %s: %s; again in %.2g s", full_name(self._pod), error, wait_s)
+            return wait_s
+        self._failures = 0
+        return wait_s
+
+    @property
+    def _seen(self) -> PodRuntimeStatus:
+        return self._services.runtime.status(self.uid)
+
+    async def _sync(self) -> float:
+        if not self._services.runtime.listed.is_set():
+            return math.inf  # Nothing is known yet; the first list wakes every worker.
+        if self._removed or is_being_deleted(self._pod):
+            await self._end()
+            return math.inf
+        if is_terminal(self._pod):
+            await self._settle()
+            return math.inf
+        refusal = admit(self._pod)
+        if refusal is not None:
+            teller(self._services.recorder, self._pod)("Warning", *refusal)
+            self._publish(rejected=refusal)
+            return math.inf
+        return await self._bring_to_spec()
+
+    async def _bring_to_spec(self) -> float:
+        pod, seen = self._pod, self._seen
+        self._prober.sync(pod, seen)
+        actions = compute_pod_actions(pod_spec(pod), seen, self._prober.health())
+        if actions.kill_pod:
+            await self._settle()
+            return math.inf
+        specs = {c.name: c for c in (*pod_spec(pod).init_containers, *pod_spec(pod).containers)}
+        due, held = hold_back(actions.start, specs, seen, self._backoff, wall())
+        self._note_held(held, {start.name for start in actions.start})
+        self._publish()
+        wait_s = min((item.remaining_s for item in held), default=math.inf)
+        if actions.create_sandbox or actions.kill or due:
+            wait_s = min(wait_s, await self._perform(actions, due))
+        await self._collect_garbage()
+        return wait_s
+
+    def _note_held(self, held: Sequence[BackedOff], wanted: set[str]) -> None:
+        """Show who is in CrashLoopBackOff; forget reasons of those that need no start."""
+        still = {item.start.name for item in held}
+        for name, waiting in list(self._waiting.items()):
+            over = name not in wanted or waiting.reason == "CrashLoopBackOff"
+            if over and name not in still:
+                del self._waiting[name]
+        for item in held:
+            name = item.start.name
+            text = f"back-off {item.delay_s:g}s restarting failed container={name} "
+            waiting = Waiting(
+                reason="CrashLoopBackOff", message=f"{text}pod={full_name(self._pod)}"
+            )
+            if self._waiting.get(name) != waiting:
+                self._waiting[name] = waiting
+                message = f"Back-off restarting failed container {name} in pod "
+                tell = teller(self._services.recorder, self._pod, name)
+                tell("Warning", "BackOff", message + full_name(self._pod))
+
+    async def _perform(self, actions: PodActions, due: Sequence[StartContainer]) -> float:
+        """Do it; return when to look again if nothing else wakes us."""
+        services, pod = self._services, self._pod
+        for kill in actions.kill:
+            await self._kill(kill)
+        if actions.create_sandbox:
+            await create_sandbox(services, pod, self._seen, actions.attempt)
+            await services.runtime.fresh()
+            self._publish()
+        wait_s = math.inf
+        for start in due:
+            wait_s = min(wait_s, await self._start(start))
+        await services.runtime.fresh()
+        if actions.kill or actions.create_sandbox or math.isinf(wait_s):
+            self._wake.set()
+        self._publish()
+        return wait_s
+
+    async def _kill(self, kill: KillContainer) -> None:
+        status = next(s for s in self._seen.running if s.id == kill.id)
+        await kill_container(
+            self._services,
+            self._pod,
+            status,
+            self._seen.address,
+            message=kill.message,
+            grace_s=grace_period_s(self._pod),
+        )
+
+    async def _start(self, start: StartContainer) -> float:
+        container = containers_by_name(self._pod)[start.name]
+        try:
+            await self._starter.start(self._pod, container, start, self._seen)
+        except CannotStart as error:
+            self._waiting[start.name] = error.waiting
+            return error.retry_s
+        self._waiting.pop(start.name, None)
+        return math.inf
+
+    async def _settle(self) -> None:
+        """The pod has ended by itself: stop its sandbox, keep its logs, say how it ended."""
+        self._waiting.clear()
+        if self._seen.running or (self._seen.sandbox and self._seen.sandbox.ready):
+            self._publish(ended=True)
+            grace_s = grace_period_s(self._pod)
+            await kill_pod(self._services, self._pod, self._seen, grace_s=grace_s)
+            await self._services.runtime.fresh()
+        elif self._services.bridge is not None:
+            self._services.bridge.delete(self.uid)
+        if not is_terminal(self._pod):
+            self._publish(ended=True)
+
+    async def _end(self) -> None:
+        """The pod is to be deleted: end it gracefully, then remove what it left."""
+        services, pod = self._services, self._pod
+        grace_s = grace_period_s(pod)
+        if not self._removed:
+            self._publish()
+        await kill_pod(services, pod, self._seen, grace_s=grace_s)
+        await services.runtime.fresh()
+        if not self._removed:
+            await services.statuses.send_last(pod, self._status(ended=True))
+        await remove_pod(services, pod, self._seen)
+        if not self._removed:
+            await self._delete()
+        services.statuses.forget(self.uid)
+        await services.runtime.fresh()
+        self.done = True
+
+    async def _delete(self) -> None:
+        pod = self._pod
+        try:
+            await self._services.client.delete(
+                PODS, name_of(pod), namespace_of(pod), grace_s=0, uid=self.uid
+            )
+        except StatusError as error:
+            if error.reason not in ("NotFound", "Conflict"):
+                raise
+
+    async def _collect_garbage(self) -> None:
+        containers, sandboxes = garbage(self._seen)
+        for container_id in containers:
+            await self._services.runtime.remove_container(container_id)
+        for sandbox_id in sandboxes:
+            await self._services.runtime.remove_pod_sandbox(sandbox_id)
+
+    def _status(self, *, ended: bool = False, rejected: tuple[str, str] | None = None) -> Object:
+        facts = PodFacts(
+            seen=self._seen,
+            host_ip=self._services.host_ip,
+            started_at=self._started_at,
+            waiting=self._waiting,
+            probed=self._prober.probed,
+            ended=ended,
+            rejected=rejected,
+        )
+        return pod_status(self._pod, facts, wall())
+
+    def _publish(self, *, ended: bool = False, rejected: tuple[str, str] | None = None) -> None:
+        if not self._removed:
+            status = self._status(ended=ended, rejected=rejected)
+            self._services.statuses.set(self._pod, status)
+
+
+def orphan_pod(seen: PodRuntimeStatus, now: float) -> Object:
+    """Return what stands for a pod that runs here and that the API does not know."""
+    metadata = {"name": seen.name, "namespace": seen.namespace, "uid": seen.uid}
+    metadata["deletionTimestamp"] = rfc3339(now)
+    containers = [{"name": name} for name in dict.fromkeys(c.name for c in seen.containers)]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"containers": containers, "terminationGracePeriodSeconds": 1},
+    }

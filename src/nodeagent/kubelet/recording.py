@@ -1,0 +1,37 @@
+"""Events about pods and about single containers of pods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from kubeapi.client import EventRecorder
+from kubeapi.objects import Object, name_of, namespace_of, uid_of
+
+#: Tells an event: (type, reason, message).
+EventType = Literal["Normal", "Warning"]
+Tell = Callable[[EventType, str, str], None]
+
+
+def container_path(pod: Object, name: str) -> str:
+    """Return the field path by which an event names a container (GenerateContainerRef)."""
+    inits = (c["name"] for c in pod["spec"].get("initContainers") or ())
+    return f"spec.{'initContainers' if name in inits else 'containers'}{{{name}}}"
+
+
+def teller(recorder: EventRecorder, pod: Object, container: str = "") -> Tell:
+    """Return the function that tells events of *pod*, or of one of its containers."""
+    subject: Object = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "namespace": namespace_of(pod),
+        "name": name_of(pod),
+        "uid": uid_of(pod),
+    }
+    if container:
+        subject["fieldPath"] = container_path(pod, container)
+
+    def tell(kind: EventType, reason: str, message: str) -> None:
+        recorder.event(subject, kind, reason, message)
+
+    return tell

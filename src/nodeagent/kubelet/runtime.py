@@ -1,0 +1,165 @@
+"""The container runtime over CRI, and a cache of what it runs (upstream: pleg, runtime cache).
+
+Both lists are read anew after every container event, after each own action (`fresh`) and at the
+resync period; many wishes for a list become one list. A new connection is followed by a list, so
+a restarted runtime is seen as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Final
+
+from componentbase.rpc import Client, Params, RpcError
+from kubeapi.objects import Object
+from nodeagent.kubelet.runtime_status import PodRuntimeStatus, pods_of
+from nodeagent.peer import Peer
+
+log = logging.getLogger(__name__)
+
+#: More than any grace period that a container may be given to stop in.
+_STOP_MARGIN_S: Final = 10
+#: Events of one burst (a pod dies, with its containers) become one list.
+_BURST_S: Final = 0.002
+
+
+class Runtime:
+    """podruntime as the kubelet uses it."""
+
+    def __init__(self, path: Path) -> None:
+        self._peer = Peer(path, name="podruntime")
+        self._peer.on_tell = self._told
+        self._peer.on_state = self._state_changed
+        self._wanted = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self.pods: Mapping[str, PodRuntimeStatus] = {}
+        self.listed = asyncio.Event()
+        #: Told which pods changed since the last list.
+        self.on_change: Callable[[list[str]], None] = lambda _uids: None
+        self.on_state: Callable[[bool], None] = lambda _connected: None
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether the runtime answers."""
+        return self._peer.connected
+
+    def _told(self, _method: str, _params: Params) -> None:
+        self._wanted.set()
+
+    def _state_changed(self, connected: bool) -> None:
+        self._wanted.set()
+        self.on_state(connected)
+
+    async def run_connection(self) -> None:
+        """Keep the connection for ever."""
+
+        async def greet(client: Client) -> None:
+            await client.call("GetContainerEvents", {})
+
+        await self._peer.run(greet)
+
+    async def run_lists(self, resync_s: float) -> None:
+        """Read the lists whenever something may have changed, for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(resync_s):
+                    await self._wanted.wait()
+                    if not self._waiting:
+                        await asyncio.sleep(_BURST_S)
+            except TimeoutError:
+                pass
+            self._wanted.clear()
+            waiting, self._waiting = self._waiting, []
+            await self._list_for(waiting)
+
+    async def _list_for(self, waiting: list[asyncio.Future[None]]) -> None:
+        try:
+            sandboxes: list[Object] = await self._peer.call("ListPodSandbox", {})
+            containers: list[Object] = await self._peer.call("ListContainers", {})
+        except RpcError as error:
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        before, self.pods = self.pods, pods_of(sandboxes, containers)
+        self.listed.set()
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+        uids = dict.fromkeys((*before, *self.pods))
+        changed = [uid for uid in uids if before.get(uid) != self.pods.get(uid)]
+        if changed:
+            self.on_change(changed)
+
+    async def fresh(self) -> None:
+        """Wait for lists that were read after this moment; raises RpcError."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._wanted.set()
+        await future
+
+    def status(self, uid: str) -> PodRuntimeStatus:
+        """Return what the runtime was last seen to have of a pod."""
+        return self.pods.get(uid) or PodRuntimeStatus(uid=uid, name="", namespace="")
+
+    def addresses(self) -> dict[str, IPv4Address]:
+        """Return the addresses that running pods use, by uid."""
+        return {uid: IPv4Address(pod.address) for uid, pod in self.pods.items() if pod.address}
+
+    async def run_pod_sandbox(self, config: Object) -> None:
+        await self._peer.call("RunPodSandbox", {"config": config})
+
+    async def stop_pod_sandbox(self, sandbox_id: str) -> None:
+        await self._unless_gone("StopPodSandbox", {"pod_sandbox_id": sandbox_id})
+
+    async def remove_pod_sandbox(self, sandbox_id: str) -> None:
+        await self._unless_gone("RemovePodSandbox", {"pod_sandbox_id": sandbox_id})
+
+    async def pull_image(self, image: str) -> None:
+        await self._peer.call("PullImage", {"image": image})
+
+    async def images(self) -> dict[str, int]:
+        """Return the size of every image that is present, by tag."""
+        images: list[Object] = await self._peer.call("ListImages", {})
+        return {tag: image.get("size") or 0 for image in images for tag in image["repo_tags"]}
+
+    async def create_container(self, sandbox_id: str, config: Object) -> str:
+        """Create a container and return its id."""
+        params: Params = {"pod_sandbox_id": sandbox_id, "config": config}
+        container_id: str = (await self._peer.call("CreateContainer", params))["container_id"]
+        return container_id
+
+    async def start_container(self, container_id: str) -> None:
+        await self._peer.call("StartContainer", {"container_id": container_id})
+
+    async def stop_container(self, container_id: str, timeout_s: float) -> None:
+        """Stop a container, killing it after *timeout_s*."""
+        params: Params = {"container_id": container_id, "timeout_s": timeout_s}
+        await self._unless_gone("StopContainer", params, timeout_s + _STOP_MARGIN_S)
+
+    async def remove_container(self, container_id: str) -> None:
+        await self._unless_gone("RemoveContainer", {"container_id": container_id})
+
+    async def exec_sync(
+        self, container_id: str, command: list[str], timeout_s: float
+    ) -> tuple[int, str]:
+        """Run *command* in a container; return its exit code and what it printed."""
+        params: Params = {"container_id": container_id, "cmd": command, "timeout_s": timeout_s}
+        limit_s = timeout_s + _STOP_MARGIN_S
+        result: Object = await self._peer.call("ExecSync", params, timeout_s=limit_s)
+        return result["exit_code"], _text(result["stdout"]) + _text(result["stderr"])
+
+    async def _unless_gone(self, method: str, params: Params, timeout_s: float = 30) -> None:
+        try:
+            await self._peer.call(method, params, timeout_s=timeout_s)
+        except RpcError as error:
+            if error.code != "NotFound":
+                raise
+
+
+def _text(octets: bytes | str) -> str:
+    return octets if isinstance(octets, str) else octets.decode(errors="replace")

@@ -1,0 +1,183 @@
+"""The kubelet's server: container logs, pods, health (upstream: pkg/kubelet/server).
+
+TLS with client certificates from the cluster's CA; only the API server (user
+`system:kube-apiserver`) and admins (group `system:masters`) are served. Nothing is exec'd here
+yet: `kubectl exec` is a later issue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+from aiohttp import web
+
+from componentbase.clock import parse_rfc3339, wall
+from kubeapi.objects import Object
+from nodeagent.kubelet.container_logs import LogFilter, LogOptions, tail_offset, whole_lines
+
+_ALLOWED_USER: Final = "system:kube-apiserver"
+_ALLOWED_GROUP: Final = "system:masters"
+#: How often a followed log file is looked at.
+_FOLLOW_S: Final = 0.1
+_READ_OCTETS: Final = 64 * 1024
+
+
+class LogSource(Protocol):
+    """What the server must know of pods; the kubelet answers."""
+
+    def pods(self) -> list[Object]:
+        """Return the pods of this node."""
+
+    def log_path(self, namespace: str, pod: str, container: str, *, previous: bool) -> Path:
+        """Return the log file of a container; raises LookupError that says why there is none."""
+
+    def running(self, namespace: str, pod: str, container: str) -> bool:
+        """Tell whether the container may still write."""
+
+
+class KubeletServer:
+    """The routes of the kubelet's API."""
+
+    def __init__(self, source: LogSource) -> None:
+        self._source = source
+
+    def application(self) -> web.Application:
+        """Return the server's routes behind its authorization."""
+        app = web.Application(middlewares=[_authorized])
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/pods", self._pods)
+        path = "/containerLogs/{namespace}/{pod}/{container}"
+        app.router.add_get(path, self._container_logs)
+        return app
+
+    async def _healthz(self, _request: web.Request) -> web.StreamResponse:
+        return web.Response(text="ok")
+
+    async def _pods(self, _request: web.Request) -> web.StreamResponse:
+        body = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": self._source.pods()}
+        return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+
+    async def _container_logs(self, request: web.Request) -> web.StreamResponse:
+        place = (
+            request.match_info["namespace"],
+            request.match_info["pod"],
+            request.match_info["container"],
+        )
+        try:
+            options = log_options(request.query, wall())
+        except ValueError as error:
+            return web.Response(status=400, text=str(error))
+        try:
+            path = self._source.log_path(*place, previous=options.previous)
+        except LookupError as error:
+            return web.Response(status=400, text=str(error.args[0]))
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+
+        def running() -> bool:
+            return not options.previous and self._source.running(*place)
+
+        async for octets in read_log(path, options, running):
+            await response.write(octets)
+        await response.write_eof()
+        return response
+
+
+async def read_log(
+    path: Path, options: LogOptions, running: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """Yield what the client asked for; with follow, until the container ends."""
+    wanted = LogFilter(options)
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return  # Made, but nothing was written yet.
+    with file:
+        file.seek(tail_offset(file, options.tail_lines) if options.tail_lines is not None else 0)
+        rest = b""
+        while not wanted.full:
+            alive = running()  # Asked before reading: what was written before the end is read.
+            octets = file.read(_READ_OCTETS)
+            if octets:
+                lines, rest = whole_lines(rest + octets)
+                chosen = wanted.octets(iter(lines))
+                if chosen:
+                    yield chosen
+            elif not options.follow or not alive:
+                return
+            else:
+                await asyncio.sleep(_FOLLOW_S)
+
+
+def log_options(query: Mapping[str, str], now: float) -> LogOptions:
+    """Read the query; raises ValueError that names the parameter. *now* is Unix seconds."""
+    since_s = _number(query, "sinceSeconds")
+    since = None if since_s is None else now - since_s
+    if query.get("sinceTime"):
+        since = parse_rfc3339(query["sinceTime"])
+    return LogOptions(
+        follow=_truth(query, "follow"),
+        previous=_truth(query, "previous"),
+        timestamps=_truth(query, "timestamps"),
+        tail_lines=_number(query, "tailLines"),
+        since=since,
+        limit_octets=_number(query, "limitBytes"),
+    )
+
+
+def _number(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(name)
+    if not text:
+        return None
+    if not text.isdigit():
+        raise ValueError(f"{name}: Invalid value: {text!r}: must be a non-negative number")
+    return int(text)
+
+
+def _truth(query: Mapping[str, str], name: str) -> bool:
+    return query.get(name, "") in ("true", "1")
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def _authorized(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let only the API server and admins in. TLS has verified the certificate already."""
+    transport = request.transport
+    certificate = transport.get_extra_info("peercert") if transport else None
+    names = list(_subject((certificate or {}).get("subject") or ()))
+    if ("commonName", _ALLOWED_USER) in names or ("organizationName", _ALLOWED_GROUP) in names:
+        return await handler(request)
+    user = dict(names).get("commonName", "system:anonymous")
+    verb = f"user={user}, verb=get, resource=nodes, subresource=proxy"
+    return web.Response(status=403, text=f"Forbidden ({verb})")
+
+
+def _subject(subject: Iterable[Iterable[tuple[str, str]]]) -> Iterator[tuple[str, str]]:
+    for relative_name in subject:
+        yield from relative_name
+
+
+def server_tls(certificate: str, private_key: str, client_ca: str) -> ssl.SSLContext:
+    """Return the server's side of TLS: a client without a certificate of ours gets no further."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca)
+    context.load_cert_chain(certificate, private_key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+async def serve(server: KubeletServer, address: str, port: int, tls: ssl.SSLContext) -> None:
+    """Listen until cancelled."""
+    runner = web.AppRunner(server.application(), access_log=None, handler_cancellation=True)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, address, port, ssl_context=tls).start()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,80 @@
+"""Brings pod statuses to the API server (upstream: pkg/kubelet/status/status_manager.go).
+
+Only the newest status of a pod counts, only differences are sent, one patch per pod at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from kubeapi.client import RestClient, WorkQueue, run_workers
+from kubeapi.objects import Object, name_of, namespace_of, uid_of
+from kubeapi.resources import PODS
+from kubeapi.status import StatusError
+from nodeagent.kubelet.pod_status import status_patch
+
+log = logging.getLogger(__name__)
+
+_WORKERS = 8
+
+
+class StatusManager:
+    """The statuses of this node's pods, wanted and known."""
+
+    def __init__(self, client: RestClient) -> None:
+        self._client = client
+        self._queue: WorkQueue[str] = WorkQueue()
+        self._wanted: dict[str, tuple[Object, Object]] = {}
+        self._known: dict[str, Object] = {}
+
+    def set(self, pod: Object, status: Object) -> None:
+        """Want *status* for *pod*."""
+        uid = uid_of(pod)
+        known = self._known.get(uid) or pod.get("status") or {}
+        if uid not in self._wanted and status_patch(uid, known, status) is None:
+            return
+        self._wanted[uid] = (pod, status)
+        self._queue.add(uid)
+
+    def forget(self, uid: str) -> None:
+        """The pod is gone."""
+        self._wanted.pop(uid, None)
+        self._known.pop(uid, None)
+
+    async def run(self) -> None:
+        """Send what is wanted, for ever."""
+        await run_workers(self._queue, self._send, workers=_WORKERS)
+
+    async def _send(self, uid: str) -> None:
+        if uid not in self._wanted:
+            return
+        pod, status = wanted = self._wanted[uid]
+        known = self._known.get(uid) or pod.get("status") or {}
+        await self.send(pod, known, status)
+        if self._wanted.get(uid) is wanted:
+            del self._wanted[uid]
+        else:
+            self._queue.add(uid)
+
+    async def send(self, pod: Object, known: Object, status: Object) -> None:
+        """Patch the pod's status now; a pod that is gone needs none."""
+        uid = uid_of(pod)
+        patch = status_patch(uid, known, status)
+        if patch is None:
+            return
+        try:
+            answer = await self._client.patch(
+                PODS, name_of(pod), patch, namespace_of(pod), subresource="status"
+            )
+        except StatusError as error:
+            if error.reason not in ("NotFound", "Conflict"):
+                raise
+            log.info("status of %s/%s: %s", namespace_of(pod), name_of(pod), error)
+            return
+        self._known[uid] = answer.get("status") or {}
+
+    async def send_last(self, pod: Object, status: Object) -> None:
+        """Patch the last status of a pod, before it is deleted."""
+        uid = uid_of(pod)
+        self._wanted.pop(uid, None)
+        await self.send(pod, self._known.get(uid) or pod.get("status") or {}, status)

@@ -1,0 +1,218 @@
+"""The nodeagent process: kubelet, network agent and kube-proxy in one event loop.
+
+Each loop is level-triggered and each connection comes back by itself; the process holds no state
+that a successor could not read again from the API, the datapath, the runtime or the IPAM files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from componentbase.clock import monotonic
+from componentbase.tasks import Tasks
+from componentbase.timings import TIMINGS
+from kubeapi.client import EventRecorder, InformerFactory, RestClient, Unreachable
+from kubeapi.objects import Object, name_of
+from kubeapi.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
+from kubeapi.status import StatusError
+from nodeagent.availability import Availability
+from nodeagent.cni.bridge import Bridge
+from nodeagent.cni.ipam import HostLocal
+from nodeagent.config import NodeAgentConfig, transport_address, underlay_prefix
+from nodeagent.hostnet import HostNet
+from nodeagent.kubelet.kubelet import Kubelet
+from nodeagent.kubelet.node import NodeKeeper
+from nodeagent.kubelet.node_status import NodeFacts, Readiness
+from nodeagent.kubelet.pod_config import ClusterDns
+from nodeagent.kubelet.probe_actions import ProbeActions
+from nodeagent.kubelet.runtime import Runtime
+from nodeagent.kubelet.server import KubeletServer, serve, server_tls
+from nodeagent.kubelet.services import NodeServices
+from nodeagent.kubelet.status_manager import StatusManager
+from nodeagent.netlink import Netlink
+from nodeagent.network.agent import NetworkAgent
+from nodeagent.network.provider import NodeIdentity
+from nodeagent.network.providers import PROVIDERS
+from nodeagent.proxy.kube_proxy import KubeProxy
+from nodeagent.tables import Tables
+
+log = logging.getLogger(__name__)
+
+
+class NodeAgent:
+    """Everything of one node besides its datapath and its runtime, wired together."""
+
+    def __init__(self, config: NodeAgentConfig) -> None:
+        self._config = config
+        self._timings = TIMINGS[config.timings]
+        self._directory = Path(config.directory)
+        self._tasks = Tasks()
+        self._client = RestClient.from_kubeconfig(
+            Path(config.kubeconfig), user_agent=f"nodeagent/{config.node_name}"
+        )
+        self._informers = InformerFactory(self._client)
+        on_this_node = f"spec.nodeName={config.node_name}"
+        self._pods = self._informers.informer(PODS, field_selector=on_this_node)
+        self._nodes = self._informers.informer(NODES)
+        settings: Object = {
+            "cluster_cidr": config.cluster_cidr,
+            "masquerade_cidr": config.cluster_cidr,
+        }
+        self._netlink = Netlink(self._directory / "netlink.sock", settings, tables=Tables())
+        self._runtime = Runtime(self._directory / "cri.sock")
+        self._node = NodeKeeper(self._client, self._facts(), self._nodes, self._timings, monotonic)
+        self._services = self._make_services()
+        self._kubelet = Kubelet(self._services, self._pods)
+        self._agent = self._make_network_agent()
+        self._proxy = KubeProxy(
+            config.node_name,
+            self._netlink,
+            services=self._informers.informer(SERVICES),
+            slices=self._informers.informer(ENDPOINTSLICES),
+            nodes=self._nodes,
+            timings=self._timings,
+        )
+        patience_s = self._timings.node_lease_duration_s
+        self._datapath = Availability(patience_s=patience_s)
+        self._cri = Availability(patience_s=patience_s)
+        self._netlink.on_state = lambda _connected: self._look_at_readiness()
+        self._runtime.on_state = self._runtime_state_changed
+
+    def _facts(self) -> NodeFacts:
+        config = self._config
+        return NodeFacts(
+            name=config.node_name,
+            internal_ip=config.internal_ip,
+            kubelet_port=config.kubelet_port,
+            cpu=str(config.cpu),
+            memory=str(config.memory),
+            pods_max=config.pods_max,
+        )
+
+    def _make_services(self) -> NodeServices:
+        config, client, runtime = self._config, self._client, self._runtime
+        hostnet = HostNet(self._directory / "hostnet.sock")
+        return NodeServices(
+            node_name=config.node_name,
+            host_ip=config.internal_ip,
+            directory=self._directory,
+            client=client,
+            recorder=EventRecorder(client, component="kubelet", host=config.node_name),
+            runtime=runtime,
+            netlink=self._netlink,
+            actions=ProbeActions(runtime, hostnet),
+            statuses=StatusManager(client),
+            services=self._informers.informer(SERVICES),
+            dns=ClusterDns(server=config.cluster_dns, domain=config.cluster_domain),
+            timings=self._timings,
+            clock=monotonic,
+        )
+
+    def _make_network_agent(self) -> NetworkAgent:
+        config = self._config
+        identity = NodeIdentity(
+            name=config.node_name,
+            internal_ip=config.internal_ip,
+            underlay_prefix=underlay_prefix(config.internal_ip, config.transport_map),
+        )
+        provider = PROVIDERS[config.network](identity)
+        self._mtu = provider.mtu
+        agent = NetworkAgent(config.node_name, provider, self._netlink.tables)
+        agent.on_pod_cidr = self._pod_cidr_known
+        self._nodes.add_handler(
+            on_add=self._node_changed,
+            on_update=lambda _old, new: self._node_changed(new),
+            on_delete=agent.node_deleted,
+        )
+        return agent
+
+    def _node_changed(self, node: Object) -> None:
+        self._agent.node_changed(node)
+        if name_of(node) != self._config.node_name:
+            return
+        missing = self._agent.missing_annotations(node)
+        if missing:
+            self._tasks.spawn(self._annotate(missing), name="annotate node")
+
+    async def _annotate(self, annotations: dict[str, str]) -> None:
+        try:
+            await self._node.annotate(annotations)
+        except (StatusError, Unreachable) as error:
+            # The next look at our Node, at the latest after a status update, tries again.
+            log.warning("cannot annotate the node: %s", error)
+
+    def _pod_cidr_known(self, cidr: IPv4Network) -> None:
+        ipam = HostLocal(self._directory / "cni" / "networks" / self._config.network, cidr)
+        self._services.bridge = Bridge(ipam, self._netlink.tables, mtu=self._mtu)
+        self._tasks.spawn(self._adopt_links(), name="CNI GC")
+        self._look_at_readiness()
+        self._kubelet.wake_all()
+
+    async def _adopt_links(self) -> None:
+        """Once it is known who runs here, take back what belongs to nobody."""
+        await self._pods.wait_synced()
+        await self._runtime.listed.wait()
+        bridge = self._services.bridge
+        assert bridge is not None
+        bridge.adopt(self._runtime.addresses())
+        leaked = bridge.collect(self._kubelet.live_uids())
+        if leaked:
+            log.info("addresses of %s pods that are gone taken back", len(leaked))
+
+    def _look_at_readiness(self) -> None:
+        """Post what the node can do; called at every change, and now and then for patience."""
+        now = monotonic()
+        self._datapath.changed(self._netlink.connected, now)
+        self._cri.changed(self._runtime.connected, now)
+        network = self._agent.pod_cidr is not None and self._datapath.available(now)
+        self._node.set_readiness(Readiness(runtime=self._cri.available(now), network=network))
+
+    def _runtime_state_changed(self, _connected: bool) -> None:
+        self._look_at_readiness()
+        self._kubelet.wake_all()
+
+    async def _watch_readiness(self) -> None:
+        while True:
+            await asyncio.sleep(self._timings.node_status_update_s)
+            self._look_at_readiness()
+
+    async def _register(self) -> None:
+        """Introduce the node, then follow the cluster."""
+        await self._node.register()
+        self._informers.start(self._tasks)
+        await self._nodes.wait_synced()
+        self._agent.all_known()
+        await asyncio.Event().wait()
+
+    async def run(self) -> None:
+        """Run until cancelled, or until a loop that must not end does."""
+        config = self._config
+        kubelet = KubeletServer(self._kubelet)
+        address = transport_address(config.internal_ip, config.transport_map)
+        tls = server_tls(config.server_certificate, config.server_private_key, config.client_ca)
+        resync_s = self._timings.pod_resync_s
+        loops = {
+            "register": self._register(),
+            "netlink connection": self._netlink.run_connection(),
+            "netlink tables": self._netlink.run_tables(),
+            "cri connection": self._runtime.run_connection(),
+            "runtime lists": self._runtime.run_lists(resync_s),
+            "statuses": self._services.statuses.run(),
+            "kubelet": self._kubelet.run(resync_s),
+            "kubelet server": serve(kubelet, address, config.kubelet_port, tls),
+            "node status": self._node.run_status(),
+            "node lease": self._node.run_lease(random.Random(config.node_name)),
+            "readiness": self._watch_readiness(),
+            "kube-proxy": self._proxy.run(),
+        }
+        try:
+            for name, loop in loops.items():
+                self._tasks.spawn(loop, name=name, essential=True)
+            await self._tasks.wait()
+        finally:
+            await self._tasks.close()
+            await self._client.close()
