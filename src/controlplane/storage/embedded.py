@@ -1,0 +1,241 @@
+"""The store inside the API server's process: SQLite behind, everything readable in front.
+
+Decisions are made in the event loop against the newest state, durable or not; rows go to the
+writer's thread; readers and watchers see a write only once it is durable. So a reader never
+sees what a crash could take back, and nobody waits for a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from controlplane.storage.history import History
+from controlplane.storage.interface import (
+    Delete,
+    Event,
+    KeyValue,
+    Put,
+    RangeResult,
+    StorageError,
+    StorageUnavailable,
+    TxnResult,
+    WatchBatch,
+    WatchLagged,
+)
+from controlplane.storage.sqlite_log import SqliteLog, row_of
+from controlplane.storage.writer import LogWriter
+
+#: How many writes may wait for the disk before more are refused.
+_PENDING_MAX: Final = 20_000
+#: How many events may wait for a watcher before it is told that it lagged.
+_WATCH_QUEUE_MAX: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A write that was decided and is on its way to the disk."""
+
+    event: Event
+    durable: asyncio.Future[None]
+
+
+class EmbeddedWatch:
+    """See interface.Watch."""
+
+    def __init__(self, store: EmbeddedStore, prefix: str, told: int) -> None:
+        self._store, self._prefix = store, prefix
+        self._told = told
+        self._events: deque[Event] = deque()
+        self._revision = told
+        self._wake: asyncio.Future[None] | None = None
+        self._failure: StorageError | None = None
+
+    def offer(self, events: list[Event], revision: int) -> None:
+        """Queue those of *events* that concern this watch."""
+        prefix = self._prefix
+        self._events.extend(e for e in events if e.key.startswith(prefix))
+        self._revision = revision
+        if len(self._events) > _WATCH_QUEUE_MAX:
+            self.fail(WatchLagged(f"{len(self._events)} events wait to be read"))
+        self._notify()
+
+    def fail(self, error: StorageError) -> None:
+        """End the watch; what is queued is dropped."""
+        self._failure = error
+        self._events.clear()
+        self._store.forget_watch(self)
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def next(self) -> WatchBatch:
+        """Wait until something happened in the store and return what of it concerns us."""
+        while self._failure is None and self._revision == self._told:
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+        if self._failure is not None:
+            raise self._failure
+        batch = WatchBatch(self._revision, list(self._events))
+        self._events.clear()
+        self._told = self._revision
+        return batch
+
+    def close(self) -> None:
+        """Stop; a reader that waits hears StorageUnavailable."""
+        self.fail(StorageUnavailable("the watch is closed"))
+
+
+class EmbeddedStore:
+    """See interface.Store."""
+
+    def __init__(self, log: SqliteLog, history: History) -> None:
+        self._log, self._history = log, history
+        self._next_revision = history.revision + 1
+        self._epoch = 0
+        self._pending: dict[int, _Pending] = {}  # By revision, in order.
+        self._newest: dict[str, _Pending] = {}  # The last one of each key.
+        self._watches: dict[EmbeddedWatch, None] = {}
+        self._open = True
+        self._ended = asyncio.Event()
+        self._writer = LogWriter(
+            log, on_committed=self._committed, on_failed=self._failed, on_ended=self._writer_ended
+        )
+
+    @classmethod
+    async def open(cls, path: Path) -> EmbeddedStore:
+        """Open or create the database at *path*; raises a StorageError that says what is wrong."""
+        log = SqliteLog(path)
+        return cls(log, log.load())
+
+    async def revision(self) -> int:
+        """See Store."""
+        return self._history.revision
+
+    async def oldest_revision(self) -> int:
+        """See Store."""
+        return self._history.oldest
+
+    async def get(self, key: str) -> KeyValue | None:
+        """See Store."""
+        return self._history.get(key)
+
+    async def range(
+        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
+    ) -> RangeResult:
+        """See Store."""
+        return self._history.range(prefix, start, limit, revision)
+
+    async def txn(self, operation: Put | Delete) -> TxnResult:
+        """See Store."""
+        key, expected = operation.key, operation.expected
+        while True:
+            self._check_open()
+            pending = self._newest.get(key)
+            held = self._history.get(key) if pending is None else pending.event.current
+            absent = isinstance(operation, Delete) and held is None
+            found = 0 if held is None else held.mod_revision
+            if not absent and (expected is None or expected == found):
+                break
+            if pending is None:
+                return TxnResult(False, self._history.revision, held)
+            # What stands against it may yet be lost: wait until it is durable, look again.
+            await asyncio.wait([pending.durable])
+        event = self._decide(operation, held)
+        await asyncio.shield(self._submit(event))
+        return TxnResult(True, event.revision, event.current)
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise StorageUnavailable(f"store {self._log.path}: it is closed")
+        if len(self._pending) >= _PENDING_MAX:
+            raise StorageUnavailable(f"store {self._log.path}: too many writes wait for the disk")
+
+    def _decide(self, operation: Put | Delete, held: KeyValue | None) -> Event:
+        revision = self._next_revision
+        self._next_revision += 1
+        if isinstance(operation, Delete):
+            return Event(revision, operation.key, None, held)
+        created = revision if held is None else held.create_revision
+        current = KeyValue(operation.key, operation.value, created, revision)
+        return Event(revision, operation.key, current, held)
+
+    def _submit(self, event: Event) -> asyncio.Future[None]:
+        pending = _Pending(event, asyncio.get_running_loop().create_future())
+        self._pending[event.revision] = pending
+        self._newest[event.key] = pending
+        self._writer.append(self._epoch, row_of(event))
+        return pending.durable
+
+    def _committed(self, newest: int) -> None:
+        """Everything up to revision *newest* is durable: show it, then acknowledge it."""
+        done: list[_Pending] = []
+        for revision, pending in self._pending.items():
+            if revision > newest:
+                break
+            done.append(pending)
+        for pending in done:
+            del self._pending[pending.event.revision]
+            if self._newest.get(pending.event.key) is pending:
+                del self._newest[pending.event.key]
+            self._history.apply(pending.event)
+        events = [pending.event for pending in done]
+        for watch in list(self._watches):
+            watch.offer(events, newest)
+        for pending in done:
+            pending.durable.set_result(None)
+
+    def _failed(self, error: StorageError) -> None:
+        """Whatever is not durable is lost: refuse it and go back to the durable state."""
+        self._epoch += 1
+        self._next_revision = self._history.revision + 1
+        lost = list(self._pending.values())
+        self._pending.clear()
+        self._newest.clear()
+        for pending in lost:
+            pending.durable.set_exception(error)
+            pending.durable.exception()  # Read, also when the one who asked has gone.
+
+    def _writer_ended(self) -> None:
+        self._open = False
+        gone = StorageUnavailable(f"store {self._log.path}: it is closed")
+        self._failed(gone)
+        for watch in list(self._watches):
+            watch.fail(gone)
+        self._ended.set()
+
+    async def watch(self, prefix: str, *, after: int) -> EmbeddedWatch:
+        """See Store."""
+        self._check_open()
+        self._history.check(after)
+        watch = EmbeddedWatch(self, prefix, after)
+        self._watches[watch] = None
+        missed = list(self._history.events_after(after))
+        if missed:
+            watch.offer(missed, self._history.revision)
+        return watch
+
+    def forget_watch(self, watch: EmbeddedWatch) -> None:
+        """Tell *watch* nothing more."""
+        self._watches.pop(watch, None)
+
+    async def compact(self, revision: int) -> None:
+        """See Store."""
+        self._check_open()
+        self._history.check(revision)
+        await self._writer.call(lambda: self._log.compact(revision))
+        if revision > self._history.oldest:
+            self._history.compact(revision)
+
+    async def close(self) -> None:
+        """See Store."""
+        if self._open:
+            self._open = False
+            self._writer.stop()
+        await self._ended.wait()
+        self._log.close()
