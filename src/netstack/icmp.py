@@ -1,0 +1,189 @@
+"""ICMP of a host (RFC 1122 §3.2.2), after Linux icmp.c: echo, and errors in both directions.
+
+An error that arrives is handed to the protocol whose packet it quotes. An error that is to be sent
+passes RFC 1122's list of packets that must not be answered, and a token bucket. Unlike Linux echo
+replies are bounded too, with a bucket of their own.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+from netstack.addresses import ANY, AddressTable, is_loopback, is_multicast
+from netstack.drops import DropReason
+from netstack.ip_output import IpOutput
+from netstack.token_bucket import TokenBucket
+from netstack.wire import MalformedPacket, ipv4
+from netstack.wire.icmp import ERRORS, Icmp, IcmpView, TimeExceeded, Type, Unreachable, echo
+
+#: net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst.
+ERRORS_PER_S: Final = 1000.0
+ERRORS_BURST: Final = 50.0
+#: Ours; enough for any ping, too little to make a host its own flood.
+ECHO_REPLIES_PER_S: Final = 10_000.0
+ECHO_REPLIES_BURST: Final = 1000.0
+#: An error is at most 576 octets long (RFC 1812 §4.3.2.3).
+QUOTED_OCTETS_MAX: Final = 576 - 28
+
+#: Error number and whether it ends a connection, by code (Linux icmp_err_convert).
+_UNREACHABLE: Final[Mapping[int, tuple[int, bool]]] = {
+    Unreachable.NETWORK: (errno.ENETUNREACH, False),
+    Unreachable.HOST: (errno.EHOSTUNREACH, False),
+    Unreachable.PROTOCOL: (errno.ENOPROTOOPT, True),
+    Unreachable.PORT: (errno.ECONNREFUSED, True),
+    Unreachable.FRAGMENTATION_NEEDED: (errno.EMSGSIZE, False),
+    Unreachable.NETWORK_PROHIBITED: (errno.ENETUNREACH, True),
+    Unreachable.HOST_PROHIBITED: (errno.EHOSTUNREACH, True),
+    Unreachable.ADMINISTRATIVELY_PROHIBITED: (errno.EHOSTUNREACH, True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EchoReply:
+    """An answer to a ping."""
+
+    address: IPv4Address
+    identifier: int
+    sequence: int
+    payload: bytes
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class IcmpError:
+    """An error about a packet of ours; `payload` is what was quoted after its IP header."""
+
+    type: int
+    code: int
+    next_hop_mtu: int
+    source: bytes
+    destination: bytes
+    payload: bytes
+
+    @property
+    def errno(self) -> int:
+        if self.type == Type.UNREACHABLE:
+            return _UNREACHABLE.get(self.code, (errno.EHOSTUNREACH, False))[0]
+        return errno.EPROTO if self.type == Type.PARAMETER_PROBLEM else errno.EHOSTUNREACH
+
+    @property
+    def is_fatal(self) -> bool:
+        """Tell whether Linux calls the error a hard one."""
+        if self.type == Type.UNREACHABLE:
+            return _UNREACHABLE.get(self.code, (0, False))[1]
+        return self.type == Type.PARAMETER_PROBLEM
+
+    @property
+    def fragmentation_needed(self) -> bool:
+        return self.type == Type.UNREACHABLE and self.code == Unreachable.FRAGMENTATION_NEEDED
+
+
+#: What a protocol does about an error that quotes one of its packets.
+OnError = Callable[[IcmpError, float], None]
+
+
+class IcmpEndpoint:
+    """The ICMP of one host."""
+
+    def __init__(
+        self, output: IpOutput, addresses: AddressTable, drops: Counter[DropReason]
+    ) -> None:
+        self.on_echo_reply: Callable[[EchoReply], None] | None = None
+        self.on_error: dict[int, OnError] = {}
+        self._output, self._addresses, self._drops = output, addresses, drops
+        self._errors = TokenBucket(per_s=ERRORS_PER_S, burst=ERRORS_BURST)
+        self._echo_replies = TokenBucket(per_s=ECHO_REPLIES_PER_S, burst=ECHO_REPLIES_BURST)
+
+    def receive(self, octets: bytes, offset: int, end: int, now: float) -> None:
+        """Take a packet whose header is at *offset* and has 20 octets."""
+        source, destination = octets[offset + 12 : offset + 16], octets[offset + 16 : offset + 20]
+        try:
+            message = Icmp.parse(IcmpView(octets[offset + ipv4.HEADER_OCTETS : end]))
+        except MalformedPacket:
+            self._drops[DropReason.ICMP_MALFORMED] += 1
+            return
+        if message.type == Type.ECHO_REQUEST:
+            self._reply(message, (destination, source), now)
+        elif message.type == Type.ECHO_REPLY:
+            self._replied(message, source, now)
+        elif message.type in ERRORS:
+            self._error_arrives(message, now)
+
+    def ping(self, endpoints: tuple[bytes, bytes], message: Icmp, now: float) -> None:
+        self._output.send(ipv4.PROTOCOL_ICMP, endpoints, message.emit(), now)
+
+    def send_error(self, kind: int, code: int, packet: bytes, now: float, *, rest: int = 0) -> None:
+        """Tell the sender of *packet* what became of it, if it may be told."""
+        if not self._may_be_answered(packet):
+            return
+        if not self._errors.take(now):
+            self._drops[DropReason.ICMP_RATE] += 1
+            return
+        endpoints = (self._answer_from(packet), packet[12:16])
+        message = Icmp(kind, code, rest, packet[:QUOTED_OCTETS_MAX])
+        self._output.send(ipv4.PROTOCOL_ICMP, endpoints, message.emit(), now)
+
+    def unreachable(self, code: Unreachable, packet: bytes, now: float) -> None:
+        self.send_error(Type.UNREACHABLE, code, packet, now)
+
+    def reassembly_timed_out(self, packet: bytes, now: float) -> None:
+        self.send_error(Type.TIME_EXCEEDED, TimeExceeded.REASSEMBLY, packet, now)
+
+    def own_packet_failed(self, packet: bytes, code: Unreachable, now: float) -> None:
+        """Let a socket of this host know, without a message on any wire."""
+        if packet[9] != ipv4.PROTOCOL_ICMP:
+            self._error_arrives(Icmp(Type.UNREACHABLE, code, 0, packet), now)
+
+    def _reply(self, request: Icmp, endpoints: tuple[bytes, bytes], now: float) -> None:
+        if not self._echo_replies.take(now):
+            self._drops[DropReason.ICMP_RATE] += 1
+            return
+        reply = echo(Type.ECHO_REPLY, request.identifier, request.sequence, request.body)
+        self._output.send(ipv4.PROTOCOL_ICMP, endpoints, reply.emit(), now)
+
+    def _replied(self, message: Icmp, source: bytes, now: float) -> None:
+        if self.on_echo_reply is not None:
+            identifier, sequence = message.identifier, message.sequence
+            reply = EchoReply(IPv4Address(source), identifier, sequence, message.body, now)
+            self.on_echo_reply(reply)
+
+    def _error_arrives(self, message: Icmp, now: float) -> None:
+        quoted = message.body
+        header_length = (quoted[0] & 0xF) << 2 if quoted else 0
+        if not ipv4.HEADER_OCTETS <= header_length <= len(quoted) - 8 or quoted[0] >> 4 != 4:
+            self._drops[DropReason.ICMP_MALFORMED] += 1
+            return
+        error = IcmpError(
+            type=message.type,
+            code=message.code,
+            next_hop_mtu=message.next_hop_mtu,
+            source=quoted[12:16],
+            destination=quoted[16:20],
+            payload=quoted[header_length:],
+        )
+        heed = self.on_error.get(quoted[9])
+        if heed is not None and self._addresses.is_local(error.source):
+            heed(error, now)
+
+    def _may_be_answered(self, packet: bytes) -> bool:
+        source, destination = packet[12:16], packet[16:20]
+        if source == ANY or is_multicast(source) or self._addresses.is_broadcast(source):
+            return False
+        if is_multicast(destination) or self._addresses.is_broadcast(destination):
+            return False
+        if (packet[6] << 8 | packet[7]) & ipv4.OFFSET_MASK:
+            return False
+        about_icmp = packet[9] == ipv4.PROTOCOL_ICMP
+        return not (about_icmp and len(packet) > 20 and packet[20] in ERRORS)
+
+    def _answer_from(self, packet: bytes) -> bytes:
+        destination = packet[16:20]
+        if self._addresses.is_local(destination):
+            return destination
+        assert not is_loopback(packet[12:16]), "what is looped is local"
+        return self._addresses.source_for(packet[12:16])

@@ -1,0 +1,192 @@
+"""The transmission control block (RFC 9293 §3.3.1) and what all blocks of a host share.
+
+Sequence numbers are unbounded ints here: the wire's 32 bits are their lower part. A number that
+arrives becomes one by its distance to a known one, so everything else compares plainly.
+
+The roles (send, receive, retransmit, ...) are modules of functions that take a block. `Tcb` has the
+variables, by their names in the RFC where it names them; `TcpConnection` gives it a user's face.
+"""
+
+from __future__ import annotations
+
+import abc
+import enum
+import math
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from netstack.drops import DropReason
+from netstack.ip_output import IpOutput
+from netstack.tcp.congestion import Reno
+from netstack.tcp.reassembly import HeldData
+from netstack.tcp.rtt import RttEstimator
+from netstack.tcp.scoreboard import Scoreboard
+from netstack.tcp.settings import TcpSettings
+from netstack.tcp.states import Signal, State, step
+from netstack.timers import TimerHeap
+from netstack.token_bucket import TokenBucket
+from netstack.wakeups import Wakeups
+from netstack.wire import ipv4, tcp
+
+MASK: Final = 0xFFFFFFFF
+_HALF: Final = 1 << 31
+#: MSS of a peer that names none (RFC 9293 §3.7.1), and the least that is believed
+#: (Linux TCP_MIN_SND_MSS).
+MSS_DEFAULT: Final = 536
+MSS_MIN: Final = 48
+TIMESTAMPS_OCTETS: Final = 12
+HEADERS_OCTETS: Final = ipv4.HEADER_OCTETS + tcp.HEADER_OCTETS
+
+
+class Recovery(enum.Enum):
+    """Whether lost data is being sent again, and why."""
+
+    NONE = "none"
+    FAST = "fast"
+    LOSS = "loss"
+
+
+class Acceptor(Protocol):
+    """A listener, as the connections see it that it made."""
+
+    def complete(self, tcb: Tcb) -> bool:
+        """The handshake is over; return False when there is no room in the accept queue."""
+        ...
+
+    def forget(self, tcb: Tcb) -> None:
+        """The connection died before anyone accepted it."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class TcpContext:
+    """What the connections of a host share."""
+
+    settings: TcpSettings
+    output: IpOutput
+    timers: TimerHeap
+    wakeups: Wakeups
+    drops: Counter[DropReason]
+    rng: random.Random
+    challenges: TokenBucket
+    connections: dict[bytes, Tcb] = field(default_factory=dict)
+    #: Connections that owe an acknowledgment at the end of the batch.
+    owing: dict[Tcb, None] = field(default_factory=dict)
+    #: Connections in TIME-WAIT.
+    waiting: int = 0
+
+
+class Tcb(abc.ABC):
+    """The variables of one connection."""
+
+    __slots__ = (
+        "ack_at", "ack_now", "close_at", "congestion", "context", "dupacks", "error", "expected",
+        "fin_queued", "fin_received_at", "fin_sent_at", "heard_at", "held", "high_rxt", "ip_base",
+        "ip_id", "irs", "iss", "keepalive", "keepalive_at", "keepalive_out", "key", "last_ack_sent",
+        "listener", "loopback", "mss", "nodelay", "orphaned", "owed", "peer_mss", "probe_at",
+        "probes_out", "rcv_adv", "rcv_nxt", "rcv_wscale", "receive_buffer", "recovery",
+        "recovery_point", "retransmit_at", "retries", "route", "rtt", "sack", "sack_permitted",
+        "send_buffer", "snd_nxt", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "snd_wnd_max",
+        "snd_wscale", "state", "tcp_base", "timer_at", "timestamps", "ts_offset", "ts_recent",
+        "ts_recent_at", "waits",
+    )  # fmt: skip
+
+    def __init__(self, context: TcpContext, key: bytes) -> None:
+        """*key* is the source, destination and ports of packets that arrive."""
+        settings = context.settings
+        self.context = context
+        self.key = key
+        self.route = key[4:8] + key[0:4] + key[10:12] + key[8:10]  # The same of packets sent.
+        addresses = int.from_bytes(self.route[:4], "big") + int.from_bytes(self.route[4:8], "big")
+        #: Sums of what is the same in all headers, for checksums.
+        self.ip_base = 0x4500 + ipv4.DONT_FRAGMENT + (64 << 8 | ipv4.PROTOCOL_TCP) + addresses
+        self.tcp_base = ipv4.PROTOCOL_TCP + addresses + int.from_bytes(self.route[8:], "big")
+        self.ip_id = context.rng.randrange(1 << 16)
+        self.loopback = context.output.is_local(key[:4])
+        self.state = State.CLOSED
+        self.error: OSError | None = None
+        self.listener: Acceptor | None = None
+        #: Data offset and flags of the segment that the fast path takes; 0: none.
+        self.expected = 0
+
+        # Sending. `send_buffer` begins at snd_una, or after our SYN.
+        self.iss = self.snd_una = self.snd_nxt = 0
+        self.snd_wnd = self.snd_wnd_max = self.snd_wl1 = self.snd_wl2 = 0
+        self.snd_wscale = 0
+        self.mss = self.peer_mss = MSS_DEFAULT
+        self.send_buffer = bytearray()
+        self.fin_queued = self.nodelay = self.orphaned = False
+        self.fin_sent_at: int | None = None
+        self.congestion = Reno(MSS_DEFAULT)
+        self.rtt = RttEstimator(
+            initial_s=settings.rto_initial_s, min_s=settings.rto_min_s, max_s=settings.rto_max_s
+        )
+        self.recovery = Recovery.NONE
+        self.recovery_point = self.high_rxt = self.dupacks = self.retries = self.probes_out = 0
+        self.sack = Scoreboard()
+
+        # Receiving.
+        self.irs = self.rcv_nxt = self.rcv_adv = 0
+        self.rcv_wscale = 0
+        self.receive_buffer = bytearray()
+        self.held = HeldData()
+        self.fin_received_at: int | None = None
+        self.owed = 0  # Segments not yet acknowledged.
+        self.ack_now = False
+        self.last_ack_sent = 0
+        self.sack_permitted = settings.sack
+        self.timestamps = settings.timestamps
+        self.ts_offset = context.rng.getrandbits(32)
+        self.ts_recent = 0
+        self.ts_recent_at = 0.0
+
+        # Timers; math.inf: not set.
+        self.timer_at = math.inf
+        self.retransmit_at = self.probe_at = self.ack_at = math.inf
+        self.keepalive_at = self.close_at = math.inf
+        self.keepalive: tuple[float, float, int] | None = None  # Idle, interval, probes.
+        self.keepalive_out = 0
+        self.heard_at = 0.0
+        self.waits = False  # Counted among those in TIME-WAIT.
+
+    @abc.abstractmethod
+    def handle_deadline(self, now: float) -> None:
+        """Do what is due."""
+
+    @abc.abstractmethod
+    def wake(self) -> None:
+        """Tell the user that something changed."""
+
+    def deadline(self) -> float:
+        return min(self.retransmit_at, self.probe_at, self.ack_at, self.keepalive_at, self.close_at)
+
+    def signal(self, signal: Signal) -> State:
+        """Change the state as the table says, tell the user, return the new state."""
+        self.state = step(self.state, signal)
+        self.context.wakeups.note(self)
+        if self.state is State.ESTABLISHED:
+            words = 8 if self.timestamps else 5
+            self.expected = words << 12 | tcp.Flag.ACK
+        else:
+            self.expected = 0
+        return self.state
+
+    @property
+    def send_end(self) -> int:
+        """The sequence number after the last octet that was written."""
+        if self.fin_sent_at is not None:
+            return self.fin_sent_at
+        syn = self.snd_una == self.iss
+        return self.snd_una + syn + len(self.send_buffer)
+
+    @property
+    def fin_acked(self) -> bool:
+        return self.fin_sent_at is not None and self.snd_una > self.fin_sent_at
+
+
+def near(number: int, reference: int) -> int:
+    """Return the unbounded sequence number nearest to *reference* that the wire writes *number*."""
+    distance = (number - reference) & MASK
+    return reference + distance - ((distance & _HALF) << 1)

@@ -1,0 +1,121 @@
+"""A TCP connection as its user sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Final
+
+from netstack.tcp import deadlines, receive, send, teardown
+from netstack.tcp.block import Tcb, TcpContext
+from netstack.tcp.states import MAY_SEND, State
+
+_NOT_YET: Final = (State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED)
+
+
+class TcpConnection(Tcb):
+    """One connection: octets in, octets out, and word when something changed."""
+
+    __slots__ = ("on_change",)
+
+    def __init__(self, context: TcpContext, key: bytes) -> None:
+        super().__init__(context, key)
+        #: Called once per batch when something of what is below may have changed.
+        self.on_change: Callable[[], None] | None = None
+
+    @property
+    def local(self) -> tuple[IPv4Address, int]:
+        return (IPv4Address(self.route[0:4]), int.from_bytes(self.route[8:10], "big"))
+
+    @property
+    def remote(self) -> tuple[IPv4Address, int]:
+        return (IPv4Address(self.route[4:8]), int.from_bytes(self.route[10:12], "big"))
+
+    @property
+    def established(self) -> bool:
+        """Tell whether the handshake is over and the connection is not."""
+        return self.state is not State.CLOSED and self.state not in _NOT_YET
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether nothing more can happen: look at `error` for why."""
+        return self.state in (State.CLOSED, State.TIME_WAIT)
+
+    @property
+    def readable_octets(self) -> int:
+        return len(self.receive_buffer)
+
+    @property
+    def end_of_stream(self) -> bool:
+        """Tell whether the peer will send no more and all was read."""
+        return receive.at_end(self)
+
+    @property
+    def writable_octets(self) -> int:
+        """How much `write` would take."""
+        if self.state not in MAY_SEND:
+            return 0
+        return self.context.settings.send_buffer_octets - len(self.send_buffer)
+
+    @property
+    def unsent_octets(self) -> int:
+        """How much was written and not yet sent."""
+        return max(0, self.send_end - self.snd_nxt)
+
+    @property
+    def unacknowledged_octets(self) -> int:
+        """How much was written and the peer has not confirmed."""
+        return len(self.send_buffer)
+
+    def read(self, octets_max: int, now: float) -> bytes:
+        """Return up to *octets_max* octets; empty when there are none now."""
+        return receive.read(self, octets_max, now)
+
+    def write(self, data: bytes | memoryview, now: float) -> int:
+        """Take *data*, or its first part; return how much.
+
+        That is 0 when the send buffer is full, and when the connection can send no more.
+        """
+        return send.write(self, data, now) if self.state in MAY_SEND else 0
+
+    def shutdown_write(self, now: float) -> None:
+        """Send FIN after what was written; go on receiving."""
+        teardown.shutdown_write(self, now)
+
+    def close(self, now: float) -> None:
+        """Send FIN after what was written; receive no more."""
+        teardown.close(self, now)
+
+    def abort(self, now: float) -> None:
+        """Send RST; forget what was not sent or read."""
+        teardown.abort(self, now)
+
+    def set_option(
+        self,
+        now: float,
+        *,
+        nodelay: bool | None = None,
+        keepalive: bool | None = None,
+        keepalive_idle_s: float | None = None,
+        keepalive_interval_s: float | None = None,
+        keepalive_probes: int | None = None,
+    ) -> None:
+        """Set TCP_NODELAY; SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT."""
+        if nodelay is not None:
+            self.nodelay = nodelay
+            send.push(self, now)
+        settings = self.context.settings
+        if keepalive is not None:
+            wanted = (
+                keepalive_idle_s or settings.keepalive_idle_s,
+                keepalive_interval_s or settings.keepalive_interval_s,
+                keepalive_probes or settings.keepalive_probes,
+            )
+            deadlines.set_keepalive(self, wanted if keepalive else None, now)
+
+    def handle_deadline(self, now: float) -> None:
+        deadlines.handle(self, now)
+
+    def wake(self) -> None:
+        if self.on_change is not None:
+            self.on_change()

@@ -1,0 +1,156 @@
+"""Segments as octets: the data path's one `struct.pack`, and the general way for the rest.
+
+A 32-bit field is its own checksum (see `wire.checksum`), so the sum over a header is a sum of its
+fields. Towards the host itself data segments carry no checksum, as on `lo` of Linux.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Final
+
+from netstack.tcp.block import MASK, TIMESTAMPS_OCTETS, Tcb
+from netstack.wire import checksum, ipv4, tcp
+
+#: IP: version and TOS, length, identification, flags to protocol, checksum; addresses and ports;
+#: TCP: sequence, acknowledgment, offset and flags, window, checksum, urgent pointer and options.
+_PLAIN: Final = struct.Struct("!2sHH4sH12sIIHHHH")
+_TIMESTAMPED: Final = struct.Struct("!2sHH4sH12sIIHHH6sII")
+_VERSION: Final = b"\x45\x00"
+_FLAGS_TO_PROTOCOL: Final = struct.pack("!HBB", ipv4.DONT_FRAGMENT, 64, ipv4.PROTOCOL_TCP)
+#: Urgent pointer, two no-ops, kind and length of the timestamps option.
+_URGENT_TO_TIMESTAMPS: Final = b"\x00\x00\x01\x01\x08\x0a"
+_TIMESTAMPS_SUM: Final = 0x0101 + 0x080A
+
+_ACK: Final = int(tcp.Flag.ACK)
+_RST: Final = int(tcp.Flag.RST)
+_SYN: Final = int(tcp.Flag.SYN)
+_WINDOW_MAX: Final = 0xFFFF
+
+
+def timestamp(tcb: Tcb, now: float) -> int:
+    """Return TSval: milliseconds since a random moment (RFC 7323 §5.4)."""
+    return (int(now * 1000) + tcb.ts_offset) & MASK
+
+
+def data(tcb: Tcb, sequence: int, payload: bytes | bytearray, flags: int, now: float) -> None:
+    """Send a segment of a synchronized connection; it acknowledges what there is."""
+    window = _advance_window(tcb)
+    header_octets = 52 if tcb.timestamps else 40
+    length = header_octets + len(payload)
+    tcb.ip_id = identification = (tcb.ip_id + 1) & 0xFFFF
+    sequence &= MASK
+    acknowledgment = tcb.rcv_nxt & MASK
+    offset_and_flags = (header_octets - 20) << 10 | flags
+    total = tcb.tcp_base + length - 20 + sequence + acknowledgment + offset_and_flags + window
+    if payload and not tcb.loopback:
+        total += checksum.add(payload)
+    ip_checksum = -(tcb.ip_base + length + identification) % 0xFFFF
+    if tcb.timestamps:
+        value, echo = timestamp(tcb, now), tcb.ts_recent
+        field = -(total + _TIMESTAMPS_SUM + value + echo) % 0xFFFF
+        header = _TIMESTAMPED.pack(
+            _VERSION, length, identification, _FLAGS_TO_PROTOCOL, ip_checksum, tcb.route, sequence,
+            acknowledgment, offset_and_flags, window, field, _URGENT_TO_TIMESTAMPS, value, echo,
+        )  # fmt: skip
+    else:
+        header = _PLAIN.pack(
+            _VERSION, length, identification, _FLAGS_TO_PROTOCOL, ip_checksum, tcb.route, sequence,
+            acknowledgment, offset_and_flags, window, -total % 0xFFFF, 0,
+        )  # fmt: skip
+    tcb.context.output.transmit(header + payload, now)
+
+
+def ack(tcb: Tcb, now: float) -> None:
+    """Acknowledge, selectively where there are gaps."""
+    if tcb.held and tcb.sack_permitted:
+        blocks = tcb.held.recent(3 if tcb.timestamps else 4)
+        sack = tuple((start & MASK, end & MASK) for start, end in blocks)
+        general(tcb, tcb.snd_nxt, _ACK, tcp.Options(sack=sack, timestamps=_stamps(tcb, now)), now)
+    else:
+        data(tcb, tcb.snd_nxt, b"", _ACK, now)
+
+
+def probe(tcb: Tcb, now: float) -> None:
+    """Say something that must be answered: an octet's number that was acknowledged (as Linux)."""
+    data(tcb, tcb.snd_una - 1, b"", _ACK, now)
+
+
+def syn(tcb: Tcb, now: float, *, acknowledge: bool) -> None:
+    """Send our SYN, with the options that we offer or that were agreed."""
+    options = tcp.Options(
+        mss=_offered_mss(tcb, now),
+        window_scale=tcb.rcv_wscale if tcb.rcv_wscale >= 0 else None,
+        sack_permitted=tcb.sack_permitted,
+        timestamps=_stamps(tcb, now),
+    )
+    general(tcb, tcb.iss, _SYN | (_ACK if acknowledge else 0), options, now)
+
+
+def reset(tcb: Tcb, now: float) -> None:
+    """Tell the peer that the connection is no more."""
+    general(tcb, tcb.snd_nxt, _RST | _ACK, tcp.Options(timestamps=_stamps(tcb, now)), now)
+
+
+def general(tcb: Tcb, sequence: int, flags: int, options: tcp.Options, now: float) -> None:
+    """Send a segment without data, with any options."""
+    synchronizing = flags & _SYN
+    window = min(_WINDOW_MAX, _free(tcb)) if synchronizing else _advance_window(tcb)
+    if synchronizing:
+        tcb.rcv_adv = tcb.rcv_nxt + window
+    acknowledgment = tcb.rcv_nxt & MASK if flags & _ACK else 0
+    tcb.last_ack_sent = tcb.rcv_nxt
+    sequence &= MASK
+    tail = options.emit()
+    segment_length = tcp.HEADER_OCTETS + len(tail)
+    offset_and_flags = segment_length << 10 | flags
+    total = tcb.tcp_base + segment_length + sequence + acknowledgment + offset_and_flags + window
+    field = -(total + checksum.add(tail)) % 0xFFFF
+    length = 20 + segment_length
+    tcb.ip_id = identification = (tcb.ip_id + 1) & 0xFFFF
+    ip_checksum = -(tcb.ip_base + length + identification) % 0xFFFF
+    header = _PLAIN.pack(
+        _VERSION, length, identification, _FLAGS_TO_PROTOCOL, ip_checksum, tcb.route, sequence,
+        acknowledgment, offset_and_flags, window, field, 0,
+    )  # fmt: skip
+    tcb.context.output.transmit(header + tail, now)
+
+
+def _free(tcb: Tcb) -> int:
+    return max(0, tcb.context.settings.receive_buffer_octets - len(tcb.receive_buffer))
+
+
+def _advance_window(tcb: Tcb) -> int:
+    """Return the window field; what it says, and the acknowledgment with it, is a promise now."""
+    scale = max(0, tcb.rcv_wscale)
+    free = tcb.context.settings.receive_buffer_octets - len(tcb.receive_buffer)
+    promised = tcb.rcv_adv - tcb.rcv_nxt  # The right edge never moves left.
+    field = (free if free > promised else promised) >> scale
+    if field > _WINDOW_MAX:
+        field = _WINDOW_MAX
+    edge = tcb.rcv_nxt + (field << scale)
+    if edge > tcb.rcv_adv:
+        tcb.rcv_adv = edge
+    tcb.last_ack_sent = tcb.rcv_nxt
+    tcb.owed = 0
+    tcb.ack_now = False
+    tcb.ack_at = math.inf
+    return field
+
+
+def _stamps(tcb: Tcb, now: float) -> tuple[int, int] | None:
+    return (timestamp(tcb, now), tcb.ts_recent) if tcb.timestamps else None
+
+
+def _offered_mss(tcb: Tcb, now: float) -> int:
+    """Return what the link carries, less fixed headers (RFC 6691)."""
+    mtu = tcb.context.output.mtu_towards(tcb.key[:4], now)
+    return mtu - ipv4.HEADER_OCTETS - tcp.HEADER_OCTETS
+
+
+def payload_max(tcb: Tcb, now: float) -> int:
+    """Return how much data fits in a segment to this peer."""
+    ours = _offered_mss(tcb, now)
+    options = TIMESTAMPS_OCTETS if tcb.timestamps else 0
+    return min(tcb.peer_mss, ours) - options

@@ -1,0 +1,239 @@
+"""All TCP of a host: which connection a segment belongs to, ports, and answers to strangers."""
+
+from __future__ import annotations
+
+import errno
+import random
+import struct
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Final
+
+from netstack import ports
+from netstack.addresses import ANY, AddressTable, is_multicast
+from netstack.drops import DropReason
+from netstack.icmp import IcmpError
+from netstack.ip_output import IpOutput
+from netstack.tcp import handshake, receive, retransmit, teardown
+from netstack.tcp.arrive import segment_arrives
+from netstack.tcp.block import Tcb, TcpContext, near
+from netstack.tcp.connection import TcpConnection
+from netstack.tcp.isn import IsnGenerator
+from netstack.tcp.listener import TcpListener
+from netstack.tcp.segment import Segment, read
+from netstack.tcp.settings import TcpSettings
+from netstack.tcp.states import State
+from netstack.timers import TimerHeap
+from netstack.token_bucket import TokenBucket
+from netstack.wakeups import Wakeups
+from netstack.wire import MalformedPacket, checksum, ipv4, tcp
+
+#: Connections of one host in any state.
+CONNECTIONS_MAX: Final = 65536
+#: net.ipv4.tcp_challenge_ack_limit, as it was when it had a default.
+CHALLENGES_PER_S: Final = 1000.0
+
+_SYN, _ACK, _RST = (int(tcp.Flag[name]) for name in ("SYN", "ACK", "RST"))
+_QUOTED: Final = struct.Struct("!4sI")  # Ports and sequence number, what ICMP quotes at least.
+
+
+class TcpLayer:
+    """Connections and listeners of one host."""
+
+    def __init__(
+        self,
+        *,
+        settings: TcpSettings,
+        output: IpOutput,
+        addresses: AddressTable,
+        source_towards: Callable[[bytes], bytes],
+        timers: TimerHeap,
+        wakeups: Wakeups,
+        drops: Counter[DropReason],
+        rng: random.Random,
+    ) -> None:
+        self.context = TcpContext(
+            settings=settings,
+            output=output,
+            timers=timers,
+            wakeups=wakeups,
+            drops=drops,
+            rng=rng,
+            challenges=TokenBucket(per_s=CHALLENGES_PER_S, burst=CHALLENGES_PER_S),
+        )
+        self._addresses, self._source_towards = addresses, source_towards
+        self._isn = IsnGenerator(rng)
+        self._connections = self.context.connections
+        self._listeners: dict[tuple[bytes, int], TcpListener] = {}
+        self._drops = drops
+
+    # What users ask for.
+
+    def listen(self, address: bytes, port: int, backlog: int) -> TcpListener:
+        ports.check(port)
+        if address != ANY and not self._addresses.is_local(address):
+            raise OSError(errno.EADDRNOTAVAIL, "cannot assign requested address")
+        if port == 0:
+            port = ports.pick(self.context.rng, lambda each: not self._is_listening(address, each))
+        if self._is_listening(address, port):
+            raise ports.in_use(port)
+        listener = TcpListener(self, self.context, address, port, backlog)
+        self._listeners[address, port] = listener
+        return listener
+
+    def connect(
+        self, local: tuple[bytes, int], remote: tuple[bytes, int], now: float
+    ) -> TcpConnection:
+        address, port = local
+        ports.check(port)
+        ports.check(remote[1])
+        if len(self._connections) >= CONNECTIONS_MAX:
+            raise OSError(errno.ENOBUFS, "too many connections")
+        if is_multicast(remote[0]) or self._addresses.is_broadcast(remote[0]):
+            raise OSError(errno.ENETUNREACH, "TCP has one peer")
+        source = self._source_towards(remote[0])
+        if address != ANY:
+            if not self._addresses.is_local(address):
+                raise OSError(errno.EADDRNOTAVAIL, "cannot assign requested address")
+            source = address
+        key = self._free_key(source, port, remote)
+        connection = TcpConnection(self.context, key)
+        self._connections[key] = connection
+        handshake.connect(connection, self._isn.choose(key, now), now)
+        return connection
+
+    def forget_listener(self, listener: TcpListener) -> None:
+        self._listeners.pop((listener.address, listener.local[1]), None)
+
+    def connections(self) -> list[Tcb]:
+        return list(self._connections.values())
+
+    def listeners(self) -> list[TcpListener]:
+        return list(self._listeners.values())
+
+    # What arrives.
+
+    def receive(self, octets: bytes, offset: int, end: int, now: float) -> None:
+        """Take a packet whose header is at *offset* and has 20 octets."""
+        start = offset + ipv4.HEADER_OCTETS
+        if end - start < tcp.HEADER_OCTETS:
+            self._drops[DropReason.TCP_MALFORMED] += 1
+            return
+        key = octets[offset + 12 : offset + 24]
+        tcb = self._connections.get(key)
+        if tcb is None or not tcb.loopback:
+            # Addresses and segment are contiguous: all but two fields of what is summed.
+            total = ipv4.PROTOCOL_TCP + end - start + checksum.add(octets[offset + 12 : end])
+            if total % 0xFFFF:
+                self._drops[DropReason.TCP_CHECKSUM] += 1
+                return
+        if tcb is None or tcb.state is State.TIME_WAIT:
+            self._receive_unusual(tcb, key, octets, (start, end), now)
+        else:
+            segment_arrives(tcb, octets, start, end, now)
+
+    def flush_acknowledgments(self, now: float) -> None:
+        """The batch is over: acknowledge what nothing acknowledged yet."""
+        context = self.context
+        if context.owing:
+            owing, context.owing = context.owing, {}
+            for tcb in owing:
+                receive.settle(tcb, now)
+
+    def error_arrives(self, error: IcmpError, now: float) -> None:
+        """Heed an ICMP error that quotes a segment of ours (RFC 5461, RFC 5927)."""
+        quoted_ports, number = _QUOTED.unpack_from(error.payload)
+        key = error.destination + error.source + quoted_ports[2:4] + quoted_ports[0:2]
+        tcb = self._connections.get(key)
+        if tcb is None or not tcb.snd_una <= near(number, tcb.snd_una) <= tcb.snd_nxt:
+            return  # Not about anything that is on its way: perhaps forged.
+        if error.fragmentation_needed:
+            self.context.output.path_mtu.lower(error.destination, error.next_hop_mtu, now)
+            if tcb.state not in (State.SYN_SENT, State.SYN_RECEIVED):
+                retransmit.shrink(tcb, now)
+        elif tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
+            teardown.give_up(tcb, error.errno)
+
+    # Inside.
+
+    def _receive_unusual(
+        self, tcb: Tcb | None, key: bytes, octets: bytes, bounds: tuple[int, int], now: float
+    ) -> None:
+        """Take a segment of no connection, or of one in TIME-WAIT."""
+        try:
+            segment = read(octets, *bounds)
+        except MalformedPacket:
+            self._drops[DropReason.TCP_MALFORMED] += 1
+            return
+        if tcb is not None:
+            if not _may_follow(tcb, segment):
+                segment_arrives(tcb, octets, *bounds, now)
+                return
+            teardown.expire(tcb)
+        self._receive_stranger(key, segment, now)
+
+    def _receive_stranger(self, key: bytes, segment: Segment, now: float) -> None:
+        """Take a segment of no connection (RFC 9293 §3.10.7.1 and §3.10.7.2)."""
+        if segment.flags & _RST:
+            return
+        port = int.from_bytes(key[10:12], "big")
+        listener = self._listeners.get((key[4:8], port)) or self._listeners.get((ANY, port))
+        opens = segment.flags & (_SYN | _ACK) == _SYN
+        if listener is None or not opens:
+            if listener is None:
+                self._drops[DropReason.TCP_NO_SOCKET] += 1
+            if listener is None or segment.flags & _ACK:
+                self._refuse(key, segment, now)
+            return
+        if len(self._connections) >= CONNECTIONS_MAX:
+            self._drops[DropReason.TCP_SYN_QUEUE_FULL] += 1
+            return
+        listener.syn_arrives(key, segment, self._isn.choose(key, now), now)
+
+    def _refuse(self, key: bytes, segment: Segment, now: float) -> None:
+        if segment.flags & _ACK:
+            sequence, acknowledgment, flags = segment.acknowledgment, 0, tcp.Flag.RST
+        else:
+            sequence, acknowledgment = 0, segment.end & 0xFFFFFFFF
+            flags = tcp.Flag.RST | tcp.Flag.ACK
+        source, destination = key[4:8], key[0:4]
+        reset = tcp.Tcp(
+            source_port=int.from_bytes(key[10:12], "big"),
+            destination_port=int.from_bytes(key[8:10], "big"),
+            sequence=sequence,
+            acknowledgment=acknowledgment,
+            flags=flags,
+        ).emit(IPv4Address(source), IPv4Address(destination))
+        self.context.output.send(ipv4.PROTOCOL_TCP, (source, destination), reset, now)
+
+    def _is_listening(self, address: bytes, port: int) -> bool:
+        if address != ANY:
+            return (address, port) in self._listeners or (ANY, port) in self._listeners
+        return any(each == port for _, each in self._listeners)
+
+    def _free_key(self, source: bytes, port: int, remote: tuple[bytes, int]) -> bytes:
+        """Return the key of a new connection; choose its port if that is 0."""
+
+        def key_of(candidate: int) -> bytes:
+            return remote[0] + source + remote[1].to_bytes(2, "big") + candidate.to_bytes(2, "big")
+
+        if port == 0:
+            port = ports.pick(self.context.rng, lambda each: self._is_free(key_of(each), each))
+        elif key_of(port) in self._connections:
+            raise ports.in_use(port)
+        return key_of(port)
+
+    def _is_free(self, key: bytes, port: int) -> bool:
+        return key not in self._connections and (ANY, port) not in self._listeners
+
+
+def _may_follow(tcb: Tcb, segment: Segment) -> bool:
+    """Tell whether a SYN may open the connection anew that is in TIME-WAIT (RFC 6191, RFC 1122)."""
+    if segment.flags & (_SYN | _ACK | _RST) != _SYN:
+        return False
+    stamps = segment.options.timestamps
+    newer = stamps is not None and tcb.timestamps and (
+        0 < (stamps[0] - tcb.ts_recent) & 0xFFFFFFFF < 1 << 31
+    )  # fmt: skip
+    return bool(newer) or near(segment.sequence, tcb.rcv_nxt) > tcb.rcv_nxt

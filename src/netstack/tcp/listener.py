@@ -1,0 +1,94 @@
+"""Listening for connections (RFC 9293 §3.10.1, listen(2)).
+
+A SYN makes a connection at once (no SYN cookies); how many wait for the end of their handshake, and
+how many for `accept`, is bounded. While the accept queue is full SYNs are dropped, and so are last
+acknowledgments, as Linux does with tcp_abort_on_overflow=0: the peer tries again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Final, Protocol
+
+from netstack.drops import DropReason
+from netstack.tcp import handshake, teardown
+from netstack.tcp.block import Tcb, TcpContext
+from netstack.tcp.connection import TcpConnection
+from netstack.tcp.segment import Segment
+
+#: net.ipv4.tcp_max_syn_backlog: handshakes under way per listener, whatever its backlog.
+SYN_QUEUE_MAX: Final = 1024
+
+
+class ListenerTable(Protocol):
+    """Where a listener is registered until it closes."""
+
+    def forget_listener(self, listener: TcpListener) -> None: ...
+
+
+class TcpListener:
+    """A port that accepts connections."""
+
+    def __init__(
+        self, table: ListenerTable, context: TcpContext, address: bytes, port: int, backlog: int
+    ) -> None:
+        self.local = (IPv4Address(address), port)
+        self.address = address
+        self.backlog = max(1, backlog)
+        #: Called once per batch when there is a connection to accept.
+        self.on_ready: Callable[[], None] | None = None
+        self._table, self._context = table, context
+        self._handshakes: dict[Tcb, None] = {}
+        self._ready: deque[TcpConnection] = deque()
+
+    def accept(self) -> TcpConnection | None:
+        """Return the connection that waits longest, None when none does."""
+        if not self._ready:
+            return None
+        connection = self._ready.popleft()
+        connection.listener = None
+        return connection
+
+    def close(self, now: float) -> None:
+        """Stop listening; connections that nobody accepted are reset."""
+        self._table.forget_listener(self)
+        for each in [*self._handshakes, *self._ready]:
+            each.listener = None
+            teardown.abort(each, now)
+        self._handshakes.clear()
+        self._ready.clear()
+
+    def wake(self) -> None:
+        if self.on_ready is not None:
+            self.on_ready()
+
+    def syn_arrives(self, key: bytes, segment: Segment, iss: int, now: float) -> None:
+        """Begin a handshake, if there is room."""
+        drops = self._context.drops
+        if len(self._ready) >= self.backlog:
+            drops[DropReason.TCP_ACCEPT_QUEUE_FULL] += 1
+            return
+        if len(self._handshakes) >= SYN_QUEUE_MAX:
+            drops[DropReason.TCP_SYN_QUEUE_FULL] += 1
+            return
+        connection = TcpConnection(self._context, key)
+        connection.listener = self
+        self._handshakes[connection] = None
+        self._context.connections[key] = connection
+        handshake.accept_syn(connection, segment, iss, now)
+
+    def complete(self, tcb: Tcb) -> bool:
+        assert isinstance(tcb, TcpConnection)
+        if len(self._ready) >= self.backlog:
+            self._context.drops[DropReason.TCP_ACCEPT_QUEUE_FULL] += 1
+            return False
+        self._handshakes.pop(tcb, None)
+        self._ready.append(tcb)
+        self._context.wakeups.note(self)
+        return True
+
+    def forget(self, tcb: Tcb) -> None:
+        """A handshake failed. What is ready stays: its user learns of the error after accept."""
+        self._handshakes.pop(tcb, None)

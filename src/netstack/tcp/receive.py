@@ -1,0 +1,107 @@
+"""The receiving half: data in order to the user, the rest held; when to acknowledge.
+
+Segments are acknowledged at the end of a batch, at the latest every second one, otherwise after
+`delayed_ack_s` (RFC 1122 §4.2.3.2, RFC 5681 §4.2); a batch that arrived together is acknowledged
+once, as Linux does with GRO. Gaps, duplicates and a FIN are acknowledged at once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from netstack.drops import DropReason
+from netstack.tcp import emit
+from netstack.tcp.block import Tcb
+from netstack.tcp.states import MAY_RECEIVE, Signal, State
+
+#: Segments that may be owed an acknowledgment beyond a batch.
+_OWED_MAX: Final = 2
+
+
+def read(tcb: Tcb, octets_max: int, now: float) -> bytes:
+    """Return up to *octets_max* octets; tell the peer if that opens its window noticeably."""
+    buffer = tcb.receive_buffer
+    if octets_max >= len(buffer):
+        octets = bytes(buffer)
+        buffer.clear()
+    else:
+        octets = bytes(buffer[:octets_max])
+        del buffer[:octets_max]
+    if octets and tcb.state in MAY_RECEIVE:
+        size = tcb.context.settings.receive_buffer_octets
+        promised = tcb.rcv_adv - tcb.rcv_nxt
+        # Receiver's silly window avoidance (RFC 9293 §3.8.6.2.2), for a peer that runs low.
+        if 2 * promised <= size and size - len(buffer) - promised >= min(size // 2, 2 * tcb.mss):
+            emit.ack(tcb, now)
+    return octets
+
+
+def owe(tcb: Tcb) -> None:
+    """Acknowledge a segment when the batch ends or later."""
+    tcb.owed += 1
+    tcb.context.owing[tcb] = None
+
+
+def owe_now(tcb: Tcb) -> None:
+    """Acknowledge when the batch ends, unless something else does before."""
+    tcb.ack_now = True
+    tcb.context.owing[tcb] = None
+
+
+def settle(tcb: Tcb, now: float) -> None:
+    """The batch is over: acknowledge, or set the timer."""
+    if tcb.ack_now or tcb.owed >= _OWED_MAX:
+        emit.ack(tcb, now)
+    elif tcb.owed:
+        tcb.ack_at = now + tcb.context.settings.delayed_ack_s
+        tcb.context.timers.schedule(tcb, tcb.ack_at)
+
+
+def accept(tcb: Tcb, sequence: int, payload: bytes, fin: bool, now: float) -> None:
+    """Take the data and FIN of a segment of which at least a part is in the window."""
+    if sequence < tcb.rcv_nxt:
+        payload = payload[tcb.rcv_nxt - sequence :]
+        sequence = tcb.rcv_nxt
+        owe_now(tcb)  # A retransmission: the peer missed an acknowledgment.
+    if sequence + len(payload) > tcb.rcv_adv:
+        payload = payload[: max(0, tcb.rcv_adv - sequence)]
+        fin = False
+        owe_now(tcb)
+    if fin and tcb.fin_received_at is None:
+        tcb.fin_received_at = sequence + len(payload)
+    if sequence == tcb.rcv_nxt:
+        _in_order(tcb, payload)
+    elif payload:
+        if not tcb.held.add(sequence, payload):
+            tcb.context.drops[DropReason.TCP_RECEIVE_FULL] += 1
+        emit.ack(tcb, now)  # One for each: duplicates tell the sender how much arrived.
+    if tcb.fin_received_at == tcb.rcv_nxt:
+        _finish(tcb)
+
+
+def _in_order(tcb: Tcb, payload: bytes) -> None:
+    if payload:
+        tcb.receive_buffer += payload
+        tcb.rcv_nxt += len(payload)
+        tcb.context.wakeups.note(tcb)
+        owe(tcb)
+    if tcb.held:
+        continued = tcb.held.take(tcb.rcv_nxt)
+        tcb.receive_buffer += continued
+        tcb.rcv_nxt += len(continued)
+        owe_now(tcb)  # Every segment that fills a gap (RFC 5681 §4.2).
+
+
+def _finish(tcb: Tcb) -> None:
+    """The peer's FIN is next in order."""
+    if tcb.state in MAY_RECEIVE:
+        tcb.rcv_nxt += 1
+        tcb.held.clear()
+        tcb.signal(Signal.PEER_FIN)
+    owe_now(tcb)
+
+
+def at_end(tcb: Tcb) -> bool:
+    """Tell whether everything that will ever come was read."""
+    over = tcb.fin_received_at is not None and tcb.rcv_nxt > tcb.fin_received_at
+    return not tcb.receive_buffer and (over or tcb.state is State.CLOSED)
