@@ -56,13 +56,21 @@ class LogWriter:
         """Run *work* in the thread, between two commits; raises the StorageError it raised."""
         done: asyncio.Future[None] = self._loop.create_future()
 
+        def settle(error: StorageError | None) -> None:
+            if done.cancelled():
+                return
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
         def run() -> None:
+            failure: StorageError | None = None
             try:
                 work()
             except StorageError as error:
-                self._tell(lambda: done.cancelled() or done.set_exception(error))
-            else:
-                self._tell(lambda: done.cancelled() or done.set_result(None))
+                failure = error
+            self._tell(lambda: settle(failure))
 
         self._inbox.put(run)
         await done

@@ -1,0 +1,39 @@
+"""Who asks: the client's certificate (upstream: authentication/request/x509).
+
+The common name is the user, organizations are groups. Whoever shows no certificate is
+anonymous; a certificate that our CA did not sign never gets past the TLS handshake (upstream
+completes the handshake and answers 401).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An authenticated user."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+#: What `ssl` returns for a certificate: names as tuples of tuples of pairs.
+PeerCertificate = Mapping[str, object]
+
+_AUTHENTICATED: Final = "system:authenticated"
+
+
+def user_of(certificate: PeerCertificate | None) -> User | None:
+    """Return whom *certificate* names; None is anonymous."""
+    subject = (certificate or {}).get("subject")
+    if not isinstance(subject, Iterable):
+        return None
+    pairs = [(str(key), str(value)) for part in subject for key, value in part]
+    names = [value for key, value in pairs if key == "commonName"]
+    if not names:
+        return None
+    groups = [value for key, value in pairs if key == "organizationName"]
+    return User(names[-1], (*groups, _AUTHENTICATED))

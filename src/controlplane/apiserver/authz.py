@@ -1,0 +1,137 @@
+"""Who may do what: a table (upstream: RBAC bootstrap policy, node authorizer, NodeRestriction).
+
+Simplified: there are no Role objects. The controller manager is one user with every right on
+resources, where upstream gives each controller an account of its own. A node reads what any node
+needs, and writes only its own Node and Lease, the status of pods bound to it, and events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from controlplane.apiserver.authn import User
+from controlplane.apiserver.request_info import RequestInfo
+from kubeapi.objects import Object
+
+_MASTERS: Final = "system:masters"
+_NODES: Final = "system:nodes"
+_NODE_PREFIX: Final = "system:node:"
+_NODE_LEASES: Final = "kube-node-lease"
+
+#: Served to everybody, known or not (upstream: system:public-info-viewer).
+_PUBLIC: Final = ("/healthz", "/livez", "/readyz", "/version")
+#: Served to everybody known (upstream: system:discovery).
+_DISCOVERY: Final = ("/api", "/apis", "/openapi")
+
+_ALL: Final = frozenset({"*"})
+_READ: Final = frozenset({"get", "list", "watch"})
+_WRITE: Final = frozenset({"create", "update", "patch", "delete"})
+_RECORD: Final = frozenset({"create", "update", "patch"})
+
+#: User → resource (with subresource) → verbs; "*" stands for every one.
+_USERS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    "system:kube-controller-manager": {"*": _ALL},
+    "system:kube-scheduler": {
+        "*": _READ,
+        "pods": _READ | {"delete"},
+        "pods/binding": frozenset({"create"}),
+        "pods/status": frozenset({"update", "patch"}),
+        "events": _RECORD | _READ,
+        "leases": _READ | _RECORD,
+    },
+}
+#: What every node may do, whichever object it is.
+_ANY_NODE: Final[Mapping[str, frozenset[str]]] = {
+    "nodes": _READ,
+    "pods": _READ,
+    "services": _READ,
+    "endpointslices": _READ,
+    "namespaces": _READ,
+    "configmaps": _READ,
+    "secrets": _READ,
+    "serviceaccounts": _READ,
+    "events": _RECORD | _READ,
+}
+#: What a node may do to its own Node.
+_OWN_NODE: Final[Mapping[str, frozenset[str]]] = {
+    "nodes": _RECORD,
+    "nodes/status": frozenset({"update", "patch"}),
+}
+#: What a node may do to a pod that is bound to it.
+_BOUND_POD: Final[Mapping[str, frozenset[str]]] = {
+    "pods": frozenset({"delete"}),
+    "pods/status": frozenset({"update", "patch", "get"}),
+    "pods/eviction": frozenset({"create"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a request may go on, or may if the object it names is bound to *bound_to*."""
+
+    allowed: bool
+    bound_to: str = ""
+
+
+_YES: Final = Decision(True)
+_NO: Final = Decision(False)
+
+
+def is_public(path: str) -> bool:
+    """Tell whether *path* is served without authentication."""
+    return path.startswith(_PUBLIC) and path.split("/")[1] in {p[1:] for p in _PUBLIC}
+
+
+def authorize(user: User, info: RequestInfo) -> Decision:
+    """Decide by user, verb and resource."""
+    if _MASTERS in user.groups:
+        return _YES
+    if not info.resource:
+        known = info.verb == "get" and info.path.startswith((*_DISCOVERY, *_PUBLIC))
+        return _YES if known else _NO
+    what = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
+    if _granted(_USERS.get(user.name, {}), what, info.verb):
+        return _YES
+    if _NODES in user.groups and user.name.startswith(_NODE_PREFIX):
+        return _authorize_node(user.name.removeprefix(_NODE_PREFIX), what, info)
+    return _NO
+
+
+def _authorize_node(node: str, what: str, info: RequestInfo) -> Decision:
+    if _granted(_ANY_NODE, what, info.verb):
+        return _YES
+    # A create names its object in the body only: the registry sees to it (`created_by_node`).
+    if _granted(_OWN_NODE, what, info.verb) and info.name in (node, ""):
+        return _YES
+    if what == "leases" and info.namespace == _NODE_LEASES and info.name in (node, ""):
+        return Decision(info.verb in _WRITE or (info.verb == "get" and info.name == node))
+    if _granted(_BOUND_POD, what, info.verb) and info.name:
+        return Decision(True, bound_to=node)
+    return _NO
+
+
+def _granted(rights: Mapping[str, frozenset[str]], what: str, verb: str) -> bool:
+    verbs = rights.get(what) or rights.get("*") or frozenset()
+    return "*" in verbs or verb in verbs
+
+
+def may_create_named(user: User, info: RequestInfo, obj: Object) -> bool:
+    """Tell whether *user* may create an object of this name: a node only its own two."""
+    if _NODES not in user.groups or info.resource not in ("nodes", "leases"):
+        return True
+    metadata = obj.get("metadata") or {}
+    return _NODE_PREFIX + str(metadata.get("name")) == user.name
+
+
+def denial(user: User, info: RequestInfo) -> str:
+    """Return upstream's sentence for what *user* may not do."""
+    if not info.resource:
+        return f'User "{user.name}" cannot {info.verb} path "{info.path}"'
+    what = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
+    where = f'in the namespace "{info.namespace}"' if info.namespace else "at the cluster scope"
+    return (
+        f'User "{user.name}" cannot {info.verb} resource "{what}" '
+        f'in API group "{info.group}" {where}'
+    )

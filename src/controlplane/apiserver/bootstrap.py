@@ -1,0 +1,91 @@
+"""What is there before anybody asks (upstream: controlplane's bootstrap controllers).
+
+The four system namespaces, and the `kubernetes` Service with the address of this server in its
+EndpointSlice, so that pods find the API at the first address of the Service network.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from controlplane.apiserver.config import Config
+from controlplane.apiserver.decoding import admit_shape
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.registry.options import WriteOptions
+from controlplane.apiserver.registry.registry import Registry
+from kubeapi.objects import Object
+from kubeapi.resources import ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
+from kubeapi.status import StatusError
+
+NAMESPACE_NAMES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
+_NAME: Final = "kubernetes"
+_HTTPS: Final = 443
+
+
+def namespace(name: str) -> Object:
+    return {"metadata": {"name": name}}
+
+
+def kubernetes_service(config: Config) -> Object:
+    """Return the Service that stands for the API servers."""
+    return {
+        "metadata": {
+            "name": _NAME,
+            "labels": {"component": "apiserver", "provider": "kubernetes"},
+        },
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": config.kubernetes_service_ip(),
+            "ports": [
+                {"name": "https", "port": _HTTPS, "protocol": "TCP", "targetPort": config.port}
+            ],
+        },
+    }
+
+
+def kubernetes_endpoints(config: Config) -> Object:
+    """Return the EndpointSlice that holds the address of this server."""
+    return {
+        "metadata": {"name": _NAME, "labels": {"kubernetes.io/service-name": _NAME}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [config.advertise_address], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": config.port, "protocol": "TCP"}],
+    }
+
+
+class Bootstrap:
+    """Creates what is missing and leaves what is there, except the server's own address."""
+
+    def __init__(self, registry: Registry, kinds: dict[Resource, Kind], config: Config) -> None:
+        self._registry, self._kinds, self._config = registry, kinds, config
+
+    async def run(self) -> None:
+        """Make sure that everything is there."""
+        for name in NAMESPACE_NAMES:
+            await self._ensure(NAMESPACES, "", namespace(name))
+        await self._ensure(SERVICES, "default", kubernetes_service(self._config))
+        endpoints = kubernetes_endpoints(self._config)
+        await self._ensure(ENDPOINTSLICES, "default", endpoints)
+        await self._refresh(endpoints)
+
+    async def _ensure(self, resource: Resource, where: str, obj: Object) -> None:
+        kind = self._kinds.get(resource)
+        if kind is None:
+            return
+        admitted = admit_shape(kind, obj, "Strict")
+        try:
+            await self._registry.create(kind, where, admitted.obj, WriteOptions())
+        except StatusError as error:
+            if error.reason != "AlreadyExists":
+                raise
+
+    async def _refresh(self, wanted: Object) -> None:
+        """Put this server's address in place of the one of an earlier run."""
+        kind = self._kinds.get(ENDPOINTSLICES)
+        if kind is None:
+            return
+
+        def change(old: Object) -> Object:
+            return {**old, "endpoints": wanted["endpoints"], "ports": wanted["ports"]}
+
+        await self._registry.update(kind, "default", _NAME, change, WriteOptions())

@@ -1,0 +1,48 @@
+"""The API server's configuration file."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import msgspec
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """See docs/internals/contracts.md, section 1."""
+
+    log_file: str
+    name: str
+    bind: str
+    port: int
+    advertise_address: str
+    certificate: str
+    private_key: str
+    client_ca: str
+    kubelet_certificate: str
+    kubelet_private_key: str
+    store_path: str
+    service_cidr: str
+    node_port_range: str
+    transport_map: dict[str, str]
+    timings: str
+    cluster_name: str
+
+    def node_ports(self) -> range:
+        """Return the range of node ports; raises ValueError."""
+        first, _, last = self.node_port_range.partition("-")
+        return range(int(first), int(last) + 1)
+
+    def kubernetes_service_ip(self) -> str:
+        """Return the address of the `kubernetes` Service: the first of the Service network."""
+        return str(ipaddress.ip_network(self.service_cidr)[1])
+
+
+def transport_address(address: str, networks: dict[str, str]) -> str:
+    """Return where the emulated *address* is reached: its host part in the mapped network."""
+    emulated = ipaddress.ip_address(address)
+    for source, target in networks.items():
+        network = ipaddress.ip_network(source)
+        if emulated in network:
+            host = int(emulated) - int(network.network_address)
+            return str(ipaddress.ip_network(target)[host])
+    return address

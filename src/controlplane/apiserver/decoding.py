@@ -1,0 +1,210 @@
+"""Request bodies: octets to objects, and what strict decoding says of them.
+
+JSON, YAML and our own msgpack. Protobuf, which typed clients since client-go 1.32 prefer, is
+refused with 415 (a later issue). Upstream decodes into Go structs, which drops nulls and unknown
+fields; `prune` does the same by schema.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from controlplane.apiserver.kinds.kind import Kind
+from kubeapi.objects import Object
+from kubeapi.schema import TypeSchema, schema_for, unknown_fields, validate
+from kubeapi.schema.types import Shape
+from kubeapi.status import Cause, bad_request, invalid, unsupported_media_type
+
+JSON: Final = "application/json"
+YAML: Final = "application/yaml"
+MSGPACK: Final = "application/vnd.podwire.msgpack"
+PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
+
+#: How deep an object may nest; deeper ones are refused before they can exhaust the stack.
+DEPTH_MAX: Final = 100
+
+_STRICTNESS: Final = ("", "Ignore", "Warn", "Strict")
+_WRONG_TYPE: Final = "FieldValueTypeInvalid"
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as Kubernetes reads it: `1:30` and `2001-01-01` are texts."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":int"))
+    ]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*|0x[0-9a-fA-F]+|0o?[0-7]+)$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
+
+
+def media_type(content_type: str) -> str:
+    """Return the type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def decode_octets(body: bytes, content_type: str) -> Any:
+    """Return what *body* holds; raises StatusError 400 or 415."""
+    kind = media_type(content_type) or JSON
+    try:
+        if kind == JSON:
+            value = msgspec.json.decode(body)
+        elif kind == MSGPACK:
+            value = msgspec.msgpack.decode(body)
+        elif kind in (YAML, "text/yaml", "application/x-yaml"):
+            value = yaml.load(body, Loader=_Loader)
+        elif kind == PROTOBUF:
+            raise unsupported_media_type(
+                f"the body of the request was in {PROTOBUF}, which this server does not read yet; "
+                f"send {JSON} (kubectl apply -f, create -f and replace -f do)"
+            )
+        else:
+            raise unsupported_media_type(
+                "the body of the request was in an unknown format - accepted media types include: "
+                f"{JSON}, {YAML}"
+            )
+    except (msgspec.DecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
+        raise bad_request(f"the object provided is unrecognized: {error}") from None
+    check_depth(value)
+    return value
+
+
+def check_depth(value: Any) -> None:
+    """Raise StatusError 400 when *value* nests deeper than anything here could walk."""
+    level: list[Any] = [value]
+    for _ in range(DEPTH_MAX):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise bad_request(f"the object provided nests deeper than {DEPTH_MAX} levels")
+
+
+def decode_object(body: bytes, content_type: str) -> Object:
+    """Return the object in *body*; raises StatusError."""
+    if not body:
+        raise bad_request("the request has no body, an object is needed")
+    value = decode_octets(body, content_type)
+    if not isinstance(value, dict):
+        raise bad_request("the object provided is unrecognized: it must be a map")
+    return value
+
+
+def duplicate_fields(body: bytes, content_type: str) -> list[str]:
+    """Return strict decoding's messages about keys that stand twice in a JSON object."""
+    if media_type(content_type) not in (JSON, ""):
+        return []
+    found: dict[str, None] = {}
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        built = dict(pairs)
+        if len(built) != len(pairs):
+            names = [name for name, _ in pairs]
+            found.update(dict.fromkeys(n for n in names if names.count(n) > 1))
+        return built
+
+    json.loads(body, object_pairs_hook=build)
+    return [f'duplicate field "{name}"' for name in found]
+
+
+def prune(value: Any, schema: TypeSchema) -> Any:
+    """Return *value* without nulls and without what *schema* does not know."""
+    shape = schema.shape
+    if shape is Shape.OBJECT and type(value) is dict:
+        known = schema.properties
+        return {
+            name: item if known[name].shape is Shape.SCALAR else prune(item, known[name])
+            for name, item in value.items()
+            if item is not None and name in known
+        }
+    if shape is Shape.LIST and type(value) is list and schema.item.shape is not Shape.SCALAR:
+        return [prune(item, schema.item) for item in value]
+    if shape is Shape.MAP and type(value) is dict:
+        return {n: prune(item, schema.item) for n, item in value.items() if item is not None}
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An object that has the shape of its kind, and what is to be warned of."""
+
+    obj: Object
+    warnings: Sequence[str] = ()
+
+
+def admit_shape(kind: Kind, obj: Object, strictness: str, also: Sequence[str] = ()) -> Admitted:
+    """Check *obj* against its kind's schema and drop what the schema does not know.
+
+    *strictness* is the query's fieldValidation; *also* are findings of the decoder. Raises
+    StatusError 400 as upstream's decoder does, 422 for what is required and absent.
+    """
+    if strictness not in _STRICTNESS:
+        raise bad_request(
+            f'fieldValidation: Unsupported value: "{strictness}": '
+            'supported values: "Ignore", "Warn", "Strict"'
+        )
+    resource = kind.resource
+    about = f'{resource.kind} in version "{resource.version}" cannot be handled as a'
+    check_type(kind, obj)
+    schema = schema_for(resource.api_version, resource.kind)
+    assert schema is not None, f"{resource.kind} has no schema"
+    _check_metadata(obj, about, resource.kind)
+    findings = [] if strictness in ("", "Ignore") else [*also, *unknown_fields(obj, schema)]
+    if findings and strictness == "Strict":
+        told = ", ".join(findings)
+        raise bad_request(f"{about} {resource.kind}: strict decoding error: {told}")
+    pruned = prune(obj, schema)
+    _raise_causes(kind, pruned, validate(pruned, schema), f"{about} {resource.kind}")
+    return Admitted(pruned, findings)
+
+
+def check_type(kind: Kind, obj: Object) -> None:
+    """Fill in apiVersion and kind where absent; raise StatusError 400 where they are others."""
+    resource = kind.resource
+    api_version = obj.setdefault("apiVersion", resource.api_version)
+    name = obj.setdefault("kind", resource.kind)
+    if not isinstance(api_version, str) or not isinstance(name, str):
+        raise bad_request("apiVersion and kind must be texts")
+    if name != resource.kind:
+        raise bad_request(
+            f'{name} in version "{api_version.rpartition("/")[2]}" cannot be handled as a '
+            f"{resource.kind}: the object provided is of another kind"
+        )
+    if api_version != resource.api_version:
+        raise bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API "
+            f"version ({resource.api_version})"
+        )
+
+
+def _check_metadata(obj: Object, about: str, kind: str) -> None:
+    if obj.get("metadata") is None:
+        obj["metadata"] = {}
+    if not isinstance(obj["metadata"], dict):
+        raise bad_request(f"{about} {kind}: metadata must be a map")
+
+
+def _raise_causes(kind: Kind, obj: Object, causes: Sequence[Cause], about: str) -> None:
+    if not causes:
+        return
+    wrong = [cause for cause in causes if cause.type == _WRONG_TYPE]
+    if wrong:
+        raise bad_request(f"{about}: {'; '.join(map(str, wrong))}")
+    name = obj["metadata"].get("name")
+    group = kind.resource.group
+    raise invalid(kind.resource.kind, str(name or ""), causes, group=group)

@@ -1,0 +1,193 @@
+"""What the server has, as clients ask before anything else (upstream: endpoints/discovery).
+
+Two shapes of the same: aggregated (one document for all groups; kubectl since 1.26) and the
+older one document per group and version. Both are made once, from the table of kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from controlplane.apiserver.kinds.kind import Kind
+from kubeapi.objects import Object
+from kubeapi.resources import NAMESPACES, PODS, Resource
+
+_VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_UPDATE_VERBS: Final = ("get", "patch", "update")
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """A subresource as discovery shows it; the kind may be of another group."""
+
+    name: str
+    group: str
+    version: str
+    kind: str
+    verbs: Sequence[str]
+
+
+_EXTRA: Final[Mapping[Resource, Sequence[Subresource]]] = {
+    PODS: (
+        Subresource("binding", "", "v1", "Binding", ("create",)),
+        Subresource("eviction", "policy", "v1", "Eviction", ("create",)),
+        Subresource("log", "", "v1", "Pod", ("get",)),
+    ),
+    NAMESPACES: (Subresource("finalize", "", "v1", "Namespace", ("update",)),),
+}
+
+
+def subresources_of(kind: Kind) -> list[Subresource]:
+    """Return the subresources of *kind* by name."""
+    resource = kind.resource
+    found = list(_EXTRA.get(resource, ()))
+    if "status" in kind.subresources:
+        found.append(
+            Subresource("status", resource.group, resource.version, resource.kind, _UPDATE_VERBS)
+        )
+    if "scale" in kind.subresources:
+        found.append(Subresource("scale", "autoscaling", "v1", "Scale", _UPDATE_VERBS))
+    return sorted(found, key=lambda item: item.name)
+
+
+def verbs_of(kind: Kind) -> list[str]:
+    """Return the verbs of *kind*; Services, as upstream, have all of them too."""
+    return list(_VERBS)
+
+
+def by_group(kinds: Iterable[Kind]) -> dict[str, dict[str, list[Kind]]]:
+    """Return group → version → kinds, the core group ("") among them."""
+    groups: dict[str, dict[str, list[Kind]]] = {}
+    for kind in kinds:
+        versions = groups.setdefault(kind.resource.group, {})
+        versions.setdefault(kind.resource.version, []).append(kind)
+    return groups
+
+
+def aggregated(groups: Mapping[str, Mapping[str, Sequence[Kind]]], version: str) -> Object:
+    """Return apidiscovery.k8s.io's APIGroupDiscoveryList in *version*."""
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": f"apidiscovery.k8s.io/{version}",
+        "metadata": {},
+        "items": [
+            {
+                "metadata": {"name": group, "creationTimestamp": None} if group else {},
+                "versions": [
+                    {
+                        "version": served,
+                        "resources": [_aggregated_resource(kind) for kind in _sorted(kinds)],
+                        "freshness": "Current",
+                    }
+                    for served, kinds in versions.items()
+                ],
+            }
+            for group, versions in groups.items()
+        ],
+    }
+
+
+def _sorted(kinds: Sequence[Kind]) -> list[Kind]:
+    return sorted(kinds, key=lambda kind: kind.resource.plural)
+
+
+def _gvk(group: str, version: str, kind: str) -> Object:
+    return {"group": group, "version": version, "kind": kind}
+
+
+def _aggregated_resource(kind: Kind) -> Object:
+    resource = kind.resource
+    shown: Object = {
+        "resource": resource.plural,
+        "responseKind": _gvk(resource.group, resource.version, resource.kind),
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": kind.singular,
+        "verbs": verbs_of(kind),
+    }
+    if kind.short_names:
+        shown["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        shown["categories"] = list(kind.categories)
+    below = [
+        {
+            "subresource": item.name,
+            "responseKind": _gvk(item.group, item.version, item.kind),
+            "verbs": list(item.verbs),
+        }
+        for item in subresources_of(kind)
+    ]
+    return {**shown, "subresources": below} if below else shown
+
+
+def api_versions(address: str, port: int) -> Object:
+    """Return the unaggregated /api."""
+    return {
+        "kind": "APIVersions",
+        "versions": ["v1"],
+        "serverAddressByClientCIDRs": [
+            {"clientCIDR": "0.0.0.0/0", "serverAddress": f"{address}:{port}"}
+        ],
+    }
+
+
+def api_group(group: str, versions: Iterable[str]) -> Object:
+    """Return the unaggregated /apis/GROUP."""
+    served = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
+    return {
+        "kind": "APIGroup",
+        "apiVersion": "v1",
+        "name": group,
+        "versions": served,
+        "preferredVersion": served[0],
+    }
+
+
+def api_group_list(groups: Mapping[str, Iterable[str]]) -> Object:
+    """Return the unaggregated /apis."""
+    shown = [api_group(group, versions) for group, versions in groups.items() if group]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": shown}
+
+
+def api_resource_list(group: str, version: str, kinds: Sequence[Kind]) -> Object:
+    """Return the unaggregated /api/v1 or /apis/GROUP/VERSION."""
+    resources: list[Object] = []
+    for kind in _sorted(kinds):
+        resources.append(_resource(kind))
+        resources += [_subresource(kind, item) for item in subresources_of(kind)]
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{group}/{version}" if group else version,
+        "resources": resources,
+    }
+
+
+def _resource(kind: Kind) -> Object:
+    resource = kind.resource
+    shown: Object = {
+        "name": resource.plural,
+        "singularName": kind.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": verbs_of(kind),
+    }
+    if kind.short_names:
+        shown["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        shown["categories"] = list(kind.categories)
+    return shown
+
+
+def _subresource(kind: Kind, item: Subresource) -> Object:
+    shown: Object = {
+        "name": f"{kind.resource.plural}/{item.name}",
+        "singularName": "",
+        "namespaced": kind.resource.namespaced,
+        "kind": item.kind,
+        "verbs": list(item.verbs),
+    }
+    if (item.group, item.version) != (kind.resource.group, kind.resource.version):
+        shown |= {"group": item.group, "version": item.version}
+    return shown

@@ -1,0 +1,105 @@
+"""Requests that a kubelet answers: container logs (upstream: pods/log over the node's port 10250).
+
+The kubelet's InternalIP is emulated; `transport_map` says where it really listens. Its
+certificate must be of our CA; which name is in it is not checked, as addresses are mapped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from controlplane.apiserver.config import Config, transport_address
+from controlplane.apiserver.exchange import Answer, Stream
+from controlplane.apiserver.request_info import is_true
+from kubeapi.resources import Resource
+from kubeapi.status import StatusError, bad_request, internal
+
+_CONNECT_S: Final = 5.0
+_ERROR_OCTETS_MAX: Final = 64 * 1024
+_TEXT: Final = "text/plain"
+#: Parameters of a log that are handed on: numbers and booleans.
+_NUMBERS: Final = ("tailLines", "sinceSeconds", "limitBytes")
+_SWITCHES: Final = ("follow", "timestamps", "previous")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogTarget:
+    """Which log is meant, and who has it."""
+
+    address: str
+    port: int
+    path: str
+
+
+def log_query(query: Mapping[str, str]) -> dict[str, str]:
+    """Return the log options for the kubelet; raises StatusError 400."""
+    asked = {name: "true" for name in _SWITCHES if is_true(query.get(name))}
+    for name in _NUMBERS:
+        text = query.get(name, "")
+        if not text:
+            continue
+        if not text.isascii() or not text.isdigit():
+            raise bad_request(f"{name}: {text!r} must be a number that is not negative")
+        asked[name] = text
+    return asked
+
+
+class KubeletProxy:
+    """A client of all kubelets."""
+
+    def __init__(self, config: Config) -> None:
+        context = ssl.create_default_context(cafile=config.client_ca)
+        context.check_hostname = False
+        context.load_cert_chain(config.kubelet_certificate, config.kubelet_private_key)
+        self._networks = config.transport_map
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=context, limit=0),
+            timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_connect=_CONNECT_S),
+            auto_decompress=False,
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def log(
+        self, target: LogTarget, query: dict[str, str], resource: Resource, node: str
+    ) -> Answer | Stream:
+        """Fetch a log; raises StatusError when the kubelet refuses or cannot be reached."""
+        host = transport_address(target.address, self._networks)
+        url = f"https://{host}:{target.port}{target.path}"
+        try:
+            response = await self._session.get(url, params=query)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            raise internal(
+                f'Get "https://{target.address}:{target.port}{target.path}": '
+                f"the kubelet of {resource.plural} {node} does not answer: {reason}"
+            ) from None
+        if response.status != 200:
+            raise await _refusal(response)
+        return Stream(chunks=_chunks(response), content_type=_TEXT)
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> StatusError:
+    async with response:
+        text = (await response.content.read(_ERROR_OCTETS_MAX)).decode(errors="replace").strip()
+    if response.status == 404:
+        return StatusError(404, "NotFound", text or "the kubelet has no such log")
+    if response.status == 400:
+        return bad_request(text)
+    return internal(f"the kubelet answered {response.status}: {text}")
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async with response:
+        try:
+            while chunk := await response.content.readany():
+                yield chunk
+        except (aiohttp.ClientError, asyncio.IncompleteReadError):
+            return  # The kubelet went away in the middle: what was read is what there is.

@@ -1,0 +1,76 @@
+"""What an update may change (upstream: rest.BeforeUpdate and the kinds' strategies)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from controlplane.apiserver.kinds.kind import Kind
+from kubeapi.objects import Object, resource_version_of, uid_of
+from kubeapi.status import bad_request, conflict, invalid
+
+#: Metadata that the server alone writes.
+_KEPT: Final = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "generateName",
+)
+STATUS: Final = "status"
+#: Subresources that make their one change themselves; strategies would undo it.
+_OWN_CHANGE: Final = ("binding", "finalize")
+
+
+def check_target(kind: Kind, new: Object, namespace: str, name: str) -> None:
+    """Fill in name and namespace from the URL; raise StatusError 400 when the object disagrees."""
+    metadata = new["metadata"]
+    metadata.setdefault("name", name)
+    if metadata["name"] != name:
+        raise bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL "
+            f"({name})"
+        )
+    if not kind.resource.namespaced:
+        metadata.pop("namespace", None)
+    elif metadata.setdefault("namespace", namespace) != namespace:
+        raise bad_request(
+            f"the namespace of the object ({metadata['namespace']}) does not match the "
+            f"namespace on the URL ({namespace})"
+        )
+
+
+def check_preconditions(kind: Kind, new: Object, old: Object) -> None:
+    """Raise StatusError 409 when *new* was made from another state than *old*."""
+    name = old["metadata"]["name"]
+    asked = resource_version_of(new)
+    if asked and asked != "0" and asked != resource_version_of(old):
+        raise conflict(kind.resource, name)
+    uid = uid_of(new)
+    if uid and uid != uid_of(old):
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {uid_of(old)}"
+        raise conflict(kind.resource, name, why)
+
+
+def merged(kind: Kind, new: Object, old: Object, subresource: str) -> Object:
+    """Return *new* with what a client may not change taken from *old*; checked and defaulted."""
+    metadata, before = new["metadata"], old["metadata"]
+    for key in _KEPT:
+        if key in before:
+            metadata[key] = before[key]
+        else:
+            metadata.pop(key, None)
+    metadata["resourceVersion"] = before["resourceVersion"]
+    if subresource in _OWN_CHANGE:
+        return new
+    kind.default(new)
+    if subresource == STATUS:
+        kind.prepare_status_update(new, old)
+    else:
+        kind.prepare_update(new, old)
+    causes = [*kind.validate(new), *kind.validate_update(new, old)]
+    if causes:
+        resource = kind.resource
+        unique = list(dict.fromkeys(causes))
+        raise invalid(resource.kind, before["name"], unique, group=resource.group)
+    return new

@@ -1,0 +1,168 @@
+"""Objects, lists and watch events as octets, in the form that was negotiated.
+
+Plain objects come from the octets that every StoredObject keeps; lists and watch frames only
+join them. Tables and partial metadata are made for each request.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import yaml
+
+from componentbase.clock import Clock
+from controlplane.apiserver import table
+from controlplane.apiserver.decoding import JSON, MSGPACK, YAML
+from controlplane.apiserver.exchange import Answer
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.negotiation import PARTIAL, PARTIAL_LIST, TABLE, Accepted
+from controlplane.apiserver.registry.pages import Page
+from controlplane.apiserver.stored import StoredObject
+from kubeapi.objects import Object
+
+_encode_json = msgspec.json.Encoder().encode
+_encode_msgpack = msgspec.msgpack.Encoder().encode
+
+
+def encode_as(media_type: str, obj: Object) -> bytes:
+    """Return *obj* in one of the served media types."""
+    if media_type == MSGPACK:
+        return _encode_msgpack(obj)
+    if media_type == YAML:
+        return yaml.dump(obj, Dumper=yaml.CSafeDumper, sort_keys=False).encode()
+    return _encode_json(obj)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The negotiated form of one request about one kind."""
+
+    kind: Kind
+    accepted: Accepted
+    include: str = ""  # of a Table's rows
+    wall: Clock  # for ages in Tables
+
+    def object(
+        self, stored: StoredObject, *, status: int = 200, warnings: Sequence[str] = ()
+    ) -> Answer:
+        """Return one object."""
+        return Answer(
+            status=status,
+            body=self._encode(stored),
+            content_type=self.accepted.content_type,
+            warnings=warnings,
+        )
+
+    def _encode(self, stored: StoredObject, *, first: bool = True) -> bytes:
+        media_type = self.accepted.media_type
+        match self.accepted.transformation:
+            case "" if media_type == JSON:
+                return stored.json
+            case "" if media_type == MSGPACK:
+                return stored.msgpack
+            case "":
+                return encode_as(media_type, stored.object)
+            case str(wanted) if wanted == TABLE:
+                metadata = {"resourceVersion": str(stored.revision)}
+                return encode_as(media_type, self._table([stored], metadata, first))
+        partial = table.partial_metadata(stored.object, self.accepted.version)
+        return encode_as(media_type, partial)
+
+    def _table(self, items: Iterable[StoredObject], metadata: Object, first: bool) -> Object:
+        return table.table(
+            self.kind,
+            items,
+            metadata,
+            include=self.include,
+            version=self.accepted.version,
+            with_columns=first,
+            now=self.wall(),
+        )
+
+    def list(self, page: Page) -> Answer:
+        """Return a list."""
+        metadata: Object = {"resourceVersion": str(page.revision)}
+        if page.continue_:
+            metadata["continue"] = page.continue_
+        if page.remaining is not None:
+            metadata["remainingItemCount"] = page.remaining
+        return Answer(
+            body=self._encode_list(page, metadata), content_type=self.accepted.content_type
+        )
+
+    def _encode_list(self, page: Page, metadata: Object) -> bytes:
+        media_type = self.accepted.media_type
+        if self.accepted.transformation == TABLE:
+            return encode_as(media_type, self._table(page.items, metadata, True))
+        if self.accepted.transformation in (PARTIAL, PARTIAL_LIST):
+            version = self.accepted.version
+            head = _list_head(PARTIAL_LIST, f"meta.k8s.io/{version}", metadata)
+            items = [table.partial_metadata(item.object, version) for item in page.items]
+            return encode_as(media_type, {**head, "items": items})
+        resource = self.kind.resource
+        head = _list_head(resource.list_kind, resource.api_version, metadata)
+        if media_type == JSON:
+            return _join_json(head, [item.json for item in page.items])
+        if media_type == MSGPACK:
+            return _join_msgpack(head, [item.msgpack for item in page.items])
+        return encode_as(media_type, {**head, "items": [item.object for item in page.items]})
+
+    def frame(self, type: str, stored: StoredObject, *, first: bool) -> bytes:
+        """Return one event of a watch; the *first* of a Table watch brings the columns."""
+        return self._frame(type, self._encode(stored, first=first))
+
+    def frame_object(self, type: str, obj: Object) -> bytes:
+        """Return an event about something that is not stored: a bookmark, an error."""
+        return self._frame(type, encode_as(self.accepted.media_type, obj))
+
+    def _frame(self, type: str, body: bytes) -> bytes:
+        if self.accepted.media_type == MSGPACK:
+            return _FRAME_HEAD[type] + body
+        return b'{"type":"%s","object":%s}\n' % (type.encode(), body)
+
+    def bookmark(self, revision: int, *, initial_events_end: bool = False) -> bytes:
+        """Return a BOOKMARK event."""
+        metadata: Object = {"resourceVersion": str(revision)}
+        if initial_events_end:
+            metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+        resource = self.kind.resource
+        obj: Object = {
+            "kind": resource.kind,
+            "apiVersion": resource.api_version,
+            "metadata": metadata,
+        }
+        if self.accepted.transformation == TABLE:
+            # A table without rows could not carry the annotation: one row does.
+            row = {"cells": [], "object": table.partial_metadata(obj)}
+            obj = {**self._table([], {"resourceVersion": str(revision)}, False), "rows": [row]}
+        elif self.accepted.transformation:
+            obj = table.partial_metadata(obj, self.accepted.version)
+        return self.frame_object("BOOKMARK", obj)
+
+
+def _list_head(kind: str, api_version: str, metadata: Object) -> Object:
+    return {"kind": kind, "apiVersion": api_version, "metadata": metadata}
+
+
+def _join_json(head: Object, items: Sequence[bytes]) -> bytes:
+    return b'%s,"items":[%s]}' % (_encode_json(head)[:-1], b",".join(items))
+
+
+def _join_msgpack(head: Object, items: Sequence[bytes]) -> bytes:
+    # A map of n < 16 keys is one octet 0x80 + n; the array's head is 0xdd and 32 bits of length.
+    opened = bytes([0x80 + len(head) + 1]) + _encode_msgpack(head)[1:]
+    return b"".join(
+        (opened, _encode_msgpack("items"), struct.pack(">BI", 0xDD, len(items)), *items)
+    )
+
+
+def _frame_head(type: str) -> bytes:
+    return b"\x82" + b"".join(map(_encode_msgpack, ("type", type, "object")))
+
+
+_FRAME_HEAD = {
+    type: _frame_head(type) for type in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
+}

@@ -1,0 +1,97 @@
+"""What a request asks for, read from its method and path (upstream: request.RequestInfo).
+
+The path is split by hand: a few comparisons instead of a table of hundreds of routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, unquote
+
+Query = Mapping[str, str]
+
+_QUERY_FIELDS_MAX: Final = 100
+_VERBS: Final[Mapping[str, str]] = {
+    "GET": "get",
+    "HEAD": "get",
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
+#: On a collection these verbs have names of their own.
+_COLLECTION_VERBS: Final[Mapping[str, str]] = {"get": "list", "delete": "deletecollection"}
+#: Subresources of a namespace; anything else behind a namespace's name is a resource in it.
+_NAMESPACE_SUBRESOURCES: Final = ("status", "finalize")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestInfo:
+    """A request as authorization and dispatch see it."""
+
+    verb: str
+    path: str
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""  # Empty: no resource is asked for (discovery, health, …).
+    name: str = ""
+    subresource: str = ""
+    rest: tuple[str, ...] = ()  # What follows the subresource: nothing serves it.
+
+
+def parse_query(text: str) -> Query:
+    """Return the query's fields, the first of each name; raises ValueError when there are many."""
+    if not text:
+        return {}
+    fields: dict[str, str] = {}
+    for name, value in parse_qsl(
+        text, keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX, errors="strict"
+    ):
+        fields.setdefault(name, value)
+    return fields
+
+
+def is_true(text: str | None) -> bool:
+    """Read a boolean query parameter as upstream does: present and not false or 0."""
+    return text is not None and text.lower() not in ("false", "0")
+
+
+def parse_request_info(method: str, path: str, query: Query) -> RequestInfo:
+    """Read method, path (still quoted) and query; raises ValueError for bad quoting."""
+    verb = _VERBS.get(method, method.lower())
+    parts = [unquote(part, errors="strict") for part in path.strip("/").split("/")]
+    if any("/" in part or "\0" in part for part in parts):
+        raise ValueError("a part of the path holds a slash")
+    head = 2 if parts[0] == "api" else 3
+    if parts[0] not in ("api", "apis") or len(parts) <= head:
+        return RequestInfo(verb=verb, path=path)
+    group = parts[1] if head == 3 else ""
+    return _resource_info(verb, path, group, parts[head - 1 :], query)
+
+
+def _resource_info(verb: str, path: str, group: str, parts: list[str], query: Query) -> RequestInfo:
+    version, *rest = parts
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 1:
+        namespace = rest[1]
+        if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
+            rest = rest[2:]
+    resource, name, subresource, *more = [*rest, "", ""][: max(3, len(rest))]
+    if not name:
+        verb = _COLLECTION_VERBS.get(verb, verb)
+    if verb in ("get", "list") and is_true(query.get("watch")):
+        verb = "watch"
+    return RequestInfo(
+        verb=verb,
+        path=path,
+        group=group,
+        version=version,
+        namespace=namespace,
+        resource=resource,
+        name=name,
+        subresource=subresource,
+        rest=tuple(more),
+    )

@@ -1,0 +1,177 @@
+"""Paths without resources: version, discovery, OpenAPI, health, metrics."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from controlplane.apiserver import discovery
+from controlplane.apiserver.decoding import JSON
+from controlplane.apiserver.exchange import Answer, Request
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.metrics import Metrics
+from controlplane.apiserver.negotiation import accepts_aggregated
+from kubeapi.objects import Object
+from kubeapi.schema import openapi_v3_document, openapi_v3_paths
+from kubeapi.status import StatusError, no_such_path, not_acceptable
+
+RELEASE: Final = "v1.32.0"
+_TEXT: Final = "text/plain; charset=utf-8"
+_HEALTH: Final = ("healthz", "livez", "readyz")
+_OPENAPI_V2: Final = "this server has OpenAPI v3 only; ask for /openapi/v3"
+
+
+def version_info() -> Object:
+    """Return /version."""
+    major, minor, _ = RELEASE.removeprefix("v").split(".")
+    return {
+        "major": major,
+        "minor": minor,
+        "gitVersion": f"{RELEASE}+podwire",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": f"Python {platform.python_version()}",
+        "compiler": platform.python_implementation(),
+        "platform": f"linux/{platform.machine()}",
+    }
+
+
+class DiscoveryRoutes:
+    """Answers what is no resource."""
+
+    def __init__(
+        self,
+        kinds: Iterable[Kind],
+        metrics: Metrics,
+        *,
+        address: str,
+        port: int,
+        is_ready: Callable[[], bool],
+    ) -> None:
+        self._groups = discovery.by_group(kinds)
+        self._resources = [
+            kind.resource
+            for versions in self._groups.values()
+            for served in versions.values()
+            for kind in served
+        ]
+        self._metrics, self._is_ready = metrics, is_ready
+        self._address, self._port = address, port
+        self._made: dict[str, bytes] = {}
+
+    async def serve(self, request: Request) -> Answer:
+        """Answer by path; raises StatusError."""
+        if request.info.verb != "get":
+            raise StatusError(405, "MethodNotAllowed", "the server does not allow this method here")
+        parts = request.info.path.strip("/").split("/")
+        match parts:
+            case [("healthz" | "livez" | "readyz"), *_]:
+                return self._health()
+            case ["version"]:
+                return self._document("version", version_info, request)
+            case ["metrics"]:
+                text, content_type = self._metrics.text()
+                return Answer(body=text, content_type=content_type)
+            case ["api" | "apis", *_]:
+                return self._discover(parts, request)
+            case ["openapi", "v2"]:
+                raise not_acceptable(_OPENAPI_V2)
+            case ["openapi", "v3", *rest]:
+                return self._openapi(rest, request)
+            case [""]:
+                return self._document("paths", self._paths, request)
+        raise no_such_path()
+
+    def _health(self) -> Answer:
+        if self._is_ready():
+            return Answer(body=b"ok", content_type=_TEXT)
+        return Answer(status=500, body=b"the store is not followed", content_type=_TEXT)
+
+    def _paths(self) -> Object:
+        paths = ["/api", "/api/v1", "/apis", "/metrics", "/openapi/v3", "/version"]
+        for group, versions in self._groups.items():
+            if group:
+                paths += [f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)]
+        return {"paths": sorted([*paths, *(f"/{name}" for name in _HEALTH)])}
+
+    def _document(
+        self, name: str, make: Callable[[], Object], request: Request, content_type: str = JSON
+    ) -> Answer:
+        """Return a document that never changes, made once; 304 to who has it already."""
+        body = self._made.get(name)
+        if body is None:
+            body = self._made[name] = msgspec.json.encode(make())
+        tag = f'"{hashlib.sha256(body).hexdigest()[:32].upper()}"'
+        headers = {"ETag": tag, "Vary": "Accept"}
+        if request.if_none_match == tag:
+            return Answer(status=304, body=b"", content_type=content_type, headers=headers)
+        return Answer(body=body, content_type=content_type, headers=headers)
+
+    def _discover(self, parts: list[str], request: Request) -> Answer:
+        match parts:
+            case ["api" | "apis" as root]:
+                return self._discover_root(root, request)
+            case ["api", version]:
+                group = ""
+            case ["apis", group] if group in self._groups:
+                versions = list(self._groups[group])
+                return self._document(
+                    f"group {group}", lambda: discovery.api_group(group, versions), request
+                )
+            case ["apis", group, version]:
+                pass
+            case _:
+                raise no_such_path()
+        kinds = self._groups.get(group, {}).get(version)
+        if kinds is None:
+            raise no_such_path()
+        return self._document(
+            f"resources {group}/{version}",
+            lambda: discovery.api_resource_list(group, version, kinds),
+            request,
+        )
+
+    def _discover_root(self, root: str, request: Request) -> Answer:
+        content_type = accepts_aggregated(request.accept)
+        core = root == "api"
+        if content_type:
+            version = "v2beta1" if "v=v2beta1" in content_type else "v2"
+            shown = {g: v for g, v in self._groups.items() if (g == "") is core}
+            return self._document(
+                f"aggregated {root} {version}",
+                lambda: discovery.aggregated(shown, version),
+                request,
+                content_type,
+            )
+        if core:
+            return self._document(
+                root, lambda: discovery.api_versions(self._address, self._port), request
+            )
+        versions = {group: list(served) for group, served in self._groups.items()}
+        return self._document(root, lambda: discovery.api_group_list(versions), request)
+
+    def _openapi(self, parts: list[str], request: Request) -> Answer:
+        match parts:
+            case []:
+                return self._document("openapi", lambda: openapi_v3_paths(self._resources), request)
+            case ["api", version]:
+                group = ""
+            case ["apis", group, version]:
+                pass
+            case _:
+                raise no_such_path()
+        if version not in self._groups.get(group, {}):
+            raise no_such_path()
+        return self._document(
+            f"openapi {group}/{version}", lambda: self._openapi_document(group, version), request
+        )
+
+    def _openapi_document(self, group: str, version: str) -> Object:
+        document = openapi_v3_document(group, version, self._resources)
+        assert document is not None
+        return document

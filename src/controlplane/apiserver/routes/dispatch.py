@@ -1,0 +1,109 @@
+"""Who answers: by resource, verb and subresource, or by path where no resource is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from controlplane.apiserver.authz import Decision, authorize, denial
+from controlplane.apiserver.exchange import Answer, Request, Stream
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.routes.discovery import DiscoveryRoutes
+from controlplane.apiserver.routes.pods import PodRoutes
+from controlplane.apiserver.routes.resources import ResourceRoutes
+from controlplane.apiserver.routes.subresources import SubresourceRoutes
+from kubeapi.resources import NAMESPACES, PODS
+from kubeapi.status import StatusError, forbidden, method_not_allowed, no_such_path
+
+#: What may be done to all namespaces at once.
+_ACROSS_NAMESPACES: Final = ("list", "watch")
+
+
+class Dispatcher:
+    """All routes of the server."""
+
+    def __init__(
+        self,
+        kinds: Iterable[Kind],
+        resources: ResourceRoutes,
+        pods: PodRoutes,
+        discovery: DiscoveryRoutes,
+    ) -> None:
+        self._kinds = {
+            (kind.resource.group, kind.resource.version, kind.resource.plural): kind
+            for kind in kinds
+        }
+        self._resources, self._pods, self._discovery = resources, pods, discovery
+        self._subresources = SubresourceRoutes(resources)
+
+    def authorize(self, request: Request) -> None:
+        """Raise StatusError 403 when the user may not do this."""
+        decision = authorize(request.user, request.info)
+        if decision.allowed and self._is_bound(decision, request):
+            return
+        info = request.info
+        kind = self._kinds.get((info.group, info.version, info.resource))
+        why = denial(request.user, info)
+        if kind is None:
+            raise StatusError(403, "Forbidden", f"forbidden: {why}")
+        raise forbidden(kind.resource, info.name, why)
+
+    def _is_bound(self, decision: Decision, request: Request) -> bool:
+        info = request.info
+        kind = self._kinds.get((info.group, info.version, info.resource))
+        if not decision.bound_to or kind is None:
+            return True
+        pod = self._resources.registry.get(kind, info.namespace, info.name).object
+        return (pod.get("spec") or {}).get("nodeName") == decision.bound_to
+
+    async def serve(self, request: Request) -> Answer | Stream:
+        """Answer an authorized request; raises StatusError."""
+        info = request.info
+        if not info.resource:
+            return await self._discovery.serve(request)
+        kind = self._kinds.get((info.group, info.version, info.resource))
+        if kind is None or info.rest:
+            raise no_such_path()
+        self._check_scope(kind, request)
+        if info.subresource:
+            return await self._serve_subresource(kind, request)
+        resources = self._resources
+        match info.verb:
+            case "get":
+                return await resources.get(kind, request)
+            case "list":
+                return await resources.list(kind, request)
+            case "watch":
+                return await resources.watch(kind, request)
+            case "create" if not info.name:
+                return await resources.create(kind, request)
+            case "update" if info.name:
+                return await resources.update(kind, request)
+            case "patch" if info.name:
+                return await resources.patch(kind, request)
+            case "delete":
+                return await resources.delete(kind, request)
+            case "deletecollection":
+                return await resources.delete_collection(kind, request)
+        raise method_not_allowed(kind.resource, info.verb)
+
+    def _check_scope(self, kind: Kind, request: Request) -> None:
+        info, namespaced = request.info, kind.resource.namespaced
+        if not namespaced and info.namespace and kind.resource != NAMESPACES:
+            raise no_such_path()
+        if namespaced and not info.namespace and info.name:
+            raise no_such_path()
+        if namespaced and not info.namespace and info.verb not in _ACROSS_NAMESPACES:
+            raise method_not_allowed(kind.resource, info.verb)
+
+    async def _serve_subresource(self, kind: Kind, request: Request) -> Answer | Stream:
+        match kind.resource, request.info.subresource:
+            case resource, "binding" if resource == PODS:
+                return await self._pods.binding(kind, request)
+            case resource, "eviction" if resource == PODS:
+                return await self._pods.eviction(kind, request)
+            case resource, "log" if resource == PODS:
+                return await self._pods.log(kind, request)
+            case resource, "finalize" if resource == NAMESPACES:
+                return await self._subresources.finalize(kind, request)
+        return await self._subresources.serve(kind, request)

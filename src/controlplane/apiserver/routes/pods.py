@@ -1,0 +1,123 @@
+"""Subresources of pods: binding, log, eviction."""
+
+from __future__ import annotations
+
+from componentbase.clock import Clock, rfc3339
+from controlplane.apiserver.decoding import decode_object
+from controlplane.apiserver.exchange import Answer, Request, Stream, answer_object, success
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.kubelet_proxy import KubeletProxy, LogTarget, log_query
+from controlplane.apiserver.registry.options import delete_options, write_options
+from controlplane.apiserver.registry.registry import Registry
+from kubeapi.objects import Object, is_being_deleted, name_of, set_condition
+from kubeapi.resources import NODES
+from kubeapi.status import bad_request, conflict, method_not_allowed
+
+_KUBELET_PORT = 10250
+
+
+def bind(pod: Object, binding: Object, kind: Kind, now: float) -> Object:
+    """Return *pod* assigned to the binding's node; raises StatusError 400, 409."""
+    target = binding.get("target")
+    node = target.get("name") if isinstance(target, dict) else None
+    if not isinstance(node, str) or not node:
+        raise bad_request("Binding: target.name is required: the name of a node")
+    name = name_of(pod)
+    if is_being_deleted(pod):
+        why = f"pod {name} is being deleted, cannot be assigned to a host"
+        raise conflict(kind.resource, name, why)
+    bound = (pod.get("spec") or {}).get("nodeName")
+    if bound:
+        why = f'pod {name} is already assigned to node "{bound}"'
+        raise conflict(kind.resource, name, why)
+    metadata = binding.get("metadata")
+    wanted = metadata.get("uid") if isinstance(metadata, dict) else None
+    if wanted and wanted != pod["metadata"]["uid"]:
+        raise conflict(kind.resource, name, f"Precondition failed: UID in precondition: {wanted}")
+    pod["spec"] = {**(pod.get("spec") or {}), "nodeName": node}
+    status = pod.setdefault("status", {})
+    conditions = status.setdefault("conditions", [])
+    set_condition(conditions, {"type": "PodScheduled", "status": "True"}, rfc3339(now))
+    return pod
+
+
+def log_container(pod: Object, wanted: str) -> str:
+    """Return the container whose log is meant; raises StatusError 400."""
+    spec, name = pod.get("spec") or {}, name_of(pod)
+    containers: list[str] = [item["name"] for item in spec.get("containers") or ()]
+    every: list[str] = [*(item["name"] for item in spec.get("initContainers") or ()), *containers]
+    if wanted:
+        if wanted not in every:
+            raise bad_request(f"container {wanted} is not valid for pod {name}")
+        return wanted
+    if len(every) != 1:
+        offered = " ".join(containers)
+        raise bad_request(
+            f"a container name must be specified for pod {name}, choose one of: [{offered}]"
+        )
+    return every[0]
+
+
+def kubelet_address(node: Object) -> tuple[str, int]:
+    """Return the (emulated) address and port of a node's kubelet; raises StatusError."""
+    status = node.get("status") or {}
+    endpoints = (status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}
+    for address in status.get("addresses") or ():
+        if address.get("type") == "InternalIP":
+            return address["address"], endpoints.get("Port") or _KUBELET_PORT
+    raise bad_request(f"node {name_of(node)} has no InternalIP")
+
+
+class PodRoutes:
+    """Answers what only pods have."""
+
+    def __init__(
+        self, registry: Registry, kubelets: KubeletProxy, node_kind: Kind, *, wall: Clock
+    ) -> None:
+        self._registry, self._kubelets, self._node_kind = registry, kubelets, node_kind
+        self._wall = wall
+
+    async def binding(self, kind: Kind, request: Request) -> Answer:
+        if request.info.verb != "create":
+            raise method_not_allowed(kind.resource, request.info.verb)
+        binding = decode_object(request.body, request.content_type)
+        info, options = request.info, write_options(request.query)
+        await self._registry.update(
+            kind,
+            info.namespace,
+            info.name,
+            lambda pod: bind(pod, binding, kind, self._wall()),
+            options,
+            subresource="binding",
+        )
+        return answer_object(success({}, 201), request.accepted, status=201)
+
+    async def eviction(self, kind: Kind, request: Request) -> Answer:
+        """Delete the pod as asked. Upstream also asks PodDisruptionBudgets: there are none."""
+        if request.info.verb != "create":
+            raise method_not_allowed(kind.resource, request.info.verb)
+        body = decode_object(request.body, request.content_type)
+        asked = body.get("deleteOptions") or {}
+        if not isinstance(asked, dict):
+            raise bad_request("Eviction: deleteOptions must be a map")
+        options = delete_options(request.query, asked)
+        await self._registry.delete(kind, request.info.namespace, request.info.name, options)
+        return answer_object(success({}, 201), request.accepted, status=201)
+
+    async def log(self, kind: Kind, request: Request) -> Answer | Stream:
+        info = request.info
+        if info.verb != "get":
+            raise method_not_allowed(kind.resource, info.verb)
+        pod = self._registry.get(kind, info.namespace, info.name).object
+        container = log_container(pod, request.query.get("container", ""))
+        node_name = (pod.get("spec") or {}).get("nodeName")
+        if not node_name:
+            raise bad_request(f"pod {info.name} does not have a host assigned")
+        node = self._registry.get(self._node_kind, "", node_name).object
+        address, port = kubelet_address(node)
+        target = LogTarget(
+            address=address,
+            port=port,
+            path=f"/containerLogs/{info.namespace}/{info.name}/{container}",
+        )
+        return await self._kubelets.log(target, log_query(request.query), NODES, node_name)

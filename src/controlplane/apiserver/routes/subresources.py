@@ -1,0 +1,133 @@
+"""Subresources that several kinds have, and the namespaces' finalize."""
+
+from __future__ import annotations
+
+from controlplane.apiserver.decoding import check_type, decode_object
+from controlplane.apiserver.exchange import Answer, Request, answer_object
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.registry import patching
+from controlplane.apiserver.registry.options import write_options
+from controlplane.apiserver.routes.resources import ResourceRoutes
+from controlplane.apiserver.stored import StoredObject
+from kubeapi import field
+from kubeapi.objects import Object
+from kubeapi.schema import schema_for, validate
+from kubeapi.status import bad_request, invalid, method_not_allowed, no_such_path
+
+_SCALE_VERSION = "autoscaling/v1"
+_KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def scale_of(kind: Kind, stored: StoredObject) -> Object:
+    """Return the autoscaling/v1 Scale of a workload."""
+    obj = stored.object
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    selector = kind.scale_selector(obj) if kind.scale_selector is not None else ""
+    return {
+        "kind": "Scale",
+        "apiVersion": _SCALE_VERSION,
+        "metadata": {key: obj["metadata"][key] for key in _KEPT if key in obj["metadata"]},
+        "spec": {"replicas": spec.get("replicas", 0)},
+        "status": {"replicas": status.get("replicas", 0), "selector": selector},
+    }
+
+
+def _replicas(scale: Object) -> int:
+    schema = schema_for(_SCALE_VERSION, "Scale")
+    causes = [] if schema is None else validate(scale, schema)
+    if causes:
+        raise bad_request("; ".join(map(str, causes)))
+    replicas: int = (scale.get("spec") or {}).get("replicas") or 0
+    if replicas < 0:
+        cause = field.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        name = str((scale.get("metadata") or {}).get("name") or "")
+        raise invalid("Scale", name, [cause], group="autoscaling")
+    return replicas
+
+
+class SubresourceRoutes:
+    """Answers status, scale and finalize."""
+
+    def __init__(self, resources: ResourceRoutes) -> None:
+        self._resources = resources
+        self._registry = resources.registry
+
+    async def status(self, kind: Kind, request: Request) -> Answer:
+        match request.info.verb:
+            case "get":
+                return await self._resources.get(kind, request)
+            case "update":
+                return await self._resources.update(kind, request, "status")
+            case "patch":
+                return await self._resources.patch(kind, request, "status")
+        raise method_not_allowed(kind.resource, request.info.verb)
+
+    async def scale(self, kind: Kind, request: Request) -> Answer:
+        info = request.info
+        if info.verb == "get":
+            stored = self._registry.get(kind, info.namespace, info.name)
+        elif info.verb == "update":
+            scale = decode_object(request.body, request.content_type)
+            stored = await self._rescale(kind, request, lambda _old: scale)
+        elif info.verb == "patch":
+            schema = schema_for(_SCALE_VERSION, "Scale")
+            assert schema is not None
+            patch = patching.patcher_for(schema, request.body, request.content_type)
+            stored = await self._rescale(kind, request, patch)
+        else:
+            raise method_not_allowed(kind.resource, info.verb)
+        return answer_object(scale_of(kind, stored), request.accepted)
+
+    async def _rescale(
+        self, kind: Kind, request: Request, make_scale: patching.Patcher
+    ) -> StoredObject:
+        def change(old: Object) -> Object:
+            seen = StoredObject(kind, "", b"", 0, old)
+            scale = make_scale(scale_of(kind, seen))
+            replicas = _replicas(scale)
+            asked = (scale.get("metadata") or {}).get("resourceVersion")
+            old["spec"] = {**(old.get("spec") or {}), "replicas": replicas}
+            if asked:
+                old["metadata"]["resourceVersion"] = asked
+            return old
+
+        info, options = request.info, write_options(request.query)
+        return await self._registry.update(kind, info.namespace, info.name, change, options)
+
+    async def finalize(self, kind: Kind, request: Request) -> Answer:
+        """Answer namespaces/finalize: the only way to change spec.finalizers."""
+        if request.info.verb != "update":
+            raise method_not_allowed(kind.resource, request.info.verb)
+        wanted = decode_object(request.body, request.content_type)
+        check_type(kind, wanted)
+        spec, metadata = wanted.get("spec") or {}, wanted.get("metadata") or {}
+        if not isinstance(spec, dict) or not isinstance(metadata, dict):
+            raise bad_request("Namespace: metadata and spec must be maps")
+        finalizers = spec.get("finalizers") or []
+        if not isinstance(finalizers, list) or not all(isinstance(f, str) for f in finalizers):
+            raise bad_request("Namespace: spec.finalizers must be a list of texts")
+
+        def change(old: Object) -> Object:
+            old["spec"] = {**(old.get("spec") or {}), "finalizers": finalizers}
+            if metadata.get("resourceVersion"):
+                old["metadata"]["resourceVersion"] = metadata["resourceVersion"]
+            return old
+
+        stored = await self._registry.update(
+            kind,
+            "",
+            request.info.name,
+            change,
+            write_options(request.query),
+            subresource="finalize",
+        )
+        return self._resources.form(kind, request).object(stored)
+
+    async def serve(self, kind: Kind, request: Request) -> Answer:
+        """Answer the generic subresources that *kind* has."""
+        match request.info.subresource:
+            case "status" if "status" in kind.subresources:
+                return await self.status(kind, request)
+            case "scale" if "scale" in kind.subresources:
+                return await self.scale(kind, request)
+        raise no_such_path()

@@ -1,0 +1,275 @@
+"""The HTTP shell: octets in, octets out, over TLS (aiohttp's low-level server).
+
+It reads a request as far as its head, learns who asks, and only then reads the body, which is
+bounded. Whatever goes wrong leaves as a Status; a fault of our own leaves as 500 and a log entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import zlib
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from componentbase.clock import Clock
+from controlplane.apiserver.authn import User, user_of
+from controlplane.apiserver.authz import is_public
+from controlplane.apiserver.config import Config
+from controlplane.apiserver.decoding import YAML
+from controlplane.apiserver.exchange import Answer, Request, Stream, answer_error
+from controlplane.apiserver.metrics import Metrics
+from controlplane.apiserver.negotiation import Accepted, negotiate
+from controlplane.apiserver.request_info import (
+    RequestInfo,
+    parse_query,
+    parse_request_info,
+)
+from controlplane.apiserver.routes.dispatch import Dispatcher
+from controlplane.storage.interface import StorageError
+from kubeapi.status import (
+    StatusError,
+    bad_request,
+    internal,
+    not_acceptable,
+    too_large,
+    unauthorized,
+)
+
+log = logging.getLogger(__name__)
+
+BODY_MAX: Final = 3 * 1024 * 1024
+#: Answers above this are compressed for who accepts that (upstream: 128 KiB).
+_GZIP_ABOVE: Final = 128 * 1024
+_GZIP_LEVEL: Final = 1
+_WITH_BODY: Final = ("POST", "PUT", "PATCH", "DELETE")
+_JSON: Final = Accepted()
+#: Disabled: a line per request costs more than the request.
+_ACCESS_LOG: Final = logging.getLogger("aiohttp.access")
+_ACCESS_LOG.disabled = True
+_PUBLIC_USER: Final = User("system:anonymous", ("system:unauthenticated",))
+
+
+class _Handler(RequestHandler):
+    """aiohttp's connection handler, with Status objects for what never reaches our routes."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer malformed HTTP (400), and faults of ours (500)."""
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            error = StatusError(status, "BadRequest", message or "the request is malformed")
+        else:
+            log.error("%s %s failed", request.method, request.raw_path, exc_info=exc)
+            error = internal("the server has a fault; its log says more")
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer had begun")
+        response = _response(answer_error(error, _JSON))
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Handler(self, loop=asyncio.get_running_loop(), access_log=_ACCESS_LOG)
+
+
+class ApiServer:
+    """Listens, and carries requests to the dispatcher."""
+
+    def __init__(self, dispatcher: Dispatcher, metrics: Metrics, *, monotonic: Clock) -> None:
+        self._dispatcher, self._metrics, self._monotonic = dispatcher, metrics, monotonic
+        self._server: asyncio.Server | None = None
+        self._http: _Server | None = None
+
+    async def start(self, config: Config) -> None:
+        """Listen; raises OSError with a clear text when the address is taken."""
+        self._http = _Server(self._handle, handler_cancellation=True)
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                self._http,
+                config.bind,
+                config.port,
+                ssl=tls_context(config),
+                reuse_address=True,
+                backlog=1024,
+            )
+        except OSError as error:
+            where = f"{config.bind}:{config.port}"
+            raise OSError(f"cannot listen on {where}: {error.strerror or error}") from None
+
+    @property
+    def port(self) -> int:
+        """Return the port that is listened on."""
+        assert self._server is not None
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def close(self) -> None:
+        """Stop listening and end what is open."""
+        if self._server is not None:
+            self._server.close()
+        if self._http is not None:
+            await self._http.shutdown(1.0)
+
+    async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
+        began = self._monotonic()
+        info = RequestInfo(verb=http.method.lower(), path=http.raw_path)
+        accepted = _JSON
+        try:
+            info, request = self._read_head(http)
+            accepted = request.accepted
+            if http.method in _WITH_BODY:
+                request = _with_body(request, await _read_body(http))
+            answer = await self._dispatcher.serve(request)
+        except StatusError as error:
+            answer = answer_error(error, accepted)
+        except StorageError as error:
+            log.error("%s %s: %s", http.method, http.raw_path, error)
+            answer = answer_error(internal(str(error)), accepted)
+        if isinstance(answer, Stream):
+            self._metrics.answered(info, HTTPStatus.OK, None)
+            return await _send_stream(http, answer)
+        self._metrics.answered(info, answer.status, self._monotonic() - began)
+        return await _finish(http, answer)
+
+    def _read_head(self, http: web.BaseRequest) -> tuple[RequestInfo, Request]:
+        """Learn what is asked and by whom; raises StatusError."""
+        path, _, query_text = http.raw_path.partition("?")
+        try:
+            query = parse_query(query_text)
+            info = parse_request_info(http.method, path, query)
+        except ValueError as error:
+            raise bad_request(f"the URL is malformed: {error}") from None
+        user = _user(http)
+        if user is None:
+            if not is_public(path):
+                raise unauthorized()
+            user = _PUBLIC_USER
+        accept = http.headers.get("Accept", "")
+        accepted = negotiate(accept)
+        request = Request(
+            info=info,
+            query=query,
+            user=user,
+            accepted=accepted or _JSON,
+            accept=accept,
+            content_type=http.headers.get("Content-Type", ""),
+            if_none_match=http.headers.get("If-None-Match", ""),
+        )
+        if user is not _PUBLIC_USER:
+            self._dispatcher.authorize(request)
+        if accepted is None and info.resource and info.subresource != "log":
+            raise not_acceptable(
+                "only the following media types are accepted: application/json, "
+                f"{YAML}, application/vnd.podwire.msgpack"
+            )
+        return info, request
+
+
+def _user(http: web.BaseRequest) -> User | None:
+    transport = http.transport
+    return None if transport is None else user_of(transport.get_extra_info("peercert"))
+
+
+def _with_body(request: Request, body: bytes) -> Request:
+    return Request(
+        info=request.info,
+        query=request.query,
+        user=request.user,
+        accepted=request.accepted,
+        accept=request.accept,
+        content_type=request.content_type,
+        body=body,
+    )
+
+
+async def _read_body(http: web.BaseRequest) -> bytes:
+    """Return the body; raises StatusError 413 before more than the bound is held."""
+    refusal = f"Request entity too large: limit is {BODY_MAX}"
+    if (http.content_length or 0) > BODY_MAX:
+        raise too_large(refusal)
+    pieces, size = [], 0
+    while piece := await http.content.readany():
+        pieces.append(piece)
+        size += len(piece)
+        if size > BODY_MAX:
+            raise too_large(refusal)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _headers(answer: Answer) -> dict[str, str]:
+    return {
+        "Content-Type": answer.content_type,
+        "Cache-Control": "no-cache, private",
+        **answer.headers,
+    }
+
+
+def _response(answer: Answer) -> web.Response:
+    response = web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
+    for warning in answer.warnings:
+        quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
+        quoted = "".join(c if c.isprintable() else " " for c in quoted)
+        response.headers.add("Warning", f'299 - "{quoted}"')
+    return response
+
+
+async def _finish(http: web.BaseRequest, answer: Answer) -> web.Response:
+    response = _response(answer)
+    if len(answer.body) > _GZIP_ABOVE and _accepts_gzip(http.headers):
+        # In a thread: ten megabytes take a tenth of a second, and zlib lets others run.
+        loop = asyncio.get_running_loop()
+        response.body = await loop.run_in_executor(None, _gzip, answer.body)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept, Accept-Encoding"
+    return response
+
+
+def _accepts_gzip(headers: Mapping[str, str]) -> bool:
+    return "gzip" in headers.get("Accept-Encoding", "")
+
+
+def _gzip(body: bytes) -> bytes:
+    compressor = zlib.compressobj(_GZIP_LEVEL, wbits=31)
+    return compressor.compress(body) + compressor.flush()
+
+
+async def _send_stream(http: web.BaseRequest, stream: Stream) -> web.StreamResponse:
+    response = web.StreamResponse(
+        headers={"Content-Type": stream.content_type, "Cache-Control": "no-cache, private"}
+    )
+    try:
+        await response.prepare(http)
+        async for chunk in stream.chunks:
+            await response.write(chunk)
+        await response.write_eof()
+    except ConnectionError:
+        pass  # The client went away: nobody is left to be told.
+    finally:
+        closing = getattr(stream.chunks, "aclose", None)
+        if closing is not None:
+            await closing()
+    return response
+
+
+def tls_context(config: Config) -> ssl.SSLContext:
+    """Return the server's TLS: our certificate, and client certificates of our CA if shown."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=config.client_ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_cert_chain(config.certificate, config.private_key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context

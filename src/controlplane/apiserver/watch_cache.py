@@ -1,0 +1,181 @@
+"""Everything that can be read of one kind: current objects, recent events, open watches.
+
+Upstream: storage/cacher's watchCache and cacheWatcher. Pure bookkeeping: the cacher feeds it
+events in the order of their revisions; each watch has a bounded queue of its own. A change is
+shown to a watch as an addition or deletion when it moves the object into or out of what the
+watch selects.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.selection import Selection
+from controlplane.apiserver.stored import StoredObject
+from controlplane.storage.history import prefix_end
+
+#: How many events of a kind a watch may be behind and still resume.
+EVENTS_MAX: Final = 10_000
+#: How many events may wait for one watcher before its watch is ended.
+QUEUE_MAX: Final = 10_000
+
+ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to an object. A deletion has the last state, with the deletion's revision."""
+
+    revision: int
+    current: StoredObject
+    previous: StoredObject | None
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """A change as one watch sees it."""
+
+    type: str
+    stored: StoredObject
+
+
+def seen_through(selection: Selection, change: Change) -> WatchEvent | None:
+    """Return what *change* is to somebody who sees only *selection*."""
+    previous = change.previous
+    before = previous is not None and selection.matches(previous)
+    now = not change.deleted and selection.matches(change.current)
+    if now:
+        return WatchEvent(MODIFIED if before else ADDED, change.current)
+    if not before or previous is None:
+        return None
+    # What left the selection is shown as it was when it was last in it, with the new revision.
+    return WatchEvent(DELETED, change.current if change.deleted else previous.at(change.revision))
+
+
+class CacheWatch:
+    """The queue of one watcher; `on_ready` is called when something was put into it."""
+
+    __slots__ = ("_on_close", "failure", "on_ready", "queue", "selection")
+
+    def __init__(self, selection: Selection, on_close: Callable[[CacheWatch], None]) -> None:
+        self.selection = selection
+        self.queue: deque[WatchEvent] = deque()
+        self.failure = ""
+        self.on_ready: Callable[[], None] | None = None
+        self._on_close = on_close
+
+    def offer(self, change: Change) -> None:
+        """Queue *change* if it concerns this watch."""
+        event = seen_through(self.selection, change)
+        if event is None:
+            return
+        if len(self.queue) >= QUEUE_MAX:
+            self.fail("the watch was too slow and has missed events")
+            return
+        self.queue.append(event)
+        if self.on_ready is not None:
+            self.on_ready()
+
+    def fail(self, why: str) -> None:
+        """End the watch; what is queued is dropped."""
+        self.failure = why
+        self.queue.clear()
+        self.close()
+        if self.on_ready is not None:
+            self.on_ready()
+
+    def close(self) -> None:
+        """Queue nothing more."""
+        self._on_close(self)
+
+
+class WatchCache:
+    """The objects of one kind at the newest revision, and how they came to be so."""
+
+    def __init__(self, kind: Kind, oldest: int) -> None:
+        self.kind = kind
+        self.oldest = oldest  # A watch may resume from here on.
+        self.changed_at = oldest  # The revision of the newest change.
+        self._objects: dict[str, StoredObject] = {}
+        self._keys: list[str] = []
+        self._changes: deque[Change] = deque()
+        self._watches: dict[CacheWatch, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    @property
+    def watches(self) -> int:
+        """Return how many watches are open."""
+        return len(self._watches)
+
+    def get(self, key: str) -> StoredObject | None:
+        return self._objects.get(key)
+
+    def below(self, prefix: str, start: str = "") -> Iterator[StoredObject]:
+        """Return the objects whose keys begin with *prefix*, in order, from *start* on."""
+        low = bisect_left(self._keys, max(prefix, start))
+        high = bisect_left(self._keys, prefix_end(prefix))
+        return map(self._objects.__getitem__, self._keys[low:high])
+
+    def load(self, stored: StoredObject) -> None:
+        """Take *stored* as part of the first state."""
+        assert stored.key not in self._objects
+        insort(self._keys, stored.key)
+        self._objects[stored.key] = stored
+
+    def put(self, stored: StoredObject) -> None:
+        """Let *stored* be written."""
+        previous = self._objects.get(stored.key)
+        if previous is None:
+            insort(self._keys, stored.key)
+        self._objects[stored.key] = stored
+        self._happened(Change(stored.revision, stored, previous, deleted=False))
+
+    def delete(self, key: str, revision: int) -> None:
+        """Let the object at *key* be removed."""
+        previous = self._objects.pop(key)
+        del self._keys[bisect_left(self._keys, key)]
+        self._happened(Change(revision, previous.at(revision), previous, deleted=True))
+
+    def _happened(self, change: Change) -> None:
+        assert change.revision > self.changed_at
+        self.changed_at = change.revision
+        self._changes.append(change)
+        if len(self._changes) > EVENTS_MAX:
+            self.oldest = self._changes.popleft().revision
+        for watch in list(self._watches):
+            watch.offer(change)
+        if change.previous is not None:
+            change.previous.forget_forms()
+
+    def open(self, selection: Selection) -> CacheWatch:
+        """Open a watch that begins with whatever happens next."""
+        watch = CacheWatch(selection, self._forget)
+        self._watches[watch] = None
+        return watch
+
+    def replay(self, watch: CacheWatch, after: int) -> None:
+        """Queue for *watch* what happened after revision *after*, which must be held."""
+        assert after >= self.oldest
+        missed: list[Change] = []
+        for change in reversed(self._changes):
+            if change.revision <= after:
+                break
+            missed.append(change)
+        for change in reversed(missed):
+            watch.offer(change)
+
+    def _forget(self, watch: CacheWatch) -> None:
+        self._watches.pop(watch, None)
+
+    def end_watches(self, why: str) -> None:
+        """End every watch."""
+        for watch in list(self._watches):
+            watch.fail(why)

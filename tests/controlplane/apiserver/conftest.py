@@ -1,0 +1,273 @@
+"""A real API server process for tests: certificates of its own, a port of its own."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_START_S = 20
+
+
+class Authority:
+    """A certificate authority that lives as long as a test session."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test-ca")])
+        certificate = self._build(self._name, self._key.public_key(), ca=True)
+        self.file = directory / "ca.crt"
+        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _build(self, subject: x509.Name, key: Any, *, ca: bool = False) -> x509.Certificate:
+        now = datetime.datetime.now(datetime.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+                critical=False,
+            )
+            .sign(self._key, hashes.SHA256())
+        )
+
+    def issue(self, name: str, groups: Sequence[str] = ()) -> tuple[Path, Path]:
+        """Return the files of a certificate and its key."""
+        stem = self.directory / name.replace(":", "_")
+        certificate, private_key = stem.with_suffix(".crt"), stem.with_suffix(".key")
+        if certificate.exists():
+            return certificate, private_key
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name(
+            [
+                *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups),
+                x509.NameAttribute(NameOID.COMMON_NAME, name),
+            ]
+        )
+        private_key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        signed = self._build(subject, key.public_key())
+        certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        return certificate, private_key
+
+
+@dataclass
+class Reply:
+    """An answer, read to its end."""
+
+    code: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class RunningServer:
+    """An API server process, and the simplest client there is."""
+
+    authority: Authority
+    directory: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    transport_map: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    def config(self) -> Path:
+        certificate, key = self.authority.issue("apiserver")
+        kubelet = self.authority.issue("system:kube-apiserver")
+        path = self.directory / "apiserver.json"
+        config = {
+            "log_file": str(self.directory / "apiserver.log"),
+            "name": "apiserver",
+            "bind": "127.0.0.1",
+            "port": self.port,
+            "advertise_address": "192.168.64.251",
+            "certificate": str(certificate),
+            "private_key": str(key),
+            "client_ca": str(self.authority.file),
+            "kubelet_certificate": str(kubelet[0]),
+            "kubelet_private_key": str(kubelet[1]),
+            "store_path": str(self.directory / "podwire.db"),
+            "service_cidr": "10.96.0.0/16",
+            "node_port_range": "30000-32767",
+            "transport_map": self.transport_map,
+            "timings": "lab",
+            "cluster_name": "test",
+        }
+        path.write_text(json.dumps(config))
+        return path
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        self.process = self.spawn()
+        ends = time.monotonic() + _START_S
+        while time.monotonic() < ends:
+            if self.process.poll() is not None:
+                break
+            try:
+                if self.request("GET", "/readyz", user=None).code == 200:
+                    return
+            except OSError:
+                time.sleep(0.02)
+        log = (self.directory / "apiserver.log").read_text()
+        raise AssertionError(f"the API server did not start:\n{log}")
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "controlplane.apiserver", str(self.config())]
+        return subprocess.Popen(command, stderr=subprocess.PIPE)
+
+    def kill(self) -> None:
+        """SIGKILL: the normal way to go."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGKILL)
+        self._reap()
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self._reap()
+
+    def _reap(self) -> int:
+        assert self.process is not None
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return self.process.wait(10)
+
+    def client_files(self, user: str) -> tuple[Path, Path]:
+        groups = {"admin": ("system:masters",)}.get(user, ())
+        if user.startswith("system:node:"):
+            groups = ("system:nodes",)
+        return self.authority.issue(user, groups)
+
+    def tls(self, user: str | None = "admin") -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.authority.file)
+        if user is not None:
+            context.load_cert_chain(*self.client_files(user))
+        return context
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        user: str | None = "admin",
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        """Do one request; *body* is sent as JSON unless it is octets."""
+        octets = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        request = urllib.request.Request(self.url + path, octets, sent, method=method)
+        try:
+            with urllib.request.urlopen(request, context=self.tls(user), timeout=10) as response:
+                return Reply(response.status, response.headers, response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Reply(error.code, error.headers, error.read())
+
+    def kubeconfig(self) -> Path:
+        certificate, key = self.client_files("admin")
+        path = self.directory / "kubeconfig"
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "clusters": [
+                {
+                    "name": "test",
+                    "cluster": {
+                        "server": self.url,
+                        "certificate-authority": str(self.authority.file),
+                    },
+                }
+            ],
+            "users": [
+                {
+                    "name": "admin",
+                    "user": {"client-certificate": str(certificate), "client-key": str(key)},
+                }
+            ],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
+        }
+        path.write_text(json.dumps(config))
+        return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def stopped_server(authority: Authority, tmp_path: Path) -> Iterator[RunningServer]:
+    """A server that a test starts itself."""
+    server = RunningServer(authority, tmp_path, free_port())
+    yield server
+    if server.process is not None and server.process.poll() is None:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(
+    authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    """A server that the tests of a module share; each works in a namespace of its own."""
+    running = RunningServer(authority, tmp_path_factory.mktemp("apiserver"), free_port())
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def namespace(server: RunningServer, request: pytest.FixtureRequest) -> str:
+    name = request.node.name.lower().replace("_", "-").split("[")[0][:55].strip("-")
+    reply = server.request("POST", "/api/v1/namespaces", {"metadata": {"generateName": f"{name}-"}})
+    assert reply.code == 201, reply.body
+    created: str = reply.json["metadata"]["name"]
+    return created
