@@ -26,6 +26,7 @@ from nodeagent.datapath import arp, br_input, fast_path, ip_input, ip_output, ou
 from nodeagent.datapath.conntrack.table import ConntrackTable
 from nodeagent.datapath.devices import ETHERNET_MTU, OVERLAY_MTU, Bridge, Eth0, Port, Tap, Vtep
 from nodeagent.datapath.drops import DropReason
+from nodeagent.datapath.fast_path import FlowCache
 from nodeagent.datapath.frontends import FrontendTable
 from nodeagent.datapath.neighbours import NeighbourTable
 from nodeagent.datapath.output import Output
@@ -36,6 +37,8 @@ from nodeagent.datapath.routes import Route, RouteTable
 _EXPIRE_EVERY_S: Final = 5.0
 #: Rounds of transmitting and answering within one flush; what is left waits for the next.
 _FLUSH_ROUNDS_MAX: Final = 64
+
+_ETHERNET_HEADER: Final = bytes(12) + b"\x08\x00"  # Of frames that never were on an Ethernet.
 
 #: Returns the output towards another node, None when there is no way to it.
 OutputTo = Callable[[IPv4Address], Output | None]
@@ -90,6 +93,11 @@ class Node:
             address=identity.internal_ip, mtu=OVERLAY_MTU, rng=rng, source_for=self._source_for
         )
         self.stack_woken = False
+        #: What is beyond eth0 besides nodes: the person's machine and the control plane.
+        self.outside: IpHost | None = None
+        self.outside_woken = False
+        self.outside_cache = FlowCache()
+        self.outside_output = Output("outside", self._transmit_outside)
         self.deadline_moved = True  # Since the owner last asked for `deadline`.
         self._expire_at = 0.0
         self.add_address(identity.internal_ip, "eth0")
@@ -126,6 +134,33 @@ class Node:
         self.deadline_moved = True
         ip_input.receive(self, packet, now)
 
+    def _receive_outside(self, packets: list[bytes], now: float) -> None:
+        """Take what the world outside sends; it comes in by eth0."""
+        frames = [memoryview(bytearray(_ETHERNET_HEADER + packet)) for packet in packets]
+        while frames:
+            if not self.taps:
+                frames = fast_path.forward(self.outside_cache, frames, self.dirty, now)
+            if frames:
+                self.tap(self.eth0.name, "in", frames[0])
+                self._receive_eth0(frames[0], now)
+                frames = frames[1:]
+
+    def _receive_eth0(self, frame: memoryview, now: float) -> None:
+        try:
+            packet = Packet.parse(frame, self.eth0.name)
+        except MalformedPacket as error:
+            raise AssertionError(f"the outside stack made a broken packet: {error}") from None
+        packet.cache = self.outside_cache
+        self.receive_ip(packet, now)
+
+    def _transmit_outside(self, frames: list[Octets], now: float) -> None:
+        if self.outside is None:
+            self.drops[DropReason.NO_NEIGHBOUR] += len(frames)
+            return
+        packets = [bytes(memoryview(frame)[len(_ETHERNET_HEADER) :]) for frame in frames]
+        self.outside.receive_packets(packets, now)
+        self.outside_woken = True
+
     # Output.
 
     def flush(self, now: float) -> None:
@@ -135,13 +170,16 @@ class Node:
                 self.stack_woken, self.deadline_moved = False, True
                 for octets in self.stack.packets_to_send():
                     ip_output.send_local(self, octets, now)
-            elif not self.dirty:
+            if self.outside_woken and self.outside is not None:
+                self.outside_woken, self.deadline_moved = False, True
+                self._receive_outside(self.outside.packets_to_send(), now)
+            if not self.dirty and not self.stack_woken and not self.outside_woken:
                 return
             dirty, self.dirty = self.dirty, []
             for output in dirty:
                 frames, output.queue = output.queue, []
-                output.transmit(frames)
-        self.stack_woken = True
+                output.transmit(frames, now)
+        self.stack_woken = self.outside_woken = True
 
     def queue(self, output: Output, frame: Octets) -> None:
         """Let *frame* leave by *output* at the next flush."""
@@ -166,12 +204,13 @@ class Node:
     def deadline(self) -> float:
         """Return when `handle_deadline` is due; `math.inf` when nothing is."""
         self.deadline_moved = False
-        if self.stack_woken:
+        if self.stack_woken or self.outside_woken:
             return 0.0
         idle = not len(self.conntrack) and not self.bridge.fdb.entries()
         return min(
             self.neighbours.deadline(),
             self.stack.deadline(),
+            math.inf if self.outside is None else self.outside.deadline(),
             math.inf if idle else self._expire_at,
         )
 
@@ -181,6 +220,9 @@ class Node:
         if now >= self.stack.deadline():
             self.stack.handle_deadline(now)
             self.stack_woken = True
+        if self.outside is not None and now >= self.outside.deadline():
+            self.outside.handle_deadline(now)
+            self.outside_woken = True
         if now >= self._expire_at:
             self._expire_at = now + _EXPIRE_EVERY_S
             self.conntrack.expire(now)
@@ -207,8 +249,7 @@ class Node:
         """Return the source of what the node itself sends to *destination*."""
         route = self.routes.lookup(int(destination))
         if route is None:
-            frontend = any(each.key[0] == int(destination) for each in self.frontends.entries())
-            return self.eth0.address if frontend else None
+            return self.eth0.address  # A Service perhaps: routes are asked after translation.
         source = self.source_on(route.device, int(destination))
         return self.eth0.address if source is None else IPv4Address(source)
 
@@ -247,6 +288,7 @@ class Node:
             port.cache.clear()
         if self.vtep is not None:
             self.vtep.cache.clear()
+        self.outside_cache.clear()
         for connection in self.conntrack:
             connection.fast_entries.clear()
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from nodeagent.datapath.packet import Octets
 
-Transmit = Callable[[list[Octets]], None]
+#: Takes the frames, and now.
+Transmit = Callable[[list[Octets], float], None]
 
 
 @dataclass(slots=True, eq=False)

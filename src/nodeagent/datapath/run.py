@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Final
 
 from componentbase.clock import monotonic
 from netdev.transport_map import TransportMap
 from netdev.underlay import Arena, Underlay
+from netstack.ip_host import IpHost
 from nodeagent.datapath import outer_frame
 from nodeagent.datapath.config import Config
 from nodeagent.datapath.control import Control
+from nodeagent.datapath.devices import OVERLAY_MTU
+from nodeagent.datapath.gateway import Gateway, PortKey
+from nodeagent.datapath.hostnet import Hostnet
 from nodeagent.datapath.netlink import Netlink
 from nodeagent.datapath.node import Identity, Node, Outputs
 from nodeagent.datapath.output import Output
@@ -26,6 +30,17 @@ from nodeagent.datapath.packet import Octets
 from nodeagent.datapath.veth_ports import VethPorts
 
 _ETHERNET: Final = 14
+_CONTROL_PLANE_HOSTS: Final = (251, 252, 253)  # Host parts, as the address plan has them.
+
+
+def _outside_addresses(network: IPv4Network, host: str) -> list[IPv4Address]:
+    """Return the addresses of the outside stack, *host*'s first."""
+    return [IPv4Address(host), *(network[number] for number in _CONTROL_PLANE_HOSTS)]
+
+
+def _listened_ports(node: Node) -> list[PortKey]:
+    entries = [frontend.entry for frontend in node.frontends.entries()]
+    return [(entry.protocol, entry.port) for entry in entries if entry.listen]
 
 
 class Datapath:
@@ -50,6 +65,8 @@ class Datapath:
             Outputs(vxlan=self._vxlan_output, underlay=self._underlay_output),
             random.Random(),
         )
+        self._outside_addresses = _outside_addresses(network, config.host_address)
+        self.node.outside = self._new_outside(network.prefixlen)
         self._vxlan = Underlay(
             (local, config.vxlan_port),
             arena,
@@ -68,27 +85,48 @@ class Datapath:
         self._underlay_outputs: dict[IPv4Address, Output] = {}
         self.ports = VethPorts(self.node, arena, monotonic, self._drained)
         self._timer: asyncio.TimerHandle | None = None
+        self._kicked = False
+
+    def _new_outside(self, prefix_length: int) -> IpHost:
+        host, *control_plane = self._outside_addresses
+        outside = IpHost(
+            address=IPv4Interface((host, prefix_length)),
+            mtu=OVERLAY_MTU,
+            rng=self.node.rng,
+            source_for=lambda _destination: host,
+        )
+        for address in control_plane:
+            outside.add_address(IPv4Interface((address, prefix_length)))
+        return outside
 
     async def run(self) -> None:
         """Serve until cancelled."""
         directory = Path(self._config.directory)
         self._loop = asyncio.get_running_loop()
+        node, internal = self.node, self._config.internal_address
+        assert node.outside is not None
+        gateway = Gateway(node.outside, internal, self._map, monotonic, self._kick)
+        hostnet = Hostnet(node.stack, monotonic, self._kick)
         netlink = Netlink(
             self.node,
             Control(self.node, self.ports.new_output),
             monotonic,
             after=self._drained,
             on_links_deleted=self._links_deleted,
-            on_frontends=lambda: None,
-            frontend_state=lambda _address, _port, _protocol: {},
+            on_frontends=lambda: gateway.set_ports(_listened_ports(node)),
+            frontend_state=lambda _address, port, protocol: gateway.state(protocol, port),
         )
         try:
             self._vxlan.start()
             self._raw.start()
             self.ports.start(directory / "veth.sock")
             await netlink.start(directory / "netlink.sock")
-            await asyncio.get_running_loop().create_future()
+            await hostnet.start(directory / "hostnet.sock")
+            gateway.start(self._outside_addresses[1:])
+            await self._loop.create_future()
         finally:
+            hostnet.close()
+            await gateway.close()
             await netlink.close()
             self.ports.close()
             self._raw.close()
@@ -99,6 +137,17 @@ class Datapath:
             self.ports.disconnect(name)
 
     # Between batches.
+
+    def _kick(self) -> None:
+        """Let the node's and the outside stack say what they have to say, after this event."""
+        self.node.stack_woken = self.node.outside_woken = True
+        if not self._kicked:
+            self._kicked = True
+            self._loop.call_soon(self._flush_kicked)
+
+    def _flush_kicked(self) -> None:
+        self._kicked = False
+        self._drained()
 
     def _drained(self) -> None:
         """End a batch: everything leaves, and the next deadline is set."""
@@ -146,7 +195,7 @@ class Datapath:
             port = self._config.vxlan_port
             underlay, node = self._vxlan, self.node
 
-            def transmit(frames: list[Octets]) -> None:
+            def transmit(frames: list[Octets], _now: float) -> None:
                 if node.vtep is not None:
                     underlay.peer(transport, port).send(frames, node.vtep.header)
 
@@ -154,13 +203,15 @@ class Datapath:
         return output
 
     def _underlay_output(self, remote: IPv4Address) -> Output | None:
+        if remote in self._outside_addresses:
+            return self.node.outside_output
         output = self._underlay_outputs.get(remote)
         transport = self._map.transport(remote)
         if output is None and transport is not None:
             port = self._config.underlay_port
             underlay, node = self._raw, self.node
 
-            def transmit(frames: list[Octets]) -> None:
+            def transmit(frames: list[Octets], _now: float) -> None:
                 packets = [memoryview(frame)[_ETHERNET:] for frame in frames]
                 for packet in packets:
                     node.tap_underlay(remote, packet, "out", port=port)
