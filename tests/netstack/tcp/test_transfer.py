@@ -1,0 +1,82 @@
+"""Megabytes both ways over wires that lose, repeat, reorder and corrupt: all arrives, all closes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from netstack.tcp.settings import TcpSettings
+from netstack.tcp.states import State
+
+WIRES = {
+    "perfect": {},
+    "long": {"delay_s": 0.05},
+    "reordering": {"jitter_s": 0.003},
+    "duplicating": {"duplicate": 0.1, "jitter_s": 0.001},
+    "lossy": {"loss": 0.02},
+    "corrupting": {"corrupt": 0.02},
+    "terrible": {"loss": 0.1, "duplicate": 0.1, "jitter_s": 0.01, "corrupt": 0.02},
+}
+SETTINGS = {
+    "all": TcpSettings(),
+    "no-sack": TcpSettings(sack=False),
+    "bare": TcpSettings(sack=False, timestamps=False),
+    "small": TcpSettings(send_buffer_octets=20_000, receive_buffer_octets=10_000),
+}
+
+
+def transfer(network, make_peer, settings, octets):
+    first, second = network.host(1, tcp=settings), network.host(2, tcp=settings)
+    data = random.Random(network.seed)
+    listener = second.tcp_listen(None, 80)
+    accepted = []
+
+    def accept():
+        connection = listener.accept()
+        accepted.append(make_peer(network, connection, data.randbytes(octets)))
+        accepted[0].act()
+
+    listener.on_ready = accept
+    client = first.tcp_connect((second.address, 80), network.now)
+    peer = make_peer(network, client, data.randbytes(octets))
+    network.run(until=lambda: bool(accepted and peer.ended and accepted[0].ended), limit_s=3600)
+    network.run(limit_s=300)
+    return peer, accepted[0]
+
+
+def check(network, peer, other):
+    where = f"seed {network.seed}, {network.wire}"
+    assert peer.connection.error is None, where
+    assert other.connection.error is None, where
+    assert peer.received == other.data, where
+    assert other.received == peer.data, where
+    assert peer.connection.state is State.CLOSED, where
+    assert other.connection.state is State.CLOSED, where
+    assert not any(host.tcp.connections() for host in network.hosts), where
+    assert not any(host.tcp.context.waiting for host in network.hosts), where
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_everything_arrives_and_closes(make_network, make_peer, wire, settings):
+    octets = 1_000_000 if settings == "all" and wire != "terrible" else 150_000
+    network = make_network(len(wire) * 7 + len(settings), **WIRES[wire])
+    check(network, *transfer(network, make_peer, SETTINGS[settings], octets))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_seed_survives_a_terrible_wire(make_network, make_peer, seed):
+    network = make_network(seed, **WIRES["terrible"])
+    settings = list(SETTINGS.values())[seed % len(SETTINGS)]
+    check(network, *transfer(network, make_peer, settings, 30_000))
+
+
+def test_loss_of_one_percent_is_repaired_without_timeouts(make_network, make_peer):
+    network = make_network(5, loss=0.01, delay_s=0.005)
+    started = network.now
+    peer, other = transfer(network, make_peer, TcpSettings(), 500_000)
+    check(network, peer, other)
+    ended = max(moment for moment, frame in network.sent if len(frame) > 1000)
+    # 380 segments each way and four losses: a timeout for each would take more than a second.
+    assert ended - started < 1.0, f"seed {network.seed}"
