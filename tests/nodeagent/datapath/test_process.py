@@ -1,22 +1,31 @@
-"""Real datapath processes: frames between pods of one node and of two."""
+"""Real datapath processes: frames between pods of one node and of two, Services, the gateways."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
+import asyncio
+import io
+import ipaddress
+import json
+import shutil
+import subprocess
 
+import aiohttp
 import pytest
 
-_spec = importlib.util.spec_from_file_location("datapath_cluster", Path(__file__).with_name("cluster.py"))
-datapath_cluster = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = datapath_cluster
-_spec.loader.exec_module(datapath_cluster)
+from componentbase import rpc
+from componentbase.unix import socket_path
+from netdev.pcapng import PcapngWriter
+
+HTTP = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+
+
+def http(body: bytes) -> bytes:
+    return HTTP % (len(body), body)
 
 
 @pytest.mark.asyncio
-async def test_pods_reach_each_other_on_one_node_and_on_two(tmp_path):
-    async with datapath_cluster.cluster(tmp_path, 1) as (one, two):
+async def test_pods_reach_each_other_on_one_node_and_on_two(tmp_path, cluster):
+    async with cluster(tmp_path, 1) as (one, two):
         a, b, c = await one.add_pod(5), await one.add_pod(6), await two.add_pod(5)
         assert await a.ping("10.244.1.6")
         assert await a.ping("10.244.2.5")
@@ -28,3 +37,180 @@ async def test_pods_reach_each_other_on_one_node_and_on_two(tmp_path):
         assert await a.fetch("10.244.2.5", 80) == b"from c" * 10000
         rows = await one.netlink.call("ping", {"address": "10.244.2.5", "count": 2})
         assert all(row["rtt_s"] is not None for row in rows)
+
+
+@pytest.mark.asyncio
+async def test_a_service_is_reached_from_pods_and_through_node_ports(tmp_path, cluster, frontend):
+    async with cluster(tmp_path, 2) as (one, two):
+        a, b, c = await one.add_pod(5), await one.add_pod(6), await two.add_pod(5)
+        b.serve_tcp(8080, http(b"from b"))
+        c.serve_tcp(8080, http(b"from c"))
+        for node in (one, two):
+            await node.netlink.call(
+                "frontend_replace",
+                {
+                    "entries": [
+                        frontend("10.96.0.10", 80, [("10.244.1.6", 8080)]),
+                        frontend("10.96.0.11", 80, [("10.244.2.5", 8080)]),
+                        frontend("10.96.0.12", 80, []),
+                        frontend(
+                            "",
+                            30080,
+                            [("10.244.2.5", 8080)],
+                            masquerade="always",
+                            listen=True,
+                        ),
+                    ]
+                },
+            )
+        assert b"from b" in await a.fetch("10.96.0.10", 80)  # Same node: br_netfilter.
+        assert b"from c" in await a.fetch("10.96.0.11", 80)
+        assert b"from b" in await b.fetch("10.96.0.10", 80)  # Hairpin.
+        with pytest.raises(ConnectionRefusedError):
+            await a.fetch("10.96.0.12", 80)
+        await _listening(one.netlink, 30080)
+        await _listening(two.netlink, 30080)
+        async with aiohttp.ClientSession() as session:
+            for host in ("127.77.2.1", "127.77.2.2"):
+                async with session.get(f"http://{host}:30080/") as response:
+                    assert await response.text() == "from c"
+
+
+async def _listening(netlink: rpc.Client, port: int) -> None:
+    async with asyncio.timeout(5):
+        while True:
+            rows = await netlink.call("frontend_list")
+            if all(row["listening"] for row in rows if row["port"] == port):
+                return
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.asyncio
+async def test_a_node_port_carries_udp(tmp_path, cluster, frontend):
+    async with cluster(tmp_path, 3, nodes=1) as (one,):
+        pod = await one.add_pod(5)
+        echo = pod.host.udp_bind(None, 53)
+
+        def ready() -> None:
+            while (datagram := echo.receive()) is not None:
+                echo.send(datagram.data.upper(), datagram.remote, asyncio.get_running_loop().time())
+
+        echo.on_ready = ready
+        entry = frontend("", 30053, [("10.244.1.5", 53)], listen=True, masquerade="always")
+        await one.netlink.call("frontend_replace", {"entries": [entry | {"protocol": "UDP"}]})
+        await _listening(one.netlink, 30053)
+        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        class Client(asyncio.DatagramProtocol):
+            def datagram_received(self, data, _address):
+                answered.set_result(data)
+
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            Client, remote_addr=("127.77.3.1", 30053)
+        )
+        transport.sendto(b"question")
+        async with asyncio.timeout(5):
+            assert await answered == b"QUESTION"
+        transport.close()
+
+
+@pytest.mark.asyncio
+async def test_hostnet_connects_from_the_node_and_says_when_it_cannot(tmp_path, cluster):
+    async with cluster(tmp_path, 4) as (one, two):
+        pod, far = await one.add_pod(5), await two.add_pod(5)
+        pod.serve_tcp(8080, b"ready")
+        far.serve_tcp(8080, b"far")
+        assert await _hostnet(one, "10.244.1.5", 8080) == ({"ok": True}, b"ready")
+        assert await _hostnet(one, "10.244.2.5", 8080) == ({"ok": True}, b"far")
+        answer, _ = await _hostnet(one, "10.244.1.5", 81)
+        assert answer["code"] == "ECONNREFUSED"
+
+
+async def _hostnet(node, address: str, port: int):
+    with socket_path(node.directory / "hostnet.sock") as path:
+        reader, writer = await asyncio.open_unix_connection(path)
+    request = {"connect": [address, port], "timeout_s": 5}
+    writer.write(json.dumps(request).encode() + b"\n")
+    answer = json.loads(await reader.readline())
+    received = b""
+    if answer.get("ok"):
+        writer.write(b"hello")
+        received = await reader.read()
+    writer.close()
+    return answer, received
+
+
+@pytest.mark.asyncio
+async def test_pods_reach_the_api_server_through_its_service(tmp_path, cluster, frontend):
+    async def serve(reader, writer):
+        writer.write(b"apiserver: " + await reader.read(100))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.77.5.251", 6443)
+    async with server, cluster(tmp_path, 5, nodes=1) as (one,):
+        pod = await one.add_pod(5)
+        entry = frontend("10.96.0.1", 443, [("192.168.64.251", 6443)])
+        await one.netlink.call("frontend_replace", {"entries": [entry]})
+        assert await pod.fetch("10.96.0.1", 443) == b"apiserver: GET / HTTP/1.0\r\n\r\n"
+
+
+@pytest.mark.asyncio
+async def test_a_capture_of_eth0_opens_in_wireshark(tmp_path, cluster):
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed")
+    file = io.BytesIO()
+    writer = PcapngWriter(file)
+
+    def packets(_connection, _method, params):
+        for time_ns, interface, direction, octets in params["items"]:
+            writer.packet(time_ns, interface, octets, direction=direction)
+
+    async with cluster(tmp_path, 6) as (one, two):
+        a, c = await one.add_pod(5), await two.add_pod(5)
+        client = await rpc.Client.connect(one.directory / "netlink.sock", on_tell=packets)
+        for interface in ("eth0", "cni0"):
+            await client.call("capture_open", {"interface": interface, "snaplen": 0})
+        assert await a.ping("10.244.2.5")
+        c.serve_tcp(80, b"x" * 5000)
+        assert len(await a.fetch("10.244.2.5", 80)) == 5000
+        await client.close()
+    path = tmp_path / "f.pcapng"
+    path.write_bytes(file.getvalue())
+    rows = await asyncio.to_thread(_tshark, path)
+    protocols = [row["frame.protocols"][0] for row in rows]
+    assert any(each.endswith("udp:vxlan:eth:ethertype:ip:tcp") for each in protocols)
+    assert any(":vxlan:" in each and each.endswith("icmp:data") for each in protocols)
+    assert any(each == "eth:ethertype:arp" for each in protocols)
+    for row in rows:
+        for layer in ("ip", "udp", "tcp", "icmp"):
+            for status in row.get(f"{layer}.checksum.status", ["1"]):
+                assert status == "1", row
+        if "vxlan.vni" in row:
+            assert row["vxlan.vni"] == ["1"]
+            outer = {
+                ipaddress.IPv4Address(row["ip.src"][0]),
+                ipaddress.IPv4Address(row["ip.dst"][0]),
+            }
+            assert outer == {
+                ipaddress.IPv4Address("192.168.64.1"),
+                ipaddress.IPv4Address("192.168.64.2"),
+            }
+
+
+def _tshark(path):
+    fields = [
+        "frame.protocols",
+        "vxlan.vni",
+        "ip.src",
+        "ip.dst",
+        "ip.checksum.status",
+        "udp.checksum.status",
+        "tcp.checksum.status",
+        "icmp.checksum.status",
+    ]
+    checks = [f"{each}.check_checksum:TRUE" for each in ("ip", "udp", "tcp")]
+    command = ["tshark", "-r", str(path), "-T", "json"]
+    command += [part for check in checks for part in ("-o", check)]
+    command += [part for each in fields for part in ("-e", each)]
+    output = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+    return [packet["_source"]["layers"] for packet in json.loads(output)]

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
+import pytest
+
 from componentbase import rpc
 from componentbase.clock import monotonic
 from netdev.veth import VethClient
@@ -178,9 +180,7 @@ def vtep_mac(number: int) -> str:
 async def program(node: NodeProcess, others: list[int]) -> None:
     """Fill the tables as flannel does."""
     n, call = node.number, node.netlink.call
-    await call(
-        "settings", {"cluster_cidr": "10.244.0.0/16", "masquerade_cidr": "10.244.0.0/16"}
-    )
+    await call("settings", {"cluster_cidr": "10.244.0.0/16", "masquerade_cidr": "10.244.0.0/16"})
     addresses = [
         {"address": f"10.244.{n}.1/24", "device": "cni0"},
         {"address": f"10.244.{n}.0/32", "device": "flannel.1"},
@@ -212,7 +212,7 @@ async def program(node: NodeProcess, others: list[int]) -> None:
 
 
 @asynccontextmanager
-async def cluster(tmp_path: Path, block: int, nodes: int = 2):
+async def run_cluster(tmp_path: Path, block: int, nodes: int = 2):
     """Run datapaths of nodes 1.. with transport addresses 127.77.*block*.N."""
     started: list[NodeProcess] = []
     try:
@@ -245,3 +245,27 @@ async def cluster(tmp_path: Path, block: int, nodes: int = 2):
             await node.netlink.close()
             node.process.terminate()
             await node.process.wait()
+
+
+def frontend_entry(address: str, port: int, backends: list[tuple[str, int]], **fields: object):
+    """Return an entry of the frontend table."""
+    return {
+        "address": address,
+        "port": port,
+        "protocol": "TCP",
+        "service": "default/web",
+        "backends": [{"address": each[0], "port": each[1]} for each in backends],
+        **fields,
+    }
+
+
+@pytest.fixture
+def cluster():
+    """Return what starts datapath processes."""
+    return run_cluster
+
+
+@pytest.fixture
+def frontend():
+    """Return what makes entries of the frontend table."""
+    return frontend_entry
