@@ -1,0 +1,420 @@
+"""The controllers against a real API server: what a user asks for comes about.
+
+Nodes and kubelets are hollow (`hollow.py`), everything else is real. No test waits for a fixed
+time: each waits, with a bound, for what the API must show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+from hollow import HollowNodes
+
+from componentbase.tasks import Tasks
+from kubeapi.client import PatchType
+from kubeapi.objects import condition
+from kubeapi.resources import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    ENDPOINTSLICES,
+    EVENTS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    REPLICASETS,
+    SERVICEACCOUNTS,
+    SERVICES,
+)
+
+WITHIN_S = 15.0
+
+
+def deployment(name="web", replicas=3, image="nginx:1", **spec):
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "c", "image": image}]},
+            },
+            **spec,
+        },
+    }
+
+
+def service(name="web"):
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8080}]},
+    }
+
+
+async def until(client, resource, namespace, holds: Callable[[list], bool], **selector):
+    """Wait until *holds* of the items of a collection; return them."""
+    items = {}
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            answer = await client.list(resource, namespace, **selector)
+            items = {item["metadata"]["name"]: item for item in answer["items"]}
+            if holds(list(items.values())):
+                return list(items.values())
+            version = answer["metadata"]["resourceVersion"]
+            events = client.watch(resource, namespace, resource_version=version, **selector)
+            async with aclosing(events):
+                async for event in events:
+                    if event.type != "BOOKMARK":
+                        break
+
+
+async def deployment_until(client, namespace, holds, name="web"):
+    def check(items):
+        return any(item["metadata"]["name"] == name and holds(item) for item in items)
+
+    await until(client, DEPLOYMENTS, namespace, check)
+    return await client.get(DEPLOYMENTS, name, namespace)
+
+
+def is_rolled_out(one):
+    """Return what `kubectl rollout status` waits for."""
+    status, wanted = one.get("status") or {}, one["spec"]["replicas"]
+    return (
+        status.get("observedGeneration", 0) >= one["metadata"]["generation"]
+        and status.get("updatedReplicas", 0) == wanted
+        and status.get("replicas", 0) == wanted
+        and status.get("availableReplicas", 0) == wanted
+    )
+
+
+def ready_addresses(slices):
+    return sorted(
+        end["addresses"][0]
+        for one in slices
+        for end in one.get("endpoints") or ()
+        if end["conditions"]["ready"]
+    )
+
+
+@asynccontextmanager
+async def world(control_plane, namespace, nodes=2):
+    """Yield a client, in a namespace of its own, with hollow nodes."""
+    async with control_plane.client() as client:
+        made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        await client.create(NAMESPACES, made)
+        tasks = Tasks()
+        hollow = HollowNodes(client, [f"{namespace}-{number}" for number in range(nodes)])
+        try:
+            await hollow.start(tasks)
+            yield client, hollow
+        finally:
+            await tasks.close()
+            await hollow.remove()
+
+
+@pytest.mark.asyncio
+async def test_a_deployment_comes_up_rolls_over_and_back(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        await client.create(DEPLOYMENTS, deployment(), ns)
+        one = await deployment_until(client, ns, is_rolled_out)
+        assert condition(one, "Available")["status"] == "True"
+        assert condition(one, "Progressing")["reason"] == "NewReplicaSetAvailable"
+        assert one["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "1"
+
+        patch = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "x:2"}]}}}}
+        await client.patch(DEPLOYMENTS, "web", patch, ns, kind=PatchType.STRATEGIC)
+        one = await deployment_until(client, ns, is_rolled_out)
+        assert one["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "2"
+        pods = (await client.list(PODS, ns))["items"]
+        live = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+        assert {pod["spec"]["containers"][0]["image"] for pod in live} == {"x:2"}
+
+        back = copy.deepcopy(patch)
+        back["spec"]["template"]["spec"]["containers"][0]["image"] = "nginx:1"
+        await client.patch(DEPLOYMENTS, "web", back, ns, kind=PatchType.STRATEGIC)
+        one = await deployment_until(client, ns, is_rolled_out)
+        assert one["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"
+        sets = (await client.list(REPLICASETS, ns))["items"]
+        assert len(sets) == 2  # The first one was used again.
+
+        events = await until(
+            client, EVENTS, ns, lambda items: any(e["reason"] == "ScalingReplicaSet" for e in items)
+        )
+        texts = [event["message"] for event in events if event["reason"] == "ScalingReplicaSet"]
+        assert any(text.endswith("from 0 to 3") for text in texts)
+
+
+@pytest.mark.asyncio
+async def test_recreate_never_mixes_versions(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        await client.create(DEPLOYMENTS, deployment(strategy={"type": "Recreate"}), ns)
+        await deployment_until(client, ns, is_rolled_out)
+        mixed = []
+
+        async def watch():
+            images = {}
+            async with aclosing(client.watch(PODS, ns)) as events:
+                async for event in events:
+                    pod = event.object
+                    if event.type == "DELETED":
+                        images.pop(pod["metadata"]["name"], None)
+                    elif event.type != "BOOKMARK":
+                        image = pod["spec"]["containers"][0]["image"]
+                        images[pod["metadata"]["name"]] = image
+                    if len(set(images.values())) > 1:
+                        mixed.append(dict(images))
+
+        tasks = Tasks()
+        tasks.spawn(watch(), name="watch")
+        patch = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "x:2"}]}}}}
+        await client.patch(DEPLOYMENTS, "web", patch, ns, kind=PatchType.STRATEGIC)
+        await deployment_until(client, ns, is_rolled_out)
+        await tasks.close()
+        assert mixed == []
+
+
+@pytest.mark.asyncio
+async def test_a_hundred_pods_are_made_once(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        await client.create(DEPLOYMENTS, deployment(replicas=100), ns)
+        await deployment_until(client, ns, is_rolled_out)
+        assert len((await client.list(PODS, ns))["items"]) == 100
+        await client.patch(DEPLOYMENTS, "web", {"spec": {"replicas": 10}}, ns)
+        await until(client, PODS, ns, lambda pods: len(pods) == 10)
+
+
+@pytest.mark.asyncio
+async def test_endpoints_follow_readiness(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        await client.create(SERVICES, service(), ns)
+        empty = await until(client, ENDPOINTSLICES, ns, lambda slices: len(slices) == 1)
+        assert not empty[0].get("endpoints")
+        await client.create(DEPLOYMENTS, deployment(replicas=4), ns)
+        await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) == 4)
+        pod = (await client.list(PODS, ns))["items"][0]
+        lost = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+        await client.patch(
+            PODS,
+            pod["metadata"]["name"],
+            lost,
+            ns,
+            kind=PatchType.STRATEGIC,
+            subresource="status",
+        )
+        slices = await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) == 3)
+        assert len(slices) == 1
+        assert pod["status"]["podIP"] not in ready_addresses(slices)
+        assert len(slices[0]["endpoints"]) == 4
+
+
+@pytest.mark.asyncio
+async def test_orphans_are_adopted_and_strangers_released(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        pod = deployment()["spec"]["template"]
+        pod["metadata"]["name"] = "orphan"
+        await client.create(PODS, {"apiVersion": "v1", "kind": "Pod", **pod}, ns)
+        replica_set = {**deployment(replicas=2), "kind": "ReplicaSet"}
+        await client.create(REPLICASETS, replica_set, ns)
+        pods = await until(client, PODS, ns, lambda pods: len(pods) == 2)
+
+        def all_owned(pods):
+            return all(one["metadata"].get("ownerReferences") for one in pods)
+
+        pods = await until(client, PODS, ns, all_owned)
+        assert "orphan" in [one["metadata"]["name"] for one in pods]
+        await client.patch(PODS, "orphan", {"metadata": {"labels": {"app": "other"}}}, ns)
+        pods = await until(client, PODS, ns, lambda pods: len(pods) == 3)
+
+        def is_released(pods):
+            orphan = next(one for one in pods if one["metadata"]["name"] == "orphan")
+            return not orphan["metadata"].get("ownerReferences")
+
+        await until(client, PODS, ns, is_released)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("propagation", ["Background", "Foreground", "Orphan"])
+async def test_deletion_propagates(control_plane, namespace_of_test, propagation):
+    ns = f"gc-{propagation.lower()}"
+    async with world(control_plane, ns) as (client, _):
+        await client.create(DEPLOYMENTS, deployment(), ns)
+        await deployment_until(client, ns, is_rolled_out)
+        await client.delete(DEPLOYMENTS, "web", ns, propagation=propagation)
+        await until(client, DEPLOYMENTS, ns, lambda items: not items)
+        if propagation == "Orphan":
+            sets = await until(
+                client,
+                REPLICASETS,
+                ns,
+                lambda sets: all(not one["metadata"].get("ownerReferences") for one in sets),
+            )
+            assert len(sets) == 1
+            assert len((await client.list(PODS, ns))["items"]) == 3
+        else:
+            if propagation == "Foreground":
+                assert (await client.list(REPLICASETS, ns))["items"] == []
+            await until(client, REPLICASETS, ns, lambda items: not items)
+            await until(client, PODS, ns, lambda items: not items)
+
+
+@pytest.mark.asyncio
+async def test_an_owner_that_never_was_takes_its_dependent_along(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns, nodes=0) as (client, _):
+        owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "ghost", "uid": "no-such-uid"}
+        made = {"apiVersion": "v1", "kind": "ConfigMap"}
+        made["metadata"] = {"name": "orphaned", "ownerReferences": [owner]}
+        await client.create(CONFIGMAPS, made, ns)
+        await until(client, CONFIGMAPS, ns, lambda items: not items)
+
+
+@pytest.mark.asyncio
+async def test_a_namespace_goes_with_all_it_holds(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        await until(client, SERVICEACCOUNTS, ns, lambda items: len(items) == 1)
+        await client.create(DEPLOYMENTS, deployment(), ns)
+        await client.create(SERVICES, service(), ns)
+        await deployment_until(client, ns, is_rolled_out)
+        await client.delete(NAMESPACES, ns)
+        async with asyncio.timeout(WITHIN_S):
+            await until(
+                client,
+                NAMESPACES,
+                None,
+                lambda items: not items,
+                field_selector=f"metadata.name={ns}",
+            )
+
+
+@pytest.mark.asyncio
+async def test_the_default_service_account_comes_back(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns, nodes=0) as (client, _):
+        (first,) = await until(client, SERVICEACCOUNTS, ns, lambda items: len(items) == 1)
+        await client.delete(SERVICEACCOUNTS, "default", ns)
+        uid = first["metadata"]["uid"]
+
+        def is_new(items):
+            return any(item["metadata"]["uid"] != uid for item in items)
+
+        await until(client, SERVICEACCOUNTS, ns, is_new)
+
+
+@pytest.mark.asyncio
+async def test_every_node_has_its_own_range(control_plane, namespace_of_test):
+    async with world(control_plane, namespace_of_test, nodes=3) as (client, hollow):
+
+        def all_have(nodes):
+            mine = [node for node in nodes if node["metadata"]["name"] in hollow.names]
+            return all((node.get("spec") or {}).get("podCIDR") for node in mine)
+
+        nodes = await until(client, NODES, None, all_have)
+        ranges = [node["spec"]["podCIDR"] for node in nodes]
+        assert len(set(ranges)) == len(ranges)
+        assert all(text.startswith("10.244.") and text.endswith("/24") for text in ranges)
+
+
+@pytest.mark.asyncio
+async def test_cordon_becomes_a_taint(control_plane, namespace_of_test):
+    async with world(control_plane, namespace_of_test, nodes=1) as (client, hollow):
+        name = hollow.names[0]
+        await client.patch(NODES, name, {"spec": {"unschedulable": True}})
+        key = "node.kubernetes.io/unschedulable"
+
+        def tainted(nodes):
+            return any(
+                taint["key"] == key
+                for node in nodes
+                if node["metadata"]["name"] == name
+                for taint in (node["spec"].get("taints") or ())
+            )
+
+        await until(client, NODES, None, tainted)
+        await client.patch(NODES, name, {"spec": {"unschedulable": None}})
+        await until(client, NODES, None, lambda nodes: not tainted(nodes))
+
+
+@pytest.mark.asyncio
+async def test_a_killed_controller_manager_carries_on(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        await client.create(DEPLOYMENTS, deployment(replicas=30), ns)
+        await until(client, PODS, ns, lambda pods: len(pods) >= 3)
+        control_plane.kill("controller-manager")
+        control_plane.start("controllermanager", "controller-manager")
+        await deployment_until(client, ns, is_rolled_out)
+        assert len((await client.list(PODS, ns))["items"]) == 30
+
+
+@pytest.mark.cluster
+@pytest.mark.asyncio
+async def test_a_lost_node_loses_its_endpoints_then_its_pods(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns, nodes=3) as (client, hollow):
+        await client.create(SERVICES, service(), ns)
+        one = deployment(replicas=6)
+        one["spec"]["template"]["spec"]["tolerations"] = [
+            {
+                "key": "node.kubernetes.io/unreachable",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 1,
+            }
+        ]
+        await client.create(DEPLOYMENTS, one, ns)
+        await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) == 6)
+        lost = hollow.names[0]
+        hollow.stopped.add(lost)
+
+        slices = await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) < 6)
+        node = await client.get(NODES, lost)
+        ready = condition(node, "Ready")
+        assert (ready["status"], ready["reason"]) == ("Unknown", "NodeStatusUnknown")
+
+        def replaced(slices):
+            places = [end["nodeName"] for one in slices for end in one["endpoints"]]
+            ready = ready_addresses(slices)
+            return len(ready) == 6 and lost in places  # The old ones are terminating.
+
+        slices = await until(client, ENDPOINTSLICES, ns, replaced)
+        old = [end for one in slices for end in one["endpoints"] if end["nodeName"] == lost]
+        assert all(end["conditions"]["terminating"] for end in old)
+        taints = {
+            (t["key"], t["effect"]) for t in (await client.get(NODES, lost))["spec"]["taints"]
+        }
+        key = "node.kubernetes.io/unreachable"
+        assert {(key, "NoSchedule"), (key, "NoExecute")} <= taints
+        reasons = {event["reason"] for event in (await client.list(EVENTS, ns))["items"]}
+        assert {"NodeNotReady", "TaintManagerEviction"} <= reasons
+
+
+@pytest.mark.cluster
+@pytest.mark.asyncio
+async def test_pods_of_a_node_that_was_deleted_are_collected(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns, nodes=1) as (client, hollow):
+        name = hollow.names[0]
+        pod = deployment()["spec"]["template"]
+        pod["metadata"]["name"] = "alone"
+        await client.create(PODS, {"apiVersion": "v1", "kind": "Pod", **pod}, ns)
+        await until(client, PODS, ns, lambda pods: bool(pods and pods[0]["status"].get("podIP")))
+        hollow.stopped.add(name)
+        await client.delete(NODES, name)
+        await until(client, PODS, ns, lambda pods: not pods)
+        again = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
+        await client.create(NODES, again)
