@@ -46,14 +46,20 @@ def load_config(kind: type[ConfigT], path: Path) -> ConfigT:
         raise SystemExit(f"{path}: {error}") from None
 
 
-def run(name: str, log_file: Path | None, main: Callable[[], Awaitable[None]]) -> int:
+def run(
+    name: str,
+    log_file: Path | None,
+    main: Callable[[], Awaitable[None]],
+    *,
+    make_loop: Callable[[], asyncio.AbstractEventLoop] = new_event_loop,
+) -> int:
     """Run *main* as the process *name* until it ends or a signal asks for the end."""
     setproctitle.setproctitle(f"podwire: {name}")
     logs.configure(name, log_file)
     # What was imported before is never garbage: keep the collector, and copy-on-write, off it.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    loop = new_event_loop()
+    loop = make_loop()
     asyncio.set_event_loop(loop)
     task: asyncio.Task[Any] = loop.create_task(_run_logged(main))
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -163,13 +163,15 @@ async def _poll(
     timeout_s: float,
 ) -> None:
     progress, task = bar
-    async with asyncio.timeout(timeout_s):
-        while (ready := await readiness.nodes_ready()) < cluster.nodes:
-            progress.update(task, completed=ready)
-            if _ended(launcher_pid):
-                raise CommandFailed("the launcher ended")
-            await asyncio.sleep(_POLL_S)
-    await readiness.close()
+    try:
+        async with asyncio.timeout(timeout_s):
+            while (ready := await readiness.nodes_ready()) < cluster.nodes:
+                progress.update(task, completed=ready)
+                if _ended(launcher_pid):
+                    raise CommandFailed("the launcher ended")
+                await asyncio.sleep(_POLL_S)
+    finally:
+        await readiness.close()
 
 
 def _ended(child: int) -> bool:

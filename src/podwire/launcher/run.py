@@ -41,7 +41,13 @@ def daemonize_and_run(cluster: Cluster, paths: Layout, entries: dict[str, Any]) 
     process.become_subreaper()
     zygote = Zygote(entries, title=f"{cluster.name} zygote")
     launcher = Launcher(cluster, paths, zygote)
-    return process.run(f"{cluster.name} launcher", paths.log("launcher"), launcher.run)
+    # uvloop keeps SIGCHLD for itself; a subreaper wants it.
+    return process.run(
+        f"{cluster.name} launcher",
+        paths.log("launcher"),
+        launcher.run,
+        make_loop=asyncio.new_event_loop,
+    )
 
 
 class Launcher:
