@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from componentbase.rpc import Client, Params, RpcError
+from componentbase.rpc import Client, RpcError
 from kubeapi.objects import Object
 from nodeagent.peer import CONNECTION_CODES, Peer
 from nodeagent.tables import KEYS, Change, Tables
@@ -56,11 +56,6 @@ class Netlink:
         except TimeoutError:
             return False
         return True
-
-    async def call(self, method: str, params: Params) -> object:
-        """Call a method that is no table's, for example `conntrack_delete`."""
-        result: object = await self._peer.call(method, params)
-        return result
 
     async def run_connection(self) -> None:
         """Keep the connection for ever."""

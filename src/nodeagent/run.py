@@ -70,7 +70,7 @@ class NodeAgent:
         self._agent = self._make_network_agent()
         self._proxy = KubeProxy(
             config.node_name,
-            self._netlink,
+            self._netlink.tables,
             services=self._informers.informer(SERVICES),
             slices=self._informers.informer(ENDPOINTSLICES),
             nodes=self._nodes,
@@ -181,9 +181,9 @@ class NodeAgent:
             self._look_at_readiness()
 
     async def _register(self) -> None:
-        """Introduce the node, then follow the cluster."""
-        await self._node.register()
+        """Follow the cluster, and introduce the node to it."""
         self._informers.start(self._tasks)
+        await self._node.register()
         await self._nodes.wait_synced()
         self._agent.all_known()
         await asyncio.Event().wait()

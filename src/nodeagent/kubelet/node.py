@@ -157,9 +157,10 @@ class NodeKeeper:
                 lease = await self._renew(lease)
                 holder.renewed(self._clock())
             except (StatusError, Unreachable) as error:
+                if lease is not None:
+                    log.warning("lease not renewed: %s", error)
                 lease = None
                 holder.failed(self._clock())
-                log.warning("lease not renewed: %s", error)
             await asyncio.sleep(max(0.0, holder.deadline() - self._clock()))
 
     async def _renew(self, lease: Object | None) -> Object:

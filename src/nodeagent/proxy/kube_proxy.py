@@ -1,4 +1,4 @@
-"""kube-proxy's shell: informers in, the datapath's tables and conntrack out.
+"""kube-proxy's shell: informers in, the datapath's tables out.
 
 A sync follows every change, at once when the last one is longer ago than the minimum period and
 otherwise at its end; there is no other batching, so an endpoint that leaves is gone within that
@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from componentbase.clock import monotonic
-from componentbase.rpc import RpcError
 from componentbase.timings import Timings
 from kubeapi.client import Informer
 from kubeapi.objects import Object, labels_of, name_of
-from nodeagent.netlink import Netlink
-from nodeagent.proxy.proxier import Proxier, StaleFlows
+from nodeagent.proxy.proxier import Proxier
 from nodeagent.proxy.topology import Topology
+from nodeagent.tables import Tables
 
 log = logging.getLogger(__name__)
 
 _ZONE_LABEL: Final = "topology.kubernetes.io/zone"
-#: How long stale flows wait for the tables to be applied first.
-_APPLY_WAIT_S: Final = 5.0
 
 
 class KubeProxy:
@@ -34,14 +31,14 @@ class KubeProxy:
     def __init__(
         self,
         node_name: str,
-        netlink: Netlink,
+        tables: Tables,
         *,
         services: Informer,
         slices: Informer,
         nodes: Informer,
         timings: Timings,
     ) -> None:
-        self._node_name, self._netlink, self._timings = node_name, netlink, timings
+        self._node_name, self._tables, self._timings = node_name, tables, timings
         self._informers = (services, slices)
         self._nodes = nodes
         self._proxier: Proxier | None = None
@@ -54,16 +51,16 @@ class KubeProxy:
             await informer.wait_synced()
         node = self._nodes.get(self._node_name) or {}
         here = Topology(node=self._node_name, zone=labels_of(node).get(_ZONE_LABEL, ""))
-        proxier = self._proxier = Proxier(here, self._netlink.tables)
+        proxier = self._proxier = Proxier(here, self._tables)
         self._follow(services, proxier.service_changed)
         self._follow(slices, proxier.slice_changed)
-        await self._sync(proxier)
+        proxier.sync()
         proxier.all_known()
         while True:
             await self._changed.wait()
             self._changed.clear()
             began = monotonic()
-            await self._sync(proxier)
+            proxier.sync()
             await asyncio.sleep(max(0.0, began + self._timings.proxy_sync_min_s - monotonic()))
 
     def _follow(self, informer: Informer, note: Callable[..., None]) -> None:
@@ -79,27 +76,3 @@ class KubeProxy:
         informer.add_handler(
             on_add=changed, on_update=lambda _old, new: changed(new), on_delete=deleted
         )
-
-    async def _sync(self, proxier: Proxier) -> None:
-        stale = proxier.sync()
-        if stale:
-            await self._forget_flows(stale)
-
-    async def _forget_flows(self, stale: Sequence[StaleFlows]) -> None:
-        """Delete the conntrack entries of UDP flows whose backend is gone.
-
-        After the tables, or the next packet would be sent to the old backend again.
-        """
-        await self._netlink.settled(_APPLY_WAIT_S)
-        for flows in stale:
-            params: Object = {
-                "protocol": "UDP",
-                "original_port": flows.port,
-                "reply_source": flows.backend,
-            }
-            if flows.address:
-                params["original_destination"] = flows.address
-            try:
-                await self._netlink.call("conntrack_delete", params)
-            except RpcError as error:
-                log.warning("conntrack_delete: %s", error)

@@ -2,12 +2,11 @@
 
 Events only note what changed; `sync` recomputes the Services concerned and no others, so its cost
 does not grow with the number of Services. If two Services claim one frontend (externalIPs may
-collide), the first keeps it until it lets go.
+collide), the first keeps it until it lets go. UDP flows to a backend that left are forgotten by
+the datapath as it replaces the frontend (upstream: pkg/proxy/conntrack/cleanup.go).
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from kubeapi.objects import Object, name_of, namespace_of
 from nodeagent.proxy.change_tracker import ChangeTracker
@@ -18,15 +17,6 @@ from nodeagent.proxy.topology import Topology
 from nodeagent.tables import Key, Tables, key_of
 
 ServicePorts = dict[ServicePortName, ServicePort]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaleFlows:
-    """UDP flows to forget: of a frontend, to a backend that it no longer has."""
-
-    address: str
-    port: int
-    backend: str
 
 
 class Proxier:
@@ -69,29 +59,27 @@ class Proxier:
         if not new:
             del self._endpoints[key]
 
-    def sync(self) -> list[StaleFlows]:
-        """Bring the frontend table up to date; return the UDP flows that must not go on."""
+    def sync(self) -> None:
+        """Bring the frontend table up to date."""
         services = self._service_changes.checkout()
         concerned = dict.fromkeys((*services, *self._endpoint_changes.checkout()))
-        stale: list[StaleFlows] = []
         for key in concerned:
             ports = self._services.get(key, {})
             before = services[key][0] if key in services else {}
             for name in before:
                 if name not in ports:
-                    stale += self._set_entries(name, {})
+                    self._set_entries(name, {})
             endpoints = self._endpoints.get(key, {})
             for name, port in ports.items():
                 usable = endpoints.get((name.port, name.protocol), ())
                 entries = frontends(name, port, usable, self._here)
-                stale += self._set_entries(name, {key_of("frontend", e): e for e in entries})
-        return stale
+                self._set_entries(name, {key_of("frontend", e): e for e in entries})
 
     def all_known(self) -> None:
         """Every Service and slice has been told once: other frontends may go."""
         self._tables.claim("frontend")
 
-    def _set_entries(self, name: ServicePortName, new: dict[Key, Object]) -> list[StaleFlows]:
+    def _set_entries(self, name: ServicePortName, new: dict[Key, Object]) -> None:
         old = self._entries.pop(name, {})
         if new:
             self._entries[name] = new
@@ -103,7 +91,6 @@ class Proxier:
                 claims = self._claims.setdefault(key, {})
                 claims[name] = entry
                 self._write_first(key, claims)
-        return _stale_flows(old, new)
 
     def _release(self, key: Key, name: ServicePortName) -> None:
         claims = self._claims[key]
@@ -118,20 +105,3 @@ class Proxier:
         entry = next(iter(claims.values()))
         if self._tables.wanted("frontend").get(key) != entry:
             self._tables.replace("frontend", entry)
-
-
-def _stale_flows(old: dict[Key, Object], new: dict[Key, Object]) -> list[StaleFlows]:
-    """Return UDP flows to backends that left (upstream: pkg/proxy/conntrack/cleanup.go).
-
-    A frontend left without any backend keeps its flows, as upstream skips such Services: there
-    is no better place for them to go.
-    """
-    stale: list[StaleFlows] = []
-    for key, entry in old.items():
-        address, port, protocol = key
-        now = {backend["address"] for backend in new.get(key, {}).get("backends", ())}
-        if protocol != "UDP" or (key in new and not now):
-            continue
-        left = dict.fromkeys(b["address"] for b in entry["backends"] if b["address"] not in now)
-        stale += [StaleFlows(address=str(address), port=int(port), backend=b) for b in left]
-    return stale

@@ -1,0 +1,179 @@
+"""A whole node against a small API server: real podruntime, real datapath, real nodeagent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from pod_api_server import PodApiServer, kubeconfig, pod_path
+
+from componentbase.rpc import RpcError, connect_retrying
+from kubeapi.objects import condition
+from podwire.cluster import pki
+
+MAP = {"192.168.64.0/24": "127.0.77.0/24"}
+
+
+class NodeProcesses:
+    """The three processes of one node."""
+
+    def __init__(self, directory: Path, url: str, number: int) -> None:
+        self.directory, self.number = directory, number
+        self.node = directory / "node"
+        self.node.mkdir(parents=True)
+        self.processes: dict[str, asyncio.subprocess.Process] = {}
+        (directory / "kubeconfig").write_text(kubeconfig(url))
+        authority = pki.Authority.new("ca", pki.utc_now())
+        pki.write_pair(authority.pair, directory / "ca.crt", directory / "ca.key")
+        pair = authority.issue(
+            pki.node_identity("node-1", [f"127.0.77.{number}"]), pki.utc_now()
+        )
+        pki.write_pair(pair, directory / "node.crt", directory / "node.key")
+
+    def _config(self, role: str) -> dict[str, object]:
+        base = {
+            "node_name": "node-1",
+            "directory": str(self.node),
+            "log_file": str(self.directory / f"{role}.log"),
+        }
+        address = {"internal_ip": f"192.168.64.{self.number}", "transport_map": MAP}
+        if role == "podruntime":
+            return base
+        if role == "nodeagent.datapath":
+            return {**base, **address, "host_address": "192.168.64.254"}
+        return {
+            **base,
+            **address,
+            "kubeconfig": str(self.directory / "kubeconfig"),
+            "server_certificate": str(self.directory / "node.crt"),
+            "server_private_key": str(self.directory / "node.key"),
+            "client_ca": str(self.directory / "ca.crt"),
+            "cluster_cidr": "10.244.0.0/16",
+            "service_cidr": "10.96.0.0/16",
+            "cluster_dns": "10.96.0.10",
+            "cluster_domain": "cluster.local",
+            "timings": "lab",
+            "cpu": "4",
+            "memory": "8Gi",
+            "pods_max": 110,
+        }
+
+    async def start(self, role: str) -> None:
+        path = self.directory / f"{role}.json"
+        path.write_text(json.dumps(self._config(role)))
+        self.processes[role] = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", role, str(path)
+        )
+
+    async def kill(self, role: str) -> None:
+        process = self.processes.pop(role)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+    async def close(self) -> None:
+        pids: list[int] = []
+        with contextlib.suppress(RpcError):
+            pids = await self.pod_pids()
+        for role in list(self.processes):
+            await self.kill(role)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    async def pod_pids(self) -> list[int]:
+        client = await connect_retrying(self.node / "cri.sock", timeout_s=5)
+        try:
+            return [s["pid"] for s in await client.call("ListPodSandbox") if s.get("pid")]
+        finally:
+            await client.close()
+
+    async def table(self, name: str):
+        client = await connect_retrying(self.node / "netlink.sock", timeout_s=5)
+        try:
+            return await client.call(f"{name}_list", {})
+        finally:
+            await client.close()
+
+
+@asynccontextmanager
+async def running_node(tmp_path: Path, number: int):
+    api = PodApiServer()
+    await api.start()
+    node = NodeProcesses(tmp_path, api.url, number)
+    try:
+        for role in ("podruntime", "nodeagent.datapath", "nodeagent"):
+            await node.start(role)
+        await api.until(lambda: "/api/v1/nodes/node-1" in api.objects)
+        made = api.objects["/api/v1/nodes/node-1"]
+        api.put("/api/v1/nodes/node-1", {**made, "spec": {"podCIDR": "10.244.1.0/24"}})
+        await api.until(lambda: is_true(api.objects["/api/v1/nodes/node-1"], "Ready"))
+        yield api, node
+    finally:
+        await node.close()
+        await api.stop()
+
+
+def is_true(obj, kind: str) -> bool:
+    found = condition(obj, kind)
+    return found is not None and found["status"] == "True"
+
+
+def agnhost(*args: str, **more) -> dict[str, object]:
+    container = {"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.53"}
+    return {"containers": [{**container, "args": list(args), **more}]}
+
+
+@pytest.mark.asyncio
+async def test_node_becomes_ready_and_publishes_flannel(tmp_path):
+    async with running_node(tmp_path, 11) as (api, node):
+        made = api.objects["/api/v1/nodes/node-1"]
+        assert made["status"]["addresses"][0]["address"] == "192.168.64.11"
+        assert made["metadata"]["annotations"]["flannel.alpha.coreos.com/public-ip"]
+        await api.until(
+            lambda: "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node-1"
+            in api.objects
+        )
+        addresses = {entry["address"] for entry in await node.table("address")}
+        assert {"10.244.1.1/24", "10.244.1.0/32"} <= addresses
+
+
+@pytest.mark.asyncio
+async def test_pod_runs_survives_the_agent_and_ends(tmp_path):
+    async with running_node(tmp_path, 12) as (api, node):
+        probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
+        api.put_pod("web", agnhost("netexec", "--http-port=8080", readinessProbe=probe))
+        await api.until(lambda: is_true(api.pod("web"), "Ready"))
+        status = api.pod("web")["status"]
+        assert status["phase"] == "Running"
+        assert status["podIP"].startswith("10.244.1.")
+        container = status["containerStatuses"][0]
+        pids = await node.pod_pids()
+
+        await node.kill("nodeagent")
+        await node.start("nodeagent")
+        renewed = api.revision
+        await api.until(lambda: api.revision > renewed + 1)
+        assert await node.pod_pids() == pids
+        assert api.pod("web")["status"]["containerStatuses"][0] == container
+
+        os.kill(pids[0], signal.SIGKILL)
+        await api.until(
+            lambda: api.pod("web")["status"]["containerStatuses"][0]["restartCount"] == 1
+            and is_true(api.pod("web"), "Ready")
+        )
+        again = api.pod("web")["status"]["containerStatuses"][0]
+        assert again["lastState"]["terminated"]["exitCode"] == 137
+        assert "SandboxChanged" in api.reasons()
+
+        api.delete_pod("web", 1)
+        await api.until(lambda: pod_path("web") not in api.objects)
+        links = [link for link in await node.table("link") if link.get("kind") == "veth"]
+        assert links == []
