@@ -29,12 +29,17 @@ class NetworkAgent:
         #: Which node an entry belongs to: two nodes may claim one key for a moment.
         self._owners: dict[tuple[str, Key], str] = {}
         self.pod_cidr: IPv4Network | None = None
+        #: Remote nodes heard of before this node has a device that their entries can name.
+        self._waiting: dict[str, Object] = {}
         self.on_pod_cidr: Callable[[IPv4Network], None] = lambda _cidr: None
 
     def node_changed(self, node: Object) -> None:
         """Look at *node* as it is now."""
         if name_of(node) != self._node_name:
-            self._set_entries(name_of(node), self._provider.remote_entries(node))
+            if self.pod_cidr is None:
+                self._waiting[name_of(node)] = node
+            else:
+                self._set_entries(name_of(node), self._provider.remote_entries(node))
             return
         text = node.get("spec", {}).get("podCIDR")
         if not text:
@@ -44,11 +49,15 @@ class NetworkAgent:
         if self.pod_cidr is None:
             self.pod_cidr = cidr
             log.info("podCIDR is %s", cidr)
+            for waiting in self._waiting.values():
+                self.node_changed(waiting)
+            self._waiting.clear()
             self.on_pod_cidr(cidr)
 
     def node_deleted(self, node: Object) -> None:
         """Forget a remote node. This node's own entries stay: pods may still run here."""
         if name_of(node) != self._node_name:
+            self._waiting.pop(name_of(node), None)
             self._set_entries(name_of(node), [])
 
     def all_known(self) -> None:
