@@ -101,6 +101,11 @@ class Gateway:
     def bind_failures(self) -> int:
         return sum(listener.failures for listener in self._listeners.values())
 
+    @property
+    def udp_drops(self) -> int:
+        servers = [listener.server for listener in self._listeners.values()]
+        return sum(server.drops for server in servers if isinstance(server, UdpGateway))
+
     async def _keep_listening(self) -> None:
         while True:
             self._changed.clear()

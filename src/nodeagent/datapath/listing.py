@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -153,9 +154,10 @@ def _tuple(flow: FlowTuple) -> Row:
     }
 
 
-def counters(node: Node) -> Row:
+def counters(node: Node, shell_drops: Mapping[str, int]) -> Row:
+    drops = {str(reason): count for reason, count in node.drops.items()}
     return {
-        "drops": {str(reason): count for reason, count in node.drops.items()},
+        "drops": drops | {reason: count for reason, count in shell_drops.items() if count},
         "stack_drops": {str(reason): count for reason, count in node.stack.drops.items()},
         "conntrack": len(node.conntrack),
         "flows": sum(

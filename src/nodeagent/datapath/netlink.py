@@ -32,10 +32,11 @@ class Netlink:
         on_links_deleted: Callable[[list[str]], None],
         on_frontends: Callable[[], None],
         frontend_state: Callable[[str, int, str], Mapping[str, object]],
+        shell_drops: Callable[[], Mapping[str, int]],
     ) -> None:
         self._node, self._control, self._clock, self._after = node, control, clock, after
         self._on_links_deleted, self._on_frontends = on_links_deleted, on_frontends
-        self._frontend_state = frontend_state
+        self._frontend_state, self._shell_drops = frontend_state, shell_drops
         self._captures = Captures(node)
         self._pinger = Pinger(node, clock, after)
         self._server: Server | None = None
@@ -76,7 +77,7 @@ class Netlink:
             "frontend_list": self._list(self._frontend_list),
             "conntrack_list": self._list(lambda: listing.conntrack(node, self._clock())),
             "conntrack_delete": self._conntrack_delete,
-            "counters": self._list(lambda: listing.counters(node)),
+            "counters": self._list(lambda: listing.counters(node, self._shell_drops())),
             "settings": self._settings,
             "ping": self._ping,
             "capture_open": self._capture_open,

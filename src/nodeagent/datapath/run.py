@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from collections import Counter
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Final
@@ -115,6 +116,7 @@ class Datapath:
             on_links_deleted=self._links_deleted,
             on_frontends=lambda: gateway.set_ports(_listened_ports(node)),
             frontend_state=lambda _address, port, protocol: gateway.state(protocol, port),
+            shell_drops=lambda: self._shell_drops(gateway),
         )
         try:
             self._vxlan.start()
@@ -131,6 +133,14 @@ class Datapath:
             self.ports.close()
             self._raw.close()
             self._vxlan.close()
+
+    def _shell_drops(self, gateway: Gateway) -> Counter[str]:
+        drops: Counter[str] = Counter()
+        for underlay in (self._vxlan, self._raw):
+            drops.update({str(reason): count for reason, count in underlay.drops.items()})
+        drops["nodeport-bind-failed"] = gateway.bind_failures
+        drops["nodeport-udp"] = gateway.udp_drops
+        return drops
 
     def _links_deleted(self, names: list[str]) -> None:
         for name in names:

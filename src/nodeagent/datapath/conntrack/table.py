@@ -112,9 +112,7 @@ class ConntrackTable:
         else:
             packet.state = CtState.ESTABLISHED if connection.seen_reply else CtState.NEW
         if packet.protocol != PROTOCOL_TCP:
-            connection.assured = connection.assured or (
-                connection.seen_reply and packet.direction is Direction.ORIGINAL
-            )
+            connection.assured = connection.seen_reply
             connection.timeout_s = timeout_s(packet.protocol, seen_reply=connection.seen_reply)
 
     def _track_error(self, packet: Packet, now: float) -> None:
