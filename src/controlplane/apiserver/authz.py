@@ -81,7 +81,7 @@ _NO: Final = Decision(False)
 
 def is_public(path: str) -> bool:
     """Tell whether *path* is served without authentication."""
-    return path.startswith(_PUBLIC) and path.split("/")[1] in {p[1:] for p in _PUBLIC}
+    return f"/{path.split('/')[1]}" in _PUBLIC if path.startswith("/") else False
 
 
 def authorize(user: User, info: RequestInfo) -> Decision:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import yaml
@@ -53,9 +53,10 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def decode_octets(body: bytes, content_type: str) -> Any:
+def decode_octets(body: bytes, content_type: str) -> object:
     """Return what *body* holds; raises StatusError 400 or 415."""
     kind = media_type(content_type) or JSON
+    value: object
     try:
         if kind == JSON:
             value = msgspec.json.decode(body)
@@ -79,9 +80,9 @@ def decode_octets(body: bytes, content_type: str) -> Any:
     return value
 
 
-def check_depth(value: Any) -> None:
+def check_depth(value: object) -> None:
     """Raise StatusError 400 when *value* nests deeper than anything here could walk."""
-    level: list[Any] = [value]
+    level: list[object] = [value]
     for _ in range(DEPTH_MAX):
         level = [
             child
@@ -111,7 +112,7 @@ def duplicate_fields(body: bytes, content_type: str) -> list[str]:
         return []
     found: dict[str, None] = {}
 
-    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
         built = dict(pairs)
         if len(built) != len(pairs):
             names = [name for name, _ in pairs]
@@ -122,7 +123,7 @@ def duplicate_fields(body: bytes, content_type: str) -> list[str]:
     return [f'duplicate field "{name}"' for name in found]
 
 
-def prune(value: Any, schema: TypeSchema) -> Any:
+def prune(value: object, schema: TypeSchema) -> object:
     """Return *value* without nulls and without what *schema* does not know."""
     shape = schema.shape
     if shape is Shape.OBJECT and type(value) is dict:
@@ -169,6 +170,7 @@ def admit_shape(kind: Kind, obj: Object, strictness: str, also: Sequence[str] = 
         told = ", ".join(findings)
         raise bad_request(f"{about} {resource.kind}: strict decoding error: {told}")
     pruned = prune(obj, schema)
+    assert isinstance(pruned, dict)
     _raise_causes(kind, pruned, validate(pruned, schema), f"{about} {resource.kind}")
     return Admitted(pruned, findings)
 
