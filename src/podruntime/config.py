@@ -1,0 +1,25 @@
+"""What the launcher tells a podruntime process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The configuration file of one node's podruntime."""
+
+    node_name: str
+    directory: str
+    log_file: str
+
+    @property
+    def cri_socket(self) -> Path:
+        """Return where the kubelet finds this runtime."""
+        return Path(self.directory) / "cri.sock"
+
+    @property
+    def pods(self) -> Path:
+        """Return the folder that holds one folder per sandbox."""
+        return Path(self.directory) / "pods"

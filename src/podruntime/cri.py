@@ -1,0 +1,152 @@
+"""The messages of the Container Runtime Interface that this runtime speaks (k8s.io/cri-api v1).
+
+Names and meanings are upstream's, in snake_case. As in protobuf, an unknown field is ignored and
+an absent one has its zero value, so that either end may be newer than the other.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from componentbase.rpc import Params, RpcError
+
+SANDBOX_READY: Final = "SANDBOX_READY"
+SANDBOX_NOTREADY: Final = "SANDBOX_NOTREADY"
+CREATED: Final = "CONTAINER_CREATED"
+RUNNING: Final = "CONTAINER_RUNNING"
+EXITED: Final = "CONTAINER_EXITED"
+
+#: 128 + SIGKILL: what a container whose pod process died is said to have ended with.
+EXIT_KILLED: Final = 137
+EXIT_TERMINATED: Final = 143
+#: What containerd reports for a container whose program could not be started at all.
+EXIT_START_ERROR: Final = 128
+
+MessageT = TypeVar("MessageT", bound=msgspec.Struct)
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every message."""
+
+
+class PodSandboxMetadata(Message, frozen=True, kw_only=True):
+    name: str
+    uid: str
+    namespace: str
+    attempt: int = 0
+
+
+class DnsConfig(Message, frozen=True, kw_only=True):
+    servers: list[str] = []
+    searches: list[str] = []
+    options: list[str] = []
+
+
+class NetworkConfig(Message, frozen=True, kw_only=True):
+    """What the CNI made: the pod's end of its veth."""
+
+    interface: str
+    mac: str
+    address: str
+    mtu: int
+    veth_socket: str
+    gateway: str | None = None
+
+
+class PodSandboxConfig(Message, frozen=True, kw_only=True):
+    metadata: PodSandboxMetadata
+    network: NetworkConfig
+    hostname: str = ""
+    log_directory: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    dns_config: DnsConfig = DnsConfig()
+
+
+class ContainerMetadata(Message, frozen=True, kw_only=True):
+    name: str
+    attempt: int = 0
+
+
+class KeyValue(Message, frozen=True, kw_only=True):
+    key: str
+    value: str = ""
+
+
+class ContainerConfig(Message, frozen=True, kw_only=True):
+    metadata: ContainerMetadata
+    image: str
+    command: list[str] | None = None
+    args: list[str] | None = None
+    working_dir: str | None = None
+    envs: list[KeyValue] = []
+    log_path: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    files: dict[str, str] = {}
+
+
+class ContainerStatus(Message, frozen=True, kw_only=True):
+    """The whole truth about one container; each change is told as a new value."""
+
+    id: str
+    pod_sandbox_id: str
+    metadata: ContainerMetadata
+    image: str
+    image_ref: str
+    state: str
+    created_at: float
+    started_at: float = 0
+    finished_at: float = 0
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class RunPodSandboxRequest(Message, frozen=True, kw_only=True):
+    config: PodSandboxConfig
+
+
+class PodSandboxRequest(Message, frozen=True, kw_only=True):
+    pod_sandbox_id: str
+
+
+class PullImageRequest(Message, frozen=True, kw_only=True):
+    image: str
+
+
+class CreateContainerRequest(Message, frozen=True, kw_only=True):
+    pod_sandbox_id: str
+    config: ContainerConfig
+
+
+class ContainerRequest(Message, frozen=True, kw_only=True):
+    container_id: str
+
+
+class StopContainerRequest(Message, frozen=True, kw_only=True):
+    container_id: str
+    timeout_s: float = 0
+
+
+class ExecSyncRequest(Message, frozen=True, kw_only=True):
+    container_id: str
+    cmd: list[str]
+    timeout_s: float = 0
+
+
+def request(kind: type[MessageT], params: Params) -> MessageT:
+    """Read *params* as a *kind*; raises RpcError InvalidArgument that names the field."""
+    try:
+        return msgspec.convert(params, kind)
+    except msgspec.ValidationError as error:
+        raise RpcError("InvalidArgument", str(error)) from None
+
+
+def not_found(what: str, name: str) -> RpcError:
+    """Return the error for an id that nothing has."""
+    return RpcError("NotFound", f'{what} "{name}": not found')

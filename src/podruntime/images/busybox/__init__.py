@@ -1,0 +1,46 @@
+"""busybox, alpine and curl: a shell and small programs (applets)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from podruntime.images.busybox import curl, files, network, system, text, web
+from podruntime.images.image import Image
+from podruntime.images.process import Process, Program, find_program
+from podruntime.images.shell.builtins import sh
+
+
+async def _busybox(process: Process) -> int:
+    """`busybox APPLET ARGUMENT…`."""
+    if not process.arguments:
+        process.print("BusyBox (emulated) multi-call binary.\n\nCurrently defined functions:")
+        process.print("\t" + ", ".join(sorted(APPLETS)))
+        return 0
+    program = find_program(APPLETS, process.arguments[0])
+    if program is None:
+        process.complain(f"{process.arguments[0]}: applet not found")
+        return 127
+    return await program(process.child(process.arguments))
+
+
+APPLETS: Final[Mapping[str, Program]] = {
+    **files.APPLETS,
+    **network.APPLETS,
+    **system.APPLETS,
+    **text.APPLETS,
+    **web.APPLETS,
+    "ash": sh,
+    "busybox": _busybox,
+    "sh": sh,
+}
+
+IMAGE: Final = Image(programs=APPLETS, cmd=("sh",), size=4_300_000)
+ALPINE: Final = replace(IMAGE, cmd=("/bin/sh",), size=7_800_000)
+CURL: Final = Image(
+    programs={**APPLETS, "curl": curl.curl, "entrypoint.sh": curl.entrypoint},
+    entrypoint=("/entrypoint.sh",),
+    cmd=("curl",),
+    size=22_000_000,
+)

@@ -1,0 +1,115 @@
+"""A small HTTP/1.1 client for programs in our images: wget, curl, agnhost's dial."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from podruntime.images.http_message import Body, Head, MalformedMessage, take_head
+
+_READ_OCTETS: Final = 64 * 1024
+
+
+class BadUrl(ValueError):
+    """A text that is no http:// URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """The parts of an http:// URL."""
+
+    host: str
+    port: int
+    target: str
+
+    @classmethod
+    def parse(cls, text: str) -> Url:
+        """Read *text*; a missing scheme means http, as curl and wget have it."""
+        try:
+            parts = urlsplit(text if "://" in text else f"http://{text}")
+            port = parts.port or 80
+        except ValueError as error:
+            raise BadUrl(str(error)) from None
+        if parts.scheme != "http" or not parts.hostname:
+            raise BadUrl(f"not an http address: {text}")
+        query = f"?{parts.query}" if parts.query else ""
+        return cls(parts.hostname, port, (parts.path or "/") + query)
+
+    @property
+    def authority(self) -> str:
+        """Return the Host header's value."""
+        return self.host if self.port == 80 else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response, and with whom it was spoken."""
+
+    head: Head
+    body: bytes
+    peer: tuple[str, int]
+    local: tuple[str, int]
+
+    @property
+    def status(self) -> int:
+        """Return the status code."""
+        return int(self.head.second) if self.head.second.isdigit() else 0
+
+
+async def fetch(
+    url: Url,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+) -> Answer:
+    """Ask once on a connection of its own; raises OSError or MalformedMessage."""
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    try:
+        writer.write(_request(url, method, headers or {}, body))
+        peer, local = (writer.get_extra_info(name) for name in ("peername", "sockname"))
+        head, received = await _answer(reader, method)
+        return Answer(head, received, peer, local)
+    finally:
+        writer.close()
+
+
+def _request(url: Url, method: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    fields = {"Host": url.authority, **headers, "Connection": "close"}
+    if body:
+        fields["Content-Length"] = str(len(body))
+    lines = [f"{method} {url.target} HTTP/1.1", *(f"{k}: {v}" for k, v in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
+
+
+async def _answer(reader: asyncio.StreamReader, method: str) -> tuple[Head, bytes]:
+    buffer = bytearray()
+    while (head := take_head(buffer)) is None or head.second == "100":
+        if head is None:
+            await _more(reader, buffer)
+    if not head.first.startswith("HTTP/"):
+        raise MalformedMessage("the answer is not HTTP")
+    if method == "HEAD" or head.second in ("204", "304"):
+        return head, b""
+    chunked = head.chunked
+    body = Body(chunked=chunked, length=None if chunked else head.content_length)
+    body.feed(buffer)
+    while not body.complete:
+        octets = await reader.read(_READ_OCTETS)
+        if not octets:
+            if chunked or head.content_length is not None:
+                raise ConnectionResetError("the connection ended within the body")
+            break
+        buffer += octets
+        body.feed(buffer)
+    return head, bytes(body.octets)
+
+
+async def _more(reader: asyncio.StreamReader, buffer: bytearray) -> None:
+    octets = await reader.read(_READ_OCTETS)
+    if not octets:
+        raise ConnectionResetError("the connection ended before an answer came")
+    buffer += octets

@@ -1,0 +1,93 @@
+"""The registry of images: which names can be pulled, and what they run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from componentbase.rpc import RpcError
+from podruntime.images import agnhost, busybox, nginx, pause, python_image, webapps
+from podruntime.images.image import Image
+from podruntime.images.reference import InvalidReference, Reference
+
+#: By repository, whatever registry (of the known ones) it is pulled from. A function of the tag
+#: makes images whose versions differ.
+IMAGES: Final[Mapping[str, Image | Callable[[str], Image]]] = {
+    "pause": pause.IMAGE,
+    "google_containers/pause": pause.IMAGE,
+    "agnhost": agnhost.IMAGE,
+    "e2e-test-images/agnhost": agnhost.IMAGE,
+    "nginx": nginx.IMAGE,
+    "nginxinc/nginx-unprivileged": nginx.UNPRIVILEGED,
+    "e2e-test-images/nginx": nginx.IMAGE,
+    "busybox": busybox.IMAGE,
+    "e2e-test-images/busybox": busybox.IMAGE,
+    "alpine": busybox.ALPINE,
+    "curlimages/curl": busybox.CURL,
+    "google-samples/hello-app": webapps.hello_app,
+    "google-samples/containers/gke/hello-app": webapps.hello_app,
+    "google-samples/node-hello": webapps.NODE_HELLO,
+    "hashicorp/http-echo": webapps.HTTP_ECHO,
+    "traefik/whoami": webapps.WHOAMI,
+    "echoserver": webapps.ECHOSERVER,
+    "google_containers/echoserver": webapps.ECHOSERVER,
+}
+
+#: Registries that "exist"; a name at any other one cannot be pulled.
+REGISTRIES: Final = (
+    "docker.io",
+    "registry.k8s.io",
+    "k8s.gcr.io",
+    "gcr.io",
+    "us-docker.pkg.dev",
+    "quay.io",
+    "ghcr.io",
+    "mirror.gcr.io",
+    "public.ecr.aws",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """An image under the name that it was asked for."""
+
+    name: str
+    ref: str
+    image: Image
+
+
+def find(text: str) -> Pulled:
+    """Return the image called *text*; raises RpcError as a registry's client words it."""
+    if text.startswith(python_image.SCHEME):
+        return Pulled(text, _digest(text), python_image.image(text))
+    try:
+        reference = Reference.parse(text)
+    except InvalidReference as error:
+        raise RpcError("InvalidArgument", str(error)) from None
+    if reference.registry not in REGISTRIES:
+        raise _cannot_pull(reference, f"lookup {reference.registry}: no such host")
+    entry = IMAGES.get(reference.repository)
+    if entry is None:
+        raise _cannot_pull(
+            reference,
+            "pull access denied, repository does not exist or may require authorization",
+        )
+    image = entry if isinstance(entry, Image) else entry(reference.tag)
+    if image.tags is not None and not image.tags.fullmatch(reference.tag):
+        raise _cannot_pull(reference, f"{reference}: not found")
+    return Pulled(str(reference), _digest(str(reference)), image)
+
+
+def _cannot_pull(reference: Reference, why: str) -> RpcError:
+    return RpcError(
+        "NotFound",
+        f'failed to pull and unpack image "{reference}": failed to resolve reference'
+        f' "{reference}": {why}',
+    )
+
+
+def _digest(name: str) -> str:
+    """Return an image id: stable for a name, as content addressing would make it."""
+    return f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"

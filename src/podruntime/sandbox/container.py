@@ -1,0 +1,226 @@
+"""One container of a pod: a task with an owner, a log and a status.
+
+Its end is read as the kernel would report it: the returned status, `SystemExit`, an exception
+(1, with the traceback in its log), SIGTERM it asked for (what it chose), SIGKILL (137).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from componentbase.clock import wall, wall_ns
+from componentbase.rpc import RpcError
+from componentbase.tasks import Tasks
+from podruntime.cri import (
+    CREATED,
+    EXIT_KILLED,
+    EXIT_START_ERROR,
+    EXITED,
+    RUNNING,
+    ContainerConfig,
+    ContainerStatus,
+)
+from podruntime.images.filesystem import FileSystem
+from podruntime.images.image import Image
+from podruntime.images.process import Network, NoInput, Octets, Output, Process, find_program
+from podruntime.sandbox.logfile import LogFile, LogStream
+from podruntime.sandbox.owner import CURRENT, Owner
+
+#: Told after each change: the CRI event's kind, and the new status.
+OnChange = Callable[[str, ContainerStatus], None]
+
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: How often a program is told to die (each `await` of it) before it counts as hung.
+_KILLS_MAX: Final = 20
+_KILL_EVERY_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class PodContext:
+    """What the containers of one pod share."""
+
+    hostname: str
+    network: Network
+    etc: dict[str, str]
+    tasks: Tasks
+
+
+class Container:
+    """Runs one image's program in a pod."""
+
+    def __init__(
+        self,
+        status: ContainerStatus,
+        config: ContainerConfig,
+        image: Image,
+        pod: PodContext,
+        on_change: OnChange,
+    ) -> None:
+        self.status = status
+        self._config, self._image, self._pod, self._on_change = config, image, pod, on_change
+        self._log = LogFile(Path(config.log_path), wall_ns) if config.log_path else None
+        self._stdout, self._stderr = LogStream(self._log, "stdout"), LogStream(self._log, "stderr")
+        files = {**image.files, **pod.etc, **config.files}
+        self.files = FileSystem(files, wall())
+        self._env = {
+            "PATH": PATH,
+            "HOSTNAME": pod.hostname,
+            "HOME": "/root",
+            **image.env,
+            **{each.key: each.value for each in config.envs},
+        }
+        self._cwd = config.working_dir or image.working_dir
+        self.files.make_directory(self._cwd, parents=True)
+        self._owner = Owner(self._env, self._stdout, self._stderr)
+        self._owner.files = self.files
+        self._process: Process | None = None
+        self._task: asyncio.Task[int] | None = None
+        self._ended = asyncio.Event()
+
+    def _change(self, kind: str, **fields: object) -> None:
+        self.status = msgspec.structs.replace(self.status, **fields)
+        self._on_change(kind, self.status)
+
+    def start(self) -> None:
+        """Start the program; raises RpcError when the image has no such program."""
+        if self.status.state != CREATED:
+            raise RpcError("FailedPrecondition", f"container is in {self.status.state} state")
+        argv = self._image.command(self._config.command, self._config.args)
+        program = find_program(self._image.programs, argv[0]) if argv else None
+        if program is None:
+            message = _cannot_start(argv)
+            self._finish(EXIT_START_ERROR, "StartError", message)
+            raise RpcError("FailedPrecondition", message)
+        process = self._new_process(argv, self._stdout, self._stderr)
+        self._process = process
+        self._change("STARTED", state=RUNNING, started_at=wall())
+        name = f"container {self.status.metadata.name}"
+        self._task = self._pod.tasks.spawn(self._run(process, self._owner), name=name)
+        self._task.add_done_callback(self._task_ended)
+
+    def _new_process(self, argv: list[str], stdout: Output, stderr: Output) -> Process:
+        return Process(
+            argv=argv,
+            env=dict(self._env),
+            cwd=self._cwd,
+            files=self.files,
+            stdin=NoInput(),
+            stdout=stdout,
+            stderr=stderr,
+            hostname=self._pod.hostname,
+            network=self._pod.network,
+            programs=self._image.programs,
+        )
+
+    async def _run(self, process: Process, owner: Owner) -> int:
+        CURRENT.set(owner)
+        program = find_program(self._image.programs, process.argv[0])
+        assert program is not None, "looked up by the caller"
+        try:
+            return await program(process)
+        except SystemExit as end:
+            return _exit_status(end, process)
+
+    def _task_ended(self, task: asyncio.Task[int]) -> None:
+        assert self._process is not None
+        code = _status_of(task, self._process)
+        self._finish(code, "Completed" if code == 0 else "Error", "")
+
+    def _finish(self, code: int, reason: str, message: str) -> None:
+        self._owner.release()
+        for stream in (self._stdout, self._stderr):
+            stream.end()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+        self._change(
+            "STOPPED",
+            state=EXITED,
+            finished_at=wall(),
+            exit_code=code,
+            reason=reason,
+            message=message,
+        )
+        self._ended.set()
+
+    async def stop(self, timeout_s: float) -> None:
+        """SIGTERM, then SIGKILL after *timeout_s*; raises RpcError when it cannot be killed."""
+        if self._task is None or self._task.done():
+            if self.status.state == CREATED:
+                self._finish(EXIT_KILLED, "Error", "")
+            return
+        assert self._process is not None
+        if timeout_s > 0:
+            if self._process.on_terminate is not None:
+                self._process.on_terminate()
+            await self._wait_ended(timeout_s)
+        for _ in range(_KILLS_MAX):
+            if self._task.done():
+                return
+            self._task.cancel()
+            await self._wait_ended(_KILL_EVERY_S)
+        if not self._task.done():
+            raise RpcError("Unavailable", "the container does not die; kill its pod")
+
+    async def _wait_ended(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ended.wait()
+        except TimeoutError:
+            pass  # The caller looks at the task.
+
+    async def exec(self, argv: list[str], timeout_s: float) -> tuple[int, bytes, bytes]:
+        """Run *argv* beside the container's main process; return status, stdout, stderr."""
+        if self.status.state != RUNNING:
+            raise RpcError("FailedPrecondition", "container is not running")
+        if not argv or find_program(self._image.programs, argv[0]) is None:
+            raise RpcError("FailedPrecondition", _cannot_start(argv))
+        stdout, stderr = Octets(), Octets()
+        process = self._new_process(argv, stdout, stderr)
+        owner = Owner(self._env, stdout, stderr)
+        owner.files = self.files
+        task = self._pod.tasks.spawn(self._run(process, owner), name=f"exec {argv[0]}")
+        self._owner.add_task(task)
+        try:
+            await asyncio.wait([task], timeout=timeout_s or None)
+        finally:
+            timed_out = not task.done()
+            task.cancel()
+            owner.release()
+        if timed_out:
+            raise RpcError("DeadlineExceeded", f"command {argv!r} timed out")
+        return _status_of(task, process), stdout.taken(), stderr.taken()
+
+
+def _status_of(task: asyncio.Task[int], process: Process) -> int:
+    """Return the exit status of an ended program; its traceback goes to its stderr."""
+    if task.cancelled():
+        return EXIT_KILLED if process.terminated_with is None else process.terminated_with
+    error = task.exception()
+    if error is not None:
+        process.stderr.write("".join(traceback.format_exception(error)).encode())
+        return 1
+    return int(task.result()) & 0xFF
+
+
+def _exit_status(end: SystemExit, process: Process) -> int:
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    process.complain(str(end.code))
+    return 1
+
+
+def _cannot_start(argv: list[str]) -> str:
+    if not argv:
+        return "no command specified"
+    return (
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed:"
+        f' exec: "{argv[0]}": executable file not found in $PATH'
+    )

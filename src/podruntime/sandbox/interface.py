@@ -1,0 +1,102 @@
+"""The shell around a pod's network stack: frames in and out, its one timer, its wake-ups.
+
+`eth0` of the pod. The stack is a value that never waits; this lends it the event loop. Whoever
+asks the stack for something calls `touch` afterwards, and everything asked for within one turn
+of the loop leaves in one batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from componentbase.clock import Clock
+from netstack.host import Host
+from netstack.udp import UdpSocket
+
+Transmit = Callable[[list[bytes]], None]
+
+#: uvloop counts milliseconds: a shorter timer would fire before its moment.
+_TICK_S: Final = 0.001
+#: How often the stack is asked in one turn of the loop before others have theirs.
+_ROUNDS_MAX: Final = 16
+
+
+class NetworkInterface:
+    """Joins a Host to an event loop and to whatever carries its frames."""
+
+    def __init__(self, host: Host, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+        self.host, self.now = host, clock
+        self._loop = loop
+        self._transmit: Transmit | None = None
+        self._touched = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        #: Open UDP ports: the stack lists its TCP listeners, this what `netstat` adds.
+        self.udp_sockets: dict[UdpSocket, None] = {}
+        self.rx_octets = self.tx_octets = 0
+        self.rx_packets = self.tx_packets = 0
+
+    def attach(self, transmit: Transmit) -> None:
+        """Send frames by *transmit* from now on, first those that wait.
+
+        Before, only ARP can wait: without neighbours nothing else leaves the stack.
+        """
+        self._transmit = transmit
+        self.touch()
+
+    def receive(self, frames: Iterable[bytes | memoryview]) -> None:
+        """Take frames that came in together."""
+        now = self.now()
+        batch = list(frames)
+        self.rx_packets += len(batch)
+        self.rx_octets += sum(map(len, batch))
+        self.host.receive_frames(batch, now)
+        self.touch()
+
+    def touch(self) -> None:
+        """Send what the stack has to say at the end of this turn of the loop."""
+        if not self._touched:
+            self._touched = True
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Send what is left and stop the timer."""
+        self._flush()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _flush(self) -> None:
+        self._touched = False
+        self._settle()
+        frames = self.host.frames_to_send() if self._transmit is not None else []
+        if frames and self._transmit is not None:
+            self.tx_packets += len(frames)
+            self.tx_octets += sum(map(len, frames))
+            self._transmit(frames)
+        self._set_timer()
+
+    def _settle(self) -> None:
+        """Let the stack do what is due by now: packets to itself (127.0.0.1) are, at once."""
+        now = self.now()
+        for _ in range(_ROUNDS_MAX):
+            if self.host.deadline() > now:
+                return
+            self.host.handle_deadline(now)
+
+    def _set_timer(self) -> None:
+        """Be woken at the stack's deadline; a timer that comes too early is left alone."""
+        deadline = self.host.deadline()
+        if deadline >= self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        delay_s = max(deadline - self.now(), 0) + _TICK_S
+        self._timer = self._loop.call_later(delay_s, self._expired)
+
+    def _expired(self) -> None:
+        self._timer, self._timer_at = None, math.inf
+        self._flush()

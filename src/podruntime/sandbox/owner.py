@@ -1,0 +1,83 @@
+"""Whose task, socket and output it is: the process boundary between containers of one pod.
+
+A container is a task; what it starts and opens carries its owner in a context variable, as a
+child process carries its cgroup. When the container ends, its owner ends all of that, as the
+kernel would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Coroutine
+from contextvars import Context, ContextVar
+from typing import Any, Final, Protocol
+
+from podruntime.images.filesystem import FileSystem
+from podruntime.images.process import Output
+
+#: Of whom the running code is a part; None in the pod's own machinery.
+CURRENT: Final[ContextVar[Owner | None]] = ContextVar("owner", default=None)
+
+
+class Resource(Protocol):
+    """Something that an end of its owner closes."""
+
+    def release(self) -> None:
+        """Let go of it at once, as the kernel does for a process that has died."""
+
+
+class Owner:
+    """The tasks and sockets of one container, and where its Python code prints."""
+
+    def __init__(self, env: dict[str, str], stdout: Output, stderr: Output) -> None:
+        self.env, self.stdout, self.stderr = env, stdout, stderr
+        self.files: FileSystem | None = None
+        self._resources: dict[Resource, None] = {}
+        self._tasks: weakref.WeakKeyDictionary[asyncio.Task[Any], None] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def add(self, resource: Resource) -> None:
+        """Take *resource* over; it must `discard` itself when it ends earlier."""
+        self._resources[resource] = None
+
+    def discard(self, resource: Resource) -> None:
+        """Forget *resource*."""
+        self._resources.pop(resource, None)
+
+    def add_task(self, task: asyncio.Task[Any]) -> None:
+        """Remember *task* as long as it lives."""
+        self._tasks[task] = None
+
+    def release(self) -> None:
+        """End every task and close every socket."""
+        for task in list(self._tasks):
+            if not task.done():
+                task.cancel()
+        for resource in list(self._resources):
+            resource.release()
+        self._resources.clear()
+
+
+def adopt(resource: Resource, context: Context) -> Owner | None:
+    """Give *resource* to the owner that *context* belongs to, and return that."""
+    owner = context.get(CURRENT)
+    if owner is not None:
+        owner.add(resource)
+    return owner
+
+
+def task_factory(
+    loop: asyncio.AbstractEventLoop,
+    coroutine: Coroutine[Any, Any, Any],
+    *,
+    context: Context | None = None,
+    **options: Any,
+) -> asyncio.Task[Any]:
+    """Make a task as asyncio would, and let its owner know of it."""
+    task = asyncio.Task(coroutine, loop=loop, context=context, **options)
+    owner = CURRENT.get() if context is None else context.get(CURRENT)
+    if owner is not None:
+        owner.add_task(task)
+    return task

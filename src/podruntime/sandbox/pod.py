@@ -1,0 +1,253 @@
+"""The process of one pod: `main` is what the zygote's child runs.
+
+It reads its sandbox.json, brings up its network, listens for podruntime at control.sock and runs
+containers until it is shut down or killed. podruntime may die meanwhile: nothing here depends on
+it. What must be known after this process's death is in its folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import socket
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import setproctitle
+
+from componentbase import logs
+from componentbase.clock import monotonic, wall
+from componentbase.rpc import Connection, Params, RpcError, Server
+from componentbase.tasks import Tasks
+from componentbase.unix import socket_path
+from netdev.veth import VethClient
+from netstack.host import Host
+from podruntime.cri import (
+    CREATED,
+    EXITED,
+    ContainerConfig,
+    ContainerRequest,
+    ContainerStatus,
+    DnsConfig,
+    ExecSyncRequest,
+    Message,
+    StopContainerRequest,
+    not_found,
+    request,
+)
+from podruntime.images import registry
+from podruntime.sandbox import guard, streams
+from podruntime.sandbox.container import Container, PodContext
+from podruntime.sandbox.interface import NetworkInterface
+from podruntime.sandbox.loop import PodLoop
+from podruntime.sandbox.network import PodNetwork
+from podruntime.sandbox.owner import CURRENT
+from podruntime.sandbox.resolver import Resolver
+from podruntime.sandbox.sockets import PodSockets
+from podruntime.store import READY_SOCKET, SandboxDirectory, SandboxRecord
+
+log = logging.getLogger(__name__)
+
+#: What a title shows of names: as much as `ps` does in a terminal.
+_TITLE_MAX: Final = 80
+
+
+class CreateRequest(Message, frozen=True, kw_only=True):
+    """What podruntime asks for: CreateContainer with the id that it chose."""
+
+    container_id: str
+    config: ContainerConfig
+
+
+class Pod:
+    """Containers, network and control socket of one sandbox."""
+
+    def __init__(self, record: SandboxRecord, directory: SandboxDirectory, loop: PodLoop) -> None:
+        self._record, self._directory = record, directory
+        config = record.config
+        self._hostname = config.hostname or config.metadata.name
+        rng = random.Random()
+        host = Host(
+            mac=bytes.fromhex(config.network.mac.replace(":", "")),
+            address=IPv4Interface(config.network.address),
+            gateway=IPv4Address(config.network.gateway) if config.network.gateway else None,
+            mtu=config.network.mtu,
+            rng=rng,
+        )
+        self._interface = NetworkInterface(host, loop, monotonic)
+        loop.sockets = PodSockets(loop, self._interface, Resolver(self._read_file, rng))
+        self._veth = VethClient(
+            Path(config.network.veth_socket),
+            config.network.interface,
+            self._interface.receive,
+            on_up=self._veth_up,
+        )
+        self._tasks = Tasks()
+        self._etc = _etc(self._hostname, config.network.address, config.dns_config)
+        network = PodNetwork(config.network, self._interface, rng)
+        self._context = PodContext(self._hostname, network, self._etc, self._tasks)
+        self._containers: dict[str, Container] = {}
+        self._server = Server(
+            directory.control_socket,
+            {
+                "create": self._create,
+                "start": self._start,
+                "stop": self._stop,
+                "remove": self._remove,
+                "exec": self._exec,
+                "list": self._list,
+                "shutdown": self._shutdown,
+            },
+        )
+        self.ended = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until shut down."""
+        self._veth.start()
+        await self._server.start()
+        self._directory.write_pid(os.getpid())
+        _say_ready(self._directory.path.parent / READY_SOCKET, self._record.id)
+        await self.ended.wait()
+        for container in self._containers.values():
+            try:
+                await container.stop(0)
+            except RpcError:
+                continue  # It dies with the process.
+        self._interface.close()
+        self._veth.close()
+        await self._server.close()
+
+    def _veth_up(self) -> None:
+        self._interface.attach(self._veth.send)
+
+    def _read_file(self, path: str) -> str:
+        """Return a file as the running code sees it; the pod's own one outside containers."""
+        owner = CURRENT.get()
+        if owner is None or owner.files is None:
+            return self._etc.get(path, "")
+        return owner.files.text(path)
+
+    def _container(self, container_id: str) -> Container:
+        try:
+            return self._containers[container_id]
+        except KeyError:
+            raise not_found("container", container_id) from None
+
+    def _changed(self, kind: str, status: ContainerStatus) -> None:
+        if kind != "STARTED":  # Alive it is asked; dead, "created" and "running" mean the same.
+            self._directory.write_status(status)
+        event = {"kind": kind, "status": msgspec.to_builtins(status)}
+        for connection in self._server.connections:
+            connection.tell("container_event", event)
+
+    # --- what podruntime asks for
+
+    async def _create(self, _connection: Connection, params: Params) -> object:
+        asked = request(CreateRequest, params)
+        image = registry.find(asked.config.image)
+        status = ContainerStatus(
+            id=asked.container_id,
+            pod_sandbox_id=self._record.id,
+            metadata=asked.config.metadata,
+            image=asked.config.image,
+            image_ref=image.ref,
+            state=CREATED,
+            created_at=wall(),
+            labels=asked.config.labels,
+            annotations=asked.config.annotations,
+        )
+        container = Container(status, asked.config, image.image, self._context, self._changed)
+        self._containers[status.id] = container
+        self._changed("CREATED", status)
+        return {}
+
+    async def _start(self, _connection: Connection, params: Params) -> object:
+        self._container(request(ContainerRequest, params).container_id).start()
+        return {}
+
+    async def _stop(self, _connection: Connection, params: Params) -> object:
+        asked = request(StopContainerRequest, params)
+        await self._container(asked.container_id).stop(asked.timeout_s)
+        return {}
+
+    async def _remove(self, _connection: Connection, params: Params) -> object:
+        container = self._container(request(ContainerRequest, params).container_id)
+        if container.status.state != EXITED:
+            await container.stop(0)
+        del self._containers[container.status.id]
+        self._changed("DELETED", container.status)
+        self._directory.remove_status(container.status.id)
+        return {}
+
+    async def _exec(self, _connection: Connection, params: Params) -> object:
+        asked = request(ExecSyncRequest, params)
+        container = self._container(asked.container_id)
+        code, stdout, stderr = await container.exec(asked.cmd, asked.timeout_s)
+        return {
+            "exit_code": code,
+            "stdout": stdout.decode(errors="replace"),
+            "stderr": stderr.decode(errors="replace"),
+        }
+
+    async def _list(self, _connection: Connection, _params: Params) -> object:
+        return [msgspec.to_builtins(each.status) for each in self._containers.values()]
+
+    async def _shutdown(self, _connection: Connection, _params: Params) -> object:
+        self.ended.set()
+        return {}
+
+
+def _etc(hostname: str, address: str, dns: DnsConfig) -> dict[str, str]:
+    """Return the files that the kubelet and the runtime put into every container."""
+    resolv = "".join(
+        [
+            *(f"nameserver {server}\n" for server in dns.servers),
+            f"search {' '.join(dns.searches)}\n" if dns.searches else "",
+            f"options {' '.join(dns.options)}\n" if dns.options else "",
+        ]
+    )
+    own = address.partition("/")[0]
+    return {
+        "/etc/hostname": f"{hostname}\n",
+        "/etc/hosts": f"127.0.0.1\tlocalhost\n{own}\t{hostname}\n",
+        "/etc/resolv.conf": resolv,
+    }
+
+
+def _say_ready(path: Path, sandbox_id: str) -> None:
+    """Tell podruntime; when it is not there, it finds this pod by its socket later."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, socket_path(path) as address:
+        try:
+            ready.sendto(sandbox_id.encode(), address)
+        except OSError as error:
+            log.warning("podruntime does not listen: %s", error)
+
+
+def main(argv: list[str]) -> int:
+    """Be the pod whose folder is *argv*[0], until shut down."""
+    directory = SandboxDirectory(Path(argv[0]))
+    record = directory.record()
+    assert record is not None, "podruntime writes it before it forks"
+    metadata = record.config.metadata
+    title = f"pod {metadata.namespace}/{metadata.name}"[:_TITLE_MAX]
+    setproctitle.setproctitle(f"podwire: {title}")
+    logs.configure(title, directory.log)
+    gc.freeze()
+    loop = PodLoop()
+    asyncio.set_event_loop(loop)
+    pod = Pod(record, directory, loop)
+    streams.install(record.config.hostname or metadata.name)
+    guard.install()
+    running = loop.create_task(pod.run())
+    while not running.done():
+        try:
+            loop.run_until_complete(running)
+        except SystemExit as end:
+            # A callback of a container's code, not its main task: nobody can be made to answer.
+            log.warning("a task ended with SystemExit(%s)", end.code)
+    return 0

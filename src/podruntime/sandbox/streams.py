@@ -1,0 +1,104 @@
+"""What makes one interpreter look like several processes to the Python code of containers.
+
+`print`, `logging`, `os.environ` and `socket.gethostname` ask who is running: a container's code
+gets its own log, environment and the pod's name; the pod's machinery gets the process's. The
+command line (`sys.argv`), the working directory and `open` stay the process's own.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, TextIO
+
+from podruntime.images.process import Output
+from podruntime.sandbox.owner import CURRENT, Owner
+
+
+class _BinaryStream(io.RawIOBase):
+    """The `buffer` of a RoutedStream."""
+
+    def __init__(self, output: Callable[[], Output | None]) -> None:
+        self._output = output
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        output = self._output()
+        octets = bytes(data)
+        if output is not None:
+            output.write(octets)
+        return len(octets)
+
+
+class RoutedStream(io.TextIOBase):
+    """sys.stdout or sys.stderr, one per process, that knows who is writing."""
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def __init__(self, fallback: TextIO, choose: Callable[[Owner], Output]) -> None:
+        self._fallback, self._choose = fallback, choose
+        self.buffer = _BinaryStream(self._output)
+
+    def _output(self) -> Output | None:
+        owner = CURRENT.get()
+        return None if owner is None else self._choose(owner)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        output = self._output()
+        if output is None:
+            return self._fallback.write(text)
+        output.write(text.encode(errors="replace"))
+        return len(text)
+
+    def flush(self) -> None:
+        if self._output() is None:
+            self._fallback.flush()
+
+
+class RoutedEnvironment(MutableMapping[str, str]):
+    """os.environ, one per process, that knows who is asking."""
+
+    def __init__(self, fallback: MutableMapping[str, str]) -> None:
+        self._fallback = fallback
+
+    @property
+    def _here(self) -> MutableMapping[str, str]:
+        owner = CURRENT.get()
+        return self._fallback if owner is None else owner.env
+
+    def __getitem__(self, name: str) -> str:
+        return self._here[name]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._here[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._here[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._here)
+
+    def __len__(self) -> int:
+        return len(self._here)
+
+    def copy(self) -> dict[str, str]:
+        """Return a plain dict, as os.environ does."""
+        return dict(self._here)
+
+
+def install(hostname: str) -> None:
+    """Route this process's standard streams, environment and host name from now on."""
+    sys.stdout = RoutedStream(sys.stdout, lambda owner: owner.stdout)
+    sys.stderr = RoutedStream(sys.stderr, lambda owner: owner.stderr)
+    # Code that reads it is routed; putenv and child processes are none of a pod's business.
+    os.environ = RoutedEnvironment(os.environ)  # type: ignore[assignment]  # noqa: B003
+    socket.gethostname = lambda: hostname

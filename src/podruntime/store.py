@@ -1,0 +1,97 @@
+"""What a sandbox leaves on disk, so that podruntime may die and come back.
+
+    pods/<id>/sandbox.json       what it was asked to be; written by podruntime
+              pid                written by the pod's process when it begins
+              control.sock       the pod's process listens here: it lives while this accepts
+              pod.log            log, stdout and stderr of the process itself
+              containers/<id>.json   last known status of each container; written by the pod
+
+Files are replaced, never changed in place: a reader sees the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from podruntime.cri import ContainerStatus, Message, PodSandboxConfig
+
+#: Below `pods/`: where a pod's process says that it is ready.
+READY_SOCKET: Final = "ready.sock"
+
+
+class SandboxRecord(Message, frozen=True, kw_only=True):
+    """What podruntime remembers of a sandbox."""
+
+    id: str
+    config: PodSandboxConfig
+    created_at: float
+
+
+class SandboxDirectory:
+    """The folder of one sandbox."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.control_socket = path / "control.sock"
+        self.log = path / "pod.log"
+        self._record, self._pid, self._containers = (
+            path / "sandbox.json",
+            path / "pid",
+            path / "containers",
+        )
+
+    def create(self, record: SandboxRecord) -> None:
+        """Make the folder."""
+        self._containers.mkdir(parents=True, mode=0o700)
+        _replace(self._record, msgspec.json.encode(record))
+
+    def record(self) -> SandboxRecord | None:
+        """Return what was asked for; None when this is no sandbox, or one never finished."""
+        try:
+            return msgspec.json.decode(self._record.read_bytes(), type=SandboxRecord)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def write_pid(self, pid: int) -> None:
+        """Say which process the sandbox is."""
+        self._pid.write_text(str(pid))
+
+    def pid(self) -> int:
+        """Return the process's id, 0 when it never began."""
+        try:
+            return int(self._pid.read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def write_status(self, status: ContainerStatus) -> None:
+        """Keep *status*."""
+        _replace(self._containers / f"{status.id}.json", msgspec.json.encode(status))
+
+    def remove_status(self, container_id: str) -> None:
+        """Forget a container."""
+        (self._containers / f"{container_id}.json").unlink(missing_ok=True)
+
+    def statuses(self) -> list[ContainerStatus]:
+        """Return the last known status of each container."""
+        statuses = []
+        for path in sorted(self._containers.glob("*.json")):
+            try:
+                statuses.append(msgspec.json.decode(path.read_bytes(), type=ContainerStatus))
+            except (OSError, msgspec.MsgspecError):
+                continue  # Cut short by a kill; the container is gone as well.
+        return statuses
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _replace(path: Path, octets: bytes) -> None:
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(octets)
+    os.replace(new, path)
