@@ -3,143 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import signal
-import sys
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-from pod_api_server import PodApiServer, kubeconfig, pod_path
+from node_processes import agnhost, is_true, running_node
+from pod_api_server import pod_path
 
-from componentbase.rpc import RpcError, connect_retrying
-from kubeapi.objects import condition
-from podwire.cluster import pki
-
-MAP = {"192.168.64.0/24": "127.0.77.0/24"}
+NODE = "/api/v1/nodes/node-1"
 
 
-class NodeProcesses:
-    """The three processes of one node."""
-
-    def __init__(self, directory: Path, url: str, number: int) -> None:
-        self.directory, self.number = directory, number
-        self.node = directory / "node"
-        self.node.mkdir(parents=True)
-        self.processes: dict[str, asyncio.subprocess.Process] = {}
-        (directory / "kubeconfig").write_text(kubeconfig(url))
-        authority = pki.Authority.new("ca", pki.utc_now())
-        pki.write_pair(authority.pair, directory / "ca.crt", directory / "ca.key")
-        pair = authority.issue(
-            pki.node_identity("node-1", [f"127.0.77.{number}"]), pki.utc_now()
-        )
-        pki.write_pair(pair, directory / "node.crt", directory / "node.key")
-
-    def _config(self, role: str) -> dict[str, object]:
-        base = {
-            "node_name": "node-1",
-            "directory": str(self.node),
-            "log_file": str(self.directory / f"{role}.log"),
-        }
-        address = {"internal_ip": f"192.168.64.{self.number}", "transport_map": MAP}
-        if role == "podruntime":
-            return base
-        if role == "nodeagent.datapath":
-            return {**base, **address, "host_address": "192.168.64.254"}
-        return {
-            **base,
-            **address,
-            "kubeconfig": str(self.directory / "kubeconfig"),
-            "server_certificate": str(self.directory / "node.crt"),
-            "server_private_key": str(self.directory / "node.key"),
-            "client_ca": str(self.directory / "ca.crt"),
-            "cluster_cidr": "10.244.0.0/16",
-            "service_cidr": "10.96.0.0/16",
-            "cluster_dns": "10.96.0.10",
-            "cluster_domain": "cluster.local",
-            "timings": "lab",
-            "cpu": "4",
-            "memory": "8Gi",
-            "pods_max": 110,
-        }
-
-    async def start(self, role: str) -> None:
-        path = self.directory / f"{role}.json"
-        path.write_text(json.dumps(self._config(role)))
-        self.processes[role] = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", role, str(path)
-        )
-
-    async def kill(self, role: str) -> None:
-        process = self.processes.pop(role)
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-    async def close(self) -> None:
-        pids: list[int] = []
-        with contextlib.suppress(RpcError):
-            pids = await self.pod_pids()
-        for role in list(self.processes):
-            await self.kill(role)
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    async def pod_pids(self) -> list[int]:
-        client = await connect_retrying(self.node / "cri.sock", timeout_s=5)
-        try:
-            return [s["pid"] for s in await client.call("ListPodSandbox") if s.get("pid")]
-        finally:
-            await client.close()
-
-    async def table(self, name: str):
-        client = await connect_retrying(self.node / "netlink.sock", timeout_s=5)
-        try:
-            return await client.call(f"{name}_list", {})
-        finally:
-            await client.close()
+def container_state(api, name: str):
+    statuses = (api.pod(name).get("status") or {}).get("containerStatuses") or [{}]
+    return statuses[0]
 
 
-@asynccontextmanager
-async def running_node(tmp_path: Path, number: int):
-    api = PodApiServer()
-    await api.start()
-    node = NodeProcesses(tmp_path, api.url, number)
-    try:
-        for role in ("podruntime", "nodeagent.datapath", "nodeagent"):
-            await node.start(role)
-        await api.until(lambda: "/api/v1/nodes/node-1" in api.objects)
-        made = api.objects["/api/v1/nodes/node-1"]
-        api.put("/api/v1/nodes/node-1", {**made, "spec": {"podCIDR": "10.244.1.0/24"}})
-        await api.until(lambda: is_true(api.objects["/api/v1/nodes/node-1"], "Ready"))
-        yield api, node
-    finally:
-        await node.close()
-        await api.stop()
-
-
-def is_true(obj, kind: str) -> bool:
-    found = condition(obj, kind)
-    return found is not None and found["status"] == "True"
-
-
-def agnhost(*args: str, **more) -> dict[str, object]:
-    container = {"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.53"}
-    return {"containers": [{**container, "args": list(args), **more}]}
+def waiting_reason(api, name: str) -> str:
+    return container_state(api, name).get("state", {}).get("waiting", {}).get("reason", "")
 
 
 @pytest.mark.asyncio
 async def test_node_becomes_ready_and_publishes_flannel(tmp_path):
     async with running_node(tmp_path, 11) as (api, node):
-        made = api.objects["/api/v1/nodes/node-1"]
+        made = api.objects[NODE]
         assert made["status"]["addresses"][0]["address"] == "192.168.64.11"
         assert made["metadata"]["annotations"]["flannel.alpha.coreos.com/public-ip"]
         await api.until(
-            lambda: "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node-1"
-            in api.objects
+            lambda: (
+                "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node-1"
+                in api.objects
+            )
         )
         addresses = {entry["address"] for entry in await node.table("address")}
         assert {"10.244.1.1/24", "10.244.1.0/32"} <= addresses
@@ -166,8 +59,10 @@ async def test_pod_runs_survives_the_agent_and_ends(tmp_path):
 
         os.kill(pids[0], signal.SIGKILL)
         await api.until(
-            lambda: api.pod("web")["status"]["containerStatuses"][0]["restartCount"] == 1
-            and is_true(api.pod("web"), "Ready")
+            lambda: (
+                api.pod("web")["status"]["containerStatuses"][0]["restartCount"] == 1
+                and is_true(api.pod("web"), "Ready")
+            )
         )
         again = api.pod("web")["status"]["containerStatuses"][0]
         assert again["lastState"]["terminated"]["exitCode"] == 137
@@ -177,3 +72,147 @@ async def test_pod_runs_survives_the_agent_and_ends(tmp_path):
         await api.until(lambda: pod_path("web") not in api.objects)
         links = [link for link in await node.table("link") if link.get("kind") == "veth"]
         assert links == []
+
+
+@pytest.mark.asyncio
+async def test_unknown_image_ends_in_image_pull_backoff(tmp_path):
+    async with running_node(tmp_path, 13) as (api, _node):
+        spec = {"containers": [{"name": "main", "image": "no.such.registry/nothing:1"}]}
+        api.put_pod("bad", spec)
+        await api.until(lambda: waiting_reason(api, "bad") == "ImagePullBackOff")
+        assert api.pod("bad")["status"]["phase"] == "Pending"
+        await api.until(lambda: {"Pulling", "Failed", "BackOff"} <= {*api.reasons()})
+        assert "Error: ErrImagePull" in api.messages()
+        assert "Error: ImagePullBackOff" in api.messages()
+
+
+@pytest.mark.asyncio
+async def test_failing_container_backs_off_and_keeps_its_last_state(tmp_path):
+    async with running_node(tmp_path, 14) as (api, _node):
+        spec = {"containers": [{"name": "main", "image": "busybox", "command": ["false"]}]}
+        api.put_pod("crash", spec)
+        await api.until(lambda: waiting_reason(api, "crash") == "CrashLoopBackOff")
+        status = container_state(api, "crash")
+        assert status["lastState"]["terminated"]["exitCode"] == 1
+        assert status["lastState"]["terminated"]["reason"] == "Error"
+        await api.until(lambda: container_state(api, "crash")["restartCount"] >= 2)
+        assert api.pod("crash")["status"]["phase"] == "Running"
+
+
+@pytest.mark.asyncio
+async def test_job_like_pod_succeeds_after_its_init_containers(tmp_path):
+    async with running_node(tmp_path, 15) as (api, node):
+        main = {"name": "main", "image": "busybox", "command": ["echo", "$(GREETING) $(WHO)"]}
+        main["env"] = [
+            {"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "GREETING", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "hi"}}},
+        ]
+        init = {"name": "first", "image": "busybox", "command": ["true"]}
+        spec = {"restartPolicy": "Never", "initContainers": [init], "containers": [main]}
+        api.put_pod("job", spec)
+        await api.until(lambda: waiting_reason(api, "job") == "CreateContainerConfigError")
+        api.put(
+            "/api/v1/namespaces/default/configmaps/c",
+            {"metadata": {"name": "c", "namespace": "default"}, "data": {"hi": "hello"}},
+        )
+        await api.until(lambda: api.pod("job")["status"]["phase"] == "Succeeded")
+        status = api.pod("job")["status"]
+        assert status["initContainerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+        assert is_true(api.pod("job"), "Initialized")
+        uid = api.pod("job")["metadata"]["uid"]
+        logs = node.node / "pods" / f"default_job_{uid}" / "main" / "0.log"
+        assert logs.read_text().rstrip().endswith("stdout F hello job")
+
+
+@pytest.mark.asyncio
+async def test_liveness_failure_restarts_the_container(tmp_path):
+    async with running_node(tmp_path, 16) as (api, _node):
+        probe = {"tcpSocket": {"port": 9}, "periodSeconds": 1, "failureThreshold": 1}
+        exec_probe = {"exec": {"command": ["true"]}, "periodSeconds": 1}
+        args = agnhost("netexec", "--http-port=8080", livenessProbe=probe)
+        args["containers"][0]["startupProbe"] = exec_probe
+        api.put_pod("sick", {**args, "terminationGracePeriodSeconds": 1})
+        await api.until(lambda: container_state(api, "sick").get("restartCount", 0) >= 1)
+        assert "Unhealthy" in api.reasons()
+        await api.until(lambda: any("connection refused" in m for m in api.messages()))
+        text = "Container main failed liveness probe, will be restarted"
+        await api.until(lambda: text in api.messages())
+
+
+@pytest.mark.asyncio
+async def test_datapath_that_restarts_gets_every_table_again(tmp_path):
+    async with running_node(tmp_path, 17) as (api, node):
+        api.put_pod("web", agnhost("netexec", "--http-port=8080"))
+        api.put("/api/v1/namespaces/default/services/web", service("10.96.0.77", 80))
+        await api.until(lambda: is_true(api.pod("web"), "Ready"))
+        address = api.pod("web")["status"]["podIP"]
+        put_slice(api, address)
+        await until(lambda: backends(node, "10.96.0.77", [address]))
+        await node.kill("nodeagent.datapath")
+        await node.start("nodeagent.datapath")
+        await until(lambda: backends(node, "10.96.0.77", [address]))
+        links = {link["name"]: link for link in await node.table("link")}
+        assert f"{address}/24" in {link.get("address") for link in links.values()}
+        put_slice(api)
+        await until(lambda: backends(node, "10.96.0.77", []))
+        assert container_state(api, "web")["restartCount"] == 0
+
+
+def service(cluster_ip: str, port: int):
+    ports = [{"port": port, "protocol": "TCP"}]
+    return {
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"clusterIP": cluster_ip, "ports": ports},
+    }
+
+
+def put_slice(api, *addresses: str) -> None:
+    path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/web-1"
+    labels = {"kubernetes.io/service-name": "web"}
+    api.put(
+        path,
+        {
+            "metadata": {"name": "web-1", "namespace": "default", "labels": labels},
+            "addressType": "IPv4",
+            "ports": [{"port": 8080, "protocol": "TCP"}],
+            "endpoints": [{"addresses": [a], "conditions": {"ready": True}} for a in addresses],
+        },
+    )
+
+
+async def backends(node, cluster_ip: str, wanted: list[str]) -> bool:
+    for entry in await node.table("frontend"):
+        if entry["address"] == cluster_ip:
+            return [b["address"] for b in entry["backends"]] == wanted
+    return False
+
+
+async def until(holds) -> None:
+    async with asyncio.timeout(15):
+        while not await holds():
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.asyncio
+async def test_pod_deleted_while_the_agent_was_away_is_removed(tmp_path):
+    async with running_node(tmp_path, 18) as (api, node):
+        api.put_pod("left", agnhost("pause"))
+        await api.until(lambda: is_true(api.pod("left"), "Ready"))
+        await node.kill("nodeagent")
+        api.remove(pod_path("left"))
+        await node.start("nodeagent")
+
+        async def gone() -> bool:
+            links = [e for e in await node.table("link") if e.get("kind") == "veth"]
+            return not links and not await node.pod_pids()
+
+        await until(gone)
+
+
+@pytest.mark.asyncio
+async def test_host_network_pod_is_rejected(tmp_path):
+    async with running_node(tmp_path, 19) as (api, _node):
+        api.put_pod("host", {**agnhost("pause"), "hostNetwork": True})
+        await api.until(lambda: api.pod("host")["status"]["phase"] == "Failed")
+        assert api.pod("host")["status"]["reason"] == "HostNetworkNotSupported"
