@@ -13,7 +13,7 @@ from typing import Final
 
 from netstack.drops import DropReason
 from netstack.ip_host import IpHost, unreachable
-from netstack.neighbour import NeighbourTable
+from netstack.neighbour import Neighbour, NeighbourState, NeighbourTable
 from netstack.tcp.settings import TcpSettings
 from netstack.wire import MalformedPacket
 from netstack.wire.arp import Arp, ArpView, Operation
@@ -30,6 +30,7 @@ from netstack.wire.icmp import Unreachable
 _IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
 _ARP: Final = ETHERTYPE_ARP.to_bytes(2, "big")
 _NOBODY: Final = bytes(MAC_OCTETS)
+_REACHABLE: Final = NeighbourState.REACHABLE
 
 #: Next hops that are remembered per destination; all are forgotten at this number.
 _NEXT_HOPS_MAX: Final = 4096
@@ -52,17 +53,20 @@ class Host(IpHost):
         super().__init__(address=address, mtu=mtu, rng=rng, tcp=tcp)
         self.mac = mac
         self.gateway = gateway
+        self._frames: list[bytes] = []
         self.neighbours = NeighbourTable(
             timers=self.timers,
             rng=rng,
             drops=self.drops,
+            from_us=mac + _IPV4,
             solicit=self._solicit,
             transmit=self._transmit_frame,
             fail=self._neighbour_failed,
         )
-        self._frames: list[bytes] = []
-        self._from_us = mac + _IPV4
         self._next_hops: dict[bytes, bytes] = {}
+        #: The neighbour on the way to each destination. One that left the table is not REACHABLE,
+        #: so nothing is sent to it from here.
+        self._towards: dict[bytes, Neighbour] = {}
         self._announce(address.ip)
 
     def receive_frame(self, frame: bytes | memoryview, now: float) -> None:
@@ -92,12 +96,12 @@ class Host(IpHost):
 
     def add_address(self, interface: IPv4Interface) -> None:
         super().add_address(interface)
-        self._next_hops.clear()
+        self._forget_routes()
         self._announce(interface.ip)
 
     def remove_address(self, address: IPv4Address) -> None:
         super().remove_address(address)
-        self._next_hops.clear()
+        self._forget_routes()
 
     def source_towards(self, destination: bytes) -> bytes:
         if not self.addresses.is_local(destination) and self._next_hop(destination) is None:
@@ -115,19 +119,31 @@ class Host(IpHost):
         else:
             return None
         if len(self._next_hops) >= _NEXT_HOPS_MAX:
-            self._next_hops.clear()
+            self._forget_routes()
         self._next_hops[destination] = hop
         return hop
 
+    def _forget_routes(self) -> None:
+        self._next_hops.clear()
+        self._towards.clear()
+
     def _transmit(self, packet: bytes, now: float) -> None:
-        next_hop = self._next_hop(packet[16:20])
+        destination = packet[16:20]
+        neighbour = self._towards.get(destination)
+        if neighbour is not None and neighbour.state is _REACHABLE:
+            neighbour.used_at = now
+            self._frames.append(neighbour.header + packet)
+            return
+        next_hop = self._next_hop(destination)
         if next_hop is None:
             self.icmp.own_packet_failed(packet, Unreachable.NETWORK, now)
-        else:
-            self.neighbours.send(packet, next_hop, now)
+            return
+        neighbour = self.neighbours.send(packet, next_hop, now)
+        if neighbour is not None:
+            self._towards[destination] = neighbour
 
-    def _transmit_frame(self, packet: bytes, mac: bytes) -> None:
-        self._frames.append(mac + self._from_us + packet)
+    def _transmit_frame(self, frame: bytes) -> None:
+        self._frames.append(frame)
 
     def _neighbour_failed(self, packet: bytes, now: float) -> None:
         self.icmp.own_packet_failed(packet, Unreachable.HOST, now)

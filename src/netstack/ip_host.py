@@ -36,6 +36,9 @@ from netstack.wire.icmp import Type, Unreachable, echo
 #: Packets to oneself that one batch handles; what remains makes the next batch due at once.
 LOOPED_PER_BATCH_MAX: Final = 256
 
+#: Pairs of addresses that are remembered as good; all are forgotten at this number.
+_WELCOME_MAX: Final = 4096
+
 #: Version and header length, total length, flags and offset, protocol.
 _FIXED: Final = struct.Struct("!BxHxxHxB")
 
@@ -65,6 +68,8 @@ class IpHost:
         self.wakeups = Wakeups()
         self._source_for = source_for
         self._packets: list[bytes] = []
+        #: Sources with destinations that `_is_for_us` found good.
+        self._welcome: dict[bytes, None] = {}
         self.output = IpOutput(
             self.addresses, mtu=mtu, rng=rng, link=self._transmit, drops=self.drops
         )
@@ -131,10 +136,12 @@ class IpHost:
 
     def add_address(self, interface: IPv4Interface) -> None:
         self.addresses.add(interface)
+        self._welcome.clear()
 
     def remove_address(self, address: IPv4Address) -> None:
         """Forget *address* unless it is the last; connections that use it time out."""
         self.addresses.remove(address)
+        self._welcome.clear()
 
     def source_towards(self, destination: bytes) -> bytes:
         """Return the source for packets to *destination*; raises OSError ENETUNREACH."""
@@ -213,7 +220,7 @@ class IpHost:
         if int.from_bytes(header, "little") % 0xFFFF:
             self.drops[DropReason.IP_CHECKSUM] += 1
             return
-        if not self._is_for_us(header, looped=looped):
+        if header[12:20] not in self._welcome and not self._is_for_us(header, looped=looped):
             return
         if fragment & ipv4.FRAGMENT_MASK:
             self._receive_fragment(octets[offset:end], now)
@@ -229,7 +236,12 @@ class IpHost:
         source, destination = header[12:16], header[16:20]
         if self.addresses.is_own(destination):
             martian = is_multicast(source) or self.addresses.is_broadcast(source)
-            if looped or not (martian or is_loopback(source) or self.addresses.is_own(source)):
+            if looped:
+                return True
+            if not (martian or is_loopback(source) or self.addresses.is_own(source)):
+                if len(self._welcome) >= _WELCOME_MAX:
+                    self._welcome.clear()
+                self._welcome[header[12:20]] = None
                 return True
             self.drops[DropReason.IP_MARTIAN] += 1
             return False

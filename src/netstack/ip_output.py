@@ -42,7 +42,7 @@ class IpOutput:
         self.path_mtu = PathMtu(mtu)
         self.looped: deque[bytes] = deque()
         self.looped_since = math.inf
-        self._addresses, self._link, self._drops = addresses, link, drops
+        self._addresses, self.link, self._drops = addresses, link, drops
         self._identification = rng.randrange(1 << 16)
 
     def mtu_towards(self, destination: bytes, now: float) -> int:
@@ -55,9 +55,14 @@ class IpOutput:
 
     def transmit(self, packet: bytes, now: float) -> None:
         """Send a whole packet."""
-        if not self._addresses.is_local(packet[16:20]):
-            self._link(packet, now)
-        elif len(self.looped) >= LOOPBACK_QUEUE_MAX:
+        if self._addresses.is_local(packet[16:20]):
+            self.loop(packet, now)
+        else:
+            self.link(packet, now)
+
+    def loop(self, packet: bytes, now: float) -> None:
+        """Send a whole packet to ourselves."""
+        if len(self.looped) >= LOOPBACK_QUEUE_MAX:
             self._drops[DropReason.LOOPBACK_FULL] += 1
         else:
             self.looped.append(packet)

@@ -55,13 +55,17 @@ _SOLICITING: Final = (NeighbourState.INCOMPLETE, NeighbourState.PROBE)
 class Neighbour:
     """One address on the link."""
 
-    __slots__ = ("_table", "address", "due", "mac", "probes", "queue", "state", "timer_at",
-                 "updated_at", "used_at")  # fmt: skip
+    __slots__ = (
+        "_table", "address", "due", "header", "mac", "probes", "queue", "state", "timer_at",
+        "updated_at", "used_at",
+    )  # fmt: skip
 
     def __init__(self, table: NeighbourTable, address: bytes, now: float) -> None:
         self.address = address
         self.state = NeighbourState.FAILED
         self.mac: bytes | None = None
+        #: The Ethernet header of packets to it, once `mac` is known.
+        self.header = b""
         self.queue: deque[bytes] = deque()
         self.probes = 0
         self.due = self.timer_at = math.inf
@@ -85,12 +89,17 @@ class NeighbourTable:
         timers: TimerHeap,
         rng: random.Random,
         drops: Counter[DropReason],
+        from_us: bytes,
         solicit: Callable[[bytes, bytes | None], None],
-        transmit: Callable[[bytes, bytes], None],
+        transmit: Callable[[bytes], None],
         fail: Callable[[bytes, float], None],
     ) -> None:
-        """*solicit* asks for an address (of a MAC, or of everyone); *transmit* sends a packet to a
-        MAC; *fail* is told of each packet that could not be sent."""
+        """*from_us* ends the header of all our frames: our MAC and the type.
+
+        *solicit* asks for an address (of a MAC, or of everyone), *transmit* sends a frame, *fail*
+        is told of each packet that could not be sent.
+        """
+        self._from_us = from_us
         self._timers, self._rng, self._drops = timers, rng, drops
         self._solicit, self._transmit, self._fail = solicit, transmit, fail
         self._neighbours: dict[bytes, Neighbour] = {}
@@ -101,20 +110,20 @@ class NeighbourTable:
     def get(self, address: IPv4Address) -> Neighbour | None:
         return self._neighbours.get(address.packed)
 
-    def send(self, packet: bytes, next_hop: bytes, now: float) -> None:
-        """Send *packet* to *next_hop*, now or when its MAC is known."""
+    def send(self, packet: bytes, next_hop: bytes, now: float) -> Neighbour | None:
+        """Send *packet* to *next_hop*, now or when its MAC is known; return the entry."""
         neighbour = self._neighbours.get(next_hop)
         if neighbour is None:
             neighbour = self._create(next_hop, now)
             if neighbour is None:
                 self._drops[DropReason.NEIGHBOURS_FULL] += 1
-                return
+                return None
         neighbour.used_at = now
         if neighbour.state is _REACHABLE:
-            assert neighbour.mac is not None
-            self._transmit(packet, neighbour.mac)
-            return
-        self._send_unsure(packet, neighbour, now)
+            self._transmit(neighbour.header + packet)
+        else:
+            self._send_unsure(packet, neighbour, now)
+        return neighbour
 
     def arp_arrives(self, arp: Arp, now: float, *, asks_us: bool) -> None:
         """Learn from what a neighbour says of itself (Linux arp_process)."""
@@ -132,6 +141,7 @@ class NeighbourTable:
             return
         changed = arp.sender_mac != neighbour.mac
         neighbour.mac, neighbour.updated_at = arp.sender_mac, now
+        neighbour.header = arp.sender_mac + self._from_us
         if solicited:
             self._enter(neighbour, _REACHABLE, now, self._reachable_s())
         elif changed or neighbour.state in (NeighbourState.INCOMPLETE, NeighbourState.FAILED):
@@ -186,8 +196,7 @@ class NeighbourTable:
             return
         if neighbour.state is NeighbourState.STALE:
             self._enter(neighbour, NeighbourState.DELAY, now, DELAY_FIRST_PROBE_S)
-        assert neighbour.mac is not None
-        self._transmit(packet, neighbour.mac)
+        self._transmit(neighbour.header + packet)
 
     def _begin_probing(self, neighbour: Neighbour, state: NeighbourState, now: float) -> None:
         neighbour.probes = 0

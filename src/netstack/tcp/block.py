@@ -89,8 +89,8 @@ class Tcb(abc.ABC):
         "probes_out", "rcv_adv", "rcv_nxt", "rcv_wscale", "receive_buffer", "recovery",
         "recovery_point", "retransmit_at", "retries", "route", "rtt", "sack", "sack_permitted",
         "send_buffer", "snd_nxt", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "snd_wnd_max",
-        "snd_wscale", "state", "tcp_base", "timer_at", "timestamps", "ts_offset", "ts_recent",
-        "ts_recent_at", "waits",
+        "snd_wscale", "state", "tcp_base", "timer_at", "timestamps", "transmit", "ts_offset",
+        "ts_recent", "ts_recent_at", "waits",
     )  # fmt: skip
 
     def __init__(self, context: TcpContext, key: bytes) -> None:
@@ -105,6 +105,7 @@ class Tcb(abc.ABC):
         self.tcp_base = ipv4.PROTOCOL_TCP + addresses + int.from_bytes(self.route[8:], "big")
         self.ip_id = context.rng.randrange(1 << 16)
         self.loopback = context.output.is_local(key[:4])
+        self.transmit = context.output.loop if self.loopback else context.output.link
         self.state = State.CLOSED
         self.error: OSError | None = None
         self.listener: Acceptor | None = None

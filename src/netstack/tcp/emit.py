@@ -59,7 +59,7 @@ def data(tcb: Tcb, sequence: int, payload: bytes | bytearray, flags: int, now: f
             _VERSION, length, identification, _FLAGS_TO_PROTOCOL, ip_checksum, tcb.route, sequence,
             acknowledgment, offset_and_flags, window, -total % 0xFFFF, 0,
         )  # fmt: skip
-    tcb.context.output.transmit(header + payload, now)
+    tcb.transmit(header + payload, now)
 
 
 def ack(tcb: Tcb, now: float) -> None:
@@ -114,7 +114,7 @@ def general(tcb: Tcb, sequence: int, flags: int, options: tcp.Options, now: floa
         _VERSION, length, identification, _FLAGS_TO_PROTOCOL, ip_checksum, tcb.route, sequence,
         acknowledgment, offset_and_flags, window, field, 0,
     )  # fmt: skip
-    tcb.context.output.transmit(header + tail, now)
+    tcb.transmit(header + tail, now)
 
 
 def _free(tcb: Tcb) -> int:

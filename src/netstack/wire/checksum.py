@@ -21,8 +21,8 @@ _FOLD_FROM_OCTETS: Final = 512
 #: Shift and mask for each halving; every shift is a multiple of 16, so words stay words.
 _HALVINGS: Final = tuple((1 << bits, (1 << (1 << bits)) - 1) for bits in range(18, 9, -1))
 
-#: Where in `_HALVINGS` to begin, by the bit length of the number of octets.
-_FIRST_HALVING: Final = tuple(max(0, min(9, 17 - bits)) for bits in range(64))
+#: The halvings that a number of octets needs, by the bit length of that number.
+_HALVINGS_FOR: Final = tuple(_HALVINGS[max(0, min(9, 17 - bits)) :] for bits in range(64))
 
 
 def add(octets: bytes | bytearray | memoryview) -> int:
@@ -30,7 +30,7 @@ def add(octets: bytes | bytearray | memoryview) -> int:
     number = int.from_bytes(octets, "little")
     length = len(octets)
     if length >= _FOLD_FROM_OCTETS:
-        for bits, mask in _HALVINGS[_FIRST_HALVING[length.bit_length()] :]:
+        for bits, mask in _HALVINGS_FOR[length.bit_length()]:
             number = (number & mask) + (number >> bits)
     return (number % _MODULUS) << 8
 

@@ -1,4 +1,4 @@
-"""Megabytes both ways over wires that lose, repeat, reorder and corrupt: all arrives, all closes."""
+"""Megabytes both ways over wires that lose, repeat, reorder, corrupt: all arrives and closes."""
 
 from __future__ import annotations
 
