@@ -7,6 +7,7 @@ from typing import Final
 
 import controlplane.apiserver.__main__
 import controlplane.controllermanager.__main__
+import controlplane.scheduler.__main__
 import nodeagent.__main__
 import nodeagent.datapath.__main__
 import podruntime.__main__
@@ -15,7 +16,7 @@ from componentbase.zygote import Entry
 ENTRIES: Final[Mapping[str, Entry]] = {
     "apiserver": controlplane.apiserver.__main__.main,
     "controllermanager": controlplane.controllermanager.__main__.main,
-    "scheduler": lambda argv: __import__("time").sleep(1000) or 0,
+    "scheduler": controlplane.scheduler.__main__.main,
     "podruntime": podruntime.__main__.main,
     "datapath": nodeagent.datapath.__main__.main,
     "nodeagent": nodeagent.__main__.main,
