@@ -35,6 +35,8 @@ OnProgress = Callable[[Progress], None]
 
 #: Seconds between two calls of the progress listener.
 PROGRESS_EVERY_S: Final = 0.5
+#: The finest sleep. Below it an event loop spins, and the core is wanted by what is measured.
+TICK_S: Final = 0.001
 #: Seconds between two looks at what is still under way, once everything is sent.
 SETTLE_EVERY_S: Final = 0.01
 #: Requests that are sent without letting answers in between, when the run is behind.
@@ -119,10 +121,10 @@ class Run:
             return
         while (delay_s := moment - self._now()) > 0 and not stop.is_set():
             try:
-                async with asyncio.timeout(delay_s):
+                async with asyncio.timeout(max(delay_s, TICK_S)):
                     await stop.wait()
             except TimeoutError:
-                pass  # The moment has come, or will within a millisecond.
+                pass  # The moment has come, or timers run a little fast.
 
     async def _settle(self, stop: asyncio.Event) -> None:
         """Wait for what is under way: each ends in its time-out at the latest."""
