@@ -67,21 +67,5 @@ def test_progress_in_one_line():
     progress = Progress(
         elapsed_s=3.2, sent=640, ok=600, failed=30, rate=200, p99_s=0.0123, unfinished=10
     )
-    assert render.progress_line(progress).split() == (
-        [
-            "3.2",
-            "s",
-            "200",
-            "req/s",
-            "ok",
-            "600",
-            "failed",
-            "30",
-            "p99",
-            "12.30",
-            "ms",
-            "under",
-            "way",
-            "10",
-        ]
-    )
+    told = " ".join(render.progress_line(progress).split())
+    assert told == "3.2 s 200 req/s ok 600 failed 30 p99 12.30 ms under way 10"
