@@ -18,9 +18,17 @@ from componentbase import rpc
 from componentbase.clock import monotonic
 from netdev.veth import VethClient
 from netstack.host import Host
+from netstack.icmp import EchoReply
+from netstack.ip_host import IpHost
+from netstack.tcp.connection import TcpConnection
 from netstack.wire.ethernet import format_mac
+from nodeagent.datapath import outer_frame, tables
+from nodeagent.datapath.control import Control
+from nodeagent.datapath.devices import OVERLAY_MTU, Port
+from nodeagent.datapath.node import Identity, Node, Outputs
+from nodeagent.datapath.output import Output
 
-OVERLAY_MTU = 1450
+HOST_ADDRESS = IPv4Address("192.168.64.254")
 
 
 class Pod:
@@ -259,6 +267,195 @@ def frontend_entry(address: str, port: int, backends: list[tuple[str, int]], **f
     }
 
 
+class World:
+    """Nodes joined by memory, pods that are stacks, and one clock that waits for nobody."""
+
+    def __init__(self, nodes: int = 2, seed: int = 1) -> None:
+        self.now = 1000.0
+        self.wire: list[tuple[int, int, bytes]] = []  # Receiver; sender, 0 for bare IP; octets.
+        self.stacks: dict[str, tuple[Node, Port, Host]] = {}
+        self.nodes = {number: self._new_node(number, seed) for number in range(1, nodes + 1)}
+        self.controls = {
+            number: Control(node, self._new_output) for number, node in self.nodes.items()
+        }
+        for number in self.nodes:
+            self._program(number)
+
+    def _new_node(self, number: int, seed: int) -> Node:
+        host = IPv4Address(f"192.168.64.{number}")
+
+        def vxlan(remote: IPv4Address) -> Output:
+            def transmit(frames, _now) -> None:
+                header = self.nodes[number].vtep.header
+                receiver = int(remote) & 0xFF
+                self.wire += [(receiver, number, header + bytes(frame)) for frame in frames]
+
+            return Output(f"vxlan {remote}", transmit)
+
+        def underlay(remote: IPv4Address) -> Output | None:
+            if remote == HOST_ADDRESS:
+                return self.nodes[number].outside_output
+            if int(remote) & 0xFF not in self.nodes:
+                return None
+
+            def transmit(frames, _now) -> None:
+                receiver = int(remote) & 0xFF
+                self.wire += [(receiver, 0, bytes(frame)[14:]) for frame in frames]
+
+            return Output(f"underlay {remote}", transmit)
+
+        node = Node(
+            Identity(
+                name=f"node-{number}",
+                internal_ip=IPv4Interface(f"{host}/24"),
+                bridge_mac=b"\x0a\x57" + host.packed,
+                eth0_mac=outer_frame.mac_of(host),
+            ),
+            Outputs(vxlan=vxlan, underlay=underlay),
+            random.Random(seed + number),
+        )
+        node.outside = IpHost(
+            address=IPv4Interface(f"{HOST_ADDRESS}/24"),
+            mtu=OVERLAY_MTU,
+            rng=node.rng,
+            source_for=lambda _destination: HOST_ADDRESS,
+        )
+        return node
+
+    def _new_output(self, name: str) -> Output:
+        def transmit(frames, now) -> None:
+            _, _, host = self.stacks[name]
+            host.receive_frames([bytes(frame) for frame in frames], now)
+
+        return Output(name, transmit)
+
+    def _program(self, n: int) -> None:
+        control = self.controls[n]
+        cidr = "10.244.0.0/16"
+        control.settings(tables.Settings(cluster_cidr=cidr, masquerade_cidr=cidr))
+        control.address_replace(
+            [
+                tables.Address(address=f"10.244.{n}.1/24", device="cni0"),
+                tables.Address(address=f"10.244.{n}.0/32", device="flannel.1"),
+            ]
+        )
+        control.vtep_replace(
+            [tables.Vtep(name="flannel.1", vni=1, mac=vtep_mac(n), local=f"192.168.64.{n}")]
+        )
+        for other in self.nodes:
+            if other != n:
+                self.add_remote(n, other)
+
+    def add_remote(self, n: int, other: int) -> None:
+        """Tell node *n* of node *other*, as flannel does."""
+        control, via, mac = self.controls[n], f"10.244.{other}.0", vtep_mac(other)
+        route = tables.Route(destination=f"{via}/24", device="flannel.1", via=via, onlink=True)
+        control.route_replace([route])
+        control.neighbour_replace([tables.Neighbour(address=via, device="flannel.1", mac=mac)])
+        remote = f"192.168.64.{other}"
+        control.fdb_replace([tables.Fdb(mac=mac, device="flannel.1", remote=remote)])
+
+    def pod(self, n: int, number: int) -> Host:
+        """Add a pod to node *n*."""
+        name, address = f"veth{n}-{number}", IPv4Address(f"10.244.{n}.{number}")
+        mac = b"\x0a\x58" + address.packed
+        entry = tables.Link(name=name, mac=format_mac(mac), address=f"{address}/24")
+        self.controls[n].link_replace([entry])
+        port = self.nodes[n].ports[name]
+        port.connected = True
+        host = Host(
+            mac=mac,
+            address=IPv4Interface(f"{address}/24"),
+            gateway=IPv4Address(f"10.244.{n}.1"),
+            mtu=OVERLAY_MTU,
+            rng=random.Random(number),
+        )
+        self.stacks[name] = self.nodes[n], port, host
+        self.run()
+        return host
+
+    def service(self, address: str, port: int, backends, *, protocol="TCP", **fields) -> None:
+        """Program a frontend on every node."""
+        entry = tables.Frontend(
+            address=address,
+            port=port,
+            protocol=protocol,
+            service="default/web",
+            backends=[tables.Backend(address=str(a), port=p) for a, p in backends],
+            **fields,
+        )
+        for control in self.controls.values():
+            control.frontend_replace([entry])
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Let everything happen until *seconds* from now, and until nothing is under way."""
+        end = self.now + seconds
+        for _ in range(100_000):
+            if self._exchange():
+                continue
+            due = min(
+                [each.deadline() for each in self.nodes.values()]
+                + [host.deadline() for _, _, host in self.stacks.values()]
+            )
+            if due > end:
+                self.now = end
+                return
+            self.now = max(self.now, due)
+            for node in self.nodes.values():
+                node.handle_deadline(self.now)
+            for _, _, host in self.stacks.values():
+                if host.deadline() <= self.now:
+                    host.handle_deadline(self.now)
+        raise AssertionError("the world does not come to rest")
+
+    def _exchange(self) -> bool:
+        busy = False
+        for node, port, host in list(self.stacks.values()):
+            frames = host.frames_to_send()
+            if frames:
+                busy = True
+                node.receive_port(port, [memoryview(bytearray(each)) for each in frames], self.now)
+                node.flush(self.now)
+        for node in self.nodes.values():
+            if node.outside_woken or node.stack_woken or node.dirty:
+                busy = True
+                node.flush(self.now)
+        wire, self.wire = self.wire, []
+        for receiver, sender, octets in wire:
+            busy = True
+            node, view = self.nodes[receiver], memoryview(bytearray(octets))
+            if sender:
+                address = IPv4Address(f"192.168.64.{sender}")
+                node.receive_vxlan(address, view, len(view), self.now)
+            else:
+                node.receive_underlay(view, self.now)
+            node.flush(self.now)
+        return busy
+
+    # What pods do.
+
+    def ping(self, host: IpHost, address: str) -> bool:
+        """Tell whether *address* answers."""
+        replies: list[EchoReply] = []
+        host.on_echo_reply = replies.append
+        host.ping(IPv4Address(address), identifier=9, sequence=1, payload=b"x" * 56, now=self.now)
+        self.wake()
+        self.run(3.0)
+        return bool(replies)
+
+    def connect(self, host: IpHost, address: str, port: int, **options) -> TcpConnection:
+        """Begin a connection and give it time."""
+        connection = host.tcp_connect((IPv4Address(address), port), self.now, **options)
+        self.wake()
+        self.run(1.0)
+        return connection
+
+    def wake(self) -> None:
+        """Say that the nodes' own stacks may have something to send."""
+        for node in self.nodes.values():
+            node.outside_woken = node.stack_woken = True
+
+
 @pytest.fixture
 def cluster():
     """Return what starts datapath processes."""
@@ -269,3 +466,9 @@ def cluster():
 def frontend():
     """Return what makes entries of the frontend table."""
     return frontend_entry
+
+
+@pytest.fixture
+def world():
+    """Return two nodes in memory."""
+    return World()
