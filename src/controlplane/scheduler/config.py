@@ -1,0 +1,12 @@
+"""The configuration file of the scheduler (see docs/internals/contracts.md §1)."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    log_file: str
+    name: str
+    kubeconfig: str
+    timings: str

@@ -1,0 +1,71 @@
+"""Which nodes a pod names by label (upstream: component-helpers `nodeaffinity`).
+
+`nodeSelector` and the required terms must both match; terms are alternatives, the requirements
+of one term hold together, and a term without any matches nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kubeapi.objects import Object
+from kubeapi.selectors import Requirement, requirement_from_object
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One nodeSelectorTerm."""
+
+    labels: tuple[Requirement, ...]
+    fields: tuple[Requirement, ...]  # metadata.name is the only field
+
+    @classmethod
+    def from_object(cls, term: Object) -> Term:
+        return cls(
+            tuple(requirement_from_object(item) for item in term.get("matchExpressions") or ()),
+            tuple(requirement_from_object(item) for item in term.get("matchFields") or ()),
+        )
+
+    def matches(self, name: str, labels: Mapping[str, str]) -> bool:
+        if not self.labels and not self.fields:
+            return False
+        fields = {"metadata.name": name}
+        return all(r.matches(labels) for r in self.labels) and all(
+            r.matches(fields) for r in self.fields
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAffinity:
+    """All that a pod says about its node's labels."""
+
+    node_selector: tuple[tuple[str, str], ...] = ()
+    required: tuple[Term, ...] | None = None  # None: nothing is required
+    preferred: tuple[tuple[int, Term], ...] = ()
+
+    @classmethod
+    def from_spec(cls, spec: Object) -> NodeAffinity:
+        affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+        required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+        preferred = affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+        return cls(
+            tuple((spec.get("nodeSelector") or {}).items()),
+            None
+            if required is None
+            else tuple(Term.from_object(t) for t in required.get("nodeSelectorTerms") or ()),
+            tuple((int(p["weight"]), Term.from_object(p["preference"])) for p in preferred),
+        )
+
+    @property
+    def requires_nothing(self) -> bool:
+        return not self.node_selector and self.required is None
+
+    def allows(self, name: str, labels: Mapping[str, str]) -> bool:
+        if any(labels.get(key) != value for key, value in self.node_selector):
+            return False
+        return self.required is None or any(term.matches(name, labels) for term in self.required)
+
+    def preference(self, name: str, labels: Mapping[str, str]) -> int:
+        """Return the weights of the preferred terms that match, together."""
+        return sum(weight for weight, term in self.preferred if term.matches(name, labels))

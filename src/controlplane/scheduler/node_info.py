@@ -1,0 +1,85 @@
+"""A node and what runs on it, with the sums kept up to date (upstream: framework.NodeInfo)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from controlplane.scheduler.pod_info import HostPort, PodInfo
+from controlplane.scheduler.resources import Amounts, add, amounts, subtract
+from controlplane.scheduler.tolerations import Taint
+from kubeapi.objects import Object, labels_of
+
+_ANY_ADDRESS = "0.0.0.0"
+
+
+class NodeInfo:
+    """What the plugins ask of a node; `known` is false while only its pods were seen."""
+
+    __slots__ = (
+        "allocatable",
+        "known",
+        "labels",
+        "name",
+        "owned",
+        "pods",
+        "ports",
+        "requested",
+        "scored_requested",
+        "taints",
+        "unschedulable",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.known = False
+        self.labels: Mapping[str, str] = {}
+        self.taints: tuple[Taint, ...] = ()
+        self.unschedulable = False
+        self.allocatable: Amounts = {}
+        self.requested: Amounts = {}
+        self.scored_requested: Amounts = {}
+        self.pods: dict[str, PodInfo] = {}
+        self.ports: dict[HostPort, None] = {}
+        #: Pods of each (namespace, controller): what default spreading counts.
+        self.owned: Counter[tuple[str, str]] = Counter()
+
+    def set_node(self, node: Object) -> None:
+        """Take over what the Node object says."""
+        spec, status = node.get("spec") or {}, node.get("status") or {}
+        self.known = True
+        self.labels = labels_of(node)
+        self.taints = tuple(map(Taint.from_object, spec.get("taints") or ()))
+        self.unschedulable = bool(spec.get("unschedulable"))
+        self.allocatable = amounts(status.get("allocatable") or status.get("capacity"))
+
+    def forget_node(self) -> None:
+        """The Node object is gone; its pods may still be there."""
+        self.known = False
+
+    def add_pod(self, pod: PodInfo) -> None:
+        assert pod.key not in self.pods
+        self.pods[pod.key] = pod
+        add(self.requested, pod.requests)
+        add(self.scored_requested, pod.scored_requests)
+        self.ports |= dict.fromkeys(pod.host_ports)
+        if pod.owner_uid and not pod.being_deleted:
+            self.owned[pod.namespace, pod.owner_uid] += 1
+
+    def remove_pod(self, key: str) -> None:
+        pod = self.pods.pop(key)
+        subtract(self.requested, pod.requests)
+        subtract(self.scored_requested, pod.scored_requests)
+        for port in pod.host_ports:
+            self.ports.pop(port, None)
+        if pod.owner_uid and not pod.being_deleted:
+            owner = (pod.namespace, pod.owner_uid)
+            self.owned[owner] -= 1
+            if not self.owned[owner]:
+                del self.owned[owner]
+
+    def is_port_taken(self, wanted: HostPort) -> bool:
+        address, protocol, number = wanted
+        if address != _ANY_ADDRESS:
+            return wanted in self.ports or (_ANY_ADDRESS, protocol, number) in self.ports
+        return any(port[1:] == (protocol, number) for port in self.ports)

@@ -1,0 +1,77 @@
+"""A pod as the scheduler sees it: read once, compared often (upstream: framework.PodInfo)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controlplane.scheduler.node_affinity import NodeAffinity
+from controlplane.scheduler.resources import Amounts, requests_of, scored_requests_of
+from controlplane.scheduler.spread_constraints import SpreadConstraint, spread_constraints_of
+from controlplane.scheduler.tolerations import Toleration
+from kubeapi.objects import (
+    Object,
+    controller_of,
+    is_being_deleted,
+    key_of,
+    labels_of,
+    namespace_of,
+    uid_of,
+)
+
+#: (hostIP, protocol, hostPort)
+HostPort = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodInfo:
+    """What matters of a pod."""
+
+    key: str
+    uid: str
+    namespace: str
+    labels: Mapping[str, str]
+    owner_uid: str  # of its controller; empty when it has none
+    node_name: str
+    priority: int
+    being_deleted: bool
+    requests: Amounts
+    scored_requests: Amounts
+    tolerations: tuple[Toleration, ...]
+    affinity: NodeAffinity
+    spread: tuple[SpreadConstraint, ...]
+    host_ports: tuple[HostPort, ...]
+    obj: Object
+
+    @classmethod
+    def from_object(cls, pod: Object) -> PodInfo:
+        """Read a pod; raises SelectorError when a selector in it makes no sense."""
+        spec = pod.get("spec") or {}
+        requests = requests_of(spec)
+        owner = controller_of(pod)
+        return cls(
+            key=key_of(pod),
+            uid=uid_of(pod),
+            namespace=namespace_of(pod),
+            labels=labels_of(pod),
+            owner_uid="" if owner is None else owner["uid"],
+            node_name=spec.get("nodeName") or "",
+            priority=int(spec.get("priority") or 0),
+            being_deleted=is_being_deleted(pod),
+            requests=requests,
+            scored_requests=scored_requests_of(spec, requests),
+            tolerations=tuple(map(Toleration.from_object, spec.get("tolerations") or ())),
+            affinity=NodeAffinity.from_spec(spec),
+            spread=spread_constraints_of(spec, labels_of(pod)),
+            host_ports=_host_ports(spec),
+            obj=pod,
+        )
+
+
+def _host_ports(spec: Object) -> tuple[HostPort, ...]:
+    return tuple(
+        (port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", int(port["hostPort"]))
+        for container in spec.get("containers") or ()
+        for port in container.get("ports") or ()
+        if port.get("hostPort")
+    )
