@@ -126,7 +126,8 @@ def _take_syn(tcb: Tcb, segment: Segment, now: float) -> None:
     """Learn where the peer's numbers begin, and agree on options."""
     options = segment.options
     tcb.irs = segment.sequence
-    tcb.rcv_nxt = tcb.last_ack_sent = segment.sequence + 1
+    tcb.rcv_nxt = segment.sequence + 1
+    tcb.last_ack_sent = segment.sequence
     tcb.rcv_adv = tcb.rcv_nxt + min(_SYN_WINDOW_MAX, tcb.context.settings.receive_buffer_octets)
     if options.window_scale is None:
         tcb.rcv_wscale, tcb.snd_wscale = -1, 0
@@ -158,7 +159,6 @@ def _synchronized(tcb: Tcb, segment: Segment, now: float) -> None:
     if tcb.keepalive is not None:
         tcb.keepalive_at = now + tcb.keepalive[0]
         tcb.context.timers.schedule(tcb, tcb.keepalive_at)
-    tcb.last_ack_sent = tcb.rcv_nxt - 1
 
 
 def _await_answer(tcb: Tcb, now: float) -> None:
