@@ -72,12 +72,14 @@ class Bootstrap:
         kind = self._kinds.get(resource)
         if kind is None:
             return
-        admitted = admit_shape(kind, obj, "Strict")
+        # Looked up first: creating it again would ask for an address that it holds itself.
         try:
-            await self._registry.create(kind, where, admitted.obj, WriteOptions())
+            self._registry.get(kind, where, obj["metadata"]["name"])
         except StatusError as error:
-            if error.reason != "AlreadyExists":
+            if error.reason != "NotFound":
                 raise
+            admitted = admit_shape(kind, obj, "Strict")
+            await self._registry.create(kind, where, admitted.obj, WriteOptions())
 
     async def _refresh(self, wanted: Object) -> None:
         """Put this server's address in place of the one of an earlier run."""
