@@ -1,0 +1,102 @@
+"""The scheduler as a process, against a real API server."""
+
+import asyncio
+
+import pytest
+
+from kubeapi.objects import condition
+from kubeapi.resources import EVENTS, NODES, PODS
+
+
+def node(name, cpu="4", **spec):
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "spec": spec,
+        "status": {"allocatable": {"cpu": cpu, "memory": "8Gi", "pods": "110"}},
+    }
+
+
+def pod(name, cpu="", **spec):
+    requests = {"requests": {"cpu": cpu}} if cpu else {}
+    containers = [{"name": "c", "image": "pause", "resources": requests}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"containers": containers, "terminationGracePeriodSeconds": 0, **spec},
+    }
+
+
+async def until(read, holds, timeout_s=10):
+    """Return what *read* returns as soon as it *holds*."""
+    async with asyncio.timeout(timeout_s):
+        while not holds(value := await read()):
+            await asyncio.sleep(0.02)
+    return value
+
+
+async def register(client, *nodes):
+    for one in nodes:
+        made = await client.create(NODES, one)
+        await client.update(NODES, {**made, "status": one["status"]}, subresource="status")
+
+
+@pytest.mark.asyncio
+async def test_pods_get_nodes_wait_for_room_and_say_why(control_plane):
+    async with control_plane.client() as client:
+
+        async def get(name):
+            return await client.get(PODS, name, "default")
+
+        async def events():
+            return (await client.list(EVENTS, "default"))["items"]
+
+        await client.create(PODS, pod("first", cpu="3"), "default")
+        waiting = await until(
+            lambda: get("first"), lambda p: condition(p, "PodScheduled") is not None
+        )
+        assert (
+            condition(waiting, "PodScheduled")["message"] == "no nodes available to schedule pods"
+        )
+
+        # A node appears: the pod is woken, and bound.
+        await register(client, node("node-1"), node("node-2", unschedulable=True))
+        bound = await until(lambda: get("first"), lambda p: p["spec"].get("nodeName"))
+        assert bound["spec"]["nodeName"] == "node-1"
+        assert condition(bound, "PodScheduled")["status"] == "True"
+
+        # No room is left, and one node is cordoned.
+        await client.create(PODS, pod("second", cpu="2"), "default")
+        waiting = await until(
+            lambda: get("second"), lambda p: condition(p, "PodScheduled") is not None
+        )
+        assert condition(waiting, "PodScheduled")["message"] == (
+            "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable. "
+            "preemption: 0/2 nodes are available: "
+            "1 No preemption victims found for incoming pod, "
+            "1 Preemption is not helpful for scheduling."
+        )
+
+        # The first one leaves: there is room.
+        await client.delete(PODS, "first", "default", grace_s=0)
+        await until(lambda: get("second"), lambda p: p["spec"].get("nodeName") == "node-1")
+        told = await until(
+            events, lambda items: sum(e["reason"] == "Scheduled" for e in items) == 2
+        )
+        messages = [e["message"] for e in told if e["involvedObject"]["name"] == "second"]
+        assert "Successfully assigned default/second to node-1" in messages
+        assert {"Scheduled", "FailedScheduling"} == {e["reason"] for e in told}
+
+
+@pytest.mark.asyncio
+async def test_a_killed_scheduler_carries_on_at_once(control_plane):
+    async with control_plane.client() as client:
+        await register(client, node("node-9"))
+        control_plane.kill("scheduler")
+        await client.create(PODS, pod("later"), "default")
+        control_plane.start("scheduler")
+        await until(
+            lambda: client.get(PODS, "later", "default"), lambda p: p["spec"].get("nodeName")
+        )
