@@ -1,0 +1,40 @@
+"""Longest prefix match against the obvious way to do it."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodeagent.datapath.routes import Route, RouteTable
+
+# Few bits, so that prefixes nest and meet.
+networks = st.builds(
+    lambda bits, length: IPv4Network((bits << 26, length), strict=False),
+    st.integers(0, 63),
+    st.integers(0, 6),
+)
+steps = st.lists(st.tuples(st.booleans(), networks, st.booleans(), st.sampled_from("abc")))
+
+
+@given(steps, st.lists(st.integers(0, 63), min_size=1))
+def test_lookup_agrees_with_a_search_of_all_routes(changes, addresses):
+    table, naive = RouteTable(), {}
+    for add, network, connected, device in changes:
+        key = (network, connected)
+        if add:
+            naive[key] = Route(destination=network, device=device, connected=connected)
+            table.replace(naive[key])
+        else:
+            assert table.delete(network, connected=connected) == (naive.pop(key, None) is not None)
+    assert sorted(map(repr, table.entries())) == sorted(map(repr, naive.values()))
+    for bits in addresses:
+        address = IPv4Address(bits << 26)
+        matching = [route for (network, _), route in naive.items() if address in network]
+        best = max(
+            matching,
+            key=lambda each: (each.destination.prefixlen, not each.connected),
+            default=None,
+        )
+        assert table.lookup(int(address)) == best
