@@ -27,18 +27,18 @@ CONDITIONS = {
 
 @dataclass
 class HollowNodes:
-    """All nodes of a test."""
+    """All nodes of one test."""
 
     client: RestClient
     names: list[str]
-    ready: bool = True  # Whether new pods become ready.
+    namespace: str | None = None  # Whose pods they care for; None: everybody's.
     stopped: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._queue: WorkQueue[str] = WorkQueue()
         self._turn = 0
         self._addresses = 0
-        self._pods = Informer(self.client, PODS)
+        self._pods = Informer(self.client, PODS, namespace=self.namespace)
         self._pods.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)),
             on_update=lambda _old, new: self._queue.add(key_of(new)),
@@ -120,7 +120,7 @@ class HollowNodes:
         self._addresses += 1
         address = f"10.244.{self.names.index(node)}.{self._addresses % 250 + 2}"
         at = clock.rfc3339(clock.wall())
-        ready = {"type": "Ready", "status": str(self.ready), "lastTransitionTime": at}
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": at}
         status = {
             "phase": "Running",
             "podIP": address,

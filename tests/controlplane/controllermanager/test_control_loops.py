@@ -31,6 +31,7 @@ from kubeapi.resources import (
 )
 
 WITHIN_S = 15.0
+LOOK_EVERY_S = 0.03
 
 
 def deployment(name="web", replicas=3, image="nginx:1", **spec):
@@ -62,19 +63,12 @@ def service(name="web"):
 
 async def until(client, resource, namespace, holds: Callable[[list], bool], **selector):
     """Wait until *holds* of the items of a collection; return them."""
-    items = {}
     async with asyncio.timeout(WITHIN_S):
         while True:
-            answer = await client.list(resource, namespace, **selector)
-            items = {item["metadata"]["name"]: item for item in answer["items"]}
-            if holds(list(items.values())):
-                return list(items.values())
-            version = answer["metadata"]["resourceVersion"]
-            events = client.watch(resource, namespace, resource_version=version, **selector)
-            async with aclosing(events):
-                async for event in events:
-                    if event.type != "BOOKMARK":
-                        break
+            items = (await client.list(resource, namespace, **selector))["items"]
+            if holds(items):
+                return items
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def deployment_until(client, namespace, holds, name="web"):
@@ -112,7 +106,8 @@ async def world(control_plane, namespace, nodes=2):
         made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         await client.create(NAMESPACES, made)
         tasks = Tasks()
-        hollow = HollowNodes(client, [f"{namespace}-{number}" for number in range(nodes)])
+        names = [f"{namespace}-{number}" for number in range(nodes)]
+        hollow = HollowNodes(client, names, namespace)
         try:
             await hollow.start(tasks)
             yield client, hollow

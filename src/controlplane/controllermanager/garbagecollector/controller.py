@@ -143,7 +143,8 @@ class GarbageCollector:
             case DropFinalizer(finalizer):
                 await self._drop_finalizer(node, finalizer)
             case Unblock(propagation):
-                await self._patch(node, unblock_patch(node))
+                answer = await self._patch(node, unblock_patch(node))
+                self._graph.put(node.resource, answer)
                 await self._delete(node, propagation)
             case LookAt(uids):
                 self._look(list(uids))
@@ -154,6 +155,7 @@ class GarbageCollector:
                 await self._drop_finalizer(node, ORPHAN)
 
     async def _delete(self, node: Node, propagation: str) -> None:
+        """Delete the very version that was judged: a later one may have found an owner."""
         log.info("deleting %s %s/%s", node.resource.plural, node.namespace, node.name)
         await self._client.delete(
             node.resource,
@@ -161,6 +163,7 @@ class GarbageCollector:
             node.namespace or None,
             propagation=propagation,
             uid=node.uid,
+            resource_version=node.version,
         )
 
     async def _orphan(self, node: Node, dependent: Node) -> None:
@@ -170,8 +173,8 @@ class GarbageCollector:
             if not is_not_found(error):
                 raise
 
-    async def _patch(self, node: Node, patch: Object) -> None:
-        await self._client.patch(
+    async def _patch(self, node: Node, patch: Object) -> Object:
+        return await self._client.patch(
             node.resource, node.name, patch, node.namespace or None, kind=PatchType.STRATEGIC
         )
 

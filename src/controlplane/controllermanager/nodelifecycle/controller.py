@@ -4,6 +4,9 @@ One pass over all nodes every monitor period: a silent node's conditions become 
 of every node that is not ready lose their readiness in the same pass (so their endpoints leave
 the Services), then taints follow, and with them eviction. Every pass compares wanted with found,
 so whatever failed in one pass is done in the next.
+
+Beyond upstream: a controller that was stopped itself, or that finds the API unreachable when it
+wants to declare a node lost, gives every node a new grace period. It was blind, not they dumb.
 """
 
 from __future__ import annotations
@@ -55,6 +58,7 @@ class NodeLifecycleController:
         )
         self._zones = Zones(pace=context.pace)
         self._known: dict[str, Object] = {}
+        self._passed_at = context.monotonic()
         self._may_evict: dict[str, None] = {}
         self._queue: WorkQueue[str] = WorkQueue()
         self._nodes.add_handler(
@@ -86,6 +90,9 @@ class NodeLifecycleController:
         for node in nodes.values():
             lease = self._leases.get(f"{LEASE_NAMESPACE}/{name_of(node)}")
             self._health.observe(node, lease, now)
+        if now - self._passed_at > self._context.timings.node_monitor_grace_s / 2:
+            self._health.forgive(now)
+        self._passed_at = now
         await each(list(nodes.values()), self._check)
         self._evict_as_zones_allow()
 
@@ -107,8 +114,11 @@ class NodeLifecycleController:
     async def _check(self, node: Object) -> None:
         try:
             await self._check_one(node)
-        except (StatusError, Unreachable) as error:
+        except StatusError as error:
             log.warning("node %s: %s; the next pass tries again", name_of(node), error)
+        except Unreachable as error:
+            log.warning("node %s: %s; every node gets a new grace period", name_of(node), error)
+            self._health.forgive(self._context.monotonic())
 
     async def _check_one(self, node: Object) -> None:
         was_ready = ready_status(node) == "True"
