@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -44,9 +45,11 @@ class Server:
 @pytest.fixture
 def serving():
     @asynccontextmanager
-    async def start(answer: Answer = lambda _number: ANSWER) -> AsyncIterator[Server]:
+    async def start(
+        answer: Answer = lambda _number: ANSWER, *, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator[Server]:
         server = Server(answer)
-        listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+        listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
         server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
         try:
             yield server

@@ -71,7 +71,9 @@ class Kind:
     #: … and on update (spec-less status, kept fields; generation grows when the spec changed).
     prepare_update: Callable[[Object, Object], None] = nothing_changed
     prepare_status_update: Callable[[Object, Object], None] = nothing_changed
-    #: Semantic validation, after the schema's; causes with upstream's field paths and wordings.
+    #: Semantic validation, after the schema's (types are right then); causes with upstream's field
+    #: paths and wordings. `validate` judges every write; `validate_update` only adds what depends
+    #: on the old object. A binding writes spec.nodeName past both.
     validate: Callable[[Object], list[Cause]] = no_causes
     validate_update: Callable[[Object, Object], list[Cause]] = no_update_causes
     #: Fields for field selectors besides metadata.name and metadata.namespace.

@@ -10,11 +10,6 @@ from __future__ import annotations
 from kubeapi.objects import Object
 
 
-def begin_without_status(obj: Object) -> None:
-    """Forget the status that a client sent."""
-    obj["status"] = {}
-
-
 def begin_generation(obj: Object) -> None:
     """Forget the status that a client sent, and begin to count generations."""
     obj["status"] = {}

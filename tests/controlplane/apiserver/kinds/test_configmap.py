@@ -42,3 +42,10 @@ def test_an_immutable_one_keeps_its_data_but_not_its_labels(made, update):
 def test_row_counts_both_bags(kind_of, made):
     config_map = made("ConfigMap", {"data": {"a": "1"}, "binaryData": {"b": "eA=="}})
     assert kind_of("ConfigMap").cells(config_map, 1767323045) == ("web", 2, "0s")
+
+
+def test_an_immutable_one_stays_immutable(made, update):
+    old = made("ConfigMap", {"immutable": True})
+    assert update("ConfigMap", made("ConfigMap", {"immutable": False}), old) == [
+        "immutable: Forbidden: field is immutable when `immutable` is set"
+    ]

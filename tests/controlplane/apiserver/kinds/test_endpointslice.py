@@ -76,3 +76,29 @@ def test_row(kind_of, made):
     )
     empty = made("EndpointSlice", {"addressType": "IPv4"})
     assert kind_of("EndpointSlice").cells(empty, 1767323045)[2:4] == ("<unset>", "<unset>")
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"addressType": "FQDN", "endpoints": [{"addresses": ["example.com"]}]}, None),
+        (
+            {"addressType": "FQDN", "endpoints": [{"addresses": ["Example"]}]},
+            'endpoints[0].addresses[0]: Invalid value: "Example"',
+        ),
+        (
+            {"endpoints": [{"addresses": ["10.1.1.1"] * 101}]},
+            "endpoints[0].addresses: Too many: 101",
+        ),
+        ({"endpoints": [{**ENDPOINT, "nodeName": "A"}]}, "endpoints[0].nodeName: Invalid value"),
+        ({"ports": [{"name": "A", "port": 1}]}, 'ports[0].name: Invalid value: "A"'),
+        ({"ports": [{}] * 20_001}, "ports: Too many: 20001"),
+    ],
+)
+def test_addresses_and_bounds(wrong, change, cause):
+    causes = wrong("EndpointSlice", {**BODY, **change})
+    if cause is None:
+        assert causes == []
+    else:
+        assert len(causes) == 1
+        assert causes[0].startswith(cause)

@@ -105,3 +105,14 @@ def test_wide_row(kind_of, made):
         "6.1",
         "podwire://0.1",
     )
+
+
+def test_values_and_addresses_are_judged(wrong):
+    taint = {"key": "a", "value": "-", "effect": "NoSchedule"}
+    assert wrong("Node", {"spec": {"taints": [taint]}})[0].startswith(
+        'metadata.taints[0].value: Invalid value: "-"'
+    )
+    address = {"type": "InternalIP", "address": "192.168.64.1"}
+    assert wrong("Node", {"status": {"addresses": [address, address]}})[0].startswith(
+        "status.addresses[1]: Duplicate value"
+    )

@@ -56,3 +56,9 @@ def test_row_and_fields(kind_of, made):
     secret = made("Secret", {"stringData": {"a": "1"}})
     assert kind_of("Secret").cells(secret, 1767323045) == ("web", "Opaque", 1, "0s")
     assert kind_of("Secret").fields(secret) == {"type": "Opaque"}
+
+
+def test_secrets_have_a_bound(wrong):
+    assert wrong("Secret", {"stringData": {"a": "x" * (1024 * 1024 + 1)}}) == [
+        "data: Too long: may not be more than 1048576 bytes"
+    ]

@@ -200,3 +200,29 @@ class Allocations(RuleBasedStateMachine):
 
 TestAllocations = Allocations.TestCase
 TestAllocations.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_node_ports_end():
+    small = ServiceAllocator("10.96.0.0/24", "30000-30001", random.Random(1))
+    assert [small.assign(service(type="NodePort"), None) for _ in range(2)] == [[], []]
+    [cause] = small.assign(service(type="NodePort"), None)
+    assert str(cause).endswith("failed to allocate a nodePort: range is full")
+    balanced = service(
+        type="LoadBalancer", externalTrafficPolicy="Local", allocateLoadBalancerNodePorts=False
+    )
+    [cause] = small.assign(balanced, None)
+    assert cause.field == "spec.healthCheckNodePort"
+
+
+def test_a_named_health_check_port_is_honoured_once(allocator):
+    wish = {"externalTrafficPolicy": "Local", "healthCheckNodePort": 30999}
+    assert allocator.assign(service(type="LoadBalancer", **wish), None) == []
+    [cause] = allocator.assign(service(type="LoadBalancer", **wish), None)
+    assert str(cause) == (
+        "spec.healthCheckNodePort: Invalid value: 30999: provided port is already allocated"
+    )
+
+
+def test_node_ports_of_an_earlier_range_are_left_alone(allocator):
+    allocator.observe(service(type="NodePort", ports=[{"port": 1, "nodePort": 20000}]))
+    assert allocator.assign(service(type="NodePort"), None) == []

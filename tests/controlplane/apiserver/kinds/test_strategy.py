@@ -12,8 +12,6 @@ def test_create_forgets_a_status_and_begins_to_count():
     new = obj({}, {"replicas": 9}, generation=7)
     strategy.begin_generation(new)
     assert (new["status"], new["metadata"]["generation"]) == ({}, 1)
-    strategy.begin_without_status(new)
-    assert new["status"] == {}
 
 
 def test_plain_update_keeps_the_status_and_counts_changes_of_the_spec():

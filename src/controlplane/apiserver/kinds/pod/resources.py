@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from controlplane.apiserver.kinds import quantities
 from kubeapi import field
 from kubeapi.objects import Object
-from kubeapi.quantity import QuantityError, parse_quantity
+from kubeapi.quantity import parse_quantity
 from kubeapi.status import Cause
 
 
@@ -35,17 +35,10 @@ def _compare(limits: Object, requests: Object, path: str) -> Iterator[Cause]:
                 detail = "Limit must be set for non overcommitable resources"
                 yield field.required(f"{path}.limits", detail)
             continue
-        asked, allowed = _number(text), _number(limit)
+        asked, allowed = parse_quantity(text), parse_quantity(limit)
         if not overcommittable and asked != allowed:
             detail = f"must be equal to {name} limit of {limit}"
             yield field.invalid(f"{path}.requests", text, detail)
         elif asked > allowed:
             detail = f"must be less than or equal to {name} limit of {limit}"
             yield field.invalid(f"{path}.requests", text, detail)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(parse_quantity(text))
-    except QuantityError:
-        return 0.0

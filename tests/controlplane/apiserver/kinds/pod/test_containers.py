@@ -94,3 +94,12 @@ def test_a_host_port_is_taken_once(wrong):
     assert wrong("Pod", {"spec": {"containers": two}}) == [
         'spec.containers[1].ports[0].hostPort: Duplicate value: "TCP//8080"'
     ]
+
+
+def test_a_variable_has_one_source(wrong):
+    source = {"fieldRef": {"fieldPath": "a"}, "secretKeyRef": {"name": "b", "key": "c"}}
+    container = {"name": "a", "image": "b:1", "env": [{"name": "A", "valueFrom": source}]}
+    assert wrong("Pod", {"spec": {"containers": [container]}}) == [
+        'spec.containers[0].env[0].valueFrom: Invalid value: "": '
+        "may not have more than one field specified at a time"
+    ]

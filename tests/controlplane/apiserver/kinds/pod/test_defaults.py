@@ -91,3 +91,14 @@ def test_environment_from_fields_names_the_api_version():
     source = {"fieldRef": {"fieldPath": "status.podIP"}}
     defaulted({"containers": [{"name": "a", "env": [{"name": "IP", "valueFrom": source}]}]})
     assert source["fieldRef"]["apiVersion"] == "v1"
+
+
+def test_hooks_and_grpc_probes():
+    container = {
+        "name": "a",
+        "lifecycle": {"preStop": {"httpGet": {"port": 80}}, "postStart": {"exec": {}}},
+        "livenessProbe": {"grpc": {"port": 1}},
+    }
+    defaulted({"containers": [container]})
+    assert container["lifecycle"]["preStop"]["httpGet"]["path"] == "/"
+    assert container["livenessProbe"]["grpc"] == {"port": 1, "service": ""}

@@ -99,3 +99,37 @@ def test_scheduling(wrong, change, cause):
     else:
         assert len(causes) == 1, causes
         assert causes[0].startswith(cause)
+
+
+@pytest.mark.parametrize(
+    ("row", "cause"),
+    [
+        ({"key": "a", "operator": "Exists"}, None),
+        ({"key": "a", "operator": "Exists", "values": ["b"]}, ".values: Forbidden: may not be"),
+        ({"key": "a", "operator": "In", "values": ["-"]}, '.values[0]: Invalid value: "-"'),
+        ({"key": "a b", "operator": "Exists"}, '.key: Invalid value: "a b"'),
+    ],
+)
+def test_label_selectors(wrong, row, cause):
+    term = {"topologyKey": "zone", "labelSelector": {"matchExpressions": [row]}}
+    spec = {
+        "containers": [{"name": "web", "image": "nginx:1"}],
+        "affinity": {"podAffinity": {REQUIRED: [term]}},
+    }
+    causes = wrong("Pod", {"spec": spec})
+    at = f"spec.affinity.podAffinity.{REQUIRED}[0].labelSelector.matchExpressions[0]"
+    if cause is None:
+        assert causes == []
+    else:
+        assert len(causes) == 1
+        assert causes[0].startswith(at + cause)
+
+
+def test_spreading_needs_a_topology(wrong):
+    spec = {
+        "containers": [{"name": "web", "image": "nginx:1"}],
+        "topologySpreadConstraints": [{**SPREAD, "topologyKey": ""}],
+    }
+    assert wrong("Pod", {"spec": spec}) == [
+        "spec.topologySpreadConstraints[0].topologyKey: Required value: can not be empty"
+    ]

@@ -65,3 +65,9 @@ def test_the_message_says_what_may_change(made, update):
         "spec: Forbidden: pod updates may not change fields other than "
         "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
     )
+
+
+def test_a_negative_grace_may_become_one(made, update):
+    old = made("Pod", BODY)
+    old["spec"]["terminationGracePeriodSeconds"] = -1
+    assert update("Pod", changed(old, terminationGracePeriodSeconds=1), old) == []

@@ -98,3 +98,42 @@ def test_either_form_of_the_address_may_be_left_out(service, update):
     del new["spec"]["clusterIPs"]
     assert update("Service", new, old) == []
     assert new["spec"]["clusterIPs"] == ["10.96.3.3"]
+
+
+@pytest.mark.parametrize(
+    ("cluster_ip", "cluster_ips", "expected"),
+    [
+        (None, ["10.96.3.3"], "10.96.3.3"),  # clusterIP taken out: it comes back.
+        ("10.96.4.4", ["10.96.3.3"], "10.96.4.4"),  # Changed: refused later, as it was meant.
+        ("10.96.3.3", ["10.96.4.4"], "10.96.4.4"),
+        ("10.96.3.3", None, "10.96.3.3"),
+    ],
+)
+def test_the_form_that_changed_is_meant(service, update, cluster_ip, cluster_ips, expected):
+    old = service(clusterIP="10.96.3.3")
+    new = service(clusterIP="10.96.3.3")
+    for key, value in (("clusterIP", cluster_ip), ("clusterIPs", cluster_ips)):
+        if value is None:
+            del new["spec"][key]
+        else:
+            new["spec"][key] = value
+    causes = update("Service", new, old)
+    assert (new["spec"]["clusterIP"], new["spec"]["clusterIPs"]) == (expected, [expected])
+    assert bool(causes) == (expected != "10.96.3.3")
+
+
+def test_a_health_check_port_is_kept_and_given_up(service, update):
+    old = service(type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=30999)
+    kept = service(type="LoadBalancer", externalTrafficPolicy="Local")
+    assert update("Service", kept, old) == []
+    assert kept["spec"]["healthCheckNodePort"] == 30999
+    lost = service(type="LoadBalancer", healthCheckNodePort=30999)
+    assert update("Service", lost, old) == []
+    assert "healthCheckNodePort" not in lost["spec"]
+
+
+def test_a_service_that_is_external_no_more_forgets_the_name(service, update):
+    old = service(type="ExternalName", externalName="example.com")
+    new = service(externalName="example.com")
+    assert update("Service", new, old) == []
+    assert "externalName" not in new["spec"]

@@ -104,3 +104,16 @@ def test_the_cluster_ip_is_for_good_until_the_type_needs_none(made, update):
     ]
     away = made("Service", {"spec": {"type": "ExternalName", "externalName": "a.b"}})
     assert update("Service", away, old) == []
+
+
+def test_what_only_load_balancers_have(wrong):
+    spec = {"ports": PORTS, "loadBalancerClass": "example.com/a"}
+    assert wrong("Service", {"spec": spec}) == [
+        "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'"
+    ]
+
+
+def test_one_address_family_has_one_address(wrong):
+    spec = {"ports": PORTS, "clusterIP": "10.96.0.9", "clusterIPs": ["10.96.0.9", "10.96.0.8"]}
+    [cause] = wrong("Service", {"spec": spec})
+    assert cause.startswith('spec.clusterIPs: Invalid value: []string{"10.96.0.9", "10.96.0.8"}')
