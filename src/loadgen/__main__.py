@@ -10,13 +10,14 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 import msgspec
 from rich.console import Console
 
 from componentbase.process import new_event_loop
-from loadgen import render
+from loadgen import compare, render
 from loadgen.plan import Arrival, LoadPlan, PlanError
 from loadgen.report import Progress, Report
 from loadgen.run import run_load
@@ -50,20 +51,39 @@ def cli() -> None:
 )
 @click.argument("url")
 @click.option("--rate", type=float, default=100.0, show_default=True, help="Requests a second.")
-@click.option("--duration", type=Duration(), default="10s", show_default=True)
+@click.option("--duration", type=Duration(), default="10s", show_default=True, help="How long.")
 @click.option("--connections", type=int, default=100, show_default=True, help="At most so many.")
-@click.option("--timeout", type=Duration(), default="5s", show_default=True)
-@click.option("--method", default="GET", show_default=True)
-@click.option("--header", "-H", "headers", multiple=True, metavar="NAME:VALUE")
+@click.option(
+    "--timeout",
+    type=Duration(),
+    default="5s",
+    show_default=True,
+    help="A request fails so long after it should have left.",
+)
+@click.option("--method", default="GET", show_default=True, help="The HTTP method.")
+@click.option(
+    "--header", "-H", "headers", multiple=True, metavar="NAME:VALUE", help="May be repeated."
+)
 @click.option("--data", default="", help="The request's body.")
 @click.option(
-    "--arrival", type=click.Choice([arrival.value for arrival in Arrival]), default="constant"
+    "--arrival",
+    type=click.Choice([arrival.value for arrival in Arrival]),
+    default="constant",
+    show_default=True,
+    help="Evenly spaced, or as independent users come.",
 )
 @click.option("--seed", type=int, default=0, help="Of the poisson arrivals.")
 @click.option("--fresh", is_flag=True, help="A new connection for every request.")
 @click.option("--backend-header", default="", help="Response header that names the backend.")
 @click.option("--insecure", "-k", is_flag=True, help="Trust any certificate.")
-@click.option("--output", "-o", type=click.Choice(["table", "json"]), default="table")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="JSON has one row a second, and times in Unix seconds.",
+)
 @click.option("--progress/--no-progress", default=None, help="Default: on a terminal.")
 @click.pass_context
 def run(
@@ -115,6 +135,18 @@ def run(
     else:
         Console().print(render.tables(plan, report))
     context.exit(1 if report.failed else 0)
+
+
+@cli.command(name="compare", epilog="Example: loadgen compare flannel.json calico.json")
+@click.argument("before", metavar="A", type=click.Path(path_type=Path))
+@click.argument("after", metavar="B", type=click.Path(path_type=Path))
+def compare_reports(before: Path, after: Path) -> None:
+    """Put the reports A and B (of `loadgen run -o json`) side by side."""
+    try:
+        table = compare.table(compare.read(before), compare.read(after))
+    except PlanError as error:
+        raise click.UsageError(str(error)) from None
+    Console().print(table)
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -88,3 +88,17 @@ async def test_ctrl_c_prints_the_report_so_far(serving):
     assert process.returncode == 0
     assert report["ok"] >= 9
     assert report["elapsed_s"] < 60
+
+
+@pytest.mark.asyncio
+async def test_reports_can_be_compared(serving, tmp_path):
+    async with serving() as server:
+        argv = ("run", server.url, "--rate", "50", "--duration", "0.1", "-o", "json")
+        _, stdout, _ = await loadgen(*argv)
+    (tmp_path / "a.json").write_text(stdout)
+    status, stdout, _ = await loadgen("compare", str(tmp_path / "a.json"), str(tmp_path / "a.json"))
+    assert status == 0
+    assert ["success", "%", "100.00", "100.00", "1.00"] in map(str.split, stdout.splitlines())
+    status, _, stderr = await loadgen("compare", "missing.json", str(tmp_path / "a.json"))
+    assert status == 2
+    assert "missing.json: No such file" in stderr
