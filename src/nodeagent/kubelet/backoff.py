@@ -38,7 +38,7 @@ class Backoff:
         entry = self._entries.get(key)
         if entry is None or self._expired(entry, now):
             return 0.0
-        return max(0.0, since + entry.delay_s - now)
+        return max(0.0, entry.delay_s - max(0.0, now - since))
 
     def _expired(self, entry: _Entry, now: float) -> bool:
         return now - entry.updated_at > 2 * self._max_s

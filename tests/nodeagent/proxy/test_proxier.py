@@ -1,0 +1,234 @@
+"""kube-proxy's core: single cases, and any history against a computation from nothing."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nodeagent.proxy.change_tracker import ChangeTracker
+from nodeagent.proxy.proxier import Proxier
+from nodeagent.proxy.topology import Topology
+from nodeagent.tables import Tables
+
+HERE = Topology(node="n1")
+
+
+def service(name: str = "web", ip: str = "10.96.0.9", **spec):
+    ports = [{"name": "http", "port": 80, "protocol": "TCP"}]
+    return {
+        "metadata": {"name": name, "namespace": "d"},
+        "spec": {"clusterIP": ip, "ports": ports, **spec},
+    }
+
+
+def endpoint_slice(
+    *addresses: str, name: str = "web-1", service: str = "web", port: str = "http", **conditions
+):
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "d",
+            "labels": {"kubernetes.io/service-name": service},
+        },
+        "addressType": "IPv4",
+        "ports": [{"name": port, "port": 8080, "protocol": "TCP"}],
+        "endpoints": [
+            {"addresses": [a], "conditions": {"ready": True, **conditions}, "nodeName": "n1"}
+            if a.endswith(".1")
+            else {"addresses": [a], "conditions": {"ready": True, **conditions}, "nodeName": "n2"}
+            for a in addresses
+        ],
+    }
+
+
+def proxier() -> tuple[Proxier, Tables]:
+    tables = Tables()
+    return Proxier(HERE, tables), tables
+
+
+def synced(*objects) -> dict:
+    core, tables = proxier()
+    for obj in objects:
+        (core.slice_changed if "endpoints" in obj else core.service_changed)(obj)
+    core.sync()
+    return dict(tables.wanted("frontend"))
+
+
+def addresses(entry) -> list[str]:
+    return [backend["address"] for backend in entry["backends"]]
+
+
+def test_cluster_ip_has_its_endpoints():
+    found = synced(service(), endpoint_slice("10.0.0.1", "10.0.0.2"))
+    entry = found["10.96.0.9", 80, "TCP"]
+    assert entry == {
+        "address": "10.96.0.9",
+        "port": 80,
+        "protocol": "TCP",
+        "service": "d/web:http",
+        "backends": [
+            {"address": "10.0.0.1", "port": 8080, "node": "n1"},
+            {"address": "10.0.0.2", "port": 8080, "node": "n2"},
+        ],
+        "affinity_s": 0,
+        "masquerade": "off-cluster",
+        "on_empty": "reject",
+        "listen": False,
+    }
+
+
+@pytest.mark.parametrize("ip", ["None", ""])
+def test_headless_services_have_no_frontend(ip):
+    assert synced(service(ip=ip), endpoint_slice("10.0.0.1")) == {}
+
+
+def test_external_name_has_no_frontend():
+    assert synced(service(type="ExternalName")) == {}
+
+
+def test_node_port_listens_on_every_address_and_masquerades():
+    ports = [{"name": "http", "port": 80, "nodePort": 30080}]
+    entry = synced(service(ports=ports), endpoint_slice("10.0.0.2"))["", 30080, "TCP"]
+    assert (entry["listen"], entry["masquerade"], entry["on_empty"]) == (True, "always", "reject")
+
+
+def test_external_traffic_policy_local():
+    ports = [{"name": "http", "port": 80, "nodePort": 30080}]
+    local = service(ports=ports, externalTrafficPolicy="Local")
+    entry = synced(local, endpoint_slice("10.0.0.1", "10.0.0.2"))["", 30080, "TCP"]
+    assert (addresses(entry), entry["masquerade"]) == (["10.0.0.1"], "never")
+    none_here = synced(local, endpoint_slice("10.0.0.2"))
+    assert none_here["", 30080, "TCP"]["on_empty"] == "drop"
+    assert addresses(none_here["10.96.0.9", 80, "TCP"]) == ["10.0.0.2"]
+    assert synced(local)["", 30080, "TCP"]["on_empty"] == "reject"
+
+
+def test_internal_traffic_policy_local():
+    local = service(internalTrafficPolicy="Local")
+    found = synced(local, endpoint_slice("10.0.0.2"))["10.96.0.9", 80, "TCP"]
+    assert (found["backends"], found["on_empty"]) == ([], "drop")
+
+
+@pytest.mark.parametrize(
+    ("spec", "affinity_s"),
+    [
+        ({}, 0),
+        ({"sessionAffinity": "ClientIP"}, 10800),
+        (
+            {
+                "sessionAffinity": "ClientIP",
+                "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 60}},
+            },
+            60,
+        ),
+    ],
+)
+def test_session_affinity(spec, affinity_s):
+    assert synced(service(**spec))["10.96.0.9", 80, "TCP"]["affinity_s"] == affinity_s
+
+
+def test_external_ips_and_balancer_addresses():
+    obj = service(externalIPs=["1.2.3.4"])
+    obj["status"] = {"loadBalancer": {"ingress": [{"ip": "5.6.7.8"}, {"hostname": "h"}]}}
+    assert {key[0] for key in synced(obj)} == {"10.96.0.9", "1.2.3.4", "5.6.7.8"}
+
+
+def test_endpoint_in_two_slices_counts_once_and_the_better_condition_wins():
+    found = synced(
+        service(),
+        endpoint_slice("10.0.0.1", name="a", ready=False),
+        endpoint_slice("10.0.0.1", "10.0.0.2", name="b"),
+    )
+    assert addresses(found["10.96.0.9", 80, "TCP"]) == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_other_address_types_and_unnamed_slices_are_ignored():
+    six = {**endpoint_slice("10.0.0.1"), "addressType": "IPv6"}
+    stray = endpoint_slice("10.0.0.1")
+    stray["metadata"]["labels"] = {}
+    assert addresses(synced(service(), six, stray)["10.96.0.9", 80, "TCP"]) == []
+
+
+def test_contested_frontend_goes_to_the_next_when_the_first_lets_go():
+    core, tables = proxier()
+    first = service("a", "10.96.0.1", externalIPs=["1.2.3.4"])
+    core.service_changed(first)
+    core.service_changed(service("b", "10.96.0.2", externalIPs=["1.2.3.4"]))
+    core.sync()
+    assert tables.wanted("frontend")["1.2.3.4", 80, "TCP"]["service"] == "d/a:http"
+    core.service_changed(first, deleted=True)
+    core.sync()
+    assert tables.wanted("frontend")["1.2.3.4", 80, "TCP"]["service"] == "d/b:http"
+
+
+def test_change_that_changes_back_is_no_change():
+    core, _ = proxier()
+    core.service_changed(service())
+    core.service_changed(service(), deleted=True)
+    assert not core.pending
+
+
+def test_tracker_merges_to_the_net_change():
+    tracker: ChangeTracker[str, int] = ChangeTracker()
+    tracker.note("a", 1, 2)
+    tracker.note("a", 2, 3)
+    tracker.note("b", 5, 6)
+    tracker.note("b", 6, 5)
+    assert tracker.checkout() == {"a": (1, 3)}
+    assert len(tracker) == 0
+
+
+services = st.builds(
+    lambda name, ip, node_port, local: service(
+        name,
+        f"10.96.0.{ip}",
+        ports=[{"name": "http", "port": 80, **({"nodePort": node_port} if node_port else {})}],
+        externalTrafficPolicy="Local" if local else "Cluster",
+    ),
+    st.sampled_from("abc"),
+    st.integers(1, 3),
+    st.sampled_from([0, 30001, 30002]),
+    st.booleans(),
+)
+slices = st.builds(
+    lambda name, owner, ends, ready: endpoint_slice(
+        *(f"10.0.0.{n}" for n in ends), name=name, service=owner, ready=ready
+    ),
+    st.sampled_from(["s1", "s2", "s3"]),
+    st.sampled_from("abc"),
+    st.lists(st.integers(1, 4), max_size=3, unique=True),
+    st.booleans(),
+)
+steps = st.lists(st.tuples(st.one_of(services, slices), st.booleans(), st.booleans()), max_size=25)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps)
+def test_any_history_equals_a_computation_from_nothing(history):
+    core, tables = proxier()
+    present: dict[tuple[str, str], dict] = {}
+    for obj, deleted, sync in history:
+        kind = "slice" if "endpoints" in obj else "service"
+        place = (kind, obj["metadata"]["name"])
+        known = present.get(place)
+        if kind == "slice" and known is not None:
+            # As upstream, a slice never moves to another Service.
+            obj["metadata"]["labels"] = known["metadata"]["labels"]
+        if deleted and known is None:
+            continue
+        change = core.slice_changed if kind == "slice" else core.service_changed
+        change(obj, deleted=deleted)
+        if deleted:
+            del present[place]
+        else:
+            present[place] = obj
+        if sync:
+            core.sync()
+    core.sync()
+    naive = synced(*present.values())
+    got = dict(tables.wanted("frontend"))
+    assert got.keys() == naive.keys()
+    for key, entry in got.items():
+        owners = [o for o in present.values() if o["metadata"]["name"] == entry["service"][2]]
+        assert owners, "a frontend of a Service that is gone"
+        if entry["service"] == naive[key]["service"]:
+            assert entry == naive[key]
