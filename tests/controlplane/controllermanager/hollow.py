@@ -45,6 +45,7 @@ class HollowNodes:
         )
 
     async def start(self, tasks: Tasks) -> None:
+        self.tasks = tasks
         for name in self.names:
             await self._register(name)
             tasks.spawn(self._heartbeat(name), name=f"heartbeat {name}")

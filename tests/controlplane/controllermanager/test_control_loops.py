@@ -112,8 +112,10 @@ async def world(control_plane, namespace, nodes=2):
             await hollow.start(tasks)
             yield client, hollow
         finally:
-            await tasks.close()
             await hollow.remove()
+            # In this order: a client that closes cuts its watches off, and waits for none.
+            await client.close()
+            await tasks.close()
 
 
 @pytest.mark.asyncio
@@ -152,7 +154,7 @@ async def test_a_deployment_comes_up_rolls_over_and_back(control_plane, namespac
 @pytest.mark.asyncio
 async def test_recreate_never_mixes_versions(control_plane, namespace_of_test):
     ns = namespace_of_test
-    async with world(control_plane, ns) as (client, _):
+    async with world(control_plane, ns) as (client, hollow):
         await client.create(DEPLOYMENTS, deployment(strategy={"type": "Recreate"}), ns)
         await deployment_until(client, ns, is_rolled_out)
         mixed = []
@@ -170,12 +172,10 @@ async def test_recreate_never_mixes_versions(control_plane, namespace_of_test):
                     if len(set(images.values())) > 1:
                         mixed.append(dict(images))
 
-        tasks = Tasks()
-        tasks.spawn(watch(), name="watch")
+        hollow.tasks.spawn(watch(), name="watch")
         patch = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "x:2"}]}}}}
         await client.patch(DEPLOYMENTS, "web", patch, ns, kind=PatchType.STRATEGIC)
         await deployment_until(client, ns, is_rolled_out)
-        await tasks.close()
         assert mixed == []
 
 
