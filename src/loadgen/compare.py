@@ -15,12 +15,10 @@ from loadgen.plan import PlanError
 class Stored(msgspec.Struct, frozen=True):
     """What a comparison needs of a report that `loadgen run -o json` wrote."""
 
-    url: str
     rate_asked: float
     rate_achieved: float
     sent: int
     ok: int
-    kept_its_rate: bool
     latency_s: Mapping[str, float]
 
 
