@@ -1,0 +1,170 @@
+"""The cacher over a real store: what is forgotten, who lags, who waits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from componentbase.tasks import Tasks
+from controlplane.apiserver import keys, watch_cache
+from controlplane.apiserver.cacher import Cacher, WriteConflict
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.negotiation import Accepted
+from controlplane.apiserver.registry.pages import parse_page_request, read_page
+from controlplane.apiserver.registry.watch import open_watch, parse_watch_request
+from controlplane.apiserver.rendering import Form
+from controlplane.apiserver.selection import Selection, parse_selection
+from controlplane.apiserver.watch_cache import seen_through
+from controlplane.storage.embedded import EmbeddedStore
+from controlplane.storage.interface import Store
+from kubeapi.resources import CONFIGMAPS
+from kubeapi.status import StatusError
+
+pytestmark = pytest.mark.asyncio
+
+KIND = Kind(resource=CONFIGMAPS, singular="configmap")
+ALL = keys.prefix(CONFIGMAPS)
+FORM = Form(kind=KIND, accepted=Accepted(), wall=lambda: 0.0)
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path) -> AsyncIterator[Store]:
+    opened = await EmbeddedStore.open(tmp_path / "podwire.db")
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def cacher(store) -> AsyncIterator[Cacher]:
+    made, tasks = Cacher((KIND,), store), Tasks()
+    await made.load()
+    tasks.spawn(made.run(), name="cacher")
+    await made.wait_until_fresh()
+    yield made
+    await tasks.close()
+
+
+async def put(cacher: Cacher, name: str, expected: int = 0, **labels: str) -> int:
+    obj = {"metadata": {"name": name, "namespace": "d", "labels": labels}}
+    stored = await cacher.put(KIND, keys.key(CONFIGMAPS, "d", name), obj, expected=expected)
+    return stored.revision
+
+
+def everything() -> Selection:
+    return parse_selection(KIND, ALL, {})
+
+
+async def test_what_was_written_can_be_read_at_once(cacher):
+    revision = await put(cacher, "a")
+    held = cacher.cache(CONFIGMAPS).get(keys.key(CONFIGMAPS, "d", "a"))
+    assert held.object["metadata"]["resourceVersion"] == str(revision)
+    assert held.json.startswith(b'{"metadata":{"name":"a"')
+    with pytest.raises(WriteConflict) as conflict:
+        await put(cacher, "a")
+    assert conflict.value.current == revision
+
+
+async def test_the_stored_octets_have_no_revision(cacher, store):
+    await put(cacher, "a")
+    held = await store.get(keys.key(CONFIGMAPS, "d", "a"))
+    assert b"resourceVersion" not in held.value
+
+
+async def test_a_copy_may_be_changed(cacher):
+    await put(cacher, "a", x="1")
+    held = cacher.cache(CONFIGMAPS).get(keys.key(CONFIGMAPS, "d", "a"))
+    held.copy()["metadata"]["labels"]["x"] = "2"
+    assert held.labels == {"x": "1"}
+
+
+async def test_history_is_there_after_a_restart(cacher, store):
+    first = await put(cacher, "a")
+    await put(cacher, "b")
+    await cacher.delete(keys.key(CONFIGMAPS, "d", "a"), expected=first)
+    again, tasks = Cacher((KIND,), store), Tasks()
+    await again.load()
+    tasks.spawn(again.run(), name="cacher")
+    await again.wait_until_fresh()
+    request = parse_watch_request({"resourceVersion": str(first)}, random.Random(1))
+    watch = await open_watch(again, FORM, everything(), request)
+    assert [event.type for event in watch.queue] == ["ADDED", "DELETED"]
+    await tasks.close()
+
+
+async def test_a_forgotten_revision_is_410(cacher, store, monkeypatch):
+    monkeypatch.setattr(watch_cache, "EVENTS_MAX", 3)
+    first = await put(cacher, "a0")
+    for i in range(1, 6):
+        await put(cacher, f"a{i}")
+    request = parse_watch_request({"resourceVersion": str(first)}, random.Random(1))
+    with pytest.raises(StatusError) as gone:
+        await open_watch(cacher, FORM, everything(), request)
+    assert (gone.value.code, gone.value.reason) == (410, "Expired")
+
+
+async def test_an_old_continue_token_is_410(cacher, store):
+    for i in range(3):
+        await put(cacher, f"a{i}")
+    page = await read_page(cacher, KIND, everything(), parse_page_request({"limit": "1"}))
+    await put(cacher, "a4")
+    await store.compact(await store.revision())
+    query = {"limit": "1", "continue": page.continue_}
+    with pytest.raises(StatusError) as gone:
+        await read_page(cacher, KIND, everything(), parse_page_request(query))
+    assert (gone.value.code, gone.value.reason) == (410, "Expired")
+
+
+async def test_a_watcher_that_lags_is_ended(cacher, monkeypatch):
+    monkeypatch.setattr(watch_cache, "QUEUE_MAX", 2)
+    watch = cacher.cache(CONFIGMAPS).open(everything())
+    for i in range(3):
+        await put(cacher, f"a{i}")
+    assert "too slow" in watch.failure
+    assert not watch.queue
+    assert cacher.cache(CONFIGMAPS).watches == 0
+
+
+async def test_waiting_for_what_does_not_come_ends(cacher, monkeypatch):
+    monkeypatch.setattr("controlplane.apiserver.cacher.FRESH_WAIT_S", 0.01)
+    with pytest.raises(TimeoutError):
+        await cacher.wait_for(cacher.revision + 1)
+
+
+async def test_watching_equals_listing_again_for_any_selector(cacher):
+    """Follow a selector through random changes; the followed state is always the listed one."""
+    rng, revisions = random.Random(5), {}
+    selection = parse_selection(KIND, ALL, {"labelSelector": "x in (1,2)"})
+    cache = cacher.cache(CONFIGMAPS)
+    watch, followed = cache.open(selection), {}
+    for _ in range(300):
+        name = f"o{rng.randrange(6)}"
+        key = keys.key(CONFIGMAPS, "d", name)
+        if name in revisions and rng.random() < 0.3:
+            await cacher.delete(key, expected=revisions.pop(name))
+        else:
+            x = str(rng.randrange(4))
+            revisions[name] = await put(cacher, name, revisions.get(name, 0), x=x)
+        while watch.queue:
+            event = watch.queue.popleft()
+            known = event.stored.key in followed
+            assert known is (event.type != "ADDED")
+            if event.type == "DELETED":
+                del followed[event.stored.key]
+            else:
+                followed[event.stored.key] = event.stored
+        listed = {s.key: s for s in cache.below(ALL) if selection.matches(s)}
+        assert followed == listed
+
+
+async def test_frames_of_all_forms_say_the_same(cacher):
+    await put(cacher, "a")
+    stored = next(iter(cacher.cache(CONFIGMAPS).below(ALL)))
+    plain = FORM.frame("ADDED", stored, first=True)
+    assert plain == b'{"type":"ADDED","object":' + stored.json + b"}\n"
+    change = watch_cache.Change(stored.revision, stored, None, deleted=False)
+    event = seen_through(everything(), change)
+    assert event is not None
+    assert (event.type, event.stored) == ("ADDED", stored)

@@ -1,0 +1,231 @@
+"""What only pods have: binding, graceful deletion, eviction, logs from a kubelet."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import ssl
+import threading
+from collections.abc import Iterator
+
+import pytest
+from aiohttp import web
+
+CORE = "/api/v1/namespaces"
+
+
+def pod(name: str, node: str = "", **spec: object) -> dict:
+    spec = {"containers": [{"name": "c", "image": "nginx"}], **spec}
+    if node:
+        spec["nodeName"] = node
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+@pytest.fixture
+def pods(namespace: str) -> str:
+    return f"{CORE}/{namespace}/pods"
+
+
+def bind(server, pods: str, name: str, node: str):
+    body = {"apiVersion": "v1", "kind": "Binding", "target": {"kind": "Node", "name": node}}
+    return server.request("POST", f"{pods}/{name}/binding", body)
+
+
+def test_binding_assigns_once(server, pods):
+    server.request("POST", pods, pod("p"))
+    assert bind(server, pods, "p", "n1").code == 201
+    bound = server.request("GET", f"{pods}/p").json
+    assert bound["spec"]["nodeName"] == "n1"
+    scheduled = [c for c in bound["status"]["conditions"] if c["type"] == "PodScheduled"]
+    assert [c["status"] for c in scheduled] == ["True"]
+    again = bind(server, pods, "p", "n2")
+    assert again.code == 409
+    assert 'pod p is already assigned to node "n1"' in again.json["message"]
+    assert bind(server, pods, "missing", "n1").code == 404
+    assert server.request("POST", f"{pods}/p/binding", {"target": 1}).code == 400
+
+
+def test_unscheduled_pods_die_at_once(server, pods):
+    server.request("POST", pods, pod("p"))
+    reply = server.request("DELETE", f"{pods}/p")
+    assert (reply.code, reply.json["kind"]) == (200, "Pod")
+    assert server.request("GET", f"{pods}/p").code == 404
+
+
+def test_scheduled_pods_die_gracefully(server, pods):
+    server.request("POST", pods, pod("p", "n1", terminationGracePeriodSeconds=7))
+    dying = server.request("DELETE", f"{pods}/p").json["metadata"]
+    assert dying["deletionGracePeriodSeconds"] == 7
+    assert dying["deletionTimestamp"] > dying["creationTimestamp"]
+    later = server.request("DELETE", f"{pods}/p", {"gracePeriodSeconds": 60}).json["metadata"]
+    assert later == dying
+    sooner = server.request("DELETE", f"{pods}/p", {"gracePeriodSeconds": 2}).json["metadata"]
+    assert sooner["deletionGracePeriodSeconds"] == 2
+    assert server.request("DELETE", f"{pods}/p?gracePeriodSeconds=0").code == 200
+    assert server.request("GET", f"{pods}/p").code == 404
+
+
+def test_a_dying_pod_cannot_be_bound(server, pods):
+    body = pod("p")
+    body["metadata"]["finalizers"] = ["example.com/hold"]
+    server.request("POST", pods, body)
+    server.request("DELETE", f"{pods}/p")
+    reply = bind(server, pods, "p", "n1")
+    assert "is being deleted, cannot be assigned to a host" in reply.json["message"]
+
+
+def test_eviction_deletes(server, pods):
+    server.request("POST", pods, pod("p"))
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
+    assert server.request("POST", f"{pods}/p/eviction", body).code == 201
+    assert server.request("GET", f"{pods}/p").code == 404
+
+
+def test_pods_by_node(server, pods):
+    server.request("POST", pods, pod("p1", "n1"))
+    server.request("POST", pods, pod("p2", "n2"))
+    server.request("POST", pods, pod("p3"))
+    for query, found in (("%3Dn2", ["p2"]), ("!%3Dn2", ["p1", "p3"]), ("%3D", ["p3"])):
+        answer = server.request("GET", f"{pods}?fieldSelector=spec.nodeName{query}").json
+        assert [item["metadata"]["name"] for item in answer["items"]] == found
+
+
+class Kubelet:
+    """A kubelet's log endpoint on a thread of its own."""
+
+    def __init__(self, authority) -> None:
+        self._authority = authority
+        self._loop = asyncio.new_event_loop()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.asked: list[tuple[str, dict[str, str], str]] = []
+        self.go_on: asyncio.Event
+        self.port = 0
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._started.wait(10)
+
+    def stop(self) -> None:
+        if self._loop.is_closed():
+            return
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._started.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._runner.cleanup())
+
+    async def _serve(self) -> None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self._authority.file)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(*self._authority.issue("system:node:n1", ["system:nodes"]))
+        self.go_on = asyncio.Event()
+        self._runner = web.ServerRunner(web.Server(self._answer))
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        subject = request.transport.get_extra_info("peercert")["subject"]
+        self.asked.append(
+            (request.path, dict(request.query), dict(x[0] for x in subject)["commonName"])
+        )
+        response: web.StreamResponse = web.StreamResponse()
+        if request.path.endswith("/missing"):
+            response = web.Response(status=404, text="no such container")
+            response.force_close()
+            return response
+        response.force_close()
+        await response.prepare(request)
+        await response.write(b"one\n")
+        if "follow" in request.query:
+            await self.go_on.wait()
+        await response.write(b"two\n")
+        return response
+
+
+@pytest.fixture
+def kubelet(authority) -> Iterator[Kubelet]:
+    made = Kubelet(authority)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def logged(kubelet, stopped_server):
+    """A server that reaches node n1's kubelet under its emulated address."""
+    stopped_server.transport_map = {"192.168.64.0/24": "127.0.0.0/24"}
+    stopped_server.start()
+    node = {
+        "metadata": {"name": "n1"},
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": "192.168.64.1"}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet.port}},
+        },
+    }
+    assert stopped_server.request("POST", "/api/v1/nodes", node).code == 201
+    assert stopped_server.request("PUT", "/api/v1/nodes/n1/status", node).code == 200
+    return stopped_server
+
+
+def test_logs_come_from_the_kubelet(logged, kubelet):
+    pods = f"{CORE}/default/pods"
+    logged.request("POST", pods, pod("p", "n1"))
+    reply = logged.request("GET", f"{pods}/p/log?tailLines=5&timestamps=true&follow=false")
+    assert (reply.code, reply.body) == (200, b"one\ntwo\n")
+    assert reply.headers["Content-Type"] == "text/plain"
+    assert kubelet.asked == [
+        (
+            "/containerLogs/default/p/c",
+            {"tailLines": "5", "timestamps": "true"},
+            "system:kube-apiserver",
+        )
+    ]
+
+
+def test_logs_follow(logged, kubelet):
+    pods = f"{CORE}/default/pods"
+    logged.request("POST", pods, pod("p", "n1"))
+    connection = http.client.HTTPSConnection("127.0.0.1", logged.port, context=logged.tls())
+    connection.request("GET", f"{pods}/p/log?follow=true")
+    response = connection.getresponse()
+    assert response.readline() == b"one\n"
+    kubelet._loop.call_soon_threadsafe(kubelet.go_on.set)
+    assert response.readline() == b"two\n"
+    response.close()
+    connection.close()
+
+
+def test_logs_that_are_not_to_be_had(logged, kubelet):
+    pods = f"{CORE}/default/pods"
+    two = [{"name": "c", "image": "i"}, {"name": "missing", "image": "i"}]
+    logged.request("POST", pods, pod("two", "n1", containers=two))
+    logged.request("POST", pods, pod("unscheduled"))
+    logged.request("POST", pods, pod("lost", "n2"))
+    for path, code, part in (
+        (
+            "two/log",
+            400,
+            "a container name must be specified for pod two, choose one of: [c missing]",
+        ),
+        ("two/log?container=x", 400, "container x is not valid for pod two"),
+        ("two/log?container=c&tailLines=-1", 400, "tailLines"),
+        ("two/log?container=missing", 404, "no such container"),
+        ("unscheduled/log", 400, "does not have a host assigned"),
+        ("lost/log", 404, 'nodes "n2" not found'),
+        ("nobody/log", 404, 'pods "nobody" not found'),
+    ):
+        reply = logged.request("GET", f"{pods}/{path}")
+        assert reply.code == code, (path, reply.body)
+        assert part in reply.json["message"]
+    kubelet.stop()
+    reply = logged.request("GET", f"{pods}/two/log?container=c")
+    assert reply.code == 500
+    assert "the kubelet of nodes n1 does not answer" in reply.json["message"]

@@ -1,0 +1,208 @@
+"""The HTTP shell: who may, what is malformed, what is served besides resources."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+
+import pytest
+
+from controlplane.apiserver.server import BODY_MAX
+
+CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
+AGGREGATED = (
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+    "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
+)
+
+
+def test_anonymous_requests_are_refused(server):
+    for path in ("/api", "/apis", CONFIGMAPS, "/metrics", "/openapi/v3", "/nonsense"):
+        reply = server.request("GET", path, user=None)
+        assert (reply.code, reply.json["reason"]) == (401, "Unauthorized"), path
+
+
+def test_health_and_version_are_public(server):
+    for path in ("/healthz", "/livez", "/readyz", "/readyz/ping"):
+        assert server.request("GET", path, user=None).body == b"ok"
+    version = server.request("GET", "/version", user=None).json
+    assert (version["major"], version["minor"]) == ("1", "32")
+
+
+def test_a_certificate_of_another_authority_is_refused(server, tmp_path):
+    from_elsewhere = type(server.authority)(tmp_path)
+    context = ssl.create_default_context(cafile=server.authority.file)
+    context.load_cert_chain(*from_elsewhere.issue("admin", ["system:masters"]))
+    assert exchange(server, context, b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+
+
+def test_what_a_user_may_not_do_is_forbidden(server):
+    reply = server.request("DELETE", f"{CONFIGMAPS}/a", user="somebody")
+    assert reply.code == 403
+    assert reply.json["message"] == (
+        'configmaps "a" is forbidden: User "somebody" cannot delete resource "configmaps" '
+        'in API group "" in the namespace "default"'
+    )
+    reply = server.request("GET", "/metrics", user="somebody")
+    assert reply.json["message"] == 'forbidden: User "somebody" cannot get path "/metrics"'
+    assert server.request("GET", "/api", user="somebody").code == 200
+
+
+def test_a_node_writes_its_own_things_only(server):
+    node = {"metadata": {"name": "node-1"}}
+    me, other = "system:node:node-1", "system:node:node-2"
+    assert server.request("POST", "/api/v1/nodes", node, user=other).code == 403
+    assert server.request("POST", "/api/v1/nodes", node, user=me).code == 201
+    assert server.request("PUT", "/api/v1/nodes/node-1/status", node, user=other).code == 403
+    assert server.request("PUT", "/api/v1/nodes/node-1/status", node, user=me).code == 200
+    leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+    assert server.request("POST", leases, node, user=other).code == 403
+    assert server.request("POST", leases, node, user=me).code == 201
+    pods = "/api/v1/namespaces/default/pods"
+    pod = {
+        "metadata": {"name": "bound"},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "c", "image": "i"}]},
+    }
+    made = server.request("POST", pods, pod).json
+    assert server.request("PUT", f"{pods}/bound/status", made, user=other).code == 403
+    assert server.request("PUT", f"{pods}/bound/status", made, user=me).code == 200
+    assert server.request("DELETE", f"{pods}/bound", user=other).code == 403
+    assert server.request("DELETE", f"{pods}/bound", user=me).code == 200
+    assert server.request("POST", pods, pod, user=me).code == 403
+
+
+def test_unknown_paths_answer_with_a_status(server):
+    for path in (
+        "/nonsense",
+        "/api/v2",
+        "/api/v1/nonsense",
+        "/apis/nonsense.example.com/v1/things",
+        "/apis/apps/v2/deployments",
+        f"{CONFIGMAPS}/a/nonsense",
+        f"{CONFIGMAPS}/a/status/more",
+        "/api/v1/namespaces/default/nodes",
+        "/openapi/v3/apis/nonsense/v1",
+        "/api/v1/namespaces/default/pods/p/nonsense",
+    ):
+        reply = server.request("GET", path)
+        assert (reply.code, reply.json["kind"]) == (404, "Status"), path
+
+
+def test_unknown_methods_answer_with_a_status(server):
+    for method, path in (
+        ("OPTIONS", CONFIGMAPS),
+        ("TRACE", f"{CONFIGMAPS}/a"),
+        ("POST", f"{CONFIGMAPS}/a"),
+        ("PUT", CONFIGMAPS),
+        ("PATCH", CONFIGMAPS),
+        ("POST", "/version"),
+    ):
+        reply = server.request(method, path)
+        assert (reply.code, reply.json["reason"]) == (405, "MethodNotAllowed"), (method, path)
+
+
+def test_huge_bodies_are_refused(server):
+    reply = server.request("POST", CONFIGMAPS, b"x" * (BODY_MAX + 1))
+    assert (reply.code, reply.json["reason"]) == (413, "RequestEntityTooLarge")
+
+
+def exchange(server, context: ssl.SSLContext, octets: bytes) -> bytes:
+    """Send *octets* and return everything that comes back; nothing when TLS fails."""
+    answer = b""
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as tls,
+        ):
+            tls.sendall(octets)
+            while piece := tls.recv(65536):
+                answer += piece
+    except (ssl.SSLError, ConnectionError):
+        pass
+    return answer
+
+
+def test_huge_chunked_bodies_are_refused(server):
+    head = f"POST {CONFIGMAPS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+    octets = head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 4 + b"0\r\n\r\n"
+    assert b"413" in exchange(server, server.tls(), octets).split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nBad Header\r\n\r\n",
+        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /api/v1/pods?a=%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /api/v1/namespaces/%ff/pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /api/v1/namespaces/a%2fb/pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /api/v1/pods?" + b"a&" * 200 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ],
+)
+def test_malformed_http_answers_with_a_status(server, octets):
+    head, _, body = exchange(server, server.tls(), octets).partition(b"\r\n\r\n")
+    assert head.split()[1] in (b"400", b"414"), head
+    assert json.loads(body)["kind"] == "Status"
+    assert b"Traceback" not in body
+
+
+def test_aggregated_discovery(server):
+    core = server.request("GET", "/api", headers={"Accept": AGGREGATED})
+    assert core.headers["Content-Type"] == AGGREGATED.split(",", 1)[0]
+    version = core.json["items"][0]["versions"][0]
+    pods = next(r for r in version["resources"] if r["resource"] == "pods")
+    assert (pods["scope"], pods["shortNames"]) == ("Namespaced", ["po"])
+    below = {item["subresource"]: item for item in pods["subresources"]}
+    assert below["eviction"]["responseKind"]["group"] == "policy"
+    assert {"binding", "eviction", "log", "status"} <= set(below)
+    groups = server.request("GET", "/apis", headers={"Accept": AGGREGATED}).json["items"]
+    assert "apps" in [group["metadata"]["name"] for group in groups]
+    again = server.request(
+        "GET", "/api", headers={"Accept": AGGREGATED, "If-None-Match": core.headers["ETag"]}
+    )
+    assert (again.code, again.body) == (304, b"")
+
+
+def test_unaggregated_discovery(server):
+    assert server.request("GET", "/api").json["versions"] == ["v1"]
+    groups = [group["name"] for group in server.request("GET", "/apis").json["groups"]]
+    assert {"apps", "coordination.k8s.io", "discovery.k8s.io"} <= set(groups)
+    assert server.request("GET", "/apis/apps").json["preferredVersion"]["version"] == "v1"
+    names = [r["name"] for r in server.request("GET", "/apis/apps/v1").json["resources"]]
+    assert {"deployments", "deployments/scale", "deployments/status"} <= set(names)
+    eviction = next(
+        r
+        for r in server.request("GET", "/api/v1").json["resources"]
+        if r["name"] == "pods/eviction"
+    )
+    assert (eviction["group"], eviction["version"]) == ("policy", "v1")
+
+
+def test_openapi(server):
+    paths = server.request("GET", "/openapi/v3").json["paths"]
+    url = paths["apis/apps/v1"]["serverRelativeURL"]
+    document = server.request("GET", url)
+    assert document.json["openapi"].startswith("3.0")
+    patch = document.json["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"][
+        "patch"
+    ]
+    assert "fieldValidation" in json.dumps(patch)
+    tag = {"If-None-Match": document.headers["ETag"]}
+    assert server.request("GET", url, headers=tag).code == 304
+    assert server.request("GET", "/openapi/v2").code == 406
+
+
+def test_metrics(server):
+    server.request("GET", CONFIGMAPS)
+    text = server.request("GET", "/metrics").body.decode()
+    assert 'apiserver_request_total{code="200",resource="configmaps",verb="list"}' in text
+    assert 'apiserver_storage_objects{resource="namespaces"}' in text
+    assert "apiserver_request_duration_seconds_bucket" in text
+
+
+def test_head_is_a_get_without_a_body(server):
+    reply = server.request("HEAD", CONFIGMAPS)
+    assert (reply.code, reply.body) == (200, b"")
