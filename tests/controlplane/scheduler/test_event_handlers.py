@@ -1,0 +1,115 @@
+import copy
+
+from cluster_facts import make_node, make_pod
+
+from controlplane.scheduler.cache import Cache
+from controlplane.scheduler.event_handlers import EventHandlers
+from controlplane.scheduler.framework.cluster_event import ClusterEvent
+from controlplane.scheduler.pod_info import PodInfo
+from controlplane.scheduler.queue import Place, SchedulingQueue
+
+
+class World:
+    def __init__(self):
+        self.cache = Cache()
+        self.queue = SchedulingQueue(backoff_initial_s=1, backoff_max_s=2, unschedulable_max_s=60)
+        self.told = EventHandlers(self.cache, self.queue)
+
+    def park(self, *events):
+        """Let a pod wait for *events*."""
+        self.told.pod_added(make_pod("parked"), 0)
+        self.queue.pop(0)
+        self.queue.unschedulable("ns/parked", events, 0)
+
+    def is_woken(self):
+        return self.queue.place_of("ns/parked") is not Place.UNSCHEDULABLE
+
+
+def test_a_pod_without_a_node_waits_until_it_has_one():
+    world = World()
+    pod = make_pod("a")
+    world.told.pod_added(pod, 0)
+    assert "ns/a" in world.queue
+    world.told.node_added(make_node("node-1"), 0)
+    world.told.pod_updated(pod, make_pod("a", node="node-1"), 1)
+    assert "ns/a" not in world.queue
+    assert "ns/a" in world.cache.nodes()[0].pods
+
+
+def test_pods_of_others_gated_finished_and_dying_ones_do_not_wait():
+    world = World()
+    dying, finished = make_pod("dying"), make_pod("finished")
+    dying["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    finished["status"]["phase"] = "Succeeded"
+    for pod in (
+        make_pod("other", schedulerName="mine"),
+        make_pod("gated", schedulingGates=[{"name": "wait"}]),
+        dying,
+        finished,
+    ):
+        world.told.pod_added(pod, 0)
+    assert len(world.queue) == 0
+
+
+def test_a_finished_pod_frees_its_room_and_wakes():
+    world = World()
+    world.park(ClusterEvent.POD_GONE)
+    running = make_pod("a", node="node-1", cpu="1")
+    world.told.pod_added(running, 0)
+    done = copy.deepcopy(running)
+    done["status"]["phase"] = "Failed"
+    world.told.pod_updated(running, done, 2)
+    assert world.is_woken()
+
+
+def test_an_assumed_pod_does_not_wait_again():
+    world = World()
+    world.cache.assume(PodInfo.from_object(make_pod("a")), "node-1")
+    world.told.pod_added(make_pod("a"), 0)
+    assert "ns/a" not in world.queue
+
+
+def test_each_change_of_a_node_is_its_own_event():
+    for changed, event in (
+        (make_node(cpu="8"), ClusterEvent.NODE_ALLOCATABLE),
+        (make_node(labels={"a": "b"}), ClusterEvent.NODE_LABELS),
+        (make_node(unschedulable=True), ClusterEvent.NODE_TAINTS),
+        (make_node(taints=[{"key": "k", "effect": "NoExecute"}]), ClusterEvent.NODE_TAINTS),
+    ):
+        world = World()
+        world.told.node_added(make_node(), 0)
+        world.park(event)
+        world.told.node_updated(make_node(), make_node(), 2)
+        assert not world.is_woken()
+        world.told.node_updated(make_node(), changed, 2)
+        assert world.is_woken(), event
+
+
+def test_a_new_node_wakes_and_a_lost_one_takes_no_pods():
+    world = World()
+    world.park(ClusterEvent.NODE_ADDED)
+    world.told.node_added(make_node("node-1"), 2)
+    assert world.is_woken()
+    world.told.node_deleted(make_node("node-1"), 3)
+    assert world.cache.nodes() == []
+
+
+def test_a_pod_whose_own_wishes_change_is_looked_at_again():
+    world = World()
+    world.park()
+    same_but_status = make_pod("parked")
+    same_but_status["status"]["conditions"] = []
+    world.told.pod_updated(make_pod("parked"), same_but_status, 2)
+    assert not world.is_woken()
+    world.told.pod_updated(make_pod("parked"), make_pod("parked", cpu="1"), 2)
+    assert world.is_woken()
+
+
+def test_a_placed_pod_with_a_selector_that_makes_no_sense_still_takes_room():
+    world = World()
+    world.told.node_added(make_node("node-1"), 0)
+    expression = {"key": "a", "operator": "Near", "values": ["b"]}
+    term = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": term}}
+    world.told.pod_added(make_pod("a", node="node-1", cpu="1", affinity=affinity), 0)
+    assert world.cache.nodes()[0].requested == {"cpu": 1000}
