@@ -111,7 +111,10 @@ def _serve(requests: socket.socket, entries: Mapping[str, Entry], title: str) ->
             os.read(wake_read, 4096)
             _reap(requests)
         if requests.fileno() in readable:
-            octets = requests.recv(_MESSAGE_OCTETS)
+            try:
+                octets = requests.recv(_MESSAGE_OCTETS)
+            except ConnectionResetError:
+                return 0  # The owner went away with reports of ours unread.
             if not octets:
                 return 0
             entry, argv, group, output = msgpack.unpackb(octets)

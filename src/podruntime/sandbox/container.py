@@ -123,6 +123,7 @@ class Container:
         CURRENT.set(owner)
         program = find_program(self._image.programs, process.argv[0])
         assert program is not None, "looked up by the caller"
+        await asyncio.sleep(0)  # Let the answer to "start" leave before a program that blocks.
         try:
             return await program(process)
         except SystemExit as end:

@@ -8,6 +8,7 @@ command line (`sys.argv`), the working directory and `open` stay the process's o
 from __future__ import annotations
 
 import io
+import logging
 import os
 import socket
 import sys
@@ -95,6 +96,27 @@ class RoutedEnvironment(MutableMapping[str, str]):
         return dict(self._here)
 
 
+class RoutedHandler(logging.Handler):
+    """Writes records of a container's code to its stderr, as `logging.basicConfig` would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        owner = CURRENT.get()
+        if owner is not None:
+            owner.stderr.write(self.format(record).encode(errors="replace") + b"\n")
+
+
+def _route_logging() -> None:
+    """Keep containers' records out of the pod's log, and let them have their own."""
+    root = logging.getLogger()
+    for handler in root.handlers:
+        handler.addFilter(lambda _record: CURRENT.get() is None)
+    root.addHandler(RoutedHandler())
+
+
 def install(hostname: str) -> None:
     """Route this process's standard streams, environment and host name from now on."""
     sys.stdout = RoutedStream(sys.stdout, lambda owner: owner.stdout)
@@ -102,3 +124,4 @@ def install(hostname: str) -> None:
     # Code that reads it is routed; putenv and child processes are none of a pod's business.
     os.environ = RoutedEnvironment(os.environ)  # type: ignore[assignment]  # noqa: B003
     socket.gethostname = lambda: hostname
+    _route_logging()

@@ -1,0 +1,78 @@
+"""What the python:// images of the tests run, inside pods."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import time
+
+import aiohttp
+from aiohttp import web
+
+
+async def broken() -> None:
+    await asyncio.sleep(0)
+    raise ValueError("broken on purpose")
+
+
+def report(args: list[str], env: dict[str, str]) -> int:
+    print(f"args={args} X={env['X']} environ={os.environ['X']} host={socket.gethostname()}")
+    logging.getLogger("report").warning("logged")
+    return 5
+
+
+async def leave() -> None:
+    sys.exit(9)
+
+
+def application() -> web.Application:
+    async def hello(request: web.Request) -> web.Response:
+        return web.Response(text=f"hello from aiohttp to {request.remote}")
+
+    app = web.Application()
+    app.router.add_get("/", hello)
+    return app
+
+
+async def fetch(args: list[str]) -> None:
+    async with aiohttp.ClientSession() as session, session.get(args[0]) as response:
+        print(response.status, await response.text())
+
+
+def escape() -> None:
+    """Try to leave the pod by the kernel's sockets."""
+    refused = 0
+    for attempt in (_connect, _bind, _sendto, _lookup):
+        try:
+            attempt()
+        except OSError:
+            refused += 1
+    print(f"{refused} of 4 refused")
+
+
+def _connect() -> None:
+    with socket.socket() as one:
+        one.connect(("127.0.0.1", 9))
+
+
+def _bind() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+
+
+def _sendto() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as one:
+        one.sendto(b"x", ("127.0.0.1", 9))
+
+
+def _lookup() -> None:
+    socket.getaddrinfo("localhost", 80)
+
+
+def hang() -> None:
+    """Hold the pod's event loop."""
+    print("hanging")
+    time.sleep(60)

@@ -1,0 +1,287 @@
+"""CRI over a real podruntime process with real pod processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from componentbase.rpc import RpcError
+
+from .node import Node
+
+pytestmark = pytest.mark.asyncio
+
+HERE = Path(__file__).parent
+SELF = "tests.podruntime.programs"
+
+
+def _gone(pid: int) -> bool:
+    return not os.path.exists(f"/proc/{pid}")
+
+
+async def _pid(node: Node, sandbox: str) -> int:
+    (found,) = [s for s in await node.call("ListPodSandbox") if s["id"] == sandbox]
+    return found["pid"]
+
+
+async def test_version_and_status(node):
+    assert (await node.call("Version"))["runtime_name"] == "podwire"
+    conditions = (await node.call("Status"))["conditions"]
+    assert {each["type"]: each["status"] for each in conditions} == {
+        "RuntimeReady": True,
+        "NetworkReady": True,
+    }
+
+
+async def test_life_of_a_container(node):
+    sandbox = await node.run_pod(2)
+    (listed,) = await node.call("ListPodSandbox")
+    assert listed["state"] == "SANDBOX_READY"
+    assert listed["network"]["address"] == "10.244.1.2/24"
+    assert os.getpgid(listed["pid"]) == os.getpgid(node.process.pid)
+    container = await node.create(
+        sandbox, "busybox:1.36", args=["sh", "-c", "echo out; echo err >&2; exit 3"]
+    )
+    assert (await node.status(container))["state"] == "CONTAINER_CREATED"
+    await node.call("StartContainer", container_id=container)
+    status = await node.wait_exited(container)
+    assert (status["exit_code"], status["reason"]) == (3, "Error")
+    assert 0 < status["created_at"] <= status["started_at"] <= status["finished_at"]
+    assert node.log(sandbox) == ["stdout F out", "stderr F err"]
+    await node.call("RemoveContainer", container_id=container)
+    assert await node.call("ListContainers") == []
+    with pytest.raises(RpcError, match="NotFound"):
+        await node.status(container)
+
+
+async def test_events_are_told_in_order(node):
+    sandbox = await node.run_pod(2)
+    container = await node.run(sandbox, "busybox", command=["true"])
+    assert (await node.wait_exited(container))["exit_code"] == 0
+    await node.call("RemoveContainer", container_id=container)
+    await node.call("StopPodSandbox", pod_sandbox_id=sandbox)
+    again = await node.run_pod(3)
+    second = await node.create(again, "pause")
+    await node.call("RemoveContainer", container_id=second)
+    kinds = []
+    while not node.events.empty():
+        kinds.append(node.events.get_nowait()["kind"])
+    assert kinds[-4:] == ["SANDBOX_STOPPED", "CREATED", "STOPPED", "DELETED"]
+
+
+async def test_stop_gives_the_grace_period_its_meaning(node):
+    sandbox = await node.run_pod(2)
+    ignoring = await node.run(sandbox, "busybox", "ignoring", command=["sleep", "3600"])
+    trapping = await node.run(
+        sandbox,
+        "busybox",
+        "trapping",
+        command=["sh", "-c", "trap 'echo bye; exit 7' TERM; while true; do sleep 0.05; done"],
+    )
+    pause = await node.run(sandbox, "registry.k8s.io/pause:3.9", "pause")
+    nginx = await node.run(sandbox, "nginx", "nginx")
+    for container in (trapping, pause, nginx):
+        await node.call("StopContainer", container_id=container, timeout_s=20)
+    await node.call("StopContainer", container_id=ignoring, timeout_s=0.2)
+    codes = [(await node.status(each))["exit_code"] for each in (ignoring, trapping, pause, nginx)]
+    assert codes == [137, 7, 0, 0]
+    assert node.log(sandbox, "trapping") == ["stdout F bye"]
+
+
+async def test_pods_reach_each_other_and_not_after_removal(node):
+    web, client = await node.run_pod(2, "web"), await node.run_pod(3)
+    await node.run(web, "registry.k8s.io/e2e-test-images/agnhost:2.47", args=["netexec"])
+    shell = await node.run(client, "busybox", command=["sleep", "3600"])
+    assert await node.sh(shell, "wget -qO- 10.244.1.2:8080/hostname") == (0, "web")
+    assert await node.sh(shell, "wget -qO- 10.244.1.2:8080/clientip | cut -d: -f1") == (
+        0,
+        "10.244.1.3\n",
+    )
+    status, output = await node.sh(shell, "ping -c 2 -i 0.05 10.244.1.2")
+    assert status == 0
+    assert "2 packets transmitted, 2 packets received, 0% packet loss" in output
+    dial = "wget -qO- '10.244.1.2:8080/dial?host=10.244.1.2&port=8081&protocol=udp&tries=2'"
+    assert await node.sh(shell, dial) == (0, '{"responses":["web","web"]}')
+    await node.call("RemovePodSandbox", pod_sandbox_id=web)
+    assert (await node.sh(shell, "wget -T 1 -qO- 10.244.1.2:8080/hostname"))[0] == 1
+
+
+async def test_containers_of_a_pod_share_its_ports_and_loopback(node):
+    sandbox = await node.run_pod(2)
+    first = await node.run(sandbox, "nginx", "first")
+    second = await node.run(sandbox, "nginx", "second")
+    assert (await node.wait_exited(second))["exit_code"] == 1
+    assert "Address already in use" in node.log(sandbox, "second")[0]
+    assert (await node.sh(first, "wget -qO- localhost | grep -c Welcome"))[0] == 0
+    await node.call("StopContainer", container_id=first, timeout_s=5)
+    third = await node.run(sandbox, "nginx", "third")
+    assert (await node.sh(third, "wget -qO- 127.0.0.1 | grep -c Welcome"))[0] == 0
+
+
+async def test_an_exception_is_exit_1_with_its_traceback_and_touches_nobody(node):
+    sandbox = await node.run_pod(2)
+    other = await node.run(sandbox, "nginx", "other")
+    broken = await node.run(sandbox, f"python://{SELF}:broken", "broken")
+    assert (await node.wait_exited(broken))["exit_code"] == 1
+    assert "stderr F ValueError: broken on purpose" in node.log(sandbox, "broken")
+    assert (await node.status(other))["state"] == "CONTAINER_RUNNING"
+
+
+async def test_python_images_get_arguments_environment_and_their_own_log(node):
+    sandbox = await node.run_pod(2, "host-name")
+    one = await node.run(
+        sandbox, f"python://{SELF}:report", "one", args=["a"], envs=[{"key": "X", "value": "1"}]
+    )
+    two = await node.run(sandbox, f"python://{SELF}:leave", "two")
+    assert (await node.wait_exited(one))["exit_code"] == 5
+    assert (await node.wait_exited(two))["exit_code"] == 9
+    assert node.log(sandbox, "one") == [
+        "stdout F args=['a'] X=1 environ=1 host=host-name",
+        "stderr F WARNING:report:logged",
+    ]
+    assert node.log(sandbox, "two") == []
+
+
+async def test_an_unmodified_aiohttp_application_serves_and_fetches(node):
+    server, client = await node.run_pod(2), await node.run_pod(3)
+    await node.run(server, f"python://{SELF}:application", envs=[{"key": "PORT", "value": "80"}])
+    got = await node.run(client, f"python://{SELF}:fetch", args=["http://10.244.1.2/"])
+    assert (await node.wait_exited(got))["exit_code"] == 0
+    assert node.log(client) == ["stdout F 200 hello from aiohttp to 10.244.1.3"]
+
+
+async def test_a_pod_cannot_reach_the_kernels_network(node):
+    sandbox = await node.run_pod(2)
+    container = await node.run(sandbox, f"python://{SELF}:escape")
+    assert (await node.wait_exited(container))["exit_code"] == 0
+    assert node.log(sandbox) == ["stdout F 4 of 4 refused"]
+
+
+async def test_unknown_images_cannot_be_pulled(node):
+    for image in (
+        "nosuch/image",
+        "nginx:1.161",
+        "registry.example.com/nginx",
+        "python://no.such:x",
+    ):
+        with pytest.raises(RpcError, match="failed to pull") as caught:
+            await node.call("PullImage", image=image)
+        assert caught.value.code == "NotFound"
+    with pytest.raises(RpcError, match="couldn't parse image name") as caught:
+        await node.call("PullImage", image="Nginx:")
+    assert caught.value.code == "InvalidArgument"
+    reference = (await node.call("PullImage", image="nginx:1.25"))["image_ref"]
+    assert [each["id"] for each in await node.call("ListImages")] == [reference]
+
+
+async def test_a_program_that_the_image_has_not_is_a_start_error(node):
+    sandbox = await node.run_pod(2)
+    container = await node.create(sandbox, "pause", command=["/bin/nope"])
+    with pytest.raises(RpcError, match="executable file not found"):
+        await node.call("StartContainer", container_id=container)
+    status = await node.status(container)
+    assert (status["state"], status["exit_code"]) == ("CONTAINER_EXITED", 128)
+    assert status["reason"] == "StartError"
+
+
+async def test_bad_requests_name_what_is_wrong(node):
+    with pytest.raises(RpcError, match=r"InvalidArgument.*\$\.config"):
+        await node.call("RunPodSandbox", config={"metadata": {}})
+    with pytest.raises(RpcError, match="NotFound"):
+        await node.create("nope", "pause")
+    sandbox = await node.run_pod(2)
+    with pytest.raises(RpcError, match="AlreadyExists"):
+        await node.run_pod(2)
+    container = await node.run(sandbox, "pause")
+    with pytest.raises(RpcError, match="FailedPrecondition"):
+        await node.call("StartContainer", container_id=container)
+    await node.call("StopPodSandbox", pod_sandbox_id="nope")
+    await node.call("RemovePodSandbox", pod_sandbox_id="nope")
+    await node.call("RemoveContainer", container_id="nope")
+
+
+async def test_exec_sync_has_its_own_streams_and_a_time_out(node):
+    sandbox = await node.run_pod(2)
+    container = await node.run(
+        sandbox, "busybox", command=["sleep", "9999"], envs=[{"key": "A", "value": "b"}]
+    )
+    answer = await node.call(
+        "ExecSync", container_id=container, cmd=["sh", "-c", "echo $A; echo no >&2; exit 4"]
+    )
+    assert answer == {"exit_code": 4, "stdout": "b\n", "stderr": "no\n"}
+    with pytest.raises(RpcError, match="DeadlineExceeded"):
+        await node.call("ExecSync", container_id=container, cmd=["sleep", "60"], timeout_s=0.1)
+    assert node.log(sandbox) == []
+
+
+async def test_sigkill_of_a_pod_is_noticed_at_once(node):
+    sandbox = await node.run_pod(2)
+    container = await node.run(sandbox, "pause")
+    os.kill(await _pid(node, sandbox), signal.SIGKILL)
+    status = await node.wait_exited(container, 1)
+    assert status["exit_code"] == 137
+    (listed,) = await node.call("ListPodSandbox")
+    assert listed["state"] == "SANDBOX_NOTREADY"
+    with pytest.raises(RpcError, match="FailedPrecondition"):
+        await node.create(sandbox, "pause")
+    await node.call("RemovePodSandbox", pod_sandbox_id=sandbox)
+    assert await node.call("ListPodSandbox") == []
+
+
+async def test_a_killed_podruntime_finds_living_and_dead_pods_again(node):
+    living, dying = await node.run_pod(2), await node.run_pod(3)
+    kept = await node.run(living, "nginx")
+    finished = await node.run(dying, "busybox", "done", command=["sh", "-c", "exit 3"])
+    await node.wait_exited(finished)
+    lost = await node.run(dying, "pause", "lost")
+    pids = [await _pid(node, each) for each in (living, dying)]
+    await node.kill()
+    assert not _gone(pids[0]), "pods outlive their runtime"
+    os.kill(pids[1], signal.SIGKILL)
+    await node.start()
+    states = {each["id"]: each["state"] for each in await node.call("ListPodSandbox")}
+    assert states == {living: "SANDBOX_READY", dying: "SANDBOX_NOTREADY"}
+    assert (await node.status(kept))["state"] == "CONTAINER_RUNNING"
+    assert (await node.status(finished))["exit_code"] == 3
+    assert (await node.status(lost))["exit_code"] == 137
+    assert (await node.sh(kept, "wget -qO- localhost | grep -c Welcome"))[0] == 0
+    os.kill(pids[0], signal.SIGKILL)
+    assert (await node.wait_exited(kept, 1))["exit_code"] == 137
+
+
+async def test_a_hung_pod_is_killed_when_it_is_stopped(node):
+    sandbox = await node.run_pod(2)
+    pid = await _pid(node, sandbox)
+    container = await node.run(sandbox, f"python://{SELF}:hang")
+    async with asyncio.timeout(5):
+        while node.log(sandbox) != ["stdout F hanging"]:
+            await asyncio.sleep(0.01)
+    await node.call("StopContainer", container_id=container, timeout_s=0.1)
+    assert (await node.status(container))["exit_code"] == 137
+    async with asyncio.timeout(5):
+        while not _gone(pid):
+            await asyncio.sleep(0.01)
+
+
+async def test_removal_leaves_nothing_behind(node):
+    sandbox = await node.run_pod(2)
+    pid = await _pid(node, sandbox)
+    await node.run(sandbox, "nginx")
+    await node.call("StopPodSandbox", pod_sandbox_id=sandbox)
+    assert (await node.call("ListPodSandbox"))[0]["state"] == "SANDBOX_NOTREADY"
+    await node.call("RemovePodSandbox", pod_sandbox_id=sandbox)
+    async with asyncio.timeout(5):
+        while not _gone(pid):
+            await asyncio.sleep(0.01)
+    assert [each.name for each in (node.directory / "pods").iterdir()] == ["ready.sock"]
+
+
+async def test_many_pods_start_at_once(node):
+    sandboxes = await asyncio.gather(*(node.run_pod(number) for number in range(2, 42)))
+    containers = await asyncio.gather(*(node.run(each, "pause") for each in sandboxes))
+    states = {each["state"] for each in await node.call("ListContainers")}
+    assert (len(set(containers)), states) == (40, {"CONTAINER_RUNNING"})
