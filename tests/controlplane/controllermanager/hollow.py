@@ -17,6 +17,8 @@ from kubeapi.resources import LEASES, NODES, PODS
 from kubeapi.status import StatusError, is_conflict, is_not_found
 
 RENEW_EVERY_S = 0.5
+#: Pods of this image run and never become ready.
+BROKEN = "broken"
 CONDITIONS = {
     "Ready": "True",
     "MemoryPressure": "False",
@@ -52,6 +54,11 @@ class HollowNodes:
         tasks.spawn(self._pods.run(), name="pods")
         tasks.spawn(run_workers(self._queue, self._reconcile, workers=16), name="hollow kubelet")
 
+    async def resume(self, name: str) -> None:
+        """Let a stopped node come back and say that it is ready."""
+        self.stopped.discard(name)
+        await self._patch_node(name, conditions_now())
+
     async def remove(self) -> None:
         for name in self.names:
             await self.client.delete(NODES, name)
@@ -59,12 +66,7 @@ class HollowNodes:
     async def _register(self, name: str) -> None:
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
         await self.client.create(NODES, node)
-        at = clock.rfc3339(clock.wall())
-        times = {"lastHeartbeatTime": at, "lastTransitionTime": at}
-        conditions = [
-            {"type": type, "status": status, **times} for type, status in CONDITIONS.items()
-        ]
-        await self._patch_node(name, conditions)
+        await self._patch_node(name, conditions_now())
         lease = {
             "apiVersion": LEASES.api_version,
             "kind": "Lease",
@@ -121,7 +123,8 @@ class HollowNodes:
         self._addresses += 1
         address = f"10.244.{self.names.index(node)}.{self._addresses % 250 + 2}"
         at = clock.rfc3339(clock.wall())
-        ready = {"type": "Ready", "status": "True", "lastTransitionTime": at}
+        works = pod["spec"]["containers"][0]["image"] != BROKEN
+        ready = {"type": "Ready", "status": str(works), "lastTransitionTime": at}
         status = {
             "phase": "Running",
             "podIP": address,
@@ -136,3 +139,9 @@ class HollowNodes:
             kind=PatchType.STRATEGIC,
             subresource="status",
         )
+
+
+def conditions_now() -> list[Object]:
+    at = clock.rfc3339(clock.wall())
+    times = {"lastHeartbeatTime": at, "lastTransitionTime": at}
+    return [{"type": type, "status": status, **times} for type, status in CONDITIONS.items()]

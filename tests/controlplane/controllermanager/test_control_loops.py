@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
-from hollow import HollowNodes
+from hollow import BROKEN, HollowNodes
 
 from componentbase.tasks import Tasks
 from kubeapi.client import PatchType
@@ -180,6 +180,45 @@ async def test_recreate_never_mixes_versions(control_plane, namespace_of_test):
 
 
 @pytest.mark.asyncio
+async def test_a_broken_version_stops_at_the_surge_and_its_deadline(
+    control_plane, namespace_of_test
+):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        await client.create(DEPLOYMENTS, deployment(replicas=4, progressDeadlineSeconds=1), ns)
+        await deployment_until(client, ns, is_rolled_out)
+        broken = {"containers": [{"name": "c", "image": BROKEN}]}
+        patch = {"spec": {"template": {"spec": broken}}}
+        await client.patch(DEPLOYMENTS, "web", patch, ns, kind=PatchType.STRATEGIC)
+
+        def has_timed_out(one):
+            return condition(one, "Progressing")["reason"] == "ProgressDeadlineExceeded"
+
+        one = await deployment_until(client, ns, has_timed_out)
+        assert one["status"]["availableReplicas"] == 3  # 25 % of 4 may be missing.
+        assert one["status"]["updatedReplicas"] == 2  # And 25 % may be too many.
+        assert condition(one, "Available")["status"] == "True"
+
+
+@pytest.mark.asyncio
+async def test_scaling_a_paused_deployment_makes_no_new_version(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        await client.create(DEPLOYMENTS, deployment(replicas=2), ns)
+        await deployment_until(client, ns, is_rolled_out)
+        template = {"spec": {"containers": [{"name": "c", "image": "x:2"}]}}
+        patch = {"spec": {"paused": True, "replicas": 4, "template": template}}
+        await client.patch(DEPLOYMENTS, "web", patch, ns, kind=PatchType.STRATEGIC)
+        one = await deployment_until(
+            client, ns, lambda one: one["status"].get("availableReplicas") == 4
+        )
+        assert one["status"].get("updatedReplicas", 0) == 0
+        assert len((await client.list(REPLICASETS, ns))["items"]) == 1
+        await client.patch(DEPLOYMENTS, "web", {"spec": {"paused": None}}, ns)
+        await deployment_until(client, ns, is_rolled_out)
+
+
+@pytest.mark.asyncio
 async def test_a_hundred_pods_are_made_once(control_plane, namespace_of_test):
     ns = namespace_of_test
     async with world(control_plane, ns) as (client, _):
@@ -213,6 +252,32 @@ async def test_endpoints_follow_readiness(control_plane, namespace_of_test):
         assert len(slices) == 1
         assert pod["status"]["podIP"] not in ready_addresses(slices)
         assert len(slices[0]["endpoints"]) == 4
+
+
+@pytest.mark.asyncio
+async def test_slices_of_a_service_without_selector_are_left_alone(
+    control_plane, namespace_of_test
+):
+    ns = namespace_of_test
+    async with world(control_plane, ns, nodes=0) as (client, _):
+        mine = service("mine")
+        del mine["spec"]["selector"]
+        await client.create(SERVICES, mine, ns)
+        handmade = {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {"name": "mine-1", "labels": {"kubernetes.io/service-name": "mine"}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["192.0.2.1"]}],
+            "ports": [{"name": "", "protocol": "TCP", "port": 80}],
+        }
+        made = await client.create(ENDPOINTSLICES, handmade, ns)
+        # A Service made later has its slice: so the controller has been past the first one.
+        await client.create(SERVICES, service("other"), ns)
+        slices = await until(client, ENDPOINTSLICES, ns, lambda slices: len(slices) == 2)
+        assert made in [
+            {"apiVersion": made["apiVersion"], "kind": made["kind"], **one} for one in slices
+        ]
 
 
 @pytest.mark.asyncio
@@ -396,6 +461,14 @@ async def test_a_lost_node_loses_its_endpoints_then_its_pods(control_plane, name
         assert {(key, "NoSchedule"), (key, "NoExecute")} <= taints
         reasons = {event["reason"] for event in (await client.list(EVENTS, ns))["items"]}
         assert {"NodeNotReady", "TaintManagerEviction"} <= reasons
+
+        await hollow.resume(lost)
+
+        def is_free(nodes):
+            (node,) = [node for node in nodes if node["metadata"]["name"] == lost]
+            return not node["spec"].get("taints")
+
+        await until(client, NODES, None, is_free)
 
 
 @pytest.mark.cluster
