@@ -148,29 +148,34 @@ class Underlay:
         self._arena = arena
         self._accepts, self._on_datagrams, self._on_drained = accepts, on_datagrams, on_drained
         self._peers: dict[tuple[IPv4Address, int], Peer] = {}
+        self._open: socket.socket | None = None
         self.segmentation = True
         self.drops: Counter[UnderlayDrop] = Counter()
 
     def start(self) -> None:
         """Bind; raises OSError when the address is taken or is not this machine's."""
         self._loop = asyncio.get_running_loop()
-        self._open = self._bind()
-        self._loop.add_reader(self._open, self._readable)
+        self._open = self._bind(shared=False)
+        self._loop.add_reader(self._open, self._readable, self._open)
 
     def close(self) -> None:
         """Close every socket."""
+        if self._open is None:
+            return
         for peer in self._peers.values():
             self._loop.remove_reader(peer.socket)
             peer.socket.close()
         self._peers.clear()
         self._loop.remove_reader(self._open)
         self._open.close()
+        self._open = None
 
-    def _bind(self) -> socket.socket:
+    def _bind(self, *, shared: bool) -> socket.socket:
+        """Return a socket on our port, which is *shared* with the sockets of this process only."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.setblocking(False)
-        # SO_REUSEADDR lets the connected sockets share the port with the unconnected one.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_OCTETS)
         try:
@@ -183,6 +188,8 @@ class Underlay:
             sock.close()
             where = f"{self._local[0]}:{self._local[1]}/udp"
             raise OSError(error.errno, f"cannot bind {where}: {error.strerror}") from None
+        # The first socket finds out that nobody else has the port; the others may join it.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return sock
 
     def peer(self, address: IPv4Address, port: int) -> Peer:
@@ -201,7 +208,7 @@ class Underlay:
         peer.socket.close()
 
     def _connect(self, address: IPv4Address, port: int) -> Peer:
-        sock = self._bind()
+        sock = self._bind(shared=True)
         sock.connect((str(address), port))
         # Between bind and connect it could hear anybody: forget what came in then.
         while True:
@@ -222,11 +229,11 @@ class Underlay:
         }.get(error.errno or 0, UnderlayDrop.UNREACHABLE)
         self.drops[reason] += packets
 
-    def _readable(self) -> None:
+    def _readable(self, sock: socket.socket) -> None:
         at = 0
         for _ in range(_DRAIN_DATAGRAMS):
             try:
-                octets, control, _, sender = self._open.recvmsg_into(
+                octets, control, _, sender = sock.recvmsg_into(
                     [self._arena.view[at : at + _RECEIVE_OCTETS]], _CONTROL_OCTETS
                 )
             except BlockingIOError:

@@ -98,3 +98,8 @@ async def test_a_taken_port_is_a_clear_error(port):
         other.bind((str(ONE), port))
         with pytest.raises(OSError, match=f"cannot bind {ONE}:{port}/udp"):
             Node(ONE, port)
+    one = Node(ONE, port)
+    one.underlay.peer(TWO, port)
+    with pytest.raises(OSError, match="cannot bind"):
+        Node(ONE, port)  # Another underlay, which would share its port too.
+    one.underlay.close()

@@ -163,6 +163,13 @@ def _answer_once(pod: Pod, connection, answer: bytes) -> None:
     changed()
 
 
+async def launch(directory: Path) -> asyncio.subprocess.Process:
+    """Start a datapath."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "nodeagent.datapath", str(directory / "config.json")
+    )
+
+
 @dataclass
 class NodeProcess:
     """A datapath process and its netlink connection."""
@@ -179,6 +186,17 @@ class NodeProcess:
         await pod.start()
         self.pods.append(pod)
         return pod
+
+    async def restart(self, others: list[int]) -> None:
+        """Kill the process, start a new one and fill its tables again."""
+        self.process.kill()
+        await self.process.wait()
+        await self.netlink.close()
+        self.process = await launch(self.directory)
+        self.netlink = await rpc.connect_retrying(self.directory / "netlink.sock")
+        await program(self, others)
+        links = [pod.link for pod in self.pods]
+        await self.netlink.call("link_replace", {"entries": links})
 
 
 def vtep_mac(number: int) -> str:
@@ -235,12 +253,13 @@ async def run_cluster(tmp_path: Path, block: int, nodes: int = 2):
                 "host_address": "192.168.64.254",
                 "log_file": str(directory / "datapath.log"),
             }
-            path = directory / "config.json"
-            path.write_text(json.dumps(config))
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "nodeagent.datapath", str(path)
-            )
-            netlink = await rpc.connect_retrying(directory / "netlink.sock")
+            (directory / "config.json").write_text(json.dumps(config))
+            process = await launch(directory)
+            try:
+                netlink = await rpc.connect_retrying(directory / "netlink.sock", timeout_s=10)
+            except rpc.RpcError:
+                process.kill()
+                raise
             started.append(NodeProcess(number, directory, process, netlink))
         for node in started:
             others = [other.number for other in started if other is not node]
@@ -250,8 +269,8 @@ async def run_cluster(tmp_path: Path, block: int, nodes: int = 2):
         for node in started:
             for pod in node.pods:
                 pod.close()
-            await node.netlink.close()
             node.process.terminate()
+            await node.netlink.close()
             await node.process.wait()
 
 

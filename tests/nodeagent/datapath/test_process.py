@@ -7,12 +7,15 @@ import io
 import ipaddress
 import json
 import shutil
+import socket
 import subprocess
+import sys
 
 import aiohttp
 import pytest
 
 from componentbase import rpc
+from componentbase.clock import monotonic
 from componentbase.unix import socket_path
 from netdev.pcapng import PcapngWriter
 
@@ -214,3 +217,109 @@ def _tshark(path):
     command += [part for each in fields for part in ("-e", each)]
     output = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
     return [packet["_source"]["layers"] for packet in json.loads(output)]
+
+
+@pytest.mark.asyncio
+async def test_pods_and_connections_survive_the_datapaths_death(tmp_path, cluster):
+    async with cluster(tmp_path, 7) as (one, two):
+        a, c = await one.add_pod(5), await two.add_pod(5)
+        listener = c.host.tcp_listen(None, 80)
+        client = a.host.tcp_connect((ipaddress.IPv4Address("10.244.2.5"), 80), monotonic())
+        a.pump()
+        await _until(lambda: client.established)
+        server = listener.accept()
+        a.up.clear()
+        await one.restart([2])
+        async with asyncio.timeout(10):
+            await a.up.wait()
+        assert client.write(b"still here", monotonic()) == 10
+        a.pump()
+        await _until(lambda: server.readable_octets == 10)
+
+
+async def _until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.asyncio
+async def test_strangers_and_rubbish_are_counted_and_traffic_goes_on(tmp_path, cluster):
+    async with cluster(tmp_path, 8, nodes=1) as (one,):
+        a, b = await one.add_pod(5), await one.add_pod(6)
+        for sender, datagram in (
+            ("127.77.9.1", b"stranger"),
+            ("127.77.8.9", b"rubbish, long enough"),
+        ):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.bind((sender, 0))
+                sock.sendto(datagram, ("127.77.8.1", 4789))
+        drops = {}
+        async with asyncio.timeout(5):
+            while len(drops) < 2:
+                drops = (await one.netlink.call("counters"))["drops"]
+        assert drops["underlay-unknown-sender"] == 1
+        assert drops["malformed-vxlan"] == 1
+        assert await a.ping(str(b.address))
+
+
+@pytest.mark.asyncio
+async def test_a_taken_node_port_is_reported_and_tried_again(tmp_path, cluster, frontend):
+    async with cluster(tmp_path, 9, nodes=1) as (one,):
+        pod = await one.add_pod(5)
+        pod.serve_tcp(80, http(b"late"))
+        with socket.socket() as squatter:
+            squatter.bind(("127.77.9.1", 30080))
+            squatter.listen()
+            entry = frontend("", 30080, [("10.244.1.5", 80)], listen=True, masquerade="always")
+            await one.netlink.call("frontend_replace", {"entries": [entry]})
+            row = {}
+            async with asyncio.timeout(5):
+                while not row.get("error"):
+                    (row,) = await one.netlink.call("frontend_list")
+            assert row["listening"] is False
+            assert "127.77.9.1:30080" in row["error"]
+            counters = await one.netlink.call("counters")
+            assert counters["drops"]["nodeport-bind-failed"] >= 1
+        await _listening(one.netlink, 30080)
+        async with aiohttp.request("GET", "http://127.77.9.1:30080/") as response:
+            assert await response.text() == "late"
+        await one.netlink.call("frontend_delete", {"keys": [["", 30080, "TCP"]]})
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.77.9.1", 30080)
+
+
+@pytest.mark.asyncio
+async def test_nonsense_on_netlink_is_refused_by_name(tmp_path, cluster):
+    async with cluster(tmp_path, 10, nodes=1) as (one,):
+        nonsense = [
+            ("route_replace", {"entries": [{"destination": "10.0.0.0/24"}]}),
+            ("route_replace", {"entries": [{"destination": "x", "device": "cni0"}]}),
+            ("route_replace", {}),
+            ("route_replace", {"entries": [{"destination": "10.0.0.0/8", "device": "a", "b": 1}]}),
+            ("link_delete", {"keys": 5}),
+            ("settings", {"cluster_cidr": "10.244.0.0/99"}),
+            ("capture_open", {"interface": "nothing"}),
+            ("ping", {"address": "nobody"}),
+            ("conntrack_delete", {"protocol": "SCTP"}),
+        ]
+        for method, params in nonsense:
+            with pytest.raises(rpc.RpcError) as refusal:
+                await one.netlink.call(method, params)
+            assert refusal.value.code == "InvalidArgument", method
+
+
+@pytest.mark.asyncio
+async def test_a_taken_underlay_address_ends_the_process_with_one_clear_line(tmp_path, cluster):
+    async with cluster(tmp_path, 11, nodes=1) as (one,):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "nodeagent.datapath",
+            str(one.directory / "config.json"),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(10):
+            _, errors = await process.communicate()
+        assert process.returncode == 1
+        assert "cannot bind 127.77.11.1:4789/udp" in errors.decode().splitlines()[-1]
