@@ -34,7 +34,9 @@ _DEPLOYMENT = {
 }
 
 
-class _Cluster:
+class Cluster:
+    """A cluster in a home of its own, driven by its command line."""
+
     def __init__(self, home: Path) -> None:
         self._environment = {**os.environ, "PODWIRE_HOME": str(home)}
 
@@ -53,10 +55,10 @@ class _Cluster:
 
 
 @contextmanager
-def _cluster(nodes: int) -> Iterator[tuple[_Cluster, float]]:
+def _cluster(nodes: int) -> Iterator[tuple[Cluster, float]]:
     """Start a cluster; yield it and how many seconds `podwire up` took."""
     with tempfile.TemporaryDirectory() as home:
-        cluster = _Cluster(Path(home))
+        cluster = Cluster(Path(home))
         began = time.monotonic()
         try:
             cluster.podwire("up", "--nodes", str(nodes))
@@ -87,7 +89,7 @@ def run() -> Iterator[Row]:
         )
 
 
-def _hundred_pods(cluster: _Cluster) -> float:
+def _hundred_pods(cluster: Cluster) -> float:
     began = time.monotonic()
     cluster.podwire("apply", "-f", "-", stdin=json.dumps(_DEPLOYMENT))
     while time.monotonic() - began < 120:
