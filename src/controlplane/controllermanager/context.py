@@ -1,4 +1,4 @@
-"""What every controller is given: the API, shared informers, clocks, chance and settings.
+"""What every controller is given: the API, shared informers, clocks and settings.
 
 A controller is made before the informers start, so that its handlers see the first list, and
 then run until its process loses the lead. It keeps nothing that it could not compute again from
@@ -7,9 +7,8 @@ the API: SIGKILL at any moment costs time only.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Final, Protocol
 
@@ -83,17 +82,25 @@ class Context:
     timings: Timings
     monotonic: Clock
     wall: Clock
-    rng: random.Random
     tasks: Tasks
     cluster_cidr: IPv4Network
     node_cidr_mask: int
+    recorders: list[EventRecorder] = field(default_factory=list)
 
     def informer(self, resource: Resource) -> Informer:
         """Return the shared informer of *resource*, with the indexes that anybody asks for."""
         return self.informers.informer(resource, indexers=INDEXERS.get(resource, {}))
 
     def recorder(self, component: str) -> EventRecorder:
-        return EventRecorder(self.client, component=component)
+        """Return a recorder in the name of *component*; `close` ends it."""
+        made = EventRecorder(self.client, component=component)
+        self.recorders.append(made)
+        return made
+
+    async def close(self) -> None:
+        await self.tasks.close()
+        for recorder in self.recorders:
+            await recorder.close()
 
     def now_text(self) -> str:
         return rfc3339(self.wall())

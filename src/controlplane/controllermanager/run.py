@@ -50,7 +50,6 @@ async def run_manager(config: Config) -> None:
     """Wait for the lead and run every controller; ends when the lead is lost."""
     client = RestClient.from_kubeconfig(Path(config.kubeconfig), user_agent=config.name)
     timings = TIMINGS[config.timings]
-    rng = random.Random()
     elector = LeaderElector(
         client,
         namespace="kube-system",
@@ -61,24 +60,22 @@ async def run_manager(config: Config) -> None:
             renew_deadline_s=timings.leader_renew_deadline_s,
             retry_s=timings.leader_retry_s,
         ),
-        rng=rng,
+        rng=random.Random(),  # Jitter between candidates; nothing follows from it.
     )
-    tasks = Tasks()
     context = Context(
         client=client,
         informers=InformerFactory(client),
         timings=timings,
         monotonic=clock.monotonic,
         wall=clock.wall,
-        rng=rng,
-        tasks=tasks,
+        tasks=Tasks(),
         cluster_cidr=IPv4Network(config.cluster_cidr),
         node_cidr_mask=config.node_cidr_mask,
     )
     try:
         await elector.run(lambda: run_controllers(context))
     finally:
-        await tasks.close()
+        await context.close()
         await client.close()
 
 
