@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -103,7 +103,7 @@ class Netlink:
 
         return handler
 
-    def _list(self, rows: Callable[[], object]) -> Callable[[Connection, Params], Awaitable[Any]]:
+    def _list(self, rows: Callable[[], object]) -> Callable[[Connection, Params], Awaitable[object]]:
         async def handler(_connection: Connection, _params: Params) -> object:
             return rows()
 
