@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Final
 
 from netstack.drops import DropReason
-from netstack.ip_host import IpHost, unreachable
+from netstack.ip_host import TRANSMIT_QUEUE_MAX, IpHost, unreachable
 from netstack.neighbour import Neighbour, NeighbourState, NeighbourTable
 from netstack.tcp.settings import TcpSettings
 from netstack.wire import MalformedPacket
@@ -130,6 +130,9 @@ class Host(IpHost):
     def _transmit(self, packet: bytes, now: float) -> None:
         destination = packet[16:20]
         neighbour = self._towards.get(destination)
+        if len(self._frames) >= TRANSMIT_QUEUE_MAX:
+            self.drops[DropReason.TRANSMIT_QUEUE_FULL] += 1
+            return
         if neighbour is not None and neighbour.state is _REACHABLE:
             neighbour.used_at = now
             self._frames.append(neighbour.header + packet)

@@ -36,6 +36,9 @@ from netstack.wire.icmp import Type, Unreachable, echo
 #: Packets to oneself that one batch handles; what remains makes the next batch due at once.
 LOOPED_PER_BATCH_MAX: Final = 256
 
+#: Packets or frames that wait for the owner to take them; more are dropped, as by a full qdisc.
+TRANSMIT_QUEUE_MAX: Final = 16384
+
 #: Pairs of addresses that are remembered as good; all are forgotten at this number.
 _WELCOME_MAX: Final = 4096
 
@@ -194,7 +197,10 @@ class IpHost:
     # Inside.
 
     def _transmit(self, packet: bytes, now: float) -> None:
-        self._packets.append(packet)
+        if len(self._packets) >= TRANSMIT_QUEUE_MAX:
+            self.drops[DropReason.TRANSMIT_QUEUE_FULL] += 1
+        else:
+            self._packets.append(packet)
 
     def _end_batch(self, now: float) -> None:
         looped = self.output.looped

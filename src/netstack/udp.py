@@ -17,7 +17,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from netstack import ports
-from netstack.addresses import ANY, AddressTable
+from netstack.addresses import ANY, AddressTable, is_loopback
 from netstack.drops import DropReason
 from netstack.icmp import IcmpEndpoint, IcmpError
 from netstack.ip_output import IpOutput
@@ -174,6 +174,8 @@ class UdpLayer:
         source = self._source_towards(destination)
         if socket.bound_address != ANY:
             source = socket.bound_address
+        if is_loopback(source) and not self._addresses.is_local(destination):
+            raise OSError(errno.EINVAL, "a loopback address does not leave this host")
         length = udp.HEADER_OCTETS + len(data)
         total = (
             checksum.pseudo_header(source, destination, ipv4.PROTOCOL_UDP, length)

@@ -223,6 +223,37 @@ def test_containers_talk_over_loopback(network, target):
     assert host.frames_to_send() == []
 
 
+def test_loopback_peer_that_is_gone_resets(network):
+    host = network.host(1)
+    listener = host.tcp_listen(None, 80)
+    client = host.tcp_connect((IPv4Address("127.0.0.1"), 80), network.now)
+    network.run(limit_s=1)
+    server = listener.accept()
+    host.tcp.context.connections.pop(server.key)
+    client.write(b"anyone?", network.now)
+    network.run(limit_s=1)
+    assert client.error.errno == errno.ECONNRESET
+
+
+def test_loopback_address_does_not_leave(network):
+    host = network.host(1)
+    local, remote = (IPv4Address("127.0.0.1"), 0), (IPv4Address("10.0.0.2"), 80)
+    with pytest.raises(OSError, match="loopback"):
+        host.tcp_connect(remote, network.now, local=local)
+    with pytest.raises(OSError, match="loopback"):
+        host.udp_bind(*local).send(b"x", remote, network.now)
+
+
+def test_what_nobody_fetches_is_dropped_in_the_end(monkeypatch):
+    monkeypatch.setattr("netstack.host.TRANSMIT_QUEUE_MAX", 10)
+    host = make()
+    host.receive_frame(arp_frame(Arp(Operation.REQUEST, OTHER, B, bytes(6), A)), 1.0)
+    for _ in range(20):
+        host.ping(B, identifier=1, sequence=1, payload=b"", now=1.0)
+    assert len(host.frames_to_send()) <= 11
+    assert host.drops[DropReason.TRANSMIT_QUEUE_FULL] >= 10
+
+
 def test_looped_packets_are_due_at_once():
     host = make()
     replies = []

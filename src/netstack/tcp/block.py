@@ -88,9 +88,9 @@ class Tcb(abc.ABC):
         "listener", "loopback", "mss", "nodelay", "orphaned", "owed", "peer_mss", "probe_at",
         "probes_out", "rcv_adv", "rcv_nxt", "rcv_wscale", "receive_buffer", "recovery",
         "recovery_point", "retransmit_at", "retries", "route", "rtt", "sack", "sack_permitted",
-        "send_buffer", "snd_nxt", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "snd_wnd_max",
-        "snd_wscale", "state", "tcp_base", "timer_at", "timestamps", "transmit", "ts_offset",
-        "ts_recent", "ts_recent_at", "waits",
+        "send_buffer", "snd_nxt", "snd_sml", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd",
+        "snd_wnd_max", "snd_wscale", "state", "tcp_base", "timer_at", "timestamps", "transmit",
+        "ts_offset", "ts_recent", "ts_recent_at", "waits",
     )  # fmt: skip
 
     def __init__(self, context: TcpContext, key: bytes) -> None:
@@ -116,6 +116,7 @@ class Tcb(abc.ABC):
         self.iss = self.snd_una = self.snd_nxt = 0
         self.snd_wnd = self.snd_wnd_max = self.snd_wl1 = self.snd_wl2 = 0
         self.snd_wscale = 0
+        self.snd_sml = 0  # The end of the last segment that was less than an MSS.
         self.mss = self.peer_mss = MSS_DEFAULT
         self.send_buffer = bytearray()
         self.fin_queued = self.nodelay = self.orphaned = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import math
 
-from netstack.tcp import emit, handshake, retransmit, teardown
+from netstack.tcp import emit, handshake, retransmit, send, teardown
 from netstack.tcp.block import Tcb
 from netstack.tcp.states import State
 
@@ -40,6 +40,10 @@ def _retransmit(tcb: Tcb, now: float) -> None:
 
 
 def _probe_window(tcb: Tcb, now: float) -> None:
+    if tcb.snd_wnd:
+        tcb.probe_at = math.inf
+        send.override(tcb, now)
+        return
     if tcb.probes_out >= tcb.context.settings.retries:
         teardown.give_up(tcb, errno.ETIMEDOUT)
         return

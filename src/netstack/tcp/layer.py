@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from netstack import ports
-from netstack.addresses import ANY, AddressTable, is_multicast
+from netstack.addresses import ANY, AddressTable, is_loopback, is_multicast
 from netstack.drops import DropReason
 from netstack.icmp import IcmpError
 from netstack.ip_output import IpOutput
@@ -97,6 +97,8 @@ class TcpLayer:
             if not self._addresses.is_local(address):
                 raise OSError(errno.EADDRNOTAVAIL, "cannot assign requested address")
             source = address
+        if is_loopback(source) and not self._addresses.is_local(remote[0]):
+            raise OSError(errno.EINVAL, "a loopback address does not leave this host")
         key = self._free_key(source, port, remote)
         connection = TcpConnection(self.context, key)
         self._connections[key] = connection
@@ -122,7 +124,8 @@ class TcpLayer:
             return
         key = octets[offset + 12 : offset + 24]
         tcb = self._connections.get(key)
-        if tcb is None or not tcb.loopback:
+        # What we say to ourselves carries no checksum, and nobody else speaks from our addresses.
+        if not (tcb.loopback if tcb else self._addresses.is_local(key[:4])):
             # Addresses and segment are contiguous: all but two fields of what is summed.
             total = ipv4.PROTOCOL_TCP + end - start + checksum.add(octets[offset + 12 : end])
             if total % 0xFFFF:

@@ -86,6 +86,8 @@ def _push_data(tcb: Tcb, end: int, now: float) -> None:
             break
         flags = _PUSH if last else _ACK
         tcb.snd_nxt = sequence + size
+        if size < mss:
+            tcb.snd_sml = tcb.snd_nxt
         emit.data(tcb, sequence, buffer[start : start + size], flags, now)
         if tcb.rtt.timed_sequence < 0:
             tcb.rtt.begin(sequence + size, now)
@@ -96,13 +98,25 @@ def _push_data(tcb: Tcb, end: int, now: float) -> None:
         tcb.context.timers.schedule(tcb, tcb.probe_at)
 
 
+def override(tcb: Tcb, now: float) -> None:
+    """Send what a small window takes: it may never grow (RFC 1122 §4.2.3.4, override timeout)."""
+    size = min(tcb.mss, tcb.snd_wnd, tcb.send_end - tcb.snd_nxt)
+    if size <= 0 or tcb.snd_nxt != tcb.snd_una or tcb.state not in MAY_TRANSMIT:
+        return
+    sequence = tcb.snd_nxt
+    tcb.snd_nxt = sequence + size
+    emit.data(tcb, sequence, tcb.send_buffer[:size], _PUSH, now)
+    arm_retransmission(tcb, now)
+
+
 def _small_is_fine(tcb: Tcb, size: int, unsent: int) -> bool:
     """Decide on a segment of *size* octets, less than an MSS."""
     if size <= 0:
         return False
     idle = tcb.snd_nxt == tcb.snd_una
     if size == unsent:
-        return tcb.nodelay or tcb.fin_queued or idle  # Nagle.
+        # Nagle as Minshall and Linux have it: only one small segment may be on its way.
+        return tcb.nodelay or tcb.fin_queued or tcb.snd_sml <= tcb.snd_una
     # A window cuts it: worth sending only if the receiver never offered much more.
     return idle and 2 * size >= tcb.snd_wnd_max
 

@@ -346,6 +346,12 @@ def test_established_small_write_waits_for_the_first(talk):
     assert [each.payload for each in talk.say(ACK)] == [b"twothree"]
 
 
+def test_established_small_rest_of_a_large_write_does_not_wait(talk):
+    connection = talk.accepted()
+    connection.write(b"x" * 2500, talk.now)
+    assert [len(each.payload) for each in talk.hear()] == [1000, 1000, 500]
+
+
 def test_established_nodelay_write_does_not_wait(talk):
     connection = talk.accepted()
     connection.set_option(talk.now, nodelay=True)
@@ -423,6 +429,15 @@ def test_established_zero_window_is_probed(talk):
     assert probes
     assert all(each.payload == b"" and each.sequence == probes[0].sequence for each in probes)
     assert [each.payload for each in talk.say(ACK, window=512)] == [b"hello"]
+
+
+def test_established_window_that_stays_small_is_used_in_the_end(talk):
+    connection = talk.accepted(Options(mss=1000))
+    talk.say(ACK, window=8000)
+    talk.say(ACK, window=500)
+    connection.write(b"x" * 1200, talk.now)
+    assert talk.hear() == []
+    assert [len(each.payload) for each in talk.wait(0.25)] == [500]
 
 
 def test_established_reader_that_catches_up_opens_the_window(talk):
