@@ -11,7 +11,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
+
+import msgspec
 
 from componentbase.rpc import Client, Connection, Params, RpcError
 
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 _RETRY_MIN_S: Final = 0.01
 _RETRY_MAX_S: Final = 0.5
 
+AnswerT = TypeVar("AnswerT")
 Greeting = Callable[[Client], Awaitable[None]]
 #: Errors that mean the connection and not the request.
 CONNECTION_CODES: Final = frozenset({"Unavailable", "Disconnected", "DeadlineExceeded"})
@@ -41,11 +44,22 @@ class Peer:
 
     async def call(
         self, method: str, params: Params | None = None, *, timeout_s: float = 30
-    ) -> Any:
+    ) -> object:
         """Call *method*; raises RpcError, `Unavailable` when there is no connection."""
         if self._client is None:
             raise RpcError("Unavailable", f"{self._name} is not reachable")
-        return await self._client.call(method, params, timeout_s=timeout_s)
+        answer: object = await self._client.call(method, params, timeout_s=timeout_s)
+        return answer
+
+    async def ask(
+        self, method: str, params: Params, kind: type[AnswerT], *, timeout_s: float = 30
+    ) -> AnswerT:
+        """Call *method* for an answer of a known kind; another one is an RpcError too."""
+        answer = await self.call(method, params, timeout_s=timeout_s)
+        try:
+            return msgspec.convert(answer, kind)
+        except msgspec.ValidationError as error:
+            raise RpcError("Internal", f"{method}: {error}") from None
 
     async def run(self, greet: Greeting) -> None:
         """Keep the connection, calling *greet* on each new one before anyone else may use it."""

@@ -82,8 +82,8 @@ async def test_unknown_image_ends_in_image_pull_backoff(tmp_path):
         await api.until(lambda: waiting_reason(api, "bad") == "ImagePullBackOff")
         assert api.pod("bad")["status"]["phase"] == "Pending"
         await api.until(lambda: {"Pulling", "Failed", "BackOff"} <= {*api.reasons()})
-        assert "Error: ErrImagePull" in api.messages()
-        assert "Error: ImagePullBackOff" in api.messages()
+        await api.until(lambda: "Error: ErrImagePull" in api.messages())
+        await api.until(lambda: "Error: ImagePullBackOff" in api.messages())
 
 
 @pytest.mark.asyncio

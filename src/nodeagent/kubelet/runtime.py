@@ -14,6 +14,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from componentbase.rpc import Client, Params, RpcError
 from kubeapi.objects import Object
 from nodeagent.kubelet.runtime_status import PodRuntimeStatus, pods_of
@@ -25,6 +27,10 @@ log = logging.getLogger(__name__)
 _STOP_MARGIN_S: Final = 10
 #: Events of one burst (a pod dies, with its containers) become one list.
 _BURST_S: Final = 0.002
+
+
+class _Created(msgspec.Struct, frozen=True):
+    container_id: str
 
 
 class Runtime:
@@ -78,8 +84,8 @@ class Runtime:
 
     async def _list_for(self, waiting: list[asyncio.Future[None]]) -> None:
         try:
-            sandboxes: list[Object] = await self._peer.call("ListPodSandbox", {})
-            containers: list[Object] = await self._peer.call("ListContainers", {})
+            sandboxes = await self._peer.ask("ListPodSandbox", {}, list[Object])
+            containers = await self._peer.ask("ListContainers", {}, list[Object])
         except RpcError as error:
             for future in waiting:
                 if not future.done():
@@ -124,14 +130,14 @@ class Runtime:
 
     async def images(self) -> dict[str, int]:
         """Return the size of every image that is present, by tag."""
-        images: list[Object] = await self._peer.call("ListImages", {})
+        images = await self._peer.ask("ListImages", {}, list[Object])
         return {tag: image.get("size") or 0 for image in images for tag in image["repo_tags"]}
 
     async def create_container(self, sandbox_id: str, config: Object) -> str:
         """Create a container and return its id."""
         params: Params = {"pod_sandbox_id": sandbox_id, "config": config}
-        container_id: str = (await self._peer.call("CreateContainer", params))["container_id"]
-        return container_id
+        made = await self._peer.ask("CreateContainer", params, _Created)
+        return made.container_id
 
     async def start_container(self, container_id: str) -> None:
         await self._peer.call("StartContainer", {"container_id": container_id})
@@ -150,7 +156,7 @@ class Runtime:
         """Run *command* in a container; return its exit code and what it printed."""
         params: Params = {"container_id": container_id, "cmd": command, "timeout_s": timeout_s}
         limit_s = timeout_s + _STOP_MARGIN_S
-        result: Object = await self._peer.call("ExecSync", params, timeout_s=limit_s)
+        result = await self._peer.ask("ExecSync", params, Object, timeout_s=limit_s)
         return result["exit_code"], _text(result["stdout"]) + _text(result["stderr"])
 
     async def _unless_gone(self, method: str, params: Params, timeout_s: float = 30) -> None:

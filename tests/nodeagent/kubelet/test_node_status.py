@@ -1,0 +1,92 @@
+import random
+
+import pytest
+
+from kubeapi.objects import condition, is_condition_true
+from nodeagent.kubelet.node_lease import LeaseHolder, lease_of
+from nodeagent.kubelet.node_status import (
+    NodeFacts,
+    Readiness,
+    new_node,
+    node_status,
+    same_status,
+)
+
+FACTS = NodeFacts(
+    name="node-1",
+    internal_ip="192.168.64.1",
+    kubelet_port=10250,
+    cpu="4",
+    memory="8Gi",
+    pods_max=110,
+)
+GOOD = Readiness(runtime=True, network=True)
+
+
+def test_new_node_carries_the_well_known_labels():
+    labels = new_node(FACTS)["metadata"]["labels"]
+    assert labels["kubernetes.io/hostname"] == "node-1"
+    assert labels["kubernetes.io/os"] == "linux"
+
+
+def test_status_has_what_kubectl_shows():
+    status = node_status(FACTS, GOOD, {}, 0)
+    assert status["capacity"]["pods"] == "110"
+    assert status["nodeInfo"]["containerRuntimeVersion"].startswith("podruntime://")
+    assert status["nodeInfo"]["kubeletVersion"].startswith("v1.32.0")
+    assert status["daemonEndpoints"] == {"kubeletEndpoint": {"Port": 10250}}
+    assert is_condition_true({"status": status}, "Ready")
+    for kind in ("MemoryPressure", "DiskPressure", "PIDPressure"):
+        assert condition({"status": status}, kind)["status"] == "False"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "network", "text"),
+    [
+        (False, True, "container runtime is down"),
+        (True, False, "NetworkReady=false reason:NetworkPluginNotReady"),
+    ],
+)
+def test_not_ready_says_why(runtime, network, text):
+    status = node_status(FACTS, Readiness(runtime=runtime, network=network), {}, 0)
+    found = condition({"status": status}, "Ready")
+    assert (found["status"], found["reason"]) == ("False", "KubeletNotReady")
+    assert text in found["message"]
+
+
+def test_heartbeats_are_no_change_and_transitions_are():
+    before = node_status(FACTS, GOOD, {}, 0)
+    later = node_status(FACTS, GOOD, before, 10)
+    assert same_status(later, before)
+    assert condition({"status": later}, "Ready")["lastTransitionTime"] == "1970-01-01T00:00:00Z"
+    worse = node_status(FACTS, Readiness(runtime=True, network=False), later, 20)
+    assert not same_status(worse, later)
+    assert condition({"status": worse}, "Ready")["lastTransitionTime"] == "1970-01-01T00:00:20Z"
+
+
+def test_conditions_of_others_are_kept():
+    theirs = {"type": "FrequentReboots", "status": "False"}
+    status = node_status(FACTS, GOOD, {"conditions": [theirs]}, 0)
+    assert theirs in status["conditions"]
+
+
+def test_lease_is_renewed_with_jitter_and_expires():
+    holder = LeaseHolder(duration_s=40, renew_every_s=10, rng=random.Random(1))
+    assert holder.deadline() == 0
+    holder.renewed(100)
+    assert 109 <= holder.deadline() <= 110
+    assert not holder.expired(139.9)
+    assert holder.expired(140)
+    holder.failed(120)
+    assert holder.deadline() == 122
+
+
+def test_lease_belongs_to_the_node():
+    node = {"metadata": {"name": "node-1", "uid": "u"}}
+    lease = lease_of(node, 4.0, 0.5)
+    assert lease["spec"] == {
+        "holderIdentity": "node-1",
+        "leaseDurationSeconds": 4,
+        "renewTime": "1970-01-01T00:00:00.500000Z",
+    }
+    assert lease["metadata"]["ownerReferences"][0]["kind"] == "Node"

@@ -1,0 +1,97 @@
+"""The kubelet's server over real TLS: who gets in, and what they get."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from componentbase.tasks import Tasks
+from nodeagent.kubelet.server import KubeletServer, serve, server_tls
+from podwire.cluster import pki
+
+ADDRESS, PORT = "127.0.78.5", 10250
+
+
+class OnePod:
+    def __init__(self, path) -> None:
+        self.path = path
+
+    def pods(self):
+        return [{"metadata": {"name": "p"}}]
+
+    def log_path(self, _namespace, pod, container, *, previous):
+        if pod != "p":
+            raise LookupError(f'pod "{pod}" in namespace "d" not found')
+        return self.path.with_name("previous.log") if previous else self.path
+
+    def running(self, _namespace, _pod, _container):
+        return False
+
+
+def issue(authority, tmp_path, name, identity):
+    pair = authority.issue(identity, pki.utc_now())
+    pki.write_pair(pair, tmp_path / f"{name}.crt", tmp_path / f"{name}.key")
+    return str(tmp_path / f"{name}.crt"), str(tmp_path / f"{name}.key")
+
+
+@asynccontextmanager
+async def serving(tmp_path):
+    authority = pki.Authority.new("ca", pki.utc_now())
+    pki.write_pair(authority.pair, tmp_path / "ca.crt", tmp_path / "ca.key")
+    node = issue(authority, tmp_path, "node", pki.node_identity("node-1", [ADDRESS]))
+    (tmp_path / "0.log").write_text("2026-01-01T00:00:00Z stdout F one\n")
+    tls = server_tls(*node, str(tmp_path / "ca.crt"))
+    tasks = Tasks()
+    tasks.spawn(serve(KubeletServer(OnePod(tmp_path / "0.log")), ADDRESS, PORT, tls), name="server")
+    try:
+        yield authority
+    finally:
+        await tasks.close()
+
+
+async def get(tmp_path, path: str, certificate: tuple[str, str] | None):
+    context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+    if certificate:
+        context.load_cert_chain(*certificate)
+    connector = aiohttp.TCPConnector(ssl=context)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        for _ in range(100):
+            try:
+                async with session.get(f"https://{ADDRESS}:{PORT}{path}") as response:
+                    return response.status, await response.text()
+            except aiohttp.ClientConnectorError as error:
+                if isinstance(error, aiohttp.ClientSSLError):
+                    raise
+                await asyncio.sleep(0.02)
+    raise AssertionError("the server did not come up")
+
+
+@pytest.mark.asyncio
+async def test_api_server_reads_logs_and_pods(tmp_path):
+    async with serving(tmp_path) as authority:
+        who = pki.Identity(user="system:kube-apiserver")
+        api = issue(authority, tmp_path, "api", who)
+        assert await get(tmp_path, "/healthz", api) == (200, "ok")
+        assert await get(tmp_path, "/containerLogs/d/p/main", api) == (200, "one\n")
+        timed = "/containerLogs/d/p/main?timestamps=true"
+        assert await get(tmp_path, timed, api) == (200, "2026-01-01T00:00:00Z one\n")
+        assert (await get(tmp_path, "/containerLogs/d/no/main", api))[0] == 400
+        assert (await get(tmp_path, "/containerLogs/d/p/main?tailLines=x", api))[0] == 400
+        assert await get(tmp_path, "/containerLogs/d/p/main?previous=true", api) == (200, "")
+        assert '"PodList"' in (await get(tmp_path, "/pods", api))[1]
+
+
+@pytest.mark.asyncio
+async def test_admins_are_served_others_are_not(tmp_path):
+    async with serving(tmp_path) as authority:
+        root = issue(authority, tmp_path, "a", pki.Identity(user="me", groups=("system:masters",)))
+        assert (await get(tmp_path, "/healthz", root))[0] == 200
+        other = issue(authority, tmp_path, "b", pki.Identity(user="system:node:node-2"))
+        status, text = await get(tmp_path, "/healthz", other)
+        assert (status, "system:node:node-2" in text) == (403, True)
+        with pytest.raises((aiohttp.ClientError, ConnectionResetError)):
+            await get(tmp_path, "/healthz", None)
