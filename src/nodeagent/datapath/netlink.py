@@ -103,7 +103,9 @@ class Netlink:
 
         return handler
 
-    def _list(self, rows: Callable[[], object]) -> Callable[[Connection, Params], Awaitable[object]]:
+    def _list(
+        self, rows: Callable[[], object]
+    ) -> Callable[[Connection, Params], Awaitable[object]]:
         async def handler(_connection: Connection, _params: Params) -> object:
             return rows()
 

@@ -323,3 +323,67 @@ async def test_a_taken_underlay_address_ends_the_process_with_one_clear_line(tmp
             _, errors = await process.communicate()
         assert process.returncode == 1
         assert "cannot bind 127.77.11.1:4789/udp" in errors.decode().splitlines()[-1]
+
+
+@pytest.mark.asyncio
+async def test_a_node_port_half_closes_and_resets_as_its_endpoint_does(tmp_path, cluster, frontend):
+    async with cluster(tmp_path, 12, nodes=1) as (one,):
+        pod = await one.add_pod(5)
+        listener = pod.host.tcp_listen(None, 7)
+        listener.on_ready = lambda: _count_until_end(pod, listener.accept())
+        entries = [
+            frontend("", 30007, [("10.244.1.5", 7)], listen=True, masquerade="always"),
+            frontend("", 30009, [("10.244.1.5", 9)], listen=True, masquerade="always"),
+        ]
+        await one.netlink.call("frontend_replace", {"entries": entries})
+        await _listening(one.netlink, 30007)
+        await _listening(one.netlink, 30009)
+        reader, writer = await asyncio.open_connection("127.77.12.1", 30007)
+        writer.write(bytes(1_000_000))
+        writer.write_eof()
+        async with asyncio.timeout(10):
+            assert await reader.read() == b"1000000"
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.77.12.1", 30009)
+        async with asyncio.timeout(10):
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+        writer.close()
+
+
+def _count_until_end(pod, connection) -> None:
+    """Answer with how much was sent, once the client has said that this was all."""
+    received = []
+
+    def changed() -> None:
+        while connection.readable_octets:
+            received.append(len(connection.read(1 << 20, monotonic())))
+        if connection.end_of_stream:
+            connection.on_change = None
+            connection.write(str(sum(received)).encode(), monotonic())
+            connection.close(monotonic())
+        asyncio.get_running_loop().call_soon(pod.pump)
+
+    connection.on_change = changed
+    changed()
+
+
+@pytest.mark.asyncio
+async def test_hostnet_refuses_what_is_no_request(tmp_path, cluster):
+    async with cluster(tmp_path, 13, nodes=1) as (one,):
+        nonsense = [b"hello", b"{}", b'{"connect": ["nobody", 80]}', b'{"connect": ["1.2.3.4"]}']
+        for line in nonsense:
+            with socket_path(one.directory / "hostnet.sock") as path:
+                reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(line + b"\n")
+            async with asyncio.timeout(5):
+                answer = json.loads(await reader.readline())
+                assert await reader.read() == b""
+            assert answer["code"] == "EINVAL"
+            writer.close()
+        with socket_path(one.directory / "hostnet.sock") as path:
+            reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b'{"connect": ["10.244.1.99", 80], "timeout_s": 0.1}\n')
+        async with asyncio.timeout(5):
+            assert json.loads(await reader.readline())["code"] in ("ETIMEDOUT", "EHOSTUNREACH")
+        writer.close()

@@ -133,8 +133,7 @@ NEXT: Final[Mapping[tuple[Direction, Signal], Mapping[TcpState, TcpState]]] = {
 STEADY: Final = (_S.ESTABLISHED, _S.CLOSE_WAIT)
 
 
-def signal_of(flags: int) -> Signal:
-    """Return what *flags* amount to; combinations that TCP does not send are NONE."""
+def _signal_of(flags: int) -> Signal:
     if flags & Flag.RST:
         return Signal.RST
     if flags & Flag.SYN:
@@ -144,6 +143,15 @@ def signal_of(flags: int) -> Signal:
     if flags & Flag.FIN:
         return Signal.FIN if flags & Flag.ACK else Signal.NONE
     return Signal.ACK if flags & Flag.ACK else Signal.NONE
+
+
+#: By the six flags that count; looked up for every packet of the slow path.
+_SIGNALS: Final = tuple(_signal_of(flags) for flags in range(64))
+
+
+def signal_of(flags: int) -> Signal:
+    """Return what *flags* amount to; combinations that TCP does not send are NONE."""
+    return _SIGNALS[flags & 0x3F]
 
 
 def step(state: TcpState, direction: Direction, signal: Signal) -> TcpState | None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from netstack.wire.tcp import Flag
-from nodeagent.datapath.conntrack.tcp import NEXT, TIMEOUT_S, Signal, TcpState, signal_of, step
+from nodeagent.datapath.conntrack.tcp import (
+    NEXT,
+    STEADY,
+    TIMEOUT_S,
+    Signal,
+    TcpState,
+    signal_of,
+    step,
+)
 from nodeagent.datapath.packet import Direction
 
 TO, FRO = Direction.ORIGINAL, Direction.REPLY
@@ -67,8 +75,6 @@ def test_every_state_that_is_reached_has_a_timeout():
 
 
 def test_a_lone_ack_changes_nothing_in_steady_states():
-    from nodeagent.datapath.conntrack.tcp import STEADY
-
     for state in STEADY:
         for direction in Direction:
             assert step(state, direction, Signal.ACK) is state
