@@ -27,8 +27,7 @@ def shutdown_write(tcb: Tcb, now: float) -> None:
     if tcb.state not in MAY_SEND:
         return
     if tcb.state is State.SYN_RECEIVED:
-        abort(tcb, now)
-        return
+        emit.reset(tcb, now)  # The RFC would send FIN; nobody has seen this connection yet.
     if tcb.signal(Signal.APP_CLOSE) is State.CLOSED:
         finish(tcb, None)
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import itertools
 import random
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
@@ -680,6 +681,83 @@ def test_close_wait_reset_is_a_broken_pipe(talk):
     assert connection.error.errno == errno.EPIPE
 
 
+def test_syn_received_close_resets(talk):
+    connection = talk.connecting()
+    talk.say(SYN, options=OPTIONS)
+    connection.close(talk.now)
+    assert flags_of(talk.hear()) == [RST | ACK]
+    assert connection.state is State.CLOSED
+
+
+def test_fin_wait_1_lost_data_and_fin_come_together_again(talk):
+    connection = talk.accepted()
+    connection.set_option(talk.now, nodelay=True)
+    connection.write(b"x" * 500, talk.now)
+    connection.write(b"y" * 500, talk.now)
+    connection.close(talk.now)
+    assert len(talk.hear()) == 3
+    [again] = talk.wait(0.25)
+    assert again.payload == b"x" * 500 + b"y" * 500
+    assert again.flags & FIN
+
+
+def test_established_zero_window_without_answers_times_out():
+    talk = Conversation(TcpSettings(retries=3))
+    connection = talk.accepted()
+    talk.say(ACK, window=0)
+    connection.write(b"hello", talk.now)
+    talk.wait(60)
+    assert connection.error.errno == errno.ETIMEDOUT
+
+
+def test_malformed_segments_are_counted_and_not_answered(talk):
+    talk.accepted()
+    before = talk.host.drops[DropReason.TCP_MALFORMED]
+    segment = Tcp(source_port=4000, destination_port=80, sequence=talk.sequence, flags=ACK)
+    for port in (80, 81):
+        octets = bytearray(replace(segment, destination_port=port).emit(PEER, HOST))
+        octets[12] = 0x40  # A header of 16 octets.
+        octets[16] += 0x10
+        talk._send(PROTOCOL_TCP, bytes(octets))
+    talk._send(PROTOCOL_TCP, bytes(19))
+    assert talk.host.drops[DropReason.TCP_MALFORMED] == before + 3
+    assert talk.hear() == []
+
+
+def test_established_segment_without_ack_is_ignored(talk):
+    connection = talk.accepted()
+    talk.say(PSH, b"no ack")
+    assert connection.readable_octets == 0
+
+
+def test_established_very_old_ack_is_challenged(talk):
+    talk.accepted()
+    assert flags_of(talk.say(ACK, ack=talk.acknowledgment - 100_000)) == [ACK]
+
+
+def test_established_challenges_are_bounded(talk):
+    talk.accepted()
+    challenges = sum(len(talk.say(SYN, sequence=talk.sequence + 5)) for _ in range(1100))
+    assert challenges == 1000
+    assert talk.host.drops[DropReason.TCP_CHALLENGE_RATE] == 100
+
+
+def test_established_too_many_gaps_are_dropped(talk):
+    talk.accepted()
+    for number in range(300):
+        talk.say(ACK, b"x", sequence=talk.sequence + 10 + 2 * number)
+    assert talk.host.drops[DropReason.TCP_RECEIVE_FULL] == 300 - 256
+
+
+def test_syn_flood_is_bounded(talk):
+    talk.host.tcp_listen(None, 80)
+    for number in range(1030):
+        talk.peer_port = 10_000 + number
+        talk.say(SYN, sequence=5000)
+    assert len(talk.host.tcp.connections()) == 1024
+    assert talk.host.drops[DropReason.TCP_SYN_QUEUE_FULL] == 6
+
+
 # Users.
 
 
@@ -712,6 +790,27 @@ def test_listen_on_a_foreign_address_is_refused(talk):
     with pytest.raises(OSError, match="assign") as caught:
         talk.host.tcp_listen(PEER, 80)
     assert caught.value.errno == errno.EADDRNOTAVAIL
+
+
+def test_connect_from_a_foreign_address_is_refused(talk):
+    with pytest.raises(OSError, match="assign"):
+        talk.host.tcp_connect((PEER, 80), talk.now, local=(PEER, 0))
+
+
+@pytest.mark.parametrize("remote", ["10.0.0.255", "224.0.0.1", "255.255.255.255"])
+def test_connect_to_many_is_refused(talk, remote):
+    with pytest.raises(OSError, match="one peer"):
+        talk.host.tcp_connect((IPv4Address(remote), 80), talk.now)
+
+
+def test_connection_shows_what_it_holds(talk):
+    connection = talk.accepted()
+    assert connection.local == (HOST, 80)
+    connection.write(b"x" * 20_000, talk.now)
+    assert connection.unacknowledged_octets == 20_000
+    assert connection.unsent_octets == 10_000
+    assert talk.host.tcp.connections() == [connection]
+    assert [each.local[1] for each in talk.host.tcp.listeners()] == [80]
 
 
 def test_connect_twice_from_one_port_is_address_in_use(talk):
