@@ -141,7 +141,7 @@ class Node:
             if not self.taps:
                 frames = fast_path.forward(self.outside_cache, frames, self.dirty, now)
             if frames:
-                self.tap(self.eth0.name, "in", frames[0])
+                self._tap_outside("in", frames[0])
                 self._receive_eth0(frames[0], now)
                 frames = frames[1:]
 
@@ -157,6 +157,8 @@ class Node:
         if self.outside is None:
             self.drops[DropReason.NO_NEIGHBOUR] += len(frames)
             return
+        for frame in frames:
+            self._tap_outside("out", frame)
         packets = [bytes(memoryview(frame)[len(_ETHERNET_HEADER) :]) for frame in frames]
         self.outside.receive_packets(packets, now)
         self.outside_woken = True
@@ -324,6 +326,12 @@ class Node:
         if self.eth0.name in self.taps:
             datagram = self.vtep.header + bytes(frame)
             self.tap_underlay(remote, datagram, direction, port=self.vtep.port)
+
+    def _tap_outside(self, direction: str, frame: Octets) -> None:
+        """Show what passes between the node and the world outside, with the MACs it would have."""
+        if self.eth0.name in self.taps:
+            packet = bytes(frame[len(_ETHERNET_HEADER) :])
+            self.tap(self.eth0.name, direction, outer_frame.ethernet(packet) + packet)
 
     def tap_underlay(
         self, remote: IPv4Address, payload: Octets, direction: str, *, port: int

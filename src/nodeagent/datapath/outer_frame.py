@@ -18,6 +18,12 @@ def mac_of(address: IPv4Address) -> bytes:
     return b"\x52\x54" + address.packed
 
 
+def ethernet(packet: bytes) -> bytes:
+    """Return the Ethernet header of an IPv4 *packet* between two hosts of the underlay."""
+    source, destination = IPv4Address(packet[12:16]), IPv4Address(packet[16:20])
+    return Ethernet(mac_of(destination), mac_of(source), ETHERTYPE_IPV4).emit()
+
+
 def build(eth0: Eth0, remote: IPv4Address, payload: bytes, *, direction: str, port: int) -> bytes:
     """Return the Ethernet frame that carries *payload* from or to *remote*."""
     source, destination = eth0.address, remote
@@ -33,7 +39,5 @@ def build(eth0: Eth0, remote: IPv4Address, payload: bytes, *, direction: str, po
         protocol=ipv4.PROTOCOL_UDP,
         payload_length=length,
     )
-    ethernet = Ethernet(mac_of(destination), mac_of(source), ETHERTYPE_IPV4)
-    return b"".join(
-        (ethernet.emit(), header.emit(), udp.HEADER.pack(port, port, length, field), payload)
-    )
+    packet = b"".join((header.emit(), udp.HEADER.pack(port, port, length, field), payload))
+    return ethernet(packet) + packet

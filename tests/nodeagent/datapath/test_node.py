@@ -44,6 +44,7 @@ def test_ping_between_everything(world):
     node = world.nodes[1].stack
     assert world.ping(node, "10.244.1.5")
     assert world.ping(node, "10.244.2.5")
+    assert world.ping(node, "192.168.64.2")
 
 
 def test_established_flows_take_the_fast_path(world):
@@ -331,6 +332,20 @@ def test_a_broadcast_storm_is_bounded(world):
         node.receive_port(node.ports["veth1-5"], [memoryview(bytearray(frame))], world.now)
     node.flush(world.now)
     assert node.drops[DropReason.FLOOD_RATE] >= 400
+
+
+def test_eth0_shows_the_world_outside_and_other_nodes(world):
+    a = world.pod(1, 5)
+    listen(a, 8080)
+    world.service("", 30080, [("10.244.1.5", 8080)], masquerade="always")
+    node, seen = world.nodes[1], []
+    node.taps["eth0"] = [lambda _interface, way, octets: seen.append((way, Ether(octets)))]
+    assert world.connect(node.outside, "192.168.64.1", 30080).established
+    assert [way for way, _ in seen] == ["in", "out", "in"]
+    for _, frame in seen:
+        assert {frame[IP].src, frame[IP].dst} == {"192.168.64.254", "192.168.64.1"}
+        assert checksums_hold(frame)
+    assert seen[0][1].dst == seen[1][1].src
 
 
 def test_conntrack_is_listed_and_deleted(world):
