@@ -471,6 +471,41 @@ async def test_a_lost_node_loses_its_endpoints_then_its_pods(control_plane, name
         await until(client, NODES, None, is_free)
 
 
+async def a_monitor_pass(client, name):
+    """Wait until the node lifecycle controller has gone round: it greets new nodes."""
+    await client.create(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+
+    def is_greeted(events):
+        return any(event["reason"] == "RegisteredNode" for event in events)
+
+    await until(client, EVENTS, "default", is_greeted, field_selector=f"involvedObject.name={name}")
+    await client.delete(NODES, name)
+
+
+@pytest.mark.cluster
+@pytest.mark.asyncio
+async def test_a_kubelet_that_comes_back_is_not_contradicted(control_plane, namespace_of_test):
+    """Its pods may be ready again a moment before its node is."""
+    ns = namespace_of_test
+    async with world(control_plane, ns, nodes=2) as (client, hollow):
+        await client.create(SERVICES, service(), ns)
+        await client.create(DEPLOYMENTS, deployment(replicas=2), ns)
+        await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) == 2)
+        lost = hollow.names[0]
+        hollow.stopped.add(lost)
+        await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) == 1)
+        (pod,) = (await client.list(PODS, ns, field_selector=f"spec.nodeName={lost}"))["items"]
+        back = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        await client.patch(
+            PODS, pod["metadata"]["name"], back, ns, kind=PatchType.STRATEGIC, subresource="status"
+        )
+        await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) == 2)
+        for number in range(2):  # The second pass began after the first, which saw the pod.
+            await a_monitor_pass(client, f"{ns}-sign-{number}")
+        slices = (await client.list(ENDPOINTSLICES, ns))["items"]
+        assert len(ready_addresses(slices)) == 2
+
+
 @pytest.mark.cluster
 @pytest.mark.asyncio
 async def test_pods_of_a_node_that_was_deleted_are_collected(control_plane, namespace_of_test):

@@ -13,7 +13,7 @@ from controlplane.controllermanager.nodeipam.cidr_set import CidrSet, RangeFullE
 from kubeapi.client import Unreachable, WorkQueue, run_workers
 from kubeapi.objects import Object, is_being_deleted, key_of
 from kubeapi.resources import NODES
-from kubeapi.status import StatusError
+from kubeapi.status import StatusError, is_not_found
 
 #: One at a time: allocation follows the order in which the nodes came.
 _WORKERS: Final = 1
@@ -81,8 +81,9 @@ class NodeIpamController:
         patch: Object = {"spec": {"podCIDR": str(network), "podCIDRs": [str(network)]}}
         try:
             await self._client.patch(NODES, key, patch)
-        except (StatusError, Unreachable):
+        except (StatusError, Unreachable) as error:
             # Whether it was written or not, the next look knows; and this range comes last again.
             self._given.pop(key, None)
             self._ranges.release(network)
-            raise
+            if not (isinstance(error, StatusError) and is_not_found(error)):
+                raise

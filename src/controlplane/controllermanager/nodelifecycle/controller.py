@@ -60,6 +60,9 @@ class NodeLifecycleController:
         self._known: dict[str, Object] = {}
         self._passed_at = context.monotonic()
         self._may_evict: dict[str, None] = {}
+        # Once for each time that a node is lost: a kubelet that comes back says that its pods
+        # are ready a moment before it says that its node is, and must not be contradicted.
+        self._marked: dict[str, None] = {}
         self._queue: WorkQueue[str] = WorkQueue()
         self._nodes.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)), on_update=self._node_updated
@@ -104,6 +107,7 @@ class NodeLifecycleController:
             if name not in nodes:
                 self._tell(node, "RemovingNode", f"Removing Node {name} from Controller")
                 self._may_evict.pop(name, None)
+                self._marked.pop(name, None)
         self._health.keep_only(nodes)
         self._known = nodes
 
@@ -124,12 +128,16 @@ class NodeLifecycleController:
         was_ready = ready_status(node) == "True"
         if self._health.is_lost(node, self._context.monotonic()):
             node = await self._declare_unknown(node)
+        name = name_of(node)
         if ready_status(node) == "True":
+            self._marked.pop(name, None)
             return
         if was_ready:
-            text = f"Node {name_of(node)} status is now: NodeNotReady"
+            text = f"Node {name} status is now: NodeNotReady"
             self._recorder.event(node, "Normal", "NodeNotReady", text)
-        await self._mark_pods_not_ready(name_of(node))
+        if name not in self._marked:
+            await self._mark_pods_not_ready(name)
+            self._marked[name] = None
 
     async def _declare_unknown(self, node: Object) -> Object:
         """Write Unknown into the conditions that only the kubelet could know."""
@@ -200,6 +208,8 @@ class NodeLifecycleController:
             try:
                 await self._client.patch(NODES, name, patch)
             except StatusError as error:
+                if is_not_found(error):
+                    return
                 if not is_conflict(error):
                     raise
                 node = await self._client.get(NODES, name)
