@@ -13,7 +13,7 @@ from controlplane.scheduler.cache import Cache
 from controlplane.scheduler.framework.cluster_event import ClusterEvent
 from controlplane.scheduler.pod_info import PodInfo
 from controlplane.scheduler.queue import SchedulingQueue
-from kubeapi.objects import Object, key_of, labels_of, name_of
+from kubeapi.objects import Object, is_being_deleted, key_of, labels_of, name_of
 from kubeapi.selectors import SelectorError
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class EventHandlers:
         if _is_finished(new):
             self.pod_deleted(new, now)
         elif (new.get("spec") or {}).get("nodeName"):
-            self._placed(key, new, now)
+            self._placed(key, old, new, now)
         elif _is_ours(new):
             self._waiting(key, old, new, now)
         else:
@@ -70,7 +70,9 @@ class EventHandlers:
         if self._cache.remove_pod(key):
             self._queue.happened(ClusterEvent.POD_GONE, now)
 
-    def _placed(self, key: str, pod: Object, now: float) -> None:
+    def _placed(self, key: str, old: Object | None, pod: Object, now: float) -> None:
+        if old is not None and _is_alike(old, pod):
+            return  # A kubelet's status reports are most of a pod's updates.
         self._queue.remove(key)
         try:
             info = PodInfo.from_object(pod)
@@ -113,10 +115,15 @@ def _is_ours(pod: Object) -> bool:
     return (
         (spec.get("schedulerName") or SCHEDULER_NAME) == SCHEDULER_NAME
         and not spec.get("schedulingGates")
-        and not (pod.get("metadata") or {}).get("deletionTimestamp")
+        and not is_being_deleted(pod)
     )
 
 
 def _asks_differently(old: Object, new: Object) -> bool:
     """Tell whether spec or labels changed; our own status patches change neither."""
     return bool(old.get("spec") != new.get("spec")) or labels_of(old) != labels_of(new)
+
+
+def _is_alike(old: Object, new: Object) -> bool:
+    """Tell whether a placed pod weighs on its node as before."""
+    return not _asks_differently(old, new) and is_being_deleted(old) == is_being_deleted(new)

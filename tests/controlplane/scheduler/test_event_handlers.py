@@ -113,3 +113,26 @@ def test_a_placed_pod_with_a_selector_that_makes_no_sense_still_takes_room():
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": term}}
     world.told.pod_added(make_pod("a", node="node-1", cpu="1", affinity=affinity), 0)
     assert world.cache.nodes()[0].requested == {"cpu": 1000}
+
+
+def test_status_reports_of_placed_pods_wake_nobody_and_a_new_placement_does():
+    world = World()
+    world.park(ClusterEvent.POD_PLACED)
+    waiting, placed = make_pod("a"), make_pod("a", node="node-1")
+    world.told.pod_updated(placed, make_pod("a", node="node-1"), 2)
+    assert not world.is_woken()
+    world.told.pod_updated(waiting, placed, 2)
+    assert world.is_woken()
+
+
+def test_a_dying_pod_no_longer_counts_for_spreading_but_keeps_its_room():
+    world = World()
+    world.told.node_added(make_node("node-1"), 0)
+    running = make_pod("a", node="node-1", owner="rs", cpu="1")
+    dying = copy.deepcopy(running)
+    dying["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    world.told.pod_added(running, 0)
+    node = world.cache.nodes()[0]
+    assert node.owned["ns", "rs"] == 1
+    world.told.pod_updated(running, dying, 1)
+    assert (node.owned["ns", "rs"], node.requested["cpu"]) == (0, 1000)
