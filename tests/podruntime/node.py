@@ -107,7 +107,7 @@ class Node:
                 {"node_name": "node-1", "directory": str(self.directory), "log_file": str(log)}
             )
         )
-        self.process = subprocess.Popen([sys.executable, "-m", "podruntime", str(config)])
+        self.process = _spawn(config)
         self.cri = await connect_retrying(
             self.directory / "cri.sock", on_tell=lambda _c, _m, event: self.events.put_nowait(event)
         )
@@ -191,3 +191,7 @@ class Node:
         """Return a container's log lines without their time."""
         text = self.log_path(sandbox, name).read_text()
         return [line.partition(" ")[2] for line in text.splitlines()]
+
+
+def _spawn(config: Path) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-m", "podruntime", str(config)])

@@ -10,8 +10,9 @@ import asyncio
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from componentbase.clock import rfc3339_micro, wall
@@ -19,7 +20,7 @@ from podruntime.images import flags
 from podruntime.images.busybox import APPLETS
 from podruntime.images.http_client import BadUrl, Url, fetch
 from podruntime.images.http_message import MalformedMessage
-from podruntime.images.http_server import HttpServer, Request, Response
+from podruntime.images.http_server import Handler, HttpServer, Request, Response
 from podruntime.images.image import Image
 from podruntime.images.pause import pause
 from podruntime.images.process import Octets, Process, Program
@@ -37,8 +38,7 @@ class _Udp(asyncio.DatagramProtocol):
         self._process, self._only_hostname = process, only_hostname
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if self._only_hostname:
@@ -222,15 +222,28 @@ async def _netexec(process: Process) -> int:
         process.on_terminate = lambda: _end_later(loop, site, delay_s)
     else:
         process.exit_on_terminate(_GO_TERMINATED)
-    if udp_port >= 0:
-        await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: _Udp(process), local_addr=("0.0.0.0", udp_port)
-        )
-        process.complain(f"Started UDP server on port  {udp_port}")
-    site.udp_ready = True
-    await HttpServer(site.answer).start(http_port)
-    process.complain(f"Started HTTP server on port {http_port}")
-    return await site.exited
+    async with AsyncExitStack() as opened:
+        if udp_port >= 0:
+            await _open_udp(opened, _Udp(process), udp_port)
+            process.complain(f"Started UDP server on port  {udp_port}")
+        site.udp_ready = True
+        await _open_http(opened, site.answer, http_port)
+        process.complain(f"Started HTTP server on port {http_port}")
+        return await site.exited
+
+
+async def _open_udp(opened: AsyncExitStack, protocol: _Udp, port: int) -> None:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(
+        lambda: protocol, local_addr=("0.0.0.0", port)
+    )
+    opened.callback(transport.close)
+
+
+async def _open_http(opened: AsyncExitStack, handler: Handler, port: int) -> None:
+    server = HttpServer(handler)
+    await server.start(port)
+    opened.push_async_callback(server.close)
 
 
 def _end_later(loop: asyncio.AbstractEventLoop, site: _NetExec, delay_s: float) -> None:
@@ -242,17 +255,16 @@ async def _serve_hostname(process: Process) -> int:
     options = flags.parse(process.arguments, defaults)
     port, name = options.number("port"), process.hostname
     process.exit_on_terminate(0)
-    loop = asyncio.get_running_loop()
-    if options.true("udp"):
-        await loop.create_datagram_endpoint(
-            lambda: _Udp(process, only_hostname=True), local_addr=("0.0.0.0", port)
-        )
-    if options.true("tcp"):
-        await asyncio.start_server(lambda _reader, writer: _say(writer, name), "0.0.0.0", port)
-    elif options.true("http"):
-        await HttpServer(lambda _request: _text(name)).start(port)
-    process.complain(f"Serving on port {port}.")
-    await asyncio.Event().wait()
+    async with AsyncExitStack() as opened:
+        if options.true("udp"):
+            await _open_udp(opened, _Udp(process, only_hostname=True), port)
+        if options.true("tcp"):
+            tcp = await asyncio.start_server(lambda _r, w: _say(w, name), "0.0.0.0", port)
+            opened.callback(tcp.close)
+        elif options.true("http"):
+            await _open_http(opened, lambda _request: _text(name), port)
+        process.complain(f"Serving on port {port}.")
+        await asyncio.Event().wait()
     return 0
 
 
@@ -290,13 +302,13 @@ async def _connect(process: Process) -> int:
 async def _porter(process: Process) -> int:
     """Serve each SERVE_PORT_n=text at port n."""
     process.exit_on_terminate(_GO_TERMINATED)
-    for name, text in process.env.items():
-        port = name.removeprefix("SERVE_PORT_")
-        if port != name and port.isdigit():
-            body = text.encode()
-            await HttpServer(partial(_constant, body)).start(int(port))
-            process.complain(f"Server on port {port}")
-    await asyncio.Event().wait()
+    async with AsyncExitStack() as opened:
+        for name, text in process.env.items():
+            port = name.removeprefix("SERVE_PORT_")
+            if port != name and port.isdigit():
+                await _open_http(opened, partial(_constant, text.encode()), int(port))
+                process.complain(f"Server on port {port}")
+        await asyncio.Event().wait()
     return 0
 
 

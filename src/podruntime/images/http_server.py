@@ -82,7 +82,7 @@ class _Connection(asyncio.Protocol):
         self._head: Head | None = None
         self._body: Body | None = None
         self._busy = self._writing_paused = False
-        self._close_after = False
+        self._close_after = self._eof = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -113,6 +113,12 @@ class _Connection(asyncio.Protocol):
         if self._busy and len(self._buffer) > _AHEAD_OCTETS_MAX:
             self._transport.pause_reading()
 
+    def eof_received(self) -> bool:
+        """Answer what was asked before the client's half-close, then close."""
+        self._eof = True
+        self._advance()
+        return True
+
     def _advance(self) -> None:
         while not (self._busy or self._writing_paused or self._transport.is_closing()):
             try:
@@ -121,6 +127,8 @@ class _Connection(asyncio.Protocol):
                 self._refuse(error)
                 return
             if request is None:
+                if self._eof:
+                    self._transport.close()
                 return
             self._dispatch(request)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from functools import partial
 from typing import Final
 
 from podruntime.images import flags
-from podruntime.images.http_server import Handler, HttpServer, Request, Response
+from podruntime.images.http_server import Handler, HttpServer, Request, Response, serve_forever
 from podruntime.images.image import Image
 from podruntime.images.process import Process
 
@@ -20,14 +19,11 @@ async def _serve(
     process: Process, handler: Handler, port: int, *, terminated: int = _GO_TERMINATED
 ) -> int:
     process.exit_on_terminate(terminated)
-    server = HttpServer(handler)
     try:
-        await server.start(port)
+        await serve_forever(HttpServer(handler), port)
     except OSError:
         process.complain(f"listen tcp :{port}: bind: address already in use")
-        return 1
-    await asyncio.Event().wait()
-    return 0
+    return 1
 
 
 def _port(process: Process, default: int) -> int:

@@ -133,8 +133,6 @@ async def grep(process: Process) -> int:
     arguments = parse(process.arguments, "ivqcnEFoe:hwx")
     operands = list(arguments.operands)
     pattern = arguments.value("e") if "e" in arguments else (operands or [""]).pop(0)
-    if "e" not in arguments and operands:
-        operands.pop(0)
     if "F" in arguments:
         pattern = re.escape(pattern)
     try:

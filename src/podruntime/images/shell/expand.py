@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from podruntime.images.filesystem import FileSystem
-from podruntime.images.shell import arithmetic
+from podruntime.images.shell import arithmetic, lexer
 from podruntime.images.shell.lexer import (
     Arithmetic,
     Literal,
@@ -157,7 +157,7 @@ class Expander:
         match = _OPERATION.fullmatch(rest)
         if match is None:
             raise ExpansionError("bad substitution")
-        operation, operand = match[1], word(match[2])
+        operation, operand = match[1], lexer.operand(match[2])
         if operation[0] in "%#":
             return _trimmed(value or "", operation, await self.pattern(operand))
         absent = value is None or (operation[0] == ":" and not value)

@@ -184,9 +184,9 @@ class Lexer:
             self._tokens[index] = HereDocument(Word(parts))
         self._here.clear()
 
-    def _word(self) -> Word:
+    def _word(self, breaks: str = _BREAKS) -> Word:
         parts: list[Part] = []
-        while self._at < len(self._script) and self._script[self._at] not in _BREAKS:
+        while self._at < len(self._script) and self._script[self._at] not in breaks:
             character = self._script[self._at]
             if character == "'":
                 parts.append(Literal(self._until_quote(), True))
@@ -321,3 +321,8 @@ def _joined(parts: list[Part]) -> tuple[Part, ...]:
 def word(text: str) -> Word:
     """Read *text* as the inside of double quotes: expansions, but no splitting."""
     return Word(tuple(Lexer(text)._quoted_parts(until="")))
+
+
+def operand(text: str) -> Word:
+    """Read *text* as what follows the operator within `${…}`: quotes count, blanks do not."""
+    return Lexer(text)._word(breaks="")

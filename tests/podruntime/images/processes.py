@@ -1,0 +1,55 @@
+"""Processes of images on a plain event loop: no pod, no stack of ours, loopback of the kernel."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Interface
+
+from podruntime.images.busybox import APPLETS
+from podruntime.images.filesystem import FileSystem
+from podruntime.images.process import Octets, Process, find_program
+
+
+class FakeNetwork:
+    """A pod's interface whose only neighbour answers pings in 1 ms."""
+
+    name, mac, mtu = "eth0", "0a:58:0a:f4:01:02", 1450
+    address = IPv4Interface("10.244.1.2/24")
+    gateway = IPv4Address("10.244.1.1")
+
+    def listening(self):
+        return [("tcp", "0.0.0.0", 80), ("udp", "0.0.0.0", 53)]
+
+    def counters(self):
+        return {"rx_packets": 1, "rx_octets": 60, "tx_packets": 2, "tx_octets": 120}
+
+    async def ping(self, address, sequence, payload, timeout_s):
+        return 0.001 if address == self.gateway else None
+
+
+def process(argv, *, stdin=b"", env=None, files=None, programs=APPLETS) -> Process:
+    return Process(
+        argv=list(argv),
+        env=dict(env or {}),
+        cwd="/",
+        files=FileSystem(files or {}, 0.0),
+        stdin=Octets(stdin),
+        stdout=Octets(),
+        stderr=Octets(),
+        hostname="pod-1",
+        network=FakeNetwork(),
+        programs=programs,
+    )
+
+
+async def run(argv, **options) -> tuple[int, str, str]:
+    """Run a program; return status, stdout, stderr."""
+    made = process(argv, **options)
+    program = find_program(made.programs, argv[0])
+    assert program is not None
+    status = await program(made)
+    return status, made.stdout.taken().decode(), made.stderr.taken().decode()
+
+
+async def sh(script, *arguments, **options) -> tuple[int, str, str]:
+    """Run a script in a shell."""
+    return await run(["sh", "-c", script, "sh", *arguments], **options)

@@ -1,0 +1,163 @@
+"""Applets, without a pod."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from podruntime.images.busybox import CURL
+from podruntime.images.http_server import HttpServer, Response
+
+from .processes import run, sh
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_files():
+    status, out, err = await sh(
+        "mkdir -p /a/b; echo x > /a/b/c; cp /a/b/c /a; mv /a/c /d; ls /a /d; cat /d /no;"
+        " rm -r /a; rm /none; ls /a"
+    )
+    assert (status, out) == (1, "b\n/d\nx\n")
+    assert err == (
+        "cat: can't open '/no': No such file or directory\n"
+        "rm: can't remove '/none': No such file or directory\n"
+        "ls: /a: No such file or directory\n"
+    )
+
+
+async def test_a_full_file_system_says_so():
+    big = "x" * (1 << 20)
+    status, _, err = await sh(
+        "while true; do cat /big >> /copy || exit 1; done", files={"/big": big}
+    )
+    assert status == 1
+    assert "No space left on device" in err
+
+
+@pytest.mark.parametrize(
+    ("script", "output"),
+    [
+        ("printf 'b\\na\\nb\\n' | sort | uniq -c | sort -rn | head -1", "      2 b\n"),
+        ("echo a:b:c | cut -d: -f1,3", "a:c\n"),
+        ("echo hello | tr a-z A-Z", "HELLO\n"),
+        ("echo 1 2 3 | xargs -n 1 echo n", "n 1\nn 2\nn 3\n"),
+        ("hostname; hostname -i", "pod-1\n10.244.1.2\n"),
+        ("env A=1 printenv A", "1\n"),
+        ("echo x | tee /f; cat /f", "x\nx\n"),
+        ("basename /a/b.c .c; dirname /a/b", "b\n/a\n"),
+        ("timeout 0.01 sleep 5; echo $?", "143\n"),
+        ("which sh nope", "/bin/sh\n"),
+        ("head -c 3 /f", "abc"),
+        ("tail -n +2 /g", "2\n3\n"),
+        ("seq 3 -1 1 | wc -l", "3\n"),
+        ("date -u +%Y | wc -c", "5\n"),
+        ("busybox echo hi", "hi\n"),
+        ("grep -n -i B /g || echo none; grep -c . /g", "none\n3\n"),
+        ("id -u; whoami; uname; nproc", "0\nroot\nLinux\n1\n"),
+    ],
+)
+async def test_applets_write(script, output):
+    _, out, err = await sh(script, files={"/f": "abcdef", "/g": "1\n2\n3\n"})
+    assert (out, err) == (output, "")
+
+
+async def test_usage_errors_are_one_line_and_status_1():
+    for words in (["sleep"], ["sleep", "x"], ["head", "-z"], ["ping"], ["wget"], ["nc", "a"]):
+        status, out, err = await run(words)
+        assert (status, out, err.count("\n")) == (1, "", 1)
+        assert err.startswith(f"{words[0]}: ")
+
+
+async def test_ping_counts_and_fails_without_replies():
+    status, out, _ = await run(["ping", "-c", "1", "10.244.1.1"])
+    assert status == 0
+    assert "64 bytes from 10.244.1.1: seq=0 ttl=64 time=1.000 ms" in out
+    status, out, _ = await run(["ping", "-c", "2", "-i", "0", "-W", "0.01", "10.244.1.9"])
+    assert status == 1
+    assert "2 packets transmitted, 0 packets received, 100% packet loss" in out
+
+
+async def test_ip_and_netstat_print_as_their_originals():
+    _, out, _ = await run(["ip", "route"])
+    assert out == (
+        "default via 10.244.1.1 dev eth0\n10.244.1.0/24 dev eth0 scope link  src 10.244.1.2\n"
+    )
+    _, out, _ = await run(["ip", "addr", "show", "eth0"])
+    assert "    inet 10.244.1.2/24 brd 10.244.1.255 scope global eth0\n" in out
+    _, out, _ = await run(["netstat", "-ltn"])
+    assert "tcp        0      0 0.0.0.0:80              0.0.0.0:*               LISTEN\n" in out
+    _, out, _ = await run(["ifconfig"])
+    assert "inet addr:10.244.1.2  Bcast:10.244.1.255  Mask:255.255.255.0" in out
+
+
+@pytest.fixture
+def site():
+    def answer(request):
+        if request.path == "/moved":
+            return Response(302, headers=[("Location", "/")])
+        if request.path == "/missing":
+            return Response(404, b"no\n")
+        text = f"{request.method} {request.headers.get('X-A')} {request.body.decode()}\n"
+        return Response(body=text.encode())
+
+    return HttpServer(answer)
+
+
+async def _url(site, path="/"):
+    await site.start(0, "127.0.0.1")
+    (sock,) = site._server.sockets
+    return f"http://127.0.0.1:{sock.getsockname()[1]}{path}"
+
+
+async def test_wget_fetches_follows_and_fails(site):
+    url = await _url(site)
+    assert await run(["wget", "-qO-", "--header", "X-A: 1", f"{url}moved"]) == (0, "GET 1 \n", "")
+    assert (await run(["wget", "-qO-", "--post-data", "p=1", url]))[1] == "POST  p=1\n"
+    status, out, err = await run(["wget", "-q", "-O", "-", f"{url}missing"])
+    assert (status, out) == (1, "")
+    assert err == "wget: server returned error: HTTP/1.1 404 Not Found\n"
+    assert (await sh(f"wget -q --spider {url} && echo there"))[1] == "there\n"
+    assert (await sh(f"cd /tmp; wget -q {url}x.txt; cat x.txt"))[1] == "GET  \n"
+    await site.close()
+    status, _, err = await run(["wget", "-q", "-T", "1", url])
+    assert (status, err) == (
+        1,
+        "wget: can't connect to remote host (127.0.0.1): Connection refused\n",
+    )
+
+
+async def test_curl_options_and_exit_codes(site):
+    url = await _url(site)
+
+    async def curl(*words):
+        return await run(["curl", *words], programs=CURL.programs)
+
+    assert await curl("-s", url) == (0, "GET  \n", "")
+    assert await curl("-s", "-o", "/dev/null", "-w", "%{http_code}\\n", url) == (0, "200\n", "")
+    assert await curl("-s", "-d", "a=1", "-H", "X-A: h", url) == (0, "POST h a=1\n", "")
+    assert (await curl("-sSf", f"{url}missing"))[0] == 22
+    assert (await curl("-sL", f"{url}moved"))[1] == "GET  \n"
+    assert (await curl("-sI", url))[1].startswith("HTTP/1.1 200 OK\r\n")
+    assert (await curl("--nonsense"))[0] == 2
+    assert (await curl("ftp://x/"))[0] == 3
+    await site.close()
+    status, out, err = await curl("-s", "-S", "-m", "1", "-w", "%{http_code}", url)
+    assert (status, out) == (7, "000")
+    assert err.startswith("curl: (7) Failed to connect to 127.0.0.1 port")
+    assert (await run(["entrypoint.sh", "-V"], programs=CURL.programs))[1].startswith("curl 8.")
+
+
+async def test_nc_talks_and_listens():
+    async def shout(reader, writer):
+        writer.write((await reader.read()).upper())
+        writer.close()
+
+    server = await asyncio.start_server(shout, "127.0.0.1", 0)
+    port = str(server.sockets[0].getsockname()[1])
+    assert await run(["nc", "127.0.0.1", port], stdin=b"hi") == (0, "HI", "")
+    assert (await run(["nc", "-z", "-w", "1", "127.0.0.1", port]))[0] == 0
+    server.close()
+    await server.wait_closed()
+    assert (await run(["nc", "-z", "127.0.0.1", port]))[0] == 1

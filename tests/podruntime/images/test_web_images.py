@@ -1,0 +1,168 @@
+"""nginx, agnhost and the small web servers, over the kernel's loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from contextlib import asynccontextmanager
+
+import pytest
+
+from podruntime.images import registry
+from podruntime.images.http_client import Url, fetch
+from podruntime.images.http_server import HttpServer
+from podruntime.images.nginx import _Site
+from podruntime.images.process import find_program
+
+from .processes import process, run
+
+pytestmark = pytest.mark.asyncio
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@asynccontextmanager
+async def running(image, arguments=(), env=None):
+    """Run an image's own command until the block ends."""
+    found = registry.find(image).image
+    argv = found.command(None, list(arguments) or None)
+    made = process(
+        argv, env={**found.env, **(env or {})}, files=found.files, programs=found.programs
+    )
+    task = asyncio.get_running_loop().create_task(find_program(found.programs, argv[0])(made))
+    try:
+        yield made, task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled() or task.exception() is None
+
+
+async def get(port, path="/", **options):
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return await fetch(Url("127.0.0.1", port, path), **options)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.01)
+
+
+async def test_nginx_welcomes_and_logs():
+    made = process(["nginx"], files=registry.find("nginx").image.files)
+    site = _Site(made)
+    server = HttpServer(site.answer, server_name="nginx/1.27.3", on_answer=site.log)
+    await server.start(0, "127.0.0.1")
+    port = server._server.sockets[0].getsockname()[1]
+    answer = await get(port, headers={"User-Agent": "test"})
+    assert (answer.status, answer.head.headers.get("Server")) == (200, "nginx/1.27.3")
+    assert b"<title>Welcome to nginx!</title>" in answer.body
+    assert answer.head.headers.get("Content-Type") == "text/html"
+    etag = answer.head.headers.get("ETag")
+    assert (await get(port, headers={"If-None-Match": etag})).status == 304
+    assert (await get(port, "/none")).status == 404
+    assert (await get(port, "/../etc/nginx/nginx.conf")).status == 400
+    assert (await get(port, method="DELETE")).status == 405
+    made.files.make_directory("/usr/share/nginx/html/sub")
+    assert (await get(port, "/sub")).head.headers.get("Location").endswith("/sub/")
+    assert (await get(port, "/sub/")).status == 403
+    made.files.write("/usr/share/nginx/html/sub/a.json", b"{}", 0.0)
+    assert (await get(port, "/sub/a.json")).head.headers.get("Content-Type") == "application/json"
+    first = made.stdout.taken().decode().splitlines()[0]
+    assert first.startswith("127.0.0.1 - - [")
+    assert first.endswith('"GET / HTTP/1.1" 200 280 "-" "test" "-"')
+    await server.close()
+
+
+async def test_netexec_answers_as_upstream():
+    http, udp = free_port(), free_port()
+    arguments = ["netexec", f"--http-port={http}", "--udp-port", str(udp)]
+    async with running("registry.k8s.io/e2e-test-images/agnhost:2.47", arguments) as (_, task):
+        assert (await get(http)).body.startswith(b"NOW: 20")
+        assert (await get(http, "/hostName")).body == b"pod-1"
+        assert (await get(http, "/hostname")).body == b"pod-1"
+        answer = await get(http, "/clientip")
+        assert answer.body.decode() == f"127.0.0.1:{answer.local[1]}"
+        answer = await get(http, "/echo?msg=hi&code=418")
+        assert (answer.status, answer.body) == (418, b"hi")
+        assert (await get(http, "/echo?code=9")).status == 400
+        assert (await get(http, "/healthz")).status == 200
+        answer = await get(http, "/header?key=X-Me", headers={"X-Me": "1"})
+        assert answer.body == b"1"
+        answer = await get(http, "/shell?shellCommand=echo%20a;exit%203")
+        assert json.loads(answer.body) == {"output": "a\n", "error": "exit status 3"}
+        dial = f"/dial?host=127.0.0.1&port={udp}&protocol=udp&request=echo%20x&tries=2"
+        assert json.loads((await get(http, dial)).body) == {"responses": ["x", "x"]}
+        dial = f"/dial?host=127.0.0.1&port={http}&request=echo?msg=y"
+        assert json.loads((await get(http, dial)).body) == {"responses": ["y"]}
+        dial = f"/dial?host=127.0.0.1&port={free_port()}"
+        assert list(json.loads((await get(http, dial)).body)) == ["errors"]
+        assert (await get(http, "/dial?port=1")).status == 400
+        assert (await get(http, "/exit?code=7")).status == 200
+        async with asyncio.timeout(5):
+            assert await task == 7
+
+
+async def test_serve_hostname_over_http_and_tcp():
+    port = free_port()
+    async with running("agnhost", ["serve-hostname", "--port", str(port)]):
+        assert (await get(port)).body == b"pod-1"
+    async with running(
+        "agnhost", ["serve-hostname", "--tcp", "--http=false", f"--port={port}"]
+    ) as (made, _):
+        async with asyncio.timeout(5):
+            while b"Serving" not in made.stderr.taken():
+                await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b"pod-1"
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_agnhost_connect_says_why():
+    programs = registry.find("agnhost").image.programs
+    server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    assert await run(["agnhost", "connect", f"127.0.0.1:{port}"], programs=programs) == (0, "", "")
+    server.close()
+    await server.wait_closed()
+    refused = await run(["agnhost", "connect", f"127.0.0.1:{port}"], programs=programs)
+    assert refused == (1, "", "REFUSED\n")
+    bad = await run(["agnhost", "connect", "--timeout=1x", "a:1"], programs=programs)
+    assert bad[0] == 1
+    assert "invalid duration" in bad[2]
+    assert (await run(["agnhost", "nope"], programs=programs))[0] == 1
+
+
+async def test_porter_serves_what_the_environment_says():
+    port = free_port()
+    async with running("agnhost", ["porter"], {f"SERVE_PORT_{port}": "foo"}):
+        assert (await get(port)).body == b"foo"
+
+
+async def test_the_tutorials_web_servers():
+    port = free_port()
+    image = "us-docker.pkg.dev/google-samples/containers/gke/hello-app:2.0"
+    async with running(image, env={"PORT": str(port)}):
+        assert (await get(port)).body == b"Hello, world!\nVersion: 2.0.0\nHostname: pod-1\n"
+    async with running("hashicorp/http-echo", ["-text=hi", f"-listen=:{port}"]):
+        assert (await get(port)).body == b"hi\n"
+    async with running("traefik/whoami:v1.10", ["--port", str(port)]):
+        text = (await get(port, "/p")).body.decode()
+        assert text.startswith("Hostname: pod-1\nIP: 127.0.0.1\nIP: 10.244.1.2\nRemoteAddr: 127.")
+        assert "GET /p HTTP/1.1\n" in text
+        assert json.loads((await get(port, "/api")).body)["hostname"] == "pod-1"
+
+
+async def test_pause_ends_with_0_when_told():
+    async with running("registry.k8s.io/pause") as (made, task):
+        async with asyncio.timeout(5):
+            while made.on_terminate is None:
+                await asyncio.sleep(0)
+        made.on_terminate()
+        await asyncio.wait([task])
+        assert made.terminated_with == 0
