@@ -13,7 +13,18 @@ ERR_IMAGE_NEVER_PULL: Final = "ErrImageNeverPull"
 
 
 def normalized(image: str) -> str:
-    """Return *image* with its tag spelled out: `nginx` means `nginx:latest`."""
+    """Return *image* as the runtime lists it: registry and tag spelled out.
+
+    `nginx` means `docker.io/library/nginx:latest` (upstream: distribution/reference, Docker Hub's
+    rules). A name with a scheme (`python://`) is no reference and stays as it is.
+    """
+    if "://" in image:
+        return image
+    first, slash, _ = image.partition("/")
+    if not slash:
+        image = f"docker.io/library/{image}"
+    elif "." not in first and ":" not in first and first != "localhost":
+        image = f"docker.io/{image}"
     last = image.rpartition("/")[2]
     return image if ":" in last or "@" in image else f"{image}:latest"
 

@@ -1,0 +1,98 @@
+from pathlib import Path
+
+from nodeagent.kubelet.admission import admit
+from nodeagent.kubelet.pod_config import (
+    ClusterDns,
+    ContainerInputs,
+    container_config,
+    dns_config,
+    sandbox_config,
+)
+from nodeagent.kubelet.pod_spec import container_hash, full_name, grace_period_s, pod_spec
+from nodeagent.kubelet.references import Configuration
+
+DNS = ClusterDns(server="10.96.0.10", domain="cluster.local")
+
+
+def pod(**spec) -> dict:
+    metadata = {"name": "p", "namespace": "d", "uid": "u", "labels": {"app": "web"}}
+    return {"metadata": metadata, "spec": {"containers": [], **spec}}
+
+
+def test_cluster_first_resolver():
+    assert dns_config(pod(), DNS) == {
+        "servers": ["10.96.0.10"],
+        "searches": ["d.svc.cluster.local", "svc.cluster.local", "cluster.local"],
+        "options": ["ndots:5"],
+    }
+
+
+def test_policy_none_takes_the_pods_own_and_options_override():
+    own = {
+        "nameservers": ["1.1.1.1"],
+        "searches": ["x"],
+        "options": [{"name": "ndots", "value": "2"}, {"name": "rotate"}],
+    }
+    got = dns_config(pod(dnsPolicy="None", dnsConfig=own), DNS)
+    assert got == {"servers": ["1.1.1.1"], "searches": ["x"], "options": ["ndots:2", "rotate"]}
+    assert dns_config(pod(dnsConfig=own), DNS)["options"] == ["ndots:2", "rotate"]
+
+
+def test_sandbox_can_be_recognised_later():
+    config = sandbox_config(pod(hostname="h"), 3, {}, DNS, Path("/logs"))
+    assert config["metadata"] == {"name": "p", "uid": "u", "namespace": "d", "attempt": 3}
+    assert config["hostname"] == "h"
+    assert config["labels"]["io.kubernetes.pod.uid"] == "u"
+
+
+def test_long_pod_name_makes_a_valid_hostname():
+    long = pod()
+    long["metadata"]["name"] = "a" * 62 + "-" + "b" * 20
+    assert sandbox_config(long, 0, {}, DNS, Path("/"))["hostname"] == "a" * 62
+
+
+def test_container_config():
+    container = {
+        "name": "main",
+        "image": "busybox",
+        "command": ["echo"],
+        "args": ["$(WHO)", "$(NOT)"],
+        "env": [{"name": "WHO", "value": "me"}],
+    }
+    inputs = ContainerInputs(
+        configuration=Configuration(), services={}, addresses={}, log_directory=Path("/logs")
+    )
+    config = container_config(pod(), container, 2, inputs)
+    assert (config["command"], config["args"]) == (["echo"], ["me", "$(NOT)"])
+    assert config["log_path"] == "/logs/main/2.log"
+    assert config["annotations"]["io.kubernetes.container.restartCount"] == "2"
+    assert config["annotations"]["io.kubernetes.container.hash"] == container_hash(container)
+    bare = container_config(pod(), {"name": "main"}, 0, inputs)
+    assert (bare["command"], bare["args"], bare["working_dir"]) == (None, None, None)
+
+
+def test_hash_follows_the_image_only():
+    one = {"name": "a", "image": "x"}
+    assert container_hash(one) == container_hash({**one, "env": [{"name": "B"}]})
+    assert container_hash(one) != container_hash({**one, "image": "y"})
+
+
+def test_grace_period_of_the_deletion_wins():
+    assert grace_period_s(pod()) == 30
+    assert grace_period_s(pod(terminationGracePeriodSeconds=0)) == 0
+    deleted = pod(terminationGracePeriodSeconds=9)
+    deleted["metadata"]["deletionGracePeriodSeconds"] = 1
+    assert grace_period_s(deleted) == 1
+
+
+def test_spec_and_name():
+    sidecar = {"name": "s", "restartPolicy": "Always"}
+    spec = pod_spec(pod(initContainers=[sidecar], restartPolicy="Never"))
+    assert spec.init_containers[0].sidecar
+    assert spec.restart_policy == "Never"
+    assert full_name(pod()) == "p_d(u)"
+
+
+def test_host_network_is_refused():
+    assert admit(pod()) is None
+    assert admit(pod(hostNetwork=True))[0] == "HostNetworkNotSupported"
