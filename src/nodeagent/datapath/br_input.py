@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from netstack.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, HEADER_OCTETS
 from netstack.wire.malformed import MalformedPacket
-from nodeagent.datapath import arp, hooks, ip_input
+from nodeagent.datapath import arp, fragments, hooks, ip_input
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import Octets, Packet
@@ -71,15 +71,20 @@ def _bridge_ipv4(node: Node, port: Port, frame: Octets, now: float) -> None:
     packet = _parse(node, port, frame)
     if packet is None:
         return
-    addressed_to = packet.destination
-    if not hooks.run(Hook.PREROUTING, node, packet, now):
+    addressed_to, ethernet = packet.destination, bytes(frame[0:12])
+    whole = node.fragments.whole(packet, now)
+    if whole is None or not hooks.run(Hook.PREROUTING, node, whole, now):
         return
+    packet = whole
     if packet.destination != addressed_to:
         ip_input.route(node, packet, now)  # Translated: where it goes is a question of routes.
     elif hooks.run(Hook.FORWARD, node, packet, now) and hooks.run(
         Hook.POSTROUTING, node, packet, now
     ):
-        forward(node, packet.frame, now, arrived_at=port, packet=packet)
+        long = packet.octets > port.mtu and packet.may_be_cut
+        for piece in fragments.cut(packet, port.mtu) if long else [packet]:
+            piece.set_ethernet(ethernet[0:6], ethernet[6:12])
+            forward(node, piece.frame, now, arrived_at=port, packet=piece)
 
 
 def forward(

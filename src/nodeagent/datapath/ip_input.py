@@ -24,8 +24,10 @@ def receive(node: Node, packet: Packet, now: float) -> None:
         node.drops[DropReason.MARTIAN] += 1
     elif packet.destination >> 24 >= _GROUPS_FROM:
         node.drops[DropReason.OTHER_HOST] += 1
-    elif hooks.run(Hook.PREROUTING, node, packet, now):
-        route(node, packet, now)
+    else:
+        whole = node.fragments.whole(packet, now)
+        if whole is not None and hooks.run(Hook.PREROUTING, node, whole, now):
+            route(node, whole, now)
 
 
 def route(node: Node, packet: Packet, now: float) -> None:
@@ -50,7 +52,7 @@ def forward(node: Node, packet: Packet, now: float) -> None:
         reject.unreachable(node, packet, Unreachable.NETWORK, now)
         return
     mtu = node.mtu_of(route.device)
-    if packet.octets > mtu:
+    if packet.octets > mtu and not packet.may_be_cut:
         node.drops[DropReason.TOO_BIG] += 1
         reject.unreachable(node, packet, Unreachable.FRAGMENTATION_NEEDED, now, mtu=mtu)
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from netstack.wire.icmp import Unreachable
 from netstack.wire.malformed import MalformedPacket
-from nodeagent.datapath import arp, hooks, reject, vxlan
+from nodeagent.datapath import arp, fragments, hooks, reject, vxlan
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import Packet
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def send_local(node: Node, octets: bytes, now: float) -> None:
     """Send a packet of the node's own stack."""
     try:
-        packet = Packet.from_ip(octets, "lo")
+        packet = node.fragments.whole(Packet.from_ip(octets, "lo"), now)
     except MalformedPacket as error:
         raise AssertionError(f"the stack made a broken packet: {error}") from None
-    if not hooks.run(Hook.OUTPUT, node, packet, now):
+    if packet is None or not hooks.run(Hook.OUTPUT, node, packet, now):
         return
     route = node.routes.lookup(packet.destination)
     if route is None:
@@ -46,7 +46,16 @@ def route_and_send(node: Node, packet: Packet, now: float) -> None:
 
 
 def send(node: Node, packet: Packet, route: Route, now: float) -> None:
-    """Hand *packet* to the device of *route*."""
+    """Hand *packet* to the device of *route*, in pieces if it is too long."""
+    mtu = node.mtu_of(route.device)
+    if packet.octets > mtu and packet.may_be_cut:
+        for piece in fragments.cut(packet, mtu):
+            _send_piece(node, piece, route, now)
+    else:
+        _send_piece(node, packet, route, now)
+
+
+def _send_piece(node: Node, packet: Packet, route: Route, now: float) -> None:
     device = route.device
     next_hop = packet.destination if route.via is None else int(route.via)
     if device == node.eth0.name:

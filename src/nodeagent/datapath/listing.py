@@ -156,6 +156,7 @@ def _tuple(flow: FlowTuple) -> Row:
 
 def counters(node: Node, shell_drops: Mapping[str, int]) -> Row:
     drops = {str(reason): count for reason, count in node.drops.items()}
+    drops |= {str(reason): count for reason, count in node.fragments.drops.items()}
     return {
         "drops": drops | {reason: count for reason, count in shell_drops.items() if count},
         "stack_drops": {str(reason): count for reason, count in node.stack.drops.items()},

@@ -27,6 +27,7 @@ from nodeagent.datapath.conntrack.table import ConntrackTable
 from nodeagent.datapath.devices import ETHERNET_MTU, OVERLAY_MTU, Bridge, Eth0, Port, Tap, Vtep
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.fast_path import FlowCache
+from nodeagent.datapath.fragments import Defragmenter
 from nodeagent.datapath.frontends import FrontendTable
 from nodeagent.datapath.neighbours import NeighbourTable
 from nodeagent.datapath.output import Output
@@ -83,6 +84,7 @@ class Node:
         self.routes = RouteTable()
         self.neighbours = NeighbourTable()
         self.conntrack = ConntrackTable()
+        self.fragments = Defragmenter()
         self.frontends = FrontendTable(rng)
         self.policy = Policy()
         self.drops: Counter[DropReason] = Counter()
@@ -211,6 +213,7 @@ class Node:
         idle = not len(self.conntrack) and not self.bridge.fdb.entries()
         return min(
             self.neighbours.deadline(),
+            self.fragments.deadline(),
             self.stack.deadline(),
             math.inf if self.outside is None else self.outside.deadline(),
             math.inf if idle else self._expire_at,
@@ -219,6 +222,7 @@ class Node:
     def handle_deadline(self, now: float) -> None:
         """Do what is due at *now*."""
         arp.handle_deadline(self, now)
+        self.fragments.handle_deadline(now)
         if now >= self.stack.deadline():
             self.stack.handle_deadline(now)
             self.stack_woken = True

@@ -166,6 +166,11 @@ class Packet:
         return bool(_WORD.unpack_from(self.frame, _IP + 6)[0] & DONT_FRAGMENT)
 
     @property
+    def may_be_cut(self) -> bool:
+        """Whether a router may fragment it: neither forbidden, nor done, nor with options."""
+        return not (self.dont_fragment or self.is_fragment or self.l4 != _IP + 20)
+
+    @property
     def octets(self) -> int:
         """Length of the IPv4 packet."""
         return len(self.frame) - _IP

@@ -334,6 +334,34 @@ def test_a_broadcast_storm_is_bounded(world):
     assert node.drops[DropReason.FLOOD_RATE] >= 400
 
 
+@pytest.mark.parametrize("server", ["10.244.1.6", "10.244.2.6"])
+def test_large_datagrams_reach_a_service_in_fragments(world, server):
+    a = world.pod(1, 5)
+    b = world.pod(int(server[7]), 6)
+    world.service("10.96.0.10", 53, [(server, 5353)], protocol="UDP")
+    listening, sock = b.udp_bind(None, 5353), a.udp_bind(None, 4000)
+    payload = bytes(range(250)) * 20
+    for _ in range(2):
+        sock.send(payload, (IPv4Address("10.96.0.10"), 53), world.now)
+        world.run(0.1)
+        asked = listening.receive()
+        assert asked.data == payload
+        listening.send(asked.data, asked.remote, world.now)
+        world.run(0.1)
+        answer = sock.receive()
+        assert answer.data == payload
+        assert answer.remote == (IPv4Address("10.96.0.10"), 53)
+
+
+def test_half_a_datagram_is_forgotten(world):
+    a = world.pod(1, 5)
+    half = to_gateway(a) / IP(src="10.244.1.5", dst="10.244.2.5", flags="MF") / UDP() / bytes(16)
+    inject(world, 1, "veth1-5", half)
+    assert world.nodes[1].fragments.deadline() < world.now + 31
+    world.run(31.0)
+    assert sum(world.nodes[1].fragments.drops.values()) == 1
+
+
 def test_eth0_shows_the_world_outside_and_other_nodes(world):
     a = world.pod(1, 5)
     listen(a, 8080)
