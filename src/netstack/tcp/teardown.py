@@ -20,6 +20,7 @@ _ABORT_IS_SENT: Final = (
     State.FIN_WAIT_2,
     State.CLOSE_WAIT,
 )
+_BOTH_CLOSED: Final = (State.CLOSING, State.LAST_ACK, State.TIME_WAIT)
 
 
 def shutdown_write(tcb: Tcb, now: float) -> None:
@@ -67,7 +68,8 @@ def reset_arrives(tcb: Tcb) -> None:
         State.SYN_RECEIVED: errno.ECONNREFUSED,
         State.CLOSE_WAIT: errno.EPIPE,
     }.get(tcb.state, errno.ECONNRESET)
-    was_over = tcb.state is State.TIME_WAIT
+    # Both sent FIN and all data arrived: the peer merely forgot first (RFC 9293 §3.10.7.4).
+    was_over = tcb.state in _BOTH_CLOSED and not tcb.send_buffer
     tcb.signal(Signal.RESET)
     finish(tcb, None if was_over else number)
 

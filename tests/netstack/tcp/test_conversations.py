@@ -659,6 +659,19 @@ def test_time_wait_beyond_the_bound_is_skipped():
     assert talk.host.drops[DropReason.TCP_TIME_WAIT_FULL] == 1
 
 
+@pytest.mark.parametrize("lost", [b"", b"lost"])
+def test_last_ack_reset_is_an_error_only_if_data_was_lost(talk, lost):
+    connection = talk.accepted()
+    talk.say(FIN | ACK)
+    connection.write(lost, talk.now)
+    connection.close(talk.now)
+    talk.hear()
+    assert connection.state is State.LAST_ACK
+    talk.say(RST)
+    assert connection.state is State.CLOSED
+    assert (connection.error is not None) is bool(lost)
+
+
 def test_established_abort_sends_reset(talk):
     connection = talk.accepted()
     connection.abort(talk.now)
