@@ -6,6 +6,7 @@ others wait. Who loses the lead ends, and is started anew: nothing half-stopped 
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network
@@ -14,7 +15,7 @@ from typing import Final
 
 from componentbase import clock
 from componentbase.tasks import Tasks
-from componentbase.timings import TIMINGS
+from componentbase.timings import TIMINGS, Timings
 from controlplane.controllermanager.config import Config
 from controlplane.controllermanager.context import Context, Controller
 from controlplane.controllermanager.deployment.controller import DeploymentController
@@ -27,8 +28,17 @@ from controlplane.controllermanager.podgc.controller import PodGcController
 from controlplane.controllermanager.replicaset.controller import ReplicaSetController
 from controlplane.controllermanager.serviceaccount.controller import ServiceAccountController
 from controlplane.controllermanager.tainteviction.controller import TaintEvictionController
-from kubeapi.client import InformerFactory, LeaderElector, LeaseDurations, RestClient
+from kubeapi.client import (
+    InformerFactory,
+    LeaderElector,
+    LeadershipLost,
+    LeaseDurations,
+    RestClient,
+)
 
+log = logging.getLogger(__name__)
+
+LEASE_MIN_S: Final = 9.0
 ControllerFactory = Callable[[Context], Controller]
 
 #: Every controller, by its upstream name.
@@ -55,11 +65,7 @@ async def run_manager(config: Config) -> None:
         namespace="kube-system",
         name="kube-controller-manager",
         identity=config.name,
-        durations=LeaseDurations(
-            lease_s=timings.leader_lease_s,
-            renew_deadline_s=timings.leader_renew_deadline_s,
-            retry_s=timings.leader_retry_s,
-        ),
+        durations=lease_durations(timings),
         rng=random.Random(),  # Jitter between candidates; nothing follows from it.
     )
     context = Context(
@@ -74,9 +80,26 @@ async def run_manager(config: Config) -> None:
     )
     try:
         await elector.run(lambda: run_controllers(context))
+    except LeadershipLost as error:
+        log.error("%s", error)
+        raise SystemExit(1) from None
     finally:
         await context.close()
         await client.close()
+
+
+def lease_durations(timings: Timings) -> LeaseDurations:
+    """Return how long the lead lasts without renewal.
+
+    However fast the cluster's other timers run, a machine that is busy for a second because it
+    starts a hundred pods must not cost the lead.
+    """
+    slower = max(1.0, LEASE_MIN_S / timings.leader_lease_s)
+    return LeaseDurations(
+        lease_s=timings.leader_lease_s * slower,
+        renew_deadline_s=timings.leader_renew_deadline_s * slower,
+        retry_s=timings.leader_retry_s * slower,
+    )
 
 
 async def run_controllers(context: Context) -> None:
