@@ -28,6 +28,7 @@ from kubeapi.client import (
     EventRecorder,
     InformerFactory,
     LeaderElector,
+    LeadershipLost,
     LeaseDurations,
     PatchType,
     RestClient,
@@ -63,6 +64,10 @@ async def run_scheduler(config: Config) -> None:
     )
     try:
         await elector.run(lambda: Scheduler(client, timings, rng).run())
+    except LeadershipLost as error:
+        # Another may lead by now: end at once, and be started anew.
+        log.error("%s", error)
+        raise SystemExit(1) from None
     finally:
         await client.close()
 

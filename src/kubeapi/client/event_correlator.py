@@ -97,9 +97,6 @@ class _Bounded(Generic[V]):
             self._entries.popitem(last=False)
         return value
 
-    def discard(self, key: tuple[str, ...]) -> None:
-        self._entries.pop(key, None)
-
 
 class EventCorrelator:
     """Decides for each occurrence: a new Event, a higher count, or silence."""
@@ -121,12 +118,6 @@ class EventCorrelator:
         name = f"{it.name}.{unique:x}"
         self._told.put(key, _Told(name, 1))
         return Create(name, message)
-
-    def forget(self, it: Occurrence) -> None:
-        """The Event is gone from the server: tell the next occurrence anew."""
-        for message in (it.message, ""):
-            key = (*it.subject, it.field_path, it.type, it.reason, message)
-            self._told.discard(key)
 
     def _aggregated(self, it: Occurrence, now: float) -> tuple[str, tuple[str, ...]]:
         """Return the message to tell, and under which key it counts."""

@@ -263,8 +263,8 @@ class RestClient:
     def _learn(self, response: aiohttp.ClientResponse) -> None:
         if response.content_type == codec.MSGPACK:
             self._body_type = codec.MSGPACK
-        elif response.status == 415:
-            self._body_type = codec.JSON
+        elif response.content_type == codec.JSON:
+            self._body_type = codec.JSON  # Another server stands behind the address now.
 
     def _url(self, path: str, query: Query) -> yarl.URL:
         text = f"?{urllib.parse.urlencode(query)}" if query else ""

@@ -98,3 +98,35 @@ async def test_what_the_server_refuses_is_dropped_and_counted():
         await recorder.flush()
         assert recorder.drops == {"refused": 1}
         await recorder.close()
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_is_away_for_a_moment_hears_of_it_later():
+    async with serving() as (server, client):
+        port = int(server.url.rsplit(":", 1)[1])
+        await server.stop()
+        recorder = EventRecorder(client, component="kubelet")
+        recorder.event(pod("a"), "Normal", "X", "1")
+        await server.start(port)
+        await recorder.flush()
+        assert len(server.objects) == 1
+        await recorder.close()
+
+
+@pytest.mark.asyncio
+async def test_a_container_is_told_of_by_a_reference_into_its_pod():
+    async with serving() as (server, client):
+        recorder = EventRecorder(client, component="kubelet")
+        reference = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "namespace": "default",
+            "name": "a",
+            "uid": "u1",
+            "fieldPath": "spec.containers{web}",
+        }
+        recorder.event(reference, "Normal", "Pulled", "image is there")
+        await recorder.flush()
+        (event,) = server.objects.values()
+        assert event["involvedObject"] == reference
+        await recorder.close()

@@ -110,3 +110,35 @@ async def test_closed_client_holds_no_connection():
         await client.close()
         await eventually(lambda: server.requests)
         assert len((await client.list(PODS))["items"]) == 0  # It opens again when asked.
+
+
+@pytest.mark.asyncio
+async def test_selectors_and_paging_are_asked_for():
+    async with serving() as (server, client):
+        await client.list(
+            PODS,
+            "default",
+            label_selector="a in (b,c)",
+            field_selector="spec.nodeName=n",
+            limit=5,
+            continue_="t",
+        )
+        await client.raw("GET", "/api/v1/pods", query={"a": "b c"})
+        queries = [query.partition("?")[2] for _, query, _ in server.requests]
+        assert queries == [
+            "labelSelector=a+in+%28b%2Cc%29&fieldSelector=spec.nodeName%3Dn&limit=5&continue=t",
+            "a=b+c",
+        ]
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_does_not_speak_our_msgpack_is_spoken_to_in_json():
+    async with serving() as (server, client):
+        await client.create(PODS, pod("a"))
+        server.speaks_msgpack = False
+        await client.list(PODS)
+        await client.create(PODS, pod("b"))
+        assert [kind for method, _, kind in server.requests if method == "POST"] == [
+            "application/json",
+            "application/json",
+        ]
