@@ -12,6 +12,7 @@ import click
 import psutil
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from componentbase import clock
@@ -61,7 +62,7 @@ def status(cluster_name: str, output: str, pods: bool) -> None:
     for row in shown:
         style = {"running": "", "sleeping": ""}.get(row.state, "bold red")
         table.add_row(
-            row.name,
+            escape(row.name),
             "-" if row.pid is None else str(row.pid),
             f"[{style}]{row.state}[/]" if style else row.state,
             "-" if row.restarts is None else str(row.restarts),

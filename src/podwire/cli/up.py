@@ -49,7 +49,7 @@ def up(
     \b
     Example: podwire up --nodes 5
     """
-    start(
+    paths = start(
         cluster_name,
         lambda block: Cluster(
             name=cluster_name,
@@ -66,6 +66,7 @@ def up(
     click.echo(
         f"\n  export KUBECONFIG=$(podwire kubeconfig{name})\n"
         f"  kubectl get nodes -o wide\n"
+        f"\nA NodePort answers on {_node_addresses(paths.read_cluster())}."
         f"\nWithout kubectl: podwire get nodes{name}.  Stop it all: podwire down{name}"
     )
 
@@ -126,7 +127,7 @@ def _fork_launcher(cluster: Cluster, paths: Layout, holder: socket.socket) -> in
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        os._exit(daemonize_and_run(cluster, paths, dict(ENTRIES)))
+        os._exit(daemonize_and_run(cluster, paths, dict(ENTRIES), keep=holder.fileno()))
     holder.close()  # The cluster's processes hold it now.
     return pid
 
@@ -176,3 +177,8 @@ async def _poll(
 
 def _ended(child: int) -> bool:
     return os.waitpid(child, os.WNOHANG)[0] != 0
+
+
+def _node_addresses(cluster: Cluster) -> str:
+    first, last = cluster.transport_address(1), cluster.transport_address(cluster.nodes)
+    return first if cluster.nodes == 1 else f"{first} to {last}, one for each node"

@@ -29,21 +29,29 @@ _EVENTS_MAX: Final = 10_000
 _GROUP_POLL_S: Final = 0.005
 
 
-def daemonize_and_run(cluster: Cluster, paths: Layout, entries: dict[str, Any]) -> int:
-    """Run the launcher in a session of its own; called in a fresh fork of `podwire up`."""
+def daemonize_and_run(
+    cluster: Cluster, paths: Layout, entries: dict[str, Any], *, keep: int
+) -> int:
+    """Run the launcher in a session of its own; called in a fresh fork of `podwire up`.
+
+    Of the descriptors that the fork inherited only *keep* stays open: whoever reads a pipe of the
+    caller must not wait for the cluster's end.
+    """
     os.setsid()
     os.umask(0o077)
     null = os.open(os.devnull, os.O_RDWR)
     output = os.open(paths.log("output"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for source, target in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
+    os.closerange(3, keep)
+    os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
     session.write(paths.session_file)
     process.become_subreaper()
-    zygote = Zygote(entries, title=f"{cluster.name} zygote")
+    zygote = Zygote(entries, title="launcher zygote")
     launcher = Launcher(cluster, paths, zygote)
     # uvloop keeps SIGCHLD for itself; a subreaper wants it.
     return process.run(
-        f"{cluster.name} launcher",
+        "launcher",
         paths.log("launcher"),
         launcher.run,
         make_loop=asyncio.new_event_loop,
