@@ -73,6 +73,10 @@ class Gateway:
                 address, listener
             )
 
+    async def serve(self) -> None:
+        """Wait for ever; raises what ended the keeper of the listeners, if anything does."""
+        await self._tasks.wait()
+
     async def close(self) -> None:
         """Close every listener."""
         await self._tasks.close()

@@ -125,7 +125,7 @@ class Datapath:
             await netlink.start(directory / "netlink.sock")
             await hostnet.start(directory / "hostnet.sock")
             gateway.start(self._outside_addresses[1:])
-            await self._loop.create_future()
+            await gateway.serve()
         finally:
             hostnet.close()
             await gateway.close()
