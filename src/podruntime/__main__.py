@@ -20,6 +20,7 @@ from componentbase.zygote import Zygote
 from podruntime.config import Config
 from podruntime.runtime import Runtime
 from podruntime.sandbox import pod
+from podruntime.sandbox.warm import warm_up
 
 
 async def serve(config: Config, zygote: Zygote) -> None:
@@ -51,6 +52,8 @@ def main(argv: list[str]) -> int:
         print("usage: python -m podruntime CONFIG.json", file=sys.stderr)
         return 2
     config = process.load_config(Config, Path(argv[0]))
+    config.pods.mkdir(parents=True, exist_ok=True, mode=0o700)
+    warm_up(config.pods / "warm-up")
     zygote = Zygote({"pod": pod.main}, title=f"{config.node_name} zygote")
     name = f"{config.node_name} podruntime"
     return process.run(name, Path(config.log_file), lambda: serve(config, zygote))

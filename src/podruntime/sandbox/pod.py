@@ -107,11 +107,19 @@ class Pod:
         self.ended = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until shut down."""
-        self._veth.start()
-        await self._server.start()
+        """Say that this process is the pod, and be it until shut down."""
+        await self.listen()
         self._directory.write_pid(os.getpid())
         _say_ready(self._directory.path.parent / READY_SOCKET, self._record.id)
+        await self.serve()
+
+    async def listen(self) -> None:
+        """Bring up the network and the control socket."""
+        self._veth.start()
+        await self._server.start()
+
+    async def serve(self) -> None:
+        """Wait to be shut down, then end what runs."""
         await self.ended.wait()
         for container in self._containers.values():
             try:
@@ -238,6 +246,7 @@ def main(argv: list[str]) -> int:
     setproctitle.setproctitle(f"podwire: {title}")
     logs.configure(title, directory.log)
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     loop = PodLoop()
     asyncio.set_event_loop(loop)
     pod = Pod(record, directory, loop)
