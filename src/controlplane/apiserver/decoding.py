@@ -8,8 +8,9 @@ fields; `prune` does the same by schema.
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +30,10 @@ PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 
 #: How deep an object may nest; deeper ones are refused before they can exhaust the stack.
 DEPTH_MAX: Final = 100
+#: How many values an object may have in all.
+VALUES_MAX: Final = 300_000
+#: Integers are int64 at most, as Go has them.
+_INTEGER_END: Final = 1 << 63
 
 _STRICTNESS: Final = ("", "Ignore", "Warn", "Strict")
 _WRONG_TYPE: Final = "FieldValueTypeInvalid"
@@ -53,7 +58,7 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def decode_octets(body: bytes, content_type: str) -> object:
+def decode_octets(body: bytes, content_type: str) -> dict[str, object] | list[object]:
     """Return what *body* holds; raises StatusError 400 or 415."""
     kind = media_type(content_type) or JSON
     value: object
@@ -76,24 +81,53 @@ def decode_octets(body: bytes, content_type: str) -> object:
             )
     except (msgspec.DecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         raise bad_request(f"the object provided is unrecognized: {error}") from None
-    check_depth(value)
+    if not isinstance(value, dict | list):
+        raise bad_request("the object provided is unrecognized: it must be a map")
+    check_values(value)
     return value
 
 
-def check_depth(value: object) -> None:
-    """Raise StatusError 400 when *value* nests deeper than anything here could walk."""
+def check_values(value: object) -> None:
+    """Raise StatusError 400 for what JSON could not carry to everybody, or nothing could walk.
+
+    YAML and msgpack have keys that are no texts, octets, dates and numbers without end; JSON has
+    integers of any length.
+    """
     level: list[object] = [value]
+    seen = 0
     for _ in range(DEPTH_MAX):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
+        below: list[object] = []
+        for item in level:
+            if type(item) is dict:
+                if not all(type(key) is str for key in item):
+                    raise bad_request("the object provided is unrecognized: a key is no text")
+                children: Collection[object] = item.values()
+            else:
+                assert type(item) is list
+                children = item
+            seen += len(children)
+            if seen > VALUES_MAX:  # YAML's aliases make much, or no end, of a few octets.
+                raise bad_request(f"the object provided has more than {VALUES_MAX} values")
+            for child in children:
+                kind = type(child)
+                if kind is dict or kind is list:
+                    below.append(child)
+                elif kind is not str:
+                    _check_scalar(child)
+        if not below:
             return
+        level = below
     raise bad_request(f"the object provided nests deeper than {DEPTH_MAX} levels")
+
+
+def _check_scalar(value: object) -> None:
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, int) and -_INTEGER_END <= value < _INTEGER_END:
+        return
+    if isinstance(value, float) and math.isfinite(value):
+        return
+    raise bad_request(f"the object provided is unrecognized: {str(value)[:50]!r} is no JSON value")
 
 
 def decode_object(body: bytes, content_type: str) -> Object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import http.client
 import ipaddress
 import json
 import os
@@ -12,8 +13,6 @@ import ssl
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +103,7 @@ class RunningServer:
     port: int
     process: subprocess.Popen[bytes] | None = None
     transport_map: dict[str, str] = field(default_factory=dict)
+    _connections: dict[str | None, http.client.HTTPSConnection] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -167,6 +167,7 @@ class RunningServer:
         return self._reap()
 
     def _reap(self) -> int:
+        self.disconnect()
         assert self.process is not None
         assert self.process.stderr is not None
         self.process.stderr.close()
@@ -196,13 +197,37 @@ class RunningServer:
         """Do one request; *body* is sent as JSON unless it is octets."""
         octets = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json", **(headers or {})}
-        request = urllib.request.Request(self.url + path, octets, sent, method=method)
+        connection = self._connections.pop(user, None)
+        if connection is not None:
+            try:
+                return self._exchange(connection, user, (method, path, octets, sent))
+            except (OSError, http.client.HTTPException):
+                connection.close()  # The server closed it, or is another one by now.
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, context=self.tls(user), timeout=10
+        )
         try:
-            with urllib.request.urlopen(request, context=self.tls(user), timeout=10) as response:
-                return Reply(response.status, response.headers, response.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Reply(error.code, error.headers, error.read())
+            return self._exchange(connection, user, (method, path, octets, sent))
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            raise
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPSConnection,
+        user: str | None,
+        request: tuple[str, str, bytes | None, dict[str, str]],
+    ) -> Reply:
+        connection.request(*request)
+        response = connection.getresponse()
+        reply = Reply(response.status, response.headers, response.read())
+        self._connections[user] = connection
+        return reply
+
+    def disconnect(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
 
     def kubeconfig(self) -> Path:
         certificate, key = self.client_files("admin")

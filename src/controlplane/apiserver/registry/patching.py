@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from controlplane.apiserver.decoding import JSON, check_depth, decode_octets, media_type
+from controlplane.apiserver.decoding import JSON, check_values, decode_octets, media_type
 from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.objects import Object
 from kubeapi.patch import json_patch, merge_patch, strategic_merge_patch
@@ -51,7 +51,7 @@ def patcher_for(schema: TypeSchema, body: bytes, content_type: str) -> Patcher:
             new = merge_patch(old, patch)
         else:
             new = strategic_merge_patch(old, patch, schema)
-        check_depth(new)  # Repeated copies of a JSON patch can nest what each body could not.
+        check_values(new)  # Repeated copies of a JSON patch can nest what each body could not.
         return new
 
     return apply
