@@ -156,7 +156,7 @@ def seasoned_host():
     return host, seen
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.one_of(
