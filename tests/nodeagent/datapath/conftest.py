@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import random
 import sys
 from contextlib import asynccontextmanager
@@ -29,6 +30,8 @@ from nodeagent.datapath.node import Identity, Node, Outputs
 from nodeagent.datapath.output import Output
 
 HOST_ADDRESS = IPv4Address("192.168.64.254")
+#: Of this test process alone, so that runs side by side do not meet.
+PREFIX = f"127.{100 + os.getpid() % 150}"
 
 
 class Pod:
@@ -239,7 +242,7 @@ async def program(node: NodeProcess, others: list[int]) -> None:
 
 @asynccontextmanager
 async def run_cluster(tmp_path: Path, block: int, nodes: int = 2):
-    """Run datapaths of nodes 1.. with transport addresses 127.77.*block*.N."""
+    """Run datapaths of nodes 1.. with transport addresses PREFIX.*block*.N."""
     started: list[NodeProcess] = []
     try:
         for number in range(1, nodes + 1):
@@ -248,7 +251,7 @@ async def run_cluster(tmp_path: Path, block: int, nodes: int = 2):
             config = {
                 "node_name": f"node-{number}",
                 "internal_ip": f"192.168.64.{number}",
-                "transport_map": {"192.168.64.0/24": f"127.77.{block}.0/24"},
+                "transport_map": {"192.168.64.0/24": f"{PREFIX}.{block}.0/24"},
                 "directory": str(directory),
                 "host_address": "192.168.64.254",
                 "log_file": str(directory / "datapath.log"),
@@ -491,3 +494,9 @@ def frontend():
 def world():
     """Return two nodes in memory."""
     return World()
+
+
+@pytest.fixture
+def prefix():
+    """Return the first two octets of this process's transport addresses."""
+    return PREFIX

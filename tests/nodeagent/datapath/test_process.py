@@ -43,7 +43,9 @@ async def test_pods_reach_each_other_on_one_node_and_on_two(tmp_path, cluster):
 
 
 @pytest.mark.asyncio
-async def test_a_service_is_reached_from_pods_and_through_node_ports(tmp_path, cluster, frontend):
+async def test_a_service_is_reached_from_pods_and_through_node_ports(
+    tmp_path, cluster, frontend, prefix
+):
     async with cluster(tmp_path, 2) as (one, two):
         a, b, c = await one.add_pod(5), await one.add_pod(6), await two.add_pod(5)
         b.serve_tcp(8080, http(b"from b"))
@@ -74,7 +76,7 @@ async def test_a_service_is_reached_from_pods_and_through_node_ports(tmp_path, c
         await _listening(one.netlink, 30080)
         await _listening(two.netlink, 30080)
         async with aiohttp.ClientSession() as session:
-            for host in ("127.77.2.1", "127.77.2.2"):
+            for host in (f"{prefix}.2.1", f"{prefix}.2.2"):
                 async with session.get(f"http://{host}:30080/") as response:
                     assert await response.text() == "from c"
 
@@ -89,7 +91,7 @@ async def _listening(netlink: rpc.Client, port: int) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_node_port_carries_udp(tmp_path, cluster, frontend):
+async def test_a_node_port_carries_udp(tmp_path, cluster, frontend, prefix):
     async with cluster(tmp_path, 3, nodes=1) as (one,):
         pod = await one.add_pod(5)
         echo = pod.host.udp_bind(None, 53)
@@ -109,7 +111,7 @@ async def test_a_node_port_carries_udp(tmp_path, cluster, frontend):
                 answered.set_result(data)
 
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            Client, remote_addr=("127.77.3.1", 30053)
+            Client, remote_addr=(f"{prefix}.3.1", 30053)
         )
         transport.sendto(b"question")
         async with asyncio.timeout(5):
@@ -144,12 +146,12 @@ async def _hostnet(node, address: str, port: int):
 
 
 @pytest.mark.asyncio
-async def test_pods_reach_the_api_server_through_its_service(tmp_path, cluster, frontend):
+async def test_pods_reach_the_api_server_through_its_service(tmp_path, cluster, frontend, prefix):
     async def serve(reader, writer):
         writer.write(b"apiserver: " + await reader.read(100))
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.77.5.251", 6443)
+    server = await asyncio.start_server(serve, f"{prefix}.5.251", 6443)
     async with server, cluster(tmp_path, 5, nodes=1) as (one,):
         pod = await one.add_pod(5)
         entry = frontend("10.96.0.1", 443, [("192.168.64.251", 6443)])
@@ -244,16 +246,16 @@ async def _until(condition) -> None:
 
 
 @pytest.mark.asyncio
-async def test_strangers_and_rubbish_are_counted_and_traffic_goes_on(tmp_path, cluster):
+async def test_strangers_and_rubbish_are_counted_and_traffic_goes_on(tmp_path, cluster, prefix):
     async with cluster(tmp_path, 8, nodes=1) as (one,):
         a, b = await one.add_pod(5), await one.add_pod(6)
         for sender, datagram in (
-            ("127.77.9.1", b"stranger"),
-            ("127.77.8.9", b"rubbish, long enough"),
+            (f"{prefix}.9.1", b"stranger"),
+            (f"{prefix}.8.9", b"rubbish, long enough"),
         ):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
                 sock.bind((sender, 0))
-                sock.sendto(datagram, ("127.77.8.1", 4789))
+                sock.sendto(datagram, (f"{prefix}.8.1", 4789))
         drops = {}
         async with asyncio.timeout(5):
             while len(drops) < 2:
@@ -264,12 +266,13 @@ async def test_strangers_and_rubbish_are_counted_and_traffic_goes_on(tmp_path, c
 
 
 @pytest.mark.asyncio
-async def test_a_taken_node_port_is_reported_and_tried_again(tmp_path, cluster, frontend):
+async def test_a_taken_node_port_is_reported_and_tried_again(tmp_path, cluster, frontend, prefix):
     async with cluster(tmp_path, 9, nodes=1) as (one,):
         pod = await one.add_pod(5)
         pod.serve_tcp(80, http(b"late"))
         with socket.socket() as squatter:
-            squatter.bind(("127.77.9.1", 30080))
+            squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            squatter.bind((f"{prefix}.9.1", 30080))
             squatter.listen()
             entry = frontend("", 30080, [("10.244.1.5", 80)], listen=True, masquerade="always")
             await one.netlink.call("frontend_replace", {"entries": [entry]})
@@ -278,15 +281,15 @@ async def test_a_taken_node_port_is_reported_and_tried_again(tmp_path, cluster, 
                 while not row.get("error"):
                     (row,) = await one.netlink.call("frontend_list")
             assert row["listening"] is False
-            assert "127.77.9.1:30080" in row["error"]
+            assert f"{prefix}.9.1:30080" in row["error"]
             counters = await one.netlink.call("counters")
             assert counters["drops"]["nodeport-bind-failed"] >= 1
         await _listening(one.netlink, 30080)
-        async with aiohttp.request("GET", "http://127.77.9.1:30080/") as response:
+        async with aiohttp.request("GET", f"http://{prefix}.9.1:30080/") as response:
             assert await response.text() == "late"
         await one.netlink.call("frontend_delete", {"keys": [["", 30080, "TCP"]]})
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection("127.77.9.1", 30080)
+            await asyncio.open_connection(f"{prefix}.9.1", 30080)
 
 
 @pytest.mark.asyncio
@@ -310,7 +313,9 @@ async def test_nonsense_on_netlink_is_refused_by_name(tmp_path, cluster):
 
 
 @pytest.mark.asyncio
-async def test_a_taken_underlay_address_ends_the_process_with_one_clear_line(tmp_path, cluster):
+async def test_a_taken_underlay_address_ends_the_process_with_one_clear_line(
+    tmp_path, cluster, prefix
+):
     async with cluster(tmp_path, 11, nodes=1) as (one,):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -322,11 +327,13 @@ async def test_a_taken_underlay_address_ends_the_process_with_one_clear_line(tmp
         async with asyncio.timeout(10):
             _, errors = await process.communicate()
         assert process.returncode == 1
-        assert "cannot bind 127.77.11.1:4789/udp" in errors.decode().splitlines()[-1]
+        assert f"cannot bind {prefix}.11.1:4789/udp" in errors.decode().splitlines()[-1]
 
 
 @pytest.mark.asyncio
-async def test_a_node_port_half_closes_and_resets_as_its_endpoint_does(tmp_path, cluster, frontend):
+async def test_a_node_port_half_closes_and_resets_as_its_endpoint_does(
+    tmp_path, cluster, frontend, prefix
+):
     async with cluster(tmp_path, 12, nodes=1) as (one,):
         pod = await one.add_pod(5)
         listener = pod.host.tcp_listen(None, 7)
@@ -338,17 +345,24 @@ async def test_a_node_port_half_closes_and_resets_as_its_endpoint_does(tmp_path,
         await one.netlink.call("frontend_replace", {"entries": entries})
         await _listening(one.netlink, 30007)
         await _listening(one.netlink, 30009)
-        reader, writer = await asyncio.open_connection("127.77.12.1", 30007)
+        reader, writer = await asyncio.open_connection(f"{prefix}.12.1", 30007)
         writer.write(bytes(1_000_000))
         writer.write_eof()
         async with asyncio.timeout(10):
             assert await reader.read() == b"1000000"
         writer.close()
-        reader, writer = await asyncio.open_connection("127.77.12.1", 30009)
-        async with asyncio.timeout(10):
-            with pytest.raises(ConnectionResetError):
-                await reader.read()
-        writer.close()
+        with pytest.raises(ConnectionResetError):
+            await _read_all(f"{prefix}.12.1", 30009)
+
+
+async def _read_all(address: str, port: int) -> bytes:
+    """Connect and read until the end; the reset may come as early as the connection."""
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(address, port)
+        try:
+            return await reader.read()
+        finally:
+            writer.close()
 
 
 def _count_until_end(pod, connection) -> None:
