@@ -96,37 +96,36 @@ def check_values(value: object) -> None:
     level: list[object] = [value]
     seen = 0
     for _ in range(DEPTH_MAX):
-        below: list[object] = []
-        for item in level:
-            if type(item) is dict:
-                if not all(type(key) is str for key in item):
-                    raise bad_request("the object provided is unrecognized: a key is no text")
-                children: Collection[object] = item.values()
-            else:
-                assert type(item) is list
-                children = item
-            seen += len(children)
-            if seen > VALUES_MAX:  # YAML's aliases make much, or no end, of a few octets.
-                raise bad_request(f"the object provided has more than {VALUES_MAX} values")
-            for child in children:
-                kind = type(child)
-                if kind is dict or kind is list:
-                    below.append(child)
-                elif kind is not str:
-                    _check_scalar(child)
-        if not below:
+        children = [child for item in level for child in _children(item)]
+        seen += len(children)
+        if seen > VALUES_MAX:  # YAML's aliases make much, or no end, of a few octets.
+            raise bad_request(f"the object provided has more than {VALUES_MAX} values")
+        level = [child for child in children if not _is_scalar(child)]
+        if not level:
             return
-        level = below
     raise bad_request(f"the object provided nests deeper than {DEPTH_MAX} levels")
 
 
-def _check_scalar(value: object) -> None:
-    if value is None or isinstance(value, bool):
-        return
+def _children(value: object) -> Collection[object]:
+    if not isinstance(value, dict):
+        assert isinstance(value, list)
+        return value
+    if not all(type(key) is str for key in value):
+        raise bad_request("the object provided is unrecognized: a key is no text")
+    return value.values()
+
+
+def _is_scalar(value: object) -> bool:
+    """Tell scalars from maps and lists; raise StatusError 400 for anything else."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is dict or kind is list:
+        return False
     if isinstance(value, int) and -_INTEGER_END <= value < _INTEGER_END:
-        return
+        return True
     if isinstance(value, float) and math.isfinite(value):
-        return
+        return True
     raise bad_request(f"the object provided is unrecognized: {str(value)[:50]!r} is no JSON value")
 
 

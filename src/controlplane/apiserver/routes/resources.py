@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from componentbase.clock import Clock
 from controlplane.apiserver import keys
 from controlplane.apiserver.authz import denial, may_create_named
@@ -32,23 +30,15 @@ from controlplane.apiserver.rendering import Form
 from controlplane.apiserver.selection import parse_selection
 from controlplane.apiserver.stored import StoredObject
 from controlplane.apiserver.table import check_include
-from kubeapi.objects import Object, uid_of
+from kubeapi.objects import Object, deep_copy, uid_of
 from kubeapi.resources import Resource
 from kubeapi.status import StatusError, forbidden
-
-_decode = msgspec.msgpack.decode
-_encode = msgspec.msgpack.encode
 
 
 def delete_body(request: Request) -> DeleteOptions:
     """Return the options of a deletion."""
     body = decode_object(request.body, request.content_type) if request.body else {}
     return delete_options(request.query, body)
-
-
-def deep_copy(obj: Object) -> Object:
-    copy: Object = _decode(_encode(obj))
-    return copy
 
 
 def deletion_details(resource: Resource, stored: StoredObject) -> Object:
