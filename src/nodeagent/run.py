@@ -11,6 +11,7 @@ import logging
 import random
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Final
 
 from componentbase.clock import monotonic
 from componentbase.tasks import Tasks
@@ -41,6 +42,8 @@ from nodeagent.proxy.kube_proxy import KubeProxy
 from nodeagent.tables import Tables
 
 log = logging.getLogger(__name__)
+
+_SETTLE_LOOK_S: Final = 5.0
 
 
 class NodeAgent:
@@ -79,6 +82,7 @@ class NodeAgent:
         patience_s = self._timings.node_lease_duration_s
         self._datapath = Availability(patience_s=patience_s)
         self._cri = Availability(patience_s=patience_s)
+        self._network_made = False
         self._netlink.on_state = lambda _connected: self._look_at_readiness()
         self._runtime.on_state = self._runtime_state_changed
 
@@ -149,8 +153,15 @@ class NodeAgent:
         ipam = HostLocal(self._directory / "cni" / "networks" / self._config.network, cidr)
         self._services.bridge = Bridge(ipam, self._netlink.tables, mtu=self._mtu)
         self._tasks.spawn(self._adopt_links(), name="CNI GC")
-        self._look_at_readiness()
+        self._tasks.spawn(self._wait_for_tables(), name="first tables")
         self._kubelet.wake_all()
+
+    async def _wait_for_tables(self) -> None:
+        """The network is there when the datapath has what the provider wants of it."""
+        while not await self._netlink.settled(_SETTLE_LOOK_S):
+            log.info("waiting for the datapath to take the node's tables")
+        self._network_made = True
+        self._look_at_readiness()
 
     async def _adopt_links(self) -> None:
         """Once it is known who runs here, take back what belongs to nobody."""
@@ -168,7 +179,7 @@ class NodeAgent:
         now = monotonic()
         self._datapath.changed(self._netlink.connected, now)
         self._cri.changed(self._runtime.connected, now)
-        network = self._agent.pod_cidr is not None and self._datapath.available(now)
+        network = self._network_made and self._datapath.available(now)
         self._node.set_readiness(Readiness(runtime=self._cri.available(now), network=network))
 
     def _runtime_state_changed(self, _connected: bool) -> None:

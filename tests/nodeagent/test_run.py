@@ -66,7 +66,7 @@ async def test_pod_runs_survives_the_agent_and_ends(tmp_path):
         )
         again = api.pod("web")["status"]["containerStatuses"][0]
         assert again["lastState"]["terminated"]["exitCode"] == 137
-        assert "SandboxChanged" in api.reasons()
+        await api.until(lambda: "SandboxChanged" in api.reasons())
 
         api.delete_pod("web", 1)
         await api.until(lambda: pod_path("web") not in api.objects)
@@ -133,7 +133,7 @@ async def test_liveness_failure_restarts_the_container(tmp_path):
         args["containers"][0]["startupProbe"] = exec_probe
         api.put_pod("sick", {**args, "terminationGracePeriodSeconds": 1})
         await api.until(lambda: container_state(api, "sick").get("restartCount", 0) >= 1)
-        assert "Unhealthy" in api.reasons()
+        await api.until(lambda: "Unhealthy" in api.reasons())
         await api.until(lambda: any("connection refused" in m for m in api.messages()))
         text = "Container main failed liveness probe, will be restarted"
         await api.until(lambda: text in api.messages())
@@ -216,3 +216,31 @@ async def test_host_network_pod_is_rejected(tmp_path):
         api.put_pod("host", {**agnhost("pause"), "hostNetwork": True})
         await api.until(lambda: api.pod("host")["status"]["phase"] == "Failed")
         assert api.pod("host")["status"]["reason"] == "HostNetworkNotSupported"
+
+
+STUBBORN = {"name": "main", "image": "busybox", "command": ["sh", "-c", "trap '' TERM; sleep 99"]}
+
+
+@pytest.mark.asyncio
+async def test_pod_deleted_again_with_less_grace_ends_sooner(tmp_path):
+    async with running_node(tmp_path, 20) as (api, _node):
+        hook = {"preStop": {"sleep": {"seconds": 60}}}
+        api.put_pod("slow", {"containers": [{**STUBBORN, "lifecycle": hook}]})
+        await api.until(lambda: is_true(api.pod("slow"), "Ready"))
+        api.delete_pod("slow", 90)
+        await api.until(lambda: "Killing" in api.reasons())
+        api.delete_pod("slow", 0)
+        await api.until(lambda: pod_path("slow") not in api.objects)
+
+
+@pytest.mark.asyncio
+async def test_pod_removed_by_force_ends_at_once(tmp_path):
+    async with running_node(tmp_path, 21) as (api, node):
+        api.put_pod("slow", {"containers": [STUBBORN], "terminationGracePeriodSeconds": 90})
+        await api.until(lambda: is_true(api.pod("slow"), "Ready"))
+        api.remove(pod_path("slow"))
+
+        async def gone() -> bool:
+            return not await node.pod_pids()
+
+        await until(gone)

@@ -15,6 +15,7 @@ from typing import Final
 
 from componentbase.clock import rfc3339, wall
 from componentbase.rpc import RpcError
+from componentbase.tasks import Tasks
 from kubeapi.client import Unreachable
 from kubeapi.objects import Object, is_being_deleted, name_of, namespace_of, uid_of
 from kubeapi.resources import PODS
@@ -51,6 +52,8 @@ log = logging.getLogger(__name__)
 
 _RETRY_MIN_S: Final = 0.05
 _RETRY_MAX_S: Final = 5.0
+#: Upstream's minimum for a pod that was deleted by force.
+_REMOVED_GRACE_S: Final = 1.0
 
 
 class PodWorker:
@@ -241,11 +244,11 @@ class PodWorker:
 
     async def _end(self) -> None:
         """The pod is to be deleted: end it gracefully, then remove what it left."""
-        services, pod = self._services, self._pod
-        grace_s = grace_period_s(pod)
+        services = self._services
         if not self._removed:
             self._publish()
-        await kill_pod(services, pod, self._seen, grace_s=grace_s)
+        await self._kill_within_grace()
+        pod = self._pod
         await services.runtime.fresh()
         if not self._removed:
             await services.statuses.send_last(pod, self._status(ended=True))
@@ -255,6 +258,30 @@ class PodWorker:
         services.statuses.forget(self.uid)
         await services.runtime.fresh()
         self.done = True
+
+    def _grace_s(self) -> float:
+        """Return the grace that the pod has now: one that the API forgot has next to none."""
+        grace_s = grace_period_s(self._pod)
+        return min(grace_s, _REMOVED_GRACE_S) if self._removed else grace_s
+
+    async def _kill_within_grace(self) -> None:
+        """Kill the pod, and begin again when a later deletion grants less time."""
+        grace_s = self._grace_s()
+        tasks = Tasks()
+        kill = tasks.spawn(
+            kill_pod(self._services, self._pod, self._seen, grace_s=grace_s), name="kill pod"
+        )
+        kill.add_done_callback(lambda _task: self._wake.set())
+        try:
+            while not kill.done() and self._grace_s() >= grace_s:
+                await self._wake.wait()
+                self._wake.clear()
+            if kill.done():
+                await kill
+                return
+        finally:
+            await tasks.close()
+        await self._kill_within_grace()
 
     async def _delete(self) -> None:
         pod = self._pod
