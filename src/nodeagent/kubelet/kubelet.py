@@ -1,7 +1,7 @@
 """The kubelet's centre: which pods have a worker (upstream: pkg/kubelet/kubelet.go, syncLoop).
 
-Workers come from three sides: pods that the API puts on this node, pods that the runtime runs
-and the API does not know (left behind while the agent was away), and nothing else.
+Workers come from two sides: pods that the API puts on this node, and pods that the runtime runs
+and the API does not know (left behind while the agent was away).
 """
 
 from __future__ import annotations
