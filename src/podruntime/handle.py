@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -97,7 +97,7 @@ class PodHandle:
         except KeyError:
             raise not_found("container", container_id) from None
 
-    async def call(self, method: str, params: Params, timeout_s: float = _CALL_S) -> Any:
+    async def call(self, method: str, params: Params, timeout_s: float = _CALL_S) -> object:
         """Ask the pod's process; raises RpcError."""
         if self._client is None or self.dead.is_set():
             raise RpcError("FailedPrecondition", f"sandbox {self.record.id} is not ready")

@@ -176,11 +176,13 @@ class Runtime:
             if other.record.config.metadata == config.metadata and other.state == SANDBOX_READY:
                 raise RpcError("AlreadyExists", f"sandbox {config.metadata.name} runs already")
         pod = self._new_pod(config)
+        started = False
         try:
             await self._start_pod(pod)
-        except BaseException:
-            await self._forget(pod)
-            raise
+            started = True
+        finally:
+            if not started:
+                await self._forget(pod)
         self._tasks.spawn(pod.watch(), name=f"watch {pod.record.id}")
         return {"pod_sandbox_id": pod.record.id, "pid": pod.pid}
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, Final, cast
+from typing import Final, cast
 from urllib.parse import quote
 
 from componentbase.clock import rfc3339_micro, wall
@@ -65,7 +65,7 @@ class _NetExec:
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._exiting: asyncio.TimerHandle | None = None
         self.udp_ready = False
-        self._routes: Mapping[str, Any] = {
+        self._routes: Mapping[str, Handler] = {
             "/clientip": self._client_ip,
             "/dial": self._dial,
             "/echo": self._echo,
@@ -79,7 +79,7 @@ class _NetExec:
             "/shutdown": self._shutdown,
         }
 
-    def answer(self, request: Request) -> Any:
+    def answer(self, request: Request) -> Response | Awaitable[Response]:
         """Find the handler of a path; every other path says what time it is."""
         return self._routes.get(request.path, self._root)(request)
 
@@ -178,7 +178,7 @@ async def _dial_udp(host: str, port: int, asked: str) -> str:
     answered: asyncio.Future[bytes] = loop.create_future()
 
     class Answer(asyncio.DatagramProtocol):
-        def datagram_received(self, data: bytes, _addr: Any) -> None:
+        def datagram_received(self, data: bytes, _addr: tuple[str, int]) -> None:
             if not answered.done():
                 answered.set_result(data)
 

@@ -13,11 +13,14 @@ import importlib
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from componentbase.rpc import RpcError
 from podruntime.images.image import Image
 from podruntime.images.process import Process
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 SCHEME: Final = "python://"
 _TERMINATED: Final = 143
@@ -27,7 +30,7 @@ def image(text: str) -> Image:
     """Return the image of a python:// name; raises RpcError when nothing is there."""
     module, _, name = text.removeprefix(SCHEME).partition(":")
     try:
-        target: Any = importlib.import_module(module)
+        target: object = importlib.import_module(module)
         for part in (name or "main").split("."):
             target = getattr(target, part)
     except (ImportError, AttributeError, ValueError) as error:
@@ -37,7 +40,7 @@ def image(text: str) -> Image:
     return Image(programs={"main": partial(run, target)}, entrypoint=("main",))
 
 
-async def run(target: Callable[..., Any], process: Process) -> int:
+async def run(target: Callable[..., object], process: Process) -> int:
     """Call *target* and turn what it gives back into an exit status."""
     process.exit_on_terminate(_TERMINATED)
     wanted = _positional(target)
@@ -52,7 +55,7 @@ async def run(target: Callable[..., Any], process: Process) -> int:
     return 0
 
 
-def _positional(target: Callable[..., Any]) -> int:
+def _positional(target: Callable[..., object]) -> int:
     """Return how many of (arguments, environment) *target* takes."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     try:
@@ -62,13 +65,13 @@ def _positional(target: Callable[..., Any]) -> int:
     return min(2, sum(each.kind in kinds for each in parameters))
 
 
-def _is_application(result: object) -> bool:
+def _is_application(result: object) -> TypeGuard[web.Application]:
     from aiohttp import web
 
     return isinstance(result, web.Application)
 
 
-async def _serve(application: Any, port: int) -> None:
+async def _serve(application: web.Application, port: int) -> None:
     from aiohttp import web
 
     runner = web.AppRunner(application)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from typing import Any, Final
+from typing import Final
 
 _GUARDED: Final = {"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"}
 _LOOKUPS: Final = {
@@ -23,8 +23,9 @@ _LOOKUPS: Final = {
 _FAMILIES: Final = {socket.AF_INET, socket.AF_INET6}
 
 
-def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in _GUARDED and arguments[0].family in _FAMILIES:
+def _refuse(event: str, arguments: tuple[object, ...]) -> None:
+    opened = arguments[0] if event in _GUARDED else None
+    if isinstance(opened, socket.socket) and opened.family in _FAMILIES:
         raise OSError(
             errno.ENETUNREACH,
             f"{event}: a pod reaches the network through its event loop only"

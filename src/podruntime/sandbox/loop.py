@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl as tls
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from podruntime.sandbox import owner
+from podruntime.sandbox.resolver import Port
 from podruntime.sandbox.server import PodServer
 from podruntime.sandbox.sockets import AddrInfo, PodSockets, ProtocolFactory
 
@@ -52,7 +53,7 @@ class PodLoop(BaseLoop):
     async def getaddrinfo(  # type: ignore[override]
         self,
         host: str | bytes | None,
-        port: str | int | bytes | None,
+        port: Port,
         *,
         family: int = 0,
         type: int = 0,
@@ -62,7 +63,7 @@ class PodLoop(BaseLoop):
         """Resolve by the pod's /etc/hosts and /etc/resolv.conf."""
         return await self.sockets.getaddrinfo(host, port, family=family, type=type, flags=flags)
 
-    async def getnameinfo(self, sockaddr: tuple[Any, ...], flags: int = 0) -> tuple[str, str]:
+    async def getnameinfo(self, sockaddr: tuple[str | int, ...], flags: int = 0) -> tuple[str, str]:
         """Name an address by the pod's /etc/hosts."""
         return await self.sockets.getnameinfo(sockaddr, flags)
 
@@ -76,13 +77,13 @@ class PodLoop(BaseLoop):
         backlog: int = _BACKLOG,
         ssl: tls.SSLContext | None = None,
         start_serving: bool = True,
-        **options: Any,
+        **options: object,
     ) -> PodServer | asyncio.Server:
         """Listen in the pod; *options* that only a kernel socket has are ignored."""
         if sock is not None:
             if _ours(sock):
                 raise ValueError("a kernel socket cannot listen in a pod: pass host and port")
-            return await super().create_server(
+            return await super().create_server(  # type: ignore[call-overload, no-any-return]
                 protocol_factory,
                 sock=sock,
                 backlog=backlog,
@@ -106,11 +107,11 @@ class PodLoop(BaseLoop):
         sock: socket.socket | None = None,
         local_addr: tuple[str, int] | None = None,
         server_hostname: str | None = None,
-        **options: Any,
+        **options: object,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         """Connect by the pod's stack; *options* that only a kernel socket has are ignored."""
         if sock is not None and not _ours(sock):
-            return await super().create_connection(
+            return await super().create_connection(  # type: ignore[call-overload, no-any-return]
                 protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname, **options
             )
         return await self.sockets.create_connection(
@@ -125,12 +126,12 @@ class PodLoop(BaseLoop):
 
     async def create_datagram_endpoint(  # type: ignore[override]
         self,
-        protocol_factory: Any,
+        protocol_factory: Callable[[], asyncio.DatagramProtocol],
         local_addr: tuple[str, int] | None = None,
         remote_addr: tuple[str, int] | None = None,
         *,
         sock: socket.socket | None = None,
-        **_options: Any,
+        **_options: object,
     ) -> tuple[asyncio.DatagramTransport, asyncio.DatagramProtocol]:
         """Bind a UDP port of the pod."""
         if sock is not None:
@@ -139,7 +140,9 @@ class PodLoop(BaseLoop):
             protocol_factory, local_addr, remote_addr
         )
 
-    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+    async def sock_connect(  # type: ignore[override]
+        self, sock: socket.socket, address: tuple[str, int]
+    ) -> None:
         """Connect; an Internet socket is only a token (see PodSockets)."""
         if _ours(sock):
             await self.sockets.sock_connect(sock, address)
@@ -152,7 +155,9 @@ class PodLoop(BaseLoop):
             return await self.sockets.sock_recv(sock, nbytes)
         return await super().sock_recv(sock, nbytes)
 
-    async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
+    async def sock_sendall(  # type: ignore[override]
+        self, sock: socket.socket, data: bytes | memoryview
+    ) -> None:
         """Write to a socket that sock_connect connected."""
         if _ours(sock):
             await self.sockets.sock_sendall(sock, data)

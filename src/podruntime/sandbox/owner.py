@@ -11,7 +11,7 @@ import asyncio
 import weakref
 from collections.abc import Coroutine
 from contextvars import Context, ContextVar
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from podruntime.images.filesystem import FileSystem
 from podruntime.images.process import Output
@@ -34,7 +34,7 @@ class Owner:
         self.env, self.stdout, self.stderr = env, stdout, stderr
         self.files: FileSystem | None = None
         self._resources: dict[Resource, None] = {}
-        self._tasks: weakref.WeakKeyDictionary[asyncio.Task[Any], None] = (
+        self._tasks: weakref.WeakKeyDictionary[asyncio.Task[object], None] = (
             weakref.WeakKeyDictionary()
         )
 
@@ -46,7 +46,7 @@ class Owner:
         """Forget *resource*."""
         self._resources.pop(resource, None)
 
-    def add_task(self, task: asyncio.Task[Any]) -> None:
+    def add_task(self, task: asyncio.Task[object]) -> None:
         """Remember *task* as long as it lives."""
         self._tasks[task] = None
 
@@ -70,11 +70,11 @@ def adopt(resource: Resource, context: Context) -> Owner | None:
 
 def task_factory(
     loop: asyncio.AbstractEventLoop,
-    coroutine: Coroutine[Any, Any, Any],
+    coroutine: Coroutine[object, None, object],
     *,
     context: Context | None = None,
-    **options: Any,
-) -> asyncio.Task[Any]:
+    **options: str,
+) -> asyncio.Task[object]:
     """Make a task as asyncio would, and let its owner know of it."""
     task = asyncio.Task(coroutine, loop=loop, context=context, **options)
     owner = CURRENT.get() if context is None else context.get(CURRENT)

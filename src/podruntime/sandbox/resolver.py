@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
-from typing import Any, Final
+from typing import Final
 
 from podruntime.sandbox import dns
 
@@ -24,6 +24,9 @@ TIMEOUT_S: Final = 5.0
 ATTEMPTS: Final = 2
 _PORT: Final = 53
 _NDOTS_MAX: Final = 15
+
+#: What asyncio's calls take as a port: a number, or a service's name.
+Port = str | int | bytes | None
 
 _SERVICES: Final = {"http": 80, "https": 443, "domain": 53}
 
@@ -91,7 +94,7 @@ class _Query(asyncio.DatagramProtocol):
     def __init__(self, answer: asyncio.Future[dns.Answer], identifier: int) -> None:
         self._answer, self._identifier = answer, identifier
 
-    def datagram_received(self, data: bytes, addr: Any) -> None:
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         try:
             answer = dns.parse_answer(data, self._identifier)
         except dns.MalformedMessage as error:
@@ -172,7 +175,7 @@ class Resolver:
             transport.close()
 
 
-def port_number(port: str | int | bytes | None) -> int:
+def port_number(port: Port) -> int:
     """Return *port* as a number; raises gaierror for an unknown service name."""
     if port is None:
         return 0

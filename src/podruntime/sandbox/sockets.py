@@ -18,15 +18,19 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context, copy_context
 from functools import partial
 from ipaddress import IPv4Address
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from netstack.tcp.connection import TcpConnection
+from netstack.tcp.listener import TcpListener
 from podruntime.sandbox import resolver
 from podruntime.sandbox.interface import NetworkInterface
-from podruntime.sandbox.resolver import Resolver
+from podruntime.sandbox.resolver import Port, Resolver
 from podruntime.sandbox.server import PodServer
 from podruntime.sandbox.tcp import TcpTransport
 from podruntime.sandbox.udp import UdpTransport
+
+if TYPE_CHECKING:
+    from asyncio.sslproto import SSLProtocol
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 AddrInfo = tuple[int, int, int, str, tuple[str, int]]
@@ -45,7 +49,7 @@ class PodSockets:
     ) -> None:
         self._loop, self._interface, self._names = loop, interface, names
         self._tokens: weakref.WeakKeyDictionary[
-            socket.socket, tuple[TcpConnection, weakref.finalize[Any, Any]]
+            socket.socket, tuple[TcpConnection, weakref.finalize[..., socket.socket]]
         ] = weakref.WeakKeyDictionary()
 
     # --- names
@@ -53,7 +57,7 @@ class PodSockets:
     async def getaddrinfo(
         self,
         host: str | bytes | None,
-        port: str | int | bytes | None,
+        port: Port,
         *,
         family: int = 0,
         type: int = 0,
@@ -75,18 +79,18 @@ class PodSockets:
             if type in (0, kind)
         ]
 
-    async def getnameinfo(self, sockaddr: tuple[Any, ...], flags: int = 0) -> tuple[str, str]:
+    async def getnameinfo(self, sockaddr: tuple[str | int, ...], flags: int = 0) -> tuple[str, str]:
         """Return host and service; names come from /etc/hosts, services stay numbers."""
         host, port = str(sockaddr[0]), str(sockaddr[1])
         if flags & socket.NI_NUMERICHOST:
             return host, port
         return self._names.name_of(host) or host, port
 
-    async def _addresses(self, host: str | None, port: Any) -> list[tuple[IPv4Address, int]]:
+    async def _addresses(self, host: str | None, port: Port) -> list[tuple[IPv4Address, int]]:
         infos = await self.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return [(IPv4Address(address), number) for *_, (address, number) in infos]
 
-    async def _local(self, host: str | None, port: Any) -> list[tuple[IPv4Address | None, int]]:
+    async def _local(self, host: str | None, port: Port) -> list[tuple[IPv4Address | None, int]]:
         """Return the addresses to bind to; None is every address of the pod."""
         if host is None or host in _ANY:
             return [(None, resolver.port_number(port))]
@@ -98,7 +102,7 @@ class PodSockets:
         self,
         factory: ProtocolFactory,
         hosts: str | Sequence[str] | None,
-        port: Any,
+        port: Port,
         *,
         backlog: int,
         ssl: tls.SSLContext | None,
@@ -122,7 +126,7 @@ class PodSockets:
             await server.start_serving()
         return server
 
-    def _listen(self, address: IPv4Address | None, port: int, backlog: int) -> Any:
+    def _listen(self, address: IPv4Address | None, port: int, backlog: int) -> TcpListener:
         try:
             return self._interface.host.tcp_listen(address, port, backlog=backlog)
         except OSError as error:
@@ -150,7 +154,7 @@ class PodSockets:
         self,
         factory: ProtocolFactory,
         host: str | None,
-        port: Any,
+        port: Port,
         *,
         ssl: tls.SSLContext | None,
         server_hostname: str | None,
@@ -173,9 +177,9 @@ class PodSockets:
         transport.start()
         try:
             await done
-        except BaseException:
-            transport.abort()
-            raise
+        finally:
+            if not done.done() or done.cancelled() or done.exception() is not None:
+                transport.abort()
         return secured._app_transport, protocol
 
     def _transport(self, connection: TcpConnection, protocol: asyncio.BaseProtocol) -> TcpTransport:
@@ -188,8 +192,8 @@ class PodSockets:
         server_hostname: str | None,
         *,
         server_side: bool = False,
-        done: asyncio.Future[Any] | None = None,
-    ) -> Any:
+        done: asyncio.Future[None] | None = None,
+    ) -> SSLProtocol:
         from asyncio.sslproto import SSLProtocol
 
         return SSLProtocol(
@@ -202,7 +206,7 @@ class PodSockets:
         )
 
     async def _connect_any(
-        self, host: str | None, port: Any, local_address: tuple[str, int] | None
+        self, host: str | None, port: Port, local_address: tuple[str, int] | None
     ) -> TcpConnection:
         """Try the addresses of *host* in order; raise the last one's error."""
         local = None if local_address is None else (await self._local(*local_address))[0]
@@ -244,7 +248,7 @@ class PodSockets:
 
     # --- kernel sockets as tokens
 
-    async def sock_connect(self, token: socket.socket, address: Any) -> None:
+    async def sock_connect(self, token: socket.socket, address: tuple[str, int]) -> None:
         """Connect *token*, which stays unconnected in the kernel's eyes."""
         remote = (await self._addresses(address[0], address[1]))[0]
         connection = await self._connect(remote)
@@ -272,7 +276,7 @@ class PodSockets:
         self._interface.touch()
         return data
 
-    async def sock_sendall(self, token: socket.socket, data: bytes | memoryview[Any]) -> None:
+    async def sock_sendall(self, token: socket.socket, data: bytes | memoryview) -> None:
         """Send all of *data*."""
         connection = self._connected(token)
         rest = memoryview(data)

@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Any, TextIO
+from typing import TextIO
 
 from podruntime.images.process import Output
 from podruntime.sandbox.owner import CURRENT, Owner
@@ -28,7 +28,7 @@ class _BinaryStream(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
         output = self._output()
         octets = bytes(data)
         if output is not None:

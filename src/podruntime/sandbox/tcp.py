@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextvars import Context
-from typing import Any, Final
+from typing import Final
 
 from netstack.tcp.connection import TcpConnection
 from podruntime.sandbox import owner
@@ -131,7 +131,7 @@ class TcpTransport(asyncio.Transport):
 
     # --- writing
 
-    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send *data*, keeping what the window does not take yet."""
         assert not self._eof_wanted, "write after write_eof"
         if self._closing or not data:

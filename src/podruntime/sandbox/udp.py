@@ -7,7 +7,7 @@ import errno
 import os
 from contextvars import Context
 from ipaddress import AddressValueError, IPv4Address
-from typing import Any, Final
+from typing import Final
 
 from netstack.udp import UdpSocket
 from podruntime.sandbox import owner
@@ -71,7 +71,9 @@ class UdpTransport(asyncio.DatagramTransport):
             self._socket.error = None
             self._protocol.error_received(error)
 
-    def sendto(self, data: bytes | bytearray | memoryview[Any], addr: Any = None) -> None:
+    def sendto(  # type: ignore[override]
+        self, data: bytes | bytearray | memoryview, addr: tuple[str, int] | None = None
+    ) -> None:
         """Send one datagram; errors are told to the protocol, as asyncio does."""
         target = addr or self._remote
         if target is None:

@@ -54,27 +54,18 @@ async def ping(process: Process) -> int:
                     await asyncio.sleep(arguments.number("i", 1))
                 sent += 1
                 wait_s = arguments.number("W", 10)
-                await _ping_once(process, address, sent - 1, size, wait_s, times)
+                rtt_s = await process.network.ping(address, sent - 1, bytes(size), wait_s)
+                if rtt_s is not None:
+                    times.append(rtt_s * 1000)
+                    process.print(_ping_reply(address, sent - 1, size, rtt_s))
     except TimeoutError:
         pass  # -w: the deadline of the whole command.
     _ping_summary(process, name, sent, times)
     return 0 if times else 1
 
 
-async def _ping_once(
-    process: Process,
-    address: IPv4Address,
-    sequence: int,
-    size: int,
-    wait_s: float,
-    times: list[float],
-) -> None:
-    rtt_s = await process.network.ping(address, sequence, bytes(size), wait_s)
-    if rtt_s is not None:
-        times.append(rtt_s * 1000)
-        process.print(
-            f"{size + 8} bytes from {address}: seq={sequence} ttl=64 time={rtt_s * 1000:.3f} ms"
-        )
+def _ping_reply(address: IPv4Address, sequence: int, size: int, rtt_s: float) -> str:
+    return f"{size + 8} bytes from {address}: seq={sequence} ttl=64 time={rtt_s * 1000:.3f} ms"
 
 
 def _ping_summary(process: Process, name: str, sent: int, times: list[float]) -> None:

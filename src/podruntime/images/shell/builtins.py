@@ -170,16 +170,19 @@ async def _all(jobs: list[asyncio.Task[int]]) -> bool:
 
 async def _command(shell: Shell, process: Process) -> int:
     if process.arguments[:1] == ["-v"]:
-        for name in process.arguments[1:]:
-            if name not in BUILTINS and name not in shell.functions:
-                if find_program(process.programs, name) is None:
-                    return 127
-                process.print(f"/bin/{name}")
-            else:
-                process.print(name)
-        return 0
+        found = [_described(shell, process, name) for name in process.arguments[1:]]
+        for line in filter(None, found):
+            process.print(line)
+        return 0 if all(found) else 127
     program = find_program(process.programs, process.arguments[0]) if process.arguments else None
     return 127 if program is None else await program(process.child(process.arguments))
+
+
+def _described(shell: Shell, process: Process, name: str) -> str:
+    """Return what `command -v` says of *name*, "" when nothing is called so."""
+    if name in BUILTINS or name in shell.functions:
+        return name
+    return "" if find_program(process.programs, name) is None else f"/bin/{name}"
 
 
 async def _kill(_shell: Shell, _process: Process) -> int:
