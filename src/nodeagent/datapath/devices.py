@@ -74,10 +74,11 @@ class Vtep:
     cache: FlowCache = field(default_factory=FlowCache)
     rx_packets: int = 0
     tx_packets: int = 0
+    #: In front of every frame that is sent; what others send begins with these octets, too.
+    header: bytes = field(init=False)
 
-    @property
-    def header(self) -> bytes:
-        return Vxlan(self.vni).emit()
+    def __post_init__(self) -> None:
+        self.header = Vxlan(self.vni).emit()
 
 
 @dataclass(slots=True, eq=False)

@@ -5,10 +5,12 @@ IPv4 without options keeps addresses and ports. An entry knows the verdict: new 
 ports, the precomputed changes of both checksums (RFC 1624), and the output. Packets are changed in
 place, in the buffer they were received in.
 
-Only packets that change nothing else come here: TCP with SYN, FIN or RST, fragments, options, an
-expiring TTL, too long a frame and all ICMP go to the slow path. Whoever changes a table that a
-verdict rests on clears the caches; conntrack removes the entries of a connection whose state
-changes. The header checksum is not verified: the incremental update keeps a wrong one wrong.
+A verdict does not change while its connection lives, only conntrack's state does: a TCP segment
+with SYN, FIN or RST, or of a connection that is not steady, steps the state machine here. What the
+machine does not simply follow (an invalid segment, a connection that begins anew), fragments,
+options, an expiring TTL, too long a frame and all ICMP go to the slow path. Whoever changes a table
+that a verdict rests on clears the caches; conntrack removes the entries of a connection that it
+forgets. The header checksum is not verified: the incremental update keeps a wrong one wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from netstack.wire.ipv4 import PROTOCOL_TCP, PROTOCOL_UDP
 if TYPE_CHECKING:
     from nodeagent.datapath.conntrack.connection import Connection
     from nodeagent.datapath.output import Output
-    from nodeagent.datapath.packet import Packet
+    from nodeagent.datapath.packet import Direction, Packet
 
 _IP: Final = 14
 #: Destination MAC; EtherType, version and header length; flags and offset; TTL; protocol;
@@ -47,6 +49,7 @@ class Flow:
     """What happens to the packets of one direction of a connection at one input."""
 
     connection: Connection
+    direction: Direction
     output: Output
     destination_mac: bytes  # As received: the same flow to another MAC is another matter.
     frame_min: int
@@ -80,7 +83,7 @@ class FlowCache:
     def learn(self, packet: Packet, output: Output, mtu: int) -> None:
         """Remember what has become of *packet*, which is about to leave by *output*."""
         table, connection = self.of(packet.protocol), packet.connection
-        if table is None or connection is None or not connection.steady:
+        if table is None or connection is None or connection.forgotten:
             return
         before, after = packet.arrival, packet.frame
         if before[12:15] != _PLAIN_IPV4 or packet.is_fragment:
@@ -91,8 +94,11 @@ class FlowCache:
         addresses = checksum.delta(before[26:34], bytes(after[26:34]))
         ports = checksum.delta(before[34:38], bytes(after[34:38]))
         ttl_step = before[22] - after[22]
+        if key not in table:  # Else a capture makes every packet come by here.
+            connection.fast_entries.append((table, key))
         table[key] = Flow(
             connection=connection,
+            direction=packet.direction,
             output=output,
             destination_mac=before[0:6],
             frame_min=_FRAME_MIN[packet.protocol],
@@ -104,7 +110,6 @@ class FlowCache:
             l4_change=addresses + ports,
             checksum_at=_CHECKSUM_AT[packet.protocol],
         )
-        connection.fast_entries.append((table, key))
 
 
 def forward(
@@ -128,7 +133,7 @@ def forward(
         mac, kind, fragment, ttl, protocol, header_checksum, key = unpack(frame)
         if protocol == 6:
             flow = tcp.get(key)
-            if flow is None or size < 54 or frame[_TCP_FLAGS_AT] & _FIN_SYN_RST:
+            if flow is None or size < 54:
                 return frames[index:]
         elif protocol == 17:
             flow = udp.get(key)
@@ -141,12 +146,18 @@ def forward(
             or mac != flow.destination_mac
             or fragment & _FRAGMENT
             or not flow.frame_min <= size <= flow.frame_max
+            or ttl <= flow.ttl_step
         ):
             return frames[index:]
+        connection = flow.connection
+        if protocol == 6:
+            flags = frame[_TCP_FLAGS_AT]
+            if (flags & _FIN_SYN_RST or not connection.steady) and not connection.follow(
+                flow.direction, flags
+            ):
+                return frames[index:]
         step = flow.ttl_step
         if step:
-            if ttl <= step:
-                return frames[index:]
             frame[0:12] = flow.macs
             new_checksum = (header_checksum + flow.ip_change) % 65535
             pack(frame, 22, ttl - step, protocol, new_checksum, flow.key)
@@ -158,7 +169,7 @@ def forward(
                 put(frame, at, (old + flow.l4_change) % 65535 or 65535)
         elif flow.l4_change:
             _rewrite_bridged(frame, flow, protocol)
-        flow.connection.seen_at = now
+        connection.seen_at = now
         output = flow.output
         if not output.queue:
             dirty.append(output)

@@ -21,6 +21,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
 
 from netstack.ip_host import IpHost
+from netstack.tcp.settings import TcpSettings
 from netstack.wire.malformed import MalformedPacket
 from nodeagent.datapath import arp, br_input, fast_path, ip_input, ip_output, outer_frame, vxlan
 from nodeagent.datapath.conntrack.table import ConntrackTable
@@ -34,10 +35,13 @@ from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import Octets, Packet
 from nodeagent.datapath.routes import Route, RouteTable
 
-#: How often the tables are searched for what has been silent for too long.
+#: How often an entry of a table is looked at, whether it has been silent for too long.
 _EXPIRE_EVERY_S: Final = 5.0
 #: Rounds of transmitting and answering within one flush; what is left waits for the next.
 _FLUSH_ROUNDS_MAX: Final = 64
+
+#: Probes and NodePorts open many connections from one address; their ports must come back soon.
+GATEWAY_TCP: Final = TcpSettings(time_wait_s=1.0)
 
 _ETHERNET_HEADER: Final = bytes(12) + b"\x08\x00"  # Of frames that never were on an Ethernet.
 
@@ -92,7 +96,11 @@ class Node:
         self.dirty: list[Output] = []
         self.vxlan_output, self.underlay_output = outputs.vxlan, outputs.underlay
         self.stack = IpHost(
-            address=identity.internal_ip, mtu=OVERLAY_MTU, rng=rng, source_for=self._source_for
+            address=identity.internal_ip,
+            mtu=OVERLAY_MTU,
+            rng=rng,
+            tcp=GATEWAY_TCP,
+            source_for=self._source_for,
         )
         self.stack_woken = False
         #: What is beyond eth0 besides nodes: the person's machine and the control plane.
@@ -230,8 +238,7 @@ class Node:
             self.outside.handle_deadline(now)
             self.outside_woken = True
         if now >= self._expire_at:
-            self._expire_at = now + _EXPIRE_EVERY_S
-            self.conntrack.expire(now)
+            self._expire_at = now + _EXPIRE_EVERY_S * self.conntrack.expire(now)
             self.bridge.fdb.expire(now)
         self.flush(now)
 

@@ -203,7 +203,7 @@ class Packet:
     def decrement_ttl(self) -> None:
         """Count one hop; the checksum follows."""
         self.frame[_IP + 8] -= 1
-        self._adjust(_IP + 10, b"\x01\x00", b"\x00\x00")
+        self._adjust(_IP + 10, 0x0100)  # As `checksum.delta` has it: what was less what is.
 
     def set_source_address(self, address: int) -> None:
         """Make *address* the source; ports stay."""
@@ -213,45 +213,53 @@ class Packet:
         """Make *address* the destination; ports stay."""
         self._set_address(_IP + 16, address)
 
-    def set_source_port(self, port: int) -> None:
-        """Make *port* the source port, or an echo's identifier."""
+    def translate_source(self, target: FlowTuple) -> None:
+        """Make *target*'s source the packet's; a port is an echo's identifier too."""
         if self.protocol == PROTOCOL_ICMP:
-            old, new = bytes(self.frame[self.l4 + 4 : self.l4 + 6]), _WORD.pack(port)
+            old, new = bytes(self.frame[self.l4 + 4 : self.l4 + 6]), _WORD.pack(target.source_port)
             self.frame[self.l4 + 4 : self.l4 + 6] = new
-            self._adjust(self.l4 + 2, old, new)
-            self.flow = self._read_flow()
+            self._adjust(self.l4 + 2, checksum.delta(old, new))
+            self.set_source_address(target.source)
         else:
-            self._set_port(self.l4, port)
+            self._translate(_IP + 12, target.source, self.l4, target.source_port)
 
-    def set_destination_port(self, port: int) -> None:
-        """Make *port* the destination port; an echo has none."""
-        if self.protocol != PROTOCOL_ICMP:
-            self._set_port(self.l4 + 2, port)
+    def translate_destination(self, target: FlowTuple) -> None:
+        """Make *target*'s destination the packet's; an echo has no port there."""
+        if self.protocol == PROTOCOL_ICMP:
+            self.set_destination_address(target.destination)
+        else:
+            self._translate(_IP + 16, target.destination, self.l4 + 2, target.destination_port)
 
     def _set_address(self, at: int, address: int) -> None:
-        old, new = bytes(self.frame[at : at + 4]), address.to_bytes(4, "big")
+        change = self._replace_address(at, address)
+        self._adjust_l4(change)
+        self.flow = self._read_flow()
+
+    def _translate(self, address_at: int, address: int, port_at: int, port: int) -> None:
+        change, frame = self._replace_address(address_at, address), self.frame
+        if self.protocol in _L4_CHECKSUM_AT and not self.is_fragment:
+            change += (frame[port_at] << 8 | frame[port_at + 1]) - port
+            _WORD.pack_into(frame, port_at, port)
+            self._adjust_l4(change)
+        self.flow = self._read_flow()
+
+    def _replace_address(self, at: int, address: int) -> int:
+        """Write an address; return by how much sums that it is part of change."""
+        new = address.to_bytes(4, "big")
+        change = checksum.delta(bytes(self.frame[at : at + 4]), new)
         self.frame[at : at + 4] = new
-        self._adjust(_IP + 10, old, new)
-        self._adjust_l4(old, new)
-        self.flow = self._read_flow()
+        self._adjust(_IP + 10, change)
+        return change
 
-    def _set_port(self, at: int, port: int) -> None:
-        if self.protocol not in _L4_CHECKSUM_AT:
-            return
-        old, new = bytes(self.frame[at : at + 2]), _WORD.pack(port)
-        self.frame[at : at + 2] = new
-        self._adjust_l4(old, new)
-        self.flow = self._read_flow()
-
-    def _adjust(self, at: int, old: bytes, new: bytes) -> None:
+    def _adjust(self, at: int, change: int) -> None:
         field = _WORD.unpack_from(self.frame, at)[0]
-        _WORD.pack_into(self.frame, at, checksum.update(field, checksum.delta(old, new)))
+        _WORD.pack_into(self.frame, at, checksum.update(field, change))
 
-    def _adjust_l4(self, old: bytes, new: bytes) -> None:
+    def _adjust_l4(self, change: int) -> None:
         offset = _L4_CHECKSUM_AT.get(self.protocol)
         if offset is None or self.is_fragment:
             return  # ICMP's checksum does not cover addresses.
         at = self.l4 + offset
         field = _WORD.unpack_from(self.frame, at)[0]
         update = checksum.update_udp if self.protocol == PROTOCOL_UDP else checksum.update
-        _WORD.pack_into(self.frame, at, update(field, checksum.delta(old, new)))
+        _WORD.pack_into(self.frame, at, update(field, change))

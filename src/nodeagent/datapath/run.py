@@ -25,7 +25,7 @@ from nodeagent.datapath.devices import OVERLAY_MTU
 from nodeagent.datapath.gateway import Gateway, PortKey
 from nodeagent.datapath.hostnet import Hostnet
 from nodeagent.datapath.netlink import Netlink
-from nodeagent.datapath.node import Identity, Node, Outputs
+from nodeagent.datapath.node import GATEWAY_TCP, Identity, Node, Outputs
 from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import Octets
 from nodeagent.datapath.veth_ports import VethPorts
@@ -86,6 +86,7 @@ class Datapath:
         self._underlay_outputs: dict[IPv4Address, Output] = {}
         self.ports = VethPorts(self.node, arena, monotonic, self._drained)
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
         self._kicked = False
 
     def _new_outside(self, prefix_length: int) -> IpHost:
@@ -94,6 +95,7 @@ class Datapath:
             address=IPv4Interface((host, prefix_length)),
             mtu=OVERLAY_MTU,
             rng=self.node.rng,
+            tcp=GATEWAY_TCP,
             source_for=lambda _destination: host,
         )
         for address in control_plane:
@@ -166,16 +168,18 @@ class Datapath:
             self._set_timer()
 
     def _set_timer(self) -> None:
+        """Be woken at the next deadline; a timer that comes too early is left alone."""
         deadline = self.node.deadline()
+        if deadline >= self._timer_at:
+            return
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if deadline != math.inf:
-            delay_s = max(0.0, deadline - monotonic())
-            self._timer = self._loop.call_later(delay_s, self._due)
+        self._timer_at = deadline
+        delay_s = max(0.0, deadline - monotonic())
+        self._timer = self._loop.call_later(delay_s, self._due)
 
     def _due(self) -> None:
-        self._timer = None
+        self._timer, self._timer_at = None, math.inf
         self.node.handle_deadline(monotonic())
         self._set_timer()
 

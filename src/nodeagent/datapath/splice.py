@@ -38,6 +38,7 @@ class Splice(asyncio.Protocol):
     def attach(self, connection: TcpConnection) -> None:
         """Begin to carry octets to and from *connection*."""
         self._connection = connection
+        connection.set_option(self._clock(), nodelay=True)  # Who writes has chosen the pieces.
         connection.on_change = self._changed
         self._changed()
 

@@ -58,7 +58,7 @@ def test_established_flows_take_the_fast_path(world):
     assert len(world.nodes[2].vtep.cache.tcp) == 1
 
 
-def test_the_first_fin_ends_the_fast_path(world):
+def test_the_fast_path_follows_a_connection_to_its_end(world):
     a, c = world.pod(1, 5), world.pod(2, 5)
     listener = listen(c, 80)
     client = world.connect(a, "10.244.2.5", 80)
@@ -68,8 +68,12 @@ def test_the_first_fin_ends_the_fast_path(world):
     world.run(1.0)
     (connection,) = world.nodes[1].conntrack
     assert connection.tcp_state == "TIME_WAIT"
-    assert not connection.fast_entries
+    assert connection.fast_entries
+    assert not world.nodes[1].drops
     world.run(130.0)
+    assert not connection.fast_entries
+    assert not world.nodes[1].ports["veth1-5"].cache.tcp
+    assert not world.nodes[1].vtep.cache.tcp
     assert len(world.nodes[1].conntrack) == 0
 
 

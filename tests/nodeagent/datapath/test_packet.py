@@ -20,10 +20,9 @@ layers = st.sampled_from([TCP(), UDP(), ICMP(), Raw(b"")])
 def test_checksums_stay_right(layer, source, destination, source_port, destination_port, payload):
     frame = bytes(Ether(src="02:00:00:00:00:01") / IP() / layer.copy() / payload)
     packet = Packet.parse(frame, "cni0")
-    packet.set_source_address(source)
-    packet.set_source_port(source_port)
-    packet.set_destination_address(destination)
-    packet.set_destination_port(destination_port)
+    target = FlowTuple(packet.protocol, source, source_port, destination, destination_port)
+    packet.translate_source(target)
+    packet.translate_destination(target)
     packet.decrement_ttl()
     assert (packet.source, packet.destination, packet.ttl) == (source, destination, 63)
     again = Ether(bytes(packet.frame))
@@ -42,7 +41,7 @@ def test_checksums_stay_right(layer, source, destination, source_port, destinati
 def test_a_datagram_without_checksum_keeps_none():
     packet = Packet.parse(bytes(Ether() / IP() / UDP(chksum=0) / b"x"), "cni0")
     packet.set_source_address(5)
-    packet.set_destination_port(7)
+    packet.translate_destination(FlowTuple(17, 0, 0, 6, 7))
     assert Ether(bytes(packet.frame))[UDP].chksum == 0
 
 

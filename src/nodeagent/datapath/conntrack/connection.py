@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
-from nodeagent.datapath.conntrack.tcp import STEADY, TcpState
+from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_UDP
+from nodeagent.datapath.conntrack import tcp
+from nodeagent.datapath.conntrack.tcp import TcpState
 from nodeagent.datapath.packet import Direction, FlowTuple
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class Connection:
     timeout_s: float
     seen_at: float
     tcp_state: TcpState = TcpState.NONE
+    steady: bool = True  # A packet without SYN, FIN and RST changes only the time of last use.
     confirmed: bool = False
+    forgotten: bool = False  # It has left the table; a packet that waited may still know it.
     seen_reply: bool = False
     assured: bool = False
     source_bound: bool = False  # Source translation has been decided, also when there is none.
@@ -63,12 +66,23 @@ class Connection:
             self.original.source_port,
         )
 
-    @property
-    def steady(self) -> bool:
-        """Whether a packet without SYN, FIN and RST changes nothing but the time of last use."""
-        if self.original.protocol == PROTOCOL_TCP:
-            return self.tcp_state in STEADY
-        return self.original.protocol == PROTOCOL_UDP
+    def enter(self, state: TcpState) -> None:
+        """Be in this state of TCP from now on."""
+        self.tcp_state, self.timeout_s = state, tcp.TIMEOUT_S[state]
+        self.steady = state in tcp.STEADY
+        self.assured = self.assured or state is TcpState.ESTABLISHED
+
+    def follow(self, direction: Direction, flags: int) -> bool:
+        """Step TCP's state by a segment; False, and nothing changed, if that is not all to do."""
+        signal, old = tcp.signal_of(flags), self.tcp_state
+        new = tcp.step(old, direction, signal)
+        if new is None or (new is TcpState.SYN_SENT and old is not new):
+            return False
+        if signal is tcp.Signal.RST and not self.seen_reply:
+            return False
+        if new is not TcpState.IGNORED:
+            self.enter(new)
+        return True
 
     def forget_fast_entries(self) -> None:
         """Make every packet of this connection take the slow path again."""

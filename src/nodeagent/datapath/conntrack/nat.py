@@ -62,8 +62,7 @@ def translate_destination(packet: Packet) -> None:
         icmp_error.translate_quote(packet, target.inverted())
         packet.set_destination_address(target.destination)
     elif packet.flow != target:
-        packet.set_destination_address(target.destination)
-        packet.set_destination_port(target.destination_port)
+        packet.translate_destination(target)
 
 
 def translate_source(packet: Packet) -> None:
@@ -76,8 +75,7 @@ def translate_source(packet: Packet) -> None:
         if _reporter_is_translated(connection, packet.direction):
             packet.set_source_address(target.source)
     elif packet.flow != target:
-        packet.set_source_address(target.source)
-        packet.set_source_port(target.source_port)
+        packet.translate_source(target)
 
 
 def _reporter_is_translated(connection: Connection, direction: Direction) -> bool:

@@ -3,11 +3,13 @@
 A new connection is only a candidate until its first packet has passed every hook (`confirm`): what
 is refused leaves no trace. The table holds at most `connections_max`; when it is full, an entry
 that was never assured makes room (early drop), or the new packet is dropped. Entries are forgotten
-after silence, by `expire` or when they are looked up too late.
+after silence, when they are looked up too late or by `expire`, which looks at a bounded number and
+goes on there next time: a full table must not hold the packets up.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
@@ -21,6 +23,7 @@ from nodeagent.datapath.packet import CtState, Direction, FlowTuple, Packet
 
 CONNECTIONS_MAX: Final = 131072  # kube-proxy's conntrack.min
 _EARLY_DROP_SCAN: Final = 16
+_EXPIRE_SCAN: Final = 2048
 
 
 class ConntrackTable:
@@ -29,6 +32,7 @@ class ConntrackTable:
     def __init__(self, *, connections_max: int = CONNECTIONS_MAX) -> None:
         self._connections_max = connections_max
         self._by_tuple: dict[FlowTuple, tuple[Connection, Direction]] = {}
+        self._round: deque[Connection] = deque()  # Oldest look first; may hold forgotten ones.
 
     def __len__(self) -> int:
         return len(self._by_tuple) // 2
@@ -74,12 +78,14 @@ class ConntrackTable:
             if first is None:
                 packet.state, packet.connection = CtState.INVALID, None
                 return
-            state, limit_s = first, tcp.TIMEOUT_S[first]
+            state = first
         elif packet.protocol == PROTOCOL_ICMP and packet.icmp_type != Type.ECHO_REQUEST:
             packet.state = CtState.INVALID
             return
         packet.state, packet.direction = CtState.NEW, Direction.ORIGINAL
-        packet.connection = Connection(flow, flow.inverted(), limit_s, now, tcp_state=state)
+        packet.connection = Connection(flow, flow.inverted(), limit_s, now)
+        if state is not TcpState.NONE:
+            packet.connection.enter(state)
 
     def _track_tcp(self, packet: Packet, now: float) -> tuple[Connection, Direction] | None:
         """Step the state machine; None means that the packet begins a connection anew."""
@@ -94,10 +100,7 @@ class ConntrackTable:
             self.delete(connection)
             return None
         elif new is not TcpState.IGNORED:
-            if new is not old:
-                connection.forget_fast_entries()
-            connection.tcp_state, connection.timeout_s = new, tcp.TIMEOUT_S[new]
-            connection.assured = connection.assured or new is TcpState.ESTABLISHED
+            connection.enter(new)
             if signal is tcp.Signal.RST and not connection.seen_reply:
                 self.delete(connection)  # Refused: nothing will follow.
         return connection, packet.direction
@@ -133,6 +136,7 @@ class ConntrackTable:
         self._by_tuple[connection.original] = connection, Direction.ORIGINAL
         self._by_tuple[connection.reply] = connection, Direction.REPLY
         connection.confirmed = True
+        self._round.append(connection)
         return True
 
     def _early_drop(self) -> bool:
@@ -144,14 +148,23 @@ class ConntrackTable:
 
     def delete(self, connection: Connection) -> None:
         """Forget a connection; its next packet is a first packet."""
+        connection.forgotten = True
         connection.forget_fast_entries()
         for flow in (connection.original, connection.reply):
             found = self._by_tuple.get(flow)
             if found is not None and found[0] is connection:
                 del self._by_tuple[flow]
 
-    def expire(self, now: float) -> None:
-        """Forget what has been silent for too long."""
-        for connection in self:
+    def expire(self, now: float) -> float:
+        """Forget what has been silent for too long; return what part was looked at."""
+        entries = len(self._round)
+        scanned = min(entries, _EXPIRE_SCAN)
+        for _ in range(scanned):
+            connection = self._round.popleft()
+            if connection.forgotten:
+                continue
             if connection.expired(now):
                 self.delete(connection)
+            else:
+                self._round.append(connection)
+        return scanned / entries if entries else 1.0

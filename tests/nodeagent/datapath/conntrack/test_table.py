@@ -11,6 +11,8 @@ from scapy.layers.l2 import Ether
 
 from nodeagent.datapath.conntrack import nat
 from nodeagent.datapath.conntrack.table import ConntrackTable
+from nodeagent.datapath.fast_path import FlowCache
+from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import CtState, Direction, Packet
 
 CLIENTS, SERVERS = ["10.0.0.1", "10.0.0.2"], ["10.1.0.1", "10.1.0.2"]
@@ -150,3 +152,25 @@ def test_errors_about_nobody_are_invalid():
         packet = Packet.parse(bytes(error / quoted), "cni0")
         table.track(packet, 0.0)
         assert packet.state is CtState.INVALID
+
+
+def test_a_large_table_expires_in_slices():
+    table = ConntrackTable()
+    for number in range(5000):
+        pass_through(table, udp(f"10.2.{number >> 8}.{number & 255}", 1, SERVERS[0], 2), 0.0)
+    parts = [table.expire(20.0)]
+    assert len(table) == 5000
+    while len(table):
+        parts.append(table.expire(40.0))
+    assert parts[0] < 0.5
+    assert len(parts) == 4
+    assert table.expire(40.0) == 1.0
+
+
+def test_what_left_the_table_teaches_the_fast_path_nothing():
+    table, cache = ConntrackTable(), FlowCache()
+    packet = udp(CLIENTS[0], 1, SERVERS[0], 2)
+    pass_through(table, packet, 0.0)
+    table.delete(packet.connection)
+    cache.learn(packet, Output("nowhere", lambda _frames, _now: None), 1450)
+    assert not cache.udp
