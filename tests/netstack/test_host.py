@@ -218,7 +218,7 @@ def test_containers_talk_over_loopback(network, target):
     assert received == data
     client.close(network.now)
     server.close(network.now)
-    network.run(limit_s=5)
+    network.run(limit_s=15)
     assert not host.tcp.connections()
     assert host.frames_to_send() == []
 

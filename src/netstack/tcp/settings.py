@@ -20,8 +20,9 @@ class TcpSettings:
     retries: int = 15
     #: How long FIN-WAIT-2 lasts after close (tcp_fin_timeout).
     fin_timeout_s: float = 60.0
-    #: How long TIME-WAIT lasts: 60 s on Linux; an emulated wire holds no packet that long.
-    time_wait_s: float = 1.0
+    #: How long TIME-WAIT lasts: 60 s on Linux. An emulated wire holds no packet that long; this
+    #: outlasts five retransmissions of a FIN whose acknowledgment was lost (at rto_min_s).
+    time_wait_s: float = 10.0
     #: Connections in TIME-WAIT (tcp_max_tw_buckets); more are closed at once.
     time_wait_max: int = 4096
     #: tcp_timestamps and tcp_sack.

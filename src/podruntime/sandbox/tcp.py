@@ -44,6 +44,7 @@ class TcpTransport(asyncio.Transport):
         self._closing = self._finished = False
         self._scheduled = False
         self._owner = owner.adopt(self, context)
+        connection.set_option(interface.now(), nodelay=True)  # As asyncio does on every socket.
         connection.on_change = self._changed
 
     def start(self) -> None:
