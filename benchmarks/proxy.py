@@ -1,4 +1,4 @@
-"""How soon a datapath knows that an endpoint is gone: from the write of its EndpointSlice to the programmed table."""
+"""How soon a datapath knows that an endpoint is gone, counted from its EndpointSlice's write."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def test_an_unknown_image_backs_off_with_an_event(nginx: Lab) -> None:
 @pytest.mark.parametrize(
     ("manifest", "says"),
     [
-        ("apiVersion: v1\nkind: Pod\nmetadata: {name: Bad_Name}\nspec: {containers: []}", "Bad_Name"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {name: Bad_Name}\nspec: {}", "Bad_Name"),
         (DEPLOYMENT.replace("replicas", "replikas"), 'unknown field "spec.replikas"'),
         (DEPLOYMENT.replace("replicas: 2", "replicas: two"), "replicas"),
         (DEPLOYMENT.replace("labels: {app: nginx}", "labels: {app: other}"), "does not match"),
