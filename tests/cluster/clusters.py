@@ -29,6 +29,9 @@ class Home:
         self.directory = directory
         self.environment = {**os.environ, "PODWIRE_HOME": str(directory), "COLUMNS": "120"}
         self.environment.pop("KUBECONFIG", None)
+        # Pods of python:// images import what lies beside the tests.
+        path = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+        self.environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
 
     def podwire(self, *words: str, check: bool = True, timeout_s: float = 120) -> str:
         """Run a command; return its standard output, or fail with what it said."""
