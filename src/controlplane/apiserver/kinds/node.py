@@ -134,7 +134,7 @@ def _status(node: Object) -> str:
 def _roles(node: Object) -> list[str]:
     labels = labels_of(node)
     roles = {key.removeprefix(_ROLE_PREFIX) for key in labels if key.startswith(_ROLE_PREFIX)}
-    return sorted(role for role in roles | {labels.get(_ROLE, "")} if role)
+    return sorted((roles | {labels.get(_ROLE, "")}) - {""})
 
 
 def _address(node: Object, kind: str) -> str:
