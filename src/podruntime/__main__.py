@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from functools import partial
 from pathlib import Path
 
 import aiohttp.web  # noqa: F401 - Warm for python:// images: 150 ms that no pod pays for.
@@ -20,7 +21,7 @@ from componentbase.zygote import Zygote
 from podruntime.config import Config
 from podruntime.runtime import Runtime
 from podruntime.sandbox import pod
-from podruntime.sandbox.warm import warm_up
+from podruntime.sandbox.warm import prepare
 
 
 async def serve(config: Config, zygote: Zygote) -> None:
@@ -53,8 +54,11 @@ def main(argv: list[str]) -> int:
         return 2
     config = process.load_config(Config, Path(argv[0]))
     config.pods.mkdir(parents=True, exist_ok=True, mode=0o700)
-    warm_up(config.pods / "warm-up")
-    zygote = Zygote({"pod": pod.main}, title=f"{config.node_name} zygote")
+    zygote = Zygote(
+        {"pod": pod.main},
+        title=f"{config.node_name} zygote",
+        prepare=partial(prepare, config.warm_up),
+    )
     name = f"{config.node_name} podruntime"
     return process.run(name, Path(config.log_file), lambda: serve(config, zygote))
 

@@ -23,3 +23,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def pods(self) -> Path:
         """Return the folder that holds one folder per sandbox."""
         return Path(self.directory) / "pods"
+
+    @property
+    def warm_up(self) -> Path:
+        """Return the folder of pods that the zygote plays to itself before it serves."""
+        return Path(self.directory) / "warm-up"

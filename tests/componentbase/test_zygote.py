@@ -157,3 +157,36 @@ def _gone(pid: int) -> bool:
     readable, _, _ = select.select([descriptor], [], [], 10)
     os.close(descriptor)
     return bool(readable)
+
+
+def test_the_zygote_prepares_once_and_keeps_no_descriptor_of_its_owner(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    run(
+        """
+        held = open(sys.argv[1])
+        def prepare():
+            os.environ["PREPARED"] = str(int(os.environ.get("PREPARED", "0")) + 1)
+        def look(argv):
+            names = [os.readlink(f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")
+                     if os.path.exists(f"/proc/self/fd/{each}")]
+            print(os.environ["PREPARED"], sys.argv[1] in names, flush=True)
+            return 0
+        prepared = Zygote({"look": look}, title="prepared", prepare=prepare)
+        async def main():
+            prepared.attach(lambda pid, status: exits.put_nowait((pid, status)), lambda: None)
+            for _ in range(2):
+                pid = await prepared.fork("look", [], output=Path(sys.argv[2]))
+                assert await end_of(pid) == 0
+            prepared.close()
+        asyncio.run(main())
+        """,
+        str(_file(tmp_path)),
+        str(output),
+    )
+    assert output.read_text() == "1 False\n1 False\n"
+
+
+def _file(directory: Path) -> Path:
+    path = directory / "held"
+    path.touch()
+    return path

@@ -14,6 +14,7 @@ import ssl as tls
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from componentbase.memory import return_zero_pages
 from podruntime.sandbox import owner
 from podruntime.sandbox.resolver import Port
 from podruntime.sandbox.server import PodServer
@@ -48,6 +49,7 @@ class PodLoop(BaseLoop):
 
     def __init__(self) -> None:
         super().__init__()
+        return_zero_pages(self)  # uvloop's 250 KB buffer for streams, which a pod hardly uses.
         self.set_task_factory(owner.task_factory)  # type: ignore[arg-type]
 
     async def getaddrinfo(  # type: ignore[override]

@@ -8,7 +8,6 @@ it. What must be known after this process's death is in its folder.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import random
@@ -20,7 +19,6 @@ from typing import Final
 import msgspec
 import setproctitle
 
-from componentbase import logs
 from componentbase.clock import monotonic, wall
 from componentbase.rpc import Connection, Params, RpcError, Server
 from componentbase.tasks import Tasks
@@ -41,7 +39,7 @@ from podruntime.cri import (
     request,
 )
 from podruntime.images import registry
-from podruntime.sandbox import guard, streams
+from podruntime.sandbox import streams
 from podruntime.sandbox.container import Container, PodContext
 from podruntime.sandbox.interface import NetworkInterface
 from podruntime.sandbox.loop import PodLoop
@@ -237,21 +235,17 @@ def _say_ready(path: Path, sandbox_id: str) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Be the pod whose folder is *argv*[0], until shut down."""
+    """Be the pod whose folder is *argv*[0], until shut down. The zygote is prepared for it."""
     directory = SandboxDirectory(Path(argv[0]))
     record = directory.record()
     assert record is not None, "podruntime writes it before it forks"
     metadata = record.config.metadata
     title = f"pod {metadata.namespace}/{metadata.name}"[:_TITLE_MAX]
     setproctitle.setproctitle(f"podwire: {title}")
-    logs.configure(title, directory.log)
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    streams.be(record.config.hostname or metadata.name)
     loop = PodLoop()
     asyncio.set_event_loop(loop)
     pod = Pod(record, directory, loop)
-    streams.install(record.config.hostname or metadata.name)
-    guard.install()
     running = loop.create_task(pod.run())
     while not running.done():
         try:

@@ -117,11 +117,15 @@ def _route_logging() -> None:
     root.addHandler(RoutedHandler())
 
 
-def install(hostname: str) -> None:
-    """Route this process's standard streams, environment and host name from now on."""
+def install() -> None:
+    """Route the standard streams and the environment of this process and its forks."""
     sys.stdout = RoutedStream(sys.stdout, lambda owner: owner.stdout)
     sys.stderr = RoutedStream(sys.stderr, lambda owner: owner.stderr)
     # Code that reads it is routed; putenv and child processes are none of a pod's business.
     os.environ = RoutedEnvironment(os.environ)  # type: ignore[assignment]  # noqa: B003
-    socket.gethostname = lambda: hostname
     _route_logging()
+
+
+def be(hostname: str) -> None:
+    """Give this process a host name of its own."""
+    socket.gethostname = lambda: hostname
