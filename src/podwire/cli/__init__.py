@@ -114,3 +114,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # The reader of our output left, as `head` does.
         sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"podwire: {where}{error.strerror or error}", err=True)
+        sys.exit(1)

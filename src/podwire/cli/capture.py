@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import click
 
 from componentbase import rpc
+from componentbase.clock import wall_ns
 from netdev.pcapng import PcapngWriter
 from podwire.cli import CommandFailed, cluster_option, netlink
 from podwire.cli.places import Place, place_of_pod
 from podwire.cluster.layout import Layout, UsageError, node_name
 
-_FLUSH_EVERY_S: Final = 0.5
+_WRITE_EVERY_S: Final = 0.2
+_SETTLE_NS: Final = 200_000_000
 
 
 @click.command()
@@ -60,12 +64,16 @@ def capture(
         recorder = _Recorder(PcapngWriter(stream, snaplen=snaplen), stream, count)
         asyncio.run(_capture(paths, places, recorder, snaplen=snaplen, duration_s=duration))
     click.echo(f"{recorder.packets} packets captured", err=True)
+    if recorder.dropped:
+        click.echo(f"{recorder.dropped} packets dropped: this reader was too slow", err=True)
 
 
 @contextmanager
 def _stream(target: str) -> Iterator[BinaryIO]:
     if target == "-":
-        yield sys.stdout.buffer
+        # Who reads may have seen enough and be gone: that is an end like any other.
+        with suppress(BrokenPipeError), os.fdopen(os.dup(sys.stdout.fileno()), "wb") as pipe:
+            yield pipe
         return
     try:
         with Path(target).open("wb") as file:
@@ -75,34 +83,49 @@ def _stream(target: str) -> Iterator[BinaryIO]:
 
 
 class _Recorder:
-    """Writes what the datapaths tell until enough packets are there."""
+    """Writes what the datapaths tell, in order of time, until enough packets are there.
+
+    Packets wait a moment, because several nodes' words overtake each other on their way here.
+    """
 
     def __init__(self, writer: PcapngWriter, stream: BinaryIO, count: int | None) -> None:
         self._writer, self._stream, self._count = writer, stream, count
-        self.packets = 0
+        self._waiting: list[tuple[int, str, str, bytes, int]] = []
+        self.packets = self.dropped = 0
         self.enough = asyncio.Event()
 
     def listen(self, place: Place) -> Any:
         def on_tell(_connection: rpc.Connection, _method: str, params: rpc.Params) -> None:
-            for at_ns, interface, direction, octets in params["items"]:
-                if self.enough.is_set():
-                    return
+            self.dropped += params["dropped"]
+            for at_ns, interface, direction, octets, length in params["items"]:
                 shown = f"{place.label} {interface}"
-                self._writer.packet(at_ns, shown, octets, direction=direction)
-                self.packets += 1
-                if self.packets == self._count:
-                    self.enough.set()
+                self._waiting.append((at_ns, shown, direction, octets, length))
+            if self._count is not None and self.packets + len(self._waiting) >= self._count:
+                self.enough.set()
 
         return on_tell
 
-    async def flush_now_and_then(self) -> None:
+    async def write_now_and_then(self) -> None:
         while not self.enough.is_set():
-            self._stream.flush()
+            self.write(until_ns=wall_ns() - _SETTLE_NS)
             try:
-                async with asyncio.timeout(_FLUSH_EVERY_S):
+                async with asyncio.timeout(_WRITE_EVERY_S):
                     await self.enough.wait()
             except TimeoutError:
                 continue
+
+    def write(self, *, until_ns: int | None = None) -> None:
+        """Write what is older than *until_ns*, or everything."""
+        self._waiting.sort(key=lambda item: item[0])
+        written = 0
+        for at_ns, shown, direction, octets, length in self._waiting:
+            if (until_ns is not None and at_ns > until_ns) or self.packets == self._count:
+                break
+            self._writer.packet(at_ns, shown, octets, direction=direction, original_length=length)
+            self.packets += 1
+            written += 1
+        del self._waiting[:written]
+        self._stream.flush()
 
 
 async def _capture(
@@ -118,8 +141,11 @@ async def _capture(
         for place, client in zip(places, clients, strict=True):
             await client.call("capture_open", {"interface": place.interface, "snaplen": snaplen})
         click.echo(f"capturing on {', '.join(p.describe() for p in places)}; Ctrl-C ends", err=True)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, recorder.enough.set)
         async with asyncio.timeout(duration_s):
-            await recorder.flush_now_and_then()
+            await recorder.write_now_and_then()
+    except BrokenPipeError:
+        return  # Who read has seen enough.
     except (TimeoutError, asyncio.CancelledError):
         pass  # The end that was asked for.
     except rpc.RpcError as error:
@@ -127,3 +153,5 @@ async def _capture(
     finally:
         for client in clients:
             await client.close()
+        with suppress(BrokenPipeError):
+            recorder.write()

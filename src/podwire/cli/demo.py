@@ -12,7 +12,7 @@ from rich.console import Console
 from podwire.cli import CommandFailed
 from podwire.cli.down import stop
 from podwire.cli.objects import read_manifests
-from podwire.cli.up import start
+from podwire.cli.up import AlreadyUp, start
 from podwire.cluster.layout import Cluster, Layout, UsageError
 from podwire.demo.run import Demo, example
 
@@ -30,7 +30,7 @@ def demo(keep: bool) -> None:
     console.rule("[bold]Podwire[/]: a node dies", align="left")
     try:
         paths = start(_NAME, lambda block: Cluster(name=_NAME, nodes=_NODES, block=block), console)
-    except UsageError:
+    except AlreadyUp:
         raise UsageError("a demo is running already; stop it: podwire down --name demo") from None
     recovered = False
     try:

@@ -8,7 +8,8 @@ import time
 import click
 
 from podwire.cli import CommandFailed, cluster_option
-from podwire.cluster.layout import Layout, UsageError
+from podwire.cluster.layout import Layout, UsageError, home
+from podwire.cluster.lock import exclusive
 from podwire.launcher import session
 
 
@@ -25,27 +26,42 @@ def down(cluster_name: str, keep_state: bool) -> None:
     \b
     Example: podwire down
     """
-    paths = Layout.of(cluster_name)
-    if not paths.directory.exists():
-        raise UsageError(f"there is no cluster {cluster_name!r}: nothing to stop")
-    click.echo(stop(paths, keep_state=keep_state), err=True)
+    click.echo(stop(Layout.of(cluster_name), keep_state=keep_state), err=True)
 
 
 def stop(paths: Layout, *, keep_state: bool = False) -> str:
-    """Kill the cluster's processes, remove its files; return what was done, for people."""
+    """Kill the cluster's processes, remove its files; return what was done, for people.
+
+    Raises UsageError when there is no such cluster.
+    """
     began = time.monotonic()
-    known = session.read(paths.session_file)
-    try:
-        killed = session.kill(known) if known is not None else 0
-    except TimeoutError as error:
-        raise CommandFailed(f"{error}; see podwire status") from None
-    if keep_state:
-        paths.session_file.unlink(missing_ok=True)
-        paths.launcher_socket.unlink(missing_ok=True)
-        shutil.rmtree(paths.directory / "nodes", ignore_errors=True)
-    elif paths.cluster_file.exists() or paths.session_file.exists():
-        shutil.rmtree(paths.directory)
+    if not home().is_dir():
+        raise _nothing_to_stop(paths)
+    with exclusive():
+        known = session.read(paths.session_file) or session.search(paths.directory)
+        if known is None and not paths.cluster_file.exists():
+            raise _nothing_to_stop(paths)
+        try:
+            killed = session.kill(known) if known is not None else 0
+        except TimeoutError as error:
+            raise CommandFailed(f"{error}; see podwire status{paths.name_option}") from None
+        _remove(paths, keep_state=keep_state)
     return (
         f"Cluster {paths.directory.name} is down: {killed} processes stopped "
         f"in {time.monotonic() - began:.1f} s{', state kept' if keep_state else ''}."
     )
+
+
+def _remove(paths: Layout, *, keep_state: bool) -> None:
+    if keep_state:
+        paths.session_file.unlink(missing_ok=True)
+        paths.launcher_socket.unlink(missing_ok=True)
+        shutil.rmtree(paths.directory / "nodes", ignore_errors=True)
+    elif paths.directory.exists():
+        shutil.rmtree(paths.directory)
+
+
+def _nothing_to_stop(paths: Layout) -> UsageError:
+    if paths.directory.exists():
+        return UsageError(f"{paths.directory} is not a cluster of ours: it stays untouched")
+    return UsageError(f"there is no cluster {paths.directory.name!r}: nothing to stop")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import psutil
@@ -20,7 +20,8 @@ from podwire.cli import CommandFailed, cluster_option, output_option
 from podwire.cluster.layout import Layout, UsageError
 from podwire.launcher import client, session
 
-_TITLE = "podwire: "
+_TITLE: Final = "podwire: "
+_LAUNCHER_TIMEOUT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,12 @@ def status(cluster_name: str, output: str, pods: bool) -> None:
     """
     paths = Layout.of(cluster_name)
     cluster = paths.read_cluster()
-    known = session.read(paths.session_file)
-    members = session.members(known) if known is not None else []
-    if not members:
-        raise CommandFailed(f"cluster {cluster_name!r} is not running; start it: podwire up")
+    known = client.running_session(paths)
+    if known is None:
+        raise CommandFailed(
+            f"cluster {cluster_name!r} is not running; start it: podwire up{paths.name_option}"
+        )
+    members = session.members(known)
     rows = _rows(paths, members)
     if output == "json":
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
@@ -81,7 +84,7 @@ def status(cluster_name: str, output: str, pods: bool) -> None:
 
 def _rows(paths: Layout, members: list[psutil.Process]) -> list[Row]:
     try:
-        supervised = client.call(paths, "status")["processes"]
+        supervised = client.call(paths, "status", timeout_s=_LAUNCHER_TIMEOUT_S)["processes"]
     except UsageError as error:
         click.echo(f"podwire: {error}", err=True)
         supervised = []

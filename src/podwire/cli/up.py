@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import signal
 import socket
 import sys
 import time
@@ -17,13 +19,19 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from podwire.cli import CommandFailed, cluster_option
 from podwire.cli.readiness import Readiness
 from podwire.cluster import blocks, make
-from podwire.cluster.layout import DEFAULT_NAME, NODES_MAX, Cluster, Layout, UsageError
+from podwire.cluster.layout import NODES_MAX, Cluster, Layout, UsageError
+from podwire.cluster.lock import exclusive
 from podwire.launcher import session
 from podwire.launcher.client import running_session
 
 _READY_TIMEOUT_S: Final = 60.0
 _READY_TIMEOUT_PER_NODE_S: Final = 2.0
 _POLL_S: Final = 0.05
+_NOTED_POLL_S: Final = 0.001
+
+
+class AlreadyUp(UsageError):
+    """The cluster that should be started runs."""
 
 
 @click.command()
@@ -62,7 +70,7 @@ def up(
         ),
         Console(stderr=True),
     )
-    name = "" if cluster_name == DEFAULT_NAME else f" --name {cluster_name}"
+    name = paths.name_option
     click.echo(
         f"\n  export KUBECONFIG=$(podwire kubeconfig{name})\n"
         f"  kubectl get nodes -o wide\n"
@@ -74,28 +82,45 @@ def up(
 def start(name: str, describe: Callable[[int], Cluster], console: Console) -> Layout:
     """Start the cluster that *describe* returns for a free address block; wait until Ready.
 
-    Raises UsageError when it is up already, CommandFailed when it does not become Ready.
+    Raises AlreadyUp when it runs, CommandFailed when it does not become Ready.
     """
     began = time.monotonic()
     paths = Layout.of(name)
-    if running_session(paths) is not None:
-        option = "" if name == DEFAULT_NAME else f" --name {name}"
-        raise UsageError(
-            f"cluster {name!r} is up already; podwire status{option} shows it, "
-            f"podwire down{option} stops it"
-        )
-    block, holder = _claim_block(paths)
-    cluster = describe(block)
-    paths.session_file.unlink(missing_ok=True)
-    paths.launcher_socket.unlink(missing_ok=True)
-    make.make(cluster, paths)
-    launcher_pid = _fork_launcher(cluster, paths, holder)
+    with exclusive():
+        if running_session(paths) is not None:
+            raise AlreadyUp(
+                f"cluster {name!r} is up already; podwire status{paths.name_option} shows it, "
+                f"podwire down{paths.name_option} stops it"
+            )
+        cluster, launcher_pid = _launch(paths, describe)
     _wait_ready(cluster, paths, launcher_pid, console)
     console.print(
         f"Cluster [bold]{name}[/bold] is up: {cluster.nodes} "
         f"node{'s' if cluster.nodes > 1 else ''} Ready in {time.monotonic() - began:.1f} s."
     )
     return paths
+
+
+def _launch(paths: Layout, describe: Callable[[int], Cluster]) -> tuple[Cluster, int]:
+    """Make the cluster on disk and fork its launcher; leave no half-made directory behind."""
+    is_new = not paths.directory.exists()
+    block, holder = _claim_block(paths)
+    cluster = describe(block)
+    try:
+        paths.session_file.unlink(missing_ok=True)
+        paths.launcher_socket.unlink(missing_ok=True)
+        make.make(cluster, paths)
+        return cluster, _fork_launcher(cluster, paths, holder)
+    except (OSError, KeyboardInterrupt) as error:
+        if is_new:
+            shutil.rmtree(paths.directory, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
+        raise CommandFailed(
+            f"cannot make the cluster in {paths.directory}: {error.strerror or error}"
+        ) from None
+    finally:
+        holder.close()  # The cluster's processes hold it now.
 
 
 def _claim_block(paths: Layout) -> tuple[int, socket.socket]:
@@ -108,7 +133,8 @@ def _claim_block(paths: Layout) -> tuple[int, socket.socket]:
         if paths.store.exists():
             raise UsageError(
                 f"the addresses 127.0.{block}.x of cluster {paths.directory.name!r} are in use by "
-                "another cluster or program; stop that first, or remove this one: podwire down"
+                "another cluster or program; stop that first, or remove this one: "
+                f"podwire down{paths.name_option}"
             )
     elif paths.directory.exists() and any(paths.directory.iterdir()):
         raise UsageError(
@@ -125,10 +151,21 @@ def _fork_launcher(cluster: Cluster, paths: Layout, holder: socket.socket) -> in
 
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        os._exit(daemonize_and_run(cluster, paths, dict(ENTRIES), keep=holder.fileno()))
-    holder.close()  # The cluster's processes hold it now.
+    interrupts = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, interrupts)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os._exit(daemonize_and_run(cluster, paths, dict(ENTRIES), keep=holder.fileno()))
+            except OSError as error:
+                os.write(2, f"podwire: the launcher: {error}\n".encode())
+            finally:
+                os._exit(1)  # Whatever happens, this fork must not go on as `podwire up`.
+        while not paths.session_file.exists() and not _ended(pid):
+            time.sleep(_NOTED_POLL_S)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupts)
     return pid
 
 
@@ -146,14 +183,27 @@ def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Con
             asyncio.run(
                 _poll(Readiness(paths), cluster, (progress, nodes), launcher_pid, timeout_s)
             )
+        except KeyboardInterrupt:
+            _stop(paths)
+            console.print(
+                "Interrupted: every process is stopped again; "
+                f"podwire down{paths.name_option} removes the files, too."
+            )
+            raise
         except (TimeoutError, CommandFailed) as error:
-            known = session.read(paths.session_file)
-            if known is not None:
-                session.kill(known)
+            _stop(paths)
+            if not paths.directory.exists():
+                raise CommandFailed("another command stopped the cluster") from None
             reason = str(error) or f"not every node became Ready within {timeout_s:.0f} s"
             raise CommandFailed(
                 f"{reason}; everything is stopped again, the logs are in {paths.directory / 'logs'}"
             ) from None
+
+
+def _stop(paths: Layout) -> None:
+    known = running_session(paths)
+    if known is not None:
+        session.kill(known)
 
 
 async def _poll(
@@ -176,7 +226,10 @@ async def _poll(
 
 
 def _ended(child: int) -> bool:
-    return os.waitpid(child, os.WNOHANG)[0] != 0
+    try:
+        return os.waitpid(child, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True  # It was seen to end before.
 
 
 def _node_addresses(cluster: Cluster) -> str:

@@ -25,7 +25,10 @@ class UsageError(Exception):
 
 def home() -> Path:
     """Return the directory that holds all clusters of this user."""
-    return Path(os.environ.get("PODWIRE_HOME") or Path.home() / ".podwire").absolute()
+    try:
+        return Path(os.environ.get("PODWIRE_HOME") or Path.home() / ".podwire").absolute()
+    except RuntimeError:
+        raise UsageError("this user has no home directory; set HOME or PODWIRE_HOME") from None
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +91,12 @@ class Layout:
         return cls(home() / name)
 
     @property
+    def name_option(self) -> str:
+        """Return what to add to a command so that it means this cluster."""
+        name = self.directory.name
+        return "" if name == DEFAULT_NAME else f" --name {name}"
+
+    @property
     def cluster_file(self) -> Path:
         return self.directory / "cluster.json"
 
@@ -132,7 +141,10 @@ class Layout:
             (self.directory / part).mkdir(mode=0o700, exist_ok=True)
 
     def write_cluster(self, cluster: Cluster) -> None:
-        self.cluster_file.write_bytes(msgspec.json.format(msgspec.json.encode(cluster)) + b"\n")
+        text = msgspec.json.format(msgspec.json.encode(cluster)) + b"\n"
+        temporary = self.cluster_file.with_suffix(".new")
+        temporary.write_bytes(text)
+        temporary.rename(self.cluster_file)
 
     def read_cluster(self) -> Cluster:
         """Return the cluster's parameters; raises UsageError when there is no such cluster."""
@@ -140,12 +152,13 @@ class Layout:
             return msgspec.json.decode(self.cluster_file.read_bytes(), type=Cluster)
         except FileNotFoundError:
             raise UsageError(
-                f"there is no cluster {self.directory.name!r}; start one with: podwire up"
-                + ("" if self.directory.name == DEFAULT_NAME else f" --name {self.directory.name}")
+                f"there is no cluster {self.directory.name!r}; "
+                f"start one with: podwire up{self.name_option}"
             ) from None
         except (msgspec.MsgspecError, OSError) as error:
             raise UsageError(
-                f"{self.cluster_file}: {error}; podwire down removes the damaged cluster"
+                f"{self.cluster_file}: {error}; "
+                f"podwire down{self.name_option} removes the damaged cluster"
             ) from None
 
 

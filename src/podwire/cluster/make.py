@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from kubeapi.client.kubeconfig import write_kubeconfig
 from podwire.cluster import layout, pki, plan
-from podwire.cluster.layout import Cluster, Layout, node_name
+from podwire.cluster.layout import Cluster, Layout, UsageError, node_name
 from podwire.cluster.pki import Authority, Identity, KeyPair
 
 
 def make(cluster: Cluster, paths: Layout) -> None:
-    """Write everything that *cluster*'s processes need to start; existing keys of a CA stay."""
+    """Write everything that *cluster*'s processes need to start; existing keys of a CA stay.
+
+    `cluster.json` comes first: it marks the directory as ours, however far the rest comes.
+    """
     paths.make_directories()
+    paths.write_cluster(cluster)
     authority = _authority(cluster, paths)
     now = pki.utc_now()
     host = layout.CONTROL_PLANE_HOST
@@ -41,13 +45,18 @@ def make(cluster: Cluster, paths: Layout) -> None:
     _write_kubeconfig(cluster, paths, "admin", pki.ADMIN, authority.issue(pki.ADMIN, now))
     paths.component_kubeconfig("admin").replace(paths.kubeconfig)
     plan.write_configs(cluster, paths)
-    paths.write_cluster(cluster)
 
 
 def _authority(cluster: Cluster, paths: Layout) -> Authority:
     certificate, key = paths.certificate("ca"), paths.private_key("ca")
     if certificate.exists() and key.exists():
-        return Authority.load(certificate.read_bytes(), key.read_bytes())
+        try:
+            return Authority.load(certificate.read_bytes(), key.read_bytes())
+        except ValueError:
+            raise UsageError(
+                f"{certificate.parent} holds no CA that can be read; "
+                f"podwire down{paths.name_option} removes the damaged cluster"
+            ) from None
     authority = Authority.new(f"podwire-{cluster.name}-ca", pki.utc_now())
     pki.write_pair(authority.pair, certificate, key)
     return authority

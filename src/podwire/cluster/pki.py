@@ -80,9 +80,10 @@ class Authority:
 
     @classmethod
     def load(cls, certificate: bytes, private_key: bytes) -> Authority:
-        """Take up an authority again from its PEM files."""
+        """Take up an authority again from its PEM files; raises ValueError if they are none."""
         key = serialization.load_pem_private_key(private_key, password=None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError("the key is not one of an elliptic curve")
         return cls(x509.load_pem_x509_certificate(certificate), key)
 
     @property
@@ -143,11 +144,17 @@ def _pem(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> KeyP
 
 
 def write_pair(pair: KeyPair, certificate: Path, private_key: Path) -> None:
-    """Write both files; the key is readable by this user alone from its first octet."""
-    certificate.write_bytes(pair.certificate)
-    descriptor = os.open(private_key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write both files; the key is readable by this user alone from its first octet.
+
+    Each appears whole or not at all, the certificate last: where it is, its key is too.
+    """
+    new_key, new_certificate = private_key.with_suffix(".new"), certificate.with_suffix(".new")
+    descriptor = os.open(new_key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(pair.private_key)
+    new_key.rename(private_key)
+    new_certificate.write_bytes(pair.certificate)
+    new_certificate.rename(certificate)
 
 
 def utc_now() -> datetime:

@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from componentbase import rpc
 from podwire.cluster.layout import Layout, UsageError
 from podwire.launcher import session
 
+_TIMEOUT_S: Final = 30.0
 
-def call(paths: Layout, method: str, params: dict[str, Any] | None = None) -> Any:
+
+def call(
+    paths: Layout,
+    method: str,
+    params: dict[str, Any] | None = None,
+    *,
+    timeout_s: float = _TIMEOUT_S,
+) -> Any:
     """Ask the launcher; raises UsageError when there is none or it says no."""
-    return asyncio.run(call_async(paths, method, params))
+    return asyncio.run(call_async(paths, method, params, timeout_s=timeout_s))
 
 
-async def call_async(paths: Layout, method: str, params: dict[str, Any] | None = None) -> Any:
+async def call_async(
+    paths: Layout,
+    method: str,
+    params: dict[str, Any] | None = None,
+    *,
+    timeout_s: float = _TIMEOUT_S,
+) -> Any:
     """Ask the launcher from within an event loop."""
     paths.read_cluster()
     try:
         client = await rpc.Client.connect(paths.launcher_socket)
     except OSError:
+        option = paths.name_option
         raise UsageError(
-            f"the launcher of cluster {paths.directory.name!r} does not answer; "
-            "podwire status shows what still runs, podwire down stops it"
+            f"the launcher of cluster {paths.directory.name!r} is gone: the cluster goes on, but "
+            f"nothing of it can be started; podwire status{option} shows what still runs, "
+            f"podwire down{option} stops it"
         ) from None
     try:
-        return await client.call(method, params)
+        return await client.call(method, params, timeout_s=timeout_s)
     except rpc.RpcError as error:
+        if error.code in ("DeadlineExceeded", "Disconnected"):
+            raise UsageError(f"the launcher does not answer: {error.message}") from None
         raise UsageError(error.message) from None
     finally:
         await client.close()
@@ -35,5 +53,5 @@ async def call_async(paths: Layout, method: str, params: dict[str, Any] | None =
 
 def running_session(paths: Layout) -> session.Session | None:
     """Return the cluster's session if any of its processes lives."""
-    known = session.read(paths.session_file)
+    known = session.read(paths.session_file) or session.search(paths.directory)
     return known if known is not None and session.members(known) else None

@@ -12,7 +12,7 @@ import logging
 import math
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from componentbase import clock, process, rpc
@@ -21,12 +21,15 @@ from componentbase.zygote import Zygote
 from podwire.cluster import plan
 from podwire.cluster.layout import Cluster, Layout
 from podwire.launcher import session
+from podwire.launcher.forker import FORK_TIMEOUT_S, Forker
 from podwire.launcher.supervisor import Managed, State, Supervisor
+from podwire.launcher.zygote import TITLE
 
 log = logging.getLogger(__name__)
 
 _EVENTS_MAX: Final = 10_000
-_GROUP_POLL_S: Final = 0.005
+_DEATH_POLL_S: Final = 0.005
+_DEATH_TIMEOUT_S: Final = 10.0
 
 
 def daemonize_and_run(
@@ -34,10 +37,12 @@ def daemonize_and_run(
 ) -> int:
     """Run the launcher in a session of its own; called in a fresh fork of `podwire up`.
 
-    Of the descriptors that the fork inherited only *keep* stays open: whoever reads a pipe of the
-    caller must not wait for the cluster's end.
+    The caller has SIGINT and SIGTERM blocked until the session is noted, so that it can never be
+    interrupted without knowing what it started. Of the descriptors that the fork inherited only
+    *keep* stays open: whoever reads a pipe of the caller must not wait for the cluster's end.
     """
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     os.umask(0o077)
     null = os.open(os.devnull, os.O_RDWR)
     output = os.open(paths.log("output"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -47,8 +52,9 @@ def daemonize_and_run(
     os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
     session.write(paths.session_file)
     process.become_subreaper()
-    zygote = Zygote(entries, title="launcher zygote")
-    launcher = Launcher(cluster, paths, zygote)
+    zygote = Zygote(entries, title=TITLE, keep=[keep])
+    respawn = functools.partial(Zygote.spawn, "podwire.launcher.zygote", keep=[keep])
+    launcher = Launcher(cluster, paths, zygote, respawn)
     # uvloop keeps SIGCHLD for itself; a subreaper wants it.
     return process.run(
         "launcher",
@@ -61,8 +67,15 @@ def daemonize_and_run(
 class Launcher:
     """One cluster's processes, and the socket through which a person acts on them."""
 
-    def __init__(self, cluster: Cluster, paths: Layout, zygote: Zygote) -> None:
-        self._cluster, self._paths, self._zygote = cluster, paths, zygote
+    def __init__(
+        self,
+        cluster: Cluster,
+        paths: Layout,
+        zygote: Zygote,
+        respawn: Callable[[], Zygote],
+    ) -> None:
+        self._cluster, self._paths = cluster, paths
+        self._zygote, self._respawn = zygote, respawn
         self._supervisor = Supervisor(plan.processes(cluster))
         self._groups: dict[str, int] = {}  # node -> process group
         self._events: list[dict[str, Any]] = []
@@ -74,7 +87,9 @@ class Launcher:
         """Start everything and keep it running until cancelled."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, self._reap_orphans)
-        self._zygote.attach(self._exited, self._zygote_lost)
+        forker = Forker(
+            self._zygote, self._respawn, on_exit=self._exited, on_lost=self._zygote_lost
+        )
         server = rpc.Server(
             self._paths.launcher_socket,
             {
@@ -86,19 +101,19 @@ class Launcher:
         )
         await server.start()
         tasks = Tasks()
-        tasks.spawn(self._supervise(), name="supervise", essential=True)
+        tasks.spawn(self._supervise(forker), name="supervise", essential=True)
         try:
             await tasks.wait()
         finally:
             await tasks.close()
             await server.close()
 
-    async def _supervise(self) -> None:
+    async def _supervise(self, forker: Forker) -> None:
         while True:
             self._look_again.clear()
             async with self._acting:
                 for managed in self._supervisor.due(clock.monotonic()):
-                    await self._start(managed)
+                    await self._start(forker, managed)
             wait_s = self._supervisor.deadline() - clock.monotonic()
             try:
                 async with asyncio.timeout(None if math.isinf(wait_s) else max(0.0, wait_s)):
@@ -106,17 +121,18 @@ class Launcher:
             except TimeoutError:
                 pass
 
-    async def _start(self, managed: Managed) -> None:
+    async def _start(self, forker: Forker, managed: Managed) -> None:
         planned = managed.plan
         group = None
         if planned.node is not None:
             self._paths.node(planned.node).mkdir(mode=0o700, exist_ok=True)
             group = self._living_group(planned.node)
-        pid = await self._zygote.fork(
+        pid = await forker.fork(
             planned.role,
             [str(self._paths.config(planned.file_name))],
             group=group,
             output=self._paths.log(planned.file_name),
+            timeout_s=FORK_TIMEOUT_S,
         )
         if planned.node is not None and group == 0:
             self._groups[planned.node] = pid
@@ -124,6 +140,8 @@ class Launcher:
         self._note("restarted" if managed.restarts else "started", planned.name)
         if pid in self._ended:
             self._exited(pid, self._ended.pop(pid))
+        elif not _lives(pid):
+            self._exited(pid, -signal.SIGKILL)  # Its zygote died with it and reported nothing.
 
     def _living_group(self, node: str) -> int:
         """Return the node's process group, or 0 (make one) when nothing of the node lives."""
@@ -144,7 +162,7 @@ class Launcher:
         self._look_again.set()
 
     def _reap_orphans(self) -> None:
-        """Reap pods whose podruntime died: as subreaper this process inherits them."""
+        """Reap those whose zygote or podruntime died: as subreaper this process inherits them."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -152,17 +170,15 @@ class Launcher:
                 return
             if pid == 0:
                 return
-            if pid != self._zygote.pid:
-                self._exited_orphan(pid, os.waitstatus_to_exitcode(status))
-
-    def _exited_orphan(self, pid: int, status: int) -> None:
-        if any(managed.pid == pid for managed in self._supervisor.processes()):
-            self._exited(pid, status)
+            if any(managed.pid == pid for managed in self._supervisor.processes()):
+                self._exited(pid, os.waitstatus_to_exitcode(status))
 
     def _zygote_lost(self) -> None:
-        """Without its zygote the launcher can start nothing: end, loudly; the cluster goes on."""
-        log.error("the zygote died: supervision ends; podwire down and podwire up start afresh")
-        raise SystemExit(1)
+        """Note the ends of children that the zygote reaped but could not report any more."""
+        self._note("died", "launcher zygote")
+        for managed in self._supervisor.processes():
+            if managed.pid is not None and not _lives(managed.pid):
+                self._exited(managed.pid, -signal.SIGKILL)
 
     def _note(self, what: str, subject: str) -> None:
         self._events.append({"at": clock.wall(), "what": what, "subject": subject})
@@ -211,23 +227,29 @@ class Launcher:
         return await self._act(action, name, [managed], send)
 
     async def _act(
-        self, action: str, subject: str, processes: list[Managed], send: Callable[..., Any]
+        self,
+        action: str,
+        subject: str,
+        processes: list[Managed],
+        send: Callable[[signal.Signals], Awaitable[None]],
     ) -> str:
         """Do *action* to *processes*; `send` delivers one signal to all of them."""
         async with self._acting:
             alive = any(managed.pid is not None for managed in processes)
+            killed = [managed for managed in processes if managed.state is State.KILLED]
             match action:
                 case "kill":
-                    if not alive:
+                    if len(killed) == len(processes):
                         raise rpc.RpcError("FailedPrecondition", f"{subject} is already dead")
                     for managed in processes:
                         self._supervisor.kill(managed)
                     self._note("killed", subject)
                     await send(signal.SIGKILL)
+                    await _until(lambda: all(managed.pid is None for managed in processes))
                 case "start":
-                    if alive:
+                    if not killed:
                         raise rpc.RpcError("FailedPrecondition", f"{subject} is running")
-                    for managed in processes:
+                    for managed in killed:
                         self._supervisor.revive(managed, clock.monotonic())
                     self._note("start", subject)
                     self._look_again.set()
@@ -253,9 +275,26 @@ class Launcher:
         except ProcessLookupError:
             return
         if number is signal.SIGKILL:
-            while _group_lives(group):
-                await asyncio.sleep(_GROUP_POLL_S)
+            await _until(lambda: not _group_lives(group))
             del self._groups[node]
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    """Wait for the ends of killed processes; raises RpcError when they do not come."""
+    try:
+        async with asyncio.timeout(_DEATH_TIMEOUT_S):
+            while not condition():
+                await asyncio.sleep(_DEATH_POLL_S)
+    except TimeoutError:
+        raise rpc.RpcError("DeadlineExceeded", "SIGKILL was sent, but not all died yet") from None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _group_lives(group: int) -> bool:

@@ -2,7 +2,8 @@
 
 The launcher makes a session of its own and none of its descendants leaves it, so the session's
 id finds every process of the cluster: also orphans, also after the launcher was killed, also
-one that was forked a moment ago.
+one that was forked a moment ago. Where the note of that id is lost, the processes' output gives
+them away: it goes to files below the cluster's directory.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,20 +20,35 @@ import msgspec
 import psutil
 
 _POLL_S: Final = 0.01
-_CLOCK_GRAIN_S: Final = 1.0  # psutil computes start times from a boot time rounded to seconds.
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster's session: its id, and when its first process began (a pid may be reused)."""
+    """A cluster's session: its id, and when its leader began, since a pid may be used again.
+
+    `started` counts the kernel's ticks since the boot `boot`: a wall clock may be set.
+    """
 
     id: int
-    created: float
+    boot: str
+    started: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    """What /proc/PID/stat says of a process."""
+
+    state: str
+    session: int
+    started: int
 
 
 def write(path: Path) -> None:
     """Note the session of this process, its leader, at *path*."""
-    session = Session(id=os.getpid(), created=psutil.Process().create_time())
+    stat = _stat(os.getpid())
+    assert stat is not None
     temporary = path.with_suffix(".new")
+    session = Session(id=os.getpid(), boot=_boot(), started=stat.started)
     temporary.write_bytes(msgspec.json.encode(session))
     temporary.rename(path)
 
@@ -40,8 +57,24 @@ def read(path: Path) -> Session | None:
     """Return the session noted at *path*, or None."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Session)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
+
+
+def search(directory: Path) -> Session | None:
+    """Return the session of the processes that write below *directory*, if there are any."""
+    below = f"{directory.resolve()}/"
+    for pid in psutil.pids():
+        try:
+            output = os.readlink(f"/proc/{pid}/fd/1")
+        except OSError:
+            continue  # It ended, or is another user's.
+        stat = _stat(pid)
+        if stat is not None and output.startswith(below):
+            leader = _stat(stat.session)
+            oldest = stat if leader is None else leader
+            return Session(id=stat.session, boot=_boot(), started=min(stat.started, oldest.started))
+    return None
 
 
 def members(session: Session) -> list[psutil.Process]:
@@ -51,17 +84,32 @@ def members(session: Session) -> list[psutil.Process]:
 
 
 def _members(session: Session) -> Iterator[psutil.Process]:
+    if session.boot != _boot():
+        return
     for pid in psutil.pids():
+        stat = _stat(pid)
+        if stat is None or stat.session != session.id or stat.started < session.started:
+            continue
+        if stat.state in "ZX":
+            continue  # It is dead already.
         try:
-            if os.getsid(pid) != session.id:
-                continue
-            process = psutil.Process(pid)
-            if process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            if process.create_time() >= session.created - _CLOCK_GRAIN_S:
-                yield process
-        except (ProcessLookupError, PermissionError, psutil.Error):
-            continue  # It ended between two looks, or is another user's.
+            yield psutil.Process(pid)
+        except psutil.NoSuchProcess:
+            continue  # It ended between two looks.
+
+
+def _stat(pid: int) -> _Stat | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    # Behind the name in parentheses, which may contain anything: state, ppid, pgrp, session, …
+    fields = text[text.rindex(")") + 2 :].split()
+    return _Stat(state=fields[0], session=int(fields[3]), started=int(fields[19]))
+
+
+def _boot() -> str:
+    return _BOOT_ID.read_text().strip()
 
 
 def launcher_alive(session: Session) -> bool:

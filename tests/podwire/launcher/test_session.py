@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from podwire.launcher import session
@@ -62,12 +63,43 @@ def test_the_session_finds_its_leader_and_its_orphans(tmp_path: Path) -> None:
 
 
 def test_a_session_id_that_was_used_again_is_not_ours(tmp_path: Path) -> None:
-    later = session.Session(id=os.getsid(0), created=psutil.Process().create_time() + 1e6)
-    assert session.members(later) == []
-    assert session.kill(later) == 0
+    leader, _orphan = start(tmp_path / "session.json")
+    known = session.read(tmp_path / "session.json")
+    assert known is not None
+    later = msgspec.structs.replace(known, started=known.started + 10**9)
+    other_boot = msgspec.structs.replace(known, boot="another")
+    for stale in (later, other_boot):
+        assert session.members(stale) == []
+        assert session.kill(stale) == 0
+    assert session.kill(known) == 2
+    assert leader.wait() == -9
+    assert leader.stdout is not None
+    leader.stdout.close()
+
+
+def test_a_lost_note_is_made_up_for_by_where_processes_write(tmp_path: Path) -> None:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    assert session.search(folder) is None
+    with (folder / "output.log").open("wb") as output:
+        leader = subprocess.Popen(
+            [sys.executable, "-c", "import os, signal; os.setsid(); print(1); signal.pause()"],
+            stdout=output,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    while not (folder / "output.log").read_text():
+        assert leader.poll() is None
+    found = session.search(folder)
+    assert found is not None
+    assert found.id == leader.pid
+    assert session.search(tmp_path / "clust") is None
+    assert session.kill(found) == 1
+    leader.wait()
 
 
 def test_a_missing_or_damaged_note_is_no_session(tmp_path: Path) -> None:
     assert session.read(tmp_path / "none.json") is None
     (tmp_path / "bad.json").write_text("{")
+    assert session.read(tmp_path / "bad.json") is None
+    (tmp_path / "bad.json").write_bytes(b"\xff\x00")
     assert session.read(tmp_path / "bad.json") is None
