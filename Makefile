@@ -54,7 +54,7 @@ fast: $(VENV)/.dev  ## the tests that start no cluster
 	@$(BIN)/pytest -q -n $(JOBS) -m "not cluster" tests
 
 test: check  ## everything: what CI runs
-	@$(BIN)/pytest -q -n $(JOBS) tests
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadgroup tests
 
 bench: $(VENV)/.dev  ## measure, and rewrite docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
@@ -66,4 +66,4 @@ lock:  ## resolve the dependencies anew (needs uv)
 	  --no-header --extra build -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 clean:  ## remove .venv and caches (not your clusters)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
