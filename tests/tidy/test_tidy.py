@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = ROOT / "src"
 
@@ -420,3 +422,29 @@ def test_documents_link_to_files_that_exist() -> None:
         targets = re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text())
         broken += [f"{page}: {target}" for target in targets if not (page.parent / target).exists()]
     assert not broken
+
+
+@pytest.mark.parametrize("name", ["parity.md", "tcpip.md"])
+def test_documents_name_tests_that_exist(name: str) -> None:
+    """A room of the page names its folder ("Tests in `…`"), its rows the tests below that."""
+    page = (ROOT / "docs" / name).read_text()
+    missing, named = [], 0
+    for room in page.split("\n## "):
+        folder = re.search(r"Tests in `(tests/[\w/]*)`", room)
+        for file, test in re.findall(r"`([\w/]*test_\w+\.py)(?:::(\w+))?`", room):
+            named += 1
+            base = ROOT if file.startswith("tests/") or folder is None else ROOT / folder[1]
+            if not (base / file).is_file() or test not in ("", *_tests_of(base / file)):
+                missing.append(f"{file}::{test}")
+    assert not missing, "name them by their path, or write them"
+    assert named, "a row of this page names the test that shows it"
+
+
+@cache
+def _tests_of(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text(), str(path))
+    return [
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]

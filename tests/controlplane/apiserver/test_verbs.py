@@ -66,6 +66,21 @@ def test_create_get_update_delete(server, configmaps):
     }
 
 
+def test_a_new_object_has_no_version_yet(server, configmaps):
+    body = {"metadata": {"name": "a", "resourceVersion": "1"}}
+    reply = server.request("POST", configmaps, body)
+    assert reply.code == 400
+    assert "resourceVersion should not be set" in reply.json["message"]
+
+
+def test_managed_fields_are_kept_as_sent_and_written_by_nobody(server, configmaps):
+    sent = [{"manager": "me"}]
+    body = {"metadata": {"name": "a", "managedFields": sent}}
+    assert server.request("POST", configmaps, body).json["metadata"]["managedFields"] == sent
+    plain = server.request("POST", configmaps, configmap("b")).json
+    assert "managedFields" not in plain["metadata"]
+
+
 def test_create_of_an_existing_name_conflicts(server, configmaps):
     server.request("POST", configmaps, configmap("a"))
     reply = server.request("POST", configmaps, configmap("a"))

@@ -421,6 +421,15 @@ def test_established_sack_retransmits_only_the_gap(talk):
     assert talk.say(ACK, ack=start + 10_000) == []
 
 
+def test_established_report_of_a_duplicate_sends_nothing_again(talk):
+    connection = talk.accepted()
+    connection.write(b"x" * 3000, talk.now)
+    start = talk.hear()[0].sequence
+    duplicate = Options(sack=((start, start + 1000),))
+    assert talk.say(ACK, ack=start + 3000, options=duplicate) == []
+    assert connection.established
+
+
 def test_established_zero_window_is_probed(talk):
     connection = talk.accepted()
     talk.say(ACK, window=0)

@@ -108,6 +108,13 @@ def test_a_client_on_the_host_is_masqueraded_and_reaches_a_remote_pod(world):
     assert accepted.remote[0] == IPv4Address("10.244.1.0")
 
 
+def test_a_pod_that_talks_to_the_outside_does_so_as_its_node(world):
+    outside = world.nodes[1].outside
+    listener = listen(outside, 9000)
+    assert world.connect(world.pod(1, 5), "192.168.64.254", 9000).established
+    assert listener.accept().remote[0] == IPv4Address("192.168.64.1")
+
+
 def test_a_local_node_port_keeps_the_clients_address(world):
     a = world.pod(1, 5)
     listener = listen(a, 8080)
