@@ -51,6 +51,7 @@ CONFIGMAPS: Final = Resource("", "v1", "configmaps", "ConfigMap", True)
 SECRETS: Final = Resource("", "v1", "secrets", "Secret", True)
 SERVICEACCOUNTS: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount", True)
 EVENTS: Final = Resource("", "v1", "events", "Event", True)
+ENDPOINTS: Final = Resource("", "v1", "endpoints", "Endpoints", True)
 ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment", True)
@@ -66,6 +67,7 @@ ALL: Final = (
     SECRETS,
     SERVICEACCOUNTS,
     EVENTS,
+    ENDPOINTS,
     ENDPOINTSLICES,
     LEASES,
     DEPLOYMENTS,

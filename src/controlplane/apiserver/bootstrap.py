@@ -1,7 +1,8 @@
 """What is there before anybody asks (upstream: controlplane's bootstrap controllers).
 
 The four system namespaces, and the `kubernetes` Service with the address of this server in its
-EndpointSlice, so that pods find the API at the first address of the Service network.
+EndpointSlice and its Endpoints, so that pods find the API at the first address of the Service
+network.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.options import WriteOptions
 from controlplane.apiserver.registry.registry import Registry
 from kubeapi.objects import Object
-from kubeapi.resources import ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
+from kubeapi.resources import ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
 from kubeapi.status import StatusError
 
 NAMESPACE_NAMES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 _NAME: Final = "kubernetes"
 _HTTPS: Final = 443
+#: Says that the EndpointSlice is written beside these Endpoints, not from them.
+_SKIP_MIRROR: Final = "endpointslice.kubernetes.io/skip-mirror"
 
 
 def namespace(name: str) -> Object:
@@ -44,6 +47,19 @@ def kubernetes_service(config: Config) -> Object:
 
 
 def kubernetes_endpoints(config: Config) -> Object:
+    """Return the Endpoints that hold the address of this server."""
+    return {
+        "metadata": {"name": _NAME, "labels": {_SKIP_MIRROR: "true"}},
+        "subsets": [
+            {
+                "addresses": [{"ip": config.advertise_address}],
+                "ports": [{"name": "https", "port": config.port, "protocol": "TCP"}],
+            }
+        ],
+    }
+
+
+def kubernetes_endpoint_slice(config: Config) -> Object:
     """Return the EndpointSlice that holds the address of this server."""
     return {
         "metadata": {"name": _NAME, "labels": {"kubernetes.io/service-name": _NAME}},
@@ -64,9 +80,12 @@ class Bootstrap:
         for name in NAMESPACE_NAMES:
             await self._ensure(NAMESPACES, "", namespace(name))
         await self._ensure(SERVICES, "default", kubernetes_service(self._config))
-        endpoints = kubernetes_endpoints(self._config)
-        await self._ensure(ENDPOINTSLICES, "default", endpoints)
-        await self._refresh(endpoints)
+        for resource, wanted in (
+            (ENDPOINTSLICES, kubernetes_endpoint_slice(self._config)),
+            (ENDPOINTS, kubernetes_endpoints(self._config)),
+        ):
+            await self._ensure(resource, "default", wanted)
+            await self._refresh(resource, wanted)
 
     async def _ensure(self, resource: Resource, where: str, obj: Object) -> None:
         kind = self._kinds.get(resource)
@@ -81,13 +100,12 @@ class Bootstrap:
             admitted = admit_shape(kind, obj, "Strict")
             await self._registry.create(kind, where, admitted.obj, WriteOptions())
 
-    async def _refresh(self, wanted: Object) -> None:
+    async def _refresh(self, resource: Resource, wanted: Object) -> None:
         """Put this server's address in place of the one of an earlier run."""
-        kind = self._kinds.get(ENDPOINTSLICES)
+        kind = self._kinds.get(resource)
         if kind is None:
             return
-
-        def change(old: Object) -> Object:
-            return {**old, "endpoints": wanted["endpoints"], "ports": wanted["ports"]}
-
-        await self._registry.update(kind, "default", _NAME, change, WriteOptions())
+        content = {key: value for key, value in wanted.items() if key != "metadata"}
+        await self._registry.update(
+            kind, "default", _NAME, lambda old: {**old, **content}, WriteOptions()
+        )

@@ -69,8 +69,6 @@ INDEXERS: Final[Mapping[Resource, Mapping[str, Callable[[Object], Iterable[str]]
     SERVICES: {"namespace": _by_namespace},
     ENDPOINTSLICES: {"service": by_service},
 }
-#: Event loops count in milliseconds: a shorter wait is no wait.
-DELAY_MIN_S: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,11 @@ from typing import Final
 
 from componentbase import clock
 from componentbase.tasks import Tasks
-from componentbase.timings import TIMINGS, Timings
+from componentbase.timings import TIMINGS
 from controlplane.controllermanager.config import Config
 from controlplane.controllermanager.context import Context, Controller
 from controlplane.controllermanager.deployment.controller import DeploymentController
+from controlplane.controllermanager.endpoint.controller import EndpointsController
 from controlplane.controllermanager.endpointslice.controller import EndpointSliceController
 from controlplane.controllermanager.garbagecollector.controller import GarbageCollector
 from controlplane.controllermanager.namespace.controller import NamespaceController
@@ -38,13 +39,13 @@ from kubeapi.client import (
 
 log = logging.getLogger(__name__)
 
-LEASE_MIN_S: Final = 9.0
 ControllerFactory = Callable[[Context], Controller]
 
 #: Every controller, by its upstream name.
 CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "deployment-controller": DeploymentController,
     "replicaset-controller": ReplicaSetController,
+    "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "node-ipam-controller": NodeIpamController,
     "node-lifecycle-controller": NodeLifecycleController,
@@ -64,8 +65,8 @@ async def run_manager(config: Config) -> None:
         client,
         namespace="kube-system",
         name="kube-controller-manager",
-        identity=config.name,
-        durations=lease_durations(timings),
+        process=config.name,
+        durations=LeaseDurations.from_timings(timings),
         rng=random.Random(),  # Jitter between candidates; nothing follows from it.
     )
     context = Context(
@@ -86,20 +87,6 @@ async def run_manager(config: Config) -> None:
     finally:
         await context.close()
         await client.close()
-
-
-def lease_durations(timings: Timings) -> LeaseDurations:
-    """Return how long the lead lasts without renewal.
-
-    However fast the cluster's other timers run, a machine that is busy for a second because it
-    starts a hundred pods must not cost the lead.
-    """
-    slower = max(1.0, LEASE_MIN_S / timings.leader_lease_s)
-    return LeaseDurations(
-        lease_s=timings.leader_lease_s * slower,
-        renew_deadline_s=timings.leader_renew_deadline_s * slower,
-        retry_s=timings.leader_retry_s * slower,
-    )
 
 
 async def run_controllers(context: Context) -> None:

@@ -54,12 +54,8 @@ async def run_scheduler(config: Config) -> None:
         client,
         namespace="kube-system",
         name="kube-scheduler",
-        identity=config.name,
-        durations=LeaseDurations(
-            lease_s=timings.leader_lease_s,
-            renew_deadline_s=timings.leader_renew_deadline_s,
-            retry_s=timings.leader_retry_s,
-        ),
+        process=config.name,
+        durations=LeaseDurations.from_timings(timings),
         rng=rng,
     )
     try:

@@ -2,8 +2,13 @@
 
 `Candidate` decides and knows no I/O; `LeaderElector` asks and writes. As upstream, nobody
 compares clocks of two machines: a lease is free when it did not change for its duration *as this
-candidate saw it*. An identity that finds itself as holder leads on at once, so a component that
-was killed and restarted under its name waits for nobody.
+candidate saw it*.
+
+An identity is `name_uid` as upstream's `hostname_uuid`: unique to a process. Unlike upstream, a
+candidate that does not lead yet takes the lease of an earlier process of its *name* at once: our
+supervisor starts a process only when the former one of that name has ended, and a restart that
+a person watches must not wait for a dead process's lease. Should two of one name live all the
+same, the newer leads and the older ends as soon as it sees that: a leader takes nothing back.
 """
 
 from __future__ import annotations
@@ -11,12 +16,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from componentbase import clock
 from componentbase.tasks import Tasks
+from componentbase.timings import Timings
 from kubeapi.client.errors import Unreachable
 from kubeapi.client.rest import RestClient
 from kubeapi.objects import Object
@@ -27,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: Candidates spread their attempts: each waits up to this many times the retry period.
 JITTER_FACTOR: Final = 1.2
+#: However fast a cluster's other timers run, its leaders' leases last at least this long.
+LEASE_MIN_S: Final = 9.0
 
 
 class LeadershipLost(Exception):
@@ -44,12 +53,27 @@ class LeaseDurations:
     def __post_init__(self) -> None:
         assert self.lease_s > self.renew_deadline_s > self.retry_s * JITTER_FACTOR > 0
 
+    @classmethod
+    def from_timings(cls, timings: Timings) -> LeaseDurations:
+        """Return the durations of *timings*, slowed down together to LEASE_MIN_S.
+
+        A machine that is busy for a second because it starts a hundred pods must not cost the
+        lead: with the lab's timers a leader would have one second to renew.
+        """
+        slower = max(1.0, LEASE_MIN_S / timings.leader_lease_s)
+        return cls(
+            lease_s=timings.leader_lease_s * slower,
+            renew_deadline_s=timings.leader_renew_deadline_s * slower,
+            retry_s=timings.leader_retry_s * slower,
+        )
+
 
 class Candidate:
     """What one candidate saw of the lease, and what it may do about it."""
 
-    def __init__(self, identity: str, durations: LeaseDurations) -> None:
-        self._identity, self._durations = identity, durations
+    def __init__(self, name: str, uid: str, durations: LeaseDurations) -> None:
+        self._name, self._durations = name, durations
+        self.identity = f"{name}_{uid}"
         self._seen: Object | None = None
         self._seen_at = 0.0
         self._renewed_at: float | None = None
@@ -64,8 +88,10 @@ class Candidate:
         if self._seen is None:
             return True
         holder = self._seen.get("holderIdentity")
-        if not holder or holder == self._identity:
+        if not holder or holder == self.identity:
             return True
+        if self._renewed_at is None and holder.rpartition("_")[0] == self._name:
+            return True  # An earlier process of this name; it has ended, or will.
         return now >= self._seen_at + float(
             self._seen.get("leaseDurationSeconds") or self._durations.lease_s
         )
@@ -73,10 +99,10 @@ class Candidate:
     def next_spec(self, at: str) -> Object:
         """Return the spec to write, *at* being the wall clock's MicroTime."""
         seen = self._seen or {}
-        ours = seen.get("holderIdentity") == self._identity
+        ours = seen.get("holderIdentity") == self.identity
         transitions = int(seen.get("leaseTransitions") or 0)
         return {
-            "holderIdentity": self._identity,
+            "holderIdentity": self.identity,
             # A Lease counts whole seconds; upstream's own flags are rounded so, too.
             "leaseDurationSeconds": max(1, round(self._durations.lease_s)),
             "acquireTime": (seen.get("acquireTime") or at) if ours else at,
@@ -90,8 +116,11 @@ class Candidate:
         self._renewed_at = now
 
     def has_lost(self, now: float) -> bool:
-        """Tell whether a leader has failed to renew for too long."""
+        """Tell whether a leader has failed to renew for too long, or saw another in its place."""
         assert self._renewed_at is not None
+        assert self._seen is not None
+        if self._seen.get("holderIdentity") != self.identity:
+            return True
         return now >= self._renewed_at + self._durations.renew_deadline_s
 
 
@@ -104,13 +133,15 @@ class LeaderElector:
         *,
         namespace: str,
         name: str,
-        identity: str,
+        process: str,
         durations: LeaseDurations,
         rng: random.Random,
     ) -> None:
+        """Make a candidate for *name* that is the process called *process*."""
         self._client, self._namespace, self._name = client, namespace, name
         self._durations, self._rng = durations, rng
-        self._candidate = Candidate(identity, durations)
+        uid = uuid.UUID(int=rng.getrandbits(128), version=4)
+        self._candidate = Candidate(process, str(uid), durations)
         self._lease: Object = {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
@@ -135,7 +166,7 @@ class LeaderElector:
         while True:
             await asyncio.sleep(self._durations.retry_s)
             if not await self._try() and self._candidate.has_lost(clock.monotonic()):
-                raise LeadershipLost(f"{self._namespace}/{self._name} was not renewed in time")
+                raise LeadershipLost(f"{self._namespace}/{self._name} is held no longer")
 
     async def _pause(self) -> None:
         retry_s = self._durations.retry_s

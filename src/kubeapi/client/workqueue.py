@@ -25,6 +25,8 @@ K = TypeVar("K", bound=Hashable)
 #: whatever was wrong.
 RETRY_INITIAL_S: Final = 0.005
 RETRY_MAX_S: Final = 30.0
+#: libuv counts in milliseconds: for a shorter delay uvloop returns a handle that knows no time.
+_DELAY_MIN_S: Final = 0.001
 
 
 class WorkQueue(Generic[K]):
@@ -57,6 +59,7 @@ class WorkQueue(Generic[K]):
         if delay_s <= 0:
             self.add(key)
             return
+        delay_s = max(delay_s, _DELAY_MIN_S)
         loop = asyncio.get_running_loop()
         timer = self._timers.get(key)
         if timer is not None:

@@ -5,8 +5,9 @@ import pytest
 from small_api_server import eventually, serving
 
 from componentbase.tasks import Tasks
+from componentbase.timings import KUBERNETES, LAB
 from kubeapi.client import LeaderElector, LeadershipLost, LeaseDurations
-from kubeapi.client.leader_election import Candidate
+from kubeapi.client.leader_election import LEASE_MIN_S, Candidate
 
 FAST = LeaseDurations(lease_s=1, renew_deadline_s=0.3, retry_s=0.02)
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-scheduler"
@@ -16,20 +17,43 @@ LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-schedul
     ("holder", "age_s", "may"),
     [
         ("", 0, True),
-        ("me", 0, True),
+        ("me_1", 0, True),
+        ("me_0", 0, True),  # an earlier process of this name
+        ("me", 0, False),
+        ("other_1", 0, False),
         ("other", 0, False),
         ("other", 9.9, False),
         ("other", 10, True),
     ],
 )
 def test_may_hold(holder, age_s, may):
-    candidate = Candidate("me", LeaseDurations(lease_s=15, renew_deadline_s=10, retry_s=2))
+    candidate = Candidate("me", "1", LeaseDurations(lease_s=15, renew_deadline_s=10, retry_s=2))
     candidate.observe({"holderIdentity": holder, "leaseDurationSeconds": 10}, 100.0)
     assert candidate.may_hold(100.0 + age_s) is may
 
 
+def test_a_leader_takes_nothing_back_from_a_newer_process_of_its_name():
+    candidate = Candidate("me", "1", FAST)
+    candidate.wrote(candidate.next_spec("t0"), 0.0)
+    assert not candidate.has_lost(0.1)
+    candidate.observe({"holderIdentity": "me_2", "leaseDurationSeconds": 10}, 0.1)
+    assert not candidate.may_hold(0.1)
+    assert candidate.has_lost(0.1)
+
+
+def test_upstreams_lease_is_kept():
+    durations = LeaseDurations.from_timings(KUBERNETES)
+    assert (durations.lease_s, durations.renew_deadline_s, durations.retry_s) == (15, 10, 2)
+
+
+def test_a_fast_cluster_does_not_lose_its_leader_to_a_busy_second():
+    durations = LeaseDurations.from_timings(LAB)
+    assert durations.lease_s == pytest.approx(LEASE_MIN_S)
+    assert durations.renew_deadline_s == pytest.approx(6)
+
+
 def test_a_renewal_by_the_other_starts_the_wait_again():
-    candidate = Candidate("me", FAST)
+    candidate = Candidate("me", "1", FAST)
     spec = {"holderIdentity": "other", "leaseDurationSeconds": 10, "renewTime": "1"}
     candidate.observe(spec, 0.0)
     candidate.observe(dict(spec), 5.0)
@@ -39,7 +63,7 @@ def test_a_renewal_by_the_other_starts_the_wait_again():
 
 
 def test_transitions_count_changes_of_holder_only():
-    candidate = Candidate("me", FAST)
+    candidate = Candidate("me", "1", FAST)
     first = candidate.next_spec("t0")
     assert first["leaseTransitions"] == 0
     candidate.wrote(first, 0.0)
@@ -49,14 +73,14 @@ def test_transitions_count_changes_of_holder_only():
     assert candidate.next_spec("t2")["leaseTransitions"] == 1
 
 
-def elector(client, identity):
+def elector(client, process, seed=1):
     return LeaderElector(
         client,
         namespace="kube-system",
         name="kube-scheduler",
-        identity=identity,
+        process=process,
         durations=FAST,
-        rng=random.Random(1),
+        rng=random.Random(seed),
     )
 
 
@@ -68,12 +92,14 @@ async def lead_for_ever(led, identity):
 @pytest.mark.asyncio
 async def test_the_only_one_leads_at_once_and_a_restart_leads_on():
     async with serving() as (server, client):
-        for _ in range(2):
+        for seed in range(2):
             led, tasks = [], Tasks()
-            tasks.spawn(elector(client, "a").run(lambda led=led: lead_for_ever(led, "a")), name="a")
+            tasks.spawn(
+                elector(client, "a", seed).run(lambda led=led: lead_for_ever(led, "a")), name="a"
+            )
             await eventually(lambda led=led: led == ["a"], timeout_s=0.5)
             await tasks.close()
-        assert server.objects[LEASE]["spec"]["leaseTransitions"] == 0
+        assert server.objects[LEASE]["spec"]["leaseTransitions"] == 1
 
 
 @pytest.mark.asyncio

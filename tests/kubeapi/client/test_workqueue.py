@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+import uvloop
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -65,6 +66,17 @@ async def test_a_taker_waits_for_the_next_key():
     await asyncio.sleep(0)
     queue.add("a")
     assert await taker == "a"
+
+
+def test_uvloop_takes_delays_below_a_millisecond():
+    async def twice():
+        queue = WorkQueue()
+        queue.add_after("a", 0.0000001)
+        queue.add_after("a", 0.0000002)
+        return await queue.get()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(asyncio.wait_for(twice(), 5)) == "a"
 
 
 @pytest.mark.asyncio

@@ -1,7 +1,4 @@
-"""Endpoints: the older form of EndpointSlices, kept for clients that still write or read it.
-
-No controller here writes them; they are stored and shown as they are.
-"""
+"""Endpoints: the older form of EndpointSlices, kept for clients that still read it."""
 
 from __future__ import annotations
 
@@ -12,12 +9,9 @@ from controlplane.apiserver.kinds import cells, metadata
 from controlplane.apiserver.kinds.addresses import validate_backend_address
 from controlplane.apiserver.kinds.endpointslice import PROTOCOLS
 from controlplane.apiserver.kinds.kind import Cell, Column, Kind
-from kubeapi import field, validation
+from kubeapi import field, resources, validation
 from kubeapi.objects import Object, name_of
-from kubeapi.resources import Resource
 from kubeapi.status import Cause
-
-ENDPOINTS_RESOURCE: Final = Resource("", "v1", "endpoints", "Endpoints", True)
 
 
 def default(endpoints: Object) -> None:
@@ -73,7 +67,7 @@ def _subset(subset: Object) -> list[str]:
 
 
 ENDPOINTS: Final = Kind(
-    resource=ENDPOINTS_RESOURCE,
+    resource=resources.ENDPOINTS,
     singular="endpoints",
     short_names=("ep",),
     default=default,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from controlplane.controllermanager.context import DELAY_MIN_S, Context, by_service
+from controlplane.controllermanager.context import Context, by_service
 from controlplane.controllermanager.endpointslice.endpoints import (
     pod_facts_that_matter,
     selects,
@@ -86,7 +86,7 @@ class EndpointSliceController:
         """Look at *key* at once, or when its last write is long enough ago."""
         wait = self._written_at.get(key, 0.0) + _INTERVAL_MIN_S - self._context.monotonic()
         if wait > 0:
-            self._queue.add_after(key, max(wait, DELAY_MIN_S))
+            self._queue.add_after(key, wait)
         else:
             self._queue.add(key)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from controlplane.controllermanager import pod_facts
-from controlplane.controllermanager.context import DELAY_MIN_S, Context
+from controlplane.controllermanager.context import Context
 from controlplane.controllermanager.controller_ref import claim
 from controlplane.controllermanager.expectations import Expectations
 from controlplane.controllermanager.pod_control import (
@@ -212,7 +212,7 @@ class ReplicaSetController:
             )
         wait = next_available_in_s(replica_set, active, now)
         if wait is not None:
-            self._queue.add_after(key, max(wait, DELAY_MIN_S))
+            self._queue.add_after(key, wait)
 
 
 def _known_failure(replica_set: Object) -> tuple[str, str] | None:

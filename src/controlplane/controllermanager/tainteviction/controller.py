@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from controlplane.controllermanager import pod_facts
-from controlplane.controllermanager.context import DELAY_MIN_S, Context
+from controlplane.controllermanager.context import Context
 from controlplane.controllermanager.nodelifecycle.taints import taints_of
 from controlplane.controllermanager.tainteviction.deadlines import (
     NO_EXECUTE,
@@ -76,7 +76,7 @@ class TaintEvictionController:
         if not taints or left_s is None:
             self._cancel(pod)
         elif left_s > 0:
-            self._queue.add_after(key, max(left_s, DELAY_MIN_S))
+            self._queue.add_after(key, left_s)
         else:
             await self._evict(pod)
 

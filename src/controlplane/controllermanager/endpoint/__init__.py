@@ -1,0 +1,1 @@
+"""Services and pods become Endpoints, the older form of EndpointSlices."""

@@ -1,0 +1,69 @@
+"""Endpoints as Endpoints objects list them."""
+
+from __future__ import annotations
+
+from controlplane.controllermanager.endpoint.subsets import (
+    ADDRESSES_MAX,
+    OVER_CAPACITY,
+    is_as_wanted,
+    wanted_object,
+)
+from controlplane.controllermanager.endpointslice.endpoints import Group, Port
+
+HTTP = Group("IPv4", (Port("", "TCP", 80),))
+SERVICE = {
+    "metadata": {"name": "web", "namespace": "default", "labels": {"app": "web"}},
+    "spec": {"clusterIP": "10.96.0.7", "selector": {"app": "web"}},
+}
+
+
+def endpoint(address, *, ready=True, terminating=False):
+    return {
+        "addresses": [address],
+        "conditions": {"ready": ready, "serving": ready, "terminating": terminating},
+        "nodeName": "node-1",
+        "targetRef": {"kind": "Pod", "name": address},
+    }
+
+
+def test_ready_and_unready_addresses_share_the_subset_of_their_ports():
+    made = wanted_object(
+        SERVICE,
+        {
+            HTTP: [
+                endpoint("10.244.0.3", ready=False),
+                endpoint("10.244.0.2"),
+                endpoint("10.244.0.9", ready=False, terminating=True),
+            ]
+        },
+    )
+    (subset,) = made["subsets"]
+    assert [address["ip"] for address in subset["addresses"]] == ["10.244.0.2"]
+    assert [address["ip"] for address in subset["notReadyAddresses"]] == ["10.244.0.3"]
+    assert subset["ports"] == [{"protocol": "TCP", "port": 80}]
+    assert subset["addresses"][0]["nodeName"] == "node-1"
+    assert made["metadata"]["labels"] == {"app": "web"}
+
+
+def test_a_service_without_endpoints_has_no_subsets():
+    assert "subsets" not in wanted_object(SERVICE, {})
+
+
+def test_a_headless_service_says_so():
+    headless = {**SERVICE, "spec": {"clusterIP": "None", "selector": {"app": "web"}}}
+    labels = wanted_object(headless, {})["metadata"]["labels"]
+    assert labels == {"app": "web", "service.kubernetes.io/headless": ""}
+
+
+def test_too_many_addresses_are_cut_and_marked():
+    many = [endpoint(f"10.244.{n // 250}.{n % 250 + 1}") for n in range(ADDRESSES_MAX + 5)]
+    made = wanted_object(SERVICE, {HTTP: many})
+    assert len(made["subsets"][0]["addresses"]) == ADDRESSES_MAX
+    assert made["metadata"]["annotations"] == {OVER_CAPACITY: "truncated"}
+
+
+def test_other_peoples_annotations_need_no_write():
+    wanted = wanted_object(SERVICE, {HTTP: [endpoint("10.244.0.2")]})
+    noted = {**wanted, "metadata": {**wanted["metadata"], "annotations": {"note": "hello"}}}
+    assert is_as_wanted(noted, wanted)
+    assert not is_as_wanted(noted, wanted_object(SERVICE, {}))
