@@ -20,7 +20,7 @@ import msgspec
 import setproctitle
 
 from componentbase.clock import monotonic, wall
-from componentbase.rpc import Connection, Params, RpcError, Server
+from componentbase.rpc import Params, RpcError
 from componentbase.tasks import Tasks
 from componentbase.unix import socket_path
 from netdev.veth import VethClient
@@ -41,6 +41,7 @@ from podruntime.cri import (
 from podruntime.images import registry
 from podruntime.sandbox import streams
 from podruntime.sandbox.container import Container, PodContext
+from podruntime.sandbox.control import ControlSocket
 from podruntime.sandbox.interface import NetworkInterface
 from podruntime.sandbox.loop import PodLoop
 from podruntime.sandbox.network import PodNetwork
@@ -90,7 +91,7 @@ class Pod:
         network = PodNetwork(config.network, self._interface, rng)
         self._context = PodContext(self._hostname, network, self._etc, self._tasks)
         self._containers: dict[str, Container] = {}
-        self._server = Server(
+        self._control = ControlSocket(
             directory.control_socket,
             {
                 "create": self._create,
@@ -101,20 +102,22 @@ class Pod:
                 "list": self._list,
                 "shutdown": self._shutdown,
             },
+            loop,
+            self._tasks,
         )
         self.ended = asyncio.Event()
 
     async def run(self) -> None:
         """Say that this process is the pod, and be it until shut down."""
-        await self.listen()
+        self.listen()
         self._directory.write_pid(os.getpid())
         _say_ready(self._directory.path.parent / READY_SOCKET, self._record.id)
         await self.serve()
 
-    async def listen(self) -> None:
+    def listen(self) -> None:
         """Bring up the network and the control socket."""
         self._veth.start()
-        await self._server.start()
+        self._control.start()
 
     async def serve(self) -> None:
         """Wait to be shut down, then end what runs."""
@@ -126,7 +129,7 @@ class Pod:
                 continue  # It dies with the process.
         self._interface.close()
         self._veth.close()
-        await self._server.close()
+        self._control.close()
 
     def _veth_up(self) -> None:
         self._interface.attach(self._veth.send)
@@ -148,12 +151,11 @@ class Pod:
         if kind != "STARTED":  # Alive it is asked; dead, "created" and "running" mean the same.
             self._directory.write_status(status)
         event = {"kind": kind, "status": msgspec.to_builtins(status)}
-        for connection in self._server.connections:
-            connection.tell("container_event", event)
+        self._control.tell("container_event", event)
 
     # --- what podruntime asks for
 
-    async def _create(self, _connection: Connection, params: Params) -> object:
+    def _create(self, params: Params) -> object:
         asked = request(CreateRequest, params)
         image = registry.find(asked.config.image)
         status = ContainerStatus(
@@ -172,16 +174,16 @@ class Pod:
         self._changed("CREATED", status)
         return {}
 
-    async def _start(self, _connection: Connection, params: Params) -> object:
+    def _start(self, params: Params) -> object:
         self._container(request(ContainerRequest, params).container_id).start()
         return {}
 
-    async def _stop(self, _connection: Connection, params: Params) -> object:
+    async def _stop(self, params: Params) -> object:
         asked = request(StopContainerRequest, params)
         await self._container(asked.container_id).stop(asked.timeout_s)
         return {}
 
-    async def _remove(self, _connection: Connection, params: Params) -> object:
+    async def _remove(self, params: Params) -> object:
         container = self._container(request(ContainerRequest, params).container_id)
         if container.status.state != EXITED:
             await container.stop(0)
@@ -190,7 +192,7 @@ class Pod:
         self._directory.remove_status(container.status.id)
         return {}
 
-    async def _exec(self, _connection: Connection, params: Params) -> object:
+    async def _exec(self, params: Params) -> object:
         asked = request(ExecSyncRequest, params)
         container = self._container(asked.container_id)
         code, stdout, stderr = await container.exec(asked.cmd, asked.timeout_s)
@@ -200,10 +202,10 @@ class Pod:
             "stderr": stderr.decode(errors="replace"),
         }
 
-    async def _list(self, _connection: Connection, _params: Params) -> object:
+    def _list(self, _params: Params) -> object:
         return [msgspec.to_builtins(each.status) for each in self._containers.values()]
 
-    async def _shutdown(self, _connection: Connection, _params: Params) -> object:
+    def _shutdown(self, _params: Params) -> object:
         self.ended.set()
         return {}
 
