@@ -11,27 +11,29 @@ import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from loopback import PREFIX
 from pod_api_server import PodApiServer, kubeconfig
 
 from componentbase.rpc import RpcError, connect_retrying
 from kubeapi.objects import condition
 from podwire.cluster import pki
 
-MAP = {"192.168.64.0/24": "127.0.77.0/24"}
+NETWORK = f"{PREFIX}.77"
+MAP = {"192.168.64.0/24": f"{NETWORK}.0/24"}
 
 
 class NodeProcesses:
     """The three processes of one node."""
 
-    def __init__(self, directory: Path, url: str, number: int) -> None:
-        self.directory, self.number = directory, number
+    def __init__(self, directory: Path, url: str) -> None:
+        self.directory = directory
         self.node = directory / "node"
         self.node.mkdir(parents=True)
         self.processes: dict[str, asyncio.subprocess.Process] = {}
         (directory / "kubeconfig").write_text(kubeconfig(url))
         authority = pki.Authority.new("ca", pki.utc_now())
         pki.write_pair(authority.pair, directory / "ca.crt", directory / "ca.key")
-        pair = authority.issue(pki.node_identity("node-1", [f"127.0.77.{number}"]), pki.utc_now())
+        pair = authority.issue(pki.node_identity("node-1", [f"{NETWORK}.1"]), pki.utc_now())
         pki.write_pair(pair, directory / "node.crt", directory / "node.key")
 
     def _config(self, role: str) -> dict[str, object]:
@@ -40,7 +42,7 @@ class NodeProcesses:
             "directory": str(self.node),
             "log_file": str(self.directory / f"{role}.log"),
         }
-        address = {"internal_ip": f"192.168.64.{self.number}", "transport_map": MAP}
+        address = {"internal_ip": "192.168.64.1", "transport_map": MAP}
         if role == "podruntime":
             return base
         if role == "nodeagent.datapath":
@@ -101,10 +103,10 @@ class NodeProcesses:
 
 
 @asynccontextmanager
-async def running_node(tmp_path: Path, number: int):
+async def running_node(tmp_path: Path):
     api = PodApiServer()
     await api.start()
-    node = NodeProcesses(tmp_path, api.url, number)
+    node = NodeProcesses(tmp_path, api.url)
     try:
         for role in ("podruntime", "nodeagent.datapath", "nodeagent"):
             await node.start(role)

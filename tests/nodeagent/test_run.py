@@ -24,9 +24,9 @@ def waiting_reason(api, name: str) -> str:
 
 @pytest.mark.asyncio
 async def test_node_becomes_ready_and_publishes_flannel(tmp_path):
-    async with running_node(tmp_path, 11) as (api, node):
+    async with running_node(tmp_path) as (api, node):
         made = api.objects[NODE]
-        assert made["status"]["addresses"][0]["address"] == "192.168.64.11"
+        assert made["status"]["addresses"][0]["address"] == "192.168.64.1"
         assert made["metadata"]["annotations"]["flannel.alpha.coreos.com/public-ip"]
         await api.until(
             lambda: (
@@ -40,7 +40,7 @@ async def test_node_becomes_ready_and_publishes_flannel(tmp_path):
 
 @pytest.mark.asyncio
 async def test_pod_runs_survives_the_agent_and_ends(tmp_path):
-    async with running_node(tmp_path, 12) as (api, node):
+    async with running_node(tmp_path) as (api, node):
         probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
         api.put_pod("web", agnhost("netexec", "--http-port=8080", readinessProbe=probe))
         await api.until(lambda: is_true(api.pod("web"), "Ready"))
@@ -76,7 +76,7 @@ async def test_pod_runs_survives_the_agent_and_ends(tmp_path):
 
 @pytest.mark.asyncio
 async def test_unknown_image_ends_in_image_pull_backoff(tmp_path):
-    async with running_node(tmp_path, 13) as (api, _node):
+    async with running_node(tmp_path) as (api, _node):
         spec = {"containers": [{"name": "main", "image": "no.such.registry/nothing:1"}]}
         api.put_pod("bad", spec)
         await api.until(lambda: waiting_reason(api, "bad") == "ImagePullBackOff")
@@ -88,7 +88,7 @@ async def test_unknown_image_ends_in_image_pull_backoff(tmp_path):
 
 @pytest.mark.asyncio
 async def test_failing_container_backs_off_and_keeps_its_last_state(tmp_path):
-    async with running_node(tmp_path, 14) as (api, _node):
+    async with running_node(tmp_path) as (api, _node):
         spec = {"containers": [{"name": "main", "image": "busybox", "command": ["false"]}]}
         api.put_pod("crash", spec)
         await api.until(lambda: waiting_reason(api, "crash") == "CrashLoopBackOff")
@@ -101,7 +101,7 @@ async def test_failing_container_backs_off_and_keeps_its_last_state(tmp_path):
 
 @pytest.mark.asyncio
 async def test_job_like_pod_succeeds_after_its_init_containers(tmp_path):
-    async with running_node(tmp_path, 15) as (api, node):
+    async with running_node(tmp_path) as (api, node):
         main = {"name": "main", "image": "busybox", "command": ["echo", "$(GREETING) $(WHO)"]}
         main["env"] = [
             {"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
@@ -126,7 +126,7 @@ async def test_job_like_pod_succeeds_after_its_init_containers(tmp_path):
 
 @pytest.mark.asyncio
 async def test_liveness_failure_restarts_the_container(tmp_path):
-    async with running_node(tmp_path, 16) as (api, _node):
+    async with running_node(tmp_path) as (api, _node):
         probe = {"tcpSocket": {"port": 9}, "periodSeconds": 1, "failureThreshold": 1}
         exec_probe = {"exec": {"command": ["true"]}, "periodSeconds": 1}
         args = agnhost("netexec", "--http-port=8080", livenessProbe=probe)
@@ -141,7 +141,7 @@ async def test_liveness_failure_restarts_the_container(tmp_path):
 
 @pytest.mark.asyncio
 async def test_datapath_that_restarts_gets_every_table_again(tmp_path):
-    async with running_node(tmp_path, 17) as (api, node):
+    async with running_node(tmp_path) as (api, node):
         api.put_pod("web", agnhost("netexec", "--http-port=8080"))
         api.put("/api/v1/namespaces/default/services/web", service("10.96.0.77", 80))
         await api.until(lambda: is_true(api.pod("web"), "Ready"))
@@ -196,7 +196,7 @@ async def until(holds) -> None:
 
 @pytest.mark.asyncio
 async def test_pod_deleted_while_the_agent_was_away_is_removed(tmp_path):
-    async with running_node(tmp_path, 18) as (api, node):
+    async with running_node(tmp_path) as (api, node):
         api.put_pod("left", agnhost("pause"))
         await api.until(lambda: is_true(api.pod("left"), "Ready"))
         await node.kill("nodeagent")
@@ -212,7 +212,7 @@ async def test_pod_deleted_while_the_agent_was_away_is_removed(tmp_path):
 
 @pytest.mark.asyncio
 async def test_host_network_pod_is_rejected(tmp_path):
-    async with running_node(tmp_path, 19) as (api, _node):
+    async with running_node(tmp_path) as (api, _node):
         api.put_pod("host", {**agnhost("pause"), "hostNetwork": True})
         await api.until(lambda: api.pod("host")["status"]["phase"] == "Failed")
         assert api.pod("host")["status"]["reason"] == "HostNetworkNotSupported"
@@ -223,7 +223,7 @@ STUBBORN = {"name": "main", "image": "busybox", "command": ["sh", "-c", "trap ''
 
 @pytest.mark.asyncio
 async def test_pod_deleted_again_with_less_grace_ends_sooner(tmp_path):
-    async with running_node(tmp_path, 20) as (api, _node):
+    async with running_node(tmp_path) as (api, _node):
         hook = {"preStop": {"sleep": {"seconds": 60}}}
         api.put_pod("slow", {"containers": [{**STUBBORN, "lifecycle": hook}]})
         await api.until(lambda: is_true(api.pod("slow"), "Ready"))
@@ -235,7 +235,7 @@ async def test_pod_deleted_again_with_less_grace_ends_sooner(tmp_path):
 
 @pytest.mark.asyncio
 async def test_pod_removed_by_force_ends_at_once(tmp_path):
-    async with running_node(tmp_path, 21) as (api, node):
+    async with running_node(tmp_path) as (api, node):
         api.put_pod("slow", {"containers": [STUBBORN], "terminationGracePeriodSeconds": 90})
         await api.until(lambda: is_true(api.pod("slow"), "Ready"))
         api.remove(pod_path("slow"))

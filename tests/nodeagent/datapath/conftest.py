@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
 import random
 import sys
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 import pytest
+from loopback import PREFIX
 
 from componentbase import rpc
 from componentbase.clock import monotonic
@@ -30,8 +30,6 @@ from nodeagent.datapath.node import Identity, Node, Outputs
 from nodeagent.datapath.output import Output
 
 HOST_ADDRESS = IPv4Address("192.168.64.254")
-#: Of this test process alone, so that runs side by side do not meet.
-PREFIX = f"127.{100 + os.getpid() % 150}"
 
 
 class Pod:

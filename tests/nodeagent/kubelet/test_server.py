@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from loopback import PREFIX
 
 from componentbase.tasks import Tasks
 from nodeagent.kubelet.server import KubeletServer, serve, server_tls
 from podwire.cluster import pki
 
-ADDRESS, PORT = "127.0.78.5", 10250
+ADDRESS, PORT = f"{PREFIX}.78.5", 10250
 
 
 class OnePod:
