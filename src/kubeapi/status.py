@@ -35,6 +35,7 @@ class StatusError(Exception):
         super().__init__(message)
         self.code, self.reason, self.message = code, reason, message
         self.details: Object = details or {}
+        self._tells_details = details is not None
 
     def to_object(self) -> Object:
         status: Object = {
@@ -45,7 +46,7 @@ class StatusError(Exception):
             "message": self.message,
             "reason": self.reason,
         }
-        if self.details:
+        if self._tells_details:
             status["details"] = self.details
         return {**status, "code": self.code}
 
@@ -56,7 +57,7 @@ class StatusError(Exception):
             int(status.get("code") or 500),
             str(status.get("reason") or ""),
             str(status.get("message") or "unknown"),
-            status.get("details") or {},
+            status.get("details"),
         )
 
     @property
@@ -92,7 +93,8 @@ def not_found(resource: Resource, name: str) -> StatusError:
 
 def no_such_path() -> StatusError:
     """Return the answer for a path that nothing is served at."""
-    return StatusError(404, "NotFound", "the server could not find the requested resource")
+    # Some clients (kubectl debug) read the details of every 404 without looking for them.
+    return StatusError(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def method_not_allowed(resource: Resource, action: str) -> StatusError:
@@ -157,8 +159,18 @@ def internal(message: str) -> StatusError:
     return StatusError(500, "InternalError", f"Internal error occurred: {message}")
 
 
+def not_served(what: str) -> StatusError:
+    """Return the answer for a part of the API that this server lacks."""
+    return StatusError(501, "NotImplemented", f"{what} is not served by this API server", {})
+
+
 def service_unavailable(message: str) -> StatusError:
     return StatusError(503, "ServiceUnavailable", message)
+
+
+def request_timeout(message: str) -> StatusError:
+    """Return the answer for a request that did not arrive in time."""
+    return StatusError(408, "Timeout", message)
 
 
 def timeout(message: str) -> StatusError:

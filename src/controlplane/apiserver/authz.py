@@ -15,7 +15,7 @@ from controlplane.apiserver.authn import User
 from controlplane.apiserver.request_info import RequestInfo
 from kubeapi.objects import Object
 
-_MASTERS: Final = "system:masters"
+MASTERS: Final = "system:masters"
 _NODES: Final = "system:nodes"
 _NODE_PREFIX: Final = "system:node:"
 _NODE_LEASES: Final = "kube-node-lease"
@@ -86,7 +86,7 @@ def is_public(path: str) -> bool:
 
 def authorize(user: User, info: RequestInfo) -> Decision:
     """Decide by user, verb and resource."""
-    if _MASTERS in user.groups:
+    if MASTERS in user.groups:
         return _YES
     if not info.resource:
         known = info.verb == "get" and info.path.startswith((*_DISCOVERY, *_PUBLIC))

@@ -23,6 +23,7 @@ from controlplane.apiserver.authz import is_public
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import YAML
 from controlplane.apiserver.exchange import Answer, Request, Stream, answer_error
+from controlplane.apiserver.inflight import InFlight
 from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.negotiation import Accepted, negotiate
 from controlplane.apiserver.request_info import (
@@ -37,6 +38,7 @@ from kubeapi.status import (
     bad_request,
     internal,
     not_acceptable,
+    request_timeout,
     too_large,
     unauthorized,
 )
@@ -44,6 +46,11 @@ from kubeapi.status import (
 log = logging.getLogger(__name__)
 
 BODY_MAX: Final = 3 * 1024 * 1024
+#: How long a client may take to send its first request's head, and a body.
+HEAD_WAIT_S: Final = 30.0
+BODY_WAIT_S: Final = 60.0
+#: How long a client of a stream may read nothing while more waits for it.
+STALL_MAX_S: Final = 60.0
 #: Answers above this are compressed for who accepts that (upstream: 128 KiB).
 _GZIP_ABOVE: Final = 128 * 1024
 _GZIP_LEVEL: Final = 1
@@ -58,7 +65,20 @@ _PUBLIC_USER: Final = User("system:anonymous", ("system:unauthenticated",))
 class _Handler(RequestHandler):
     """aiohttp's connection handler, with Status objects for what never reaches our routes."""
 
-    __slots__ = ()
+    __slots__ = ("_head_due",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        loop = asyncio.get_running_loop()
+        self._head_due = loop.call_later(HEAD_WAIT_S, transport.close)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._head_due.cancel()
+        super().connection_lost(exc)
+
+    def head_came(self) -> None:
+        """Wait no longer for the first request; later ones have the keep-alive's time."""
+        self._head_due.cancel()
 
     def handle_error(
         self,
@@ -90,6 +110,7 @@ class ApiServer:
 
     def __init__(self, dispatcher: Dispatcher, metrics: Metrics, *, monotonic: Clock) -> None:
         self._dispatcher, self._metrics, self._monotonic = dispatcher, metrics, monotonic
+        self._in_flight = InFlight()
         self._server: asyncio.Server | None = None
         self._http: _Server | None = None
 
@@ -126,14 +147,17 @@ class ApiServer:
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         began = self._monotonic()
+        assert isinstance(http.protocol, _Handler)
+        http.protocol.head_came()
         info = RequestInfo(verb=http.method.lower(), path=http.raw_path)
         accepted = _JSON
         try:
             info, request = self._read_head(http)
             accepted = request.accepted
-            if http.method in _WITH_BODY:
-                request = _with_body(request, await _read_body(http))
-            answer = await self._dispatcher.serve(request)
+            with self._in_flight.request(info, request.user):
+                if http.method in _WITH_BODY:
+                    request = _with_body(request, await _read_body(http))
+                answer = await self._dispatcher.serve(request)
         except StatusError as error:
             answer = answer_error(error, accepted)
         except StorageError as error:
@@ -202,11 +226,15 @@ async def _read_body(http: web.BaseRequest) -> bytes:
     if (http.content_length or 0) > BODY_MAX:
         raise too_large(refusal)
     pieces, size = [], 0
-    while piece := await http.content.readany():
-        pieces.append(piece)
-        size += len(piece)
-        if size > BODY_MAX:
-            raise too_large(refusal)
+    try:
+        async with asyncio.timeout(BODY_WAIT_S):
+            while piece := await http.content.readany():
+                pieces.append(piece)
+                size += len(piece)
+                if size > BODY_MAX:
+                    raise too_large(refusal)
+    except TimeoutError:
+        raise request_timeout(f"the body did not come within {BODY_WAIT_S:g} seconds") from None
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
@@ -254,10 +282,14 @@ async def _send_stream(http: web.BaseRequest, stream: Stream) -> web.StreamRespo
     try:
         await response.prepare(http)
         async for chunk in stream.chunks:
-            await response.write(chunk)
+            async with asyncio.timeout(STALL_MAX_S):
+                await response.write(chunk)
         await response.write_eof()
     except ConnectionError:
         pass  # The client went away: nobody is left to be told.
+    except TimeoutError:
+        if http.transport is not None:  # It reads nothing: what it missed it can ask for again.
+            http.transport.abort()
     finally:
         closing = getattr(stream.chunks, "aclose", None)
         if closing is not None:

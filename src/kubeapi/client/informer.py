@@ -68,6 +68,7 @@ class Informer:
         self._version = ""  # Where the next watch resumes; empty: list first.
         # Jitter needs no seed: it decides when to ask, never what follows from the answer.
         self._rng = random.Random()
+        self._unreachable = False  # Told once for each outage.
         self._backoff = Backoff(initial_s=BACKOFF_INITIAL_S, max_s=BACKOFF_MAX_S, rng=self._rng)
 
     # --- what it knows -----------------------------------------------------------------------
@@ -123,7 +124,8 @@ class Informer:
                     log.warning("%s: %s", self._resource.plural, error)
                 await asyncio.sleep(self._backoff.failed())
             except Unreachable as error:
-                log.info("%s", error)
+                log.log(logging.DEBUG if self._unreachable else logging.INFO, "%s", error)
+                self._unreachable = True
                 await asyncio.sleep(self._backoff.failed())
 
     async def _list(self) -> None:
@@ -135,8 +137,12 @@ class Informer:
         )
         self._replace(answer.get("items") or [])
         self._version = resource_version_of(answer)
-        self._backoff.succeeded()
+        self._reached()
         self._synced.set()
+
+    def _reached(self) -> None:
+        self._unreachable = False
+        self._backoff.succeeded()
 
     def _replace(self, items: list[Object]) -> None:
         """Tell handlers the difference between what was known and *items*."""
@@ -164,7 +170,7 @@ class Informer:
             async for event in events:
                 self._apply(event)
                 self._version = resource_version_of(event.object) or self._version
-                self._backoff.succeeded()
+                self._reached()
         # A server that ends watches at once, again and again, must not be asked in a tight loop.
         await asyncio.sleep(self._backoff.failed())
 

@@ -26,16 +26,31 @@ def json_patch(obj: Object, ops: Any) -> Object:
         patch = jsonpatch.JsonPatch(ops)
     except (jsonpatch.InvalidJsonPatch, jsonpointer.JsonPointerException, TypeError) as error:
         raise status.bad_request(f"error decoding patch: {error}") from None
+    result = deep_copy(obj)
+    for operation in patch.patch:
+        result = _applied(result, operation)
+    if not isinstance(result, dict):
+        raise status.unprocessable("the patch does not leave an object")
+    return result
+
+
+def _applied(obj: Any, operation: Any) -> Any:
+    """Return *obj* after one operation; what is in the object is not repeated in the refusal."""
     try:
-        result = patch.apply(deep_copy(obj), in_place=True)
+        return jsonpatch.JsonPatch([operation]).apply(obj, in_place=True)
+    except jsonpatch.JsonPatchTestFailed:
+        raise status.unprocessable(
+            f"testing value {operation['path']} failed: test failed"
+        ) from None
     except (
         jsonpatch.JsonPatchException,
         jsonpointer.JsonPointerException,
         # What the library lets through when a path leads into a text or a number.
         AttributeError,
         TypeError,
-    ) as error:
-        raise status.unprocessable(f"the server rejected our request: {error}") from None
-    if not isinstance(result, dict):
-        raise status.unprocessable("the patch does not leave an object")
-    return result
+    ):
+        where = operation.get("from", operation["path"])
+        raise status.unprocessable(
+            f"{operation['op']} operation does not apply: doc is missing path: "
+            f'"{where}": missing value'
+        ) from None

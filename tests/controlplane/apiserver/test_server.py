@@ -192,7 +192,24 @@ def test_openapi(server):
     assert "fieldValidation" in json.dumps(patch)
     tag = {"If-None-Match": document.headers["ETag"]}
     assert server.request("GET", url, headers=tag).code == 304
-    assert server.request("GET", "/openapi/v2").code == 406
+
+
+def test_openapi_v2_is_for_kubectl_only(server):
+    """gnostic's Document: swagger "2.0", info, paths."""
+    accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    reply = server.request("GET", "/openapi/v2", headers={"Accept": accept})
+    assert reply.code == 200
+    assert reply.headers["Content-Type"] == accept.replace("@", ".")  # @ is in no media type.
+    assert reply.body.startswith(b"\x0a\x032.0\x12")
+    assert reply.body.endswith(b"\x42\x00")
+    as_json = server.request("GET", "/openapi/v2", headers={"Accept": "application/json"})
+    assert (as_json.code, as_json.json["reason"]) == (406, "NotAcceptable")
+
+
+def test_health_in_words(server):
+    assert server.request("GET", "/readyz").body == b"ok"
+    told = server.request("GET", "/readyz?verbose").body.decode()
+    assert told.endswith("readyz check passed\n")
 
 
 def test_metrics(server):

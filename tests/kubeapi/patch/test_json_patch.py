@@ -46,3 +46,14 @@ def test_what_cannot_be_applied_says_so(ops, code):
     with pytest.raises(StatusError) as caught:
         json_patch(POD, ops)
     assert caught.value.code == code
+
+
+def test_refusals_name_the_path_and_nothing_of_the_object():
+    secret = {"data": {"password": "s3cret"}}
+    with pytest.raises(StatusError) as refused:
+        json_patch(secret, [{"op": "replace", "path": "/data/nope/x", "value": 1}])
+    assert str(refused.value) == (
+        'replace operation does not apply: doc is missing path: "/data/nope/x": missing value'
+    )
+    with pytest.raises(StatusError, match="testing value /data/password failed: test failed"):
+        json_patch(secret, [{"op": "test", "path": "/data/password", "value": "guess"}])

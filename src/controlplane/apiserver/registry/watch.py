@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,17 +125,16 @@ class WatchStream:
         finally:
             self._watch.close()
 
-    def _drain(self) -> list[bytes]:
-        """Return what is queued, several events to a piece."""
-        queue, pieces = self._watch.queue, []
+    def _drain(self) -> Iterator[bytes]:
+        """Yield what is queued, several events to a piece; made only as fast as it is read."""
+        queue = self._watch.queue
         while queue:
             frames: list[bytes] = []
             while queue and len(frames) < _BATCH_MAX:
                 event = queue.popleft()
                 frames.append(self._form.frame(event.type, event.stored, first=self._first))
                 self._first = False
-            pieces.append(b"".join(frames))
-        return pieces
+            yield b"".join(frames)
 
     async def _wait(self) -> bool:
         """Wait for events; False when a bookmark or the end is due."""

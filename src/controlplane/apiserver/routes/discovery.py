@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from controlplane.apiserver import discovery
+from controlplane.apiserver import discovery, openapi_v2
 from controlplane.apiserver.decoding import JSON
 from controlplane.apiserver.exchange import Answer, Request
 from controlplane.apiserver.kinds.kind import Kind
@@ -22,7 +22,7 @@ from kubeapi.status import StatusError, no_such_path, not_acceptable
 RELEASE: Final = "v1.32.0"
 _TEXT: Final = "text/plain; charset=utf-8"
 _HEALTH: Final = ("healthz", "livez", "readyz")
-_OPENAPI_V2: Final = "this server has OpenAPI v3 only; ask for /openapi/v3"
+_OPENAPI_V2: Final = f"OpenAPI v2 is served as {openapi_v2.CONTENT_TYPE} only; ask for /openapi/v3"
 
 
 def version_info() -> Object:
@@ -71,7 +71,7 @@ class DiscoveryRoutes:
         parts = request.info.path.strip("/").split("/")
         match parts:
             case [("healthz" | "livez" | "readyz"), *_]:
-                return self._health()
+                return self._health(parts[0], request)
             case ["version"]:
                 return self._document("version", version_info, request)
             case ["metrics"]:
@@ -80,20 +80,27 @@ class DiscoveryRoutes:
             case ["api" | "apis", *_]:
                 return self._discover(parts, request)
             case ["openapi", "v2"]:
-                raise not_acceptable(_OPENAPI_V2)
+                return self._openapi_v2(request)
             case ["openapi", "v3", *rest]:
                 return self._openapi(rest, request)
             case [""]:
                 return self._document("paths", self._paths, request)
         raise no_such_path()
 
-    def _health(self) -> Answer:
-        if self._is_ready():
-            return Answer(body=b"ok", content_type=_TEXT)
-        return Answer(status=500, body=b"the store is not followed", content_type=_TEXT)
+    def _health(self, name: str, request: Request) -> Answer:
+        ready = self._is_ready()
+        verdict = "ok" if ready else "failed: reason withheld"
+        checks = f"[+]ping ok\n[{'+' if ready else '-'}]etcd {verdict}\n"
+        if not ready:
+            text = f"{checks}{name} check failed\n"
+            return Answer(status=500, body=text.encode(), content_type=_TEXT)
+        if "verbose" in request.query:
+            text = f"{checks}{name} check passed\n"
+            return Answer(body=text.encode(), content_type=_TEXT)
+        return Answer(body=b"ok", content_type=_TEXT)
 
     def _paths(self) -> Object:
-        paths = ["/api", "/api/v1", "/apis", "/metrics", "/openapi/v3", "/version"]
+        paths = ["/api", "/api/v1", "/apis", "/metrics", "/openapi/v2", "/openapi/v3", "/version"]
         for group, versions in self._groups.items():
             if group:
                 paths += [f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)]
@@ -154,6 +161,12 @@ class DiscoveryRoutes:
             )
         versions = {group: list(served) for group, served in self._groups.items()}
         return self._document(root, lambda: discovery.api_group_list(versions), request)
+
+    def _openapi_v2(self, request: Request) -> Answer:
+        if not openapi_v2.is_accepted(request.accept):
+            raise not_acceptable(_OPENAPI_V2)
+        body = openapi_v2.document(RELEASE)
+        return Answer(body=body, content_type=openapi_v2.CONTENT_TYPE)
 
     def _openapi(self, parts: list[str], request: Request) -> Answer:
         match parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from controlplane.apiserver.authz import Decision, authorize, denial
@@ -12,11 +12,26 @@ from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.routes.subresources import SubresourceRoutes
-from kubeapi.resources import NAMESPACES, PODS
-from kubeapi.status import StatusError, forbidden, method_not_allowed, no_such_path
+from kubeapi.resources import NAMESPACES, NODES, PODS, SERVICES, Resource
+from kubeapi.status import (
+    StatusError,
+    forbidden,
+    method_not_allowed,
+    no_such_path,
+    not_served,
+)
 
 #: What may be done to all namespaces at once.
 _ACROSS_NAMESPACES: Final = ("list", "watch")
+#: Subresources of upstream's that a person may well ask for, and that are absent here.
+_ABSENT: Final[Mapping[tuple[Resource, str], str]] = {
+    (PODS, "exec"): "exec (running a command in a container)",
+    (PODS, "attach"): "attach (reaching a container's standard input and output)",
+    (PODS, "portforward"): "port-forward (a Service of type NodePort is reachable from outside)",
+    (PODS, "proxy"): "the proxy to pods",
+    (SERVICES, "proxy"): "the proxy to services",
+    (NODES, "proxy"): "the proxy to kubelets",
+}
 
 
 class Dispatcher:
@@ -62,7 +77,13 @@ class Dispatcher:
         if not info.resource:
             return await self._discovery.serve(request)
         kind = self._kinds.get((info.group, info.version, info.resource))
-        if kind is None or info.rest:
+        if kind is None:
+            raise no_such_path()
+        absent = _ABSENT.get((kind.resource, info.subresource))
+        if absent is not None:
+            self._resources.registry.get(kind, info.namespace, info.name)
+            raise not_served(absent)
+        if info.rest:
             raise no_such_path()
         self._check_scope(kind, request)
         if info.subresource:

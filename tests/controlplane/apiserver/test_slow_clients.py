@@ -1,0 +1,57 @@
+"""Clients that hold a place and do nothing lose it: no head, no reading."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from controlplane.apiserver import server
+from controlplane.apiserver.exchange import Stream
+
+ENDLESS = b"x" * (1 << 20)
+
+
+async def endless() -> AsyncIterator[bytes]:
+    while True:
+        yield ENDLESS
+
+
+async def answer(http: web.BaseRequest) -> web.StreamResponse:
+    assert isinstance(http.protocol, server._Handler)
+    http.protocol.head_came()
+    return await server._send_stream(http, Stream(chunks=endless(), content_type="text/plain"))
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_asks_nothing_is_closed(monkeypatch):
+    monkeypatch.setattr(server, "HEAD_WAIT_S", 0.05)
+    http = server._Server(answer)
+    listener = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
+    async with listener:
+        where = listener.sockets[0].getsockname()[:2]
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")  # A head that never ends.
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        await http.shutdown(1.0)
+
+
+@pytest.mark.asyncio
+async def test_a_reader_that_stalls_is_dropped(monkeypatch):
+    monkeypatch.setattr(server, "STALL_MAX_S", 0.1)
+    http = server._Server(answer)
+    listener = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
+    async with listener:
+        where = listener.sockets[0].getsockname()[:2]
+        reader, writer = await asyncio.open_connection(*where, limit=1024)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readexactly(100)
+        # Nothing is read from here on; the server gives up, and the connection is reset.
+        async with asyncio.timeout(5):
+            while http.connections:
+                await asyncio.sleep(0.01)
+        writer.close()
+        await http.shutdown(1.0)
