@@ -34,6 +34,11 @@ _PLUGS_PER_SIZE_MAX: Final = 50_000
 _LARGE_SIZES: Final = (65536, 32768, 16384, 8192, 4096, 2048, 1024, 768, 600)
 _PLUGS_LARGE_MAX: Final = 4096
 
+_LIBC: Final = ctypes.CDLL(None)
+_MADVISE: Final = getattr(_LIBC, "madvise", None) if hasattr(mmap, "MADV_DONTNEED") else None
+if _MADVISE is not None:
+    _MADVISE.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
 #: What fills the gaps. It is never used and never freed.
 _plugs: list[list[bytes]] = []
 
@@ -59,11 +64,10 @@ def freeze() -> None:
 def fill_gaps() -> None:
     """Fill the gaps between this process's objects: about 3 ms and 0.5 MB, once."""
     _plugs.extend(_fill_small(size) for size in range(_SMALL_MIN, _SMALL_MAX + 1, _ALIGNMENT))
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallinfo2"):
-        libc.malloc_trim(0)
-        libc.mallinfo2.restype = _MallocInfo
-        _plugs.append(_fill_large(libc))
+    if hasattr(_LIBC, "mallinfo2"):
+        _LIBC.malloc_trim(0)
+        _LIBC.mallinfo2.restype = _MallocInfo
+        _plugs.append(_fill_large())
 
 
 def _fill_small(size: int) -> list[bytes]:
@@ -82,14 +86,14 @@ def _fill_small(size: int) -> list[bytes]:
     return plugs
 
 
-def _fill_large(libc: ctypes.CDLL) -> list[bytes]:
+def _fill_large() -> list[bytes]:
     """Allocate blocks of each size until they come from the end of the heap, not from a gap."""
     plugs: list[bytes] = []
     for size in _LARGE_SIZES:
-        free_at_end = libc.mallinfo2().keepcost
+        free_at_end = _LIBC.mallinfo2().keepcost
         while len(plugs) < _PLUGS_LARGE_MAX:
             plugs.append(bytes(size))
-            if libc.mallinfo2().keepcost != free_at_end:
+            if _LIBC.mallinfo2().keepcost != free_at_end:
                 plugs.pop()
                 break
     return plugs
@@ -123,12 +127,11 @@ def return_zero_pages(thing: object) -> None:
     Only for memory that CPython's or C's allocator made: private, anonymous, so that the next
     reader finds zeros again.
     """
-    madvise = getattr(ctypes.CDLL(None), "madvise", None)
-    if madvise is None or not hasattr(mmap, "MADV_DONTNEED"):
+    if _MADVISE is None:
         return
     page = mmap.PAGESIZE
     zeros = bytes(page)
     begin, end = id(thing), id(thing) + thing.__sizeof__()
     for address in range(begin + -begin % page, end - page + 1, page):
         if ctypes.string_at(address, page) == zeros:
-            madvise(ctypes.c_void_p(address), ctypes.c_size_t(page), mmap.MADV_DONTNEED)
+            _MADVISE(address, page, mmap.MADV_DONTNEED)

@@ -252,11 +252,12 @@ class Runtime:
 
     async def _create_container(self, _connection: Connection, params: Params) -> object:
         asked = request(CreateContainerRequest, params)
-        registry.find(asked.config.image)
+        image_ref = registry.find(asked.config.image).ref
         pod = self._pod(asked.pod_sandbox_id)
         container_id = self._new_id()
         config = msgspec.to_builtins(asked.config)
-        await pod.call("create", {"container_id": container_id, "config": config})
+        params = {"container_id": container_id, "image_ref": image_ref, "config": config}
+        await pod.call("create", params)
         return {"container_id": container_id}
 
     async def _start_container(self, _connection: Connection, params: Params) -> object:

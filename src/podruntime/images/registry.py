@@ -54,14 +54,18 @@ class Pulled:
     """An image under the name that it was asked for."""
 
     name: str
-    ref: str
     image: Image
+
+    @property
+    def ref(self) -> str:
+        """Return its id: stable for a name, as content addressing would make it."""
+        return f"sha256:{hashlib.sha256(self.name.encode()).hexdigest()}"
 
 
 def find(text: str) -> Pulled:
     """Return the image called *text*; raises RpcError as a registry's client words it."""
     if text.startswith(python_image.SCHEME):
-        return Pulled(text, _digest(text), python_image.image(text))
+        return Pulled(text, python_image.image(text))
     try:
         reference = Reference.parse(text)
     except InvalidReference as error:
@@ -77,7 +81,7 @@ def find(text: str) -> Pulled:
     image = entry if isinstance(entry, Image) else entry(reference.tag)
     if image.tags is not None and not image.tags.fullmatch(reference.tag):
         raise _cannot_pull(reference, f"{reference}: not found")
-    return Pulled(str(reference), _digest(str(reference)), image)
+    return Pulled(str(reference), image)
 
 
 def _cannot_pull(reference: Reference, why: str) -> RpcError:
@@ -86,8 +90,3 @@ def _cannot_pull(reference: Reference, why: str) -> RpcError:
         f'failed to pull and unpack image "{reference}": failed to resolve reference'
         f' "{reference}": {why}',
     )
-
-
-def _digest(name: str) -> str:
-    """Return an image id: stable for a name, as content addressing would make it."""
-    return f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"

@@ -10,7 +10,6 @@ import asyncio
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -65,7 +64,7 @@ class Container:
     ) -> None:
         self.status = status
         self._config, self._image, self._pod, self._on_change = config, image, pod, on_change
-        self._log = LogFile(Path(config.log_path), wall_ns) if config.log_path else None
+        self._log = LogFile(config.log_path, wall_ns) if config.log_path else None
         self._stdout, self._stderr = LogStream(self._log, "stdout"), LogStream(self._log, "stderr")
         files = {**image.files, **pod.etc, **config.files}
         self.files = FileSystem(files, wall())

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 #: containerd's max_container_log_line_size.
@@ -57,10 +56,14 @@ class LogFile:
     """The log of one container, appended to by its two streams."""
 
     def __init__(
-        self, path: Path, clock_ns: Callable[[], int], *, octets_max: int = FILE_OCTETS_MAX
+        self,
+        path: str | os.PathLike[str],
+        clock_ns: Callable[[], int],
+        *,
+        octets_max: int = FILE_OCTETS_MAX,
     ) -> None:
-        self._path, self._clock_ns, self._octets_max = path, clock_ns, octets_max
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._clock_ns, self._octets_max = os.fspath(path), clock_ns, octets_max
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
         self._open()
 
     def _open(self) -> None:
@@ -82,7 +85,7 @@ class LogFile:
     def _rotate(self) -> None:
         os.close(self._descriptor)
         try:
-            self._path.replace(self._path.with_name(self._path.name + ".1"))
+            os.replace(self._path, f"{self._path}.1")
         except FileNotFoundError:
             pass  # Somebody removed it: begin a new one.
         self._open()

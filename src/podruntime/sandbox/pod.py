@@ -57,9 +57,10 @@ _TITLE_MAX: Final = 80
 
 
 class CreateRequest(Message, frozen=True, kw_only=True):
-    """What podruntime asks for: CreateContainer with the id that it chose."""
+    """What podruntime asks for: CreateContainer with the ids that it found."""
 
     container_id: str
+    image_ref: str
     config: ContainerConfig
 
 
@@ -157,19 +158,19 @@ class Pod:
 
     def _create(self, params: Params) -> object:
         asked = request(CreateRequest, params)
-        image = registry.find(asked.config.image)
+        image = registry.find(asked.config.image).image
         status = ContainerStatus(
             id=asked.container_id,
             pod_sandbox_id=self._record.id,
             metadata=asked.config.metadata,
             image=asked.config.image,
-            image_ref=image.ref,
+            image_ref=asked.image_ref,
             state=CREATED,
             created_at=wall(),
             labels=asked.config.labels,
             annotations=asked.config.annotations,
         )
-        container = Container(status, asked.config, image.image, self._context, self._changed)
+        container = Container(status, asked.config, image, self._context, self._changed)
         self._containers[status.id] = container
         self._changed("CREATED", status)
         return {}

@@ -107,7 +107,7 @@ def _calls(directory: Path) -> tuple[tuple[str, Params], ...]:
     }
     known = {"container_id": _CONTAINER}
     return (
-        ("create", {**known, "config": config}),
+        ("create", {**known, "image_ref": "", "config": config}),
         ("start", known),
         ("list", {}),
         ("stop", {**known, "timeout_s": 1.0}),
