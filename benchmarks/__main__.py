@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import cluster, proxy
+from benchmarks import cluster, pod_memory, proxy
 from benchmarks.row import Row
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
     "cluster": ("Clusters", cluster.run),
+    "pods": ("Pods", pod_memory.run),
     "proxy": ("Service changes", proxy.run),
 }
 
