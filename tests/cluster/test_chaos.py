@@ -76,16 +76,22 @@ class Writer:
         try:
             async with asyncio.timeout(CALL_S):
                 await call
+        except asyncio.CancelledError:
+            self._leave_unknown(name, value)
+            raise
         except (Unreachable, StatusError, TimeoutError) as error:
             if isinstance(error, StatusError) and error.code < 500:
                 raise  # Only this writer touches its objects: nothing may contradict it.
-            self.unknown += 1
-            self.possible.setdefault(name, {None}).add(value)
-            if name in self._names:
-                self._names.remove(name)
+            self._leave_unknown(name, value)
         else:
             self.acknowledged += 1
             self.possible[name] = {value}
+
+    def _leave_unknown(self, name: str, value: str | None) -> None:
+        self.unknown += 1
+        self.possible.setdefault(name, {None}).add(value)
+        if name in self._names:
+            self._names.remove(name)
 
 
 def config_map(name: str, value: str | None) -> dict[str, Any]:
@@ -151,7 +157,7 @@ def kind_of(title: str) -> str:
     """Return the title without what numbers and names tell apart."""
     if title.startswith("pod "):
         return "pod"
-    return title.partition("/")[2] or title.split()[-1]
+    return title.partition("/")[2] or title.rpartition(" ")[2]
 
 
 async def scale(client: RestClient, rng: random.Random) -> None:
@@ -195,17 +201,16 @@ async def weather(lab: Lab, storm: Storm, rng: random.Random) -> Writer:
     try:
         await storm.run()
         assert not writing.done(), writing.exception()
-    finally:
         await tasks.close()
         print(
             f"{len(storm.deeds)} hits; {writer.acknowledged} writes acknowledged, "
             f"{writer.unknown} unknown; {fetched[True]} fetched, {fetched[False]} failed"
         )
-    try:
         async with asyncio.timeout(SETTLE_S):
             while not await set_replicas(client, REPLICAS):
                 await asyncio.sleep(0.1)
     finally:
+        await tasks.close()
         await client.close()
     return writer
 
@@ -249,6 +254,7 @@ def test_a_cluster_is_whole_after_a_storm(stormy: Lab) -> None:
         down_leaves_nothing(stormy)
     except BaseException:
         print("\n".join(storm.deeds))
+        print(tables(stormy))
         raise
 
 
@@ -274,13 +280,17 @@ def everything_runs_again(lab: Lab) -> None:
     assert {row["state"] for row in rows} == {"running"}, rows
     names = {pod["metadata"]["name"] for pod in ready_pods(lab)}
     for node in range(1, lab.cluster.nodes + 1):
-        seen: set[str] = set()
+        unseen = set(names)
 
-        def all_answer(node: int = node, seen: set[str] = seen) -> bool:
-            seen.add(lab.fetch(node, PORT, "/hostname", timeout_s=2))
-            return seen == names
+        def all_answer(node: int = node, unseen: set[str] = unseen) -> bool:
+            unseen.discard(lab.fetch(node, PORT, "/hostname", timeout_s=2))
+            return not unseen
 
-        eventually(all_answer, within_s=20, what=f"every pod through node {node}: {seen}, {names}")
+        try:
+            eventually(all_answer, within_s=20)
+        except BaseException:
+            print(f"node {node} does not reach {unseen} of {names}")
+            raise
 
 
 def nothing_is_left_over(lab: Lab) -> None:
@@ -322,6 +332,20 @@ def zombies(known: session.Session) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def tables(lab: Lab) -> str:
+    """Return what each node believes, for whoever reads a failure."""
+    shown = [lab.podwire("get pods -o wide", check=False)]
+    for node in range(1, lab.cluster.nodes + 1):
+        for command in ("links", "neigh", "fdb", "routes", "services", "conntrack"):
+            said = lab.podwire(command, f"node-{node}", check=False)
+            shown.append(f"--- {command} node-{node}\n{said}")
+        for pod in ready_pods(lab):
+            target = pod["metadata"]["name"]
+            said = lab.podwire("ping", f"node-{node}", target, "-c", "1", check=False)
+            shown.append(f"--- ping node-{node} {target}\n{said}")
+    return "\n".join(shown)
 
 
 def down_leaves_nothing(lab: Lab) -> None:

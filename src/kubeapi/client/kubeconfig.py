@@ -56,7 +56,7 @@ def read_kubeconfig(path: Path) -> ClientConfig:
         config = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
         raise KubeconfigError(f"{path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise KubeconfigError(f"{path}: {error}") from None
     try:
         return _client_config(config, path.parent)

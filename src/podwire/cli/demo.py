@@ -29,7 +29,7 @@ def demo(keep: bool) -> None:
     replicas = next(m["spec"]["replicas"] for m in manifests if m["kind"] == "Deployment")
     console.rule("[bold]Podwire[/]: a node dies", align="left")
     try:
-        paths = start(_NAME, lambda block: Cluster(name=_NAME, nodes=_NODES, block=block), console)
+        paths = start(Cluster(name=_NAME, nodes=_NODES), console)
     except AlreadyUp:
         raise UsageError("a demo is running already; stop it: podwire down --name demo") from None
     recovered = False

@@ -6,7 +6,6 @@ everything else use kubectl.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -16,11 +15,11 @@ from typing import Any, Final
 import click
 import yaml
 
-from kubeapi.client import PatchType, RestClient, Unreachable
+from kubeapi.client import PatchType, RestClient
 from kubeapi.objects import Object
 from kubeapi.resources import ALL, PODS, Resource
 from kubeapi.status import StatusError
-from podwire.cli import CommandFailed, cluster_option
+from podwire.cli import api, cluster_option
 from podwire.cluster.layout import Layout, UsageError
 
 _TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -33,24 +32,7 @@ _namespace = click.option("-n", "--namespace", default="default", show_default=T
 
 
 def _run(cluster_name: str, work: Callable[[RestClient], Awaitable[None]]) -> None:
-    paths = Layout.of(cluster_name)
-    paths.read_cluster()
-
-    async def connected() -> None:
-        client = RestClient.from_kubeconfig(paths.kubeconfig, user_agent="podwire")
-        try:
-            await work(client)
-        finally:
-            await client.close()
-
-    try:
-        asyncio.run(connected())
-    except StatusError as error:
-        raise CommandFailed(error.message) from None
-    except Unreachable as error:
-        raise CommandFailed(
-            f"the API server does not answer: {error}; see podwire status"
-        ) from None
+    api.run(Layout.of(cluster_name), work)
 
 
 def _resource(text: str) -> Resource:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
-from kubeapi.client import RestClient, Unreachable
 from kubeapi.objects import Object
 from kubeapi.resources import PODS
-from kubeapi.status import StatusError
-from podwire.cli import CommandFailed, netlink
+from podwire.cli import CommandFailed, api, netlink
 from podwire.cluster.layout import Layout
 
 
@@ -28,21 +25,7 @@ class Place:
 def find_pod(paths: Layout, text: str) -> Object:
     """Return the pod called `[NAMESPACE/]NAME`; raises CommandFailed when there is none."""
     namespace, _, name = text.rpartition("/")
-
-    async def get() -> Object:
-        client = RestClient.from_kubeconfig(paths.kubeconfig, user_agent="podwire")
-        try:
-            return await client.get(PODS, name, namespace or "default")
-        finally:
-            await client.close()
-
-    paths.read_cluster()
-    try:
-        return asyncio.run(get())
-    except StatusError as error:
-        raise CommandFailed(error.message) from None
-    except Unreachable as error:
-        raise CommandFailed(f"the API server does not answer: {error}") from None
+    return api.run(paths, lambda client: client.get(PODS, name, namespace or "default"))
 
 
 def place_of_pod(paths: Layout, text: str) -> Place:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from kubeapi.client import RestClient, Unreachable
+from kubeapi.client import Unreachable
 from kubeapi.objects import condition
 from kubeapi.resources import NODES
 from kubeapi.status import StatusError
+from podwire.cli import api
 from podwire.cluster.layout import Layout
 
 
@@ -13,7 +14,7 @@ class Readiness:
     """Asks the API server of a cluster that is coming up."""
 
     def __init__(self, paths: Layout) -> None:
-        self._client = RestClient.from_kubeconfig(paths.kubeconfig, user_agent="podwire")
+        self._client = api.connect(paths)
 
     async def nodes_ready(self) -> int:
         """Return how many nodes are Ready; 0 while the API server does not answer."""

@@ -9,10 +9,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from typing import Final
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -22,12 +22,15 @@ from podwire.cluster import blocks, make
 from podwire.cluster.layout import NODES_MAX, Cluster, Layout, UsageError
 from podwire.cluster.lock import exclusive
 from podwire.launcher import session
-from podwire.launcher.client import running_session
+from podwire.launcher.client import call, running_session
 
 _READY_TIMEOUT_S: Final = 60.0
 _READY_TIMEOUT_PER_NODE_S: Final = 2.0
 _POLL_S: Final = 0.05
 _NOTED_POLL_S: Final = 0.001
+_STATUS_TIMEOUT_S: Final = 2.0
+_RESTARTS_MANY: Final = 3
+_NAMED_MAX: Final = 4
 
 
 class AlreadyUp(UsageError):
@@ -58,11 +61,9 @@ def up(
     Example: podwire up --nodes 5
     """
     paths = start(
-        cluster_name,
-        lambda block: Cluster(
+        Cluster(
             name=cluster_name,
             nodes=nodes,
-            block=block,
             timings=timings,
             network=network,
             node_cpu=node_cpu,
@@ -79,12 +80,13 @@ def up(
     )
 
 
-def start(name: str, describe: Callable[[int], Cluster], console: Console) -> Layout:
-    """Start the cluster that *describe* returns for a free address block; wait until Ready.
+def start(wanted: Cluster, console: Console) -> Layout:
+    """Start the cluster that is *wanted*, on a free address block; wait until Ready.
 
     Raises AlreadyUp when it runs, CommandFailed when it does not become Ready.
     """
     began = time.monotonic()
+    name = wanted.name
     paths = Layout.of(name)
     with exclusive():
         if running_session(paths) is not None:
@@ -92,7 +94,7 @@ def start(name: str, describe: Callable[[int], Cluster], console: Console) -> La
                 f"cluster {name!r} is up already; podwire status{paths.name_option} shows it, "
                 f"podwire down{paths.name_option} stops it"
             )
-        cluster, launcher_pid = _launch(paths, describe)
+        cluster, launcher_pid = _launch(paths, wanted)
     _wait_ready(cluster, paths, launcher_pid, console)
     console.print(
         f"Cluster [bold]{name}[/bold] is up: {cluster.nodes} "
@@ -101,11 +103,11 @@ def start(name: str, describe: Callable[[int], Cluster], console: Console) -> La
     return paths
 
 
-def _launch(paths: Layout, describe: Callable[[int], Cluster]) -> tuple[Cluster, int]:
+def _launch(paths: Layout, wanted: Cluster) -> tuple[Cluster, int]:
     """Make the cluster on disk and fork its launcher; leave no half-made directory behind."""
     is_new = not paths.directory.exists()
-    block, holder = _claim_block(paths)
-    cluster = describe(block)
+    block, holder = _claim_block(paths, wanted.nodes)
+    cluster = msgspec.structs.replace(wanted, block=block)
     try:
         paths.session_file.unlink(missing_ok=True)
         paths.launcher_socket.unlink(missing_ok=True)
@@ -123,11 +125,11 @@ def _launch(paths: Layout, describe: Callable[[int], Cluster]) -> tuple[Cluster,
         holder.close()  # The cluster's processes hold it now.
 
 
-def _claim_block(paths: Layout) -> tuple[int, socket.socket]:
+def _claim_block(paths: Layout, nodes: int) -> tuple[int, socket.socket]:
     """Return the block the cluster had before if its state was kept, else a free one."""
     if paths.cluster_file.exists():
         block = paths.read_cluster().block
-        holder = blocks.claim_block(block)
+        holder = blocks.claim_block(block, nodes)
         if holder is not None:
             return block, holder
         if paths.store.exists():
@@ -141,7 +143,7 @@ def _claim_block(paths: Layout) -> tuple[int, socket.socket]:
             f"{paths.directory} exists and is not a cluster of ours; "
             "move it away, or choose another --name"
         )
-    return blocks.claim()
+    return blocks.claim(nodes)
 
 
 def _fork_launcher(cluster: Cluster, paths: Layout, holder: socket.socket) -> int:
@@ -186,18 +188,32 @@ def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Con
         except KeyboardInterrupt:
             _stop(paths)
             console.print(
-                "Interrupted: every process is stopped again; "
-                f"podwire down{paths.name_option} removes the files, too."
+                "Interrupted: everything is stopped again; "
+                f"podwire down{paths.name_option} removes the files."
             )
             raise
         except (TimeoutError, CommandFailed) as error:
-            _stop(paths)
-            if not paths.directory.exists():
+            dying = _dying(paths)
+            with exclusive():  # `podwire down` may be at work; if so let it finish.
+                _stop(paths)
+                is_gone = not paths.directory.exists()
+            if is_gone:
                 raise CommandFailed("another command stopped the cluster") from None
             reason = str(error) or f"not every node became Ready within {timeout_s:.0f} s"
             raise CommandFailed(
-                f"{reason}; everything is stopped again, the logs are in {paths.directory / 'logs'}"
+                f"{reason}{dying}; everything is stopped again, "
+                f"the logs are in {paths.directory / 'logs'}"
             ) from None
+
+
+def _dying(paths: Layout) -> str:
+    """Name the processes that the launcher starts again and again."""
+    try:
+        rows = call(paths, "status", timeout_s=_STATUS_TIMEOUT_S)["processes"]
+    except UsageError:
+        return ""
+    names = [row["name"] for row in rows if row["restarts"] >= _RESTARTS_MANY]
+    return f" ({', '.join(names[:_NAMED_MAX])} cannot start)" if names else ""
 
 
 def _stop(paths: Layout) -> None:

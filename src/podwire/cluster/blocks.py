@@ -9,29 +9,39 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Iterator
 from typing import Final
 
-from podwire.cluster.layout import API_PORT, CONTROL_PLANE_HOST, KUBELET_PORT, UsageError
+from podwire.cluster.layout import (
+    API_PORT,
+    CONTROL_PLANE_HOST,
+    KUBELET_PORT,
+    UNDERLAY_PORT,
+    VXLAN_PORT,
+    UsageError,
+)
 
 BLOCKS: Final = range(1, 64)  # 127.0.64.0/24 and above are for load balancers.
-_VXLAN_PORT: Final = 4789
 
 
-def claim() -> tuple[int, socket.socket]:
-    """Return the first free block and the socket that holds it; raises UsageError if none is."""
+def claim(nodes: int) -> tuple[int, socket.socket]:
+    """Return the first block that is free for *nodes* nodes and the socket that holds it.
+
+    Raises UsageError if there is none.
+    """
     for block in BLOCKS:
-        held = claim_block(block)
+        held = claim_block(block, nodes)
         if held is not None:
             return block, held
     raise UsageError(f"all {len(BLOCKS)} address blocks are in use; stop a cluster: podwire down")
 
 
-def claim_block(block: int) -> socket.socket | None:
+def claim_block(block: int, nodes: int) -> socket.socket | None:
     """Return the socket that holds *block*, or None when another cluster or program is there."""
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         holder.bind(f"\0podwire-block-{block}")
-        if _ports_are_free(block):
+        if all(_is_free(*wanted) for wanted in _wanted(block, nodes)):
             return holder
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -41,21 +51,25 @@ def claim_block(block: int) -> socket.socket | None:
     return None
 
 
-def _ports_are_free(block: int) -> bool:
-    """Try the ports that a cluster needs first; a stranger may sit on one of them."""
-    wanted = (
-        (socket.SOCK_DGRAM, 1, _VXLAN_PORT),
-        (socket.SOCK_STREAM, 1, KUBELET_PORT),
-        (socket.SOCK_STREAM, CONTROL_PLANE_HOST, API_PORT),
-    )
-    for kind, host, port in wanted:
-        with socket.socket(socket.AF_INET, kind) as probe:
-            if kind == socket.SOCK_STREAM:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((f"127.0.{block}.{host}", port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                return False
+def _wanted(block: int, nodes: int) -> Iterator[tuple[int, str, int]]:
+    """Yield kind, address and port of every socket that a cluster cannot do without."""
+    yield socket.SOCK_STREAM, f"127.0.{block}.{CONTROL_PLANE_HOST}", API_PORT
+    for number in range(1, nodes + 1):
+        address = f"127.0.{block}.{number}"
+        yield socket.SOCK_STREAM, address, KUBELET_PORT
+        yield socket.SOCK_DGRAM, address, VXLAN_PORT
+        yield socket.SOCK_DGRAM, address, UNDERLAY_PORT
+
+
+def _is_free(kind: int, address: str, port: int) -> bool:
+    """Try to bind; a stranger may sit there."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
     return True

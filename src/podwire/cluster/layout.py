@@ -32,11 +32,11 @@ def home() -> Path:
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
-    """The parameters of a cluster; written once by `podwire up`."""
+    """The parameters of a cluster; written once by `podwire up`, which chooses the block."""
 
     name: str
     nodes: int
-    block: int
+    block: int = 0
     timings: str = "lab"
     network: str = "flannel"
     cluster_cidr: str = "10.244.0.0/16"
@@ -72,6 +72,8 @@ CONTROL_PLANE_HOST: Final = 251  # Control-plane host K is 250 + K.
 OUTSIDE_HOST: Final = 254  # The machine that the person sits at.
 API_PORT: Final = 6443
 KUBELET_PORT: Final = 10250
+VXLAN_PORT: Final = 4789
+UNDERLAY_PORT: Final = 8285
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,9 @@ class Layout:
                 f"there is no cluster {self.directory.name!r}; "
                 f"start one with: podwire up{self.name_option}"
             ) from None
-        except (msgspec.MsgspecError, OSError) as error:
+        except OSError as error:
+            raise UsageError(f"{self.cluster_file}: {error.strerror}") from None
+        except msgspec.MsgspecError as error:
             raise UsageError(
                 f"{self.cluster_file}: {error}; "
                 f"podwire down{self.name_option} removes the damaged cluster"

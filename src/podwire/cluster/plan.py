@@ -120,8 +120,8 @@ def _datapath(cluster: Cluster, number: int, directory: str) -> dict[str, Any]:
         "internal_ip": cluster.underlay_address(number),
         "transport_map": cluster.transport_map,
         "directory": directory,
-        "vxlan_port": 4789,
-        "underlay_port": 8285,
+        "vxlan_port": layout.VXLAN_PORT,
+        "underlay_port": layout.UNDERLAY_PORT,
         "host_address": cluster.underlay_address(layout.OUTSIDE_HOST),
     }
 

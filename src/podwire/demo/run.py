@@ -97,7 +97,7 @@ class Demo:
             fresh=True,
         )
         stop = asyncio.Event()
-        self._say(f"traffic: {_RATE:.0f} requests/s to {self._url}, a connection each")
+        self._say(f"traffic: {_RATE:.0f} requests/s to {self._url}")
         tasks = Tasks()
         with Live(console=self._console, transient=True, refresh_per_second=4) as live:
             load = tasks.spawn(

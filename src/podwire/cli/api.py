@@ -1,0 +1,50 @@
+"""How the command line asks a cluster's API server, and what it says when there is no answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from kubeapi.client import RestClient, Unreachable
+from kubeapi.client.kubeconfig import KubeconfigError
+from kubeapi.status import StatusError
+from podwire.cli import CommandFailed
+from podwire.cluster.layout import Layout, UsageError
+
+T = TypeVar("T")
+
+
+def connect(paths: Layout) -> RestClient:
+    """Return a client with the cluster's kubeconfig; raises UsageError when that is damaged."""
+    try:
+        return RestClient.from_kubeconfig(paths.kubeconfig, user_agent="podwire")
+    except KubeconfigError as error:
+        raise UsageError(
+            f"{' '.join(str(error).split())}; a new start writes it again: "
+            f"podwire down --keep-state{paths.name_option}, podwire up{paths.name_option}"
+        ) from None
+
+
+def run(paths: Layout, work: Callable[[RestClient], Awaitable[T]]) -> T:
+    """Connect, do *work* with the connection, return its result.
+
+    Raises UsageError when there is no such cluster, CommandFailed when the server says no.
+    """
+    paths.read_cluster()
+
+    async def connected() -> T:
+        client = connect(paths)
+        try:
+            return await work(client)
+        finally:
+            await client.close()
+
+    try:
+        return asyncio.run(connected())
+    except StatusError as error:
+        raise CommandFailed(error.message) from None
+    except Unreachable as error:
+        raise CommandFailed(
+            f"the API server does not answer: {error}; see podwire status{paths.name_option}"
+        ) from None
