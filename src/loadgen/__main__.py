@@ -41,9 +41,14 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * _UNITS[match[2]]
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Drive traffic and say what became of it."""
+    """Drive traffic and say what became of it.
+
+    \b
+    loadgen run http://127.0.1.1:30080/hostname --rate 200 --duration 30s
+    loadgen compare before.json after.json
+    """
 
 
 @cli.command(
@@ -62,7 +67,12 @@ def cli() -> None:
 )
 @click.option("--method", default="GET", show_default=True, help="The HTTP method.")
 @click.option(
-    "--header", "-H", "headers", multiple=True, metavar="NAME:VALUE", help="May be repeated."
+    "--header",
+    "-H",
+    "headers",
+    multiple=True,
+    metavar="NAME:VALUE",
+    help="A header to send. May be repeated.",
 )
 @click.option("--data", default="", help="The request's body.")
 @click.option(
@@ -70,11 +80,15 @@ def cli() -> None:
     type=click.Choice([arrival.value for arrival in Arrival]),
     default="constant",
     show_default=True,
-    help="Evenly spaced, or as independent users come.",
+    help="When requests leave: evenly spaced, or as independent users come.",
 )
-@click.option("--seed", type=int, default=0, help="Of the poisson arrivals.")
+@click.option("--seed", type=int, default=0, help="Makes poisson arrivals repeatable.")
 @click.option("--fresh", is_flag=True, help="A new connection for every request.")
-@click.option("--backend-header", default="", help="Response header that names the backend.")
+@click.option(
+    "--backend-header",
+    default="",
+    help="Response header that names the backend. Default: x-backend, or a body that is a name.",
+)
 @click.option("--insecure", "-k", is_flag=True, help="Trust any certificate.")
 @click.option(
     "--output",
@@ -84,7 +98,9 @@ def cli() -> None:
     show_default=True,
     help="JSON has one row a second, and times in Unix seconds.",
 )
-@click.option("--progress/--no-progress", default=None, help="Default: on a terminal.")
+@click.option(
+    "--progress/--no-progress", default=None, help="A line while it runs. Default: on a terminal."
+)
 @click.pass_context
 def run(
     context: click.Context,
@@ -108,7 +124,7 @@ def run(
     """Ask URL at a steady rate, whatever the answers do, and report.
 
     Latency counts from the moment at which a request should have left. Ctrl-C ends the run and
-    prints the report so far.
+    prints the report so far. Exit status 1: some request failed.
     """
     try:
         plan = LoadPlan(
@@ -141,7 +157,7 @@ def run(
 @click.argument("before", metavar="A", type=click.Path(path_type=Path))
 @click.argument("after", metavar="B", type=click.Path(path_type=Path))
 def compare_reports(before: Path, after: Path) -> None:
-    """Put the reports A and B (of `loadgen run -o json`) side by side."""
+    """Put two reports (of `loadgen run -o json`) side by side."""
     try:
         table = compare.table(compare.read(before), compare.read(after))
     except PlanError as error:

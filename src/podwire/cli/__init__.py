@@ -70,6 +70,8 @@ def root() -> None:
     export KUBECONFIG=$(podwire kubeconfig)  use your own kubectl
     podwire node kill node-2                 and watch what happens
     podwire down                             stop everything
+
+    Every command has an example: podwire COMMAND --help
     """
 
 
@@ -81,14 +83,20 @@ def cluster_option(function: Any) -> Any:
         default=DEFAULT_NAME,
         envvar="PODWIRE_CLUSTER",
         show_default=True,
-        help="The cluster.",
+        show_envvar=True,
+        help="Which cluster.",
     )(function)
 
 
 def output_option(function: Any) -> Any:
     """Add `-o json` to a command that prints data."""
     return click.option(
-        "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="For people, or for programs.",
     )(function)
 
 

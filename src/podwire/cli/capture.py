@@ -26,13 +26,22 @@ _SETTLE_NS: Final = 200_000_000
 
 @click.command()
 @cluster_option
-@click.option("--node", "nodes", multiple=True, help="A node; again for more. Default: all nodes.")
-@click.option("--interface", "-i", default="eth0", show_default=True, help="eth0, cni0, flannel.1.")
-@click.option("--pod", metavar="[NAMESPACE/]NAME", help="A pod's own interface instead.")
+@click.option("--node", "nodes", multiple=True, help="May be repeated. Default: all nodes.")
+@click.option(
+    "--interface", "-i", default="eth0", show_default=True, help="cni0, flannel.1, or a pod's."
+)
+@click.option("--pod", metavar="[NAMESPACE/]NAME", help="The interface of a pod instead.")
 @click.option("--write", "-w", "target", default="-", help="File to write; - is standard output.")
 @click.option("--count", "-c", type=click.IntRange(1), help="Stop after so many packets.")
 @click.option("--duration", type=click.FloatRange(min=0.0), help="Stop after so many seconds.")
-@click.option("--snaplen", "-s", type=click.IntRange(64, 65535), default=65535, show_default=True)
+@click.option(
+    "--snaplen",
+    "-s",
+    type=click.IntRange(64, 65535),
+    default=65535,
+    show_default=True,
+    help="Octets kept of each packet.",
+)
 def capture(
     cluster_name: str,
     nodes: tuple[str, ...],
@@ -45,7 +54,10 @@ def capture(
 ) -> None:
     """Write the frames of an interface as pcapng, until Ctrl-C.
 
+    eth0 is the wire between the nodes: VXLAN in UDP, and what comes from outside.
+
     \b
+    Examples:
     podwire capture --node node-1 -w node-1.pcapng
     podwire capture --pod web-0 -w - | wireshark -k -i -
     """

@@ -23,7 +23,13 @@ _NODES: Final = 3
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave the cluster running at the end.")
 def demo(keep: bool) -> None:
-    """Start a cluster, serve traffic, kill a node, watch it recover, stop everything."""
+    """Show a failover: a cluster under traffic loses a node.
+
+    Lasts a minute, and stops everything at the end.
+
+    \b
+    Example: podwire demo
+    """
     console = Console(highlight=False)
     manifests = read_manifests(str(example("web.yaml")))
     replicas = next(m["spec"]["replicas"] for m in manifests if m["kind"] == "Deployment")

@@ -11,7 +11,7 @@ from podwire.cluster.layout import Layout
 from podwire.launcher import client
 
 _DONE: Final = {
-    "kill": "killed (SIGKILL to everything of it)",
+    "kill": "killed (SIGKILL)",
     "start": "starting",
     "pause": "paused (SIGSTOP)",
     "resume": "resumed (SIGCONT)",
@@ -37,7 +37,9 @@ def process() -> None:
 
 
 def _action(group: click.Group, method: str, action: str, text: str) -> None:
-    @group.command(name=action, help=text)
+    example = f"podwire {method} {action} {'node-2' if method == 'node' else 'node-2/nodeagent'}"
+
+    @group.command(name=action, help=f"{text}\n\n\b\nExample: {example}")
     @click.argument("target", metavar="NAME")
     @cluster_option
     def run(target: str, cluster_name: str) -> None:

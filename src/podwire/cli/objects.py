@@ -28,7 +28,9 @@ _SHORT: Final = {
     "sa": "serviceaccounts", "ev": "events", "deploy": "deployments", "rs": "replicasets",
 }  # fmt: skip
 
-_namespace = click.option("-n", "--namespace", default="default", show_default=True)
+_namespace = click.option(
+    "-n", "--namespace", default="default", show_default=True, help="Where the objects are."
+)
 
 
 def _run(cluster_name: str, work: Callable[[RestClient], Awaitable[None]]) -> None:
@@ -48,10 +50,15 @@ def _resource(text: str) -> Resource:
 @click.argument("kind")
 @click.argument("name", required=False)
 @_namespace
-@click.option("-A", "--all-namespaces", is_flag=True)
+@click.option("-A", "--all-namespaces", is_flag=True, help="In every namespace.")
 @click.option("-l", "--selector", default="", help="Label selector.")
 @click.option(
-    "-o", "--output", type=click.Choice(["table", "wide", "json", "yaml"]), default="table"
+    "-o",
+    "--output",
+    type=click.Choice(["table", "wide", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="In which form.",
 )
 @cluster_option
 def get(
@@ -153,7 +160,7 @@ def _target(obj: Object, namespace: str) -> tuple[Resource, str, str | None]:
 @_namespace
 @cluster_option
 def apply(filename: str, namespace: str, cluster_name: str) -> None:
-    """Create the objects of a manifest, or bring what exists to its state.
+    """Create or change the objects of a manifest.
 
     \b
     Example: podwire apply -f examples/web.yaml
@@ -214,7 +221,7 @@ def delete(
 
 @click.command()
 @click.argument("pod")
-@click.option("-c", "--container", default="")
+@click.option("-c", "--container", default="", help="Which, if the pod has several.")
 @click.option("--tail", type=click.IntRange(0), help="Only the last lines.")
 @_namespace
 @cluster_option

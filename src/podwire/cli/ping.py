@@ -18,13 +18,26 @@ from podwire.cluster.layout import Layout, UsageError, node_number
 @click.command()
 @click.argument("source", metavar="SOURCE")
 @click.argument("target", metavar="TARGET")
-@click.option("--count", "-c", type=click.IntRange(1, 1000), default=3, show_default=True)
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0.01), default=1.0)
+@click.option(
+    "--count", "-c", type=click.IntRange(1, 1000), default=3, show_default=True, help="How often."
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0.01),
+    default=1.0,
+    show_default=True,
+    help="Seconds to wait for each answer.",
+)
 @cluster_option
 def ping(source: str, target: str, count: int, timeout_s: float, cluster_name: str) -> None:
-    """Ping TARGET (a pod, node or address) from SOURCE (a pod or node).
+    """Ping TARGET from SOURCE, over the emulated wire.
+
+    SOURCE is a pod or a node, TARGET that or an address. Pods are [NAMESPACE/]NAME. Exit status
+    1: no answer came.
 
     \b
+    Examples:
     podwire ping node-1 web-5c9d7-abcde
     podwire ping default/a kube-system/b
     """

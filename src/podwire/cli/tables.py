@@ -31,14 +31,22 @@ def _table(name: str, method: str, printer: Printer, text: str) -> click.Command
 
 
 routes = _table("routes", "route_list", linux_tables.routes, "A node's routes, as `ip route`.")
-neigh = _table("neigh", "neighbour_list", linux_tables.neighbours, "Neighbours, as `ip neigh`.")
-fdb = _table("fdb", "fdb_list", linux_tables.fdb, "The forwarding database, as `bridge fdb`.")
+neigh = _table(
+    "neigh", "neighbour_list", linux_tables.neighbours, "A node's neighbours, as `ip neigh`."
+)
+fdb = _table("fdb", "fdb_list", linux_tables.fdb, "A node's forwarding database, as `bridge fdb`.")
 links = _table(
-    "links", "link_list", linux_tables.links, "Interfaces and counters, as `ip -s link`."
+    "links", "link_list", linux_tables.links, "A node's interfaces and drops, as `ip -s link`."
 )
 services = _table(
-    "services", "frontend_list", linux_tables.services, "Programmed Services, as `ipvsadm -Ln`."
+    "services",
+    "frontend_list",
+    linux_tables.services,
+    "The Services a node knows, as `ipvsadm -Ln`.",
 )
 conntrack = _table(
-    "conntrack", "conntrack_list", linux_tables.conntrack, "Tracked flows, as `conntrack -L`."
+    "conntrack",
+    "conntrack_list",
+    linux_tables.conntrack,
+    "The flows a node tracks, as `conntrack -L`.",
 )

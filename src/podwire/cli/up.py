@@ -40,18 +40,24 @@ class AlreadyUp(UsageError):
 @click.command()
 @cluster_option
 @click.option(
-    "--nodes", type=click.IntRange(1, NODES_MAX), default=3, show_default=True, help="Nodes."
+    "--nodes", type=click.IntRange(1, NODES_MAX), default=3, show_default=True, help="How many."
 )
 @click.option(
     "--timings",
     type=click.Choice(["lab", "kubernetes"]),
     default="lab",
     show_default=True,
-    help="lab: upstream's timers, ten times faster.",
+    help="kubernetes: upstream's timers. lab: the same, ten times faster.",
 )
-@click.option("--network", type=click.Choice(["flannel"]), default="flannel", show_default=True)
-@click.option("--node-cpu", default="4", show_default=True, help="Capacity of each node.")
-@click.option("--node-memory", default="8Gi", show_default=True, help="Capacity of each node.")
+@click.option(
+    "--network",
+    type=click.Choice(["flannel"]),
+    default="flannel",
+    show_default=True,
+    help="How pods of different nodes reach each other.",
+)
+@click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
+@click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
     cluster_name: str, nodes: int, timings: str, network: str, node_cpu: str, node_memory: str
 ) -> None:
