@@ -15,7 +15,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from componentbase import clock, process, rpc
+from componentbase import clock, memory, process, rpc
 from componentbase.tasks import Tasks
 from componentbase.zygote import Zygote
 from podwire.cluster import plan
@@ -52,6 +52,7 @@ def daemonize_and_run(
     os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
     session.write(paths.session_file)
     process.become_subreaper()
+    memory.freeze()  # Before the fork: the zygote's collector would unshare what it looks at.
     zygote = Zygote(entries, title=TITLE, keep=[keep])
     respawn = functools.partial(Zygote.spawn, "podwire.launcher.zygote", keep=[keep])
     launcher = Launcher(cluster, paths, zygote, respawn)
