@@ -48,7 +48,7 @@ def fdb(rows: Iterable[Row]) -> list[str]:
 
 
 def links(rows: Iterable[Row]) -> list[str]:
-    """Print as `ip -s link`, two lines and the drops of each."""
+    """Print as `ip -s link`: each with what it counts, and its drops."""
     lines = []
     for row in rows:
         state = "UP" if row["connected"] else "NO-CARRIER"
@@ -56,10 +56,13 @@ def links(rows: Iterable[Row]) -> list[str]:
         lines.append(
             f"{row['name']}: <{state}> mtu {row['mtu']} {row['kind']} {row['mac']}{address}"
         )
-        lines.append(
-            f"    RX: {row['rx_packets']} packets {row['rx_octets']} bytes"
-            f"  TX: {row['tx_packets']} packets {row['tx_octets']} bytes"
-        )
+        if row["kind"] == "veth":
+            lines.append(
+                f"    RX: {row['rx_packets']} packets {row['rx_octets']} bytes"
+                f"  TX: {row['tx_packets']} packets {row['tx_octets']} bytes"
+            )
+        elif row["kind"] == "vxlan":  # Its octets are not counted; bridge and eth0 count nothing.
+            lines.append(f"    RX: {row['rx_packets']} packets  TX: {row['tx_packets']} packets")
         lines += [f"    dropped {count}: {reason}" for reason, count in row["drops"].items()]
     return lines
 

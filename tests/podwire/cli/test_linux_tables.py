@@ -75,3 +75,17 @@ def test_links_show_counters_and_drops() -> None:
         "    RX: 1 packets 2 bytes  TX: 3 packets 4 bytes",
         "    dropped 5: queue full",
     ]
+
+
+def test_links_show_no_counter_that_nobody_counts() -> None:
+    none = {"mac": "aa:00:00:00:00:01", "address": "", "connected": True, "drops": {},
+            "rx_packets": 7, "rx_octets": 0, "tx_packets": 8, "tx_octets": 0}  # fmt: skip
+    rows = [
+        {**none, "name": "cni0", "kind": "bridge", "mtu": 1450},
+        {**none, "name": "flannel.1", "kind": "vxlan", "mtu": 1450},
+    ]
+    assert linux_tables.links(rows) == [
+        "cni0: <UP> mtu 1450 bridge aa:00:00:00:00:01",
+        "flannel.1: <UP> mtu 1450 vxlan aa:00:00:00:00:01",
+        "    RX: 7 packets  TX: 8 packets",
+    ]
