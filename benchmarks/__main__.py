@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import cluster, pod_memory, proxy
+from benchmarks import cluster, pod_memory, proxy, wire
+from benchmarks.datapath import forwarding
 from benchmarks.row import Row
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -21,6 +22,8 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
     "cluster": ("Clusters", cluster.run),
     "pods": ("Pods", pod_memory.run),
     "proxy": ("Service changes", proxy.run),
+    "datapath": ("A datapath alone", forwarding.run),
+    "wire": ("The wire", wire.run),
 }
 
 _HEAD: Final = """# Benchmarks
