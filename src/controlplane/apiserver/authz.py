@@ -2,7 +2,8 @@
 
 Simplified: there are no Role objects. The controller manager is one user with every right on
 resources, where upstream gives each controller an account of its own. A node reads what any node
-needs, and writes only its own Node and Lease, the status of pods bound to it, and events.
+needs, and the ConfigMaps and Secrets that a pod bound to it names; it writes only its own Node
+and Lease, the status of pods bound to it, and events.
 """
 
 from __future__ import annotations
@@ -49,10 +50,19 @@ _ANY_NODE: Final[Mapping[str, frozenset[str]]] = {
     "services": _READ,
     "endpointslices": _READ,
     "namespaces": _READ,
-    "configmaps": _READ,
-    "secrets": _READ,
     "serviceaccounts": _READ,
     "events": _RECORD | _READ,
+}
+#: What a node may read because a pod that is bound to it refers to it by name.
+_REFERENCED: Final[Mapping[str, frozenset[str]]] = {
+    "configmaps": frozenset({"get"}),
+    "secrets": frozenset({"get"}),
+}
+#: What everybody known may do (upstream: system:basic-user): ask about oneself.
+_EVERYONE: Final[Mapping[str, frozenset[str]]] = {
+    "selfsubjectaccessreviews": frozenset({"create"}),
+    "selfsubjectrulesreviews": frozenset({"create"}),
+    "selfsubjectreviews": frozenset({"create"}),
 }
 #: What a node may do to its own Node.
 _OWN_NODE: Final[Mapping[str, frozenset[str]]] = {
@@ -69,7 +79,8 @@ _BOUND_POD: Final[Mapping[str, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a request may go on, or may if the object it names is bound to *bound_to*."""
+    """Whether a request may go on; with *bound_to* only if the pod it names, or one that refers
+    to the object it names, is bound to that node."""
 
     allowed: bool
     bound_to: str = ""
@@ -92,7 +103,7 @@ def authorize(user: User, info: RequestInfo) -> Decision:
         known = info.verb == "get" and info.path.startswith((*_DISCOVERY, *_PUBLIC))
         return _YES if known else _NO
     what = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
-    if _granted(_USERS.get(user.name, {}), what, info.verb):
+    if _granted(_USERS.get(user.name, {}), what, info.verb) or _granted(_EVERYONE, what, info.verb):
         return _YES
     if _NODES in user.groups and user.name.startswith(_NODE_PREFIX):
         return _authorize_node(user.name.removeprefix(_NODE_PREFIX), what, info)
@@ -109,12 +120,31 @@ def _authorize_node(node: str, what: str, info: RequestInfo) -> Decision:
         return Decision(info.verb in _WRITE or (info.verb == "get" and info.name == node))
     if _granted(_BOUND_POD, what, info.verb) and info.name:
         return Decision(True, bound_to=node)
+    if _granted(_REFERENCED, what, info.verb) and info.name:
+        return Decision(True, bound_to=node)
     return _NO
 
 
 def _granted(rights: Mapping[str, frozenset[str]], what: str, verb: str) -> bool:
     verbs = rights.get(what) or rights.get("*") or frozenset()
     return "*" in verbs or verb in verbs
+
+
+def refers_to(pod: Object, plural: str, name: str) -> bool:
+    """Tell whether *pod* names the ConfigMap or Secret *name* (upstream: node.Graph.AddPod)."""
+    spec = pod.get("spec") or {}
+    key = "configMap" if plural == "configmaps" else "secret"
+    named = [item.get("name") for item in spec.get("imagePullSecrets") or () if key == "secret"]
+    for volume in spec.get("volumes") or ():
+        for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
+            content = source.get(key) or {}
+            named.append(content.get("secretName") or content.get("name"))
+    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        wholes = [whole.get(f"{key}Ref") or {} for whole in container.get("envFrom") or ()]
+        named.extend(whole.get("name") for whole in wholes)
+        values = [one.get("valueFrom") or {} for one in container.get("env") or ()]
+        named.extend((value.get(f"{key}KeyRef") or {}).get("name") for value in values)
+    return name in named
 
 
 def may_create_named(user: User, info: RequestInfo, obj: Object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controlplane.apiserver.authn import User, user_of
-from controlplane.apiserver.authz import authorize, denial, is_public
+from controlplane.apiserver.authz import authorize, denial, is_public, refers_to
 from controlplane.apiserver.request_info import parse_request_info
 
 ADMIN = User("admin", ("system:masters",))
@@ -15,6 +15,7 @@ NODE = User("system:node:n1", ("system:nodes",))
 IMPOSTOR = User("system:node:n1")  # The name without the group.
 POD = "/api/v1/namespaces/a/pods/p"
 NODES = "/api/v1/nodes"
+SECRETS = "/api/v1/namespaces/a/secrets"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
@@ -42,6 +43,9 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
         (NODE, "DELETE", "/api/v1/namespaces/a/pods", False, ""),
         (NODE, "POST", "/api/v1/namespaces/a/events", True, ""),
         (NODE, "POST", "/api/v1/namespaces/a/pods", False, ""),
+        (NODE, "GET", SECRETS, False, ""),
+        (NODE, "GET", f"{SECRETS}/s", True, "n1"),
+        (NODE, "PUT", f"{SECRETS}/s", False, ""),
         (IMPOSTOR, "GET", NODES, False, ""),
         (User("x"), "GET", "/apis", True, ""),
         (User("x"), "GET", NODES, False, ""),
@@ -80,3 +84,25 @@ def test_users_come_from_certificates():
     assert user_of(None) is None
     assert user_of({}) is None
     assert user_of({"subject": ((("organizationName", "o"),),)}) is None
+
+
+def test_what_a_pod_refers_to():
+    pod = {
+        "spec": {
+            "imagePullSecrets": [{"name": "pull"}],
+            "volumes": [
+                {"secret": {"secretName": "mounted"}},
+                {"projected": {"sources": [{"secret": {"name": "projected"}}]}},
+                {"configMap": {"name": "settings"}},
+            ],
+            "initContainers": [{"envFrom": [{"secretRef": {"name": "whole"}}]}],
+            "containers": [
+                {"env": [{"valueFrom": {"secretKeyRef": {"name": "key", "key": "k"}}}]},
+            ],
+        }
+    }
+    for name in ("pull", "mounted", "projected", "whole", "key"):
+        assert refers_to(pod, "secrets", name)
+    assert not refers_to(pod, "secrets", "settings")
+    assert refers_to(pod, "configmaps", "settings")
+    assert not refers_to(pod, "configmaps", "mounted")

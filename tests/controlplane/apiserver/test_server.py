@@ -181,6 +181,54 @@ def test_unaggregated_discovery(server):
     assert (eviction["group"], eviction["version"]) == ("policy", "v1")
 
 
+def test_a_node_reads_the_secrets_of_its_pods_only(server, namespace):
+    where = f"/api/v1/namespaces/{namespace}"
+    server.request("POST", f"{where}/secrets", {"metadata": {"name": "mine"}})
+    server.request("POST", f"{where}/secrets", {"metadata": {"name": "theirs"}})
+    source = [{"secretRef": {"name": "mine"}}]
+    pod = {
+        "metadata": {"name": "p"},
+        "spec": {
+            "nodeName": "node-5",
+            "containers": [{"name": "c", "image": "nginx", "envFrom": source}],
+        },
+    }
+    assert server.request("POST", f"{where}/pods", pod).code == 201
+
+    def code(path, user):
+        return server.request("GET", f"{where}/secrets{path}", user=user).code
+
+    assert code("/mine", "system:node:node-5") == 200
+    assert code("/theirs", "system:node:node-5") == 403
+    assert code("/mine", "system:node:node-6") == 403
+    assert code("", "system:node:node-5") == 403
+
+
+def test_reviews_say_what_the_asker_may_do(server):
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+    def may(user, **attributes):
+        reply = server.request(
+            "POST", path, {"spec": {"resourceAttributes": attributes}}, user=user
+        )
+        assert reply.code == 201
+        return reply.json["status"]["allowed"]
+
+    assert may("admin", verb="delete", resource="nodes")
+    assert may("system:kube-scheduler", verb="create", resource="pods", subresource="binding")
+    assert not may("system:kube-scheduler", verb="create", resource="secrets")
+    assert not may("nobody", verb="list", resource="pods")
+    health = {"spec": {"nonResourceAttributes": {"verb": "get", "path": "/healthz"}}}
+    assert server.request("POST", path, health, user="nobody").json["status"]["allowed"]
+    assert server.request("POST", path, {"spec": {}}).code == 400
+    protobuf = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+    assert server.request("POST", path, b"k8s\0", headers=protobuf).code == 415
+    who = server.request(
+        "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, user="nobody"
+    ).json["status"]["userInfo"]
+    assert who == {"username": "nobody", "groups": ["system:authenticated"]}
+
+
 def test_openapi(server):
     paths = server.request("GET", "/openapi/v3").json["paths"]
     url = paths["apis/apps/v1"]["serverRelativeURL"]

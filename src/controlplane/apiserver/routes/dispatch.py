@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from controlplane.apiserver.authz import Decision, authorize, denial
+from controlplane.apiserver import keys
+from controlplane.apiserver.authz import Decision, authorize, denial, refers_to
 from controlplane.apiserver.exchange import Answer, Request, Stream
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.request_info import RequestInfo
+from controlplane.apiserver.routes import reviews
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
@@ -68,8 +71,18 @@ class Dispatcher:
         kind = self._kinds.get((info.group, info.version, info.resource))
         if not decision.bound_to or kind is None:
             return True
+        if kind.resource != PODS:
+            return self._is_referenced(kind, info, decision.bound_to)
         pod = self._resources.registry.get(kind, info.namespace, info.name).object
         return (pod.get("spec") or {}).get("nodeName") == decision.bound_to
+
+    def _is_referenced(self, kind: Kind, info: RequestInfo, node: str) -> bool:
+        pods = self._resources.registry.cacher.cache(PODS)
+        return any(
+            stored.field("spec.nodeName") == node
+            and refers_to(stored.object, kind.resource.plural, info.name)
+            for stored in pods.below(keys.prefix(PODS, info.namespace))
+        )
 
     async def serve(self, request: Request) -> Answer | Stream:
         """Answer an authorized request; raises StatusError."""
@@ -78,7 +91,7 @@ class Dispatcher:
             return await self._discovery.serve(request)
         kind = self._kinds.get((info.group, info.version, info.resource))
         if kind is None:
-            raise no_such_path()
+            return reviews.serve(request)
         absent = _ABSENT.get((kind.resource, info.subresource))
         if absent is not None:
             self._resources.registry.get(kind, info.namespace, info.name)
