@@ -202,7 +202,7 @@ def test_a_headless_service_has_no_frontend(servers: Lab) -> None:
 
 def test_policy_local_serves_where_there_is_an_endpoint(servers: Lab) -> None:
     assert address_of(servers.fetch(1, LOCAL, "/clientip")) == "192.168.64.254"
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="timed out"):
         servers.fetch(2, LOCAL, timeout_s=1)
 
 

@@ -160,6 +160,15 @@ def counters(node: Node, shell_drops: Mapping[str, int]) -> Row:
     return {
         "drops": drops | {reason: count for reason, count in shell_drops.items() if count},
         "stack_drops": {str(reason): count for reason, count in node.stack.drops.items()},
+        "outside_drops": {
+            str(reason): count
+            for reason, count in (node.outside.drops if node.outside else {}).items()
+        },
+        "link_drops": {
+            port.name: {str(reason): count for reason, count in port.drops.items()}
+            for port in node.ports.values()
+            if port.drops
+        },
         "conntrack": len(node.conntrack),
         "flows": sum(
             len(cache.tcp) + len(cache.udp)

@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "links": "podwire.cli.tables:links",
     "services": "podwire.cli.tables:services",
     "conntrack": "podwire.cli.tables:conntrack",
+    "drops": "podwire.cli.tables:drops",
     "demo": "podwire.cli.demo:demo",
 }
 

@@ -5,7 +5,7 @@ Pure text: rows as the datapath lists them in, lines out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Row = dict[str, Any]
@@ -91,6 +91,22 @@ def _flow(flow: Row) -> str:
         f"src={flow['source']} dst={flow['destination']} "
         f"sport={flow['source_port']} dport={flow['destination_port']}"
     )
+
+
+def drops(counters: Mapping[str, Any]) -> list[str]:
+    """Print counts and reasons by place: the node's own path, its stacks, its links."""
+    places = {
+        "node": counters["drops"],
+        "node's own stack": counters["stack_drops"],
+        "outside": counters["outside_drops"],
+        **{f"link {name}": reasons for name, reasons in counters["link_drops"].items()},
+    }
+    lines = [
+        f"{count:>10}  {reason}  ({place})"
+        for place, reasons in places.items()
+        for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    return lines or ["nothing was dropped"]
 
 
 def services(rows: Iterable[Row]) -> list[str]:

@@ -1,9 +1,9 @@
-"""`podwire routes|neigh|fdb|links|services|conntrack NODE`: a datapath's tables."""
+"""`podwire routes|neigh|fdb|links|services|conntrack|drops NODE`: a datapath's tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -11,7 +11,7 @@ import click
 from podwire.cli import cluster_option, linux_tables, netlink, output_option
 from podwire.cluster.layout import Layout
 
-Printer = Callable[[Iterable[dict[str, Any]]], list[str]]
+Printer = Callable[[Any], list[str]]
 
 
 def _table(name: str, method: str, printer: Printer, text: str) -> click.Command:
@@ -43,6 +43,9 @@ services = _table(
     "frontend_list",
     linux_tables.services,
     "The Services a node knows, as `ipvsadm -Ln`.",
+)
+drops = _table(
+    "drops", "counters", linux_tables.drops, "What a node has dropped, and why, since its start."
 )
 conntrack = _table(
     "conntrack",

@@ -89,3 +89,20 @@ def test_links_show_no_counter_that_nobody_counts() -> None:
         "flannel.1: <UP> mtu 1450 vxlan aa:00:00:00:00:01",
         "    RX: 7 packets  TX: 8 packets",
     ]
+
+
+def test_drops_name_place_and_reason() -> None:
+    counters = {
+        "drops": {"ip-martian": 1, "foreign-vni": 30},
+        "stack_drops": {},
+        "outside_drops": {"tcp-checksum": 2},
+        "link_drops": {"veth1": {"full-ring": 7}},
+    }
+    assert linux_tables.drops(counters) == [
+        "        30  foreign-vni  (node)",
+        "         1  ip-martian  (node)",
+        "         2  tcp-checksum  (outside)",
+        "         7  full-ring  (link veth1)",
+    ]
+    nothing = {"drops": {}, "stack_drops": {}, "outside_drops": {}, "link_drops": {}}
+    assert linux_tables.drops(nothing) == ["nothing was dropped"]
