@@ -120,13 +120,13 @@ class Peer:
                 for datagram in datagrams:
                     self._send_one(datagram, header)
             else:
-                self._underlay.count(error, len(datagrams))
+                self._underlay.count(self, error, len(datagrams))
 
     def _send_one(self, datagram: Octets, header: bytes) -> None:
         try:
             self.socket.sendmsg((header, datagram))
         except OSError as error:
-            self._underlay.count(error, 1)
+            self._underlay.count(self, error, 1)
 
 
 class Underlay:
@@ -220,8 +220,10 @@ class Underlay:
         self._loop.add_reader(sock, self._readable_peer, peer)
         return peer
 
-    def count(self, error: OSError, packets: int) -> None:
+    def count(self, peer: Peer, error: OSError, packets: int) -> None:
         """Count *packets* that the kernel did not take."""
+        if error.errno == errno.ECONNREFUSED:
+            self._listen_again(peer)
         reason = {
             errno.EAGAIN: UnderlayDrop.SEND_BUFFER_FULL,
             errno.ENOBUFS: UnderlayDrop.SEND_BUFFER_FULL,
@@ -257,10 +259,20 @@ class Underlay:
             except BlockingIOError:
                 break
             except OSError:
+                self._listen_again(peer)
                 continue  # ECONNREFUSED: the other datapath is not there (yet).
             self._deliver(peer.address, view[at : at + octets], control)
             at = self._advance(at + octets)
         self._on_drained()
+
+    def _listen_again(self, peer: Peer) -> None:
+        """Have *peer*'s socket watched after an error of it was seen, by a read or by a write.
+
+        libuv stops watching a descriptor for good when poll says POLLERR, which is what a UDP
+        socket says once its peer has refused a datagram.
+        """
+        self._loop.remove_reader(peer.socket)
+        self._loop.add_reader(peer.socket, self._readable_peer, peer)
 
     def _advance(self, at: int) -> int:
         if at + _RECEIVE_OCTETS <= Arena.OCTETS:

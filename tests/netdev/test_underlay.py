@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from componentbase.process import new_event_loop
 from netdev.underlay import DATAGRAM_OCTETS_MAX, Arena, Underlay, UnderlayDrop
 
 ONE, TWO, STRANGER = (IPv4Address(f"127.76.1.{host}") for host in (1, 2, 99))
@@ -103,3 +104,30 @@ async def test_a_taken_port_is_a_clear_error(port):
     with pytest.raises(OSError, match="cannot bind"):
         Node(ONE, port)  # Another underlay, which would share its port too.
     one.underlay.close()
+
+
+async def _hear_a_peer_that_came_late(port, error_is_seen_by):
+    one = Node(ONE, port)
+    peer = one.underlay.peer(TWO, port)
+    for _ in range(3):
+        peer.send([b"nobody is there"])  # The kernel notes the refusal at once ...
+        if error_is_seen_by == "write":
+            peer.send([b"nobody is there"])  # ... and tells it to the next write.
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+    two = Node(TWO, port)
+    two.underlay.peer(ONE, port).send([b"here I am"])
+    await one.until(1)
+    assert one.datagrams == [(TWO, b"here I am")]
+    one.underlay.close()
+    two.underlay.close()
+
+
+@pytest.mark.parametrize("error_is_seen_by", ["read", "write"])
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, new_event_loop])
+def test_a_peer_that_was_away_is_heard_again(port, make_loop, error_is_seen_by):
+    loop = make_loop()
+    try:
+        loop.run_until_complete(_hear_a_peer_that_came_late(port, error_is_seen_by))
+    finally:
+        loop.close()
