@@ -190,3 +190,70 @@ def _file(directory: Path) -> Path:
     path = directory / "held"
     path.touch()
     return path
+
+
+def test_a_zygote_in_a_fresh_interpreter_forks_and_keeps_what_it_is_told(tmp_path: Path) -> None:
+    module = tmp_path / "fresh_zygote.py"
+    module.write_text(
+        "import sys\n"
+        "from componentbase.zygote import serve_inherited\n"
+        "def greet(argv):\n"
+        "    import os\n"
+        "    os.write(int(argv[0]), b'kept')\n"
+        "    return 7\n"
+        "sys.exit(serve_inherited(int(sys.argv[1]), {'greet': greet}, title='fresh zygote'))\n"
+    )
+    run(
+        """
+        sys.path.insert(0, sys.argv[1])
+        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+        async def main():
+            read, write = os.pipe()
+            made = Zygote.spawn("fresh_zygote", keep=[write])
+            made.attach(lambda pid, status: exits.put_nowait((pid, status)), lambda: None)
+            pid = await made.fork("greet", [str(write)])
+            assert await end_of(pid) == 7
+            assert os.read(read, 10) == b"kept"
+            made.close()
+        asyncio.run(main())
+        """,
+        str(tmp_path),
+    )
+
+
+def test_a_child_whose_owner_never_heard_of_it_does_not_begin(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    run(
+        """
+        async def main():
+            attach()
+            asyncio.get_running_loop().create_task(
+                zygote.fork("greet", ["nobody"], output=Path(sys.argv[1]))
+            )
+            os.kill(zygote.pid, signal.SIGSTOP)
+            await asyncio.sleep(0)  # The request is sent ...
+            zygote.close()  # ... and its owner is gone before it is read.
+            os.kill(zygote.pid, signal.SIGCONT)
+            await asyncio.to_thread(os.waitpid, zygote.pid, 0)
+            os._exit(0)
+        asyncio.run(main())
+        """,
+        str(output),
+    )
+    assert not output.exists()
+
+
+def test_a_group_that_died_is_not_joined_by_mistake(tmp_path: Path) -> None:
+    run(
+        """
+        async def main():
+            attach()
+            first = await zygote.fork("stay", [], group=0)
+            os.killpg(first, signal.SIGKILL)
+            await end_of(first)
+            late = await zygote.fork("stay", [], group=first)
+            assert await end_of(late) == 1
+            zygote.close()
+        asyncio.run(main())
+        """
+    )
