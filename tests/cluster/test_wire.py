@@ -124,8 +124,10 @@ def test_a_capture_decodes_with_all_checksums_right(web: Lab, tmp_path: Path) ->
     ]
     text = subprocess.run(
         # An ephemeral port may be one that Wireshark gives to EtherCAT and the like.
-        ["tshark", "-r", str(file), "-Y", "vxlan && tcp && !ecatf"]
-        + [*checks, "-T", "fields", *fields],
+        [
+            "tshark", "-r", str(file), "-Y", "vxlan && tcp && !ecatf",
+            *checks, "-T", "fields", *fields,
+        ],
         capture_output=True, text=True, check=True, timeout=60,
     ).stdout  # fmt: skip
     lines = [line.split("\t") for line in text.splitlines()]
