@@ -76,3 +76,6 @@ def hang() -> None:
     """Hold the pod's event loop."""
     print("hanging")
     time.sleep(60)
+
+
+no_program = "a text"

@@ -181,7 +181,7 @@ async def test_unknown_images_cannot_be_pulled(node):
 async def test_a_program_that_the_image_has_not_is_a_start_error(node):
     sandbox = await node.run_pod(2)
     container = await node.create(sandbox, "pause", command=["/bin/nope"])
-    with pytest.raises(RpcError, match="executable file not found"):
+    with pytest.raises(RpcError, match='exec: "/bin/nope": no such file or directory'):
         await node.call("StartContainer", container_id=container)
     status = await node.status(container)
     assert (status["state"], status["exit_code"]) == ("CONTAINER_EXITED", 128)
@@ -285,3 +285,52 @@ async def test_many_pods_start_at_once(node):
     containers = await asyncio.gather(*(node.run(each, "pause") for each in sandboxes))
     states = {each["state"] for each in await node.call("ListContainers")}
     assert (len(set(containers)), states) == (40, {"CONTAINER_RUNNING"})
+
+
+@pytest.mark.asyncio
+async def test_a_module_that_fails_is_a_container_that_fails(node):
+    sandbox = await node.run_pod(2)
+    image = "python://tests.podruntime.fails_on_import:main"
+    failed = await node.run(sandbox, image, "failed")
+    assert (await node.wait_exited(failed))["exit_code"] == 1
+    assert "stderr F RuntimeError: a broken module" in node.log(sandbox, "failed")
+    for name in ("nope", "no_program"):
+        absent = await node.run(sandbox, f"python://{SELF}:{name}", name)
+        assert (await node.wait_exited(absent))["exit_code"] == 1
+        assert "the module has no such callable" in node.log(sandbox, name)[-1]
+
+
+@pytest.mark.asyncio
+async def test_a_port_in_use_is_told_in_the_log(node):
+    sandbox = await node.run_pod(2)
+    first = await node.run(sandbox, "nginx", "first")
+    second = await node.run(sandbox, "nginx", "second")
+    assert (await node.wait_exited(second))["exit_code"] == 1
+    assert "(98: Address already in use)" in "\n".join(node.log(sandbox, "second"))
+    assert (await node.status(first))["state"] == "CONTAINER_RUNNING"
+
+
+@pytest.mark.asyncio
+async def test_probe_commands_that_the_documentation_uses(node):
+    sandbox = await node.run_pod(2)
+    container = await node.run(sandbox, "nginx", files={"/tmp/healthy": "yes\n"})
+    await node.run(sandbox, "curlimages/curl", "curl", command=["sleep", "60"])
+    for good in (
+        "cat /tmp/healthy",
+        "ls /tmp/healthy",
+        "test -f /tmp/healthy",
+        "wget --spider -q http://127.0.0.1/",
+        "curl -f http://localhost:80/",
+    ):
+        assert (await node.sh(container, good))[0] == 0, good
+    for bad in (
+        "cat /tmp/absent",
+        "ls /tmp/absent",
+        "test -f /tmp/absent",
+        "wget --spider -q http://127.0.0.1/absent",
+        "curl -f http://127.0.0.1/absent",
+        "curl -f http://127.0.0.1:81/",
+    ):
+        assert (await node.sh(container, bad))[0] != 0, bad
+    with pytest.raises(RpcError, match='exec: "foo": executable file not found in \\$PATH'):
+        await node.call("ExecSync", container_id=container, cmd=["foo"])

@@ -14,7 +14,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from typing import Final
 
 from componentbase.clock import wall
-from podruntime.images.busybox import APPLETS
+from podruntime.images.busybox import APPLETS, CURL
 from podruntime.images.http_message import REASONS
 from podruntime.images.http_server import HttpServer, Request, Response
 from podruntime.images.image import Image
@@ -165,7 +165,7 @@ async def _entrypoint(process: Process) -> int:
 _TAGS: Final = re.compile(r"(latest|stable|mainline|alpine|perl|1(\.[12]?\d(\.\d+)?)?)(-.*)?")
 
 IMAGE: Final = Image(
-    programs={**APPLETS, "nginx": nginx, "docker-entrypoint.sh": _entrypoint},
+    programs={**APPLETS, **CURL.programs, "nginx": nginx, "docker-entrypoint.sh": _entrypoint},
     entrypoint=("/docker-entrypoint.sh",),
     cmd=("nginx", "-g", "daemon off;"),
     env={"NGINX_VERSION": VERSION},

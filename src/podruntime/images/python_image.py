@@ -1,5 +1,9 @@
 """`python://package.module:callable`: any importable callable as an image.
 
+Pulling such an image finds the module, without running any of it: that is the container's part,
+in the pod's process. So a module that fails, exits or hangs when it is imported is a container
+that does, with its traceback in the container's log.
+
 The callable gets what it has parameters for: nothing, the arguments, or the arguments and the
 environment. It may be a coroutine function or a plain function; a plain one holds the pod's
 event loop until it returns. What it gives back is the exit status (None is 0), or an aiohttp
@@ -10,9 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.util
 import inspect
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from componentbase.rpc import RpcError
@@ -27,17 +35,46 @@ _TERMINATED: Final = 143
 
 
 def image(text: str) -> Image:
-    """Return the image of a python:// name; raises RpcError when nothing is there."""
+    """Return the image of a python:// name; raises RpcError when there is no such module."""
     module, _, name = text.removeprefix(SCHEME).partition(":")
+    if not _exists(module):
+        raise RpcError("NotFound", f'failed to pull image "{text}": No module named {module!r}')
+    program = partial(_main, module=module, name=name or "main")
+    return Image(programs={"main": program}, entrypoint=("main",))
+
+
+def _exists(module: str) -> bool:
+    """Return whether *module* can be found; its packages are not imported for that."""
+    name, *rest = module.split(".")
     try:
-        target: object = importlib.import_module(module)
-        for part in (name or "main").split("."):
-            target = getattr(target, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise RpcError("NotFound", f'failed to pull image "{text}": {error}') from None
+        spec = importlib.util.find_spec(name)
+        places: Sequence[str] = sys.path
+        for part in rest:
+            if spec is None:
+                return False
+            places = _inside(spec, places)
+            spec = PathFinder.find_spec(part, places)  # By its last name: no parent is asked for.
+    except (ImportError, ValueError):
+        return False
+    return spec is not None
+
+
+def _inside(package: ModuleSpec, places: Sequence[str]) -> list[str]:
+    """Return where the modules of a *package* are that was found in *places*."""
+    if package.loader is not None:
+        return list(package.submodule_search_locations or ())
+    # A namespace package's own list can only be asked once its parent is imported.
+    return [os.path.join(place, package.name) for place in places]
+
+
+async def _main(process: Process, module: str, name: str) -> int:
+    target: object = importlib.import_module(module)
+    for part in name.split("."):
+        target = getattr(target, part, None)
     if not callable(target):
-        raise RpcError("NotFound", f'failed to pull image "{text}": not callable')
-    return Image(programs={"main": partial(run, target)}, entrypoint=("main",))
+        process.complain(f"{SCHEME}{module}:{name}: the module has no such callable")
+        return 1
+    return await run(target, process)
 
 
 async def run(target: Callable[..., object], process: Process) -> int:

@@ -181,7 +181,7 @@ class Container:
         if self.status.state != RUNNING:
             raise RpcError("FailedPrecondition", "container is not running")
         if not argv or find_program(self._image.programs, argv[0]) is None:
-            raise RpcError("FailedPrecondition", _cannot_start(argv))
+            raise RpcError("FailedPrecondition", _cannot_exec(argv))
         stdout, stderr = Octets(), Octets()
         process = self._new_process(argv, stdout, stderr)
         owner = Owner(self._env, stdout, stderr)
@@ -218,9 +218,24 @@ def _exit_status(end: SystemExit, process: Process) -> int:
 
 
 def _cannot_start(argv: list[str]) -> str:
-    if not argv:
-        return "no command specified"
     return (
         "failed to create containerd task: failed to create shim task: OCI runtime create failed:"
-        f' exec: "{argv[0]}": executable file not found in $PATH'
+        " runc create failed: unable to start container process: error during container init:"
+        f" {_not_found(argv)}: unknown"
     )
+
+
+def _cannot_exec(argv: list[str]) -> str:
+    return (
+        "failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed:"
+        f" unable to start container process: {_not_found(argv)}: unknown"
+    )
+
+
+def _not_found(argv: list[str]) -> str:
+    if not argv:
+        return "no command specified"
+    # With a slash a name is a path, and the kernel is asked, not $PATH.
+    by_path = "/" in argv[0]
+    why = "no such file or directory" if by_path else "executable file not found in $PATH"
+    return f'exec: "{argv[0]}": {why}'

@@ -14,7 +14,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgpack
 
@@ -120,7 +120,7 @@ class _Peer:
         if not octets:
             self.close()
 
-    def _receive(self, message: Any) -> None:
+    def _receive(self, message: object) -> None:
         match message:
             case [0, int(call_id), str(method), dict(params)]:
                 self._call(call_id, method, params)

@@ -38,8 +38,9 @@ def test_known_images_are_found_under_their_names(text, name):
         ("NGINX", "InvalidArgument", "invalid reference format"),
         ("nginx:", "InvalidArgument", "invalid reference format"),
         ("", "InvalidArgument", "invalid reference format"),
-        ("python://componentbase:nope", "NotFound", "failed to pull image"),
-        ("python://componentbase.logs:log", "NotFound", "failed to pull image"),
+        ("python://componentbase.nope:main", "NotFound", "No module named 'componentbase.nope'"),
+        ("python://componentbase.logs.log", "NotFound", "failed to pull image"),
+        ("python://:main", "NotFound", "failed to pull image"),
     ],
 )
 def test_unknown_images_say_why(text, code, reason):
