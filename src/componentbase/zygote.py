@@ -181,27 +181,40 @@ def serve(
             os.read(wake_read, 4096)
             _reap(requests)
         if requests.fileno() in readable:
-            try:
-                octets = requests.recv(_MESSAGE_OCTETS)
-            except ConnectionResetError:
-                return 0  # The owner went away with reports of ours unread.
-            if not octets:
+            request = _next_request(requests)
+            if request is None:
                 return 0
-            entry, argv, group, output = msgpack.unpackb(octets)
-            go_read, go_write = os.pipe()
-            pid = os.fork()
-            if pid == 0:
-                signal.set_wakeup_fd(-1)
-                for descriptor in (wake_read, wake_write, go_write):
-                    os.close(descriptor)
-                requests.close()
-                os._exit(_child(go_read, entries[entry], argv, group, output))
-            os.close(go_read)
-            if group is not None:
-                _join_group(pid, group)
-            if _report(requests, "forked", pid, 0):
-                _let_go(go_write)
-            os.close(go_write)
+            _fork(requests, entries, request, (wake_read, wake_write))
+
+
+def _next_request(requests: socket.socket) -> list[Any] | None:
+    """Return entry, argv, group and output of the child wanted; None when the owner is gone."""
+    try:
+        octets = requests.recv(_MESSAGE_OCTETS)
+    except ConnectionResetError:
+        return None  # It went away with reports of ours unread.
+    request: list[Any] | None = msgpack.unpackb(octets) if octets else None
+    return request
+
+
+def _fork(
+    requests: socket.socket, entries: Mapping[str, Entry], request: list[Any], wake: Iterable[int]
+) -> None:
+    entry, argv, group, output = request
+    go_read, go_write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.set_wakeup_fd(-1)
+        for descriptor in (*wake, go_write):
+            os.close(descriptor)
+        requests.close()
+        os._exit(_child(go_read, entries[entry], argv, group, output))
+    os.close(go_read)
+    if group is not None:
+        _join_group(pid, group)
+    if _report(requests, "forked", pid, 0):
+        _let_go(go_write)
+    os.close(go_write)
 
 
 def _let_go(descriptor: int) -> None:

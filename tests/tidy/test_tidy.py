@@ -156,12 +156,17 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree_of(path)))
+
+
 def name_of(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
 def functions(path: Path) -> Iterator[FunctionNode]:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -262,7 +267,7 @@ def test_no_broad_except(path: Path) -> object:
         return None
     return [
         node.lineno
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
     ]
@@ -284,20 +289,19 @@ def test_cores_know_no_io(path: Path) -> object:
 
 
 def _io_in(path: Path) -> object:
-    tree = tree_of(path)
-    return set(_imports(tree)) & IO_MODULES or [*_clock_reads(tree), *_waits(tree)]
+    return set(_imports(path)) & IO_MODULES or [*_clock_reads(path), *_waits(path)]
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imports(path: Path) -> Iterator[str]:
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module.split(".")[0]
 
 
-def _clock_reads(tree: ast.Module) -> Iterator[int]:
-    for node in ast.walk(tree):
+def _clock_reads(path: Path) -> Iterator[int]:
+    for node in nodes_of(path):
         if (
             isinstance(node, ast.Attribute)
             and isinstance(node.value, ast.Name)
@@ -308,8 +312,8 @@ def _clock_reads(tree: ast.Module) -> Iterator[int]:
             yield from (node.lineno for alias in node.names if alias.name in CLOCKS)
 
 
-def _waits(tree: ast.Module) -> Iterator[int]:
-    yield from (node.lineno for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef))
+def _waits(path: Path) -> Iterator[int]:
+    yield from (node.lineno for node in nodes_of(path) if isinstance(node, ast.AsyncFunctionDef))
 
 
 @rule("name the type; kubeapi.objects.Object is the name of a decoded API object")
@@ -317,9 +321,7 @@ def test_no_any_where_types_are_known(path: Path) -> object:
     if in_rooms(path, ANY_ALLOWED):
         return None
     return [
-        node.lineno
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Name) and node.id == "Any"
+        node.lineno for node in nodes_of(path) if isinstance(node, ast.Name) and node.id == "Any"
     ]
 
 
@@ -327,7 +329,7 @@ def test_no_any_where_types_are_known(path: Path) -> object:
 def test_cores_do_not_iterate_over_sets(path: Path) -> object:
     if not is_core(path):
         return None
-    loops = (n for n in ast.walk(tree_of(path)) if isinstance(n, ast.For | ast.comprehension))
+    loops = (n for n in nodes_of(path) if isinstance(n, ast.For | ast.comprehension))
     return [loop.iter.lineno for loop in loops if _is_set(loop.iter)]
 
 
@@ -364,7 +366,7 @@ def test_every_module_is_reached() -> None:
     imported: dict[str, None] = {}
     for path in MODULES:
         package = path.relative_to(SOURCE).parent.as_posix().replace("/", ".")
-        for name in _imported_names(tree_of(path), package):
+        for name in _imported_names(path, package):
             imported[name] = None
     texts = "".join(path.read_text() for path in MODULES)  # Registries name modules as texts.
     dead = []
@@ -380,8 +382,8 @@ def test_every_module_is_reached() -> None:
     assert not dead, "delete them, or use them"
 
 
-def _imported_names(tree: ast.Module, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imported_names(path: Path, package: str) -> Iterator[str]:
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -442,9 +444,8 @@ def test_documents_name_tests_that_exist(name: str) -> None:
 
 @cache
 def _tests_of(path: Path) -> list[str]:
-    tree = ast.parse(path.read_text(), str(path))
     return [
         node.name
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
