@@ -53,6 +53,12 @@ def test_the_pod_network_is_set_once(made, update):
     ]
 
 
+def test_other_fields_of_the_spec_may_change(made, update):
+    """Upstream lets only taints, unschedulable and configSource change."""
+    old = made("Node", {"spec": {"providerID": "a"}})
+    assert update("Node", made("Node", {"spec": {"providerID": "b"}}), old) == []
+
+
 def test_status_and_spec_are_written_apart(made, update):
     old = made("Node", {"status": {"conditions": [READY]}})
     new = made("Node", {"spec": {"unschedulable": True}, "status": {"conditions": [UNKNOWN]}})
