@@ -276,8 +276,12 @@ def everything_runs_again(lab: Lab) -> None:
 
     eventually(nodes_ready, within_s=SETTLE_S, what="every node Ready and without taints")
     eventually(lambda: len(ready_pods(lab)) == REPLICAS, within_s=SETTLE_S, what="all pods Ready")
-    rows = json.loads(lab.podwire("status", "-o", "json"))
-    assert {row["state"] for row in rows} == {"running"}, rows
+
+    def every_process_runs() -> bool:
+        rows = json.loads(lab.podwire("status", "-o", "json"))
+        return {row["state"] for row in rows} == {"running"}
+
+    eventually(every_process_runs, what="every process runs; the back-off of a restart is 5 s")
     names = {pod["metadata"]["name"] for pod in ready_pods(lab)}
     for node in range(1, lab.cluster.nodes + 1):
         unseen = set(names)

@@ -162,3 +162,59 @@ def test_a_killed_podruntime_finds_its_pods_again(web: Lab) -> None:
         assert {u: s["containerID"] for u, s in after.items()} == {
             u: s["containerID"] for u, s in before.items()
         }
+
+
+def test_a_killed_zygote_of_the_launcher_is_replaced(web: Lab) -> None:
+    zygote = web.pid("launcher zygote")
+    os.kill(zygote, signal.SIGKILL)
+    web.eventually(lambda: web.pid("launcher zygote") != zygote, what="another zygote")
+    kill(web, "scheduler")  # A child of the dead zygote: its end is noticed all the same.
+    kill(web, "scheduler")  # And one of the new.
+
+
+def test_a_killed_zygote_of_pods_costs_no_pod(web: Lab) -> None:
+    before = {pod["metadata"]["uid"]: pod["status"]["containerStatuses"][0] for pod in pods(web)}
+    runtime, zygote = web.pid("node-2/podruntime"), web.pid("node-2 zygote")
+    os.kill(zygote, signal.SIGKILL)
+    web.eventually(lambda: web.pid("node-2/podruntime") not in (None, runtime))
+    victim = next(pod for pod in pods(web) if pod["spec"]["nodeName"] == "node-2")
+    name, uid = victim["metadata"]["name"], victim["metadata"]["uid"]
+    os.kill(pod_pid(web, name), signal.SIGKILL)  # Nobody's child any more; noticed all the same.
+
+    def restarted() -> bool:
+        status = web.objects(f"pod/{name}")[0]["status"]["containerStatuses"][0]
+        return status["restartCount"] == before[uid]["restartCount"] + 1 and status["ready"]
+
+    web.eventually(restarted, what="restartCount + 1 and ready")
+    after = {pod["metadata"]["uid"]: pod["status"]["containerStatuses"][0] for pod in pods(web)}
+    others = set(before) - {uid}
+    assert {u: after[u]["containerID"] for u in others} == {
+        u: before[u]["containerID"] for u in others
+    }
+
+
+def test_nodeagent_and_podruntime_may_die_together(web: Lab) -> None:
+    before = {pod["metadata"]["uid"]: pod["status"]["containerStatuses"][0] for pod in pods(web)}
+    processes = ["node-3/nodeagent", "node-3/podruntime"]
+    pids = [web.pid(process) for process in processes]
+    with Traffic(web, 1) as traffic:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for process, pid in zip(processes, pids, strict=True):
+            web.eventually(lambda p=process, old=pid: web.pid(p) not in (None, old))
+        at_restart = traffic.answers
+        web.eventually(lambda: traffic.answers > at_restart + 20)
+    assert traffic.errors == []
+    web.eventually(lambda: len(ready_pods(web)) == 6)
+    after = {pod["metadata"]["uid"]: pod["status"]["containerStatuses"][0] for pod in pods(web)}
+    assert {u: s["containerID"] for u, s in after.items()} == {
+        u: s["containerID"] for u, s in before.items()
+    }
+
+
+def test_a_node_may_be_started_as_soon_as_it_was_killed(web: Lab) -> None:
+    for _ in range(3):
+        web.podwire("node kill", "node-3")
+        web.podwire("node start", "node-3")
+    web.eventually(lambda: len(ready_pods(web)) == 6, what="its pods run again")
+    web.eventually(lambda: web.fetch(3, PORT, "/hostname", timeout_s=2), what="NodePort back")

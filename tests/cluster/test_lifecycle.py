@@ -6,6 +6,9 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
+import time
 
 import psutil
 import pytest
@@ -111,3 +114,115 @@ def test_a_directory_of_a_stranger_is_not_touched(home: Home) -> None:
     precious.write_text("x")
     assert "not a cluster of ours" in home.refused("up")
     assert precious.read_text() == "x"
+
+
+def begin_up(home: Home, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "podwire", "up", *words],
+        env=home.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_of_two_ups_at_once_one_is_refused(home: Home) -> None:
+    both = [begin_up(home, "--nodes", "1") for _ in range(2)]
+    said = [(up.communicate(timeout=60)[1], up.returncode) for up in both]
+    assert sorted(status for _, status in said) == [0, 2], said
+    assert "is up already" in next(text for text, status in said if status == 2)
+    assert "node-1" in home.podwire("get", "nodes")
+    home.podwire("down")
+
+
+@pytest.mark.parametrize(
+    ("number", "after_s"),
+    [(signal.SIGINT, 0.6), (signal.SIGINT, 1.3), (signal.SIGKILL, 0.9)],
+)
+def test_an_up_that_is_cut_short_leaves_a_clear_way_on(
+    home: Home, number: signal.Signals, after_s: float
+) -> None:
+    with begin_up(home) as up:
+        time.sleep(after_s)  # The moment is what is tried; nothing is waited for.
+        up.send_signal(number)
+        _, errors = up.communicate(timeout=60)
+    assert "Traceback" not in errors or "import" in errors
+    known = session.read(home.paths().session_file)
+    if up.returncode == 130 and known is not None:
+        assert session.members(known) == []
+    home.podwire("down", check=False)
+    assert known is None or session.members(known) == []
+    assert not home.paths().directory.exists()
+
+
+def test_down_ends_an_up_that_is_under_way(home: Home) -> None:
+    with begin_up(home) as up:
+        eventually(lambda: home.paths().session_file.exists(), what="the launcher is there")
+        home.podwire("down")
+        _, errors = up.communicate(timeout=60)
+    assert up.returncode in (0, 1)  # It may have been Ready at that very moment.
+    assert "Traceback" not in errors
+    assert not home.paths().directory.exists()
+
+
+def test_lost_and_damaged_notes_do_not_lose_the_cluster(home: Home) -> None:
+    home.podwire("up", "--nodes", "1")
+    paths = home.paths()
+    paths.session_file.write_text("{")
+    assert "node-1/datapath" in home.podwire("status")
+    assert "is up already" in home.refused("up")
+    paths.kubeconfig.write_text("no: [")
+    assert "kubeconfig" in home.refused("get", "nodes")
+    paths.cluster_file.write_bytes(b"\xff")
+    assert "podwire down removes" in home.refused("status")
+    known = session.search(paths.directory)
+    assert known is not None
+    home.podwire("down")
+    assert session.members(known) == []
+    assert not paths.directory.exists()
+
+
+def test_a_half_dead_cluster_still_has_a_status(home: Home) -> None:
+    home.podwire("up", "--nodes", "1")
+    known = session.read(home.paths().session_file)
+    assert known is not None
+    rows = {row["name"]: row["pid"] for row in json.loads(home.podwire("status", "-o", "json"))}
+    os.kill(known.id, signal.SIGSTOP)  # The launcher hangs ...
+    os.kill(rows["node-1/datapath"], signal.SIGKILL)
+    assert "apiserver" in home.podwire("status")
+    os.kill(known.id, signal.SIGKILL)  # ... and dies.
+    os.kill(rows["apiserver"], signal.SIGKILL)
+    eventually(lambda: len(session.members(known)) < len(rows) - 2)
+    assert "nodeagent" in home.podwire("status")
+    assert "nothing of it can be started" in home.refused("node", "start", "node-1")
+    assert "does not answer" in home.refused("get", "nodes")
+    assert "does not answer" in home.refused("routes", "node-1")
+    home.podwire("down")
+
+
+def test_a_stranger_on_a_port_moves_the_cluster_to_another_block(home: Home) -> None:
+    home.podwire("up", "--nodes", "1")
+    block = home.paths().read_cluster().block
+    home.podwire("down")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((f"127.0.{block}.1", 4789))
+        home.podwire("up", "--nodes", "1")
+        assert home.paths().read_cluster().block != block
+    home.podwire("down")
+
+
+@pytest.mark.parametrize("kind", ["file", "unwritable"])
+def test_a_home_that_cannot_be_used_is_one_line(home: Home, kind: str) -> None:
+    home.directory.parent.mkdir(exist_ok=True)
+    if kind == "file":
+        home.directory.touch()
+    else:
+        home.environment["PODWIRE_HOME"] = "/proc/podwire"
+    for words in (("up",), ("status",), ("down",), ("kubeconfig",), ("get", "nodes")):
+        said = home.refused(*words)
+        assert said.startswith("podwire: "), said
+        assert said.count("\n") == 1, said
+
+
+def test_many_ups_and_downs_leave_nothing(home: Home) -> None:
+    for _ in range(3):
+        home.podwire("up", "--nodes", "2")
+        home.podwire("down")
+    assert list(home.directory.iterdir()) == []
