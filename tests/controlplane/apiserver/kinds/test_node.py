@@ -53,10 +53,12 @@ def test_the_pod_network_is_set_once(made, update):
     ]
 
 
-def test_other_fields_of_the_spec_may_change(made, update):
-    """Upstream lets only taints, unschedulable and configSource change."""
-    old = made("Node", {"spec": {"providerID": "a"}})
-    assert update("Node", made("Node", {"spec": {"providerID": "b"}}), old) == []
+def test_a_provider_is_set_once_and_retired_fields_are_not_judged(made, update):
+    old = made("Node", {"spec": {"providerID": "a", "externalID": "a"}})
+    assert update("Node", made("Node", {"spec": {"providerID": "b"}}), old) == [
+        'spec.providerID: Forbidden: node updates may not change providerID except from "" to valid'
+    ]
+    assert update("Node", made("Node", {"spec": {"providerID": "a", "externalID": "b"}}), old) == []
 
 
 def test_status_and_spec_are_written_apart(made, update):
