@@ -75,6 +75,14 @@ class KeyValue(Message, frozen=True, kw_only=True):
     value: str = ""
 
 
+class Mount(Message, frozen=True, kw_only=True):
+    """A volume of the pod, seen at *path*; containers that name the same one share it."""
+
+    path: str
+    volume: str
+    sub_path: str = ""
+
+
 class ContainerConfig(Message, frozen=True, kw_only=True):
     metadata: ContainerMetadata
     image: str
@@ -86,6 +94,7 @@ class ContainerConfig(Message, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     files: dict[str, str] = {}
+    mounts: list[Mount] = []
 
 
 class ContainerStatus(Message, frozen=True, kw_only=True):

@@ -287,7 +287,6 @@ async def test_many_pods_start_at_once(node):
     assert (len(set(containers)), states) == (40, {"CONTAINER_RUNNING"})
 
 
-@pytest.mark.asyncio
 async def test_a_module_that_fails_is_a_container_that_fails(node):
     sandbox = await node.run_pod(2)
     image = "python://tests.podruntime.fails_on_import:main"
@@ -300,7 +299,6 @@ async def test_a_module_that_fails_is_a_container_that_fails(node):
         assert "the module has no such callable" in node.log(sandbox, name)[-1]
 
 
-@pytest.mark.asyncio
 async def test_a_port_in_use_is_told_in_the_log(node):
     sandbox = await node.run_pod(2)
     first = await node.run(sandbox, "nginx", "first")
@@ -310,7 +308,6 @@ async def test_a_port_in_use_is_told_in_the_log(node):
     assert (await node.status(first))["state"] == "CONTAINER_RUNNING"
 
 
-@pytest.mark.asyncio
 async def test_probe_commands_that_the_documentation_uses(node):
     sandbox = await node.run_pod(2)
     container = await node.run(sandbox, "nginx", files={"/tmp/healthy": "yes\n"})
@@ -334,3 +331,15 @@ async def test_probe_commands_that_the_documentation_uses(node):
         assert (await node.sh(container, bad))[0] != 0, bad
     with pytest.raises(RpcError, match='exec: "foo": executable file not found in \\$PATH'):
         await node.call("ExecSync", container_id=container, cmd=["foo"])
+
+
+async def test_containers_of_a_pod_share_a_volume(node):
+    """As in the documentation's configure-pod-initialization: one fills what nginx serves."""
+    sandbox = await node.run_pod(2)
+    script = "echo from the volume > /work-dir/index.html"
+    mounts = [{"path": "/work-dir", "volume": "workdir"}]
+    first = await node.run(sandbox, "busybox", "install", args=["sh", "-c", script], mounts=mounts)
+    assert (await node.wait_exited(first))["exit_code"] == 0
+    mounts = [{"path": "/usr/share/nginx/html", "volume": "workdir"}]
+    web = await node.run(sandbox, "nginx", "nginx", mounts=mounts)
+    assert await node.sh(web, "wget -qO- http://localhost/") == (0, "from the volume\n")

@@ -23,7 +23,7 @@ from nodeagent.kubelet.runtime_status import (
     POD_UID_LABEL,
     RESTART_COUNT_ANNOTATION,
 )
-from nodeagent.kubelet.volumes import container_files, volume_files
+from nodeagent.kubelet.volumes import container_files, container_mounts, volume_files
 
 _HOSTNAME_MAX: Final = 63
 
@@ -129,6 +129,7 @@ def container_config(
             GRACE_ANNOTATION: f"{grace_period_s(pod):g}",
         },
         "files": container_files(container, volumes),
+        "mounts": container_mounts(pod, container),
         "ports": [dict(port) for port in container.get("ports") or ()],
     }
 

@@ -1,8 +1,9 @@
 """Volumes as files: what configMap, secret, downwardAPI and projected volumes put where.
 
-The runtime takes `files: {path: text}` per container. emptyDir holds nothing at first and is the
-container's own here (not shared); hostPath and the rest are no matter of this emulator and are
-empty too, so that manifests that name them still run.
+The runtime takes `files: {path: text}` per container, and `mounts` of volumes that it keeps for
+the pod: emptyDir, which holds nothing at first and is shared by the pod's containers. hostPath
+and the rest are no matter of this emulator and are treated as emptyDir, so that manifests that
+name them still run.
 """
 
 from __future__ import annotations
@@ -47,6 +48,24 @@ def container_files(container: Object, volumes: Mapping[str, Files]) -> Files:
             if path.startswith(prefix):
                 found[posixpath.join(at, path[len(prefix) :])] = text
     return found
+
+
+def container_mounts(pod: Object, container: Object) -> list[Object]:
+    """Return the container's mounts of volumes that the runtime keeps for the pod."""
+    kept = {
+        volume["name"]
+        for volume in pod["spec"].get("volumes") or ()
+        if not any(volume.get(name) is not None for name in (*_SOURCES, "projected"))
+    }
+    return [
+        {
+            "path": mount["mountPath"],
+            "volume": mount["name"],
+            "sub_path": mount.get("subPath") or "",
+        }
+        for mount in container.get("volumeMounts") or ()
+        if mount["name"] in kept
+    ]
 
 
 def _files(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -26,7 +26,7 @@ from podruntime.cri import (
     ContainerConfig,
     ContainerStatus,
 )
-from podruntime.images.filesystem import FileSystem
+from podruntime.images.filesystem import FileSystem, Tree
 from podruntime.images.image import Image
 from podruntime.images.process import Network, NoInput, Octets, Output, Process, find_program
 from podruntime.sandbox.logfile import LogFile, LogStream
@@ -49,6 +49,8 @@ class PodContext:
     network: Network
     etc: dict[str, str]
     tasks: Tasks
+    #: Volumes of which the pod is all that they have: they begin empty and end with it.
+    volumes: dict[str, Tree] = field(default_factory=dict)
 
 
 class Container:
@@ -66,8 +68,11 @@ class Container:
         self._config, self._image, self._pod, self._on_change = config, image, pod, on_change
         self._log = LogFile(config.log_path, wall_ns) if config.log_path else None
         self._stdout, self._stderr = LogStream(self._log, "stdout"), LogStream(self._log, "stderr")
-        files = {**image.files, **pod.etc, **config.files}
-        self.files = FileSystem(files, wall())
+        self.files = FileSystem({**image.files, **pod.etc}, wall())
+        for mount in config.mounts:
+            volume = pod.volumes.setdefault(mount.volume, Tree())
+            self.files.mount(mount.path, volume, mount.sub_path)
+        self.files.put(config.files, wall())
         self._env = {
             "PATH": PATH,
             "HOSTNAME": pod.hostname,
