@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 _RETRY_FIRST_S: Final = 0.02
 _RETRY_MAX_S: Final = 0.5
 _DRAIN_MESSAGES: Final = 16
-_SEND_BUFFER_OCTETS: Final = 1024 * 1024
+#: Room for the windows of several connections; beyond it frames are dropped.
+SEND_BUFFER_OCTETS: Final = 4 * 1024 * 1024
 #: One buffer for every veth of the process: it is empty again before the loop goes on.
 _buffer = bytearray(MESSAGE_OCTETS_MAX)
 
@@ -45,7 +46,7 @@ def new_socket() -> socket.socket:
     """Return a non-blocking SEQPACKET socket with room for a window of frames."""
     veth = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     veth.setblocking(False)
-    veth.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_OCTETS)
+    veth.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_OCTETS)
     return veth
 
 

@@ -16,7 +16,7 @@ from typing import Final
 import msgpack
 
 from componentbase.unix import socket_path
-from netdev.veth import new_socket
+from netdev.veth import SEND_BUFFER_OCTETS, new_socket
 
 _BACKLOG: Final = 512
 _HELLO_OCTETS_MAX: Final = 4096
@@ -65,7 +65,7 @@ class VethServer:
         except OSError:
             return
         veth.setblocking(False)
-        veth.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
+        veth.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_OCTETS)
         self._greeting[veth] = self._loop.call_later(_HELLO_TIMEOUT_S, self._refuse, veth)
         self._loop.add_reader(veth, self._greeted, veth)
 

@@ -31,7 +31,7 @@ def read(tcb: Tcb, octets_max: int, now: float) -> bytes:
         size = tcb.context.settings.receive_buffer_octets
         promised = tcb.rcv_adv - tcb.rcv_nxt
         # Receiver's silly window avoidance (RFC 9293 §3.8.6.2.2), for a peer that runs low.
-        low = min(size // 2, max(size // 8, 2 * tcb.mss))
+        low = min(size // 2, max(size // 32, 2 * tcb.mss))
         if promised <= low <= size - len(buffer) - promised:
             emit.ack(tcb, now)
     return octets

@@ -10,9 +10,10 @@ class TcpSettings:
     """Bounds and timers of all connections of a host. Seconds and octets."""
 
     #: Data that was written and is not yet acknowledged (tcp_wmem).
-    send_buffer_octets: int = 256 * 1024
-    #: Data that was received and is not yet read (tcp_rmem). There is no auto-tuning.
-    receive_buffer_octets: int = 256 * 1024
+    send_buffer_octets: int = 1024 * 1024
+    #: Data that was received and is not yet read (tcp_rmem). There is no auto-tuning: a megabyte
+    #: covers the delay of a busy machine at what Python can send.
+    receive_buffer_octets: int = 1024 * 1024
     #: SYNs after the first (tcp_syn_retries) and SYN+ACKs (tcp_synack_retries).
     syn_retries: int = 6
     synack_retries: int = 5

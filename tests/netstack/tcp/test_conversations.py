@@ -147,7 +147,7 @@ def test_listen_syn_makes_a_connection(talk):
     assert answer.flags == SYN | ACK
     assert answer.acknowledgment == 5001
     assert answer.options.mss == 1460
-    assert answer.options.window_scale == 3
+    assert answer.options.window_scale == 5
     assert answer.options.sack_permitted
     assert listener.accept() is None
     assert talk.say(ACK) == []
@@ -457,7 +457,7 @@ def test_established_reader_that_catches_up_opens_the_window(talk):
     assert last[-1].window == 0
     connection.read(1 << 20, talk.now)
     [update] = talk.hear()
-    assert update.window << 3 == TcpSettings().receive_buffer_octets
+    assert update.window << 5 == TcpSettings().receive_buffer_octets
 
 
 def test_established_keepalive_probes_and_gives_up(talk):
