@@ -8,7 +8,7 @@ faster, so that a person can watch a failover. Values that a user writes into an
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,4 +69,7 @@ KUBERNETES: Final = Timings(
 
 LAB: Final = KUBERNETES.scaled(0.1)
 
-TIMINGS: Final = {"kubernetes": KUBERNETES, "lab": LAB}
+#: As configuration files and people name them.
+TimingsName = Literal["kubernetes", "lab"]
+
+TIMINGS: Final[dict[TimingsName, Timings]] = {"kubernetes": KUBERNETES, "lab": LAB}

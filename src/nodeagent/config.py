@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from componentbase.timings import TimingsName
+
 
 class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration file of `python -m nodeagent`; contracts.md §1 is its table."""
@@ -25,7 +27,7 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     service_cidr: str
     cluster_dns: str
     cluster_domain: str = "cluster.local"
-    timings: str = "lab"
+    timings: TimingsName = "lab"
     cpu: str | int = "4"
     memory: str | int = "4Gi"
     pods_max: int = 110

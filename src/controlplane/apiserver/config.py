@@ -6,6 +6,8 @@ import ipaddress
 
 import msgspec
 
+from componentbase.timings import TimingsName
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """See docs/internals/contracts.md, section 1."""
@@ -24,7 +26,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     service_cidr: str
     node_port_range: str
     transport_map: dict[str, str]
-    timings: str
+    timings: TimingsName
     cluster_name: str
 
     def node_ports(self) -> range:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from componentbase.timings import TimingsName
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_file: str
     name: str
     kubeconfig: str
-    timings: str
+    timings: TimingsName

@@ -16,6 +16,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from componentbase.timings import TimingsName
 from podwire.cli import CommandFailed, cluster_option
 from podwire.cli.readiness import Readiness
 from podwire.cluster import blocks, make
@@ -59,7 +60,12 @@ class AlreadyUp(UsageError):
 @click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
 @click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
-    cluster_name: str, nodes: int, timings: str, network: str, node_cpu: str, node_memory: str
+    cluster_name: str,
+    nodes: int,
+    timings: TimingsName,
+    network: str,
+    node_cpu: str,
+    node_memory: str,
 ) -> None:
     """Start a cluster in the background.
 

@@ -14,6 +14,8 @@ from typing import Final
 
 import msgspec
 
+from componentbase.timings import TimingsName
+
 DEFAULT_NAME: Final = "podwire"
 NODES_MAX: Final = 250  # Host parts .1 to .250 of the underlay; the rest are control planes.
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
@@ -37,7 +39,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     nodes: int
     block: int = 0
-    timings: str = "lab"
+    timings: TimingsName = "lab"
     network: str = "flannel"
     cluster_cidr: str = "10.244.0.0/16"
     node_cidr_mask: int = 24

@@ -31,7 +31,7 @@ def test_without_a_file_it_says_how():
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"), [({"timings": "fast"}, "lab"), ({"colour": "red"}, "colour")]
+    ("change", "complaint"), [({"timings": "fast"}, "timings"), ({"colour": "red"}, "colour")]
 )
 def test_a_wrong_file_is_named(tmp_path, change, complaint):
     path = tmp_path / "config.json"
