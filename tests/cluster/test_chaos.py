@@ -127,6 +127,8 @@ class Storm:
                 self._send(process, signal.SIGCONT)
                 del self._frozen[process]
         victims = session.members(self._session)[1:]
+        if not victims:
+            return  # All are dead, and the launcher still warms up a zygote.
         titles = {process: title_of(process) for process in victims}
         # By title first, so that the many pods do not draw all the lightning.
         kinds = sorted({kind_of(title) for title in titles.values()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -167,7 +168,12 @@ def test_a_killed_podruntime_finds_its_pods_again(web: Lab) -> None:
 def test_a_killed_zygote_of_the_launcher_is_replaced(web: Lab) -> None:
     zygote = web.pid("launcher zygote")
     os.kill(zygote, signal.SIGKILL)
-    web.eventually(lambda: web.pid("launcher zygote") != zygote, what="another zygote")
+
+    def replaced() -> bool:
+        rows = json.loads(web.podwire("status", "-o", "json"))
+        return any(row["name"] == "launcher zygote" and row["pid"] != zygote for row in rows)
+
+    web.eventually(replaced, what="another zygote")
     kill(web, "scheduler")  # A child of the dead zygote: its end is noticed all the same.
     kill(web, "scheduler")  # And one of the new.
 

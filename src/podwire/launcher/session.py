@@ -70,11 +70,19 @@ def search(directory: Path) -> Session | None:
         except OSError:
             continue  # It ended, or is another user's.
         stat = _stat(pid)
-        if stat is not None and output.startswith(below):
+        if stat is not None and output.startswith(below) and _is_ours(pid):
             leader = _stat(stat.session)
             oldest = stat if leader is None else leader
             return Session(id=stat.session, boot=_boot(), started=min(stat.started, oldest.started))
     return None
+
+
+def _is_ours(pid: int) -> bool:
+    """Tell our processes from those of whoever redirects output into our directory."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"podwire: ")
+    except OSError:
+        return False
 
 
 def members(session: Session) -> list[psutil.Process]:

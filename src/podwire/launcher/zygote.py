@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+import setproctitle
+
 from componentbase.zygote import serve_inherited
-from podwire.launcher.entries import ENTRIES
 
 TITLE: Final = "launcher zygote"
 
@@ -20,6 +21,9 @@ def main(argv: list[str]) -> int:
     if len(argv) != 1 or not argv[0].isdigit():
         print("usage: python -m podwire.launcher.zygote FD", file=sys.stderr)
         return 2
+    setproctitle.setproctitle(f"podwire: {TITLE}")  # Its imports take a while.
+    from podwire.launcher.entries import ENTRIES
+
     return serve_inherited(int(argv[0]), ENTRIES, title=TITLE)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import psutil
+import pytest
 
 from podwire.launcher import session
 
@@ -77,19 +78,35 @@ def test_a_session_id_that_was_used_again_is_not_ours(tmp_path: Path) -> None:
     leader.stdout.close()
 
 
-def test_a_lost_note_is_made_up_for_by_where_processes_write(tmp_path: Path) -> None:
+CHATTY = """
+import os, signal, sys
+import setproctitle
+os.setsid()
+setproctitle.setproctitle(sys.argv[1])
+print(1)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("title", ["podwire: launcher", "a stranger"])
+def test_a_lost_note_is_made_up_for_by_where_processes_write(tmp_path: Path, title: str) -> None:
     folder = tmp_path / "cluster"
     folder.mkdir()
     assert session.search(folder) is None
     with (folder / "output.log").open("wb") as output:
         leader = subprocess.Popen(
-            [sys.executable, "-c", "import os, signal; os.setsid(); print(1); signal.pause()"],
+            [sys.executable, "-c", CHATTY, title],
             stdout=output,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
     while not (folder / "output.log").read_text():
         assert leader.poll() is None
     found = session.search(folder)
+    if title == "a stranger":
+        assert found is None
+        leader.kill()
+        leader.wait()
+        return
     assert found is not None
     assert found.id == leader.pid
     assert session.search(tmp_path / "clust") is None
