@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
 from typing import Final
 
 from netstack.wire.icmp import Type
@@ -140,10 +139,15 @@ class ConntrackTable:
         return True
 
     def _early_drop(self) -> bool:
-        for connection, _ in islice(self._by_tuple.values(), _EARLY_DROP_SCAN):
+        """Make room; the next call looks at the next entries, so that a flood hits itself."""
+        for _ in range(min(len(self._round), _EARLY_DROP_SCAN)):
+            connection = self._round.popleft()
+            if connection.forgotten:
+                continue
             if not connection.assured:
                 self.delete(connection)
                 return True
+            self._round.append(connection)
         return False
 
     def delete(self, connection: Connection) -> None:

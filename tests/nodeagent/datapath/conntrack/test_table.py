@@ -174,3 +174,19 @@ def test_what_left_the_table_teaches_the_fast_path_nothing():
     table.delete(packet.connection)
     cache.learn(packet, Output("nowhere", lambda _frames, _now: None), 1450)
     assert not cache.udp
+
+
+def test_a_full_table_gives_up_the_unassured_wherever_they_are():
+    table = ConntrackTable(connections_max=100)
+    for port in range(1, 41):  # Answered, and older than all others.
+        pass_through(table, udp(CLIENTS[0], port, SERVERS[0], 53), 0.0)
+        pass_through(table, udp(SERVERS[0], 53, CLIENTS[0], port), 0.0)
+    refused = 0
+    for port in range(1000, 2000):
+        packet = udp(CLIENTS[1], port, SERVERS[0], 53)
+        table.track(packet, 0.0)
+        nat.bind_source(table, packet.connection, None, random.Random(1))
+        refused += not table.confirm(packet.connection)
+    assert len(table) == 100
+    assert sum(connection.assured for connection in table) == 40
+    assert refused < 50
