@@ -416,7 +416,7 @@ async def test_a_killed_controller_manager_carries_on(control_plane, namespace_o
         await client.create(DEPLOYMENTS, deployment(replicas=30), ns)
         await until(client, PODS, ns, lambda pods: len(pods) >= 3)
         control_plane.kill("controller-manager")
-        control_plane.start("controllermanager", "controller-manager")
+        control_plane.start("controller-manager")
         await deployment_until(client, ns, is_rolled_out)
         assert len((await client.list(PODS, ns))["items"]) == 30
 

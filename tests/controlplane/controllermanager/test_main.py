@@ -49,4 +49,4 @@ def test_a_signal_ends_it_cleanly(control_plane):
     assert process.wait(timeout=20) == 0
     log = control_plane.paths.log("controller-manager").read_text()
     assert log.rstrip().endswith("stopping")
-    control_plane.start("controllermanager", "controller-manager")
+    control_plane.start("controller-manager")
