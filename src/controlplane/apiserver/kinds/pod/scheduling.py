@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from kubeapi import field, validation
@@ -86,24 +86,13 @@ def _validate_node_term(term: Object, path: str) -> Iterator[Cause]:
 
 
 def _validate_node_requirement(row: Object, path: str) -> Iterator[Cause]:
-    operator, values = row.get("operator") or "", row.get("values") or []
-    if operator in ("In", "NotIn"):
-        if not values:
-            detail = "must be specified when `operator` is 'In' or 'NotIn'"
-            yield field.required(f"{path}.values", detail)
-    elif operator in ("Exists", "DoesNotExist"):
-        if values:
-            detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            yield field.forbidden(f"{path}.values", detail)
-    elif operator in ("Gt", "Lt"):
-        if len(values) != 1:
-            detail = "must be specified single value when `operator` is 'Lt' or 'Gt'"
-            yield field.required(f"{path}.values", detail)
-    else:
-        yield field.invalid(f"{path}.operator", operator, "not a valid selector operator")
-    yield from validation.validate_name(
-        row.get("key") or "", f"{path}.key", validation.qualified_name
-    )
+    if row.get("operator") not in ("Gt", "Lt"):
+        yield from _validate_requirement(row, path)
+        return
+    if len(row.get("values") or []) != 1:
+        detail = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+        yield field.required(f"{path}.values", detail)
+    yield from _validate_key(row, path)
 
 
 def _validate_pod_affinity(affinity: Object, path: str) -> Iterator[Cause]:
@@ -140,12 +129,17 @@ def validate_label_selector(selector: Object | None, path: str) -> Iterator[Caus
         return
     yield from validation.validate_labels(selector.get("matchLabels") or {}, f"{path}.matchLabels")
     for index, row in enumerate(selector.get("matchExpressions") or []):
-        yield from _validate_requirement(row, f"{path}.matchExpressions[{index}]")
+        where = f"{path}.matchExpressions[{index}]"
+        yield from _validate_requirement(row, where)
+        for number, value in enumerate(row.get("values") or []):
+            yield from validation.validate_name(
+                value, f"{where}.values[{number}]", validation.label_value
+            )
 
 
 def _validate_requirement(row: Object, path: str) -> Iterator[Cause]:
-    operator = row.get("operator") or ""
-    values: Sequence[str] = row.get("values") or []
+    """Judge a row that label selectors and node selectors may both have."""
+    operator, values = row.get("operator") or "", row.get("values") or []
     if operator in ("In", "NotIn"):
         if not values:
             detail = "must be specified when `operator` is 'In' or 'NotIn'"
@@ -156,10 +150,9 @@ def _validate_requirement(row: Object, path: str) -> Iterator[Cause]:
             yield field.forbidden(f"{path}.values", detail)
     else:
         yield field.invalid(f"{path}.operator", operator, "not a valid selector operator")
-    yield from validation.validate_name(
-        row.get("key") or "", f"{path}.key", validation.qualified_name
-    )
-    for index, value in enumerate(values):
-        yield from validation.validate_name(
-            value, f"{path}.values[{index}]", validation.label_value
-        )
+    yield from _validate_key(row, path)
+
+
+def _validate_key(row: Object, path: str) -> Iterator[Cause]:
+    key = row.get("key") or ""
+    yield from validation.validate_name(key, f"{path}.key", validation.qualified_name)
