@@ -31,7 +31,7 @@ from kubeapi.resources import NODES, SERVICES
 
 log = logging.getLogger(__name__)
 
-_COMPACTION_LOOK_S: Final = 10.0
+_COMPACTION_LOOK_S: Final = 2.0
 
 
 async def serve(config: Config) -> None:
@@ -95,7 +95,8 @@ async def _compact(store: Store) -> None:
     while True:
         await asyncio.sleep(_COMPACTION_LOOK_S)
         oldest = await store.oldest_revision()
-        target = policy.plan(await store.revision(), oldest, clock.monotonic())
+        revision, octets = await store.revision(), await store.history_octets()
+        target = policy.plan(revision, oldest, octets, clock.monotonic())
         if target is None:
             continue
         try:

@@ -21,6 +21,8 @@ from controlplane.storage.history import prefix_end
 
 #: How many events of a kind a watch may be behind and still resume.
 EVENTS_MAX: Final = 10_000
+#: What the objects of those events may weigh, as they are stored.
+EVENTS_OCTETS_MAX: Final = 32 << 20
 #: How many events may wait for one watcher before its watch is ended.
 QUEUE_MAX: Final = 10_000
 
@@ -105,6 +107,7 @@ class WatchCache:
         self._objects: dict[str, StoredObject] = {}
         self._keys: list[str] = []
         self._changes: deque[Change] = deque()
+        self._changes_octets = 0
         self._watches: dict[CacheWatch, None] = {}
 
     def __len__(self) -> int:
@@ -147,13 +150,19 @@ class WatchCache:
     def _happened(self, change: Change) -> None:
         assert change.revision > self.changed_at
         self.changed_at = change.revision
-        self._changes.append(change)
-        if len(self._changes) > EVENTS_MAX:
-            self.oldest = self._changes.popleft().revision
+        self._remember(change)
         for watch in list(self._watches):
             watch.offer(change)
         if change.previous is not None:
             change.previous.forget_forms()
+
+    def _remember(self, change: Change) -> None:
+        self._changes.append(change)
+        self._changes_octets += len(change.current.raw)
+        while len(self._changes) > EVENTS_MAX or self._changes_octets > EVENTS_OCTETS_MAX:
+            forgotten = self._changes.popleft()
+            self._changes_octets -= len(forgotten.current.raw)
+            self.oldest = forgotten.revision
 
     def open(self, selection: Selection) -> CacheWatch:
         """Open a watch that begins with whatever happens next."""

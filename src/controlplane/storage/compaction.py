@@ -1,7 +1,8 @@
 """When to compact: upstream's compactor keeps what is younger than five minutes.
 
-Ours also bounds the number of revisions kept, since history lives in memory: a burst of writes
-must not grow it without limit. Clients that ask for what is gone list again (410 Gone).
+Ours also bounds the number of revisions kept and what they weigh, since history lives in memory:
+a burst of writes must not grow it without limit. Clients that ask for what is gone list again
+(410 Gone).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Final
 
 AGE_MAX_S: Final = 300.0
 REVISIONS_MAX: Final = 20_000
+#: Above this the older half of the revisions is forgotten.
+OCTETS_MAX: Final = 64 << 20
 #: How much a full history shrinks to, so that compaction is rare under load.
 _REVISIONS_KEPT: Final = 10_000
 
@@ -20,8 +23,11 @@ class CompactionPolicy:
     def __init__(self, revision: int, now: float) -> None:
         self._noted = [(now, revision)]
 
-    def plan(self, revision: int, oldest: int, now: float) -> int | None:
-        """Return the revision to compact to, or None; *revision* is the current one."""
+    def plan(self, revision: int, oldest: int, octets: int, now: float) -> int | None:
+        """Return the revision to compact to, or None.
+
+        *revision* is the current one; the past back to *oldest* takes *octets* of memory.
+        """
         self._noted.append((now, revision))
         target = oldest
         while len(self._noted) > 1 and now - self._noted[1][0] >= AGE_MAX_S:
@@ -30,4 +36,6 @@ class CompactionPolicy:
             target = max(target, self._noted[0][1])
         if revision - oldest > REVISIONS_MAX:
             target = max(target, revision - _REVISIONS_KEPT)
+        if octets > OCTETS_MAX:
+            target = max(target, revision - (revision - oldest) // 2)
         return target if target > oldest else None

@@ -117,6 +117,9 @@ class EmbeddedStore:
         """See Store."""
         return self._history.revision
 
+    async def history_octets(self) -> int:
+        return self._history.octets
+
     async def oldest_revision(self) -> int:
         """See Store."""
         return self._history.oldest

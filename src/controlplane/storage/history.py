@@ -34,6 +34,7 @@ class History:
         self._current: dict[str, KeyValue] = {}
         self._keys: list[str] = []  # Of _current, sorted.
         self._events: list[Event] = []
+        self.octets = 0  # Of the values that the events brought.
 
     def __len__(self) -> int:
         """Return how many events are held."""
@@ -51,6 +52,7 @@ class History:
         self.revision = event.revision
         self._set(event.key, event.current)
         self._events.append(event)
+        self.octets += _octets_of(event)
 
     def _set(self, key: str, value: KeyValue | None) -> None:
         if value is None:
@@ -107,8 +109,14 @@ class History:
     def compact(self, revision: int) -> None:
         """Forget the events up to *revision*."""
         self.check(revision)
-        del self._events[: bisect_right(self._events, revision, key=_revision_of)]
+        forgotten = bisect_right(self._events, revision, key=_revision_of)
+        self.octets -= sum(map(_octets_of, self._events[:forgotten]))
+        del self._events[:forgotten]
         self.oldest = revision
+
+
+def _octets_of(event: Event) -> int:
+    return 0 if event.current is None else len(event.current.value)
 
 
 def prefix_end(prefix: str) -> str:

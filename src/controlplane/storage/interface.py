@@ -138,6 +138,9 @@ class Store(Protocol):
     async def revision(self) -> int:
         """Return the newest revision: a read there sees every acknowledged write."""
 
+    async def history_octets(self) -> int:
+        """Return how much memory of this process the past takes, about."""
+
     async def oldest_revision(self) -> int:
         """Return the oldest revision that can still be read, and watched from."""
 

@@ -105,6 +105,17 @@ async def test_a_forgotten_revision_is_410(cacher, store, monkeypatch):
     assert (gone.value.code, gone.value.reason) == (410, "Expired")
 
 
+async def test_large_events_are_forgotten_sooner(cacher, monkeypatch):
+    monkeypatch.setattr(watch_cache, "EVENTS_OCTETS_MAX", 500)
+    revisions = [await put(cacher, f"a{number}") for number in range(20)]
+    cache = cacher.cache(CONFIGMAPS)
+    assert revisions[0] < cache.oldest < revisions[-1]
+    watch = cache.open(everything())
+    cache.replay(watch, cache.oldest)
+    assert watch.queue[-1].stored.revision == revisions[-1]
+    assert sum(len(event.stored.raw) for event in watch.queue) <= 500
+
+
 async def test_an_old_continue_token_is_410(cacher, store):
     for i in range(3):
         await put(cacher, f"a{i}")

@@ -170,4 +170,4 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestQueue = QueueMachine.TestCase
-TestQueue.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+TestQueue.settings = settings(max_examples=50, stateful_step_count=30)

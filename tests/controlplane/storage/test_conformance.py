@@ -194,6 +194,15 @@ async def test_a_closed_watch_wakes_its_reader(store):
         await reading
 
 
+async def test_the_weight_of_the_past_is_known_and_compacted_away(store):
+    before = await store.history_octets()
+    await put(store, "/k", "one")
+    last = await put(store, "/k", "three")
+    assert await store.history_octets() == before + 8
+    await store.compact(last)
+    assert await store.history_octets() == 0
+
+
 async def test_compaction_forgets_the_past_and_keeps_the_present(store):
     old = await put(store, "/k/a", "1")
     await put(store, "/k/b", "1")

@@ -199,7 +199,7 @@ class Allocations(RuleBasedStateMachine):
 
 
 TestAllocations = Allocations.TestCase
-TestAllocations.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestAllocations.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_node_ports_end():

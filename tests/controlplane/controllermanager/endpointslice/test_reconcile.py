@@ -141,7 +141,7 @@ def test_labels_of_the_service_are_followed():
     assert cluster.reconcile({HTTP: [endpoint(1)]}, one) == (0, 0, 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.lists(st.tuples(st.sampled_from([HTTP, OTHER]), st.integers(0, 260), st.booleans())),
