@@ -21,7 +21,8 @@ class Tasks:
 
     def __init__(self) -> None:
         self._tasks: dict[asyncio.Task[Any], bool] = {}
-        self._failure: asyncio.Future[None] | None = None
+        self._failure: BaseException | None = None
+        self._failed = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -42,14 +43,17 @@ class Tasks:
         error = task.exception()
         if error is not None:
             log.error("task %s failed", task.get_name(), exc_info=error)
-        if essential and self._failure is not None and not self._failure.done():
-            reason = error or RuntimeError(f"task {task.get_name()} ended")
-            self._failure.set_exception(reason)
+        if essential and self._failure is None:
+            self._failure = error or RuntimeError(f"task {task.get_name()} ended")
+            self._failed.set()
 
     async def wait(self) -> None:
-        """Wait for ever; raise what ended an essential task."""
-        self._failure = asyncio.get_running_loop().create_future()
-        await self._failure
+        """Wait for ever; raise what ended an essential task, be it before or during the wait."""
+        await self._failed.wait()
+        assert self._failure is not None
+        failure, self._failure = self._failure, None
+        self._failed.clear()
+        raise failure
 
     async def close(self) -> None:
         """Cancel every task and wait until each has ended."""

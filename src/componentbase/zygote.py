@@ -100,6 +100,8 @@ class Zygote:
         *group* is the process group to join (0: a new one; None: the zygote's own). stdout and
         stderr go to *output*, or stay the zygote's.
         """
+        if self._socket.fileno() < 0:
+            raise ConnectionResetError("the zygote died")
         request = [entry, argv, group, None if output is None else str(output)]
         self._socket.send(msgpack.packb(request))
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -39,6 +39,13 @@ async def test_the_end_of_an_essential_task_ends_the_wait() -> None:
         await tasks.wait()
 
 
+async def test_an_essential_task_that_ended_before_the_wait_ends_it_too() -> None:
+    tasks = Tasks()
+    await asyncio.wait([tasks.spawn(fail(), name="early", essential=True)])
+    with pytest.raises(ValueError, match="broken"):
+        await asyncio.wait_for(tasks.wait(), 5)
+
+
 async def test_close_waits_until_each_task_has_cleaned_up() -> None:
     tasks, cleaned = Tasks(), []
 
