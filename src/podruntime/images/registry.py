@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from componentbase.rpc import RpcError
-from podruntime.images import agnhost, busybox, nginx, pause, python_image, webapps
+from podruntime.images import (
+    agnhost,
+    busybox,
+    guestbook,
+    nginx,
+    pause,
+    python_image,
+    redis,
+    webapps,
+)
 from podruntime.images.image import Image
 from podruntime.images.reference import InvalidReference, Reference
 
@@ -29,6 +38,13 @@ IMAGES: Final[Mapping[str, Image | Callable[[str], Image]]] = {
     "google-samples/hello-app": webapps.hello_app,
     "google-samples/containers/gke/hello-app": webapps.hello_app,
     "google-samples/node-hello": webapps.NODE_HELLO,
+    "google-samples/containers/gke/gb-frontend": guestbook.FRONTEND,
+    "google-samples/containers/gke/gb-redis-follower": redis.FOLLOWER,
+    "google-samples/gb-frontend": guestbook.FRONTEND,
+    "google_samples/gb-redis-follower": redis.FOLLOWER,
+    "google_samples/gb-redisslave": redis.FOLLOWER,
+    "redis": redis.IMAGE,
+    "e2e-test-images/redis": redis.IMAGE,
     "hashicorp/http-echo": webapps.HTTP_ECHO,
     "traefik/whoami": webapps.WHOAMI,
     "echoserver": webapps.ECHOSERVER,

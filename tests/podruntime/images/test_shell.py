@@ -130,7 +130,7 @@ async def test_sigterm_is_ignored_without_a_trap_and_ends_a_wait_with_one():
 
 
 @given(st.text(alphabet="abx $(){}[]\"'`\\;&|<>#\n!=*?10-+", max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 async def test_any_text_parses_or_is_a_syntax_error(script):
     try:
         parser.parse(script)
