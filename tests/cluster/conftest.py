@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusters import Home, Lab
+from clusters import EXAMPLES, Home, Lab
 
 
 @pytest.fixture
@@ -26,3 +26,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
     home.podwire("up", "--name", name)
     yield Lab(home, name)
     home.stop_all()
+
+
+@pytest.fixture(scope="module")
+def web(lab: Lab) -> Lab:
+    """The cluster with the example application, all six replicas Ready."""
+    lab.kubectl("apply", "-f", str(EXAMPLES / "web.yaml"))
+    lab.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    return lab

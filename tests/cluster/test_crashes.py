@@ -12,18 +12,11 @@ from typing import Any
 
 import psutil
 import pytest
-from clusters import EXAMPLES, Lab
+from clusters import Lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("crashes")]
 
 PORT = 30080
-
-
-@pytest.fixture(scope="module")
-def web(lab: Lab) -> Lab:
-    lab.kubectl("apply", "-f", str(EXAMPLES / "web.yaml"))
-    lab.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-    return lab
 
 
 def pods(lab: Lab) -> list[dict[str, Any]]:

@@ -6,20 +6,13 @@ from typing import Any
 
 import psutil
 import pytest
-from clusters import EXAMPLES, Lab
+from clusters import Lab
 
 from podwire.launcher import session
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("failover")]
 
 PORT = 30080
-
-
-@pytest.fixture(scope="module")
-def web(lab: Lab) -> Lab:
-    lab.kubectl("apply", "-f", str(EXAMPLES / "web.yaml"))
-    lab.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-    return lab
 
 
 def ready(lab: Lab, node: str) -> str:

@@ -17,21 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import EXAMPLES, Lab
+from clusters import Lab
 
 from componentbase.unix import socket_path
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("wire")]
 
 PORT = 30080
-
-
-@pytest.fixture(scope="module")
-def web(lab: Lab) -> Lab:
-    """The example application, all six replicas Ready."""
-    lab.kubectl("apply", "-f", str(EXAMPLES / "web.yaml"))
-    lab.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-    return lab
 
 
 def pods(lab: Lab) -> list[dict[str, Any]]:

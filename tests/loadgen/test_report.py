@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadgen.outcome import Outcome
@@ -95,6 +95,7 @@ def test_progress_shows_the_last_whole_second(sums):
     assert progress.p99_s == pytest.approx(0.01)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 60), min_size=1, max_size=50))
 def test_percentiles_agree_with_a_sorted_list(latencies):
     sums = Accumulator(PLAN, STARTED_AT)

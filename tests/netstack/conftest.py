@@ -14,15 +14,10 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from netstack.host import Host
 from netstack.tcp.connection import TcpConnection
 from netstack.wire.ethernet import BROADCAST
-
-# A machine that others use too may be slow for a moment; that is no failure of ours.
-settings.register_profile("shared-machine", deadline=None)
-settings.load_profile("shared-machine")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
 
 
@@ -19,3 +20,4 @@ def _claim() -> tuple[str, socket.socket]:
 
 
 PREFIX, _holder = _claim()
+atexit.register(_holder.close)

@@ -105,4 +105,4 @@ class IpamMachine(RuleBasedStateMachine):
 
 
 TestIpamMachine = IpamMachine.TestCase
-TestIpamMachine.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestIpamMachine.settings = settings(max_examples=30, stateful_step_count=30)

@@ -201,7 +201,7 @@ slices = st.builds(
 steps = st.lists(st.tuples(st.one_of(services, slices), st.booleans(), st.booleans()), max_size=25)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps)
 def test_any_history_equals_a_computation_from_nothing(history):
     core, tables = proxier()
