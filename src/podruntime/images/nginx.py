@@ -8,19 +8,18 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from email.utils import formatdate, parsedate_to_datetime
 from typing import Final
 
 from componentbase.clock import wall
 from podruntime.images.busybox import APPLETS, CURL
-from podruntime.images.http_message import REASONS
-from podruntime.images.http_server import HttpServer, Request, Response
+from podruntime.images.http_server import HttpServer
 from podruntime.images.image import Image
 from podruntime.images.process import Process
+from podruntime.images.static_site import Site, error_page
 
 VERSION: Final = "1.27.3"
+SIGNATURE: Final = f"nginx/{VERSION}"
 ROOT: Final = "/usr/share/nginx/html"
 
 _WELCOME: Final = """<!DOCTYPE html>
@@ -33,85 +32,6 @@ what it serves next is up to you: put files below /usr/share/nginx/html.</p>
 </body>
 </html>
 """
-_ERROR_PAGE: Final = (
-    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
-    "<hr><center>nginx/{1}</center>\r\n</body>\r\n</html>\r\n"
-)
-_TYPES: Final[Mapping[str, str]] = {
-    "html": "text/html",
-    "htm": "text/html",
-    "css": "text/css",
-    "js": "application/javascript",
-    "json": "application/json",
-    "svg": "image/svg+xml",
-    "txt": "text/plain",
-    "xml": "text/xml",
-}
-
-
-class _Site:
-    def __init__(self, process: Process) -> None:
-        self._files, self._stdout = process.files, process.stdout
-
-    def answer(self, request: Request) -> Response:
-        """Serve a file, or an error page."""
-        if request.method not in ("GET", "HEAD"):
-            return _error(405)
-        path = f"{ROOT}{request.path}"
-        if ".." in request.path.split("/") or "\0" in path:
-            return _error(400)
-        if self._files.is_directory(path):
-            if not request.path.endswith("/"):
-                host = request.headers.get("Host")
-                location = f"http://{host}{request.path}/"
-                return replace(_error(301), headers=[("Location", location)])
-            path = f"{path}index.html"
-            if not self._files.is_file(path):
-                return _error(403)
-        if not self._files.is_file(path):
-            return _error(404)
-        return self._file(request, path)
-
-    def _file(self, request: Request, path: str) -> Response:
-        changed_at = self._files.changed_at(path)
-        body = self._files.read(path)
-        headers = [
-            ("Last-Modified", formatdate(changed_at, usegmt=True)),
-            ("ETag", f'"{int(changed_at):x}-{len(body):x}"'),
-            ("Accept-Ranges", "bytes"),
-        ]
-        if _unchanged(request, changed_at, headers[1][1]):
-            return Response(304, headers=headers[:2])
-        kind = _TYPES.get(path.rpartition(".")[2], "application/octet-stream")
-        return Response(200, body, kind, headers)
-
-    def log(self, request: Request, response: Response) -> None:
-        """Write one line in combined log format."""
-        moment = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(wall()))
-        line = f"{request.method} {request.target} {request.version}"
-        octets = 0 if request.method == "HEAD" else len(response.body)
-        referer, agent, forwarded = (
-            request.headers.get(name, "-") for name in ("Referer", "User-Agent", "X-Forwarded-For")
-        )
-        self._stdout.write(
-            f'{request.peer[0]} - - [{moment}] "{line}" {response.status} {octets}'
-            f' "{referer}" "{agent}" "{forwarded}"\n'.encode("latin-1", "replace")
-        )
-
-
-def _unchanged(request: Request, changed_at: float, etag: str) -> bool:
-    if "If-None-Match" in request.headers:
-        return etag in request.headers.get("If-None-Match")
-    since = request.headers.get("If-Modified-Since")
-    try:
-        return bool(since) and int(changed_at) <= parsedate_to_datetime(since).timestamp()
-    except ValueError:
-        return False
-
-
-def _error(status: int) -> Response:
-    title = f"{status} {REASONS[status]}"
-    return Response(status, _ERROR_PAGE.format(title, VERSION).encode(), "text/html")
 
 
 async def nginx(process: Process, port: int = 80) -> int:
@@ -119,8 +39,8 @@ async def nginx(process: Process, port: int = 80) -> int:
     if "-v" in process.arguments:
         process.complain(f"nginx version: nginx/{VERSION}")
         return 0
-    site = _Site(process)
-    server = HttpServer(site.answer, server_name=f"nginx/{VERSION}", on_answer=site.log)
+    site = Site(process, ROOT, SIGNATURE)
+    server = HttpServer(site.answer, server_name=SIGNATURE, on_answer=site.log)
     ended = asyncio.Event()
     process.on_terminate = ended.set
     try:
@@ -171,7 +91,7 @@ IMAGE: Final = Image(
     env={"NGINX_VERSION": VERSION},
     files={
         f"{ROOT}/index.html": _WELCOME,
-        f"{ROOT}/50x.html": _ERROR_PAGE.format("An error occurred.", VERSION),
+        f"{ROOT}/50x.html": error_page("An error occurred.", SIGNATURE).decode(),
         "/etc/nginx/nginx.conf": "# This emulated nginx does not read its configuration.\n",
     },
     tags=_TAGS,

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from podruntime.images import registry
+from podruntime.images import httpd, registry
 from podruntime.images.http_client import Url, fetch
 from podruntime.images.http_server import HttpServer
-from podruntime.images.nginx import _Site
+from podruntime.images.nginx import ROOT, SIGNATURE
 from podruntime.images.process import find_program
+from podruntime.images.static_site import Site
 
 from .processes import process, run
 
@@ -54,7 +55,7 @@ async def get(port, path="/", **options):
 
 async def test_nginx_welcomes_and_logs():
     made = process(["nginx"], files=registry.find("nginx").image.files)
-    site = _Site(made)
+    site = Site(made, ROOT, SIGNATURE)
     server = HttpServer(site.answer, server_name="nginx/1.27.3", on_answer=site.log)
     await server.start(0, "127.0.0.1")
     port = server._server.sockets[0].getsockname()[1]
@@ -166,3 +167,14 @@ async def test_pause_ends_with_0_when_told():
         made.on_terminate()
         await asyncio.wait([task])
         assert made.terminated_with == 0
+
+
+async def test_httpd_works():
+    image = registry.find("registry.k8s.io/e2e-test-images/httpd:2.4.38-4").image
+    made = process(["httpd"], files=image.files)
+    server = HttpServer(Site(made, httpd.ROOT, "Apache").answer)
+    await server.start(0, "127.0.0.1")
+    port = server._server.sockets[0].getsockname()[1]
+    assert (await get(port)).body == b"<html><body><h1>It works!</h1></body></html>\n"
+    assert b"<center>Apache</center>" in (await get(port, "/none")).body
+    await server.close()
