@@ -143,9 +143,9 @@ class NeighbourTable:
         neighbour.mac, neighbour.updated_at = arp.sender_mac, now
         neighbour.header = arp.sender_mac + self._from_us
         if solicited:
-            self._enter(neighbour, _REACHABLE, now, self._reachable_s())
+            self._enter(neighbour, _REACHABLE, self._reachable_s(), now)
         elif changed or neighbour.state in (NeighbourState.INCOMPLETE, NeighbourState.FAILED):
-            self._enter(neighbour, NeighbourState.STALE, now, STALE_S)
+            self._enter(neighbour, NeighbourState.STALE, STALE_S, now)
         self._release(neighbour, now)
 
     def handle_neighbour(self, neighbour: Neighbour, now: float) -> None:
@@ -153,9 +153,9 @@ class NeighbourTable:
         state = neighbour.state
         if state is NeighbourState.REACHABLE:
             if now <= neighbour.used_at + DELAY_FIRST_PROBE_S:
-                self._enter(neighbour, NeighbourState.DELAY, now, DELAY_FIRST_PROBE_S)
+                self._enter(neighbour, NeighbourState.DELAY, DELAY_FIRST_PROBE_S, now)
             else:
-                self._enter(neighbour, NeighbourState.STALE, now, STALE_S)
+                self._enter(neighbour, NeighbourState.STALE, STALE_S, now)
         elif state is NeighbourState.DELAY:
             self._begin_probing(neighbour, NeighbourState.PROBE, now)
         elif state in _SOLICITING:
@@ -195,12 +195,12 @@ class NeighbourTable:
                 self._begin_probing(neighbour, NeighbourState.INCOMPLETE, now)
             return
         if neighbour.state is NeighbourState.STALE:
-            self._enter(neighbour, NeighbourState.DELAY, now, DELAY_FIRST_PROBE_S)
+            self._enter(neighbour, NeighbourState.DELAY, DELAY_FIRST_PROBE_S, now)
         self._transmit(neighbour.header + packet)
 
     def _begin_probing(self, neighbour: Neighbour, state: NeighbourState, now: float) -> None:
         neighbour.probes = 0
-        self._enter(neighbour, state, now, RETRANSMIT_S)
+        self._enter(neighbour, state, RETRANSMIT_S, now)
         self._probe(neighbour)
 
     def _probe(self, neighbour: Neighbour) -> None:
@@ -212,7 +212,7 @@ class NeighbourTable:
             neighbour.due = now + RETRANSMIT_S
             self._probe(neighbour)
             return
-        self._enter(neighbour, NeighbourState.FAILED, now, STALE_S)
+        self._enter(neighbour, NeighbourState.FAILED, STALE_S, now)
         waiting, neighbour.queue = neighbour.queue, deque()
         for packet in waiting:
             self._drops[DropReason.NEIGHBOUR_FAILED] += 1
@@ -224,7 +224,7 @@ class NeighbourTable:
             self.send(packet, neighbour.address, now)
 
     def _enter(
-        self, neighbour: Neighbour, state: NeighbourState, now: float, lasting_s: float
+        self, neighbour: Neighbour, state: NeighbourState, lasting_s: float, now: float
     ) -> None:
         neighbour.state = state
         neighbour.due = now + lasting_s

@@ -205,7 +205,9 @@ class ReplicaSetController:
         failure: tuple[str, str] | None,
     ) -> None:
         now = self._context.wall()
-        status = compute_status(replica_set, active, failure, now, self._context.now_text())
+        status = compute_status(
+            replica_set, active, failure, now, now_text=self._context.now_text()
+        )
         if status != replica_set.get("status"):
             await self._client.update(
                 REPLICASETS, {**replica_set, "status": status}, subresource="status"

@@ -17,6 +17,7 @@ def compute_status(
     active: Sequence[Object],
     failure: tuple[str, str] | None,
     now: float,
+    *,
     now_text: str,
 ) -> Object:
     """Return the status that *active* gives; *failure* is (reason, message) of the last attempt."""

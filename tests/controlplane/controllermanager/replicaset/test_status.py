@@ -32,7 +32,7 @@ def pod(*, ready_s=None, labels=("app", "tier")):
 
 def test_counts():
     pods = [pod(), pod(ready_s=50), pod(ready_s=5), pod(ready_s=50, labels=["app"])]
-    status = compute_status(replica_set(min_ready_s=10), pods, None, NOW, TEXT)
+    status = compute_status(replica_set(min_ready_s=10), pods, None, NOW, now_text=TEXT)
     assert status == {
         "replicas": 4,
         "fullyLabeledReplicas": 3,
@@ -43,13 +43,13 @@ def test_counts():
 
 
 def test_zeros_are_left_out():
-    status = compute_status(replica_set(), [], None, NOW, TEXT)
+    status = compute_status(replica_set(), [], None, NOW, now_text=TEXT)
     assert status == {"replicas": 0, "observedGeneration": 4}
 
 
 def test_a_failure_is_a_condition_until_it_is_over():
     failure = ("FailedCreate", "quota")
-    status = compute_status(replica_set(), [], failure, NOW, TEXT)
+    status = compute_status(replica_set(), [], failure, NOW, now_text=TEXT)
     assert status["conditions"] == [
         {
             "type": "ReplicaFailure",
@@ -59,7 +59,9 @@ def test_a_failure_is_a_condition_until_it_is_over():
             "lastTransitionTime": TEXT,
         }
     ]
-    healed = compute_status(replica_set(conditions=status["conditions"]), [], None, NOW, TEXT)
+    healed = compute_status(
+        replica_set(conditions=status["conditions"]), [], None, NOW, now_text=TEXT
+    )
     assert "conditions" not in healed
 
 
