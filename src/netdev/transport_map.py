@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
+from typing import Final
+
+_SENDERS_MAX: Final = 4096
 
 
 class TransportMap:
@@ -19,6 +22,7 @@ class TransportMap:
         self._networks = [
             (IPv4Network(emulated), IPv4Network(real)) for emulated, real in networks.items()
         ]
+        self._senders: dict[IPv4Address, IPv4Address] = {}
         for emulated, real in self._networks:
             if emulated.prefixlen != real.prefixlen:
                 raise ValueError(f"transport map: {emulated} and {real} differ in size")
@@ -32,9 +36,16 @@ class TransportMap:
 
     def emulated(self, transport: IPv4Address) -> IPv4Address | None:
         """Return whose packets *transport* carries, or None when the map does not know it."""
+        known = self._senders.get(transport)  # Asked for every datagram.
+        if known is not None:
+            return known
         for emulated, real in self._networks:
             if transport in real:
-                return emulated[int(transport) - int(real.network_address)]
+                address = emulated[int(transport) - int(real.network_address)]
+                if len(self._senders) >= _SENDERS_MAX:
+                    self._senders.clear()
+                self._senders[transport] = address
+                return address
         return None if self._networks else transport
 
     def network_of(self, address: IPv4Address) -> IPv4Network:
