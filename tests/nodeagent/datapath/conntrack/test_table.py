@@ -154,12 +154,13 @@ def test_errors_about_nobody_are_invalid():
         assert packet.state is CtState.INVALID
 
 
-def test_a_large_table_expires_in_slices():
+def test_a_large_table_expires_in_slices(monkeypatch):
+    monkeypatch.setattr("nodeagent.datapath.conntrack.table._EXPIRE_SCAN", 20)
     table = ConntrackTable()
-    for number in range(5000):
-        pass_through(table, udp(f"10.2.{number >> 8}.{number & 255}", 1, SERVERS[0], 2), 0.0)
+    for number in range(50):
+        pass_through(table, udp(f"10.2.0.{number}", 1, SERVERS[0], 2), 0.0)
     parts = [table.expire(20.0)]
-    assert len(table) == 5000
+    assert len(table) == 50
     while len(table):
         parts.append(table.expire(40.0))
     assert parts[0] < 0.5
