@@ -153,7 +153,7 @@ def objects_of(schema, depth=4):
     ("api_version", "kind"),
     [("v1", "Pod"), ("apps/v1", "Deployment"), ("v1", "Secret"), ("v1", "Service")],
 )
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_the_compiled_validator_and_the_walk_agree(api_version, kind, data):
     schema = schema_for(api_version, kind)

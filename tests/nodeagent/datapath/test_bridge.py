@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -68,3 +69,4 @@ class FdbMachine(RuleBasedStateMachine):
 
 
 TestFdb = FdbMachine.TestCase
+TestFdb.settings = settings(max_examples=60, stateful_step_count=30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -100,6 +101,7 @@ class Conntrack(RuleBasedStateMachine):
 
 
 TestConntrack = Conntrack.TestCase
+TestConntrack.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_an_unconfirmed_connection_leaves_no_trace():
