@@ -1,0 +1,50 @@
+"""Every end of a command: one line on stderr, and the exit status that scripts rely on."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from podwire import cli
+from podwire.cli import CommandFailed
+from podwire.cluster.layout import UsageError
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (UsageError("do this instead"), 2, "podwire: do this instead\n"),
+        (CommandFailed("it broke"), 1, "podwire: it broke\n"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "podwire: /x: Permission denied\n"),
+        (OSError("odd"), 1, "podwire: odd\n"),
+        (click.exceptions.Exit(3), 3, ""),
+        (click.exceptions.Abort(), 130, ""),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_an_error_is_one_line_and_a_status(
+    error: BaseException,
+    status: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "root", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == status
+    assert capsys.readouterr().err == says
+
+
+@pytest.mark.parametrize("words", [["frobnicate"], ["up", "--nodes", "x"], ["node", "kill"]])
+def test_bad_words_are_status_2(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["podwire", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "Usage:" in capsys.readouterr().err

@@ -1,0 +1,64 @@
+"""Starting what cannot be started: the disk is left as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from podwire.cli import CommandFailed, up
+from podwire.cli.down import stop
+from podwire.cluster.layout import Cluster, Layout, UsageError
+
+CLUSTER = Cluster(name="lab", nodes=1)
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    monkeypatch.setenv("PODWIRE_HOME", str(tmp_path / "home"))
+    return Layout.of("lab")
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("podwire.cluster.plan.write_configs", full)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_leaves_no_half_made_cluster(paths: Layout) -> None:
+    with pytest.raises(CommandFailed, match=r"cannot make the cluster in .*: No space left"):
+        up.start(CLUSTER, Console(quiet=True))
+    assert not paths.directory.exists()
+    with pytest.raises(UsageError, match="nothing to stop"):
+        stop(paths)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_takes_no_kept_state_away(paths: Layout) -> None:
+    paths.make_directories()
+    paths.write_cluster(CLUSTER)
+    paths.store.write_bytes(b"kept")
+    with pytest.raises(CommandFailed, match="No space left"):
+        up.start(CLUSTER, Console(quiet=True))
+    assert paths.store.read_bytes() == b"kept"
+
+
+def test_a_strangers_directory_is_neither_used_nor_removed(paths: Layout) -> None:
+    paths.directory.mkdir(parents=True)
+    (paths.directory / "precious").touch()
+    with pytest.raises(UsageError, match="not a cluster of ours"):
+        up.start(CLUSTER, Console(quiet=True))
+    with pytest.raises(UsageError, match="stays untouched"):
+        stop(paths)
+    assert (paths.directory / "precious").exists()
+
+
+def test_an_empty_directory_that_a_killed_up_left_is_no_obstacle_to_down(paths: Layout) -> None:
+    paths.make_directories()
+    paths.write_cluster(CLUSTER)
+    assert "0 processes stopped" in stop(paths)
+    assert not paths.directory.exists()
