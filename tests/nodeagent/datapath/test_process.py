@@ -229,8 +229,9 @@ async def test_pods_and_connections_survive_the_datapaths_death(tmp_path, cluste
         listener = c.host.tcp_listen(None, 80)
         client = a.host.tcp_connect((ipaddress.IPv4Address("10.244.2.5"), 80), monotonic())
         a.pump()
-        await _until(lambda: client.established)
-        server = listener.accept()
+        accepted = []
+        await _until(lambda: accepted.append(listener.accept()) or accepted[-1])
+        server = accepted[-1]
         a.up.clear()
         await one.restart([2])
         async with asyncio.timeout(10):
