@@ -1,12 +1,10 @@
 """Keep what many forks of one warm process share shared: less copy-on-write.
 
-A fork pays for every page that it writes to. Four things make CPython write to more pages than
+A fork pays for every page that it writes to. Three things make CPython write to more pages than
 it needs to, and each has its cure here:
 
 * New objects go into whatever gaps the warm process left behind, one gap per page. `fill_gaps`
   stops them before the forks begin, so that a fork's objects lie side by side in fresh pages.
-* Python code is written to when it runs (reference counts, counters of inline caches), and what
-  runs lies scattered among what does not. `gather_code` moves it together.
 * The collector writes to every object that it looks at: `freeze` keeps it off what is warm.
 * A page of zeros costs as much as any other. `return_zero_pages` hands such pages back to the
   kernel, which gives a new one when somebody writes there.
@@ -19,9 +17,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import mmap
-import sys
-from collections.abc import Callable
-from types import CodeType, FrameType, FunctionType
 from typing import Final
 
 #: obmalloc.c: what pymalloc serves (up to 512 octets in steps of 16), and how a pool looks.
@@ -97,28 +92,6 @@ def _fill_large() -> list[bytes]:
                 plugs.pop()
                 break
     return plugs
-
-
-def gather_code(run: Callable[[], None]) -> None:
-    """Move the code of every Python function that *run* calls to one place.
-
-    What was specialised starts over: run it some more times afterwards.
-    """
-    called: dict[int, CodeType] = {}  # By identity: equal code may be of two files.
-
-    def note(frame: FrameType, event: str, _argument: object) -> None:
-        if event == "call":
-            called[id(frame.f_code)] = frame.f_code
-
-    sys.setprofile(note)
-    try:
-        run()
-    finally:
-        sys.setprofile(None)
-    moved = {number: code.replace() for number, code in called.items()}
-    for function in gc.get_objects():
-        if type(function) is FunctionType and id(function.__code__) in moved:
-            function.__code__ = moved[id(function.__code__)]
 
 
 def return_zero_pages(thing: object) -> None:

@@ -53,7 +53,6 @@ def prepare(directory: Path) -> None:
     guard.install()
     _live(directory)  # Imports what is imported late.
     memory.fill_gaps()
-    memory.gather_code(lambda: _live(directory))
     for _ in range(_LIVES):
         _live(directory)
 
