@@ -11,13 +11,16 @@ from typing import Final
 from componentbase import clock
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
+from controlplane.apiserver import keys
 from controlplane.apiserver.bootstrap import Bootstrap
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.config import Config
+from controlplane.apiserver.event_expiry import EventExpiry
 from controlplane.apiserver.kinds import kinds as table_of_kinds
 from controlplane.apiserver.kinds.service_allocation import ServiceAllocator
 from controlplane.apiserver.kubelet_proxy import KubeletProxy
 from controlplane.apiserver.metrics import Metrics
+from controlplane.apiserver.registry.options import DeleteOptions
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.dispatch import Dispatcher
@@ -27,11 +30,14 @@ from controlplane.apiserver.server import ApiServer
 from controlplane.storage.compaction import CompactionPolicy
 from controlplane.storage.embedded import EmbeddedStore
 from controlplane.storage.interface import StorageError, Store
-from kubeapi.resources import NODES, SERVICES
+from kubeapi.objects import name_of, namespace_of
+from kubeapi.resources import EVENTS, NODES, SERVICES
+from kubeapi.status import StatusError
 
 log = logging.getLogger(__name__)
 
 _COMPACTION_LOOK_S: Final = 2.0
+_EVENT_EXPIRY_LOOK_S: Final = 60.0
 
 
 async def serve(config: Config) -> None:
@@ -84,6 +90,7 @@ async def _start(
         ),
     )
     tasks.spawn(_compact(store), name="compactor", essential=True)
+    tasks.spawn(_expire_events(registry), name="event expiry", essential=True)
     server = ApiServer(dispatcher, metrics, monotonic=clock.monotonic)
     await server.start(config)
     return server
@@ -103,3 +110,21 @@ async def _compact(store: Store) -> None:
             await store.compact(target)
         except StorageError as error:
             log.warning("compaction to revision %d: %s", target, error)
+
+
+async def _expire_events(registry: Registry) -> None:
+    """Delete Events that nobody has written for an hour."""
+    cache, expiry = registry.cacher.cache(EVENTS), EventExpiry()
+    while True:
+        await asyncio.sleep(_EVENT_EXPIRY_LOOK_S)
+        current = {event.key: event for event in cache.below(keys.prefix(EVENTS))}
+        revisions = ((key, event.revision) for key, event in current.items())
+        for key in expiry.expired(revisions, clock.monotonic()):
+            event = current[key]
+            options = DeleteOptions(resource_version=str(event.revision))
+            try:
+                await registry.delete(
+                    event.kind, namespace_of(event.object), name_of(event.object), options
+                )
+            except (StatusError, StorageError) as error:
+                log.info("event %s stays for now: %s", key, error)
