@@ -43,18 +43,31 @@ _POD_MAC, _GATEWAY_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 _POD, _GATEWAY, _MTU = "169.254.0.1/30", "169.254.0.2/30", 1450
 
 
-def prepare(directory: Path) -> None:
-    """Make this process, which has no loop, ready to be forked into pods.
+_rehearsed = False  # In this process, or in one that it was forked from.
 
-    *directory* is used for pods that nobody sees, and removed.
+
+def rehearse(directory: Path) -> None:
+    """Live whole pods in this process, which has no loop, for all that are forked from it.
+
+    *directory* is used for pods that nobody sees, and removed. The launcher does it once for the
+    zygotes of all nodes.
     """
+    global _rehearsed
+    for _ in range(_LIVES):
+        _live(directory)
+    _rehearsed = True
+
+
+def prepare(directory: Path) -> None:
+    """Make this process, which has no loop, ready to be forked into pods."""
     gc.set_threshold(50_000, 20, 20)
     streams.install()
     guard.install()
     _live(directory)  # Imports what is imported late.
     memory.fill_gaps()
-    for _ in range(_LIVES):
-        _live(directory)
+    if not _rehearsed:
+        rehearse(directory)
+    _live(directory)
 
 
 def _live(directory: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from componentbase import clock, memory, process, rpc
 from componentbase.tasks import Tasks
 from componentbase.zygote import Zygote
+from podruntime.sandbox.warm import rehearse
 from podwire.cluster import plan
 from podwire.cluster.layout import Cluster, Layout
 from podwire.launcher import session
@@ -53,7 +54,9 @@ def daemonize_and_run(
     session.write(paths.session_file)
     process.become_subreaper()
     memory.freeze()  # Before the fork: the zygote's collector would unshare what it looks at.
-    zygote = Zygote(entries, title=TITLE, keep=[keep])
+    # Once here instead of once in each node's zygote: with many nodes that is what `up` waits for.
+    rehearsal = functools.partial(rehearse, paths.directory / "warm-up")
+    zygote = Zygote(entries, title=TITLE, keep=[keep], prepare=rehearsal)
     respawn = functools.partial(Zygote.spawn, "podwire.launcher.zygote", keep=[keep])
     launcher = Launcher(cluster, paths, zygote, respawn)
     # uvloop keeps SIGCHLD for itself; a subreaper wants it.
