@@ -243,7 +243,7 @@ def test_a_capture_of_one_node_shows_a_clean_wire(web: Lab, tmp_path: Path) -> N
         stamps = [
             float(each) for each in _tshark(file, "-T", "fields", "-e", "frame.time_epoch").split()
         ]
-        assert len(stamps) > 100
+        assert len(stamps) > 30  # Which of the requests leave the node is chance.
         assert stamps == sorted(stamps)
 
 

@@ -39,7 +39,8 @@ def stop(paths: Layout, *, keep_state: bool = False) -> str:
         raise _nothing_to_stop(paths)
     with exclusive():
         known = session.read(paths.session_file) or session.search(paths.directory)
-        if known is None and not paths.cluster_file.exists():
+        ours = known is not None or paths.cluster_file.exists() or paths.is_half_made()
+        if not ours:
             raise _nothing_to_stop(paths)
         try:
             killed = session.kill(known) if known is not None else 0

@@ -90,10 +90,12 @@ def _rows(paths: Layout, members: list[psutil.Process]) -> list[Row]:
         supervised = []
     by_pid: dict[int, dict[str, Any]] = {row["pid"]: row for row in supervised if row["pid"]}
     rows = list(_living(members, by_pid))
+    seen = {row.name for row in rows}
+    # The others are dead, or ended a moment ago and the launcher is about to notice.
     rows += [
         Row(row["name"], None, row["state"], row["restarts"], 0.0, 0)
         for row in supervised
-        if not row["pid"]
+        if row["name"] not in seen
     ]
     return sorted(rows, key=lambda row: _order(row.name))
 

@@ -100,14 +100,25 @@ def start(wanted: Cluster, console: Console) -> Layout:
     began = time.monotonic()
     name = wanted.name
     paths = Layout.of(name)
-    with exclusive():
-        if running_session(paths) is not None:
-            raise AlreadyUp(
-                f"cluster {name!r} is up already; podwire status{paths.name_option} shows it, "
-                f"podwire down{paths.name_option} stops it"
+    is_ours = False
+    try:
+        with exclusive():
+            if running_session(paths) is not None:
+                raise AlreadyUp(
+                    f"cluster {name!r} is up already; podwire status{paths.name_option} shows it, "
+                    f"podwire down{paths.name_option} stops it"
+                )
+            is_ours = True
+            cluster, launcher_pid = _launch(paths, wanted)
+        _wait_ready(cluster, paths, launcher_pid, console)
+    except KeyboardInterrupt:
+        if is_ours:
+            _stop(paths)
+            console.print(
+                "Interrupted: everything is stopped again; "
+                f"podwire down{paths.name_option} removes the files."
             )
-        cluster, launcher_pid = _launch(paths, wanted)
-    _wait_ready(cluster, paths, launcher_pid, console)
+        raise
     console.print(
         f"Cluster [bold]{name}[/bold] is up: {cluster.nodes} "
         f"node{'s' if cluster.nodes > 1 else ''} Ready in {time.monotonic() - began:.1f} s."
@@ -126,6 +137,7 @@ def _launch(paths: Layout, wanted: Cluster) -> tuple[Cluster, int]:
         make.make(cluster, paths)
         return cluster, _fork_launcher(cluster, paths, holder)
     except (OSError, KeyboardInterrupt) as error:
+        _stop(paths)  # The interrupt may have waited until the launcher was there.
         if is_new:
             shutil.rmtree(paths.directory, ignore_errors=True)
         if not isinstance(error, OSError):
@@ -138,19 +150,16 @@ def _launch(paths: Layout, wanted: Cluster) -> tuple[Cluster, int]:
 
 
 def _claim_block(paths: Layout, nodes: int) -> tuple[int, socket.socket]:
-    """Return the block the cluster had before if its state was kept, else a free one."""
+    """Return the block the cluster had before if it is still free, else another one.
+
+    Nothing that was kept names the block: certificates and kubeconfigs are made anew.
+    """
     if paths.cluster_file.exists():
         block = paths.read_cluster().block
         holder = blocks.claim_block(block, nodes)
         if holder is not None:
             return block, holder
-        if paths.store.exists():
-            raise UsageError(
-                f"the addresses 127.0.{block}.x of cluster {paths.directory.name!r} are in use by "
-                "another cluster or program; stop that first, or remove this one: "
-                f"podwire down{paths.name_option}"
-            )
-    elif paths.directory.exists() and any(paths.directory.iterdir()):
+    elif paths.directory.exists() and not paths.is_half_made():
         raise UsageError(
             f"{paths.directory} exists and is not a cluster of ours; "
             "move it away, or choose another --name"
@@ -197,13 +206,6 @@ def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Con
             asyncio.run(
                 _poll(Readiness(paths), cluster, (progress, nodes), launcher_pid, timeout_s)
             )
-        except KeyboardInterrupt:
-            _stop(paths)
-            console.print(
-                "Interrupted: everything is stopped again; "
-                f"podwire down{paths.name_option} removes the files."
-            )
-            raise
         except (TimeoutError, CommandFailed) as error:
             dying = _dying(paths)
             with exclusive():  # `podwire down` may be at work; if so let it finish.

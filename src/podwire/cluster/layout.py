@@ -144,6 +144,12 @@ class Layout:
         for part in ("", "logs", "config", "pki", "kubeconfigs", "store", "nodes"):
             (self.directory / part).mkdir(mode=0o700, exist_ok=True)
 
+    def is_half_made(self) -> bool:
+        """Tell whether the directory is there and empty but for folders: `up` was cut short."""
+        unfinished = self.cluster_file.with_suffix(".new")
+        files = (path for path in self.directory.rglob("*") if not path.is_dir())
+        return self.directory.is_dir() and all(path == unfinished for path in files)
+
     def write_cluster(self, cluster: Cluster) -> None:
         text = msgspec.json.format(msgspec.json.encode(cluster)) + b"\n"
         temporary = self.cluster_file.with_suffix(".new")

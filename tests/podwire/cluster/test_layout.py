@@ -63,3 +63,16 @@ def test_what_is_no_node(name: str) -> None:
 
 def test_node_numbers() -> None:
     assert [node_number(name) for name in ("node-1", "node-250")] == [1, 250]
+
+
+def test_a_making_that_was_cut_short_is_told_from_a_strangers_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PODWIRE_HOME", str(tmp_path))
+    paths = Layout.of("lab")
+    assert not paths.is_half_made()
+    paths.make_directories()
+    paths.cluster_file.with_suffix(".new").write_text("{")
+    assert paths.is_half_made()
+    (paths.directory / "pki" / "precious").write_text("x")
+    assert not paths.is_half_made()
