@@ -21,6 +21,7 @@ import msgspec
 import setproctitle
 
 from componentbase import logs
+from componentbase.tasks import guarded
 
 log = logging.getLogger(__name__)
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
@@ -61,34 +62,36 @@ def run(
     gc.set_threshold(50_000, 20, 20)
     loop = make_loop()
     asyncio.set_event_loop(loop)
-    task: asyncio.Task[Any] = loop.create_task(_run_logged(main))
+    task: asyncio.Task[Any] = loop.create_task(_run_logged(name, main))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
     try:
         loop.run_until_complete(task)
     except asyncio.CancelledError:
         return 0
-    except OSError as error:
-        log.error("%s", error)
-        print(f"{name}: {error}", file=sys.stderr)
-        return 1
     finally:
         loop.close()
     return 0
 
 
-async def _run_logged(main: Callable[[], Awaitable[None]]) -> None:
+async def _run_logged(name: str, main: Callable[[], Awaitable[None]]) -> None:
+    """Run *main*; a bug is in the log, what the system refused is one line for a person, too."""
+
+    async def attempt() -> None:
+        try:
+            await main()
+        except OSError as error:
+            log.error("%s", error)
+            print(f"{name}: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+
     log.info("started")
     try:
-        await main()
+        if not await guarded(name, attempt):
+            raise SystemExit(1)
     except asyncio.CancelledError:
         log.info("stopping")
         raise
-    except OSError:
-        raise
-    except Exception:
-        log.exception("fatal")
-        raise SystemExit(1) from None
 
 
 def become_subreaper() -> None:

@@ -114,7 +114,6 @@ ANY_ALLOWED: Final = {
 
 BROAD_EXCEPT_ALLOWED: Final = (
     "componentbase/tasks.py",
-    "componentbase/process.py",
     "componentbase/zygote.py",
 )
 IO_MODULES: Final = {

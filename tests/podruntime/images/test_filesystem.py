@@ -14,15 +14,15 @@ NOW = 1_000.0
 def test_what_one_container_writes_to_a_volume_the_other_reads():
     volume = Tree()
     one, other = FileSystem({}, NOW), FileSystem({"/srv/old": "shadowed"}, NOW)
-    one.mount("/work", volume)
+    one.mount("/desk", volume)
     other.mount("/srv", volume)
-    one.make_directory("/work/a/b", parents=True)
-    one.write("/work/a/b/page", b"text", NOW)
+    one.make_directory("/desk/a/b", parents=True)
+    one.write("/desk/a/b/page", b"text", NOW)
     assert other.read("/srv/a/b/page") == b"text"
     assert other.list("/srv") == ["a"]
     assert other.list("/") == sorted([*FileSystem({}, NOW).list("/"), "srv"])
     other.remove("/srv/a", recursive=True)
-    assert one.list("/work") == []
+    assert one.list("/desk") == []
 
 
 def test_a_sub_path_shows_one_directory_of_a_volume():
@@ -48,12 +48,12 @@ def test_the_innermost_mount_counts():
 
 def test_errors_name_the_path_that_was_asked_for():
     files = FileSystem({}, NOW)
-    files.mount("/work", Tree())
+    files.mount("/desk", Tree())
     with pytest.raises(FileNotFoundError) as caught:
-        files.read("/work/absent")
-    assert caught.value.filename == "/work/absent"
+        files.read("/desk/absent")
+    assert caught.value.filename == "/desk/absent"
     with pytest.raises(OSError, match="busy") as busy:
-        files.remove("/work", recursive=True)
+        files.remove("/desk", recursive=True)
     assert busy.value.errno == errno.EBUSY
 
 
