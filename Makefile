@@ -68,7 +68,7 @@ lock:  ## resolve the dependencies anew (needs uv)
 	@UV_PYTHON_DOWNLOADS=never uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --upgrade --extra dev pyproject.toml -o requirements-dev.lock
 	@UV_PYTHON_DOWNLOADS=never uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-header --extra build -c requirements-dev.lock pyproject.toml -o requirements.lock
+	  --no-header --extra build --extra etcd -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 clean:  ## remove .venv and caches (not your clusters)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
