@@ -32,6 +32,7 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     memory: str | int = "4Gi"
     pods_max: int = 110
     log_file: str
+    journal: str = ""
 
 
 def transport_address(address: str, networks: Mapping[str, str]) -> str:

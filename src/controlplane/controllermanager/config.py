@@ -14,3 +14,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timings: TimingsName
     cluster_cidr: str
     node_cidr_mask: int
+    journal: str = ""

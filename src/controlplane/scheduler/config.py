@@ -12,3 +12,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: str
     kubeconfig: str
     timings: TimingsName
+    journal: str = ""
