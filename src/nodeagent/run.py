@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from componentbase.clock import monotonic
+from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
 from kubeapi.client import EventRecorder, InformerFactory, RestClient, Unreachable
@@ -54,6 +55,7 @@ class NodeAgent:
         self._timings = TIMINGS[config.timings]
         self._directory = Path(config.directory)
         self._tasks = Tasks()
+        self._journal = Journal(config.journal, f"{config.node_name}/nodeagent")
         self._client = RestClient.from_kubeconfig(
             Path(config.kubeconfig), user_agent=f"nodeagent/{config.node_name}"
         )
@@ -78,6 +80,8 @@ class NodeAgent:
             slices=self._informers.informer(ENDPOINTSLICES),
             nodes=self._nodes,
             timings=self._timings,
+            settled=self._netlink.settled,
+            journal=self._journal,
         )
         patience_s = self._timings.node_lease_duration_s
         self._datapath = Availability(patience_s=patience_s)
@@ -109,7 +113,7 @@ class NodeAgent:
             runtime=runtime,
             netlink=self._netlink,
             actions=ProbeActions(runtime, hostnet),
-            statuses=StatusManager(client),
+            statuses=StatusManager(client, config.node_name, self._journal),
             services=self._informers.informer(SERVICES),
             dns=ClusterDns(server=config.cluster_dns, domain=config.cluster_domain),
             timings=self._timings,
@@ -227,3 +231,4 @@ class NodeAgent:
         finally:
             await self._tasks.close()
             await self._client.close()
+            self._journal.close()

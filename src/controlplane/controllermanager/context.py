@@ -13,6 +13,7 @@ from ipaddress import IPv4Network
 from typing import Final, Protocol
 
 from componentbase.clock import Clock, rfc3339
+from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import KUBERNETES, Timings
 from controlplane.controllermanager.endpointslice.well_known import (
@@ -83,6 +84,7 @@ class Context:
     tasks: Tasks
     cluster_cidr: IPv4Network
     node_cidr_mask: int
+    journal: Journal = field(default_factory=Journal)
     recorders: list[EventRecorder] = field(default_factory=list)
 
     def informer(self, resource: Resource) -> Informer:
@@ -99,6 +101,7 @@ class Context:
         await self.tasks.close()
         for recorder in self.recorders:
             await recorder.close()
+        self.journal.close()
 
     def now_text(self) -> str:
         return rfc3339(self.wall())

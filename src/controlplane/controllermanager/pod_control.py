@@ -9,10 +9,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from componentbase.journal import Journal
 from controlplane.controllermanager.controller_ref import Claims, adoption_patch, release_patch
 from controlplane.controllermanager.replicaset.plan import batches
 from kubeapi.client import EventRecorder, PatchType, RestClient
-from kubeapi.objects import Object, name_of, namespace_of, uid_of
+from kubeapi.objects import Object, key_of, name_of, namespace_of, uid_of
 from kubeapi.resources import DEPLOYMENTS, PODS, REPLICASETS, Resource
 from kubeapi.status import StatusError, is_not_found
 
@@ -64,8 +65,8 @@ async def each(items: Iterable[Object], call: Callable[[Object], Awaitable[None]
 class PodControl:
     """Creates and deletes pods, and tells so with events on their owner."""
 
-    def __init__(self, client: RestClient, recorder: EventRecorder) -> None:
-        self._client, self._recorder = client, recorder
+    def __init__(self, client: RestClient, recorder: EventRecorder, journal: Journal) -> None:
+        self._client, self._recorder, self._journal = client, recorder, journal
 
     async def create(self, owner: Object, pod: Object) -> None:
         try:
@@ -75,6 +76,7 @@ class PodControl:
                 text = f"Error creating: {error.message}"
                 self._recorder.event(owner, "Warning", "FailedCreate", text)
             raise
+        self._journal.note("pod-created", key_of(made), owner=f"{owner['kind']}/{name_of(owner)}")
         text = f"Created pod: {name_of(made)}"
         self._recorder.event(owner, "Normal", "SuccessfulCreate", text)
 

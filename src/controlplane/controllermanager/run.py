@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from componentbase import clock
+from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
 from controlplane.controllermanager.config import Config
@@ -78,15 +79,21 @@ async def run_manager(config: Config) -> None:
         tasks=Tasks(),
         cluster_cidr=IPv4Network(config.cluster_cidr),
         node_cidr_mask=config.node_cidr_mask,
+        journal=Journal(config.journal, config.name),
     )
     try:
-        await elector.run(lambda: run_controllers(context))
+        await elector.run(lambda: _lead(config.name, context))
     except LeadershipLost as error:
         log.error("%s", error)
         raise SystemExit(1) from None
     finally:
         await context.close()
         await client.close()
+
+
+async def _lead(name: str, context: Context) -> None:
+    context.journal.note("leading", name)
+    await run_controllers(context)
 
 
 async def run_controllers(context: Context) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from componentbase import clock
+from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS, Timings
 from controlplane.scheduler.cache import Cache
@@ -50,6 +51,7 @@ async def run_scheduler(config: Config) -> None:
     client = RestClient.from_kubeconfig(Path(config.kubeconfig), user_agent=config.name)
     timings = TIMINGS[config.timings]
     rng = random.Random()
+    journal = Journal(config.journal, config.name)
     elector = LeaderElector(
         client,
         namespace="kube-system",
@@ -59,20 +61,28 @@ async def run_scheduler(config: Config) -> None:
         rng=rng,
     )
     try:
-        await elector.run(lambda: Scheduler(client, timings, rng).run())
+        await elector.run(lambda: _lead(config.name, Scheduler(client, timings, rng, journal)))
     except LeadershipLost as error:
         # Another may lead by now: end at once, and be started anew.
         log.error("%s", error)
         raise SystemExit(1) from None
     finally:
         await client.close()
+        journal.close()
+
+
+async def _lead(name: str, scheduler: Scheduler) -> None:
+    scheduler.journal.note("leading", name)
+    await scheduler.run()
 
 
 class Scheduler:
     """Gives nodes to pods until cancelled."""
 
-    def __init__(self, client: RestClient, timings: Timings, rng: random.Random) -> None:
-        self._client, self._rng = client, rng
+    def __init__(
+        self, client: RestClient, timings: Timings, rng: random.Random, journal: Journal
+    ) -> None:
+        self._client, self._rng, self.journal = client, rng, journal
         self._cache = Cache()
         self._queue = SchedulingQueue(
             backoff_initial_s=timings.scheduler_backoff_initial_s,
@@ -182,6 +192,7 @@ class Scheduler:
         except (StatusError, Unreachable) as error:
             self._binding_failed(pod, node_name, error)
             return
+        self.journal.note("scheduled", pod.key, node=node_name)
         self._queue.remove(pod.key)
         self._events.event(
             pod.obj, "Normal", "Scheduled", f"Successfully assigned {pod.key} to {node_name}"

@@ -1,16 +1,19 @@
 """Brings pod statuses to the API server (upstream: pkg/kubelet/status/status_manager.go).
 
 Only the newest status of a pod counts, only differences are sent, one patch per pod at a time.
+What the cluster's timeline should know of a pod is noted here, where its status changes.
 """
 
 from __future__ import annotations
 
 import logging
 
+from componentbase.journal import Journal
 from kubeapi.client import RestClient, WorkQueue, run_workers
-from kubeapi.objects import Object, name_of, namespace_of, uid_of
+from kubeapi.objects import Object, key_of, name_of, namespace_of, uid_of
 from kubeapi.resources import PODS
 from kubeapi.status import StatusError
+from nodeagent.kubelet.pod_milestones import all_run, is_ready
 from nodeagent.kubelet.pod_status import status_patch
 
 log = logging.getLogger(__name__)
@@ -21,8 +24,8 @@ _WORKERS = 8
 class StatusManager:
     """The statuses of this node's pods, wanted and known."""
 
-    def __init__(self, client: RestClient) -> None:
-        self._client = client
+    def __init__(self, client: RestClient, node_name: str, journal: Journal) -> None:
+        self._client, self._node_name, self._journal = client, node_name, journal
         self._queue: WorkQueue[str] = WorkQueue()
         self._wanted: dict[str, tuple[Object, Object]] = {}
         self._known: dict[str, Object] = {}
@@ -33,6 +36,9 @@ class StatusManager:
         known = self._known.get(uid) or pod.get("status") or {}
         if uid not in self._wanted and status_patch(uid, known, status) is None:
             return
+        before = self._wanted[uid][1] if uid in self._wanted else known
+        if all_run(pod, status) and not all_run(pod, before):
+            self._journal.note("pod-started", key_of(pod), node=self._node_name)
         self._wanted[uid] = (pod, status)
         self._queue.add(uid)
 
@@ -71,7 +77,10 @@ class StatusManager:
                 raise
             log.info("status of %s/%s: %s", namespace_of(pod), name_of(pod), error)
             return
-        self._known[uid] = answer.get("status") or {}
+        after = self._known[uid] = answer.get("status") or {}
+        if is_ready(after) != is_ready(known):
+            what = "pod-ready" if is_ready(after) else "pod-not-ready"
+            self._journal.note(what, key_of(pod), node=self._node_name)
 
     async def send_last(self, pod: Object, status: Object) -> None:
         """Patch the last status of a pod, before it is deleted."""

@@ -2,26 +2,34 @@
 
 A sync follows every change, at once when the last one is longer ago than the minimum period and
 otherwise at its end; there is no other batching, so an endpoint that leaves is gone within that
-period and one message to the datapath.
+period and one message to the datapath. Whoever made the change waits for the datapath's word, so
+that is when a change counts as programmed, in the journal and in the latency that is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from componentbase.clock import monotonic
+from componentbase.clock import monotonic, wall
+from componentbase.journal import Journal
+from componentbase.tasks import Tasks
 from componentbase.timings import Timings
 from kubeapi.client import Informer
 from kubeapi.objects import Object, labels_of, name_of
+from nodeagent.proxy.network_programming import NetworkProgramming
 from nodeagent.proxy.proxier import Proxier
 from nodeagent.proxy.topology import Topology
 from nodeagent.tables import Tables
 
 log = logging.getLogger(__name__)
 
+#: Waits for the datapath to have everything, for so many seconds; tells whether it has.
+Settled = Callable[[float], Awaitable[bool]]
+
+_SETTLE_LOOK_S: Final = 30.0
 _ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 
 
@@ -37,15 +45,29 @@ class KubeProxy:
         slices: Informer,
         nodes: Informer,
         timings: Timings,
+        settled: Settled,
+        journal: Journal,
     ) -> None:
         self._node_name, self._tables, self._timings = node_name, tables, timings
         self._informers = (services, slices)
         self._nodes = nodes
+        self._settled, self._journal = settled, journal
+        self.programming = NetworkProgramming()
         self._proxier: Proxier | None = None
         self._changed = asyncio.Event()
+        self._synced = asyncio.Event()
 
     async def run(self) -> None:
         """Follow the cluster, for ever."""
+        tasks = Tasks()
+        tasks.spawn(self._run_sync(), name="kube-proxy sync", essential=True)
+        tasks.spawn(self._run_acknowledged(), name="kube-proxy latency", essential=True)
+        try:
+            await tasks.wait()
+        finally:
+            await tasks.close()
+
+    async def _run_sync(self) -> None:
         services, slices = self._informers
         for informer in (services, slices, self._nodes):
             await informer.wait_synced()
@@ -54,14 +76,37 @@ class KubeProxy:
         proxier = self._proxier = Proxier(here, self._tables)
         self._follow(services, proxier.service_changed)
         self._follow(slices, proxier.slice_changed)
+        self._follow(slices, self.programming.slice_changed)
         proxier.sync()
         proxier.all_known()
+        self.programming.begin(wall())
         while True:
             await self._changed.wait()
             self._changed.clear()
             began = monotonic()
             proxier.sync()
+            self.programming.synced()
+            self._synced.set()
             await asyncio.sleep(max(0.0, began + self._timings.proxy_sync_min_s - monotonic()))
+
+    async def _run_acknowledged(self) -> None:
+        """Note changes once the datapath has them; those that come meanwhile wait together."""
+        while True:
+            await self._synced.wait()
+            self._synced.clear()
+            changes = self.programming.checkout()
+            while changes and not await self._settled(_SETTLE_LOOK_S):
+                log.info("%d changes of endpoints wait for the datapath", len(changes))
+            for change, latency_s in self.programming.acknowledged(changes, wall()):
+                self._journal.note(
+                    "programmed",
+                    change.service,
+                    node=self._node_name,
+                    slice=change.slice,
+                    resource_version=change.resource_version,
+                    latency_s=latency_s,
+                    endpoints=change.endpoints,
+                )
 
     def _follow(self, informer: Informer, note: Callable[..., None]) -> None:
         def changed(obj: Object) -> None:

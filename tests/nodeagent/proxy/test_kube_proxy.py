@@ -8,6 +8,7 @@ import pytest
 from pod_api_server import PodApiServer
 
 from componentbase.clock import monotonic
+from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import LAB
 from kubeapi.client import ClientConfig, InformerFactory, RestClient
@@ -29,6 +30,10 @@ def endpoint_slice(*addresses: str):
     }
 
 
+async def at_once(_timeout_s: float) -> bool:
+    return True
+
+
 @pytest.mark.asyncio
 async def test_endpoint_that_leaves_is_gone_within_100_ms():
     api, tables, tasks = PodApiServer(), Tables(), Tasks()
@@ -46,6 +51,8 @@ async def test_endpoint_that_leaves_is_gone_within_100_ms():
         slices=informers.informer(ENDPOINTSLICES),
         nodes=informers.informer(NODES),
         timings=LAB,
+        settled=at_once,
+        journal=Journal(),
     )
     changed = asyncio.Event()
     tables.on_dirty = changed.set

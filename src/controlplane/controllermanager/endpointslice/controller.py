@@ -6,8 +6,7 @@ so that a hundred pods that become ready together cost a few writes.
 
 Left alone: Services without selector (their slices are somebody else's, like those of
 `default/kubernetes`, which the API server keeps) and ExternalName. Deleted Services: the garbage
-collector follows the owner reference. Absent: topology hints, the last-change-trigger-time
-annotation.
+collector follows the owner reference. Absent: topology hints.
 """
 
 from __future__ import annotations
@@ -18,13 +17,23 @@ from typing import Final
 from controlplane.controllermanager.context import Context, by_service
 from controlplane.controllermanager.endpointslice.endpoints import (
     pod_facts_that_matter,
+    ready_pods,
     selects,
     wanted_endpoints,
 )
 from controlplane.controllermanager.endpointslice.reconcile import Plan, plan
+from controlplane.controllermanager.endpointslice.trigger_time import TriggerTimeTracker, annotated
 from controlplane.controllermanager.mutation_cache import MutationCache
 from kubeapi.client import WorkQueue, run_workers
-from kubeapi.objects import Object, key_of, labels_of, name_of, namespace_of, uid_of
+from kubeapi.objects import (
+    Object,
+    key_of,
+    labels_of,
+    name_of,
+    namespace_of,
+    resource_version_of,
+    uid_of,
+)
 from kubeapi.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
 from kubeapi.status import StatusError, is_conflict, is_not_found
 
@@ -41,6 +50,7 @@ class EndpointSliceController:
         self._recorder = context.recorder("endpoint-slice-controller")
         self._queue: WorkQueue[str] = WorkQueue()
         self._written_at: dict[str, float] = {}
+        self._triggers = TriggerTimeTracker()
         self._pods = context.informer(PODS)
         self._nodes = context.informer(NODES)
         self._services = context.informer(SERVICES)
@@ -84,6 +94,7 @@ class EndpointSliceController:
 
     def _soon(self, key: str) -> None:
         """Look at *key* at once, or when its last write is long enough ago."""
+        self._triggers.change_seen(key, self._context.wall())
         wait = self._written_at.get(key, 0.0) + _INTERVAL_MIN_S - self._context.monotonic()
         if wait > 0:
             self._queue.add_after(key, wait)
@@ -94,15 +105,20 @@ class EndpointSliceController:
         service = self._services.get(key)
         if service is None:
             self._written_at.pop(key, None)
+            self._triggers.forget(key)
             return
         spec = service["spec"]
         if not spec.get("selector") or spec.get("type") == "ExternalName":
             return
         pods = self._pods.by_index("namespace", namespace_of(service))
         wanted = wanted_endpoints(service, pods, self._zones())
-        todo = plan(service, wanted, self._known.by_index(key))
+        known = self._known.by_index(key)
+        todo = plan(service, wanted, known)
+        mine = [pod for pod in pods if selects(service, pod)]
+        trigger_at = self._triggers.compute(key, service, mine, self._context.wall())
+        before = {name_of(one): one for one in known}
         try:
-            await self._perform(key, todo)
+            await self._perform(key, todo, before, trigger_at)
         except StatusError as error:
             if is_conflict(error) or is_not_found(error):
                 self._queue.add_after(key, _RETRY_S)  # The informer is a moment behind.
@@ -114,17 +130,40 @@ class EndpointSliceController:
     def _zones(self) -> Mapping[str, Object]:
         return {name_of(node): node for node in self._nodes.items()}
 
-    async def _perform(self, key: str, todo: Plan) -> None:
+    async def _perform(
+        self, key: str, todo: Plan, before: Mapping[str, Object], trigger_at: float | None
+    ) -> None:
         """Write; updates first, for they are what traffic waits for."""
         if todo.update or todo.create or todo.delete:
             self._written_at[key] = self._context.monotonic()
         for one in todo.update:
-            self._known.wrote(await self._client.update(ENDPOINTSLICES, one), key)
-        for one in todo.create:
-            made = await self._client.create(ENDPOINTSLICES, one, namespace_of(one))
+            made = await self._client.update(ENDPOINTSLICES, annotated(one, trigger_at))
             self._known.wrote(made, key)
+            self._note(key, before.get(name_of(one)), made, trigger_at)
+        for one in todo.create:
+            made = await self._client.create(
+                ENDPOINTSLICES, annotated(one, trigger_at), namespace_of(one)
+            )
+            self._known.wrote(made, key)
+            self._note(key, None, made, trigger_at)
         for one in todo.delete:
             await self._client.delete(
                 ENDPOINTSLICES, name_of(one), namespace_of(one), uid=uid_of(one)
             )
             self._known.deleted(one)
+            self._note(key, one, {**one, "endpoints": []}, trigger_at)
+
+    def _note(
+        self, key: str, before: Object | None, after: Object, trigger_at: float | None
+    ) -> None:
+        """Note whose endpoints came and went, once the API server has acknowledged it."""
+        old, new = (dict.fromkeys(ready_pods(one)) for one in (before or {}, after))
+        self._context.journal.note(
+            "endpoints-changed",
+            key,
+            slice=name_of(after),
+            resource_version=resource_version_of(after),
+            added=[pod for pod in new if pod not in old],
+            removed=[pod for pod in old if pod not in new],
+            trigger_at=trigger_at,
+        )

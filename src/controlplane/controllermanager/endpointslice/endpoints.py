@@ -130,6 +130,16 @@ def _endpoint(service: Object, pod: Object, address: str, nodes: Mapping[str, Ob
     return endpoint
 
 
+def ready_pods(one: Object) -> list[str]:
+    """Return the pods, as NAMESPACE/NAME, that the slice *one* lists as ready."""
+    return [
+        f"{target['namespace']}/{target['name']}"
+        for endpoint in one.get("endpoints") or ()
+        if (target := endpoint.get("targetRef"))
+        and endpoint["conditions"].get("ready") is not False
+    ]
+
+
 def pod_facts_that_matter(pod: Object) -> Object:
     """Return what of *pod* any endpoint depends on: a pod that differs elsewhere is no news."""
     spec, status = pod.get("spec") or {}, pod.get("status") or {}

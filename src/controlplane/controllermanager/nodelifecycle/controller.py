@@ -27,6 +27,7 @@ from controlplane.controllermanager.nodelifecycle.taints import (
     has_no_execute,
     no_execute_key,
     taints_of,
+    texts,
     wanted_taints,
 )
 from controlplane.controllermanager.nodelifecycle.zones import Zones
@@ -63,10 +64,9 @@ class NodeLifecycleController:
         # Once for each time that a node is lost: a kubelet that comes back says that its pods
         # are ready a moment before it says that its node is, and must not be contradicted.
         self._marked: dict[str, None] = {}
+        self._been_ready: dict[str, None] = {}
         self._queue: WorkQueue[str] = WorkQueue()
-        self._nodes.add_handler(
-            on_add=lambda new: self._queue.add(key_of(new)), on_update=self._node_updated
-        )
+        self._nodes.add_handler(on_add=self._node_added, on_update=self._node_updated)
 
     async def run(self) -> None:
         for informer in (self._nodes, self._leases, self._pods):
@@ -80,11 +80,40 @@ class NodeLifecycleController:
             await self._pass()
             await asyncio.sleep(self._context.timings.node_monitor_period_s)
 
+    def _node_added(self, node: Object) -> None:
+        if ready_status(node) == "True":
+            self._been_ready[name_of(node)] = None
+        self._queue.add(key_of(node))
+
     def _node_updated(self, old: Object, new: Object) -> None:
         """Heartbeats change nothing that taints depend on; most updates are heartbeats."""
         spec_changed = (old.get("spec") or {}) != (new.get("spec") or {})
         if spec_changed or _statuses(old) != _statuses(new):
             self._queue.add(key_of(new))
+        if ready_status(old) != ready_status(new):
+            self._note_reported(old, new)
+
+    def _note_reported(self, old: Object, new: Object) -> None:
+        """Note what the kubelet itself says; that it says nothing is noted where it is declared."""
+        name, was, status = name_of(new), ready_status(old), ready_status(new)
+        if status == "True":
+            if was == "Unknown" or name in self._been_ready:
+                self._context.journal.note("ready-again", name)
+            self._been_ready[name] = None
+        elif status == "False" and was == "True":
+            self._note_not_ready(new, status)
+
+    def _note_not_ready(self, node: Object, status: str) -> None:
+        context = self._context
+        silent_s = self._health.silent_s(node, context.monotonic())
+        context.journal.note(
+            "not-ready",
+            name_of(node),
+            last_heartbeat_at=context.wall() - silent_s,
+            grace_s=self._health.grace_for(node),
+            monitor_period_s=context.timings.node_monitor_period_s,
+            status=status,
+        )
 
     async def _pass(self) -> None:
         nodes = {name_of(node): node for node in self._nodes.items()}
@@ -108,6 +137,7 @@ class NodeLifecycleController:
                 self._tell(node, "RemovingNode", f"Removing Node {name} from Controller")
                 self._may_evict.pop(name, None)
                 self._marked.pop(name, None)
+                self._been_ready.pop(name, None)
         self._health.keep_only(nodes)
         self._known = nodes
 
@@ -145,13 +175,15 @@ class NodeLifecycleController:
         if not conditions:
             return node
         log.info("node %s: no news for the grace period", name_of(node))
-        return await self._client.patch(
+        answer = await self._client.patch(
             NODES,
             name_of(node),
             {"status": {"conditions": conditions}},
             kind=PatchType.STRATEGIC,
             subresource="status",
         )
+        self._note_not_ready(node, "Unknown")
+        return answer
 
     async def _mark_pods_not_ready(self, node_name: str) -> None:
         await each(self._pods.by_index("node", node_name), self._mark_pod_not_ready)
@@ -214,8 +246,17 @@ class NodeLifecycleController:
                     raise
                 node = await self._client.get(NODES, name)
             else:
+                self._note_taints(name, texts(taints_of(node)), texts(taints))
                 return
         self._queue.add_rate_limited(name)
+
+    def _note_taints(self, name: str, before: list[str], after: list[str]) -> None:
+        for text in after:
+            if text not in before:
+                self._context.journal.note("tainted", name, taint=text)
+        for text in before:
+            if text not in after:
+                self._context.journal.note("untainted", name, taint=text)
 
 
 def _statuses(node: Object) -> list[tuple[str, str]]:

@@ -50,10 +50,18 @@ class NodeHealth:
             self._news[name_of(node)] = _News(heartbeat, renewed, now)
 
     def is_lost(self, node: Object, now: float) -> bool:
-        """Return whether *node*, which was observed, has been silent for too long."""
+        """Return whether *node* has been silent for too long."""
+        return self.silent_s(node, now) > self.grace_for(node)
+
+    def silent_s(self, node: Object, now: float) -> float:
+        """Return for how long *node* has said nothing new; 0 before it was ever observed."""
+        news = self._news.get(name_of(node))
+        return 0.0 if news is None else now - news.at
+
+    def grace_for(self, node: Object) -> float:
+        """Return how long *node* may be silent: longer until its kubelet has ever reported."""
         ever_reported = condition(node, "Ready") is not None
-        grace_s = self._grace_s if ever_reported else self._startup_grace_s
-        return now - self._news[name_of(node)].at > grace_s
+        return self._grace_s if ever_reported else self._startup_grace_s
 
     def forgive(self, now: float) -> None:
         """Give every node a new grace period: it was our own sight that failed."""

@@ -6,6 +6,7 @@ unreachable only, and the caller decides when one may be added (`nodelifecycle.z
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from controlplane.controllermanager.nodelifecycle.health import ready_status
@@ -80,6 +81,11 @@ def wanted_taints(node: Object, *, evict: bool, now_text: str) -> list[Object]:
         if (key, effect) not in have
     ]
     return kept + added
+
+
+def texts(taints: Iterable[Object]) -> list[str]:
+    """Return *taints* as `kubectl taint` writes them, without values: `KEY:EFFECT`."""
+    return [f"{taint['key']}:{taint['effect']}" for taint in taints]
 
 
 def _is_ours(taint: Object) -> bool:

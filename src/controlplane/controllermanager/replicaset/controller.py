@@ -46,7 +46,8 @@ class ReplicaSetController:
         self._client = context.client
         self._pods = context.informer(PODS)
         self._replica_sets = context.informer(REPLICASETS)
-        self._control = PodControl(context.client, context.recorder("replicaset-controller"))
+        recorder = context.recorder("replicaset-controller")
+        self._control = PodControl(context.client, recorder, context.journal)
         self._queue: WorkQueue[str] = WorkQueue()
         self._expectations = Expectations()
         self._replica_sets.add_handler(

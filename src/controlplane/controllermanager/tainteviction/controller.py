@@ -10,7 +10,7 @@ from typing import Final
 
 from controlplane.controllermanager import pod_facts
 from controlplane.controllermanager.context import Context
-from controlplane.controllermanager.nodelifecycle.taints import taints_of
+from controlplane.controllermanager.nodelifecycle.taints import taints_of, texts
 from controlplane.controllermanager.tainteviction.deadlines import (
     NO_EXECUTE,
     Deadlines,
@@ -78,14 +78,14 @@ class TaintEvictionController:
         elif left_s > 0:
             self._queue.add_after(key, left_s)
         else:
-            await self._evict(pod)
+            await self._evict(pod, taints, stay_s)
 
     def _cancel(self, pod: Object) -> None:
         if self._deadlines.cancel(uid_of(pod)):
             text = f"Cancelling deletion of Pod {key_of(pod)}"
             self._recorder.event(pod, "Normal", "TaintManagerEviction", text)
 
-    async def _evict(self, pod: Object) -> None:
+    async def _evict(self, pod: Object, taints: list[Object], stay_s: float) -> None:
         text = f"Marking for deletion Pod {key_of(pod)}"
         self._recorder.event(pod, "Normal", "TaintManagerEviction", text)
         name, namespace = name_of(pod), namespace_of(pod)
@@ -105,6 +105,14 @@ class TaintEvictionController:
         except StatusError as error:
             if not (is_not_found(error) or is_conflict(error)):
                 raise
+        else:
+            self._context.journal.note(
+                "evicted",
+                key_of(pod),
+                node=pod_facts.node_name(pod),
+                taint=", ".join(texts(taints)),
+                toleration_s=stay_s,
+            )
         self._deadlines.cancel(uid_of(pod))
 
 
