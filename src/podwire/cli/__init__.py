@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "kubeconfig": "podwire.cli.kubeconfig:kubeconfig",
     "node": "podwire.cli.node:node",
     "process": "podwire.cli.node:process",
+    "scenario": "podwire.cli.scenario:scenario",
     "get": "podwire.cli.objects:get",
     "apply": "podwire.cli.objects:apply",
     "delete": "podwire.cli.objects:delete",
