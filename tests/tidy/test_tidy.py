@@ -45,6 +45,7 @@ SHELLS: Final = {
     "kubeapi/client/leader_election.py": "renews in time; its Candidate decides",
     "controlplane/storage/interface.py": "the store is asked and awaited",
     "controlplane/storage/embedded.py": "one store of SQLite and history",
+    "controlplane/storage/open.py": "opens the store that is asked for",
     "controlplane/storage/writer.py": "the thread that commits",
     "controlplane/apiserver/bootstrap.py": "creates what must be there",
     "controlplane/apiserver/cacher.py": "follows the store",
