@@ -18,3 +18,18 @@ def all_run(pod: Object, status: Object) -> bool:
 def is_ready(status: Object) -> bool:
     """Return whether *status* says that its pod is Ready."""
     return is_condition_true({"status": status}, "Ready")
+
+
+def readiness_timers(pod: Object) -> dict[str, float]:
+    """Return what the readiness probes of *pod* make it wait for, in seconds; the slowest counts."""
+    probes = [
+        probe
+        for container in pod["spec"].get("containers") or ()
+        if (probe := container.get("readinessProbe"))
+    ]
+    if not probes:
+        return {}
+    return {
+        "probe_delay_s": max(float(probe.get("initialDelaySeconds") or 0) for probe in probes),
+        "probe_period_s": max(float(probe.get("periodSeconds") or 10) for probe in probes),
+    }

@@ -13,7 +13,7 @@ from kubeapi.client import RestClient, WorkQueue, run_workers
 from kubeapi.objects import Object, key_of, name_of, namespace_of, uid_of
 from kubeapi.resources import PODS
 from kubeapi.status import StatusError
-from nodeagent.kubelet.pod_milestones import all_run, is_ready
+from nodeagent.kubelet.pod_milestones import all_run, is_ready, readiness_timers
 from nodeagent.kubelet.pod_status import status_patch
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,8 @@ class StatusManager:
             return
         before = self._wanted[uid][1] if uid in self._wanted else known
         if all_run(pod, status) and not all_run(pod, before):
-            self._journal.note("pod-started", key_of(pod), node=self._node_name)
+            timers = readiness_timers(pod)
+            self._journal.note("pod-started", key_of(pod), node=self._node_name, **timers)
         self._wanted[uid] = (pod, status)
         self._queue.add(uid)
 
