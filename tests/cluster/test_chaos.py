@@ -182,7 +182,7 @@ async def set_replicas(client: RestClient, replicas: int) -> bool:
 async def fetch(lab: Lab, rng: random.Random, counts: dict[bool, int]) -> None:
     """Fetch through NodePorts for ever, and count how often that works."""
     while True:
-        node = rng.randint(1, lab.cluster.nodes)
+        node = rng.choice(lab.cluster.node_numbers)
         try:
             await asyncio.to_thread(lab.fetch, node, PORT, "/hostname", timeout_s=1)
             counts[True] += 1
@@ -285,7 +285,7 @@ def everything_runs_again(lab: Lab) -> None:
 
     eventually(every_process_runs, what="every process runs; the back-off of a restart is 5 s")
     names = {pod["metadata"]["name"] for pod in ready_pods(lab)}
-    for node in range(1, lab.cluster.nodes + 1):
+    for node in lab.cluster.node_numbers:
         unseen = set(names)
 
         def all_answer(node: int = node, unseen: set[str] = unseen) -> bool:
@@ -343,7 +343,7 @@ def zombies(known: session.Session) -> list[int]:
 def tables(lab: Lab) -> str:
     """Return what each node believes, for whoever reads a failure."""
     shown = [lab.podwire("get pods -o wide", check=False)]
-    for node in range(1, lab.cluster.nodes + 1):
+    for node in lab.cluster.node_numbers:
         for command in ("links", "neigh", "fdb", "routes", "services", "conntrack"):
             said = lab.podwire(command, f"node-{node}", check=False)
             shown.append(f"--- {command} node-{node}\n{said}")

@@ -70,7 +70,7 @@ def capture(
     if pod is not None:
         places = [place_of_pod(paths, pod)]
     else:
-        names = nodes or tuple(node_name(number) for number in range(1, cluster.nodes + 1))
+        names = nodes or tuple(map(node_name, cluster.node_numbers))
         places = [Place(name, interface, name) for name in names]
     with _stream(target) as stream:
         recorder = _Recorder(PcapngWriter(stream, snaplen=snaplen), stream, count)

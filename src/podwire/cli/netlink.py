@@ -20,8 +20,8 @@ async def connect(
 ) -> rpc.Client:
     """Connect to the datapath of *node*; raises UsageError or CommandFailed with what to do."""
     cluster = paths.read_cluster()
-    if node_number(node) > cluster.nodes:
-        raise UsageError(f"there is no {node}: the nodes are node-1 to node-{cluster.nodes}")
+    if node_number(node) not in cluster.node_numbers:
+        raise UsageError(f"there is no {node}: the nodes are {cluster.nodes_text}")
     try:
         path = paths.node(node) / "netlink.sock"
         return await (

@@ -19,8 +19,16 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from componentbase.timings import TimingsName
 from podwire.cli import CommandFailed, cluster_option
 from podwire.cli.readiness import Readiness
-from podwire.cluster import blocks, make
-from podwire.cluster.layout import NODES_MAX, Cluster, Layout, UsageError
+from podwire.cluster import blocks, etcd, make
+from podwire.cluster.kept import NODES, Wish, settle
+from podwire.cluster.layout import (
+    CONTROL_PLANES_MAX,
+    NODES_MAX,
+    Cluster,
+    Layout,
+    StoreName,
+    UsageError,
+)
 from podwire.cluster.lock import exclusive
 from podwire.launcher import session
 from podwire.launcher.client import call, running_session
@@ -41,7 +49,20 @@ class AlreadyUp(UsageError):
 @click.command()
 @cluster_option
 @click.option(
-    "--nodes", type=click.IntRange(1, NODES_MAX), default=3, show_default=True, help="How many."
+    "--nodes",
+    type=click.IntRange(1, NODES_MAX),
+    help=f"How many.  [default: {NODES}, or those of the state that was kept]",
+)
+@click.option(
+    "--control-planes",
+    type=click.IntRange(1, CONTROL_PLANES_MAX),
+    help="How many of each control-plane process; several need etcd.  [default: 1]",
+)
+@click.option(
+    "--store",
+    type=click.Choice(["embedded", "etcd"]),
+    help="Where the API server keeps objects; etcd must be installed."
+    "  [default: embedded, etcd for several control planes]",
 )
 @click.option(
     "--timings",
@@ -61,7 +82,9 @@ class AlreadyUp(UsageError):
 @click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
     cluster_name: str,
-    nodes: int,
+    nodes: int | None,
+    control_planes: int | None,
+    store: StoreName | None,
     timings: TimingsName,
     network: str,
     node_cpu: str,
@@ -70,19 +93,20 @@ def up(
     """Start a cluster in the background.
 
     \b
-    Example: podwire up --nodes 5
+    Examples:
+    podwire up --nodes 5
+    podwire up --control-planes 3
     """
-    paths = start(
-        Cluster(
-            name=cluster_name,
-            nodes=nodes,
-            timings=timings,
-            network=network,
-            node_cpu=node_cpu,
-            node_memory=node_memory,
-        ),
-        Console(stderr=True),
+    cluster = Cluster(
+        name=cluster_name,
+        nodes=nodes or NODES,
+        timings=timings,
+        network=network,
+        node_cpu=node_cpu,
+        node_memory=node_memory,
     )
+    wish = Wish(cluster=cluster, nodes=nodes, store=store, control_planes=control_planes)
+    paths = start(wish, Console(stderr=True))
     name = paths.name_option
     click.echo(
         f"\n  export KUBECONFIG=$(podwire kubeconfig{name})\n"
@@ -92,13 +116,15 @@ def up(
     )
 
 
-def start(wanted: Cluster, console: Console) -> Layout:
-    """Start the cluster that is *wanted*, on a free address block; wait until Ready.
+def start(wish: Wish | Cluster, console: Console) -> Layout:
+    """Start the cluster that is wanted, on a free address block; wait until Ready.
 
     Raises AlreadyUp when it runs, CommandFailed when it does not become Ready.
     """
+    if isinstance(wish, Cluster):
+        wish = Wish(cluster=wish, nodes=len(wish.node_numbers))
     began = time.monotonic()
-    name = wanted.name
+    name = wish.cluster.name
     paths = Layout.of(name)
     is_ours = False
     try:
@@ -109,7 +135,7 @@ def start(wanted: Cluster, console: Console) -> Layout:
                     f"podwire down{paths.name_option} stops it"
                 )
             is_ours = True
-            cluster, launcher_pid = _launch(paths, wanted)
+            cluster, launcher_pid = _launch(paths, wish)
         _wait_ready(cluster, paths, launcher_pid, console)
     except KeyboardInterrupt:
         if is_ours:
@@ -120,16 +146,20 @@ def start(wanted: Cluster, console: Console) -> Layout:
             )
         raise
     console.print(
-        f"Cluster [bold]{name}[/bold] is up: {cluster.nodes} "
-        f"node{'s' if cluster.nodes > 1 else ''} Ready in {time.monotonic() - began:.1f} s."
+        f"Cluster [bold]{name}[/bold] is up: {len(cluster.node_numbers)} "
+        f"node{'' if cluster.nodes == 1 else 's'} Ready in {time.monotonic() - began:.1f} s."
     )
     return paths
 
 
-def _launch(paths: Layout, wanted: Cluster) -> tuple[Cluster, int]:
+def _launch(paths: Layout, wish: Wish) -> tuple[Cluster, int]:
     """Make the cluster on disk and fork its launcher; leave no half-made directory behind."""
     is_new = not paths.directory.exists()
-    block, holder = _claim_block(paths, wanted.nodes)
+    _check_directory(paths)
+    wanted = settle(wish, paths)
+    if wanted.store == "etcd":
+        etcd.find("etcd")  # Before anything is written.
+    block, holder = _claim_block(paths, wanted)
     cluster = msgspec.structs.replace(wanted, block=block)
     try:
         paths.session_file.unlink(missing_ok=True)
@@ -149,22 +179,31 @@ def _launch(paths: Layout, wanted: Cluster) -> tuple[Cluster, int]:
         holder.close()  # The cluster's processes hold it now.
 
 
-def _claim_block(paths: Layout, nodes: int) -> tuple[int, socket.socket]:
-    """Return the block the cluster had before if it is still free, else another one.
-
-    Nothing that was kept names the block: certificates and kubeconfigs are made anew.
-    """
-    if paths.cluster_file.exists():
-        block = paths.read_cluster().block
-        holder = blocks.claim_block(block, nodes)
-        if holder is not None:
-            return block, holder
-    elif paths.directory.exists() and not paths.is_half_made():
+def _check_directory(paths: Layout) -> None:
+    is_ours = paths.cluster_file.exists() or paths.is_half_made()
+    if paths.directory.exists() and not is_ours:
         raise UsageError(
             f"{paths.directory} exists and is not a cluster of ours; "
             "move it away, or choose another --name"
         )
-    return blocks.claim(nodes)
+
+
+def _claim_block(paths: Layout, wanted: Cluster) -> tuple[int, socket.socket]:
+    """Return the block the cluster had before if it is still free, else another one.
+
+    What was kept names the block only in etcd's data, where members know each other by address.
+    """
+    nodes = max(wanted.node_numbers)
+    if wanted.block:
+        holder = blocks.claim_block(wanted.block, nodes, wanted.control_planes)
+        if holder is not None:
+            return wanted.block, holder
+        if wanted.control_planes > 1:
+            raise UsageError(
+                f"the addresses 127.0.{wanted.block}.* that the kept etcd members know each "
+                f"other by are in use; stop who has them, or: podwire down{paths.name_option}"
+            )
+    return blocks.claim(nodes, wanted.control_planes)
 
 
 def _fork_launcher(cluster: Cluster, paths: Layout, holder: socket.socket) -> int:
@@ -193,7 +232,7 @@ def _fork_launcher(cluster: Cluster, paths: Layout, holder: socket.socket) -> in
 
 
 def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Console) -> None:
-    timeout_s = _READY_TIMEOUT_S + _READY_TIMEOUT_PER_NODE_S * cluster.nodes
+    timeout_s = _READY_TIMEOUT_S + _READY_TIMEOUT_PER_NODE_S * len(cluster.node_numbers)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -201,7 +240,7 @@ def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Con
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        nodes = progress.add_task("nodes Ready", total=cluster.nodes)
+        nodes = progress.add_task("nodes Ready", total=len(cluster.node_numbers))
         try:
             asyncio.run(
                 _poll(Readiness(paths), cluster, (progress, nodes), launcher_pid, timeout_s)
@@ -246,7 +285,7 @@ async def _poll(
     progress, task = bar
     try:
         async with asyncio.timeout(timeout_s):
-            while (ready := await readiness.nodes_ready()) < cluster.nodes:
+            while (ready := await readiness.nodes_ready()) < len(cluster.node_numbers):
                 progress.update(task, completed=ready)
                 if _ended(launcher_pid):
                     raise CommandFailed("the launcher ended")
@@ -263,5 +302,7 @@ def _ended(child: int) -> bool:
 
 
 def _node_addresses(cluster: Cluster) -> str:
-    first, last = cluster.transport_address(1), cluster.transport_address(cluster.nodes)
-    return first if cluster.nodes == 1 else f"{first} to {last}, one for each node"
+    addresses = [cluster.transport_address(number) for number in cluster.node_numbers]
+    if len(addresses) == 1:
+        return addresses[0]
+    return f"{addresses[0]} to {addresses[-1]}, one for each node"

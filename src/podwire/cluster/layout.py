@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from componentbase.timings import TimingsName
 
 DEFAULT_NAME: Final = "podwire"
-NODES_MAX: Final = 250  # Host parts .1 to .250 of the underlay; the rest are control planes.
+NODES_MAX: Final = 249  # Host parts .1 to .249 of the underlay; the rest are control planes.
+CONTROL_PLANES_MAX: Final = 3
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 
 
@@ -33,12 +35,21 @@ def home() -> Path:
         raise UsageError("this user has no home directory; set HOME or PODWIRE_HOME") from None
 
 
+StoreName = Literal["embedded", "etcd"]
+
+
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
-    """The parameters of a cluster; written once by `podwire up`, which chooses the block."""
+    """The parameters of a cluster; written by `podwire up`, which chooses the block.
+
+    `nodes` is a count while the nodes are node-1 to node-N, else the list of their numbers.
+    """
 
     name: str
-    nodes: int
+    nodes: int | tuple[int, ...]
     block: int = 0
+    uid: str = ""  # What the store's keys belong to; stays when state is kept.
+    store: StoreName = "embedded"
+    control_planes: int = 1
     timings: TimingsName = "lab"
     network: str = "flannel"
     cluster_cidr: str = "10.244.0.0/16"
@@ -51,31 +62,88 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     node_memory: str = "8Gi"
     node_pods_max: int = 110
 
+    def __post_init__(self) -> None:
+        """Refuse what no cluster can be (msgspec makes a ValidationError of it)."""
+        if not all(1 <= number <= NODES_MAX for number in self.node_numbers):
+            raise ValueError(f"nodes are numbered 1 to {NODES_MAX}")
+        if not 1 <= self.control_planes <= CONTROL_PLANES_MAX:
+            raise ValueError(f"there are 1 to {CONTROL_PLANES_MAX} control planes")
+
+    @property
+    def node_numbers(self) -> tuple[int, ...]:
+        """Return the nodes' numbers, in order."""
+        return tuple(range(1, self.nodes + 1)) if isinstance(self.nodes, int) else self.nodes
+
+    @property
+    def nodes_text(self) -> str:
+        """Return the nodes' names, for people."""
+        names = [node_name(number) for number in self.node_numbers]
+        if isinstance(self.nodes, int) and self.nodes > 1:
+            return f"{names[0]} to {names[-1]}"
+        return ", ".join(names)
+
+    def with_nodes(self, numbers: Iterable[int]) -> Cluster:
+        """Return this cluster with the nodes *numbers*."""
+        ordered = tuple(sorted(numbers))
+        is_count = ordered == tuple(range(1, len(ordered) + 1))
+        return msgspec.structs.replace(self, nodes=len(ordered) if is_count else ordered)
+
     def underlay_address(self, host: int) -> str:
         """Return the emulated address of host part *host*."""
         return self.underlay.rsplit(".", 1)[0] + f".{host}"
 
     def transport_address(self, host: int) -> str:
-        """Return the loopback address that carries the packets of host part *host*."""
+        """Return the near address of host part *host*: where its processes listen."""
         return f"127.0.{self.block}.{host}"
+
+    def far_address(self, host: int) -> str:
+        """Return where the fabric listens for host part *host*: what other hosts dial."""
+        return f"127.0.{FAR + self.block}.{host}"
 
     @property
     def transport_map(self) -> dict[str, str]:
-        """Return the map of emulated underlay networks to transport networks."""
+        """Return the map of emulated underlay networks to near networks."""
         return {self.underlay: f"127.0.{self.block}.0/24"}
+
+    @property
+    def fabric_map(self) -> dict[str, str]:
+        """Return the map of emulated underlay networks to far networks."""
+        return {self.underlay: f"127.0.{FAR + self.block}.0/24"}
+
+    @property
+    def masters(self) -> tuple[int, ...]:
+        """Return the numbers of the control planes, from 1."""
+        return tuple(range(1, self.control_planes + 1))
+
+    @property
+    def endpoint_host(self) -> int:
+        """Return the host part of the control-plane endpoint."""
+        return ENDPOINT_HOST if self.control_planes > 1 else CONTROL_PLANE_HOST
 
     @property
     def api_url(self) -> str:
         """Return the API server's address as kubectl is told it."""
-        return f"https://{self.transport_address(CONTROL_PLANE_HOST)}:{API_PORT}"
+        return f"https://{self.transport_address(self.endpoint_host)}:{API_PORT}"
 
 
+FAR: Final = 128  # The far network of block B is 127.0.(FAR + B).0/24.
+ENDPOINT_HOST: Final = 250  # Balances over the API servers where there are several.
 CONTROL_PLANE_HOST: Final = 251  # Control-plane host K is 250 + K.
 OUTSIDE_HOST: Final = 254  # The machine that the person sits at.
+
+
+def control_plane_host(number: int) -> int:
+    """Return the host part of control plane *number* (from 1), and of its etcd."""
+    return CONTROL_PLANE_HOST - 1 + number
+
+
 API_PORT: Final = 6443
 KUBELET_PORT: Final = 10250
 VXLAN_PORT: Final = 4789
 UNDERLAY_PORT: Final = 8285
+ETCD_CLIENT_PORT: Final = 2379
+ETCD_PEER_PORT: Final = 2380
+ETCD_DOOR_PORT: Final = 23790  # Plus J: etcd-J, as a control-plane host sees it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +206,24 @@ class Layout:
     def node(self, name: str) -> Path:
         return self.directory / "nodes" / name
 
+    def etcd_data(self, process: str) -> Path:
+        return self.directory / process
+
+    def control_socket(self, process: str) -> Path:
+        return self.directory / "control" / f"{process}.sock"
+
+    def journal(self, process: str) -> Path:
+        return self.directory / "journal" / f"{process}.jsonl"
+
+    @property
+    def faults_file(self) -> Path:
+        return self.directory / "faults.json"
+
     def make_directories(self) -> None:
         """Create what is missing, readable by this user alone."""
         home().mkdir(mode=0o700, parents=True, exist_ok=True)
-        for part in ("", "logs", "config", "pki", "kubeconfigs", "store", "nodes"):
+        parts = ("logs", "config", "pki", "kubeconfigs", "store", "nodes", "control", "journal")
+        for part in ("", *parts):
             (self.directory / part).mkdir(mode=0o700, exist_ok=True)
 
     def is_half_made(self) -> bool:

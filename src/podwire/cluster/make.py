@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from kubeapi.client.kubeconfig import write_kubeconfig
-from podwire.cluster import layout, pki, plan
-from podwire.cluster.layout import Cluster, Layout, UsageError, node_name
+from podwire.cluster import configs, etcd, layout, pki
+from podwire.cluster.layout import (
+    API_PORT,
+    Cluster,
+    Layout,
+    UsageError,
+    control_plane_host,
+    node_name,
+)
 from podwire.cluster.pki import Authority, Identity, KeyPair
+from podwire.cluster.plan import FABRIC_RUNS, master_name
 
 
 def make(cluster: Cluster, paths: Layout) -> None:
@@ -15,66 +23,128 @@ def make(cluster: Cluster, paths: Layout) -> None:
     """
     paths.make_directories()
     paths.write_cluster(cluster)
-    authority = _authority(cluster, paths)
-    now = pki.utc_now()
-    host = layout.CONTROL_PLANE_HOST
-    first_service_address = cluster.service_cidr.split("/")[0].rsplit(".", 1)[0] + ".1"
-    apiserver = pki.apiserver_identity(
-        [
-            "127.0.0.1",
-            cluster.transport_address(host),
-            cluster.underlay_address(host),
-            first_service_address,
-        ]
-    )
-    _write(paths, "apiserver", authority.issue(apiserver, now))
-    _write(paths, "apiserver-kubelet-client", authority.issue(pki.KUBELET_CLIENT, now))
-    users: dict[str, Identity] = {
-        "scheduler": pki.SCHEDULER,
-        "controller-manager": pki.CONTROLLER_MANAGER,
-    }
-    for number in range(1, cluster.nodes + 1):
+    maker = _Maker(cluster, paths)
+    maker.control_planes()
+    for number in cluster.node_numbers:
+        maker.node(number)
+    maker.admin()
+    configs.write_configs(cluster, paths)
+
+
+def make_node(cluster: Cluster, paths: Layout, number: int) -> None:
+    """Write what one more node's processes need to start; *cluster* has it already."""
+    _Maker(cluster, paths).node(number)
+    configs.write_node(cluster, paths, number)
+
+
+class _Maker:
+    """Signs certificates and writes them where configurations say that they are."""
+
+    def __init__(self, cluster: Cluster, paths: Layout) -> None:
+        self._cluster, self._paths = cluster, paths
+        self._authority = _authority(cluster, paths, "ca")
+        self._now = pki.utc_now()
+
+    def control_planes(self) -> None:
+        """Make what API servers, schedulers and controller managers show each other."""
+        cluster = self._cluster
+        self._write("apiserver", self._issue(pki.apiserver_identity(_api_addresses(cluster))))
+        self._write("apiserver-kubelet-client", self._issue(pki.KUBELET_CLIENT))
+        for number in cluster.masters:
+            server = _url(cluster.transport_address(control_plane_host(number)))
+            for component, identity in (
+                ("scheduler", pki.SCHEDULER),
+                ("controller-manager", pki.CONTROLLER_MANAGER),
+            ):
+                name = master_name(cluster, component, number)
+                self._kubeconfig(name, identity, self._issue(identity), server)
+        if cluster.store == "etcd":
+            self._etcd()
+
+    def _etcd(self) -> None:
+        """Make what etcd's members and clients show each other, by an authority of their own."""
+        cluster = self._cluster
+        authority = _authority(cluster, self._paths, etcd.CA)
+        self._write(etcd.CLIENT, authority.issue(pki.ETCD_CLIENT, self._now))
+        doors = [cluster.far_address(control_plane_host(number)) for number in cluster.masters]
+        for number in cluster.masters:
+            name = master_name(cluster, "etcd", number)
+            addresses = [cluster.transport_address(control_plane_host(number)), *doors]
+            identity = pki.etcd_identity(name, etcd.SERVER_NAME, addresses)
+            self._write(name, authority.issue(identity, self._now))
+
+    def node(self, number: int) -> None:
+        """Make a node's certificate and the kubeconfig that it dials the control plane by."""
+        cluster = self._cluster
         name = node_name(number)
-        addresses = [cluster.underlay_address(number), cluster.transport_address(number)]
-        users[name] = pki.node_identity(name, addresses)
-    for name, identity in users.items():
-        pair = authority.issue(identity, now)
-        if identity.serves:
-            _write(paths, name, pair)
-        _write_kubeconfig(cluster, paths, name, identity, pair)
-    _write_kubeconfig(cluster, paths, "admin", pki.ADMIN, authority.issue(pki.ADMIN, now))
-    paths.component_kubeconfig("admin").replace(paths.kubeconfig)
-    plan.write_configs(cluster, paths)
+        identity = pki.node_identity(
+            name,
+            [
+                cluster.underlay_address(number),
+                cluster.transport_address(number),
+                cluster.far_address(number),
+            ],
+        )
+        pair = self._issue(identity)
+        self._write(name, pair)
+        address = cluster.far_address if FABRIC_RUNS else cluster.transport_address
+        self._kubeconfig(name, identity, pair, _url(address(cluster.endpoint_host)))
+
+    def admin(self) -> None:
+        """Make the person's kubeconfig."""
+        paths = self._paths
+        self._kubeconfig("admin", pki.ADMIN, self._issue(pki.ADMIN), self._cluster.api_url)
+        paths.component_kubeconfig("admin").replace(paths.kubeconfig)
+
+    def _issue(self, identity: Identity) -> KeyPair:
+        return self._authority.issue(identity, self._now)
+
+    def _write(self, name: str, pair: KeyPair) -> None:
+        pki.write_pair(pair, self._paths.certificate(name), self._paths.private_key(name))
+
+    def _kubeconfig(self, name: str, identity: Identity, pair: KeyPair, server: str) -> None:
+        cluster = self._cluster
+        write_kubeconfig(
+            self._paths.component_kubeconfig(name),
+            server=server,
+            ca_pem=self._paths.certificate("ca").read_text(),
+            certificate_pem=pair.certificate.decode(),
+            key_pem=pair.private_key.decode(),
+            cluster_name=f"podwire-{cluster.name}" if cluster.name != "podwire" else "podwire",
+            user_name=identity.user,
+        )
 
 
-def _authority(cluster: Cluster, paths: Layout) -> Authority:
-    certificate, key = paths.certificate("ca"), paths.private_key("ca")
+def _url(address: str) -> str:
+    return f"https://{address}:{API_PORT}"
+
+
+def _api_addresses(cluster: Cluster) -> list[str]:
+    """Return every address at which somebody may dial an API server."""
+    hosts = [control_plane_host(number) for number in cluster.masters]
+    if cluster.control_planes > 1:
+        hosts.append(layout.ENDPOINT_HOST)
+    first_service_address = cluster.service_cidr.split("/")[0].rsplit(".", 1)[0] + ".1"
+    found = ["127.0.0.1", first_service_address]
+    for host in hosts:
+        found += [
+            cluster.transport_address(host),
+            cluster.far_address(host),
+            cluster.underlay_address(host),
+        ]
+    return found
+
+
+def _authority(cluster: Cluster, paths: Layout, name: str) -> Authority:
+    certificate, key = paths.certificate(name), paths.private_key(name)
     if certificate.exists() and key.exists():
         try:
             return Authority.load(certificate.read_bytes(), key.read_bytes())
         except ValueError:
             raise UsageError(
-                f"{certificate.parent} holds no CA that can be read; "
+                f"{certificate.parent} holds no {name} that can be read; "
                 f"podwire down{paths.name_option} removes the damaged cluster"
             ) from None
-    authority = Authority.new(f"podwire-{cluster.name}-ca", pki.utc_now())
+    authority = Authority.new(f"podwire-{cluster.name}-{name}", pki.utc_now())
     pki.write_pair(authority.pair, certificate, key)
     return authority
-
-
-def _write(paths: Layout, name: str, pair: KeyPair) -> None:
-    pki.write_pair(pair, paths.certificate(name), paths.private_key(name))
-
-
-def _write_kubeconfig(
-    cluster: Cluster, paths: Layout, name: str, identity: Identity, pair: KeyPair
-) -> None:
-    write_kubeconfig(
-        paths.component_kubeconfig(name),
-        server=cluster.api_url,
-        ca_pem=paths.certificate("ca").read_text(),
-        certificate_pem=pair.certificate.decode(),
-        key_pem=pair.private_key.decode(),
-        cluster_name=f"podwire-{cluster.name}" if cluster.name != "podwire" else "podwire",
-        user_name=identity.user,
-    )

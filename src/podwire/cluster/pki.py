@@ -173,6 +173,7 @@ ADMIN: Final = Identity(user="kubernetes-admin", groups=("system:masters",))
 SCHEDULER: Final = Identity(user="system:kube-scheduler")
 CONTROLLER_MANAGER: Final = Identity(user="system:kube-controller-manager")
 KUBELET_CLIENT: Final = Identity(user="system:kube-apiserver", groups=("system:masters",))
+ETCD_CLIENT: Final = Identity(user="kube-apiserver-etcd-client")
 
 
 def node_identity(name: str, addresses: Sequence[str]) -> Identity:
@@ -183,3 +184,8 @@ def node_identity(name: str, addresses: Sequence[str]) -> Identity:
         dns_names=(name,),
         addresses=tuple(addresses),
     )
+
+
+def etcd_identity(name: str, server_name: str, addresses: Sequence[str]) -> Identity:
+    """Return a member's identity, towards clients and other members."""
+    return Identity(user=name, dns_names=(name, server_name), addresses=tuple(addresses))

@@ -12,8 +12,10 @@ import nodeagent.__main__
 import nodeagent.datapath.__main__
 import podruntime.__main__
 from componentbase.zygote import Entry
+from podwire.launcher import etcd
 
 ENTRIES: Final[Mapping[str, Entry]] = {
+    "etcd": etcd.main,
     "apiserver": controlplane.apiserver.__main__.main,
     "controllermanager": controlplane.controllermanager.__main__.main,
     "scheduler": controlplane.scheduler.__main__.main,

@@ -25,7 +25,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("podwire.cluster.plan.write_configs", full)
+    monkeypatch.setattr("podwire.cluster.configs.write_configs", full)
 
 
 @pytest.mark.usefixtures("full_disk")

@@ -1,0 +1,171 @@
+"""What each process is told: the configuration files (contracts §§1, 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+import controlplane.apiserver.config
+import nodeagent.config
+import nodeagent.datapath.config
+from podwire.cluster import etcd, layout, wiring
+from podwire.cluster.layout import Cluster, Layout, control_plane_host, node_name
+from podwire.cluster.plan import FABRIC, FABRIC_RUNS, ProcessPlan, master_name, node
+
+Config = dict[str, Any]
+
+
+def write_configs(cluster: Cluster, paths: Layout) -> None:
+    """Write every process's configuration file."""
+    write_fabric(cluster, paths)
+    for number in cluster.masters:
+        for name, config in _master(cluster, paths, number):
+            _write(paths, name, config)
+    for number in cluster.node_numbers:
+        write_node(cluster, paths, number)
+
+
+def write_fabric(cluster: Cluster, paths: Layout) -> None:
+    """Write the fabric's configuration file: nodes come and go."""
+    if not FABRIC_RUNS:
+        return
+    _write(paths, FABRIC, _fabric(cluster, paths))
+
+
+def write_node(cluster: Cluster, paths: Layout, number: int) -> None:
+    """Write the configuration files of one node's processes."""
+    for process, config in _node(cluster, paths, number):
+        _write(paths, process.file_name, config)
+
+
+def _write(paths: Layout, file_name: str, config: Config) -> None:
+    config["log_file"] = str(paths.log(file_name))
+    target = paths.config(file_name)
+    draft = target.with_suffix(".new")
+    draft.write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+    draft.replace(target)
+
+
+def _fabric(cluster: Cluster, paths: Layout) -> Config:
+    return {
+        "journal": str(paths.journal(FABRIC)),
+        "control_socket": str(paths.control_socket(FABRIC)),
+        "hosts": wiring.hosts(cluster),
+        "doors": wiring.doors(cluster),
+        "balancers": wiring.balancers(cluster),
+        "certificate": str(paths.certificate("apiserver-kubelet-client")),
+        "private_key": str(paths.private_key("apiserver-kubelet-client")),
+        "ca": str(paths.certificate("ca")),
+    }
+
+
+def _master(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[str, Config]]:
+    if cluster.store == "etcd":
+        yield master_name(cluster, "etcd", number), etcd.config(cluster, paths, number)
+    yield master_name(cluster, "apiserver", number), _apiserver(cluster, paths, number)
+    name = master_name(cluster, "controller-manager", number)
+    yield (
+        name,
+        {
+            **_lease_holder(cluster, paths, name),
+            "cluster_cidr": cluster.cluster_cidr,
+            "node_cidr_mask": cluster.node_cidr_mask,
+        },
+    )
+    name = master_name(cluster, "scheduler", number)
+    yield name, _lease_holder(cluster, paths, name)
+
+
+def _lease_holder(cluster: Cluster, paths: Layout, name: str) -> Config:
+    return {
+        "name": name,
+        "kubeconfig": str(paths.component_kubeconfig(name)),
+        "timings": cluster.timings,
+        "journal": str(paths.journal(name)),
+    }
+
+
+def _apiserver(cluster: Cluster, paths: Layout, number: int) -> Config:
+    host = control_plane_host(number)
+    name = master_name(cluster, "apiserver", number)
+    config = {
+        "name": name,
+        "cluster_name": cluster.name,
+        "cluster_uid": cluster.uid,
+        "bind": cluster.transport_address(host),
+        "port": layout.API_PORT,
+        "advertise_address": cluster.underlay_address(host),
+        "certificate": str(paths.certificate("apiserver")),
+        "private_key": str(paths.private_key("apiserver")),
+        "client_ca": str(paths.certificate("ca")),
+        "kubelet_certificate": str(paths.certificate("apiserver-kubelet-client")),
+        "kubelet_private_key": str(paths.private_key("apiserver-kubelet-client")),
+        "store_path": str(paths.store),
+        "service_cidr": cluster.service_cidr,
+        "node_port_range": "30000-32767",
+        "transport_map": cluster.transport_map,
+        "fabric_map": cluster.fabric_map,
+        "dial_source": cluster.transport_address(host),
+        "control_socket": str(paths.control_socket(name)),
+        "journal": str(paths.journal(name)),
+        "timings": cluster.timings,
+    }
+    config |= etcd.client(cluster, paths, number) if cluster.store == "etcd" else {}
+    return _known(controlplane.apiserver.config.Config, config)
+
+
+def _node(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[ProcessPlan, Config]]:
+    runtime, datapath, agent = node(number)
+    name = node_name(number)
+    directory = str(paths.node(name))
+    yield runtime, {"node_name": name, "directory": directory}
+    config = _datapath(cluster, number, directory)
+    yield datapath, _known(nodeagent.datapath.config.Config, config)
+    config = _nodeagent(cluster, paths, number, directory)
+    yield agent, _known(nodeagent.config.NodeAgentConfig, config)
+
+
+def _known(kind: type[msgspec.Struct], config: Config) -> Config:
+    return {name: value for name, value in config.items() if name in kind.__struct_fields__}
+
+
+def _datapath(cluster: Cluster, number: int, directory: str) -> Config:
+    return {
+        "node_name": node_name(number),
+        "internal_ip": cluster.underlay_address(number),
+        "transport_map": cluster.transport_map,
+        "fabric_map": cluster.fabric_map,
+        "dial_source": cluster.transport_address(number),
+        "directory": directory,
+        "vxlan_port": layout.VXLAN_PORT,
+        "underlay_port": layout.UNDERLAY_PORT,
+        "host_address": cluster.underlay_address(layout.OUTSIDE_HOST),
+    }
+
+
+def _nodeagent(cluster: Cluster, paths: Layout, number: int, directory: str) -> Config:
+    name = node_name(number)
+    return {
+        "node_name": name,
+        "kubeconfig": str(paths.component_kubeconfig(name)),
+        "internal_ip": cluster.underlay_address(number),
+        "transport_map": cluster.transport_map,
+        "dial_source": cluster.transport_address(number),
+        "journal": str(paths.journal(f"{name}.nodeagent")),
+        "directory": directory,
+        "server_certificate": str(paths.certificate(name)),
+        "server_private_key": str(paths.private_key(name)),
+        "client_ca": str(paths.certificate("ca")),
+        "kubelet_port": layout.KUBELET_PORT,
+        "network": cluster.network,
+        "cluster_cidr": cluster.cluster_cidr,
+        "service_cidr": cluster.service_cidr,
+        "cluster_dns": cluster.cluster_dns,
+        "cluster_domain": cluster.cluster_domain,
+        "timings": cluster.timings,
+        "cpu": cluster.node_cpu,
+        "memory": cluster.node_memory,
+        "pods_max": cluster.node_pods_max,
+    }

@@ -1,0 +1,70 @@
+"""What state that was kept (`podwire down --keep-state`) decides about the next start.
+
+The store's kind and the number of its members are in the data: etcd members know each other by
+their addresses. What a person does not ask for stays as it was; what cannot be is refused.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+import msgspec
+
+from podwire.cluster.layout import Cluster, Layout, StoreName, UsageError
+
+NODES: Final = 3
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asked for; None is what nobody said."""
+
+    cluster: Cluster
+    nodes: int | None = None
+    store: StoreName | None = None
+    control_planes: int | None = None
+
+
+def settle(wish: Wish, paths: Layout) -> Cluster:
+    """Return the cluster to start; raises UsageError for one that cannot be."""
+    kept = paths.read_cluster() if paths.cluster_file.exists() else None
+    if kept is None:
+        wanted = _new(wish)
+    else:
+        _check_kept(wish, kept, paths)
+        wanted = msgspec.structs.replace(
+            wish.cluster,
+            nodes=kept.nodes if wish.nodes is None else wish.nodes,
+            block=kept.block,
+            uid=kept.uid or str(uuid.uuid4()),
+            store=kept.store,
+            control_planes=kept.control_planes,
+        )
+    return wanted
+
+
+def _new(wish: Wish) -> Cluster:
+    control_planes = wish.control_planes or 1
+    store = wish.store or ("embedded" if control_planes == 1 else "etcd")
+    if store == "embedded" and control_planes > 1:
+        raise UsageError(
+            "the embedded store serves one control plane only; "
+            f"use: podwire up --store etcd --control-planes {control_planes}"
+        )
+    return msgspec.structs.replace(
+        wish.cluster,
+        nodes=wish.nodes or NODES,
+        uid=str(uuid.uuid4()),
+        store=store,
+        control_planes=control_planes,
+    )
+
+
+def _check_kept(wish: Wish, kept: Cluster, paths: Layout) -> None:
+    if wish.store in (None, kept.store) and wish.control_planes in (None, kept.control_planes):
+        return
+    raise UsageError(
+        f"the state that was kept is of --store {kept.store} "
+        f"--control-planes {kept.control_planes}; start it so, or remove it first: "
+        f"podwire down{paths.name_option}"
+    )
