@@ -8,11 +8,14 @@ sees what a crash could take back, and nobody waits for a lock.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from componentbase.clock import monotonic
+from componentbase.tasks import Tasks
 from controlplane.storage.history import History
 from controlplane.storage.interface import (
     Delete,
@@ -26,13 +29,18 @@ from controlplane.storage.interface import (
     WatchBatch,
     WatchLagged,
 )
+from controlplane.storage.leases import Leases
 from controlplane.storage.sqlite_log import SqliteLog, row_of
 from controlplane.storage.writer import LogWriter
+
+log = logging.getLogger(__name__)
 
 #: How many writes may wait for the disk before more are refused.
 _PENDING_MAX: Final = 20_000
 #: How many events may wait for a watcher before it is told that it lagged.
 _WATCH_QUEUE_MAX: Final = 100_000
+#: How soon the keys of a lease are deleted again when the disk refused it.
+_END_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +109,14 @@ class EmbeddedStore:
         self._pending: dict[int, _Pending] = {}  # By revision, in order.
         self._newest: dict[str, _Pending] = {}  # The last one of each key.
         self._watches: dict[EmbeddedWatch, None] = {}
+        self._leases, self._granted = Leases(), asyncio.Event()
+        self._next_lease = 1
+        self._tasks = Tasks()
+        self._expiring: asyncio.Task[None] | None = None
         self._open = True
         self._ended = asyncio.Event()
+        for lease, ttl_s in log.leases():
+            self._hold(lease, ttl_s)
         self._writer = LogWriter(
             log, on_committed=self._committed, on_failed=self._failed, on_ended=self._writer_ended
         )
@@ -144,11 +158,13 @@ class EmbeddedStore:
             absent = isinstance(operation, Delete) and held is None
             found = 0 if held is None else held.mod_revision
             if not absent and (expected is None or expected == found):
-                break
+                break  # Nothing may be awaited from here until it is submitted.
             if pending is None:
                 return TxnResult(False, self._history.revision, held)
             # What stands against it may yet be lost: wait until it is durable, look again.
             await asyncio.wait([pending.durable])
+        if isinstance(operation, Put) and operation.lease:
+            self._leases.check(operation.lease, monotonic())
         event = self._decide(operation, held)
         await asyncio.shield(self._submit(event))
         return TxnResult(True, event.revision, event.current)
@@ -165,7 +181,7 @@ class EmbeddedStore:
         if isinstance(operation, Delete):
             return Event(revision, operation.key, None, held)
         created = revision if held is None else held.create_revision
-        current = KeyValue(operation.key, operation.value, created, revision)
+        current = KeyValue(operation.key, operation.value, created, revision, operation.lease)
         return Event(revision, operation.key, current, held)
 
     def _submit(self, event: Event) -> asyncio.Future[None]:
@@ -212,6 +228,62 @@ class EmbeddedStore:
             watch.fail(gone)
         self._ended.set()
 
+    async def grant(self, ttl_s: int) -> int:
+        """See Store."""
+        self._check_open()
+        lease = self._next_lease
+        self._next_lease += 1
+        await self._writer.call(lambda: self._log.grant(lease, ttl_s))
+        self._hold(lease, ttl_s)
+        return lease
+
+    def _hold(self, lease: int, ttl_s: int) -> None:
+        self._next_lease = max(self._next_lease, lease + 1)
+        self._leases.grant(lease, ttl_s, monotonic())
+        self._granted.set()
+        if self._expiring is None or self._expiring.done():
+            self._expiring = self._tasks.spawn(self._expire(), name="leases")
+
+    async def keep_alive(self, lease: int) -> None:
+        """See Store."""
+        self._check_open()
+        self._leases.keep_alive(lease, monotonic())
+
+    async def revoke(self, lease: int) -> None:
+        """See Store."""
+        self._check_open()
+        self._leases.revoke(lease, monotonic())
+        await self._end(lease)
+
+    async def _expire(self) -> None:
+        """End leases whose time is over, as long as there are leases."""
+        while (deadline := self._leases.deadline()) is not None:
+            self._granted.clear()
+            try:
+                async with asyncio.timeout(deadline - monotonic()):
+                    await self._granted.wait()
+            except TimeoutError:
+                for lease in self._leases.due(monotonic()):
+                    await self._try_to_end(lease)
+
+    async def _try_to_end(self, lease: int) -> None:
+        try:
+            await self._end(lease)
+        except StorageError as error:
+            log.warning("the keys of lease %x stay for now: %s", lease, error)
+            await asyncio.sleep(_END_AGAIN_S)
+
+    async def _end(self, lease: int) -> None:
+        held = {item.key: item for item in self._history.held_by(lease)}
+        for key, pending in self._newest.items():
+            current = pending.event.current
+            if current is not None and current.lease == lease:
+                held[key] = current
+        deletions = (Delete(item.key, item.mod_revision) for item in held.values())
+        await asyncio.gather(*(self.txn(deletion) for deletion in deletions))
+        await self._writer.call(lambda: self._log.revoke(lease))
+        self._leases.forget(lease)
+
     async def watch(self, prefix: str, *, after: int) -> EmbeddedWatch:
         """See Store."""
         self._check_open()
@@ -237,6 +309,7 @@ class EmbeddedStore:
 
     async def close(self) -> None:
         """See Store."""
+        await self._tasks.close()
         if self._open:
             self._open = False
             self._writer.stop()

@@ -67,6 +67,10 @@ class History:
         """Return what *key* holds now."""
         return self._current.get(key)
 
+    def held_by(self, lease: int) -> list[KeyValue]:
+        """Return what was written with *lease*."""
+        return [held for held in self._current.values() if held.lease == lease]
+
     def range(self, prefix: str, start: str, limit: int, revision: int) -> RangeResult:
         """Return the keys below *prefix* from *start* on; see Store.range."""
         if revision == 0 or revision == self.revision:

@@ -5,7 +5,11 @@ that wrote it last, and a write may demand that it still is (optimistic concurre
 octets. A watch tells every event after a revision, in order, without gaps, or says that it
 cannot (`Compacted`, `WatchLagged`). A write is acknowledged only when it is durable.
 
-Not here, unlike etcd: leases, transactions over several keys, authentication.
+A *lease* is a promise to come back: keys that were written with one are deleted when nobody has
+kept it alive for its time to live, also when the store was restarted meanwhile.
+
+A store may keep a few keys of its own outside `/registry/`; their writes take revisions too.
+Not here, unlike etcd: transactions over several keys, authentication.
 """
 
 from __future__ import annotations
@@ -51,6 +55,14 @@ class FutureRevision(StorageError):
         self.asked, self.newest = asked, newest
 
 
+class LeaseNotFound(StorageError):
+    """The lease has expired or was revoked: grant a new one (etcd: ErrLeaseNotFound)."""
+
+    def __init__(self, lease: int) -> None:
+        super().__init__(f"lease {lease:x} is not there: it has expired or was revoked")
+        self.lease = lease
+
+
 class WatchLagged(StorageError):
     """The watcher was too slow and has missed events: it must start again."""
 
@@ -63,11 +75,15 @@ class KeyValue:
     value: bytes
     create_revision: int
     mod_revision: int
+    lease: int = 0  # 0: none.
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change: a put, or a deletion when *current* is None."""
+    """One change: a put, or a deletion when *current* is None.
+
+    The keys of one lease may go at one revision; all other events have one of their own.
+    """
 
     revision: int
     key: str
@@ -86,11 +102,15 @@ class RangeResult:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write *value*; *expected* is the mod revision the key must have (0: absent, None: any)."""
+    """Write *value*; *expected* is the mod revision the key must have (0: absent, None: any).
+
+    With a *lease* the key goes when that does; without, it belongs to no lease from now on.
+    """
 
     key: str
     value: bytes = field(repr=False)
     expected: int | None = None
+    lease: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +176,19 @@ class Store(Protocol):
         """
 
     async def txn(self, operation: Put | Delete) -> TxnResult:
-        """Do *operation* if its expectation holds; returns when the outcome is durable."""
+        """Do *operation* if its expectation holds; returns when the outcome is durable.
+
+        Raises LeaseNotFound when a Put names a lease that is gone.
+        """
+
+    async def grant(self, ttl_s: int) -> int:
+        """Return a new lease that lives *ttl_s*, or a little longer, unless it is kept alive."""
+
+    async def keep_alive(self, lease: int) -> None:
+        """Let *lease* live for its whole time again; raises LeaseNotFound."""
+
+    async def revoke(self, lease: int) -> None:
+        """End *lease* and delete its keys; raises LeaseNotFound."""
 
     async def watch(self, prefix: str, *, after: int) -> Watch:
         """Watch every event below *prefix* whose revision is above *after*."""

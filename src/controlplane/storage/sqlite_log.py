@@ -1,4 +1,4 @@
-"""The revision log on disk: one SQLite table, one row per write (upstream's kin: kine).
+"""The revision log on disk: one row per write (upstream's kin: kine), and the leases.
 
 WAL with synchronous=FULL: a commit is on the disk when it returns, and a process that dies at
 any moment leaves either all of a commit or none. The connection holds the database exclusively
@@ -25,7 +25,7 @@ from controlplane.storage.interface import (
 )
 
 _APPLICATION: Final = 0x50574952  # "PWIR", in the header of the file.
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 
 _CREATE: Final = """
 CREATE TABLE log (
@@ -35,9 +35,14 @@ CREATE TABLE log (
     previous_revision INTEGER NOT NULL,
     value BLOB
 );
-CREATE TABLE compaction (revision INTEGER NOT NULL);
-"""
-_APPEND: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?)"
+CREATE TABLE compaction (revision INTEGER NOT NULL)"""
+#: What a layout has beyond the one before it; a database of an older one is brought up to date.
+_UPGRADES: Final[dict[int, str]] = {
+    2: """
+ALTER TABLE log ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl_s INTEGER NOT NULL)""",
+}
+_APPEND: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)"
 #: Rows that no state from a revision on can show: what was overwritten by then, and tombstones.
 _FORGET: Final = (
     "DELETE FROM log WHERE revision IN"
@@ -46,7 +51,7 @@ _FORGET: Final = (
 )
 
 #: A row of the log; the value of a deletion is None.
-Row = tuple[int, str, int, int, bytes | None]
+Row = tuple[int, str, int, int, bytes | None, int]
 
 _KINDS: Final[dict[int, tuple[type[StorageError], str]]] = {
     sqlite3.SQLITE_FULL: (StorageFull, "the disk is full"),
@@ -64,9 +69,9 @@ def row_of(event: Event) -> Row:
     """Return *event* as a row."""
     previous = 0 if event.previous is None else event.previous.mod_revision
     if event.current is None:
-        return event.revision, event.key, 0, previous, None
-    created = event.current.create_revision
-    return event.revision, event.key, created, previous, event.current.value
+        return event.revision, event.key, 0, previous, None, 0
+    held = event.current
+    return event.revision, event.key, held.create_revision, previous, held.value, held.lease
 
 
 def explain(path: Path, error: sqlite3.Error) -> StorageError:
@@ -108,28 +113,35 @@ class SqliteLog:
             self._create()
         elif application != _APPLICATION:
             raise StorageDamaged(f"store {self.path}: it is another program's database")
+        self._upgrade(execute("PRAGMA user_version").fetchone()[0])
         execute("COMMIT")
-        layout = execute("PRAGMA user_version").fetchone()[0]
-        if layout != _LAYOUT:
-            raise StorageDamaged(f"store {self.path}: its layout is {layout}, ours is {_LAYOUT}")
         verdict = execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise StorageDamaged(f"store {self.path}: it is damaged ({verdict})")
 
     def _create(self) -> None:
-        for statement in _CREATE.split(";"):
-            self._database.execute(statement)
+        self._define(_CREATE, layout=1)
         self._database.execute("INSERT INTO compaction VALUES (?)", (FIRST_REVISION,))
         self._database.execute(f"PRAGMA application_id={_APPLICATION}")
-        self._database.execute(f"PRAGMA user_version={_LAYOUT}")
+
+    def _upgrade(self, layout: int) -> None:
+        if not 1 <= layout <= _LAYOUT:
+            raise StorageDamaged(f"store {self.path}: its layout is {layout}, ours is {_LAYOUT}")
+        for later in range(layout + 1, _LAYOUT + 1):
+            self._define(_UPGRADES[later], later)
+
+    def _define(self, statements: str, layout: int) -> None:
+        for statement in statements.split(";"):
+            self._database.execute(statement)
+        self._database.execute(f"PRAGMA user_version={layout}")
 
     def load(self) -> History:
         """Read everything back."""
         try:
             oldest = self._database.execute("SELECT revision FROM compaction").fetchone()[0]
             history = History(oldest)
-            for revision, key, created, _previous, value in self._rows():
-                held = None if value is None else KeyValue(key, value, created, revision)
+            for revision, key, created, _previous, value, lease in self._rows():
+                held = None if value is None else KeyValue(key, value, created, revision, lease)
                 if revision > oldest:
                     history.apply(Event(revision, key, held, history.get(key)))
                 elif held is not None:
@@ -140,6 +152,21 @@ class SqliteLog:
 
     def _rows(self) -> Iterator[Row]:
         return iter(self._database.execute("SELECT * FROM log ORDER BY revision"))
+
+    def leases(self) -> list[tuple[int, int]]:
+        """Return every lease and its time to live."""
+        try:
+            return self._database.execute("SELECT id, ttl_s FROM lease ORDER BY id").fetchall()
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from None
+
+    def grant(self, lease: int, ttl_s: int) -> None:
+        """Remember a lease."""
+        self._commit([("INSERT INTO lease VALUES (?, ?)", [(lease, ttl_s)])])
+
+    def revoke(self, lease: int) -> None:
+        """Forget a lease."""
+        self._commit([("DELETE FROM lease WHERE id = ?", [(lease,)])])
 
     def append(self, rows: Sequence[Row]) -> None:
         """Write *rows* in one commit; all of them are durable on return, or none is written."""

@@ -192,12 +192,34 @@ async def test_compaction_shrinks_the_log(tmp_path: Path):
     assert rows == [("/k",)]
 
 
-async def test_an_unknown_layout_is_refused(tmp_path: Path, monkeypatch):
+async def test_an_unknown_layout_is_refused(tmp_path: Path):
     path = tmp_path / "podwire.db"
     await (await EmbeddedStore.open(path)).close()
-    monkeypatch.setattr(sqlite_log, "_LAYOUT", 2)
-    with pytest.raises(StorageDamaged, match="layout is 1, ours is 2"):
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version=9")
+    database.close()
+    with pytest.raises(StorageDamaged, match=f"layout is 9, ours is {sqlite_log._LAYOUT}"):
         await EmbeddedStore.open(path)
+
+
+async def test_a_database_from_before_leases_is_brought_up_to_date(tmp_path: Path):
+    path = tmp_path / "podwire.db"
+    with sqlite3.connect(path) as database:
+        for statement in sqlite_log._CREATE.split(";"):
+            database.execute(statement)
+        database.execute("INSERT INTO compaction VALUES (1)")
+        database.execute("INSERT INTO log VALUES (2, '/k', 2, 0, 'v')")
+        database.execute(f"PRAGMA application_id={sqlite_log._APPLICATION}")
+        database.execute("PRAGMA user_version=1")
+    database.close()
+    store = await EmbeddedStore.open(path)
+    assert (await store.get("/k")).lease == 0
+    lease = await store.grant(60)
+    await store.txn(Put("/k", b"w", lease=lease))
+    await store.close()
+    again = await EmbeddedStore.open(path)
+    assert (await again.get("/k")).lease == lease
+    await again.close()
 
 
 _WRITER = """
