@@ -31,6 +31,7 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     cpu: str | int = "4"
     memory: str | int = "4Gi"
     pods_max: int = 110
+    dial_source: str = ""  # The address that API servers are dialled from.
     log_file: str
     journal: str = ""
 

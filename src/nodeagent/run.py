@@ -57,7 +57,9 @@ class NodeAgent:
         self._tasks = Tasks()
         self._journal = Journal(config.journal, f"{config.node_name}/nodeagent")
         self._client = RestClient.from_kubeconfig(
-            Path(config.kubeconfig), user_agent=f"nodeagent/{config.node_name}"
+            Path(config.kubeconfig),
+            user_agent=f"nodeagent/{config.node_name}",
+            source=config.dial_source,
         )
         self._informers = InformerFactory(self._client)
         on_this_node = f"spec.nodeName={config.node_name}"

@@ -51,17 +51,19 @@ class WatchEvent:
 class RestClient:
     """Speaks with one API server as one user. Make it and close it inside the event loop."""
 
-    def __init__(self, config: ClientConfig, *, user_agent: str) -> None:
+    def __init__(self, config: ClientConfig, *, user_agent: str, source: str = "") -> None:
+        """Connect from the address *source*, or from the one that the kernel chooses."""
         self._config = config
+        self._source = source
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
         # What to send; changes to MessagePack when the server has answered in it.
         self._body_type = codec.JSON
 
     @classmethod
-    def from_kubeconfig(cls, path: Path, *, user_agent: str) -> RestClient:
+    def from_kubeconfig(cls, path: Path, *, user_agent: str, source: str = "") -> RestClient:
         """Return a client for the current context of *path*; raises KubeconfigError."""
-        return cls(read_kubeconfig(path), user_agent=user_agent)
+        return cls(read_kubeconfig(path), user_agent=user_agent, source=source)
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         return await self._call("GET", resource.path(namespace, name))
@@ -277,6 +279,7 @@ class RestClient:
                 ssl=True if context is None else context,
                 limit=0,  # Watches stay open; how many calls run at once, the callers bound.
                 keepalive_timeout=_IDLE_CONNECTION_S,
+                local_addr=(self._source, 0) if self._source else None,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,

@@ -5,7 +5,8 @@ a connection of *the host* (`host_address`), a second stack outside the node, to
 InternalIP:nodePort; it enters by eth0 and meets every hook that a packet from outside meets.
 Outwards: a connection that a pod makes to a control-plane host's API server port ends in the same
 outside stack and goes on as a kernel connection; if nobody listens there, the pod's connection is
-reset (the outside stack has already accepted it by then, so it is not "refused").
+reset (the outside stack has already accepted it by then, so it is not "refused"). `Dialling` says
+which address of this machine stands for such a host, and from which the connection comes.
 
 A port that cannot be bound is reported by `state` and tried again.
 """
@@ -35,6 +36,14 @@ API_SERVER_PORT: Final = 6443
 PortKey = tuple[str, int]  # Protocol, port.
 
 
+@dataclass(frozen=True, slots=True)
+class Dialling:
+    """How control-plane hosts are dialled for pods."""
+
+    networks: TransportMap
+    source: str  # "": the kernel chooses.
+
+
 @dataclass(slots=True)
 class _Listener:
     """A NodePort: listening, or the reason why not."""
@@ -50,19 +59,18 @@ class Gateway:
     def __init__(
         self,
         outside: IpHost,
-        internal_ip: IPv4Address,
-        transport: TransportMap,
+        addresses: tuple[IPv4Address, IPv4Address],
+        dialling: Dialling,
         clock: Clock,
         kick: Callable[[], None],
     ) -> None:
-        self._outside, self._internal_ip, self._map = outside, internal_ip, transport
+        """*addresses* are the node's: the InternalIP, and what carries it on this machine."""
+        self._outside, self._dialling = outside, dialling
+        self._internal_ip, self._bind = addresses[0], str(addresses[1])
         self._clock, self._kick = clock, kick
         self._listeners: dict[PortKey, _Listener] = {}
         self._tasks = Tasks()
         self._changed = asyncio.Event()
-        local = transport.transport(internal_ip)
-        assert local is not None
-        self._bind = str(local)
 
     def start(self, control_plane: Iterable[IPv4Address]) -> None:
         """Begin to serve; *control_plane* are the hosts that pods may reach the API server at."""
@@ -161,12 +169,16 @@ class Gateway:
             self._tasks.spawn(self._dial(address, connection), name=f"egress to {address}")
 
     async def _dial(self, address: IPv4Address, connection: TcpConnection) -> None:
-        host = str(self._map.transport(address))
+        host = str(self._dialling.networks.transport(address))
+        source = self._dialling.source
         splice = self.new_splice()
         try:
             async with asyncio.timeout(_DIAL_TIMEOUT_S):
                 await asyncio.get_running_loop().create_connection(
-                    lambda: splice, host, API_SERVER_PORT
+                    lambda: splice,
+                    host,
+                    API_SERVER_PORT,
+                    local_addr=(source, 0) if source else None,
                 )
         except OSError:  # TimeoutError is one.
             connection.abort(self._clock())

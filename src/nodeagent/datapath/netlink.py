@@ -15,6 +15,7 @@ from nodeagent.datapath.capture import Captures
 from nodeagent.datapath.control import Control
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.pinger import Pinger
+from nodeagent.datapath.uplinks import Uplinks
 
 EntryT = TypeVar("EntryT")
 
@@ -26,6 +27,7 @@ class Netlink:
         self,
         node: Node,
         control: Control,
+        uplinks: Uplinks,
         clock: Clock,
         *,
         after: Callable[[], None],
@@ -35,6 +37,7 @@ class Netlink:
         shell_drops: Callable[[], Mapping[str, int]],
     ) -> None:
         self._node, self._control, self._clock, self._after = node, control, clock, after
+        self._uplinks = uplinks
         self._on_links_deleted, self._on_frontends = on_links_deleted, on_frontends
         self._frontend_state, self._shell_drops = frontend_state, shell_drops
         self._captures = Captures(node)
@@ -52,7 +55,7 @@ class Netlink:
             await self._server.close()
 
     def _handlers(self) -> dict[str, Handler]:
-        control, node = self._control, self._node
+        control, node, uplinks = self._control, self._node, self._uplinks
         return {
             "link_replace": self._replace(tables.Link, control.link_replace),
             "link_delete": self._delete(str, self._link_delete),
@@ -75,6 +78,9 @@ class Netlink:
             "frontend_replace": self._replace(tables.Frontend, self._frontend_replace),
             "frontend_delete": self._delete(tuple[str, int, str], self._frontend_delete),
             "frontend_list": self._list(self._frontend_list),
+            "impairment_replace": self._replace(tables.Impairment, uplinks.impair),
+            "impairment_delete": self._delete(str, uplinks.heal),
+            "impairment_list": self._list(uplinks.rows),
             "conntrack_list": self._list(lambda: listing.conntrack(node, self._clock())),
             "conntrack_delete": self._conntrack_delete,
             "counters": self._list(lambda: listing.counters(node, self._shell_drops())),

@@ -329,14 +329,14 @@ class Node:
             for each in self.taps.get(interface, ()):
                 each(interface, direction, bytes(frame))
 
-    def tap_vxlan(self, remote: IPv4Address, frame: Octets, direction: str) -> None:
-        """Show a frame to those who capture at the VTEP, and its datagram to those at eth0."""
+    def tap_vxlan(self, remote: IPv4Address, frame: Octets) -> None:
+        """Show a frame that leaves by the VTEP, and at eth0 the datagram that carries it."""
         if not self.taps or self.vtep is None:
             return
-        self.tap(self.vtep.name, direction, frame)
+        self.tap(self.vtep.name, "out", frame)
         if self.eth0.name in self.taps:
             datagram = self.vtep.header + bytes(frame)
-            self.tap_underlay(remote, datagram, direction, port=self.vtep.port)
+            self.tap_underlay(remote, datagram, "out", port=self.vtep.port)
 
     def _tap_outside(self, direction: str, frame: Octets) -> None:
         """Show what passes between the node and the world outside, with the MACs it would have."""

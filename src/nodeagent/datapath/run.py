@@ -10,6 +10,7 @@ import asyncio
 import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Final
@@ -22,16 +23,17 @@ from nodeagent.datapath import outer_frame
 from nodeagent.datapath.config import Config
 from nodeagent.datapath.control import Control
 from nodeagent.datapath.devices import OVERLAY_MTU
-from nodeagent.datapath.gateway import Gateway, PortKey
+from nodeagent.datapath.gateway import Dialling, Gateway, PortKey
 from nodeagent.datapath.hostnet import Hostnet
 from nodeagent.datapath.netlink import Netlink
 from nodeagent.datapath.node import GATEWAY_TCP, Identity, Node, Outputs
 from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import Octets
+from nodeagent.datapath.uplinks import Carriers, Uplinks
 from nodeagent.datapath.veth_ports import VethPorts
 
-_ETHERNET: Final = 14
-_CONTROL_PLANE_HOSTS: Final = (251, 252, 253)  # Host parts, as the address plan has them.
+#: Host parts, as the address plan has them: the endpoint, and the hosts behind it.
+_CONTROL_PLANE_HOSTS: Final = (250, 251, 252, 253)
 
 
 def _outside_addresses(network: IPv4Network, host: str) -> list[IPv4Address]:
@@ -54,6 +56,7 @@ class Datapath:
         local = self._map.transport(internal)
         if local is None:
             raise OSError(f"{internal} is not in the transport map")
+        self._local = local
         network = self._map.network_of(internal)
         arena = Arena()
         self.node = Node(
@@ -63,7 +66,9 @@ class Datapath:
                 bridge_mac=b"\x0a\x57" + internal.packed,
                 eth0_mac=outer_frame.mac_of(internal),
             ),
-            Outputs(vxlan=self._vxlan_output, underlay=self._underlay_output),
+            Outputs(
+                vxlan=lambda remote: self.uplinks.vxlan(remote), underlay=self._underlay_output
+            ),
             random.Random(),
         )
         self._outside_addresses = _outside_addresses(network, config.host_address)
@@ -82,8 +87,8 @@ class Datapath:
             on_datagrams=self._receive_raw,
             on_drained=self._drained,
         )
-        self._vxlan_outputs: dict[IPv4Address, Output] = {}
-        self._underlay_outputs: dict[IPv4Address, Output] = {}
+        carriers = Carriers(self._send_vxlan, self._send_bare, config.underlay_port)
+        self.uplinks = Uplinks(self.node, self._map, carriers)
         self.ports = VethPorts(self.node, arena, monotonic, self._drained)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
@@ -106,13 +111,14 @@ class Datapath:
         """Serve until cancelled."""
         directory = Path(self._config.directory)
         self._loop = asyncio.get_running_loop()
-        node, internal = self.node, self._config.internal_address
+        node, addresses = self.node, (self._config.internal_address, self._local)
         assert node.outside is not None
-        gateway = Gateway(node.outside, internal, self._map, monotonic, self._kick)
+        gateway = Gateway(node.outside, addresses, self._dialling(), monotonic, self._kick)
         hostnet = Hostnet(node.stack, monotonic, self._kick)
         netlink = Netlink(
             self.node,
             Control(self.node, self.ports.new_output),
+            self.uplinks,
             monotonic,
             after=self._drained,
             on_links_deleted=self._links_deleted,
@@ -136,10 +142,16 @@ class Datapath:
             self._raw.close()
             self._vxlan.close()
 
+    def _dialling(self) -> Dialling:
+        config = self._config
+        networks = TransportMap(config.fabric_map) if config.fabric_map else self._map
+        return Dialling(networks, config.dial_source)
+
     def _shell_drops(self, gateway: Gateway) -> Counter[str]:
         drops: Counter[str] = Counter()
         for underlay in (self._vxlan, self._raw):
             drops.update({str(reason): count for reason, count in underlay.drops.items()})
+        drops.update({str(reason): count for reason, count in self.uplinks.drops.items()})
         drops["nodeport-bind-failed"] = gateway.bind_failures
         drops["nodeport-udp"] = gateway.udp_drops
         return drops
@@ -169,7 +181,7 @@ class Datapath:
 
     def _set_timer(self) -> None:
         """Be woken at the next deadline; a timer that comes too early is left alone."""
-        deadline = self.node.deadline()
+        deadline = min(self.node.deadline(), self.uplinks.deadline())
         if deadline >= self._timer_at:
             return
         if self._timer is not None:
@@ -181,6 +193,7 @@ class Datapath:
     def _due(self) -> None:
         self._timer, self._timer_at = None, math.inf
         self.node.handle_deadline(monotonic())
+        self.uplinks.handle_deadline(monotonic())
         self._set_timer()
 
     # The underlay.
@@ -202,34 +215,13 @@ class Datapath:
             self.node.tap_underlay(sender, packet, "in", port=self._config.underlay_port)
             self.node.receive_underlay(packet, now)
 
-    def _vxlan_output(self, remote: IPv4Address) -> Output | None:
-        output = self._vxlan_outputs.get(remote)
-        transport = self._map.transport(remote)
-        if output is None and transport is not None:
-            port = self._config.vxlan_port
-            underlay, node = self._vxlan, self.node
+    def _send_vxlan(self, to: IPv4Address, datagrams: Sequence[Octets], header: bytes) -> None:
+        self._vxlan.peer(to, self._config.vxlan_port).send(datagrams, header)
 
-            def transmit(frames: list[Octets], _now: float) -> None:
-                if node.vtep is not None:
-                    underlay.peer(transport, port).send(frames, node.vtep.header)
-
-            output = self._vxlan_outputs[remote] = Output(f"vxlan to {remote}", transmit)
-        return output
+    def _send_bare(self, to: IPv4Address, datagrams: Sequence[Octets], header: bytes) -> None:
+        self._raw.peer(to, self._config.underlay_port).send(datagrams, header)
 
     def _underlay_output(self, remote: IPv4Address) -> Output | None:
         if remote in self._outside_addresses:
             return self.node.outside_output
-        output = self._underlay_outputs.get(remote)
-        transport = self._map.transport(remote)
-        if output is None and transport is not None:
-            port = self._config.underlay_port
-            underlay, node = self._raw, self.node
-
-            def transmit(frames: list[Octets], _now: float) -> None:
-                packets = [memoryview(frame)[_ETHERNET:] for frame in frames]
-                for packet in packets:
-                    node.tap_underlay(remote, packet, "out", port=port)
-                underlay.peer(transport, port).send(packets)
-
-            output = self._underlay_outputs[remote] = Output(f"underlay to {remote}", transmit)
-        return output
+        return self.uplinks.bare(remote)

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from netdev import impairment
+
 Protocol = Literal["TCP", "UDP"]
 
 
@@ -86,6 +88,12 @@ class Frontend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     masquerade: Literal["off-cluster", "always", "never"] = "off-cluster"
     on_empty: Literal["reject", "drop"] = "reject"
     listen: bool = False
+
+
+class Impairment(impairment.Impairment, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is wrong with the wire to another node; `remote` is its InternalIP."""
+
+    remote: str
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

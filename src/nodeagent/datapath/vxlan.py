@@ -41,8 +41,10 @@ def receive(node: Node, sender: IPv4Address, octets: memoryview, stride: int, no
                 frames.append(inner)
     vtep.rx_packets += len(frames)
     if node.taps:
+        for at in range(0, len(octets), stride):
+            node.tap_underlay(sender, octets[at : at + stride], "in", port=vtep.port)
         for frame in frames:
-            node.tap_vxlan(sender, frame, "in")
+            node.tap(vtep.name, "in", frame)
     while frames:
         if not node.taps:
             frames = fast_path.forward(vtep.cache, frames, node.dirty, now)
@@ -95,6 +97,6 @@ def send(node: Node, packet: Packet, mac: bytes, now: float) -> None:
         node.drops[DropReason.NO_FDB] += 1
         return
     node.learn_flow(packet, output, node.vtep.mtu)
-    node.tap_vxlan(remote, packet.frame, "out")
+    node.tap_vxlan(remote, packet.frame)
     node.vtep.tx_packets += 1
     node.queue(output, packet.frame)
