@@ -1,6 +1,7 @@
 """Notice that a node is lost and tell the cluster (upstream: pkg/controller/nodelifecycle).
 
-One pass over all nodes every monitor period: a silent node's conditions become Unknown, the pods
+One pass over all nodes every monitor period, and one when a node's grace period ends (upstream
+waits for the next period): a silent node's conditions become Unknown, the pods
 of every node that is not ready lose their readiness in the same pass (so their endpoints leave
 the Services), then taints follow, and with them eviction. Every pass compares wanted with found,
 so whatever failed in one pass is done in the next.
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 LEASE_NAMESPACE: Final = "kube-node-lease"
 _TAINT_WORKERS: Final = 4
+#: How long after the end of a grace period a pass looks: timers may be a little early.
+_GRACE_SLACK_S: Final = 0.005
 _CONFLICTS_MAX: Final = 5
 
 
@@ -67,6 +70,7 @@ class NodeLifecycleController:
         self._been_ready: dict[str, None] = {}
         self._queue: WorkQueue[str] = WorkQueue()
         self._nodes.add_handler(on_add=self._node_added, on_update=self._node_updated)
+        self._leases.add_handler(on_update=self._lease_updated)
 
     async def run(self) -> None:
         for informer in (self._nodes, self._leases, self._pods):
@@ -78,7 +82,20 @@ class NodeLifecycleController:
         )
         while True:
             await self._pass()
-            await asyncio.sleep(self._context.timings.node_monitor_period_s)
+            await asyncio.sleep(self._until_next_pass_s())
+
+    def _until_next_pass_s(self) -> float:
+        heard = [node for node in self._nodes.items() if ready_status(node) != "Unknown"]
+        ends_s = self._health.deadline(heard) - self._context.monotonic() + _GRACE_SLACK_S
+        period_s = self._context.timings.node_monitor_period_s
+        # What has ended and was not declared failed to be written: that waits for the next period.
+        return min(ends_s, period_s) if ends_s > 0 else period_s
+
+    def _lease_updated(self, _old: Object, lease: Object) -> None:
+        """Take a heartbeat's time when it comes, not at the next pass."""
+        node = self._nodes.get(name_of(lease))
+        if node is not None:
+            self._health.observe(node, lease, self._context.monotonic())
 
     def _node_added(self, node: Object) -> None:
         if ready_status(node) == "True":

@@ -8,7 +8,8 @@ wrong. A controller that starts gives every node a full grace period.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,6 +53,15 @@ class NodeHealth:
     def is_lost(self, node: Object, now: float) -> bool:
         """Return whether *node* has been silent for too long."""
         return self.silent_s(node, now) > self.grace_for(node)
+
+    def deadline(self, nodes: Iterable[Object]) -> float:
+        """Return when the first of *nodes* is lost if none says anything more."""
+        ends = (
+            news.at + self.grace_for(node)
+            for node in nodes
+            if (news := self._news.get(name_of(node))) is not None
+        )
+        return min(ends, default=math.inf)
 
     def silent_s(self, node: Object, now: float) -> float:
         """Return for how long *node* has said nothing new; 0 before it was ever observed."""

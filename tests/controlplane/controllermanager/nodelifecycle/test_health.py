@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from controlplane.controllermanager.nodelifecycle.health import (
@@ -137,3 +139,17 @@ def test_only_ready_pods_lose_readiness(status, patched):
         (item,) = patch["status"]["conditions"]
         assert item == {"type": "Ready", "status": "False", "lastTransitionTime": TEXT}
         assert patch["metadata"]["uid"] == "u"
+
+
+def test_the_deadline_is_the_first_end_of_a_grace_period():
+    health_of_two = health()
+    other = {**node(), "metadata": {"name": "n2"}}
+    health_of_two.observe(node(), lease("r1"), 10.0)
+    health_of_two.observe(other, lease("r1"), 8.0)
+    nodes = [node(), other]
+
+    assert health_of_two.deadline(nodes) == 13.0
+    health_of_two.observe(other, lease("r2"), 11.0)
+    assert health_of_two.deadline(nodes) == 15.0
+    assert health_of_two.deadline([]) == math.inf
+    assert health_of_two.deadline([node(ready=None)]) == 16.0  # Its kubelet never reported.
