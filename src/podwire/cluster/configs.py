@@ -128,7 +128,11 @@ def _node(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[Proces
 
 
 def _known(kind: type[msgspec.Struct], config: Config) -> Config:
-    return {name: value for name, value in config.items() if name in kind.__struct_fields__}
+    wanted = {name for name in kind.__struct_fields__ if FABRIC_RUNS or name not in _FABRIC_ONLY}
+    return {name: value for name, value in config.items() if name in wanted}
+
+
+_FABRIC_ONLY = ("fabric_map", "dial_source")
 
 
 def _datapath(cluster: Cluster, number: int, directory: str) -> Config:

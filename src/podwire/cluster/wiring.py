@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from podwire.cluster import layout
+from podwire.cluster.hosts import control_plane_name, etcd_name
 from podwire.cluster.layout import (
     API_PORT,
     ETCD_CLIENT_PORT,
@@ -18,16 +19,6 @@ from podwire.cluster.layout import (
     control_plane_host,
     node_name,
 )
-
-
-def control_plane_name(number: int) -> str:
-    """Return the name that faults have for control-plane host *number*."""
-    return f"control-plane-{number}"
-
-
-def etcd_name(number: int) -> str:
-    """Return the name that faults have for the host of etcd member *number*."""
-    return f"etcd-{number}"
 
 
 def hosts(cluster: Cluster) -> dict[str, str]:

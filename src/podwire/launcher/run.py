@@ -12,8 +12,8 @@ import logging
 import math
 import os
 import signal
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from componentbase import clock, memory, process, rpc
 from componentbase.tasks import Tasks
@@ -22,15 +22,16 @@ from podruntime.sandbox.warm import rehearse
 from podwire.cluster import plan
 from podwire.cluster.layout import Cluster, Layout
 from podwire.launcher import session
+from podwire.launcher.actions import Actions
+from podwire.launcher.fault_service import FaultService
 from podwire.launcher.forker import FORK_TIMEOUT_S, Forker
+from podwire.launcher.groups import Groups, lives
+from podwire.launcher.membership import Membership
+from podwire.launcher.notes import Notes
 from podwire.launcher.supervisor import Managed, State, Supervisor
 from podwire.launcher.zygote import TITLE
 
 log = logging.getLogger(__name__)
-
-_EVENTS_MAX: Final = 10_000
-_DEATH_POLL_S: Final = 0.005
-_DEATH_TIMEOUT_S: Final = 10.0
 
 
 def daemonize_and_run(
@@ -78,13 +79,20 @@ class Launcher:
         zygote: Zygote,
         respawn: Callable[[], Zygote],
     ) -> None:
-        self._cluster, self._paths = cluster, paths
+        self._paths = paths
         self._zygote, self._respawn = zygote, respawn
         self._supervisor = Supervisor(plan.processes(cluster))
-        self._groups: dict[str, int] = {}  # node -> process group
-        self._events: list[dict[str, Any]] = []
+        self._groups = Groups()
+        self._notes = Notes(paths)
+        self._members = Membership(cluster, paths, self._supervisor, self._notes)
+        self._actions = Actions(
+            self._supervisor, self._groups, self._notes, paths, on_change=self._acted
+        )
+        self._tasks = Tasks()
+        self._faults = FaultService(
+            lambda: self._members.cluster, paths, self._supervisor, self._notes, self._tasks
+        )
         self._look_again = asyncio.Event()
-        self._acting = asyncio.Lock()  # Starting and killing must not interleave.
         self._ended: dict[int, int] = {}  # Exits that overtook the answer to their fork.
 
     async def run(self) -> None:
@@ -94,17 +102,17 @@ class Launcher:
         forker = Forker(
             self._zygote, self._respawn, on_exit=self._exited, on_lost=self._zygote_lost
         )
-        server = rpc.Server(
-            self._paths.launcher_socket,
-            {
-                "status": self._status,
-                "node": self._act_on_node,
-                "process": self._act_on_process,
-                "events": self._list_events,
-            },
-        )
+        handlers: dict[str, rpc.Handler] = {
+            "status": self._status,
+            "node": self._actions.on_node,
+            "process": self._actions.on_process,
+            "node_add": self._add_nodes,
+            "node_remove": self._remove_node,
+            "events": self._list_events,
+        }
+        server = rpc.Server(self._paths.launcher_socket, handlers | self._faults.handlers())
         await server.start()
-        tasks = Tasks()
+        tasks = self._tasks
         tasks.spawn(self._supervise(forker), name="supervise", essential=True)
         try:
             await tasks.wait()
@@ -115,7 +123,7 @@ class Launcher:
     async def _supervise(self, forker: Forker) -> None:
         while True:
             self._look_again.clear()
-            async with self._acting:
+            async with self._actions.acting:
                 for managed in self._supervisor.due(clock.monotonic()):
                     await self._start(forker, managed)
             wait_s = self._supervisor.deadline() - clock.monotonic()
@@ -130,7 +138,7 @@ class Launcher:
         group = None
         if planned.node is not None:
             self._paths.node(planned.node).mkdir(mode=0o700, exist_ok=True)
-            group = self._living_group(planned.node)
+            group = self._groups.to_join(planned.node)
         pid = await forker.fork(
             planned.role,
             [str(self._paths.config(planned.file_name))],
@@ -139,20 +147,14 @@ class Launcher:
             timeout_s=FORK_TIMEOUT_S,
         )
         if planned.node is not None and group == 0:
-            self._groups[planned.node] = pid
+            self._groups.made(planned.node, pid)
         self._supervisor.started(managed, pid, clock.monotonic())
-        self._note("restarted" if managed.restarts else "started", planned.name)
+        self._notes.note("restarted" if managed.restarts else "started", planned.name, pid=pid)
+        self._faults.started(planned.name)
         if pid in self._ended:
             self._exited(pid, self._ended.pop(pid))
-        elif not _lives(pid):
+        elif not lives(pid):
             self._exited(pid, -signal.SIGKILL)  # Its zygote died with it and reported nothing.
-
-    def _living_group(self, node: str) -> int:
-        """Return the node's process group, or 0 (make one) when nothing of the node lives."""
-        group = self._groups.get(node, 0)
-        if group and not _group_lives(group):
-            return 0
-        return group
 
     def _exited(self, pid: int, status: int) -> None:
         managed = self._supervisor.exited(pid, clock.monotonic())
@@ -162,7 +164,7 @@ class Launcher:
         how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
         log.info("%s (pid %d) ended: %s", managed.plan.name, pid, how)
         if managed.state is not State.KILLED:
-            self._note("died", managed.plan.name)
+            self._notes.note("died", managed.plan.name, pid=pid, status=status)
         self._look_again.set()
 
     def _reap_orphans(self) -> None:
@@ -179,17 +181,13 @@ class Launcher:
 
     def _zygote_lost(self) -> None:
         """Note the ends of children that the zygote reaped but could not report any more."""
-        self._note("died", "launcher zygote")
+        self._notes.note("died", "launcher zygote")
         for managed in self._supervisor.processes():
-            if managed.pid is not None and not _lives(managed.pid):
+            if managed.pid is not None and not lives(managed.pid):
                 self._exited(managed.pid, -signal.SIGKILL)
 
-    def _note(self, what: str, subject: str) -> None:
-        self._events.append({"at": clock.wall(), "what": what, "subject": subject})
-        del self._events[:-_EVENTS_MAX]
-
     async def _list_events(self, _connection: rpc.Connection, _params: rpc.Params) -> Any:
-        return self._events
+        return self._notes.events
 
     async def _status(self, _connection: rpc.Connection, _params: rpc.Params) -> Any:
         now = clock.monotonic()
@@ -206,104 +204,24 @@ class Launcher:
                 }
                 for managed in self._supervisor.processes()
             ],
-            "groups": self._groups,
+            "groups": self._groups.rows(),
         }
 
-    async def _act_on_node(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
-        node, action = str(params["name"]), str(params["action"])
-        managed = list(self._supervisor.of_node(node))
-        if not managed:
-            raise rpc.RpcError("NotFound", f"there is no node {node}")
-        group = functools.partial(self._signal_group, node)
-        return await self._act(action, node, managed, group)
+    def _acted(self, processes: Sequence[Managed]) -> None:
+        """A person did something to *processes*."""
+        self._look_again.set()
+        for managed in processes:
+            self._faults.resumed(managed.plan.name)
 
-    async def _act_on_process(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
-        name, action = str(params["name"]), str(params["action"])
-        managed = self._supervisor.get(name)
-        if managed is None:
-            known = ", ".join(process.plan.name for process in self._supervisor.processes()[:6])
-            raise rpc.RpcError("NotFound", f"there is no process {name}; there are {known}, …")
+    async def _add_nodes(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
+        names = await self._members.add(int(params.get("count", 1)))
+        self._faults.tell_fabric()
+        self._look_again.set()
+        return names
 
-        async def send(number: signal.Signals) -> None:
-            if managed.pid is not None:
-                os.kill(managed.pid, number)
-
-        return await self._act(action, name, [managed], send)
-
-    async def _act(
-        self,
-        action: str,
-        subject: str,
-        processes: list[Managed],
-        send: Callable[[signal.Signals], Awaitable[None]],
-    ) -> str:
-        """Do *action* to *processes*; `send` delivers one signal to all of them."""
-        async with self._acting:
-            alive = any(managed.pid is not None for managed in processes)
-            killed = [managed for managed in processes if managed.state is State.KILLED]
-            match action:
-                case "kill":
-                    if len(killed) == len(processes):
-                        raise rpc.RpcError("FailedPrecondition", f"{subject} is already dead")
-                    for managed in processes:
-                        self._supervisor.kill(managed)
-                    self._note("killed", subject)
-                    await send(signal.SIGKILL)
-                    await _until(lambda: all(managed.pid is None for managed in processes))
-                case "start":
-                    if not killed:
-                        raise rpc.RpcError("FailedPrecondition", f"{subject} is running")
-                    for managed in killed:
-                        self._supervisor.revive(managed, clock.monotonic())
-                    self._note("start", subject)
-                    self._look_again.set()
-                case "pause" | "resume":
-                    if not alive:
-                        raise rpc.RpcError("FailedPrecondition", f"{subject} is not running")
-                    pausing = action == "pause"
-                    await send(signal.SIGSTOP if pausing else signal.SIGCONT)
-                    for managed in processes:
-                        change = self._supervisor.pause if pausing else self._supervisor.resume
-                        change(managed)
-                    self._note(f"{action}d", subject)
-                case _:
-                    raise rpc.RpcError("InvalidArgument", f"no action {action}")
-        return subject
-
-    async def _signal_group(self, node: str, number: signal.Signals) -> None:
-        group = self._groups.get(node)
-        if group is None:
-            return
-        try:
-            os.killpg(group, number)
-        except ProcessLookupError:
-            return
-        if number is signal.SIGKILL:
-            await _until(lambda: not _group_lives(group))
-            del self._groups[node]
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    """Wait for the ends of killed processes; raises RpcError when they do not come."""
-    try:
-        async with asyncio.timeout(_DEATH_TIMEOUT_S):
-            while not condition():
-                await asyncio.sleep(_DEATH_POLL_S)
-    except TimeoutError:
-        raise rpc.RpcError("DeadlineExceeded", "SIGKILL was sent, but not all died yet") from None
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    async def _remove_node(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
+        node = str(params["name"])
+        await self._members.remove(node, self._actions)
+        self._faults.forget_node(node)
+        self._faults.tell_fabric()
+        return node

@@ -106,6 +106,24 @@ def _members(session: Session) -> Iterator[psutil.Process]:
             continue  # It ended between two looks.
 
 
+def is_member(session: Session, pid: int) -> bool:
+    """Tell whether the process *pid* lives and is one of the session's."""
+    stat = _stat(pid)
+    return stat is not None and stat.session == session.id and stat.state not in "ZX"
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether a signal has stopped the process."""
+    stat = _stat(pid)
+    return stat is not None and stat.state == "T"
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether the process is gone, or a zombie."""
+    stat = _stat(pid)
+    return stat is None or stat.state in "ZX"
+
+
 def _stat(pid: int) -> _Stat | None:
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")

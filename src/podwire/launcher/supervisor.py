@@ -49,6 +49,18 @@ class Supervisor:
     def __init__(self, plans: Iterable[ProcessPlan]) -> None:
         self._processes = {plan.name: Managed(plan) for plan in plans}
 
+    def add(self, plans: Iterable[ProcessPlan], now: float) -> None:
+        """Have more processes started at the next `due`."""
+        for plan in plans:
+            assert plan.name not in self._processes
+            self._processes[plan.name] = Managed(plan, start_at=now)
+
+    def remove_node(self, node: str) -> None:
+        """Forget the processes of *node*, which have ended."""
+        for process in self.of_node(node):
+            assert process.pid is None
+            del self._processes[process.plan.name]
+
     def processes(self) -> Sequence[Managed]:
         return list(self._processes.values())
 

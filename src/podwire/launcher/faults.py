@@ -1,0 +1,201 @@
+"""The table of faults: what is wrong with which link, and with which calls of the API.
+
+Pure: who keeps it, whom it concerns, what each of them is told. A rule is directed; what leaves
+`from` towards `to` is impaired. Links between nodes are the sending node's datapath's, all
+others the fabric's; API faults are every API server's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from netdev.impairment import Impairment
+from podwire.cluster import hosts
+from podwire.cluster.layout import Cluster, Layout, UsageError, node_number
+from podwire.cluster.plan import FABRIC, apiservers
+
+API_FAULTS_MAX: Final = 100
+API_LATENCY_MAX_S: Final = 60.0
+STATUSES: Final = (0, 409, 429, 500)
+
+
+class Rule(Impairment, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is wrong with the way from one host to another."""
+
+    source: str = msgspec.field(name="from")
+    target: str = msgspec.field(name="to")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.source, self.target
+
+    @property
+    def subject(self) -> str:
+        return f"{self.source} → {self.target}"
+
+
+class ApiFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What happens to some calls of the API (contracts §11)."""
+
+    id: str = ""
+    user: str = "*"
+    verb: str = "*"
+    resource: str = "*"
+    latency_s: float = 0.0
+    status: int = 0
+    share: float = 1.0
+    drop_watches: bool = False
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"an API fault's status is 409, 429 or 500, not {self.status}")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"a share is above 0 and at most 1, not {self.share:g}")
+        if not 0 <= self.latency_s <= API_LATENCY_MAX_S:
+            raise ValueError(f"latency is 0 to {API_LATENCY_MAX_S:g} seconds")
+        if not (self.status or self.latency_s or self.drop_watches):
+            raise ValueError("an API fault needs a latency, an error or dropped watches")
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    rules: list[Rule] = []
+    api: list[ApiFault] = []
+
+
+class FaultTable:
+    """All faults of a cluster."""
+
+    def __init__(self, rules: Iterable[Rule] = (), api: Iterable[ApiFault] = ()) -> None:
+        self._rules = {rule.key: rule for rule in rules}
+        self._api = {fault.id: fault for fault in api}
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        return list(self._rules.values())
+
+    @property
+    def api(self) -> Sequence[ApiFault]:
+        return list(self._api.values())
+
+    def set(self, rules: Iterable[Rule]) -> None:
+        """Put *rules* in the place of those between the same hosts."""
+        for rule in rules:
+            self._rules[rule.key] = rule
+
+    def heal(self, names: Sequence[str]) -> list[Rule]:
+        """Remove all rules, or those that touch one of the hosts *names*; return them."""
+        healed = [rule for rule in self.rules if not names or {*names} & {*rule.key}]
+        for rule in healed:
+            del self._rules[rule.key]
+        return healed
+
+    def set_api(self, fault: ApiFault) -> ApiFault:
+        """Add *fault* and return it with its id; raises UsageError when there are too many."""
+        if len(self._api) >= API_FAULTS_MAX:
+            raise UsageError(f"there are {API_FAULTS_MAX} API faults; heal some first")
+        number = 1 + max((int(key) for key in self._api if key.isdigit()), default=0)
+        named = msgspec.structs.replace(fault, id=str(number))
+        self._api[named.id] = named
+        return named
+
+    def heal_api(self, fault_id: str) -> list[ApiFault]:
+        """Remove the fault *fault_id*, or all when it is ""; return them."""
+        healed = [fault for fault in self.api if fault_id in ("", fault.id)]
+        for fault in healed:
+            del self._api[fault.id]
+        return healed
+
+    def of_datapath(self, cluster: Cluster, node: str) -> list[dict[str, Any]]:
+        """Return the entries of the netlink table `impairment` of *node*."""
+        found = []
+        for rule in self.rules:
+            if rule.source == node and hosts.is_underlay(*rule.key):
+                entry = msgspec.to_builtins(rule)
+                del entry["from"], entry["to"]
+                entry["remote"] = cluster.underlay_address(node_number(rule.target))
+                found.append(entry)
+        return found
+
+    def of_fabric(self) -> list[dict[str, Any]]:
+        """Return the fabric's rules."""
+        return [
+            msgspec.to_builtins(rule) for rule in self.rules if not hosts.is_underlay(*rule.key)
+        ]
+
+    def of_apiservers(self) -> list[dict[str, Any]]:
+        """Return every API server's faults."""
+        return [msgspec.to_builtins(fault) for fault in self.api]
+
+    def concerns(self, process: str) -> bool:
+        """Tell whether *process* has to be told something when it starts anew."""
+        if process == FABRIC:
+            return bool(self.of_fabric())
+        if process.startswith("apiserver"):
+            return bool(self._api)
+        node, _, role = process.partition("/")
+        return role == "datapath" and any(
+            rule.source == node and hosts.is_underlay(*rule.key) for rule in self.rules
+        )
+
+    def write(self, path: Path) -> None:
+        """Keep the table at *path*; without faults there is no file."""
+        if not self._rules and not self._api:
+            path.unlink(missing_ok=True)
+            return
+        draft = path.with_suffix(".new")
+        content = _File(rules=list(self.rules), api=list(self.api))
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+        draft.replace(path)
+
+
+def told(rules: Iterable[Rule]) -> list[str]:
+    """Return the processes that enforce *rules*."""
+    return list(
+        dict.fromkeys(
+            f"{rule.source}/datapath" if hosts.is_underlay(*rule.key) else FABRIC for rule in rules
+        )
+    )
+
+
+def told_of_api(cluster: Cluster) -> list[str]:
+    """Return the processes that enforce API faults."""
+    return apiservers(cluster)
+
+
+def read(paths: Layout) -> FaultTable:
+    """Return the table that a cluster keeps; raises UsageError when its file is damaged."""
+    path = paths.faults_file
+    try:
+        content = msgspec.json.decode(path.read_bytes(), type=_File)
+    except FileNotFoundError:
+        return FaultTable()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path}: {error}; it holds the cluster's faults only: remove it"
+        ) from None
+    return FaultTable(content.rules, content.api)
+
+
+def parse_rules(cluster: Cluster, entries: object) -> list[Rule]:
+    """Return the rules that *entries* are; raises UsageError when one is impossible."""
+    try:
+        rules = msgspec.convert(entries, list[Rule])
+    except msgspec.ValidationError as error:
+        raise UsageError(str(error)) from None
+    for rule in rules:
+        hosts.check_link(cluster, rule.source, rule.target)
+    return rules
+
+
+def parse_api_fault(entry: object) -> ApiFault:
+    """Return the API fault that *entry* is; raises UsageError when it is impossible."""
+    try:
+        return msgspec.convert(entry, ApiFault)
+    except msgspec.ValidationError as error:
+        raise UsageError(str(error)) from None

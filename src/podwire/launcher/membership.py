@@ -1,0 +1,90 @@
+"""Nodes that join and leave a running cluster.
+
+A node gets the lowest free number, its certificates and configurations, and is started like all
+others; the fabric is told of its address. One that leaves is killed, its faults, files and
+certificates go, and its number is free again. Its objects in the API are the caller's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+from componentbase import clock, rpc
+from podwire.cluster import blocks, configs, make, plan
+from podwire.cluster.layout import NODES_MAX, Cluster, Layout, UsageError, node_name, node_number
+from podwire.launcher.actions import Actions
+from podwire.launcher.notes import Notes
+from podwire.launcher.supervisor import Supervisor
+
+
+class Membership:
+    """Which nodes the cluster has."""
+
+    def __init__(
+        self, cluster: Cluster, paths: Layout, supervisor: Supervisor, notes: Notes
+    ) -> None:
+        self.cluster = cluster
+        self._paths, self._supervisor, self._notes = paths, supervisor, notes
+
+    def free_numbers(self) -> list[int]:
+        """Return the numbers that no node has, lowest first."""
+        taken = set(self.cluster.node_numbers)
+        return [number for number in range(1, NODES_MAX + 1) if number not in taken]
+
+    async def add(self, count: int) -> list[str]:
+        """Make *count* nodes, due to be started; returns their names, raises RpcError."""
+        numbers = self.free_numbers()[:count]
+        if count < 1 or len(numbers) < count:
+            raise rpc.RpcError(
+                "FailedPrecondition",
+                f"a cluster has at most {NODES_MAX} nodes; there is room for {len(numbers)} more",
+            )
+        for number in numbers:
+            if not blocks.node_is_free(self.cluster.block, number):
+                address = self.cluster.transport_address(number)
+                raise rpc.RpcError("FailedPrecondition", f"another program listens on {address}")
+        grown = self.cluster.with_nodes([*self.cluster.node_numbers, *numbers])
+        for number in numbers:
+            self._make(grown, number)
+            await asyncio.sleep(0)  # Many certificates must not hold up who else asks.
+        self._change(grown)
+        for number in numbers:
+            self._supervisor.add(plan.node(number), clock.monotonic())
+            self._notes.note("added", node_name(number))
+        return [node_name(number) for number in numbers]
+
+    async def remove(self, node: str, actions: Actions) -> None:
+        """End *node*: kill its processes, remove its files; raises RpcError."""
+        if not self._supervisor.of_node(node):
+            raise rpc.RpcError("NotFound", f"there is no node {node}")
+        if len(self.cluster.node_numbers) == 1:
+            raise rpc.RpcError("FailedPrecondition", f"{node} is the last node of the cluster")
+        async with actions.acting:
+            await actions.kill_for_good(node)
+            self._supervisor.remove_node(node)
+        number = node_number(node)
+        self._change(self.cluster.with_nodes(set(self.cluster.node_numbers) - {number}))
+        self._remove_files(node, number)
+        self._notes.note("removed", node)
+
+    def _change(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._paths.write_cluster(cluster)
+        configs.write_fabric(cluster, self._paths)
+
+    def _remove_files(self, node: str, number: int) -> None:
+        paths = self._paths
+        shutil.rmtree(paths.node(node), ignore_errors=True)
+        files = [paths.certificate(node), paths.private_key(node), paths.component_kubeconfig(node)]
+        files += [paths.config(process.file_name) for process in plan.node(number)]
+        for path in files:
+            path.unlink(missing_ok=True)
+
+    def _make(self, cluster: Cluster, number: int) -> None:
+        try:
+            make.make_node(cluster, self._paths, number)
+        except UsageError as error:
+            raise rpc.RpcError("FailedPrecondition", str(error)) from None
+        except OSError as error:
+            raise rpc.RpcError("Unavailable", f"cannot make the node: {error}") from None
