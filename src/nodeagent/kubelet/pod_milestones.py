@@ -21,7 +21,7 @@ def is_ready(status: Object) -> bool:
 
 
 def readiness_timers(pod: Object) -> dict[str, float]:
-    """Return what the readiness probes of *pod* make it wait for, in seconds; the slowest counts."""
+    """Return what the readiness probes of *pod* make it wait for, the slowest of each."""
     probes = [
         probe
         for container in pod["spec"].get("containers") or ()

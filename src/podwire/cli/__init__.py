@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "services": "podwire.cli.tables:services",
     "conntrack": "podwire.cli.tables:conntrack",
     "drops": "podwire.cli.tables:drops",
+    "events": "podwire.cli.events:events",
     "demo": "podwire.cli.demo:demo",
 }
 
