@@ -1,0 +1,167 @@
+"""The first process of a node's container: starts the node's processes, restarts what dies.
+
+It is what the launcher is on one machine, for one node: the same supervisor decides, the same warm
+zygote forks. As process 1 it inherits and reaps every orphan. SIGTERM goes on to all of the
+node's processes; when it ends, or is killed, the kernel ends the rest of the container.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from componentbase import clock, memory, process
+from componentbase.journal import Journal
+from componentbase.tasks import Tasks
+from componentbase.zygote import Zygote
+from podwire.cluster.plan import NODE_ROLES, ProcessPlan
+from podwire.compose.configs import STDOUT
+from podwire.compose.hosts import JOURNAL, MOUNTED, Files
+from podwire.launcher.entries import ENTRIES
+from podwire.launcher.forker import FORK_TIMEOUT_S, Forker
+from podwire.launcher.supervisor import Supervisor
+from podwire.launcher.zygote import TITLE
+
+log = logging.getLogger(__name__)
+
+#: How long processes have to end by themselves after SIGTERM.
+_END_S: Final = 3.0
+
+
+class NodeProcesses:
+    """The processes of this container's node."""
+
+    def __init__(self, node: str, files: Files, *, zygote: Zygote, journal: Journal) -> None:
+        roles = (*NODE_ROLES, "fabric")
+        self._supervisor = Supervisor(
+            ProcessPlan(name=f"{node}/{role}", role=role, node=node)
+            for role in roles
+            if files.config(role).exists()
+        )
+        self._files, self._zygote, self._journal = files, zygote, journal
+        self._look_again = asyncio.Event()
+        self._ended: dict[int, int] = {}  # Exits that overtook the answer to their fork.
+
+    async def run(self) -> None:
+        """Keep everything running until cancelled; then end it."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        respawn = functools.partial(Zygote.spawn, "podwire.launcher.zygote")
+        forker = Forker(self._zygote, respawn, on_exit=self._exited, on_lost=self._zygote_lost)
+        tasks = Tasks()
+        tasks.spawn(self._supervise(forker), name="supervise", essential=True)
+        try:
+            await tasks.wait()
+        finally:
+            await tasks.close()
+            await self._end()
+
+    async def _supervise(self, forker: Forker) -> None:
+        while True:
+            self._look_again.clear()
+            for managed in self._supervisor.due(clock.monotonic()):
+                plan = managed.plan
+                config = str(self._files.config(plan.role))
+                pid = await forker.fork(
+                    plan.role, [config], group=None, output=Path(STDOUT), timeout_s=FORK_TIMEOUT_S
+                )
+                self._supervisor.started(managed, pid, clock.monotonic())
+                self._journal.note("restarted" if managed.restarts else "started", plan.name)
+                self._note_early_end(pid)
+            wait_s = self._supervisor.deadline() - clock.monotonic()
+            await _wait(self._look_again, None if math.isinf(wait_s) else max(0.0, wait_s))
+
+    def _note_early_end(self, pid: int) -> None:
+        if pid in self._ended:
+            self._exited(pid, self._ended.pop(pid))
+        elif not _lives(pid):
+            self._exited(pid, -signal.SIGKILL)  # Its zygote died with it and reported nothing.
+
+    def _exited(self, pid: int, status: int) -> None:
+        managed = self._supervisor.exited(pid, clock.monotonic())
+        if managed is None:
+            self._ended[pid] = status
+            return
+        how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        log.info("%s (pid %d) ended: %s", managed.plan.name, pid, how)
+        self._journal.note("died", managed.plan.name, pid=pid, status=status)
+        self._look_again.set()
+
+    def _reap(self) -> None:
+        """Reap orphans: pods of a dead podruntime, children of a dead zygote."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if any(managed.pid == pid for managed in self._supervisor.processes()):
+                self._exited(pid, os.waitstatus_to_exitcode(status))
+
+    def _zygote_lost(self) -> None:
+        for managed in self._supervisor.processes():
+            if managed.pid is not None and not _lives(managed.pid):
+                self._exited(managed.pid, -signal.SIGKILL)
+
+    async def _end(self) -> None:
+        """Ask every process to end, and wait for it, though not for ever."""
+        for managed in self._supervisor.processes():
+            self._supervisor.kill(managed)
+            if managed.pid is not None and _lives(managed.pid):
+                os.kill(managed.pid, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_END_S):
+                while any(managed.pid is not None for managed in self._supervisor.processes()):
+                    self._look_again.clear()
+                    await self._look_again.wait()
+        except TimeoutError:
+            log.info("not all ended in time; they end with this container")
+
+
+async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        pass
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def main() -> int:
+    """Run the node that this container's files describe, until SIGTERM."""
+    node = msgspec.json.decode(MOUNTED.config("nodeagent").read_bytes())["node_name"]
+    memory.freeze()  # Before the fork: the zygote's collector would unshare what it looks at.
+    zygote = Zygote(ENTRIES, title=TITLE)
+    journal = Journal(JOURNAL / f"{node}.jsonl", node)
+    make: Callable[[], NodeProcesses] = functools.partial(
+        NodeProcesses, node, MOUNTED, zygote=zygote, journal=journal
+    )
+
+    async def run() -> None:
+        journal.note("start", node)
+        await make().run()
+
+    # uvloop keeps SIGCHLD for itself; process 1 needs it.
+    return process.run(f"{node} init", Path(STDOUT), run, make_loop=asyncio.new_event_loop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
