@@ -1,12 +1,13 @@
 """What is there before anybody asks (upstream: controlplane's bootstrap controllers).
 
-The four system namespaces, and the `kubernetes` Service with the address of this server in its
-EndpointSlice and its Endpoints, so that pods find the API at the first address of the Service
-network.
+The four system namespaces, and the `kubernetes` Service, whose Endpoints and EndpointSlice list the
+API servers that are alive, so that pods find the API at the first address of the Service network.
+Several servers may do this at once: what another has made is there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from controlplane.apiserver.config import Config
@@ -14,9 +15,9 @@ from controlplane.apiserver.decoding import admit_shape
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.options import WriteOptions
 from controlplane.apiserver.registry.registry import Registry
-from kubeapi.objects import Object
+from kubeapi.objects import Object, deep_copy
 from kubeapi.resources import ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
-from kubeapi.status import StatusError
+from kubeapi.status import StatusError, is_already_exists, is_not_found
 
 NAMESPACE_NAMES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 _NAME: Final = "kubernetes"
@@ -46,66 +47,76 @@ def kubernetes_service(config: Config) -> Object:
     }
 
 
-def kubernetes_endpoints(config: Config) -> Object:
-    """Return the Endpoints that hold the address of this server."""
+def kubernetes_endpoints(addresses: Sequence[str], port: int) -> Object:
+    """Return the Endpoints that hold the addresses of the servers."""
     return {
         "metadata": {"name": _NAME, "labels": {_SKIP_MIRROR: "true"}},
         "subsets": [
             {
-                "addresses": [{"ip": config.advertise_address}],
-                "ports": [{"name": "https", "port": config.port, "protocol": "TCP"}],
+                "addresses": [{"ip": address} for address in addresses],
+                "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
             }
         ],
     }
 
 
-def kubernetes_endpoint_slice(config: Config) -> Object:
-    """Return the EndpointSlice that holds the address of this server."""
+def kubernetes_endpoint_slice(addresses: Sequence[str], port: int) -> Object:
+    """Return the EndpointSlice that holds the addresses of the servers."""
     return {
         "metadata": {"name": _NAME, "labels": {"kubernetes.io/service-name": _NAME}},
         "addressType": "IPv4",
-        "endpoints": [{"addresses": [config.advertise_address], "conditions": {"ready": True}}],
-        "ports": [{"name": "https", "port": config.port, "protocol": "TCP"}],
+        "endpoints": [
+            {"addresses": [address], "conditions": {"ready": True}} for address in addresses
+        ],
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
     }
 
 
 class Bootstrap:
-    """Creates what is missing and leaves what is there, except the server's own address."""
+    """Creates what is missing and leaves what is there, except the list of servers."""
 
     def __init__(self, registry: Registry, kinds: dict[Resource, Kind], config: Config) -> None:
         self._registry, self._kinds, self._config = registry, kinds, config
 
     async def run(self) -> None:
-        """Make sure that everything is there."""
+        """Make sure that namespaces and Service are there; raises StatusError, StorageError."""
         for name in NAMESPACE_NAMES:
             await self._ensure(NAMESPACES, "", namespace(name))
         await self._ensure(SERVICES, "default", kubernetes_service(self._config))
+
+    async def publish(self, addresses: Sequence[str]) -> None:
+        """Let the `kubernetes` Service have the servers at *addresses*; raises as `run` does."""
+        port = self._config.port
         for resource, wanted in (
-            (ENDPOINTSLICES, kubernetes_endpoint_slice(self._config)),
-            (ENDPOINTS, kubernetes_endpoints(self._config)),
+            (ENDPOINTSLICES, kubernetes_endpoint_slice(addresses, port)),
+            (ENDPOINTS, kubernetes_endpoints(addresses, port)),
         ):
             await self._ensure(resource, "default", wanted)
             await self._refresh(resource, wanted)
 
     async def _ensure(self, resource: Resource, where: str, obj: Object) -> None:
-        kind = self._kinds.get(resource)
-        if kind is None:
-            return
-        # Looked up first: creating it again would ask for an address that it holds itself.
+        kind, name = self._kinds[resource], obj["metadata"]["name"]
         try:
-            self._registry.get(kind, where, obj["metadata"]["name"])
+            self._registry.get(kind, where, name)
         except StatusError as error:
-            if error.reason != "NotFound":
+            if not is_not_found(error):
                 raise
-            admitted = admit_shape(kind, obj, "Strict")
-            await self._registry.create(kind, where, admitted.obj, WriteOptions())
+            admitted = admit_shape(kind, deep_copy(obj), "Strict")
+            await self._create(kind, where, admitted.obj)
+
+    async def _create(self, kind: Kind, where: str, obj: Object) -> None:
+        try:
+            await self._registry.create(kind, where, obj, WriteOptions())
+        except StatusError as error:
+            if not is_already_exists(error):
+                raise
 
     async def _refresh(self, resource: Resource, wanted: Object) -> None:
-        """Put this server's address in place of the one of an earlier run."""
-        kind = self._kinds.get(resource)
-        if kind is None:
-            return
         content = {key: value for key, value in wanted.items() if key != "metadata"}
         await self._registry.update(
-            kind, "default", _NAME, lambda old: {**old, **content}, WriteOptions()
+            self._kinds[resource],
+            "default",
+            _NAME,
+            lambda old: {**old, **deep_copy(content)},
+            WriteOptions(),
         )

@@ -1,22 +1,38 @@
 """All objects in memory, fed by one watch of the store (upstream: storage/cacher).
 
-Reads never ask the store. A write goes to the store and returns when its event has come back
-through the watch, so that whoever wrote reads what was written. The decoded object of a write is
-kept aside until then: what this server wrote it need not decode.
+Reads never fetch objects from the store. One that must see every acknowledged write, by whichever
+server, asks it for its revision and waits until the watch has told everything up to there
+(upstream: ConsistentListFromCache). A write goes to the store and returns when its event has come
+back through the watch, so that whoever wrote reads what was written. The decoded object of a write
+is kept aside until then: what this server wrote it need not decode.
+
+When the watch breaks it is opened again where it ended, and open watches of clients notice nothing;
+only when the store has forgotten that revision everything is read anew and they end with 410.
+What lies in the store and is no API object is handed to its *follower*.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Protocol
 
 from controlplane.apiserver import keys
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.stored import StoredObject, encode
 from controlplane.apiserver.watch_cache import WatchCache
-from controlplane.storage.interface import Delete, Event, KeyValue, Put, Store
+from controlplane.storage.interface import (
+    Compacted,
+    Delete,
+    Event,
+    FutureRevision,
+    KeyValue,
+    Put,
+    StorageUnavailable,
+    Store,
+    WatchLagged,
+)
 from kubeapi.objects import Object
 from kubeapi.resources import Resource
 
@@ -24,6 +40,8 @@ log = logging.getLogger(__name__)
 
 #: How long a reader waits for a revision that has not happened yet (upstream: 3 s).
 FRESH_WAIT_S: Final = 3.0
+#: How soon a broken watch is tried again.
+_REOPEN_S: Final = 0.25
 
 
 class WriteConflict(Exception):
@@ -34,16 +52,30 @@ class WriteConflict(Exception):
         self.current = current
 
 
+class Follower(Protocol):
+    """Keeps what lies below one prefix of the store and is no API object."""
+
+    def load(self, items: Sequence[KeyValue]) -> None:
+        """Take *items* for all there is."""
+
+    def apply(self, event: Event) -> None:
+        """Let *event* happen."""
+
+
 class Cacher:
     """The watch caches of all kinds, and the way to write."""
 
-    def __init__(self, kinds: Iterable[Kind], store: Store) -> None:
+    def __init__(
+        self, kinds: Iterable[Kind], store: Store, followers: Mapping[str, Follower] | None = None
+    ) -> None:
         self._store = store
-        self._kinds = {keys.prefix(kind.resource): kind for kind in kinds}
-        self._caches: dict[str, WatchCache] = {}
-        self._written: dict[int, StoredObject] = {}  # By id of the octets on their way.
+        self._caches = {keys.prefix(kind.resource): WatchCache(kind, 0) for kind in kinds}
+        self._followers = followers or {}
+        self._written: dict[str, StoredObject] = {}  # By key: what is on its way.
         self._waiting: dict[asyncio.Future[None], int] = {}
+        self._forgotten = False  # The store can no longer tell what followed `revision`.
         self.revision = 0
+        self.following = False
 
     def cache(self, resource: Resource) -> WatchCache:
         """Return the cache of one resource."""
@@ -54,17 +86,48 @@ class Cacher:
 
     async def load(self) -> None:
         """Read the oldest state there is; `run` then replays what happened since."""
-        oldest = await self._store.oldest_revision()
-        self._caches = {key: WatchCache(kind, oldest) for key, kind in self._kinds.items()}
+        while True:
+            try:
+                return await self._load(await self._store.oldest_revision())
+            except Compacted:
+                continue  # Another server compacted it just now.
+
+    async def _load(self, revision: int) -> None:
+        found = {
+            prefix: (await self._store.range(prefix, revision=revision)).items
+            for prefix in (*self._caches, *self._followers)
+        }
         for prefix, cache in self._caches.items():
-            found = await self._store.range(prefix, revision=oldest)
-            for item in found.items:
-                cache.load(StoredObject(cache.kind, item.key, item.value, item.mod_revision))
-        self.revision = oldest
+            cache.reset((self._stored(cache.kind, item) for item in found[prefix]), revision)
+        for prefix, follower in self._followers.items():
+            follower.load(found[prefix])
+        self._forgotten = False
+        self._advance(revision)
 
     async def run(self) -> None:
-        """Follow the store until it closes."""
+        """Follow the store for ever, over its absences."""
+        try:
+            while True:
+                try:
+                    await self._follow()
+                except (Compacted, FutureRevision, WatchLagged) as error:
+                    log.warning("everything must be read again: %s", error)
+                    self._forgotten = True
+                except StorageUnavailable as error:
+                    if self.following:
+                        log.warning("the store's watch ended: %s", error)
+                self.following = False
+                await asyncio.sleep(_REOPEN_S)
+        finally:
+            self.following = False
+            for cache in self._caches.values():
+                cache.end_watches("the server is stopping")
+
+    async def _follow(self) -> None:
+        if self._forgotten:
+            await self._load(await self._store.revision())
         watch = await self._store.watch(keys.ROOT, after=self.revision)
+        self.following = True
         try:
             while True:
                 batch = await watch.next()
@@ -73,22 +136,23 @@ class Cacher:
                 self._advance(batch.revision)
         finally:
             watch.close()
-            for cache in self._caches.values():
-                cache.end_watches("the server is stopping")
 
     def _apply(self, event: Event) -> None:
-        cache = self._caches.get(keys.bucket(event.key))
+        bucket = keys.bucket(event.key)
+        cache = self._caches.get(bucket)
         if cache is None:
-            return  # A kind that another version of this server wrote.
-        if event.current is None:
+            if bucket in self._followers:  # Else: a kind that another version of us wrote.
+                self._followers[bucket].apply(event)
+        elif event.current is None:
             cache.delete(event.key, event.revision)
         else:
             cache.put(self._stored(cache.kind, event.current))
 
     def _stored(self, kind: Kind, held: KeyValue) -> StoredObject:
-        written = self._written.pop(id(held.value), None)
-        if written is None:
+        written = self._written.get(held.key)
+        if written is None or written.raw != held.value:
             return StoredObject(kind, held.key, held.value, held.mod_revision)
+        del self._written[held.key]
         written.written_at(held.mod_revision)
         return written
 
@@ -111,8 +175,27 @@ class Cacher:
             del self._waiting[future]
 
     async def wait_until_fresh(self) -> None:
-        """Wait until every write acknowledged so far, by whichever server, can be read."""
-        await self.wait_for(await self._store.revision())
+        """Wait until every write acknowledged so far, by whichever server, can be read.
+
+        Raises StorageUnavailable when the store does not answer or its watch does not follow.
+        """
+        newest = await self._store.revision()
+        if newest > self.revision:
+            await self.catch_up(newest)
+
+    async def catch_up(self, revision: int) -> None:
+        """Wait for a revision that the store has; raises StorageUnavailable when it is not told."""
+        try:
+            await self.wait_for(revision)
+        except TimeoutError:
+            raise StorageUnavailable(
+                f"the store is at revision {revision} and has told of {self.revision} only"
+            ) from None
+
+    async def has_moved_since(self, revision: int) -> bool:
+        """Catch up with the store; tell whether what was read at *revision* may be outdated."""
+        await self.wait_until_fresh()
+        return self.revision > revision
 
     async def at_revision(
         self, kind: Kind, prefix: str, start: str, limit: int, revision: int
@@ -130,24 +213,30 @@ class Cacher:
 
     async def put(self, kind: Kind, key: str, obj: Object, *, expected: int) -> StoredObject:
         """Write *obj*, which is the cacher's from now on; raises WriteConflict."""
-        raw = encode(obj)
-        written = StoredObject(kind, key, raw, 0, obj)
-        self._written[id(raw)] = written
+        written = StoredObject(kind, key, encode(obj), 0, obj)
+        self._written[key] = written
         try:
-            result = await self._store.txn(Put(key, raw, expected))
-            if not result.succeeded:
-                raise WriteConflict(0 if result.current is None else result.current.mod_revision)
-            await self.wait_for(result.revision)
+            revision = await self._write(Put(key, written.raw, expected))
         finally:
-            self._written.pop(id(raw), None)
+            if self._written.get(key) is written:
+                del self._written[key]
         if written.revision:
             return written
-        return StoredObject(kind, key, raw, result.revision)
+        held = self.cache(kind.resource).get(key)
+        if held is not None and held.revision == revision:
+            return held
+        return StoredObject(kind, key, written.raw, revision)
 
     async def delete(self, key: str, *, expected: int) -> int:
         """Remove *key* and return the revision of that; raises WriteConflict."""
-        result = await self._store.txn(Delete(key, expected))
+        return await self._write(Delete(key, expected))
+
+    async def _write(self, operation: Put | Delete) -> int:
+        result = await self._store.txn(operation)
         if not result.succeeded:
             raise WriteConflict(0 if result.current is None else result.current.mod_revision)
-        await self.wait_for(result.revision)
+        try:
+            await self.wait_for(result.revision)
+        except TimeoutError:  # It is written all the same; who must see it will ask for it.
+            log.warning("revision %d was written and is not told of", result.revision)
         return result.revision

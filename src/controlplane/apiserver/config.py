@@ -10,7 +10,7 @@ from componentbase.timings import TimingsName
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """See docs/internals/contracts.md, section 1."""
+    """See docs/internals/contracts.md, sections 1 and 10."""
 
     log_file: str
     name: str
@@ -28,6 +28,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     transport_map: dict[str, str]
     timings: TimingsName
     cluster_name: str
+    etcd_endpoints: list[str] = []  # Without any the store is the file at store_path.
+    etcd_ca: str = ""
+    etcd_certificate: str = ""
+    etcd_private_key: str = ""
+    etcd_server_name: str = ""
+    cluster_uid: str = ""
+    control_socket: str = ""
+    dial_source: str = ""
+    fabric_map: dict[str, str] = {}
+    journal: str = ""
 
     def node_ports(self) -> range:
         """Return the range of node ports; raises ValueError."""

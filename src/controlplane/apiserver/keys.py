@@ -1,4 +1,9 @@
-"""Where objects lie in the store: `/registry/GROUP/PLURAL/[NAMESPACE/]NAME`; `core` is a group."""
+"""Where things lie in the store: API objects at `/registry/PLURAL/[NAMESPACE/]NAME`.
+
+As in upstream's etcd, group and version are not part of it: no two kinds share a plural. Unlike
+there, Services and Nodes lie under their own plurals (upstream: `services/specs`, `minions`). What
+is no API object has a name of its own below the same root.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,15 @@ from typing import Final
 from kubeapi.resources import Resource
 
 ROOT: Final = "/registry/"
-_CORE: Final = "core"
+#: Which API servers are alive (upstream: the lease endpoint reconciler).
+MASTER_LEASES: Final = f"{ROOT}masterleases/"
+#: Which numbers of Services are taken, each by a key of its own (upstream: ranges, IPAddresses).
+RANGES: Final = f"{ROOT}ranges/"
 
 
 def prefix(resource: Resource, namespace: str = "") -> str:
     """Return what the keys of a resource, or of one namespace of it, begin with."""
-    whole = f"{ROOT}{resource.group or _CORE}/{resource.plural}/"
+    whole = f"{ROOT}{resource.plural}/"
     return f"{whole}{namespace}/" if namespace else whole
 
 
@@ -22,6 +30,5 @@ def key(resource: Resource, namespace: str, name: str) -> str:
 
 
 def bucket(text: str) -> str:
-    """Return the resource's prefix of a key."""
-    _, _, group, plural, _ = text.split("/", 4)
-    return f"{ROOT}{group}/{plural}/"
+    """Return the first part of a key below the root, with its slash; empty when it has none."""
+    return text[: text.find("/", len(ROOT)) + 1]

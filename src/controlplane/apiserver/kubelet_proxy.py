@@ -1,6 +1,7 @@
 """Requests that a kubelet answers: container logs (upstream: pods/log over the node's port 10250).
 
-The kubelet's InternalIP is emulated; `transport_map` says where it really listens. Its
+The kubelet's InternalIP is emulated; `fabric_map`, or without one `transport_map`, says where it is
+dialled. A connection comes from `dial_source`, which tells the fabric who dials. The kubelet's
 certificate must be of our CA; which name is in it is not checked, as addresses are mapped.
 """
 
@@ -57,9 +58,10 @@ class KubeletProxy:
         context = ssl.create_default_context(cafile=config.client_ca)
         context.check_hostname = False
         context.load_cert_chain(config.kubelet_certificate, config.kubelet_private_key)
-        self._networks = config.transport_map
+        self._networks = config.fabric_map or config.transport_map
+        source = (config.dial_source, 0) if config.dial_source else None
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=0),
+            connector=aiohttp.TCPConnector(ssl=context, limit=0, local_addr=source),
             timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_connect=_CONNECT_S),
             auto_decompress=False,
         )

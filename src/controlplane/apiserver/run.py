@@ -5,126 +5,194 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 from componentbase import clock
+from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
-from controlplane.apiserver import keys
+from controlplane.apiserver import housekeeping, keys
+from controlplane.apiserver.api_faults import ApiFaults
 from controlplane.apiserver.bootstrap import Bootstrap
-from controlplane.apiserver.cacher import Cacher
+from controlplane.apiserver.cacher import Cacher, Follower
+from controlplane.apiserver.claims import Claims
 from controlplane.apiserver.config import Config
-from controlplane.apiserver.event_expiry import EventExpiry
+from controlplane.apiserver.control import Control
+from controlplane.apiserver.endpoint_reconciler import EndpointReconciler
 from controlplane.apiserver.kinds import kinds as table_of_kinds
 from controlplane.apiserver.kinds.service_allocation import ServiceAllocator
 from controlplane.apiserver.kubelet_proxy import KubeletProxy
+from controlplane.apiserver.masters import Masters, lease_ttl_s
 from controlplane.apiserver.metrics import Metrics
-from controlplane.apiserver.registry.options import DeleteOptions
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.server import ApiServer
-from controlplane.storage.compaction import CompactionPolicy
-from controlplane.storage.embedded import EmbeddedStore
-from controlplane.storage.interface import StorageError, Store
-from kubeapi.objects import name_of, namespace_of
-from kubeapi.resources import EVENTS, NODES, SERVICES
+from controlplane.apiserver.service_claims import ServiceClaims
+from controlplane.apiserver.store_health import StoreHealth
+from controlplane.storage.interface import StorageError, StorageUnavailable, Store
+from controlplane.storage.open import open_store
+from kubeapi.resources import NODES, SERVICES
 from kubeapi.status import StatusError
 
 log = logging.getLogger(__name__)
 
-_COMPACTION_LOOK_S: Final = 2.0
-_EVENT_EXPIRY_LOOK_S: Final = 60.0
+#: How often a store that does not answer is tried, and how often that is told.
+_STORE_RETRY_S: Final = 0.5
+_STORE_LOG_EVERY_S: Final = 30.0
+#: What goes away by itself: other servers were faster, the store is slow.
+_PASSING: Final = (409, 503, 504)
 
 
 async def serve(config: Config) -> None:
     """Serve until cancelled; raises OSError when the store or the address is not to be had."""
-    rng = random.Random()  # uids must differ from those of every other run.
+    store = await _patiently_open(config)
     try:
-        store = await EmbeddedStore.open(Path(config.store_path))
-    except StorageError as error:
-        raise OSError(str(error)) from None
-    tasks = Tasks()
-    kubelets = KubeletProxy(config)
-    try:
-        server = await _start(config, store, kubelets, tasks, rng)
-        try:
-            log.info("serving on %s:%d", config.bind, server.port)
+        async with running(config, store) as tasks:
             await tasks.wait()
-        finally:
-            await server.close()
     finally:
-        await tasks.close()
-        await kubelets.close()
         await store.close()
 
 
-async def _start(
-    config: Config, store: Store, kubelets: KubeletProxy, tasks: Tasks, rng: random.Random
-) -> ApiServer:
-    kinds = table_of_kinds(TIMINGS[config.timings])
-    by_resource = {kind.resource: kind for kind in kinds}
-    cacher = Cacher(kinds, store)
-    await cacher.load()
-    following = tasks.spawn(cacher.run(), name="cacher", essential=True)
-    await cacher.wait_until_fresh()
-    allocator = ServiceAllocator(config.service_cidr, config.node_port_range, rng)
-    registry = Registry(cacher, {SERVICES: allocator}, rng=rng, wall=clock.wall)
-    registry.observe_stored()
-    await Bootstrap(registry, by_resource, config).run()
-    metrics = Metrics(cacher)
-    resources = ResourceRoutes(registry, rng=rng, wall=clock.wall, monotonic=clock.monotonic)
-    dispatcher = Dispatcher(
-        kinds,
-        resources,
-        PodRoutes(registry, kubelets, by_resource[NODES], wall=clock.wall),
-        DiscoveryRoutes(
-            kinds,
-            metrics,
-            address=config.advertise_address,
-            port=config.port,
-            is_ready=lambda: not following.done(),
-        ),
-    )
-    tasks.spawn(_compact(store), name="compactor", essential=True)
-    tasks.spawn(_expire_events(registry), name="event expiry", essential=True)
-    server = ApiServer(dispatcher, metrics, monotonic=clock.monotonic)
-    await server.start(config)
-    return server
-
-
-async def _compact(store: Store) -> None:
-    """Forget old revisions, now and then."""
-    policy = CompactionPolicy(await store.revision(), clock.monotonic())
+async def _patiently_open(config: Config) -> Store:
+    """Wait for a store that is away; raises OSError for one that is not ours to have."""
+    told_at = -_STORE_LOG_EVERY_S
     while True:
-        await asyncio.sleep(_COMPACTION_LOOK_S)
-        oldest = await store.oldest_revision()
-        revision, octets = await store.revision(), await store.history_octets()
-        target = policy.plan(revision, oldest, octets, clock.monotonic())
-        if target is None:
-            continue
         try:
-            await store.compact(target)
+            return await open_store(
+                store_path=config.store_path,
+                etcd_endpoints=config.etcd_endpoints,
+                etcd_ca=config.etcd_ca,
+                etcd_certificate=config.etcd_certificate,
+                etcd_private_key=config.etcd_private_key,
+                etcd_server_name=config.etcd_server_name,
+                cluster_uid=config.cluster_uid,
+                cluster_name=config.cluster_name,
+            )
+        except StorageUnavailable as error:
+            if not config.etcd_endpoints:  # A file does not come back by itself.
+                raise OSError(str(error)) from None
+            if clock.monotonic() - told_at >= _STORE_LOG_EVERY_S:
+                told_at = clock.monotonic()
+                log.warning("waiting for the store: %s", error)
         except StorageError as error:
-            log.warning("compaction to revision %d: %s", target, error)
+            raise OSError(str(error)) from None
+        await asyncio.sleep(_STORE_RETRY_S)
 
 
-async def _expire_events(registry: Registry) -> None:
-    """Delete Events that nobody has written for an hour."""
-    cache, expiry = registry.cacher.cache(EVENTS), EventExpiry()
-    while True:
-        await asyncio.sleep(_EVENT_EXPIRY_LOOK_S)
-        current = {event.key: event for event in cache.below(keys.prefix(EVENTS))}
-        revisions = ((key, event.revision) for key, event in current.items())
-        for key in expiry.expired(revisions, clock.monotonic()):
-            event = current[key]
-            options = DeleteOptions(resource_version=str(event.revision))
+@asynccontextmanager
+async def running(config: Config, store: Store) -> AsyncIterator[Tasks]:
+    """Serve on *store* inside the block; yields the tasks that do it. The store stays open."""
+    tasks = Tasks()
+    kubelets = KubeletProxy(config)
+    try:
+        parts = _Parts(config, store, kubelets)
+        try:
+            await parts.start(tasks)
+            log.info("serving on %s:%d", config.bind, parts.server.port)
+            yield tasks
+        finally:
+            await parts.close()
+    finally:
+        await tasks.close()
+        await kubelets.close()
+
+
+class _Parts:
+    """The parts of one server, wired."""
+
+    def __init__(self, config: Config, store: Store, kubelets: KubeletProxy) -> None:
+        timings, rng = TIMINGS[config.timings], random.Random()  # uids differ from run to run.
+        kinds = table_of_kinds(timings)
+        by_resource = {kind.resource: kind for kind in kinds}
+        self._config, self._store = config, store
+        self._journal = Journal(config.journal, config.name)
+        allocator = ServiceAllocator(config.service_cidr, config.node_port_range, rng)
+        claims, self._masters = Claims(allocator), Masters(config.advertise_address)
+        followers: dict[str, Follower] = {keys.RANGES: claims, keys.MASTER_LEASES: self._masters}
+        self._cacher = Cacher(kinds, store, followers)
+        self._services = ServiceClaims(
+            store, self._cacher, allocator, claims, rng=rng, clock=clock.monotonic
+        )
+        self._registry = Registry(
+            self._cacher, {SERVICES: self._services}, rng=rng, wall=clock.wall
+        )
+        self._bootstrap = Bootstrap(self._registry, by_resource, config)
+        self._reconciler = EndpointReconciler(
+            store, self._masters, self._bootstrap, lease_ttl_s(timings)
+        )
+        self._health = StoreHealth(store, self._journal, clock.monotonic)
+        self._started = False
+        metrics, faults = Metrics(self._cacher), ApiFaults()
+        resources = ResourceRoutes(
+            self._registry, rng=rng, wall=clock.wall, monotonic=clock.monotonic
+        )
+        dispatcher = Dispatcher(
+            kinds,
+            resources,
+            PodRoutes(self._registry, kubelets, by_resource[NODES], wall=clock.wall),
+            DiscoveryRoutes(
+                kinds,
+                metrics,
+                address=config.advertise_address,
+                port=config.port,
+                is_ready=self._is_ready,
+            ),
+        )
+        self.server = ApiServer(dispatcher, metrics, faults, monotonic=clock.monotonic)
+        self._control = Control(
+            config.control_socket, faults, self._journal, self.server.faults_changed
+        )
+
+    def _is_ready(self) -> bool:
+        return self._started and self._cacher.following and self._health.is_well
+
+    async def start(self, tasks: Tasks) -> None:
+        """Read the store, make what must be there, listen; raises OSError."""
+        await self._patiently(self._cacher.load)
+        tasks.spawn(self._cacher.run(), name="cacher", essential=True)
+        await self._patiently(self._cacher.wait_until_fresh)
+        await self._patiently(self._services.repair)
+        await self._patiently(self._bootstrap.run)
+        await self._control.start()
+        await self.server.start(self._config)
+        await self._reconciler.reconcile()
+        self._started = True
+        store, masters = self._store, self._masters
+        for name, work in (
+            ("endpoint reconciler", self._reconciler.run()),
+            ("store health", self._health.run()),
+            ("compactor", housekeeping.compact(store, masters)),
+            ("event expiry", housekeeping.expire_events(self._registry, masters)),
+            ("claim repair", housekeeping.repair_claims(self._services, masters)),
+        ):
+            tasks.spawn(work, name=name, essential=True)
+
+    async def _patiently(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step of the start; again and again while the store is away."""
+        told = False
+        while True:
             try:
-                await registry.delete(
-                    event.kind, namespace_of(event.object), name_of(event.object), options
-                )
-            except (StatusError, StorageError) as error:
-                log.info("event %s stays for now: %s", key, error)
+                return await step()
+            except StorageUnavailable as error:
+                why = str(error)
+            except StatusError as error:
+                if error.code not in _PASSING:
+                    raise
+                why = error.message
+            if not told:
+                told = True
+                log.warning("waiting for the store: %s", why)
+            await asyncio.sleep(_STORE_RETRY_S)
+
+    async def close(self) -> None:
+        """End in order: off the lists, then deaf."""
+        if self._started:
+            await self._reconciler.remove()
+        await self.server.close()
+        await self._control.close()
+        self._journal.close()

@@ -2,6 +2,8 @@
 
 It reads a request as far as its head, learns who asks, and only then reads the body, which is
 bounded. Whatever goes wrong leaves as a Status; a fault of our own leaves as 500 and a log entry.
+A store that does not answer is 503 without Retry-After: clients of upstream's would wait and ask
+ten times over, where a person wants to read why.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from componentbase.clock import Clock
+from controlplane.apiserver.api_faults import WATCH, ApiFaults
 from controlplane.apiserver.authn import User, user_of
 from controlplane.apiserver.authz import is_public
 from controlplane.apiserver.config import Config
@@ -32,13 +35,14 @@ from controlplane.apiserver.request_info import (
     parse_request_info,
 )
 from controlplane.apiserver.routes.dispatch import Dispatcher
-from controlplane.storage.interface import StorageError
+from controlplane.storage.interface import StorageError, StorageFull, StorageUnavailable
 from kubeapi.status import (
     StatusError,
     bad_request,
     internal,
     not_acceptable,
     request_timeout,
+    service_unavailable,
     too_large,
     unauthorized,
 )
@@ -108,8 +112,12 @@ class _Server(web.Server):
 class ApiServer:
     """Listens, and carries requests to the dispatcher."""
 
-    def __init__(self, dispatcher: Dispatcher, metrics: Metrics, *, monotonic: Clock) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, metrics: Metrics, faults: ApiFaults, *, monotonic: Clock
+    ) -> None:
         self._dispatcher, self._metrics, self._monotonic = dispatcher, metrics, monotonic
+        self._faults = faults
+        self._streams: dict[int, tuple[web.BaseRequest, Request]] = {}  # By id: no hash.
         self._in_flight = InFlight()
         self._server: asyncio.Server | None = None
         self._http: _Server | None = None
@@ -151,9 +159,14 @@ class ApiServer:
         http.protocol.head_came()
         info = RequestInfo(verb=http.method.lower(), path=http.raw_path)
         accepted = _JSON
+        cut = False
         try:
             info, request = self._read_head(http)
             accepted = request.accepted
+            if request.user is not _PUBLIC_USER:
+                await self._dispatcher.authorize(request)
+            if self._faults.active:
+                cut = await self._suffer(request)
             with self._in_flight.request(info, request.user):
                 if http.method in _WITH_BODY:
                     request = _with_body(request, await _read_body(http))
@@ -162,12 +175,36 @@ class ApiServer:
             answer = answer_error(error, accepted)
         except StorageError as error:
             log.error("%s %s: %s", http.method, http.raw_path, error)
-            answer = answer_error(internal(str(error)), accepted)
+            answer = answer_error(status_of(error), accepted)
         if isinstance(answer, Stream):
             self._metrics.answered(info, HTTPStatus.OK, None)
-            return await _send_stream(http, answer)
+            return await self._stream(http, request, answer, cut=cut)
         self._metrics.answered(info, answer.status, self._monotonic() - began)
         return await _finish(http, answer)
+
+    async def _suffer(self, request: Request) -> bool:
+        """Let faults act; tell whether the watch is to be cut; raises StatusError."""
+        verdict = self._faults.judge(request.user, request.info)
+        if verdict.latency_s:
+            await asyncio.sleep(verdict.latency_s)
+        if verdict.refusal is not None:
+            raise verdict.refusal
+        return verdict.cut
+
+    async def _stream(
+        self, http: web.BaseRequest, request: Request, stream: Stream, *, cut: bool
+    ) -> web.StreamResponse:
+        self._streams[id(http)] = http, request
+        try:
+            return await _send_stream(http, stream, cut=cut)
+        finally:
+            del self._streams[id(http)]
+
+    def faults_changed(self) -> None:
+        """Cut those open watches that the table now drops."""
+        for http, request in list(self._streams.values()):
+            if request.info.verb == WATCH and self._faults.cuts(request.user, request.info):
+                _abort(http)
 
     def _read_head(self, http: web.BaseRequest) -> tuple[RequestInfo, Request]:
         """Learn what is asked and by whom; raises StatusError."""
@@ -193,8 +230,6 @@ class ApiServer:
             content_type=http.headers.get("Content-Type", ""),
             if_none_match=http.headers.get("If-None-Match", ""),
         )
-        if user is not _PUBLIC_USER:
-            self._dispatcher.authorize(request)
         if accepted is None and info.resource and info.subresource != "log":
             raise not_acceptable(
                 "only the following media types are accepted: application/json, "
@@ -275,12 +310,28 @@ def _gzip(body: bytes) -> bytes:
     return compressor.compress(body) + compressor.flush()
 
 
-async def _send_stream(http: web.BaseRequest, stream: Stream) -> web.StreamResponse:
+def status_of(error: StorageError) -> StatusError:
+    """Return how a failure of the store is told."""
+    if isinstance(error, StorageUnavailable) and not isinstance(error, StorageFull):
+        return service_unavailable(f"the API server cannot reach its store: {error}")
+    return internal(str(error))
+
+
+def _abort(http: web.BaseRequest) -> None:
+    """Cut the connection in the middle, as the death of a process between would."""
+    if http.transport is not None:
+        http.transport.abort()
+
+
+async def _send_stream(http: web.BaseRequest, stream: Stream, *, cut: bool) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={"Content-Type": stream.content_type, "Cache-Control": "no-cache, private"}
     )
     try:
         await response.prepare(http)
+        if cut:
+            _abort(http)
+            return response
         async for chunk in stream.chunks:
             async with asyncio.timeout(STALL_MAX_S):
                 await response.write(chunk)
@@ -288,8 +339,7 @@ async def _send_stream(http: web.BaseRequest, stream: Stream) -> web.StreamRespo
     except ConnectionError:
         pass  # The client went away: nobody is left to be told.
     except TimeoutError:
-        if http.transport is not None:  # It reads nothing: what it missed it can ask for again.
-            http.transport.abort()
+        _abort(http)  # It reads nothing: what it missed it can ask for again.
     finally:
         closing = getattr(stream.chunks, "aclose", None)
         if closing is not None:

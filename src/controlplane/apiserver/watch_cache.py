@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -127,11 +127,14 @@ class WatchCache:
         high = bisect_left(self._keys, prefix_end(prefix))
         return map(self._objects.__getitem__, self._keys[low:high])
 
-    def load(self, stored: StoredObject) -> None:
-        """Take *stored* as part of the first state."""
-        assert stored.key not in self._objects
-        insort(self._keys, stored.key)
-        self._objects[stored.key] = stored
+    def reset(self, items: Iterable[StoredObject], revision: int) -> None:
+        """Take *items* for everything there is at *revision*; the past is forgotten."""
+        self.end_watches("what happened in between is forgotten")
+        self.oldest = self.changed_at = revision
+        self._objects = {stored.key: stored for stored in items}
+        self._keys = sorted(self._objects)
+        self._changes.clear()
+        self._changes_octets = 0
 
     def put(self, stored: StoredObject) -> None:
         """Let *stored* be written."""

@@ -2,7 +2,11 @@
 
 Each range has two halves: the low band is for those who ask for a number, the rest is given out
 at random; only when the rest is used up, the low band is given out, too (KEP-3070, KEP-3668).
-What is in use is known from the Services themselves: `observe` each one at the start.
+
+A number is taken when the store holds a claim to it, by whichever API server (`claim`), or when a
+request of this server is about to make one (`assign`, until `release`). A claim of a Service
+that is not there yet, as a server that died in between leaves it, does not stand against that
+Service itself. Every number has a name: `serviceips/10.96.0.10`, `servicenodeports/30080`.
 """
 
 from __future__ import annotations
@@ -20,9 +24,11 @@ from controlplane.apiserver.kinds.service.strategy import (
     needs_node_ports,
 )
 from kubeapi import field
-from kubeapi.objects import Object
+from kubeapi.objects import Object, key_of
 from kubeapi.status import Cause
 
+ADDRESSES: Final = "serviceips"
+NODE_PORTS: Final = "servicenodeports"
 _ADDRESS_BAND: Final = (16, 256, 16)  # At least, at most, one in so many (KEP-3070).
 _PORT_BAND: Final = (16, 128, 32)  # The same for node ports (KEP-3668).
 
@@ -40,12 +46,14 @@ class Pool:
         low = 0 if size < least else min(max(least, size // share), most)
         self._dynamic_first = first + low
         self._taken: set[int] = set()
+        self.claims: dict[int, str] = {}  # Number to owner, as the store has them.
 
     def __contains__(self, number: int) -> bool:
         return self.first <= number <= self.last
 
-    def is_taken(self, number: int) -> bool:
-        return number in self._taken
+    def is_taken(self, number: int, owner: str) -> bool:
+        """Tell whether somebody else than *owner* has *number*."""
+        return number in self._taken or self.claims.get(number, owner) != owner
 
     def take(self, number: int) -> None:
         assert number in self
@@ -70,7 +78,7 @@ class Pool:
         start = self._rng.randrange(size)
         for step in range(size):
             number = first + (start + step) % size
-            if number not in self._taken:
+            if number not in self._taken and number not in self.claims:
                 return number
         return None
 
@@ -78,8 +86,8 @@ class Pool:
 class ServiceAllocator:
     """Gives Services their cluster IPs and node ports.
 
-    `assign` only takes. What a write frees is given back by `release` after the write succeeded
-    (`release(old, keep=new)`), and what it took, when it failed (`release(new, keep=old)`).
+    `assign` takes numbers for as long as a request lasts; `release(new, keep=old)` lets go of them,
+    when claims stand for them or the request has failed.
     """
 
     def __init__(self, service_cidr: str, node_port_range: str, rng: random.Random) -> None:
@@ -93,14 +101,36 @@ class ServiceAllocator:
         self._node_port_range = node_port_range
         self._node_ports = Pool(int(low), int(high), _PORT_BAND, rng)
 
-    def observe(self, service: Object) -> None:
-        """Note what a stored Service holds."""
-        for number in _addresses_of(service):
-            if number in self._addresses:
-                self._addresses.take(number)
-        for number in _node_ports_of(service):
-            if number in self._node_ports:
-                self._node_ports.take(number)
+    def claim(self, name: str, owner: str) -> None:
+        """Note that the store holds a claim of the Service *owner*."""
+        pool, number = self._number(name)
+        pool.claims[number] = owner
+
+    def unclaim(self, name: str) -> None:
+        """Note that the store holds that claim no longer."""
+        pool, number = self._number(name)
+        pool.claims.pop(number, None)
+
+    def _number(self, name: str) -> tuple[Pool, int]:
+        kind, _, text = name.partition("/")
+        if kind == NODE_PORTS:
+            return self._node_ports, int(text)
+        return self._addresses, int(ip_address(text))
+
+    def held(self, service: Object) -> list[str]:
+        """Return the names of the numbers of our ranges that *service* holds."""
+        return [
+            *(
+                f"{ADDRESSES}/{ip_address(number)}"
+                for number in _addresses_of(service)
+                if number in self._addresses
+            ),
+            *(
+                f"{NODE_PORTS}/{number}"
+                for number in dict.fromkeys(_node_ports_of(service))
+                if number in self._node_ports
+            ),
+        ]
 
     def release(self, service: Object, *, keep: Object | None = None) -> None:
         """Give back what *service* holds, except what *keep* holds, too."""
@@ -137,7 +167,7 @@ class ServiceAllocator:
             number = int(ip_address(wanted))
             if number in held:
                 return
-            why = self._why_no_address(wanted)
+            why = self._why_no_address(wanted, key_of(service))
             if why:
                 shown = go_strings([wanted])
                 detail = f"failed to allocate IP {wanted}: {why}"
@@ -154,14 +184,14 @@ class ServiceAllocator:
         given["clusterIPs"] = [wanted]
         spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
 
-    def _why_no_address(self, wanted: str) -> str:
+    def _why_no_address(self, wanted: str, owner: str) -> str:
         address = ip_address(wanted)
         if address.version != 4 or int(address) not in self._addresses:
             return (
                 f"the provided IP ({wanted}) is not in the valid range. "
                 f"The range of valid IPs is {self._cidr}"
             )
-        if self._addresses.is_taken(int(address)):
+        if self._addresses.is_taken(int(address), owner):
             return "provided IP is already allocated"
         return ""
 
@@ -169,13 +199,14 @@ class ServiceAllocator:
         """Take the ports that are asked for first, then give the others any."""
         ports = service["spec"].get("ports") or []
         given["ports"] = []
-        mine = set(held)
+        mine, owner = set(held), key_of(service)
         open_ports = []
         for index, port in enumerate(ports):
             if number := port.get("nodePort"):
-                yield from self._take_port(
-                    number, mine, given, path=f"spec.ports[{index}].nodePort"
-                )
+                path = f"spec.ports[{index}].nodePort"
+                if number not in mine:
+                    yield from self._take_port(number, owner, given, path=path)
+                mine.add(number)
             elif needs_node_ports(service):
                 open_ports.append((index, port))
         for index, port in open_ports:
@@ -200,22 +231,17 @@ class ServiceAllocator:
                 return number
         return None
 
-    def _take_port(
-        self, number: int, mine: set[int], given: Object, *, path: str
-    ) -> Iterator[Cause]:
-        if number in mine:
-            return
+    def _take_port(self, number: int, owner: str, given: Object, *, path: str) -> Iterator[Cause]:
         if number not in self._node_ports:
             detail = (
                 "provided port is not in the valid range. "
                 f"The range of valid ports is {self._node_port_range}"
             )
             yield field.invalid(path, number, detail)
-        elif self._node_ports.is_taken(number):
+        elif self._node_ports.is_taken(number, owner):
             yield field.invalid(path, number, "provided port is already allocated")
         else:
             self._node_ports.take(number)
-            mine.add(number)
             given["ports"].append({"nodePort": number})
 
     def _assign_health_check_port(
@@ -225,7 +251,8 @@ class ServiceAllocator:
             return
         path = "spec.healthCheckNodePort"
         if number := service["spec"].get("healthCheckNodePort"):
-            yield from self._take_port(number, mine, given, path=path)
+            if number not in mine:
+                yield from self._take_port(number, key_of(service), given, path=path)
             return
         free = self._node_ports.take_any()
         if free is None:

@@ -1,10 +1,15 @@
-"""The verbs carried out: read, decide, write, and again when somebody was faster."""
+"""The verbs carried out: read, decide, write, and again when somebody was faster.
+
+What is read may be outdated, since other servers write, too. A write that was decided on it fails
+in the store and is decided again; a refusal, or the finding that there is nothing to write, is
+believed only after the cache has caught up with the store (upstream: GuaranteedUpdate).
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from componentbase.clock import Clock
 from controlplane.apiserver import admission, keys
@@ -12,10 +17,11 @@ from controlplane.apiserver.cacher import Cacher, WriteConflict
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry import create, delete, update
 from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions
+from controlplane.apiserver.service_claims import ServiceClaims
 from controlplane.apiserver.stored import StoredObject, encode
 from kubeapi.objects import Object
 from kubeapi.resources import Resource
-from kubeapi.status import Cause, already_exists, conflict, invalid, not_found
+from kubeapi.status import StatusError, already_exists, conflict, invalid, not_found
 
 #: How often a write that pins no resourceVersion is tried against other writers.
 ATTEMPTS_MAX: Final = 20
@@ -25,26 +31,13 @@ _NAMES_MAX: Final = 8
 Change = Callable[[Object], Object]
 
 
-class Allocator(Protocol):
-    """Gives out what must be unique in the cluster, such as Service addresses."""
-
-    def observe(self, obj: Object) -> None:
-        """Take what a stored object holds."""
-
-    def assign(self, new: Object, old: Object | None) -> list[Cause]:
-        """Fill in what *new* lacks, take what it names; causes when that is not to be had."""
-
-    def release(self, obj: Object, *, keep: Object | None = None) -> None:
-        """Give back what *obj* holds and *keep* does not."""
-
-
 class Registry:
     """Reads and writes objects of every kind."""
 
     def __init__(
         self,
         cacher: Cacher,
-        allocators: Mapping[Resource, Allocator],
+        allocators: Mapping[Resource, ServiceClaims],
         *,
         rng: random.Random,
         wall: Clock,
@@ -52,12 +45,6 @@ class Registry:
         self.cacher = cacher
         self._allocators = allocators
         self._rng, self._wall = rng, wall
-
-    def observe_stored(self) -> None:
-        """Tell the allocators of everything that is stored; once, at start-up."""
-        for resource, allocator in self._allocators.items():
-            for stored in self.cacher.cache(resource).below(keys.prefix(resource)):
-                allocator.observe(stored.object)
 
     def get(self, kind: Kind, namespace: str, name: str) -> StoredObject:
         """Return an object; raises StatusError 404."""
@@ -73,9 +60,7 @@ class Registry:
         """Create *obj*; raises StatusError 403, 404, 409, 422."""
         create.set_namespace(kind, obj, namespace)
         generate = obj["metadata"].get("generateName") and not obj["metadata"].get("name")
-        admission.check_namespace(
-            self.cacher, kind, namespace, str(obj["metadata"].get("name") or "")
-        )
+        await self._check_namespace(kind, namespace, str(obj["metadata"].get("name") or ""))
         create.begin(kind, obj, self._rng, self._wall())
         obj = create.sorted_object(obj)
         create.check(kind, obj)
@@ -89,6 +74,15 @@ class Registry:
                     obj["metadata"]["name"] = create.generated_name(prefix, self._rng)
                     kind.default(obj)
         raise already_exists(kind.resource, obj["metadata"]["name"])
+
+    async def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
+        seen = self.cacher.revision
+        try:
+            admission.check_namespace(self.cacher, kind, namespace, name)
+        except StatusError:
+            if not await self.cacher.has_moved_since(seen):
+                raise
+            admission.check_namespace(self.cacher, kind, namespace, name)
 
     async def update(
         self,
@@ -105,32 +99,58 @@ class Registry:
         Tried again when somebody else wrote in between; a result that names the resourceVersion
         it was made from then meets its conflict.
         """
+        fresh = False
         for _ in range(ATTEMPTS_MAX):
-            stored = self.get(kind, namespace, name)
-            old = stored.copy()
-            new = change(stored.copy())
-            update.check_target(kind, new, namespace, name)
-            update.check_preconditions(kind, new, old)
-            new = update.merged(kind, new, old, subresource)
+            seen = self.cacher.revision
+            try:
+                stored = self.get(kind, namespace, name)
+                old = stored.copy()
+                new = change(stored.copy())
+                update.check_target(kind, new, namespace, name)
+                update.check_preconditions(kind, new, old)
+                new = update.merged(kind, new, old, subresource)
+            except StatusError:
+                if fresh or not await self.cacher.has_moved_since(seen):
+                    raise
+                fresh = True
+                continue
             if new == old:
-                return stored
+                if fresh or not await self.cacher.has_moved_since(seen):
+                    return stored
+                fresh = True
+                continue
             try:
                 if delete.is_finished(kind, new) and not options.dry_run:
                     return await self._remove(stored)
                 return await self._write(kind, stored.key, new, stored, options)
             except WriteConflict as error:
-                await self.cacher.wait_for(error.current)
+                await self._catch_up(error)
         raise conflict(kind.resource, name)
+
+    async def _catch_up(self, lost: WriteConflict) -> None:
+        """Read what stood against a write, or that the object is gone."""
+        if lost.current:
+            await self.cacher.catch_up(lost.current)
+        else:
+            await self.cacher.wait_until_fresh()
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, options: DeleteOptions
     ) -> tuple[StoredObject, bool]:
         """Delete an object; return it, and whether it is gone already."""
+        fresh = False
         for _ in range(ATTEMPTS_MAX):
-            stored = self.get(kind, namespace, name)
-            old = stored.copy()
-            delete.check_preconditions(kind, old, options)
-            admission.check_deletable(kind, name)
+            seen = self.cacher.revision
+            try:
+                stored = self.get(kind, namespace, name)
+                old = stored.copy()
+                delete.check_preconditions(kind, old, options)
+                admission.check_deletable(kind, name)
+            except StatusError:
+                if fresh or not await self.cacher.has_moved_since(seen):
+                    raise
+                fresh = True
+                continue
             action = delete.plan(kind, old, options, self._wall())
             if options.dry_run:
                 return stored, isinstance(action, delete.Remove)
@@ -138,15 +158,17 @@ class Registry:
                 match action:
                     case delete.Remove():
                         return await self._remove(stored), True
-                    case delete.Keep(obj, changed):
-                        if not changed:
-                            return stored, False
-                        kept = await self.cacher.put(
-                            kind, stored.key, obj, expected=stored.revision
-                        )
-                        return kept, False
+                    case delete.Keep(obj, changed) if changed:
+                        expected = stored.revision
+                        return await self.cacher.put(
+                            kind, stored.key, obj, expected=expected
+                        ), False
             except WriteConflict as error:
-                await self.cacher.wait_for(error.current)
+                await self._catch_up(error)
+                continue
+            if fresh or not await self.cacher.has_moved_since(seen):
+                return stored, False
+            fresh = True
         raise conflict(kind.resource, name)
 
     async def _write(
@@ -161,18 +183,19 @@ class Registry:
         if allocator is None:
             return await self._put(kind, key, new, old, options)
         before = None if old is None else old.copy()
-        causes = allocator.assign(new, before)
-        if causes:
-            raise invalid(kind.resource.kind, key.rpartition("/")[2], causes)
-        done = False
+        stood = {} if before is None else allocator.claims_of(before)
+        allocation = await allocator.allocate(new, before, dry_run=options.dry_run)
+        if allocation.causes:
+            raise invalid(kind.resource.kind, key.rpartition("/")[2], allocation.causes)
         try:
             stored = await self._put(kind, key, new, old, options)
-            done = not options.dry_run
-        finally:
-            if not done:
-                allocator.release(new, keep=before)
-        if before is not None and done:
-            allocator.release(before, keep=new)
+        except WriteConflict:
+            await allocator.abandon(allocation)
+            raise
+        finally:  # After any other failure the Service may be there: repair finds out.
+            allocator.end(allocation)
+        if not options.dry_run:
+            await allocator.release(stood, keep=new)
         return stored
 
     async def _put(
@@ -199,8 +222,9 @@ class Registry:
         return StoredObject(kind, key, raw, 0, new)
 
     async def _remove(self, stored: StoredObject) -> StoredObject:
-        revision = await self.cacher.delete(stored.key, expected=stored.revision)
         allocator = self._allocators.get(stored.kind.resource)
+        stood = {} if allocator is None else allocator.claims_of(stored.object)
+        revision = await self.cacher.delete(stored.key, expected=stored.revision)
         if allocator is not None:
-            allocator.release(stored.object)
+            await allocator.release(stood)
         return stored.at(revision)

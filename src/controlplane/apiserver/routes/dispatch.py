@@ -54,10 +54,12 @@ class Dispatcher:
         self._resources, self._pods, self._discovery = resources, pods, discovery
         self._subresources = SubresourceRoutes(resources)
 
-    def authorize(self, request: Request) -> None:
+    async def authorize(self, request: Request) -> None:
         """Raise StatusError 403 when the user may not do this."""
         decision = authorize(request.user, request.info)
-        if decision.allowed and self._is_bound(decision, request):
+        if decision.allowed and (
+            not decision.bound_to or await self._is_surely_bound(decision, request)
+        ):
             return
         info = request.info
         kind = self._kinds.get((info.group, info.version, info.resource))
@@ -66,10 +68,23 @@ class Dispatcher:
             raise StatusError(403, "Forbidden", f"forbidden: {why}")
         raise forbidden(kind.resource, info.name, why)
 
+    async def _is_surely_bound(self, decision: Decision, request: Request) -> bool:
+        """Believe that something is not bound only after looking at the newest state."""
+        cacher = self._resources.registry.cacher
+        seen = cacher.revision
+        try:
+            if self._is_bound(decision, request):
+                return True
+        except StatusError:
+            if not await cacher.has_moved_since(seen):
+                raise
+            return self._is_bound(decision, request)
+        return await cacher.has_moved_since(seen) and self._is_bound(decision, request)
+
     def _is_bound(self, decision: Decision, request: Request) -> bool:
         info = request.info
         kind = self._kinds.get((info.group, info.version, info.resource))
-        if not decision.bound_to or kind is None:
+        if kind is None:
             return True
         if kind.resource != PODS:
             return self._is_referenced(kind, info, decision.bound_to)
@@ -94,6 +109,7 @@ class Dispatcher:
             return reviews.serve(request)
         absent = _ABSENT.get((kind.resource, info.subresource))
         if absent is not None:
+            await self._resources.registry.cacher.wait_until_fresh()
             self._resources.registry.get(kind, info.namespace, info.name)
             raise not_served(absent)
         if info.rest:

@@ -108,6 +108,7 @@ class PodRoutes:
         info = request.info
         if info.verb != "get":
             raise method_not_allowed(kind.resource, info.verb)
+        await self._registry.cacher.wait_until_fresh()
         pod = self._registry.get(kind, info.namespace, info.name).object
         container = log_container(pod, request.query.get("container", ""))
         node_name = (pod.get("spec") or {}).get("nodeName")

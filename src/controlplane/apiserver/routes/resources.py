@@ -23,7 +23,12 @@ from controlplane.apiserver.registry.options import (
     delete_options,
     write_options,
 )
-from controlplane.apiserver.registry.pages import parse_page_request, read_page
+from controlplane.apiserver.registry.pages import (
+    parse_page_request,
+    parse_revision,
+    read_page,
+    too_large_revision,
+)
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.registry.watch import WatchStream, open_watch, parse_watch_request
 from controlplane.apiserver.rendering import Form
@@ -66,9 +71,20 @@ class ResourceRoutes:
 
     async def get(self, kind: Kind, request: Request) -> Answer:
         info = request.info
-        await self.registry.cacher.wait_until_fresh()
+        await self.wait_for_version(request)
         stored = self.registry.get(kind, info.namespace, info.name)
         return self.form(kind, request).object(stored)
+
+    async def wait_for_version(self, request: Request) -> None:
+        """Wait until the cache is as new as a get's resourceVersion asks; raises StatusError."""
+        version, cacher = request.query.get("resourceVersion", ""), self.registry.cacher
+        if not version:
+            return await cacher.wait_until_fresh()
+        revision = parse_revision(version)
+        try:
+            await cacher.wait_for(revision)
+        except TimeoutError:
+            raise too_large_revision(revision, cacher.revision) from None
 
     async def list(self, kind: Kind, request: Request) -> Answer:
         prefix = keys.prefix(kind.resource, request.info.namespace)

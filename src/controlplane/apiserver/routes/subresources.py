@@ -65,6 +65,7 @@ class SubresourceRoutes:
     async def scale(self, kind: Kind, request: Request) -> Answer:
         info = request.info
         if info.verb == "get":
+            await self._resources.wait_for_version(request)
             stored = self._registry.get(kind, info.namespace, info.name)
         elif info.verb == "update":
             scale = decode_object(request.body, request.content_type)

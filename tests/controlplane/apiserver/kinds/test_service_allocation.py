@@ -110,10 +110,36 @@ def test_local_load_balancers_get_a_port_for_health_checks(allocator):
     assert new["spec"]["healthCheckNodePort"] != new["spec"]["ports"][0]["nodePort"]
 
 
-def test_what_is_stored_is_known_after_a_restart(allocator):
-    allocator.observe(service(clusterIP="10.96.0.1"))
-    allocator.observe(service(clusterIP="172.16.0.1"))  # From an earlier range: not ours to give.
-    assert allocator.assign(service(clusterIP="10.96.0.1"), None)
+def test_what_is_claimed_in_the_store_is_taken_except_for_its_owner(allocator):
+    allocator.claim("serviceips/10.96.0.1", "dns")
+    allocator.claim("servicenodeports/30080", "dns")
+    ports = [{"port": 80, "nodePort": 30080}]
+    [no_address] = allocator.assign(service(clusterIP="10.96.0.1"), None)
+    assert no_address.message.endswith("provided IP is already allocated")
+    [no_port] = allocator.assign(service(type="NodePort", ports=ports), None)
+    assert no_port.message.endswith("provided port is already allocated")
+    own = service(type="NodePort", clusterIP="10.96.0.1", ports=ports)
+    own["metadata"]["name"] = "dns"
+    assert allocator.assign(own, None) == []
+    allocator.release(own)
+    allocator.unclaim("serviceips/10.96.0.1")
+    assert allocator.assign(service(clusterIP="10.96.0.1"), None) == []
+
+
+def test_claims_are_never_given_out_at_random():
+    small = ServiceAllocator("10.96.0.0/29", "30000-30001", random.Random(1))
+    for number in range(1, 6):
+        small.claim(f"serviceips/10.96.0.{number}", "other")
+    small.claim("servicenodeports/30000", "other")
+    new = service(type="NodePort")
+    assert small.assign(new, None) == []
+    assert small.held(new) == ["serviceips/10.96.0.6", "servicenodeports/30001"]
+
+
+def test_numbers_of_other_ranges_are_not_ours_to_hold(allocator):
+    old = service(type="NodePort", clusterIP="172.16.0.1", ports=[{"port": 1, "nodePort": 20000}])
+    old["spec"]["clusterIPs"] = ["172.16.0.1"]
+    assert allocator.held(old) == []
 
 
 def test_a_range_ends(allocator):
@@ -221,8 +247,3 @@ def test_a_named_health_check_port_is_honoured_once(allocator):
     assert str(cause) == (
         "spec.healthCheckNodePort: Invalid value: 30999: provided port is already allocated"
     )
-
-
-def test_node_ports_of_an_earlier_range_are_left_alone(allocator):
-    allocator.observe(service(type="NodePort", ports=[{"port": 1, "nodePort": 20000}]))
-    assert allocator.assign(service(type="NodePort"), None) == []
