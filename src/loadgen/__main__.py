@@ -10,14 +10,13 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 import msgspec
 from rich.console import Console
 
 from componentbase.process import new_event_loop
-from loadgen import compare, render
+from loadgen import commands, render
 from loadgen.plan import Arrival, LoadPlan, PlanError
 from loadgen.report import Progress, Report
 from loadgen.run import run_load
@@ -47,7 +46,8 @@ def cli() -> None:
 
     \b
     loadgen run http://127.0.1.1:30080/hostname --rate 200 --duration 30s
-    loadgen compare before.json after.json
+    loadgen report run.jsonl --html run.html
+    loadgen compare before.jsonl after.jsonl
     """
 
 
@@ -153,16 +153,8 @@ def run(
     context.exit(1 if report.failed else 0)
 
 
-@cli.command(name="compare", epilog="Example: loadgen compare flannel.json calico.json")
-@click.argument("before", metavar="A", type=click.Path(path_type=Path))
-@click.argument("after", metavar="B", type=click.Path(path_type=Path))
-def compare_reports(before: Path, after: Path) -> None:
-    """Put two reports (of `loadgen run -o json`) side by side."""
-    try:
-        table = compare.table(compare.read(before), compare.read(after))
-    except PlanError as error:
-        raise click.UsageError(str(error)) from None
-    Console().print(table)
+cli.add_command(commands.report)
+cli.add_command(commands.compare_runs)
 
 
 def _header(text: str) -> tuple[str, str]:

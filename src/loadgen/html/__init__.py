@@ -1,0 +1,1 @@
+"""`loadgen report --html`: one self-contained page; `page` is where it begins."""

@@ -1,0 +1,161 @@
+"""Several workers' results as one: what one generator would have measured.
+
+Histograms are added exactly, never averaged; seconds meet by the wall clock, to the nearest; a
+worker that is not to be believed makes the whole not to be believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from loadgen.results import Failure, Outage, PlanLine, PlanShape, Report, Result, Second
+from loadgen.summary import counted, fairness, histogram_of, latencies_s, report_of
+
+#: Reasons and warnings of workers that are passed on.
+_REASONS_MAX: Final = 20
+
+
+def merged(plan: PlanLine, results: Sequence[Result]) -> Result:
+    """Return the results of *plan*'s workers as one; *results* must not be empty."""
+    assert results
+    seconds = _seconds(plan.started_at, results)
+    events = sorted((event for each in results for event in each.events), key=lambda e: e.at)
+    reports = [report_of(each) for each in results]
+    report = _report(plan, reports)
+    unfinished = [
+        f"worker {number}: cut short, it wrote no report"
+        for number, each in enumerate(results, 1)
+        if each.report is None
+    ]
+    reasons = (unfinished + report.invalid_reasons)[:_REASONS_MAX]
+    return Result(plan, seconds, events, replace(report, invalid_reasons=reasons))
+
+
+def whole_plan(parts: Sequence[PlanShape]) -> PlanShape:
+    """Return the plan of which *parts* are the workers' shares."""
+    stages = [
+        replace(
+            stage,
+            rate=sum(part.stages[index].rate for part in parts),
+            rate_end=sum(part.stages[index].rate_end for part in parts),
+        )
+        for index, stage in enumerate(parts[0].stages)
+    ]
+    return replace(
+        parts[0],
+        rate=sum(part.rate for part in parts),
+        connections=sum(part.connections for part in parts),
+        queue=sum(part.queue for part in parts),
+        stages=stages,
+    )
+
+
+def _seconds(started_at: float, results: Sequence[Result]) -> list[Second]:
+    found: dict[int, list[Second]] = {}
+    for result in results:
+        for second in result.seconds:
+            found.setdefault(round(second.at - started_at), []).append(second)
+    return [sum_of_seconds(started_at + index, found[index]) for index in sorted(found)]
+
+
+def sum_of_seconds(at: float, seconds: Sequence[Second]) -> Second:
+    """Return *seconds* as one that begins at *at*: counts added, percentiles anew."""
+    histogram = histogram_of(second.histogram for second in seconds)
+    p50_s, p90_s, p99_s = histogram.percentiles([50, 90, 99])
+    return Second(
+        at=at,
+        sent=sum(second.sent for second in seconds),
+        ok=sum(second.ok for second in seconds),
+        errors=counted(second.errors for second in seconds),
+        late=sum(second.late for second in seconds),
+        lag_max_s=max(second.lag_max_s for second in seconds),
+        p50_s=p50_s or worst(second.p50_s for second in seconds),
+        p90_s=p90_s or worst(second.p90_s for second in seconds),
+        p99_s=p99_s or worst(second.p99_s for second in seconds),
+        max_s=worst(second.max_s for second in seconds),
+        histogram=histogram.encode(),
+        backends=counted(second.backends for second in seconds),
+    )
+
+
+def worst(values: Iterable[float | None]) -> float | None:
+    """Return the highest of the values that there are."""
+    return max((value for value in values if value is not None), default=None)
+
+
+def _report(plan: PlanLine, reports: Sequence[Report]) -> Report:
+    began = plan.started_at
+    elapsed_s = max(each.started_at + each.elapsed_s for each in reports) - began
+    corrected = histogram_of(each.histogram for each in reports)
+    uncorrected = histogram_of(each.uncorrected_histogram for each in reports)
+    backends = dict(sorted(counted(each.backends for each in reports).items()))
+    sent, ok = sum(each.sent for each in reports), sum(each.ok for each in reports)
+    return replace(
+        reports[0],
+        started_at=began,
+        elapsed_s=elapsed_s,
+        rate_asked=sum(each.rate_asked for each in reports),
+        rate_achieved=sent / elapsed_s if elapsed_s > 0 else 0.0,
+        throughput=ok / elapsed_s if elapsed_s > 0 else 0.0,
+        sent=sent,
+        ok=ok,
+        failed=sum(each.failed for each in reports),
+        unfinished=sum(each.unfinished for each in reports),
+        retried=sum(each.retried for each in reports),
+        errors=counted(each.errors for each in reports),
+        latency_s=latencies_s(corrected),
+        uncorrected_s=latencies_s(uncorrected),
+        histogram=corrected.encode(),
+        uncorrected_histogram=uncorrected.encode(),
+        backends=backends,
+        fairness=fairness(list(backends.values())),
+        first_failure=_first(each.first_failure for each in reports),
+        last_failure=_last(each.last_failure for each in reports),
+        outage=_outage([each.outage for each in reports if each.outage is not None], reports),
+        late=sum(each.late for each in reports),
+        lateness_max_s=max(each.lateness_max_s for each in reports),
+        lag_p99_s=max(each.lag_p99_s for each in reports),
+        lag_max_s=max(each.lag_max_s for each in reports),
+        kept_its_rate=all(each.kept_its_rate for each in reports),
+        invalid_reasons=_named(each.invalid_reasons for each in reports),
+        warnings=_named(each.warnings for each in reports),
+        thresholds=[],
+        stopped=any(each.stopped for each in reports),
+        series=[],
+    )
+
+
+def _first(failures: Iterable[Failure | None]) -> Failure | None:
+    known = [each for each in failures if each is not None]
+    return min(known, key=lambda each: each.sent_at, default=None)
+
+
+def _last(failures: Iterable[Failure | None]) -> Failure | None:
+    known = [each for each in failures if each is not None]
+    return max(known, key=lambda each: each.sent_at, default=None)
+
+
+def _outage(outages: Sequence[Outage], reports: Sequence[Report]) -> Outage | None:
+    """Return the outage of all; how long nobody succeeded is at most what it was for any."""
+    if not outages:
+        return None
+    began_at = min(each.began_at for each in outages)
+    ended_at = max(each.ended_at for each in outages)
+    everybody = len(outages) == len(reports)
+    return Outage(
+        began_at=began_at,
+        ended_at=ended_at,
+        length_s=ended_at - began_at,
+        longest_without_success_s=(
+            min(each.longest_without_success_s for each in outages) if everybody else 0.0
+        ),
+        lost=sum(each.lost for each in outages),
+    )
+
+
+def _named(lists: Iterable[Sequence[str]]) -> list[str]:
+    named = [f"worker {number}: {text}" for number, texts in enumerate(lists, 1) for text in texts]
+    return named[:_REASONS_MAX]

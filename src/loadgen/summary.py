@@ -1,0 +1,123 @@
+"""Adding up what is stored: latencies of many histograms, and the report that a kill prevented.
+
+A run that was killed has its seconds, and they hold nearly all that a report says. What only the
+generator itself could tell (uncorrected latencies, exact moments of failures, thresholds) is
+missing then, and `loadgen report` says that the run has no report.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from loadgen.histogram import Histogram
+from loadgen.results import Outage, Report, Result, ResultError, Second
+
+#: What a report says of a histogram, in percent.
+PERCENTILES: Final[Mapping[str, float]] = {
+    "p50": 50.0,
+    "p90": 90.0,
+    "p99": 99.0,
+    "p99.9": 99.9,
+    "p99.99": 99.99,
+}
+CUT_SHORT: Final = "the run was cut short: there is no report of its end"
+
+
+def histogram_of(texts: Iterable[str]) -> Histogram:
+    """Return the exact sum of encoded histograms; raises ResultError for what is none."""
+    total = Histogram()
+    for text in texts:
+        try:
+            total.add(Histogram.decode(text))
+        except ValueError as error:
+            raise ResultError(f"a histogram of the result is damaged: {error}") from None
+    return total
+
+
+def latencies_s(histogram: Histogram) -> dict[str, float]:
+    """Return percentiles, maximum and mean in seconds; of nothing there are none."""
+    if histogram.max is None or histogram.mean is None:
+        return {}
+    found = histogram.percentiles(PERCENTILES.values())
+    known = {name: s for name, s in zip(PERCENTILES, found, strict=True) if s is not None}
+    return {**known, "max": histogram.max, "mean": histogram.mean}
+
+
+def fairness(counts: Sequence[int]) -> float | None:
+    """Return Jain's index of *counts*: 1 when all are equal, 1/n when one has everything."""
+    squares = sum(count * count for count in counts)
+    return sum(counts) ** 2 / (len(counts) * squares) if squares else None
+
+
+def report_of(result: Result) -> Report:
+    """Return the run's report, or what its seconds say when it has none."""
+    return result.report or _from_seconds(result)
+
+
+def _from_seconds(result: Result) -> Report:
+    plan, seconds = result.plan.plan, result.seconds
+    elapsed_s = seconds[-1].at + 1 - result.plan.started_at if seconds else 0.0
+    sent, ok = sum(second.sent for second in seconds), sum(second.ok for second in seconds)
+    errors, backends = counted(second.errors for second in seconds), _backends(seconds)
+    total = histogram_of(second.histogram for second in seconds)
+    return Report(
+        url=plan.url,
+        protocol=plan.protocol,
+        method=plan.method,
+        arrival=plan.arrival,
+        started_at=result.plan.started_at,
+        elapsed_s=elapsed_s,
+        rate_asked=plan.rate,
+        rate_achieved=sent / elapsed_s if elapsed_s else 0.0,
+        throughput=ok / elapsed_s if elapsed_s else 0.0,
+        sent=sent,
+        ok=ok,
+        failed=sum(errors.values()),
+        unfinished=max(sent - ok - sum(errors.values()), 0),
+        errors=errors,
+        latency_s=latencies_s(total),
+        histogram=total.encode(),
+        backends=backends,
+        fairness=fairness(list(backends.values())),
+        outage=_outage(seconds),
+        late=sum(second.late for second in seconds),
+        lag_max_s=max((second.lag_max_s for second in seconds), default=0.0),
+        warnings=[CUT_SHORT],
+    )
+
+
+def counted(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum of *counts*, the most frequent first."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total.most_common())
+
+
+def _backends(seconds: Sequence[Second]) -> dict[str, int]:
+    return dict(sorted(counted(second.backends for second in seconds).items()))
+
+
+def _outage(seconds: Sequence[Second]) -> Outage | None:
+    """Return the outage to the second: exact moments are in a report only."""
+    failed = [second for second in seconds if second.failed]
+    if not failed:
+        return None
+    began_at, ended_at = failed[0].at, failed[-1].at + 1
+    return Outage(
+        began_at=began_at,
+        ended_at=ended_at,
+        length_s=ended_at - began_at,
+        longest_without_success_s=_longest_without_success_s(seconds),
+        lost=sum(second.failed for second in failed),
+    )
+
+
+def _longest_without_success_s(seconds: Sequence[Second]) -> float:
+    longest = current = 0
+    for second in seconds:
+        current = 0 if second.ok or not second.sent else current + 1
+        longest = max(longest, current)
+    return float(longest)
