@@ -11,7 +11,7 @@ FAST_JOBS ?= $(shell echo $$(( $$(nproc) + 1 )))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := all
-.PHONY: all help demo setup fix check fast test bench lock schema clean
+.PHONY: all help demo setup fix check fast test bench lock proto schema clean
 
 all: check fast  ## check + the fast tests
 
@@ -69,6 +69,10 @@ lock:  ## resolve the dependencies anew (needs uv)
 	  --no-header --upgrade --extra dev pyproject.toml -o requirements-dev.lock
 	@UV_PYTHON_DOWNLOADS=never uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --extra build --extra etcd -c requirements-dev.lock pyproject.toml -o requirements.lock
+
+proto: $(VENV)/.dev  ## generate the messages of the etcd client anew
+	@$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src \
+	  src/controlplane/storage/etcd/rpc.proto
 
 clean:  ## remove .venv and caches (not your clusters)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,19 +25,16 @@ from controlplane.storage.interface import (
     StorageError,
     StorageUnavailable,
     TxnResult,
-    WatchBatch,
-    WatchLagged,
 )
 from controlplane.storage.leases import Leases
 from controlplane.storage.sqlite_log import SqliteLog, row_of
+from controlplane.storage.watch_queue import WatchQueue
 from controlplane.storage.writer import LogWriter
 
 log = logging.getLogger(__name__)
 
 #: How many writes may wait for the disk before more are refused.
 _PENDING_MAX: Final = 20_000
-#: How many events may wait for a watcher before it is told that it lagged.
-_WATCH_QUEUE_MAX: Final = 100_000
 #: How soon the keys of a lease are deleted again when the disk refused it.
 _END_AGAIN_S: Final = 1.0
 
@@ -51,54 +47,6 @@ class _Pending:
     durable: asyncio.Future[None]
 
 
-class EmbeddedWatch:
-    """See interface.Watch."""
-
-    def __init__(self, store: EmbeddedStore, prefix: str, told: int) -> None:
-        self._store, self._prefix = store, prefix
-        self._told = told
-        self._events: deque[Event] = deque()
-        self._revision = told
-        self._wake: asyncio.Future[None] | None = None
-        self._failure: StorageError | None = None
-
-    def offer(self, events: list[Event], revision: int) -> None:
-        """Queue those of *events* that concern this watch."""
-        prefix = self._prefix
-        self._events.extend(e for e in events if e.key.startswith(prefix))
-        self._revision = revision
-        if len(self._events) > _WATCH_QUEUE_MAX:
-            self.fail(WatchLagged(f"{len(self._events)} events wait to be read"))
-        self._notify()
-
-    def fail(self, error: StorageError) -> None:
-        """End the watch; what is queued is dropped."""
-        self._failure = error
-        self._events.clear()
-        self._store.forget_watch(self)
-        self._notify()
-
-    def _notify(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-
-    async def next(self) -> WatchBatch:
-        """Wait until something happened in the store and return what of it concerns us."""
-        while self._failure is None and self._revision == self._told:
-            self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
-        if self._failure is not None:
-            raise self._failure
-        batch = WatchBatch(self._revision, list(self._events))
-        self._events.clear()
-        self._told = self._revision
-        return batch
-
-    def close(self) -> None:
-        """Stop; a reader that waits hears StorageUnavailable."""
-        self.fail(StorageUnavailable("the watch is closed"))
-
-
 class EmbeddedStore:
     """See interface.Store."""
 
@@ -108,7 +56,7 @@ class EmbeddedStore:
         self._epoch = 0
         self._pending: dict[int, _Pending] = {}  # By revision, in order.
         self._newest: dict[str, _Pending] = {}  # The last one of each key.
-        self._watches: dict[EmbeddedWatch, None] = {}
+        self._watches: dict[WatchQueue, str] = {}  # And the prefix of each.
         self._leases, self._granted = Leases(), asyncio.Event()
         self._next_lease = 1
         self._tasks = Tasks()
@@ -204,8 +152,8 @@ class EmbeddedStore:
                 del self._newest[pending.event.key]
             self._history.apply(pending.event)
         events = [pending.event for pending in done]
-        for watch in list(self._watches):
-            watch.offer(events, newest)
+        for watch, prefix in list(self._watches.items()):
+            watch.offer((e for e in events if e.key.startswith(prefix)), newest)
         for pending in done:
             pending.durable.set_result(None)
 
@@ -284,20 +232,17 @@ class EmbeddedStore:
         await self._writer.call(lambda: self._log.revoke(lease))
         self._leases.forget(lease)
 
-    async def watch(self, prefix: str, *, after: int) -> EmbeddedWatch:
+    async def watch(self, prefix: str, *, after: int) -> WatchQueue:
         """See Store."""
         self._check_open()
         self._history.check(after)
-        watch = EmbeddedWatch(self, prefix, after)
-        self._watches[watch] = None
-        missed = list(self._history.events_after(after))
+        watch = WatchQueue(after, on_end=self._watches.pop)
+        self._watches[watch] = prefix
+        missed = self._history.events_after(after)
         if missed:
-            watch.offer(missed, self._history.revision)
+            events = (event for event in missed if event.key.startswith(prefix))
+            watch.offer(events, self._history.revision)
         return watch
-
-    def forget_watch(self, watch: EmbeddedWatch) -> None:
-        """Tell *watch* nothing more."""
-        self._watches.pop(watch, None)
 
     async def compact(self, revision: int) -> None:
         """See Store."""

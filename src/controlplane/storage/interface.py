@@ -31,6 +31,18 @@ class StorageFull(StorageUnavailable):
     """There is no space left for another write."""
 
 
+class ValueTooLarge(StorageError):
+    """The value is larger than the store takes (etcd: 1.5 MiB, ErrRequestTooLarge)."""
+
+
+class StorageDenied(StorageError):
+    """The store does not let us in, or not do that."""
+
+
+class StorageForeign(StorageError):
+    """What is stored is another cluster's, or another program's."""
+
+
 class StorageInUse(StorageError):
     """Another process holds the store."""
 

@@ -6,6 +6,7 @@ a process forks, and weighs what nobody needs who has no etcd.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,4 +33,17 @@ async def open_store(
     """
     if not etcd_endpoints:
         return await EmbeddedStore.open(Path(store_path))
-    raise StorageError("etcd is not served yet: leave etcd_endpoints empty")
+    # gRPC's core writes every lost connection to stderr; what matters reaches the log through us.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        from controlplane.storage.etcd.members import Credentials
+        from controlplane.storage.etcd.store import EtcdStore
+    except ImportError as error:
+        raise StorageError(f"etcd: {error}; install it: pip install 'podwire[etcd]'") from None
+    credentials = Credentials(etcd_ca, etcd_certificate, etcd_private_key, etcd_server_name)
+    return await EtcdStore.open(
+        etcd_endpoints,
+        credentials=credentials,
+        cluster_uid=cluster_uid,
+        cluster_name=cluster_name,
+    )

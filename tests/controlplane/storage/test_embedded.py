@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from componentbase.tasks import Tasks
-from controlplane.storage import embedded, sqlite_log
+from controlplane.storage import sqlite_log, watch_queue
 from controlplane.storage.embedded import EmbeddedStore
 from controlplane.storage.interface import (
     Delete,
@@ -167,13 +167,23 @@ async def test_a_cancelled_writer_disturbs_nobody(tmp_path: Path):
 
 
 async def test_a_watcher_that_does_not_read_is_told_so(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(embedded, "_WATCH_QUEUE_MAX", 10)
+    monkeypatch.setattr(watch_queue, "_EVENTS_MAX", 10)
     store = await EmbeddedStore.open(tmp_path / "podwire.db")
     watch = await store.watch("/", after=await store.revision())
     for i in range(11):
         await store.txn(Put(f"/k{i}", b"v"))
     with pytest.raises(WatchLagged):
         await watch.next()
+    await store.close()
+
+
+async def test_the_weight_of_the_past_is_known_and_compacted_away(tmp_path: Path):
+    store = await EmbeddedStore.open(tmp_path / "podwire.db")
+    await store.txn(Put("/k", b"one"))
+    last = (await store.txn(Put("/k", b"three"))).revision
+    assert await store.history_octets() == 8
+    await store.compact(last)
+    assert await store.history_octets() == 0
     await store.close()
 
 
