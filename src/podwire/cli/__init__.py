@@ -28,6 +28,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "kubeconfig": "podwire.cli.kubeconfig:kubeconfig",
     "node": "podwire.cli.node:node",
     "process": "podwire.cli.node:process",
+    "fault": "podwire.cli.fault:fault",
+    "etcdctl": "podwire.cli.etcdctl:etcdctl",
     "scenario": "podwire.cli.scenario:scenario",
     "get": "podwire.cli.objects:get",
     "apply": "podwire.cli.objects:apply",

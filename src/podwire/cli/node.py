@@ -1,14 +1,23 @@
-"""`podwire node …` and `podwire process …`: kill, start, freeze and thaw."""
+"""`podwire node …` and `podwire process …`: kill, start, freeze, thaw; add and remove nodes."""
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+import os
+import signal
+from typing import Any, Final
 
 import click
+from rich.console import Console
 
-from podwire.cli import cluster_option
-from podwire.cluster.layout import Layout
-from podwire.launcher import client
+from kubeapi.client import RestClient
+from kubeapi.resources import LEASES, NODES
+from kubeapi.status import StatusError, is_not_found
+from podwire.cli import CommandFailed, api, cluster_option
+from podwire.cli.drain import cordon, drain, uncordon
+from podwire.cli.readiness import wait_for_nodes
+from podwire.cluster.layout import NODES_MAX, Layout, UsageError, node_number
+from podwire.launcher import client, session
 
 _DONE: Final = {
     "kill": "killed (SIGKILL)",
@@ -16,23 +25,38 @@ _DONE: Final = {
     "pause": "paused (SIGSTOP)",
     "resume": "resumed (SIGCONT)",
 }
+_SIGNALS: Final = {
+    "kill": signal.SIGKILL,
+    "pause": signal.SIGSTOP,
+    "resume": signal.SIGCONT,
+}
+_LAUNCHER: Final = "launcher"
+_LEASES_NAMESPACE: Final = "kube-node-lease"
+_READY_S: Final = 60.0
+_READY_PER_NODE_S: Final = 2.0
+_ADD_TIMEOUT_S: Final = 60.0
 
 
 @click.group()
 def node() -> None:
-    """Act on all processes of a node, its pods included.
+    """Act on a node: kill it, freeze it, add one, drain one.
 
     \b
-    Example: podwire node kill node-2
+    Examples:
+    podwire node kill node-2
+    podwire node add --count 2
     """
 
 
 @click.group()
 def process() -> None:
-    """Act on one process, by the name that `podwire status` shows.
+    """Act on one process, by its name in `podwire status`.
 
     \b
-    Example: podwire process kill node-2/nodeagent
+    Examples:
+    podwire process kill node-2/nodeagent
+    podwire process pause etcd-1
+    podwire process kill node-1/pod/default/web-5c9d7-abcde
     """
 
 
@@ -44,8 +68,26 @@ def _action(group: click.Group, method: str, action: str, text: str) -> None:
     @cluster_option
     def run(target: str, cluster_name: str) -> None:
         paths = Layout.of(cluster_name)
-        client.call(paths, method, {"action": action, "name": target})
+        if method == "process" and target == _LAUNCHER:
+            _act_on_launcher(paths, action)
+        else:
+            client.call(paths, method, {"action": action, "name": target})
         click.echo(f"{target} {_DONE[action]}")
+
+
+def _act_on_launcher(paths: Layout, action: str) -> None:
+    """Send a signal to the launcher, which cannot answer for its own end."""
+    paths.read_cluster()
+    known = client.running_session(paths)
+    if known is None or not session.launcher_alive(known):
+        raise UsageError("the launcher is dead; podwire down --keep-state and up begin anew")
+    number = _SIGNALS.get(action)
+    stopped = session.is_stopped(known.id)
+    if number is None:
+        raise UsageError("the launcher is running" if not stopped else "the launcher is paused")
+    if action != "kill" and stopped == (action == "pause"):
+        raise UsageError(f"the launcher is {'paused already' if stopped else 'not paused'}")
+    os.kill(known.id, number)
 
 
 _action(node, "node", "kill", "SIGKILL every process of a node: a power cut.")
@@ -56,3 +98,64 @@ _action(process, "process", "kill", "SIGKILL a process and keep it dead until `s
 _action(process, "process", "start", "Start a killed process again.")
 _action(process, "process", "pause", "SIGSTOP a process.")
 _action(process, "process", "resume", "SIGCONT a paused process.")
+for command in (cordon, uncordon, drain):
+    node.add_command(command)
+
+
+@node.command()
+@click.option(
+    "--count", type=click.IntRange(1, NODES_MAX), default=1, show_default=True, help="How many."
+)
+@cluster_option
+def add(count: int, cluster_name: str) -> None:
+    """Add nodes to a running cluster; return when they are Ready.
+
+    Each gets the lowest number that is free.
+
+    \b
+    Example: podwire node add --count 2
+    """
+    paths = Layout.of(cluster_name)
+    names: list[str] = client.call(paths, "node_add", {"count": count}, timeout_s=_ADD_TIMEOUT_S)
+    timeout_s = _READY_S + _READY_PER_NODE_S * count
+    try:
+        asyncio.run(wait_for_nodes(paths, names, Console(stderr=True), timeout_s))
+    except TimeoutError:
+        raise CommandFailed(
+            f"{', '.join(names)} started, but not Ready within {timeout_s:.0f} s; "
+            f"see podwire status{paths.name_option} and {paths.directory / 'logs'}"
+        ) from None
+    click.echo(f"{', '.join(names)} added and Ready")
+
+
+@node.command()
+@click.argument("target", metavar="NAME")
+@cluster_option
+def rm(target: str, cluster_name: str) -> None:
+    """Remove a node: its processes, its files, its Node object. Drain it first if pods matter.
+
+    \b
+    Example: podwire node rm node-4
+    """
+    paths = Layout.of(cluster_name)
+    if node_number(target) not in paths.read_cluster().node_numbers:
+        raise UsageError(f"there is no {target}: the nodes are {paths.read_cluster().nodes_text}")
+    # Asked first: without an answer the Node object would be left over.
+    api.run(paths, lambda rest: rest.list(NODES, limit=1))
+    client.call(paths, "node_remove", {"name": target})
+    api.run(paths, lambda rest: _forget(rest, target))
+    click.echo(f"{target} removed")
+
+
+async def _forget(rest: RestClient, name: str) -> None:
+    """Delete what the API has of a node that is no more."""
+    deletions: list[Any] = [
+        rest.delete(NODES, name),
+        rest.delete(LEASES, name, _LEASES_NAMESPACE),
+    ]
+    for deletion in deletions:
+        try:
+            await deletion
+        except StatusError as error:
+            if not is_not_found(error):
+                raise

@@ -11,16 +11,15 @@ from typing import Any, Final
 import click
 import psutil
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from componentbase import clock
 from podwire.cli import CommandFailed, cluster_option, output_option
+from podwire.cli.console import table_console
 from podwire.cluster.layout import Layout, UsageError
-from podwire.launcher import client, session
+from podwire.launcher import client, faults, session, unsupervised
 
-_TITLE: Final = "podwire: "
 _LAUNCHER_TIMEOUT_S: Final = 2.0
 
 
@@ -58,10 +57,11 @@ def status(cluster_name: str, output: str, pods: bool) -> None:
     if output == "json":
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    shown = rows if pods else [row for row in rows if not row.name.startswith("pod ")]
+    shown = rows if pods else [row for row in rows if not _is_pod(row.name)]
     table = Table(box=box.SIMPLE_HEAD, title_justify="left")
     for column in ("PROCESS", "PID", "STATE", "RESTARTS", "AGE", "MEMORY"):
-        table.add_column(column, justify="left" if column in ("PROCESS", "STATE") else "right")
+        left = column in ("PROCESS", "STATE")
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
     for row in shown:
         style = {"running": "", "sleeping": ""}.get(row.state, "bold red")
         table.add_row(
@@ -72,14 +72,24 @@ def status(cluster_name: str, output: str, pods: bool) -> None:
             f"{row.uptime_s:.0f}s",
             f"{row.memory_kib / 1024:.1f} MiB",
         )
-    console = Console()
+    console = table_console()
     console.print(table)
-    pod_count = sum(row.name.startswith("pod ") for row in rows)
+    pod_count = sum(_is_pod(row.name) for row in rows)
     total = sum(row.memory_kib for row in rows) / 1024
     click.echo(
         f"cluster {cluster.name}: {len(rows)} processes, {pod_count} of them pods, "
         f"{total:.0f} MiB together; API {cluster.api_url}"
     )
+    _tell_faults(paths)
+
+
+def _tell_faults(paths: Layout) -> None:
+    table = faults.read(paths)
+    if table.rules or table.api:
+        click.echo(
+            f"faults in force: {len(table.rules)} on links (podwire fault list), "
+            f"{len(table.api)} on API calls (podwire fault api --list)"
+        )
 
 
 def _rows(paths: Layout, members: list[psutil.Process]) -> list[Row]:
@@ -89,7 +99,9 @@ def _rows(paths: Layout, members: list[psutil.Process]) -> list[Row]:
         click.echo(f"podwire: {error}", err=True)
         supervised = []
     by_pid: dict[int, dict[str, Any]] = {row["pid"]: row for row in supervised if row["pid"]}
-    rows = list(_living(members, by_pid))
+    names = {pid: name for name, pid in unsupervised.pods(paths)}
+    names |= {pid: row["name"] for pid, row in by_pid.items()}
+    rows = list(_living(members, by_pid, names))
     seen = {row.name for row in rows}
     # The others are dead, or ended a moment ago and the launcher is about to notice.
     rows += [
@@ -100,7 +112,9 @@ def _rows(paths: Layout, members: list[psutil.Process]) -> list[Row]:
     return sorted(rows, key=lambda row: _order(row.name))
 
 
-def _living(members: Iterable[psutil.Process], by_pid: dict[int, dict[str, Any]]) -> Iterable[Row]:
+def _living(
+    members: Iterable[psutil.Process], by_pid: dict[int, dict[str, Any]], names: dict[int, str]
+) -> Iterable[Row]:
     now = clock.wall()
     for process in members:
         try:
@@ -111,7 +125,7 @@ def _living(members: Iterable[psutil.Process], by_pid: dict[int, dict[str, Any]]
         except psutil.Error:
             continue
         row = by_pid.get(process.pid)
-        name = row["name"] if row else title.removeprefix(_TITLE)
+        name = names.get(process.pid) or title.removeprefix(unsupervised.TITLE)
         shown = "paused" if state == psutil.STATUS_STOPPED else "running"
         yield Row(name, process.pid, shown, row["restarts"] if row else None, age, memory)
 
@@ -128,11 +142,13 @@ def _proportional_kib(pid: int) -> int:
     return 0
 
 
+def _is_pod(name: str) -> bool:
+    return "/pod/" in name or name.startswith("pod ")
+
+
 def _order(name: str) -> tuple[int, int, str]:
-    """Sort launcher and control plane first, then nodes by number, then pods."""
-    if name.startswith("pod "):
-        return (3, 0, name)
+    """Sort launcher and control plane first, then nodes by number, pods last."""
     head = name.split("/")[0].split(" ")[0]
     if head.startswith("node-") and head[5:].isdigit():
-        return (2, int(head[5:]), name)
+        return (2 + _is_pod(name), int(head[5:]), name)
     return (0 if "launcher" in name else 1, 0, name)

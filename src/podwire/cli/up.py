@@ -14,11 +14,11 @@ from typing import Final
 import click
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 
 from componentbase.timings import TimingsName
 from podwire.cli import CommandFailed, cluster_option
-from podwire.cli.readiness import Readiness
+from podwire.cli.readiness import Readiness, progress_bar
 from podwire.cluster import blocks, etcd, make
 from podwire.cluster.kept import NODES, Wish, settle
 from podwire.cluster.layout import (
@@ -30,7 +30,7 @@ from podwire.cluster.layout import (
     UsageError,
 )
 from podwire.cluster.lock import exclusive
-from podwire.launcher import session
+from podwire.launcher import faults, session
 from podwire.launcher.client import call, running_session
 
 _READY_TIMEOUT_S: Final = 60.0
@@ -40,6 +40,8 @@ _NOTED_POLL_S: Final = 0.001
 _STATUS_TIMEOUT_S: Final = 2.0
 _RESTARTS_MANY: Final = 3
 _NAMED_MAX: Final = 4
+_LOG_END: Final = 8192
+_LINE_MAX: Final = 300
 
 
 class AlreadyUp(UsageError):
@@ -159,6 +161,7 @@ def _launch(paths: Layout, wish: Wish) -> tuple[Cluster, int]:
     wanted = settle(wish, paths)
     if wanted.store == "etcd":
         etcd.find("etcd")  # Before anything is written.
+    faults.read(paths)  # Likewise.
     block, holder = _claim_block(paths, wanted)
     cluster = msgspec.structs.replace(wanted, block=block)
     try:
@@ -233,13 +236,7 @@ def _fork_launcher(cluster: Cluster, paths: Layout, holder: socket.socket) -> in
 
 def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Console) -> None:
     timeout_s = _READY_TIMEOUT_S + _READY_TIMEOUT_PER_NODE_S * len(cluster.node_numbers)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with progress_bar(console) as progress:
         nodes = progress.add_task("nodes Ready", total=len(cluster.node_numbers))
         try:
             asyncio.run(
@@ -260,13 +257,23 @@ def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Con
 
 
 def _dying(paths: Layout) -> str:
-    """Name the processes that the launcher starts again and again."""
+    """Name the processes that the launcher starts again and again, and what they said last."""
     try:
         rows = call(paths, "status", timeout_s=_STATUS_TIMEOUT_S)["processes"]
     except UsageError:
         return ""
     names = [row["name"] for row in rows if row["restarts"] >= _RESTARTS_MANY]
-    return f" ({', '.join(names[:_NAMED_MAX])} cannot start)" if names else ""
+    return f" ({'; '.join(_why(paths, name) for name in names[:_NAMED_MAX])})" if names else ""
+
+
+def _why(paths: Layout, name: str) -> str:
+    """Return that *name* cannot start, with the last line of its log."""
+    try:
+        octets = paths.log(name.replace("/", ".")).read_bytes()[-_LOG_END:]
+    except OSError:
+        octets = b""
+    lines = octets.decode(errors="replace").strip().splitlines()
+    return f"{name} cannot start{': ' + lines[-1][:_LINE_MAX] if lines else ''}"
 
 
 def _stop(paths: Layout) -> None:
