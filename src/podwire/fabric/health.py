@@ -1,0 +1,78 @@
+"""Ask every API server behind a balancer once a second whether it is ready (GET /readyz)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import aiohttp
+
+from componentbase.tasks import Tasks
+from podwire.fabric.config import Address
+
+EVERY_S: Final = 1.0
+TIMEOUT_S: Final = 1.0
+#: A name that every API server's certificate has, whatever address it is asked at.
+_SERVER_NAME: Final = "kubernetes"
+
+#: Is told of an address, what was wrong ("": nothing), and whether that was silence.
+Heard = Callable[[Address, str, bool], None]
+
+
+class HealthChecks:
+    """One loop per API server; *heard* is told of every result."""
+
+    def __init__(self, context: ssl.SSLContext, heard: Heard) -> None:
+        self._context, self._heard = context, heard
+        self._tasks = Tasks()
+        self._loops: dict[Address, asyncio.Task[None]] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    def watch(self, addresses: Iterable[Address]) -> None:
+        """Ask exactly these from now on."""
+        wanted = dict.fromkeys(addresses)
+        for address in [each for each in self._loops if each not in wanted]:
+            self._loops.pop(address).cancel()
+        for address in wanted:
+            if address not in self._loops:
+                name = f"health of {address[0]}:{address[1]}"
+                self._loops[address] = self._tasks.spawn(self._check(address), name=name)
+
+    async def close(self) -> None:
+        """Ask nobody any more."""
+        await self._tasks.close()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _check(self, address: Address) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            error, silence = await self._ask(address)
+            self._heard(address, error, silence)
+            await asyncio.sleep(max(0.0, began + EVERY_S - loop.time()))
+
+    async def _ask(self, address: Address) -> tuple[str, bool]:
+        """Return what is wrong with the API server, and whether it said nothing."""
+        url = f"https://{address[0]}:{address[1]}/readyz"
+        try:
+            async with self._opened().get(url, server_hostname=_SERVER_NAME) as response:
+                if response.status == 200:
+                    return "", False
+                return f"/readyz: {response.status} {response.reason}", False
+        except TimeoutError:
+            return f"/readyz: no answer in {TIMEOUT_S:g} s", True
+        except (aiohttp.ClientError, OSError) as error:
+            return f"/readyz: {error}", False
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            # Each check connects anew, as the next dialler would.
+            connector = aiohttp.TCPConnector(ssl=self._context, force_close=True)
+            timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=timeout, trust_env=False
+            )
+        return self._session

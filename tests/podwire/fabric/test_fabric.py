@@ -1,0 +1,307 @@
+"""Connections through the fabric, over whole links and bad ones: real sockets at both ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+
+import pytest
+
+from componentbase.clock import monotonic
+
+RESET = struct.pack("ii", 1, 0)
+pytestmark = pytest.mark.asyncio
+
+
+async def ask(reader, writer, octets: bytes, *, timeout_s: float = 10.0) -> bytes:
+    """Send octets and the end; return everything that comes back."""
+
+    async def send() -> None:
+        writer.write(octets)
+        await writer.drain()
+        writer.write_eof()
+
+    async with asyncio.timeout(timeout_s):
+        _, answer = await asyncio.gather(send(), reader.read())
+    return answer
+
+
+async def test_octets_pass_both_ways_and_the_target_sees_who_dials(network, open_):
+    await network.master.listen(6443)
+    octets = random.Random(1).randbytes(3_000_000)
+    async with open_(network.node.dial(network.api)) as (reader, writer):
+        assert await ask(reader, writer, octets) == octets
+    assert network.master.peers == [network.node.near]
+
+
+async def test_the_api_server_reaches_a_kubelet_and_the_status_names_both(network, open_, wait):
+    await network.other_node.listen(10250)
+    async with open_(network.master.dial((network.other_node.far, 10250))) as (reader, writer):
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        (row,) = network.connections()
+        assert row == {
+            "source": "control-plane-1",
+            "host": "node-2",
+            "octets_in": 5,
+            "octets_out": 5,
+            "impaired": False,
+        }
+    await wait(lambda: not network.connections())
+
+
+async def test_an_unknown_dialler_is_outside(network, open_):
+    await network.master.listen(6443)
+    async with open_(asyncio.open_connection(*network.api)) as (reader, writer):
+        writer.write(b"x")
+        await reader.readexactly(1)
+        assert network.connections()[0]["source"] == "outside"
+
+
+async def test_half_close_passes_while_the_other_way_goes_on(network, open_):
+    async def serve(reader, writer):
+        received = await reader.read()
+        writer.write(b"%d octets" % len(received))
+
+    await network.master.listen(6443, serve)
+    async with open_(network.node.dial(network.api)) as (reader, writer):
+        assert await ask(reader, writer, bytes(1_000_000)) == b"1000000 octets"
+
+
+@pytest.mark.parametrize("wanted", [None, {"delay_s": 0.001}])
+async def test_a_reset_passes_as_a_reset_in_both_directions(network, open_, wait, wanted):
+    await network.master.listen(6443)
+    if wanted:
+        network.impair_both(**wanted)
+    for breaks in ("target", "dialler"):
+        async with open_(network.node.dial(network.api)) as (reader, writer):
+            writer.write(b"x")
+            await reader.readexactly(1)
+            there = network.master.accepted[-1]
+            breaker, other = (there[1], reader) if breaks == "target" else (writer, there[0])
+            sock = breaker.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            breaker.transport.abort()
+            await wait(other.exception)
+            assert isinstance(other.exception(), ConnectionResetError)
+    await wait(lambda: not network.connections())
+
+
+async def read_all(dialling) -> bytes:
+    reader, writer = await dialling
+    try:
+        return await reader.read()
+    finally:
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("wanted", [None, {"delay_s": 0.01}])
+async def test_a_refused_connection_is_reset(network, wanted):
+    if wanted:
+        network.impair_both(**wanted)
+    async with asyncio.timeout(5):
+        with pytest.raises(ConnectionResetError):
+            await read_all(network.node.dial(network.api))
+
+
+async def test_a_reader_that_stops_stops_the_writer_and_neither_loses_an_octet(network, open_):
+    sent = []
+
+    async def serve(_reader, writer):
+        for number in range(20_000):
+            writer.write(number.to_bytes(4, "big") * 256)
+            sent.append(number)
+            await writer.drain()
+
+    await network.master.listen(6443, serve)
+    async with open_(network.node.dial(network.api)) as (reader, writer):
+        writer.transport.pause_reading()
+        seen = -1
+        while seen < len(sent):
+            seen = len(sent)
+            await asyncio.sleep(0.1)
+        assert 0 < seen < 20_000
+        writer.transport.resume_reading()
+        async with asyncio.timeout(20):
+            received = await reader.read()
+    assert received == b"".join(number.to_bytes(4, "big") * 256 for number in range(20_000))
+
+
+async def test_a_thousand_connections_at_once(network):
+    await network.master.listen(6443)
+    opened = await asyncio.gather(*(network.node.dial(network.api) for _ in range(400)))
+    for _, writer in opened:
+        writer.write(b"ping")
+    async with asyncio.timeout(20):
+        for reader, _ in opened:
+            assert await reader.readexactly(4) == b"ping"
+    assert len(network.connections()) == 400
+    for _, writer in opened:
+        writer.transport.abort()
+
+
+# Bad links.
+
+
+async def test_a_delay_is_felt_once_each_way(network, open_):
+    await network.master.listen(6443)
+    network.impair_both(delay_s=0.1)
+    async with open_(network.node.dial(network.api)) as (reader, writer):
+        writer.write(b"x")
+        await reader.readexactly(1)
+        before = monotonic()
+        writer.write(b"y")
+        assert await reader.readexactly(1) == b"y"
+        assert 0.2 <= monotonic() - before < 0.4
+        assert network.connections()[0]["impaired"]
+
+
+async def test_a_bad_link_loses_no_octet(network, open_):
+    await network.master.listen(6443)
+    faults = {"loss": 0.02, "corrupt": 0.02, "duplicate": 0.02, "reorder": 0.1}
+    network.impair_both(delay_s=0.002, jitter_s=0.001, **faults)
+    octets = random.Random(2).randbytes(300_000)
+    async with open_(network.node.dial(network.api)) as (reader, writer):
+        assert await ask(reader, writer, octets, timeout_s=40) == octets
+    for row in network.fabric.rules.rows():
+        assert row["packets"] > 100
+        assert row["lost"]
+        assert row["corrupted"]
+
+
+async def test_a_rate_holds(network, open_):
+    await network.master.listen(6443)
+    network.impair(("node-1", "control-plane-1"), rate_bit_s=4_000_000)
+    octets = bytes(200_000)
+    async with open_(network.node.dial(network.api)) as (reader, writer):
+        before = monotonic()
+        assert await ask(reader, writer, octets) == octets
+        assert 0.4 <= monotonic() - before < 1.5
+
+
+async def test_running_connections_move_onto_the_wire_without_losing_an_octet(network, open_, wait):
+    await network.master.listen(6443)
+    octets = random.Random(3).randbytes(20_000_000)
+    async with open_(network.node.dial(network.api)) as (reader, writer):
+        received = bytearray()
+
+        async def receive() -> None:
+            while piece := await reader.read(1 << 20):
+                received.extend(piece)
+
+        async def send() -> None:
+            for at in range(0, len(octets), 1 << 17):
+                writer.write(octets[at : at + (1 << 17)])
+                await writer.drain()
+            writer.write_eof()
+
+        async with asyncio.timeout(60):
+            transfer = asyncio.gather(send(), receive())
+            await wait(lambda: len(received) > 2_000_000)
+            network.impair_both(delay_s=0.001, limit=100_000)
+            assert network.connections()[0]["impaired"]
+            await wait(lambda: len(received) > 5_000_000, timeout_s=30)
+            network.heal()
+            assert network.connections()[0]["impaired"]  # Until it ends.
+            await transfer
+    assert bytes(received) == octets
+
+
+async def test_a_half_closed_connection_moves_too(network, open_):
+    go_on = asyncio.Event()
+
+    async def serve(reader, writer):
+        received = await reader.read()
+        await go_on.wait()
+        writer.write(received * 2)
+
+    await network.master.listen(6443, serve)
+    async with open_(network.node.dial(network.api)) as (reader, writer):
+        writer.write(b"once")
+        writer.write_eof()
+        await asyncio.sleep(0.05)
+        network.impair_both(delay_s=0.01)
+        go_on.set()
+        async with asyncio.timeout(5):
+            assert await reader.read() == b"onceonce"
+
+
+async def test_a_partition_is_silence_and_healing_is_felt_within_two_seconds(network, open_):
+    await network.master.listen(6443)
+    async with open_(network.node.dial(network.api)) as (reader, writer):
+        writer.write(b"x")
+        await reader.readexactly(1)
+        network.impair_both(loss=1)
+        writer.write(b"y")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2.5):  # Past several retransmissions.
+                await reader.read(1)
+        network.heal()
+        before = monotonic()
+        async with asyncio.timeout(5):
+            assert await reader.readexactly(1) == b"y"
+        assert monotonic() - before < 2
+
+
+async def test_a_one_way_partition_stops_one_way(network, open_, wait):
+    received = bytearray()
+
+    async def serve(reader, writer):
+        while octets := await reader.read(100):
+            received.extend(octets)
+            writer.write(octets)
+
+    await network.master.listen(6443, serve)
+    async with open_(network.node.dial(network.api)) as (reader, writer):
+        writer.write(b"x")
+        await reader.readexactly(1)
+        network.impair(("control-plane-1", "node-1"), loss=1)
+        writer.write(b"y")
+        await wait(lambda: received == b"xy")  # The data arrives, its answer does not.
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await reader.read(1)
+        network.heal()
+        async with asyncio.timeout(3):
+            assert await reader.readexactly(1) == b"y"
+
+
+async def test_nobody_answers_a_handshake_over_a_partitioned_link(network):
+    await network.master.listen(6443)
+    network.impair(("control-plane-1", "node-1"), loss=1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await network.node.dial(network.api)
+    reader, writer = await network.other_node.dial(network.api)  # Another link.
+    writer.write(b"x")
+    assert await reader.readexactly(1) == b"x"
+    writer.transport.abort()
+    asyncio.get_running_loop().call_later(0.1, network.heal)
+    async with asyncio.timeout(3):  # The kernel sends its SYN again after a second.
+        _, writer = await network.node.dial(network.api)
+    writer.transport.abort()
+
+
+async def test_a_link_of_other_hosts_is_left_alone(network, open_):
+    await network.master.listen(6443)
+    network.impair(("node-1", "control-plane-1"), loss=1)
+    async with open_(network.other_node.dial(network.api)) as (reader, writer):
+        writer.write(b"x")
+        await reader.readexactly(1)
+        assert not network.connections()[0]["impaired"]
+
+
+async def test_connections_that_wait_for_the_wire_are_carried_when_it_is_whole(network):
+    await network.master.listen(6443)
+    network.impair_both(loss=0.999)  # Not silent to a handshake of the kernel's.
+    network.fabric.rules.link(("node-1", "control-plane-1"))._rng.seed(1)
+    reader, writer = await network.node.dial(network.api)
+    writer.write(b"x")
+    await asyncio.sleep(0.3)
+    assert network.connections() == []
+    network.heal()
+    async with asyncio.timeout(4):
+        assert await reader.readexactly(1) == b"x"
+    writer.transport.abort()
