@@ -64,7 +64,9 @@ class Authority:
             .not_valid_after(now + datetime.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+                x509.SubjectAlternativeName(
+                    [x509.IPAddress(ipaddress.ip_address(f"127.0.0.{n}")) for n in (1, 2, 3)]
+                ),
                 critical=False,
             )
             # Python 3.13 verifies as RFC 5280 has it: keys are identified, their uses named.
@@ -124,11 +126,12 @@ class RunningServer:
     port: int
     process: subprocess.Popen[bytes] | None = None
     transport_map: dict[str, str] = field(default_factory=dict)
+    address: str = "127.0.0.1"
     _connections: dict[str | None, http.client.HTTPSConnection] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self.address}:{self.port}"
 
     def config(self) -> Path:
         certificate, key = self.authority.issue("apiserver")
@@ -137,7 +140,7 @@ class RunningServer:
         config = {
             "log_file": str(self.directory / "apiserver.log"),
             "name": "apiserver",
-            "bind": "127.0.0.1",
+            "bind": self.address,
             "port": self.port,
             "advertise_address": "192.168.64.251",
             "certificate": str(certificate),
@@ -225,7 +228,7 @@ class RunningServer:
             except (OSError, http.client.HTTPException):
                 connection.close()  # The server closed it, or is another one by now.
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, context=self.tls(user), timeout=10
+            self.address, self.port, context=self.tls(user), timeout=10
         )
         try:
             return self._exchange(connection, user, (method, path, octets, sent))
