@@ -16,8 +16,9 @@ from typing import Final
 from loadgen.noise import Finding
 from loadgen.noise import compare as judged
 from loadgen.plan import PlanError
+from loadgen.report import PERCENTS
 from loadgen.results import Report, Result
-from loadgen.summary import PERCENTILES, report_of
+from loadgen.summary import report_of
 
 #: Rates that differ by more than this share are different questions.
 RATE_TOLERANCE: Final = 0.01
@@ -78,7 +79,7 @@ class Condition:
 
 
 #: What `--fail-if` may name.
-FIGURES: Final = ("throughput", "failed", *PERCENTILES, "max", "mean")
+FIGURES: Final = ("throughput", "error-rate", *PERCENTS, "max", "mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def compare(before: Result, after: Result) -> Comparison:
     findings = judged(
         before.seconds or one.series,
         after.seconds or two.series,
-        PERCENTILES,
+        PERCENTS,
         random.Random(_SEED),
     )
     rows = [
@@ -118,8 +119,8 @@ def _rows(one: Report, two: Report) -> Iterator[Row]:
     yield Row("asked", "/s", one.rate_asked, two.rate_asked)
     yield Row("achieved", "/s", one.rate_achieved, two.rate_achieved)
     yield Row("throughput", "/s", one.throughput, two.throughput)
-    yield Row("failed", "%", _failed_percent(one), _failed_percent(two))
-    for name in (*PERCENTILES, "max", "mean"):
+    yield Row("error-rate", "%", _failed_percent(one), _failed_percent(two))
+    for name in (*PERCENTS, "max", "mean"):
         if name in one.latency_s and name in two.latency_s:
             yield Row(name, "s", one.latency_s[name], two.latency_s[name])
 

@@ -1,7 +1,7 @@
 """Several workers' results as one: what one generator would have measured.
 
-Histograms are added exactly, never averaged; seconds meet by the wall clock, to the nearest; a
-worker that is not to be believed makes the whole not to be believed.
+Histograms are added exactly, never averaged; seconds meet by the wall clock; a worker that is not
+to be believed makes the whole not to be believed.
 """
 
 from __future__ import annotations
@@ -11,15 +11,23 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from loadgen.results import Failure, Outage, PlanLine, PlanShape, Report, Result, Second
-from loadgen.summary import counted, fairness, histogram_of, latencies_s, report_of
+from loadgen.outage import fairness
+from loadgen.outcome import DROPPED
+from loadgen.report import latency_s
+from loadgen.results import Failure, Outage, PlanLine, Report, Result, Second
+from loadgen.summary import counted, histogram_of, report_of
 
+#: How far the clocks of workers may be apart for their seconds to meet.
+_CLOCK_S: Final = 0.005
 #: Reasons and warnings of workers that are passed on.
 _REASONS_MAX: Final = 20
 
 
-def merged(plan: PlanLine, results: Sequence[Result]) -> Result:
-    """Return the results of *plan*'s workers as one; *results* must not be empty."""
+def merged(plan: PlanLine, results: Sequence[Result], *, stopped: bool = False) -> Result:
+    """Return the results of *plan*'s workers as one; *results* must not be empty.
+
+    Workers of a run that was *stopped* wrote no report, and nothing is wrong with that.
+    """
     assert results
     seconds = _seconds(plan.started_at, results)
     events = sorted((event for each in results for event in each.events), key=lambda e: e.at)
@@ -28,36 +36,19 @@ def merged(plan: PlanLine, results: Sequence[Result]) -> Result:
     unfinished = [
         f"worker {number}: cut short, it wrote no report"
         for number, each in enumerate(results, 1)
-        if each.report is None
+        if each.report is None and not stopped
     ]
     reasons = (unfinished + report.invalid_reasons)[:_REASONS_MAX]
-    return Result(plan, seconds, events, replace(report, invalid_reasons=reasons))
-
-
-def whole_plan(parts: Sequence[PlanShape]) -> PlanShape:
-    """Return the plan of which *parts* are the workers' shares."""
-    stages = [
-        replace(
-            stage,
-            rate=sum(part.stages[index].rate for part in parts),
-            rate_end=sum(part.stages[index].rate_end for part in parts),
-        )
-        for index, stage in enumerate(parts[0].stages)
-    ]
-    return replace(
-        parts[0],
-        rate=sum(part.rate for part in parts),
-        connections=sum(part.connections for part in parts),
-        queue=sum(part.queue for part in parts),
-        stages=stages,
-    )
+    report = replace(report, invalid_reasons=reasons, stopped=stopped or report.stopped)
+    return Result(plan, seconds, events, report)
 
 
 def _seconds(started_at: float, results: Sequence[Result]) -> list[Second]:
     found: dict[int, list[Second]] = {}
     for result in results:
         for second in result.seconds:
-            found.setdefault(round(second.at - started_at), []).append(second)
+            number = max(int(second.at - started_at + _CLOCK_S), 0)
+            found.setdefault(number, []).append(second)
     return [sum_of_seconds(started_at + index, found[index]) for index in sorted(found)]
 
 
@@ -92,26 +83,27 @@ def _report(plan: PlanLine, reports: Sequence[Report]) -> Report:
     corrected = histogram_of(each.histogram for each in reports)
     uncorrected = histogram_of(each.uncorrected_histogram for each in reports)
     backends = dict(sorted(counted(each.backends for each in reports).items()))
+    errors = counted(each.errors for each in reports)
     sent, ok = sum(each.sent for each in reports), sum(each.ok for each in reports)
     return replace(
         reports[0],
         started_at=began,
         elapsed_s=elapsed_s,
         rate_asked=sum(each.rate_asked for each in reports),
-        rate_achieved=sent / elapsed_s if elapsed_s > 0 else 0.0,
+        rate_achieved=(sent - errors.get(DROPPED, 0)) / elapsed_s if elapsed_s > 0 else 0.0,
         throughput=ok / elapsed_s if elapsed_s > 0 else 0.0,
         sent=sent,
         ok=ok,
         failed=sum(each.failed for each in reports),
         unfinished=sum(each.unfinished for each in reports),
         retried=sum(each.retried for each in reports),
-        errors=counted(each.errors for each in reports),
-        latency_s=latencies_s(corrected),
-        uncorrected_s=latencies_s(uncorrected),
+        errors=errors,
+        latency_s=latency_s(corrected),
+        uncorrected_s=latency_s(uncorrected),
         histogram=corrected.encode(),
         uncorrected_histogram=uncorrected.encode(),
         backends=backends,
-        fairness=fairness(list(backends.values())),
+        fairness=fairness(backends),
         first_failure=_first(each.first_failure for each in reports),
         last_failure=_last(each.last_failure for each in reports),
         outage=_outage([each.outage for each in reports if each.outage is not None], reports),

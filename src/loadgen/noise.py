@@ -121,8 +121,8 @@ def compare(
     *,
     resamples: int = RESAMPLES,
 ) -> dict[str, Finding]:
-    """Judge `throughput`, `failed` and each of *percentiles* (name to percent)."""
-    names = ["throughput", "failed", *percentiles]
+    """Judge `throughput`, `error-rate` and each of *percentiles* (name to percent)."""
+    names = ["throughput", "error-rate", *percentiles]
     one, two = Pool(batches(before)), Pool(batches(after))
     if min(len(one.batches), len(two.batches)) < BATCHES_MIN:
         return dict.fromkeys(names, Finding.UNKNOWN)
@@ -132,11 +132,12 @@ def compare(
         for name, percent in percentiles.items()
         if answered * (1 - percent / 100) >= ABOVE_MIN and one.has_latencies and two.has_latencies
     }
-    differences: dict[str, list[float]] = {name: [] for name in ("throughput", "failed", *known)}
+    told = ("throughput", "error-rate", *known)
+    differences: dict[str, list[float]] = {name: [] for name in told}
     for _ in range(resamples):
         first, second = one.draw(rng), two.draw(rng)
         differences["throughput"].append(one.throughput(first) - two.throughput(second))
-        differences["failed"].append(two.failed_share(second) - one.failed_share(first))
+        differences["error-rate"].append(two.failed_share(second) - one.failed_share(first))
         pairs = zip(
             one.percentiles(first, list(known.values())),
             two.percentiles(second, list(known.values())),

@@ -41,4 +41,4 @@ def _of_report(report: Report) -> Result:
         timeout_s=0.0,
     )
     line = PlanLine(plan=plan, started_at=report.started_at, host="")
-    return Result(line, list(report.series), [], report)
+    return Result(line, list(report.series), list(report.events), report)

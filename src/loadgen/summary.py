@@ -12,16 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from loadgen.histogram import Histogram
+from loadgen.outage import fairness
+from loadgen.outcome import DROPPED
+from loadgen.report import latency_s
 from loadgen.results import Outage, Report, Result, ResultError, Second
 
-#: What a report says of a histogram, in percent.
-PERCENTILES: Final[Mapping[str, float]] = {
-    "p50": 50.0,
-    "p90": 90.0,
-    "p99": 99.0,
-    "p99.9": 99.9,
-    "p99.99": 99.99,
-}
 CUT_SHORT: Final = "the run was cut short: there is no report of its end"
 
 
@@ -34,21 +29,6 @@ def histogram_of(texts: Iterable[str]) -> Histogram:
         except ValueError as error:
             raise ResultError(f"a histogram of the result is damaged: {error}") from None
     return total
-
-
-def latencies_s(histogram: Histogram) -> dict[str, float]:
-    """Return percentiles, maximum and mean in seconds; of nothing there are none."""
-    if histogram.max is None or histogram.mean is None:
-        return {}
-    found = histogram.percentiles(PERCENTILES.values())
-    known = {name: s for name, s in zip(PERCENTILES, found, strict=True) if s is not None}
-    return {**known, "max": histogram.max, "mean": histogram.mean}
-
-
-def fairness(counts: Sequence[int]) -> float | None:
-    """Return Jain's index of *counts*: 1 when all are equal, 1/n when one has everything."""
-    squares = sum(count * count for count in counts)
-    return sum(counts) ** 2 / (len(counts) * squares) if squares else None
 
 
 def report_of(result: Result) -> Report:
@@ -70,17 +50,17 @@ def _from_seconds(result: Result) -> Report:
         started_at=result.plan.started_at,
         elapsed_s=elapsed_s,
         rate_asked=plan.rate,
-        rate_achieved=sent / elapsed_s if elapsed_s else 0.0,
+        rate_achieved=(sent - errors.get(DROPPED, 0)) / elapsed_s if elapsed_s else 0.0,
         throughput=ok / elapsed_s if elapsed_s else 0.0,
         sent=sent,
         ok=ok,
         failed=sum(errors.values()),
         unfinished=max(sent - ok - sum(errors.values()), 0),
         errors=errors,
-        latency_s=latencies_s(total),
+        latency_s=latency_s(total),
         histogram=total.encode(),
         backends=backends,
-        fairness=fairness(list(backends.values())),
+        fairness=fairness(backends),
         outage=_outage(seconds),
         late=sum(second.late for second in seconds),
         lag_max_s=max((second.lag_max_s for second in seconds), default=0.0),

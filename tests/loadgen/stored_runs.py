@@ -6,8 +6,9 @@ import random
 from collections.abc import Callable, Iterable
 
 from loadgen.histogram import Histogram
+from loadgen.report import latency_s
 from loadgen.results import PlanLine, PlanShape, Report, Result, Second
-from loadgen.summary import histogram_of, latencies_s
+from loadgen.summary import histogram_of
 
 STARTED_AT = 1_795_400_000.25
 
@@ -73,7 +74,7 @@ def run(seconds: list[Second], *, line: PlanLine | None = None, **fields) -> Res
             "sent": sent,
             "ok": ok,
             "failed": sent - ok,
-            "latency_s": latencies_s(histogram),
+            "latency_s": latency_s(histogram),
             "histogram": histogram.encode(),
             **fields,
         }

@@ -27,7 +27,7 @@ def test_two_runs_of_one_system_differ_by_noise():
     rows = by_figure(compare(steady(usual, seed=1), steady(usual, seed=2)))
     assert rows["p50"].finding is Finding.NOISE
     assert rows["throughput"].finding is Finding.NOISE
-    assert rows["failed"].finding is Finding.NOISE
+    assert rows["error-rate"].finding is Finding.NOISE
     assert rows["p50"].ratio == pytest.approx(1, abs=0.1)
 
 
@@ -43,7 +43,7 @@ def test_one_bad_second_is_not_more_than_noise():
     errors = {"reset": 3}
     bad.seconds[7] = structs.replace(bad.seconds[7], sent=23, errors=errors)
     bad = run(bad.seconds)
-    row = by_figure(compare(steady(usual, seed=1), bad))["failed"]
+    row = by_figure(compare(steady(usual, seed=1), bad))["error-rate"]
     assert row.after > row.before == 0
     assert row.finding is Finding.NOISE
 
@@ -82,7 +82,7 @@ def test_a_run_without_an_end_or_without_requests_is_not_compared():
 
 @pytest.mark.parametrize(
     ("text", "met"),
-    [("p50>+10%", True), ("p50 > 40%", False), ("throughput<-5%", False), ("failed>0%", False)],
+    [("p50>+10%", True), ("p50 > 40%", False), ("throughput<-5%", False), ("error-rate>0%", False)],
 )
 def test_conditions_speak_of_the_change(text, met):
     comparison = compare(steady(usual, seed=1), steady(slower, seed=2))
@@ -93,9 +93,9 @@ def test_the_share_of_failures_changes_by_points():
     bad = [second(n, [1000] * 19, errors={"reset": 1}) for n in range(10)]
     good = [second(n, [1000] * 20) for n in range(10)]
     comparison = compare(run(good), run(bad))
-    assert by_figure(comparison)["failed"].change_percent == pytest.approx(5)
-    assert comparison.met([Condition.parse("failed>+4.9%")])
-    assert not comparison.met([Condition.parse("failed>+5.1%")])
+    assert by_figure(comparison)["error-rate"].change_percent == pytest.approx(5)
+    assert comparison.met([Condition.parse("error-rate>+4.9%")])
+    assert not comparison.met([Condition.parse("error-rate>+5.1%")])
 
 
 def test_from_nothing_to_something_is_more_than_any_percentage():

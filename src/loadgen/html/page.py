@@ -159,7 +159,7 @@ def _spectrum(report: Report) -> Markup:
     if not corrected.count:
         return Markup()
     drawing = spectrum_svg(corrected, histogram_of([report.uncorrected_histogram]))
-    words = f"Of {corrected.count:,} successful requests. {_ABOUT}"
+    words = f"{_ABOUT} {corrected.count:,} latencies, those of requests in vain among them."
     figure = tag("figure", tag("div", drawing, class_="wide"), tag("figcaption", words))
     return tag("section", tag("h2", "Latency"), figure)
 

@@ -13,6 +13,8 @@ from typing import Final
 
 from loadgen.merge import sum_of_seconds
 from loadgen.results import Detail, Report, Result, Second
+from loadgen.seconds import OTHERS
+from loadgen.validity import LATE_SHARE_MAX
 
 ROWS_MAX: Final = 720
 #: How many seconds one row may stand for.
@@ -21,10 +23,7 @@ _WIDTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120)
 _TAIL_S: Final = 3600
 _DURATION_MAX_S: Final = 86_400
 NAMES_MAX: Final = 8
-OTHERS: Final = "(others)"
 QUANTILES: Final = ("p50", "p90", "p99", "max")
-#: More late sends than this share: what was measured then is the generator.
-_LATE_SHARE_MAX: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,7 @@ class Row:
 
     @property
     def generator_was_late(self) -> bool:
-        return self.late > self.sent * _LATE_SHARE_MAX
+        return self.late > self.sent * LATE_SHARE_MAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,279 @@
+"""Load from inside the cluster: makes the workers' pods, fetches their results, deletes them.
+
+Pods are deleted whatever ends the run; those of a run that was killed are found by their label and
+deleted by the next. All workers begin at one moment of the wall clock, told to them when they are
+made. A worker that comes up too late, or whose node dies, is not hidden: the first starts the run
+anew with more time, the second makes it INVALID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from componentbase import clock
+from kubeapi.client import KubeconfigError, RestClient, Unreachable
+from kubeapi.objects import Object, name_of
+from kubeapi.resources import NODES, PODS, SERVICES
+from kubeapi.status import StatusError, is_not_found
+from loadgen import worker_plan
+from loadgen.merge import merged
+from loadgen.plan import LoadPlan, PlanError
+from loadgen.report import Progress
+from loadgen.results import PlanLine, Result
+from loadgen.worker_log import WorkerLog
+from loadgen.worker_plan import NAMESPACE, RUN_LABEL, Order, Owner
+
+#: Seconds from making the pods to the first request; a slow machine gets more at the next try.
+START_S: Final = 3.0
+START_PER_WORKER_S: Final = 0.2
+TRIES_MAX: Final = 3
+#: Logs are fetched so often, and each time from so far back.
+FETCH_EVERY_S: Final = 1.0
+_FETCH_BACK_S: Final = 10
+#: How long after the last request could have ended a worker may still write its report.
+REPORT_WITHIN_S: Final = 10.0
+_LOG_OCTETS_MAX: Final = 16 * 1024 * 1024
+_CALL_S: Final = 5.0
+
+OnProgress = Callable[[Progress], None]
+OnNotice = Callable[[str], None]
+
+
+class WorkersError(Exception):
+    """The cluster did not let the workers work; the message says what it said."""
+
+
+class _LateStart(Exception):
+    """A worker did not come up in time: another try may succeed."""
+
+
+def kubeconfig_path(given: Path | None) -> Path:
+    """Return the kubeconfig to use: the one given, $KUBECONFIG, or that of the local cluster."""
+    if given is not None:
+        return given
+    if named := os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]:
+        return Path(named)
+    home = os.environ.get("PODWIRE_HOME") or Path.home() / ".podwire"
+    return Path(home) / "podwire" / "kubeconfig"
+
+
+async def run_in_pods(
+    plan: LoadPlan,
+    workers: int,
+    kubeconfig: Path | None,
+    *,
+    on_progress: OnProgress,
+    on_notice: OnNotice,
+    stop: asyncio.Event,
+) -> Result:
+    """Do what *plan* says from *workers* pods; return their results as one.
+
+    Raises PlanError for what cannot be done, WorkersError when the cluster says no.
+    """
+    shares = worker_plan.shares(plan, workers)
+    try:
+        client = RestClient.from_kubeconfig(kubeconfig_path(kubeconfig), user_agent="loadgen")
+    except KubeconfigError as error:
+        raise PlanError(f"{error}; name one with --kubeconfig, or start a cluster") from None
+    try:
+        fleet = Fleet(client, plan, shares, on_progress, on_notice)
+        return await fleet.to_the_end(stop)
+    except (StatusError, Unreachable) as error:
+        raise WorkersError(f"the cluster's API: {error}") from None
+    finally:
+        await client.close()
+
+
+class Fleet:
+    """The workers of one run."""
+
+    def __init__(
+        self,
+        client: RestClient,
+        plan: LoadPlan,
+        shares: Sequence[LoadPlan],
+        on_progress: OnProgress,
+        on_notice: OnNotice,
+    ) -> None:
+        self._client, self._plan, self._shares = client, plan, shares
+        self._on_progress, self._on_notice = on_progress, on_notice
+        self._owner = _this_process()
+        self._logs: list[WorkerLog] = []
+        self._pods: list[Object] = []
+
+    async def to_the_end(self, stop: asyncio.Event) -> Result:
+        """Run, and leave nothing in the cluster."""
+        await self._check_name()
+        await self._delete_leftovers()
+        allowance_s = START_S + START_PER_WORKER_S * len(self._shares)
+        for attempt in range(TRIES_MAX):
+            try:
+                async with self._workers(clock.wall() + allowance_s * 2**attempt) as start_at:
+                    await self._collect(start_at, stop)
+                    return self._result(start_at, stopped=stop.is_set())
+            except _LateStart as late:
+                self._on_notice(f"{late}; trying again with more time")
+        raise WorkersError(
+            f"in {TRIES_MAX} tries not all of {len(self._shares)} workers came up in time; "
+            "use fewer, or see why: kubectl get pods"
+        )
+
+    async def _check_name(self) -> None:
+        """Raise PlanError when the host is a name that nobody in the cluster can resolve."""
+        host = self._plan.target.host
+        if _is_address(host):
+            return
+        services = (await self._client.list(SERVICES)).get("items", [])
+        dns = [each for each in services if name_of(each) == "kube-dns"]
+        if not dns:
+            hint = worker_plan.service_hint(services, host)
+            raise PlanError(f"{host}: the cluster has no DNS, so pods need an address{hint}")
+
+    async def _delete_leftovers(self) -> None:
+        found = await self._client.list(PODS, NAMESPACE, label_selector=RUN_LABEL)
+        living = {
+            process.pid: int(process.info["create_time"] or 0)
+            for process in psutil.process_iter(["create_time"])
+        }
+        for pod in found.get("items", []):
+            if worker_plan.is_leftover(pod, self._owner.host, living, clock.wall()):
+                self._on_notice(f"deleting {name_of(pod)}, left over by a run that was killed")
+                await self._delete(name_of(pod))
+
+    @asynccontextmanager
+    async def _workers(self, start_at: float) -> AsyncIterator[float]:
+        """Make the pods; delete them in the end, whatever ended it."""
+        try:
+            await self._create(start_at)
+            yield start_at
+        finally:
+            await asyncio.shield(self._delete_all())
+
+    async def _create(self, start_at: float) -> None:
+        listed = await self._client.list(NODES)
+        nodes = worker_plan.schedulable(listed.get("items", []))
+        if not nodes:
+            raise WorkersError("no node is Ready and takes pods; see kubectl get nodes")
+        count = len(self._shares)
+        # A name of its own for each try: pods of the last one may still be going.
+        run = secrets.token_hex(4)
+        self._logs = [WorkerLog() for _ in range(count)]
+        self._pods = []
+        for index, share in enumerate(self._shares):
+            begins_at = start_at + worker_plan.stagger_s(self._plan, index, count)
+            order = Order(worker=index + 1, start_at=begins_at, plan=share)
+            node = nodes[index % len(nodes)]
+            pod = worker_plan.pod(order, run, self._owner, node=node)
+            self._pods.append(await self._client.create(PODS, pod, NAMESPACE))
+
+    async def _delete_all(self) -> None:
+        for pod in self._pods:
+            try:
+                await self._delete(name_of(pod))
+            except (StatusError, Unreachable) as error:
+                self._on_notice(f"{name_of(pod)} could not be deleted: {error}")
+
+    async def _delete(self, name: str) -> None:
+        try:
+            await self._client.delete(PODS, name, NAMESPACE, grace_s=0)
+        except StatusError as error:
+            if not is_not_found(error):
+                raise
+
+    async def _collect(self, start_at: float, stop: asyncio.Event) -> None:
+        """Fetch logs until every worker has reported, or could have."""
+        ends_at = start_at + self._plan.total_s + self._plan.timeout_s + REPORT_WITHIN_S
+        has_checked = False
+        while not stop.is_set() and clock.wall() < ends_at:
+            await _sleep(FETCH_EVERY_S, stop)
+            now = clock.wall()
+            await asyncio.gather(*(self._fetch(index) for index in range(len(self._pods))))
+            if not has_checked and now > start_at + 1:
+                await self._check_started()
+                has_checked = True
+            self._on_progress(self._progress(now - start_at))
+            if all(log.report for log in self._logs):
+                return
+
+    async def _fetch(self, index: int, *, whole: bool = False) -> None:
+        path = PODS.path(NAMESPACE, name_of(self._pods[index]), "log")
+        query = {"limitBytes": str(_LOG_OCTETS_MAX)}
+        if not whole:
+            query["sinceSeconds"] = str(_FETCH_BACK_S)
+        try:
+            octets = await self._client.raw("GET", path, query=query, timeout_s=_CALL_S)
+        except (StatusError, Unreachable, TimeoutError):
+            return  # Not started yet, or its node is gone. What was fetched before stays.
+        self._logs[index].feed(octets)
+
+    async def _check_started(self) -> None:
+        """Raise _LateStart, or WorkersError, when a worker has not begun."""
+        for index, log in enumerate(self._logs):
+            if log.plan is None:
+                await self._fetch(index, whole=True)
+            if log.plan is None:
+                raise await self._why_not_started(index)
+
+    async def _why_not_started(self, index: int) -> Exception:
+        pod = await self._client.get(PODS, name_of(self._pods[index]), NAMESPACE)
+        complaint = self._logs[index].complaint
+        why = complaint or worker_plan.waiting_for(pod)
+        if pod["status"].get("phase") == "Failed" and not worker_plan.came_up_late(pod):
+            return WorkersError(f"worker {index + 1} ended at once: {why}")
+        return _LateStart(f"worker {index + 1}: {why}")
+
+    def _progress(self, elapsed_s: float) -> Progress:
+        seconds = [second for log in self._logs for second in log.seconds]
+        latest = [log.latest for log in self._logs if log.latest is not None]
+        sent, ok = sum(s.sent for s in seconds), sum(s.ok for s in seconds)
+        failed = sum(s.failed for s in seconds)
+        return Progress(
+            elapsed_s=max(elapsed_s, 0.0),
+            sent=sent,
+            ok=ok,
+            failed=failed,
+            rate=float(sum(second.sent for second in latest)),
+            p99_s=max((s.p99_s for s in latest if s.p99_s is not None), default=None),
+            unfinished=max(sent - ok - failed, 0),
+            late=sum(s.late for s in seconds),
+        )
+
+    def _result(self, start_at: float, *, stopped: bool) -> Result:
+        found = [log.result() for log in self._logs]
+        nodes = dict.fromkeys(sorted(worker_plan.node_of(pod) for pod in self._pods))
+        host = f"{len(found)} pods on {', '.join(nodes)}"
+        plan = PlanLine(plan=self._plan.shape(), started_at=start_at, host=host)
+        results = [each for each in found if each is not None]
+        if not results:
+            raise WorkersError("stopped before any worker began")
+        return merged(plan, results, stopped=stopped)
+
+
+def _this_process() -> Owner:
+    created = psutil.Process().create_time()
+    return Owner(socket.gethostname(), os.getpid(), int(created))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except OSError:
+        return False
+    return True
+
+
+async def _sleep(seconds: float, stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass  # The usual case: nobody stops the run.
