@@ -84,7 +84,9 @@ def link(left: str, right: str, one_way: bool, cluster_name: str, **given: float
 @_one_way
 @cluster_option
 def partition(left: str, right: str, one_way: bool, cluster_name: str) -> None:
-    """Let nothing through between two groups of hosts; without a second one, to all others.
+    """Let nothing through between two groups of hosts.
+
+    Without a second group: between the first and all others.
 
     \b
     Examples:
@@ -143,7 +145,7 @@ def heal(names: tuple[str, ...], cluster_name: str) -> None:
 @cluster_option
 @output_option
 def list_(cluster_name: str, output: str) -> None:
-    """Show every impaired link: from, to, what is wrong, and how many packets felt it.
+    """Show every impaired link, and what its packets felt.
 
     \b
     Example: podwire fault list
@@ -193,7 +195,9 @@ def _print(columns: tuple[str, ...], rows: list[list[str]]) -> None:
 @click.option("--id", "fault_id", default="", help="Which one to heal.")
 @cluster_option
 def api(cluster_name: str, listing: bool, healing: bool, fault_id: str, **given: Any) -> None:
-    """Slow down or fail calls of the API, of some client, verb or resource.
+    """Slow down or fail calls of the API.
+
+    All calls, or those of one client, verb or resource.
 
     \b
     Examples:

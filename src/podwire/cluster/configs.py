@@ -7,12 +7,9 @@ from typing import Any
 
 import msgspec
 
-import controlplane.apiserver.config
-import nodeagent.config
-import nodeagent.datapath.config
 from podwire.cluster import etcd, layout, wiring
 from podwire.cluster.layout import Cluster, Layout, control_plane_host, node_name
-from podwire.cluster.plan import FABRIC, FABRIC_RUNS, ProcessPlan, master_name, node
+from podwire.cluster.plan import FABRIC, ProcessPlan, master_name, node
 
 Config = dict[str, Any]
 
@@ -29,8 +26,6 @@ def write_configs(cluster: Cluster, paths: Layout) -> None:
 
 def write_fabric(cluster: Cluster, paths: Layout) -> None:
     """Write the fabric's configuration file: nodes come and go."""
-    if not FABRIC_RUNS:
-        return
     _write(paths, FABRIC, _fabric(cluster, paths))
 
 
@@ -112,8 +107,7 @@ def _apiserver(cluster: Cluster, paths: Layout, number: int) -> Config:
         "journal": str(paths.journal(name)),
         "timings": cluster.timings,
     }
-    config |= etcd.client(cluster, paths, number) if cluster.store == "etcd" else {}
-    return _known(controlplane.apiserver.config.Config, config)
+    return config | (etcd.client(cluster, paths, number) if cluster.store == "etcd" else {})
 
 
 def _node(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[ProcessPlan, Config]]:
@@ -121,18 +115,8 @@ def _node(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[Proces
     name = node_name(number)
     directory = str(paths.node(name))
     yield runtime, {"node_name": name, "directory": directory}
-    config = _datapath(cluster, number, directory)
-    yield datapath, _known(nodeagent.datapath.config.Config, config)
-    config = _nodeagent(cluster, paths, number, directory)
-    yield agent, _known(nodeagent.config.NodeAgentConfig, config)
-
-
-def _known(kind: type[msgspec.Struct], config: Config) -> Config:
-    wanted = {name for name in kind.__struct_fields__ if FABRIC_RUNS or name not in _FABRIC_ONLY}
-    return {name: value for name, value in config.items() if name in wanted}
-
-
-_FABRIC_ONLY = ("fabric_map", "dial_source")
+    yield datapath, _datapath(cluster, number, directory)
+    yield agent, _nodeagent(cluster, paths, number, directory)
 
 
 def _datapath(cluster: Cluster, number: int, directory: str) -> Config:

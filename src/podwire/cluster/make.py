@@ -13,7 +13,7 @@ from podwire.cluster.layout import (
     node_name,
 )
 from podwire.cluster.pki import Authority, Identity, KeyPair
-from podwire.cluster.plan import FABRIC_RUNS, master_name
+from podwire.cluster.plan import master_name
 
 
 def make(cluster: Cluster, paths: Layout) -> None:
@@ -67,6 +67,8 @@ class _Maker:
         authority = _authority(cluster, self._paths, etcd.CA)
         self._write(etcd.CLIENT, authority.issue(pki.ETCD_CLIENT, self._now))
         doors = [cluster.far_address(control_plane_host(number)) for number in cluster.masters]
+        # A member looks up where a peer dials from: the kernel chooses that loopback address.
+        doors.append("127.0.0.1")
         for number in cluster.masters:
             name = master_name(cluster, "etcd", number)
             addresses = [cluster.transport_address(control_plane_host(number)), *doors]
@@ -87,8 +89,8 @@ class _Maker:
         )
         pair = self._issue(identity)
         self._write(name, pair)
-        address = cluster.far_address if FABRIC_RUNS else cluster.transport_address
-        self._kubeconfig(name, identity, pair, _url(address(cluster.endpoint_host)))
+        server = _url(cluster.far_address(cluster.endpoint_host))
+        self._kubeconfig(name, identity, pair, server)
 
     def admin(self) -> None:
         """Make the person's kubeconfig."""

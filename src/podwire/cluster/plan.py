@@ -13,7 +13,6 @@ from podwire.cluster.layout import Cluster, node_name
 
 NODE_ROLES: Final = ("podruntime", "datapath", "nodeagent")
 FABRIC: Final = "fabric"
-FABRIC_RUNS: Final = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def control_plane(cluster: Cluster) -> list[ProcessPlan]:
         role = component.replace("-", "")
         names = [master_name(cluster, component, number) for number in cluster.masters]
         plan += [ProcessPlan(name, role, None) for name in names]
-    return [*plan, ProcessPlan(FABRIC, "fabric", None)] if FABRIC_RUNS else plan
+    return [*plan, ProcessPlan(FABRIC, "fabric", None)]
 
 
 def node(number: int) -> list[ProcessPlan]:

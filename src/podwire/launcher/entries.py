@@ -11,6 +11,7 @@ import controlplane.scheduler.__main__
 import nodeagent.__main__
 import nodeagent.datapath.__main__
 import podruntime.__main__
+import podwire.fabric.__main__
 from componentbase.zygote import Entry
 from podwire.launcher import etcd
 
@@ -19,6 +20,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "apiserver": controlplane.apiserver.__main__.main,
     "controllermanager": controlplane.controllermanager.__main__.main,
     "scheduler": controlplane.scheduler.__main__.main,
+    "fabric": podwire.fabric.__main__.main,
     "podruntime": podruntime.__main__.main,
     "datapath": nodeagent.datapath.__main__.main,
     "nodeagent": nodeagent.__main__.main,

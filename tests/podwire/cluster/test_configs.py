@@ -13,6 +13,7 @@ import controlplane.scheduler.config
 import nodeagent.config
 import nodeagent.datapath.config
 import podruntime.config
+import podwire.fabric.config
 import podwire.launcher.etcd
 from componentbase.process import load_config
 from podwire.cluster import configs, etcd, plan
@@ -24,6 +25,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "controllermanager": controlplane.controllermanager.config.Config,
     "datapath": nodeagent.datapath.config.Config,
     "etcd": podwire.launcher.etcd.Config,
+    "fabric": podwire.fabric.config.Config,
     "nodeagent": nodeagent.config.NodeAgentConfig,
     "podruntime": podruntime.config.Config,
     "scheduler": controlplane.scheduler.config.Config,
