@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import controlplane.apiserver.config
 from podwire.cluster import layout
 from podwire.cluster.layout import Cluster
 from podwire.compose import hosts
@@ -91,7 +90,7 @@ def _base(given: Parameters, process: str) -> Config:
 
 def _apiserver(given: Parameters, number: int) -> Config:
     name, cluster = _numbered(given, "apiserver", number), given.cluster
-    config = _base(given, name) | {
+    return _base(given, name) | {
         "name": name,
         "cluster_name": cluster.name,
         "cluster_uid": given.uid,
@@ -103,8 +102,8 @@ def _apiserver(given: Parameters, number: int) -> Config:
         "client_ca": str(MOUNTED.certificate("ca")),
         "kubelet_certificate": str(MOUNTED.certificate("apiserver-kubelet-client")),
         "kubelet_private_key": str(MOUNTED.private_key("apiserver-kubelet-client")),
-        "store_path": str(STATE / "podwire.db"),
-        "etcd_endpoints": [] and _etcd_endpoints(given, number),
+        "store_path": "",
+        "etcd_endpoints": _etcd_endpoints(given, number),
         "etcd_ca": str(MOUNTED.certificate("etcd-ca")),
         "etcd_certificate": str(MOUNTED.certificate("apiserver-etcd-client")),
         "etcd_private_key": str(MOUNTED.private_key("apiserver-etcd-client")),
@@ -114,8 +113,6 @@ def _apiserver(given: Parameters, number: int) -> Config:
         "control_socket": str(STATE / "control.sock"),
         "timings": given.settings.timings,
     }
-    fields = controlplane.apiserver.config.Config.__struct_fields__
-    return {name: value for name, value in config.items() if name in fields}
 
 
 def _etcd_endpoints(given: Parameters, own: int) -> list[str]:
@@ -132,7 +129,7 @@ def node(given: Parameters, number: int) -> Iterator[tuple[str, Config]]:
     yield "datapath", _datapath(given, number)
     yield "nodeagent", _nodeagent(given, number)
     if given.control_planes > 1:
-        yield "fabric", fabric(given, name, "127.0.0.1")
+        yield "balancer", balancer(given, name, "127.0.0.1")
 
 
 def _datapath(given: Parameters, number: int) -> Config:
@@ -173,7 +170,7 @@ def _nodeagent(given: Parameters, number: int) -> Config:
     }
 
 
-def fabric(given: Parameters, host: str, bind: str) -> Config:
+def balancer(given: Parameters, host: str, bind: str) -> Config:
     """Return how *host* balances over the live API servers."""
     targets = [
         {
@@ -182,13 +179,10 @@ def fabric(given: Parameters, host: str, bind: str) -> Config:
         }
         for number in given.masters()
     ]
-    return _base(given, f"{host}/fabric") | {
-        "control_socket": str(STATE / "fabric.sock"),
-        "hosts": {},
-        "doors": [],
-        "balancers": [{"listen": [bind, layout.API_PORT], "targets": targets}],
-        "certificate": str(MOUNTED.certificate("readyz-client")),
-        "private_key": str(MOUNTED.private_key("readyz-client")),
+    return {
+        "log_file": STDOUT,
+        "name": f"{host} balancer" if host != hosts.BALANCER else host,
+        "balancer": {"listen": [bind, layout.API_PORT], "targets": targets},
         "ca": str(MOUNTED.certificate("ca")),
     }
 

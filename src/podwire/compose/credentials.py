@@ -18,7 +18,6 @@ from podwire.compose.configs import Parameters
 from podwire.compose.hosts import Files
 
 _CLUSTER_NAME: Final = "podwire-compose"
-_READYZ_CLIENT: Final = Identity(user="podwire:balancer")
 _ETCD_CLIENT: Final = Identity(user="kube-apiserver-etcd-client")
 
 
@@ -57,18 +56,16 @@ class Credentials:
         self._issue_etcd(files, "etcd", identity)
 
     def node(self, files: Files, number: int) -> None:
-        """Provide node *number*: its kubelet, and what balances over the API servers."""
+        """Provide node *number*: its kubelet, as client and as server."""
         name = hosts.node_names()[number - 1]
         identity = pki.node_identity(name, [self._given.settings.address(number)])
         self._trust(files)
         self._issue(files, "kubelet", identity)
         self._kubeconfig(files.kubeconfig("kubelet"), files, "kubelet", self._given.node_api_url)
-        self.balancer(files)
 
     def balancer(self, files: Files) -> None:
-        """Provide whoever asks the API servers whether they are ready."""
+        """Provide who asks the API servers whether they are ready; anybody may."""
         self._trust(files)
-        self._issue(files, "readyz-client", _READYZ_CLIENT)
 
     def admin(self, kubeconfig: Path) -> None:
         """Write the kubeconfig of the person at this machine."""

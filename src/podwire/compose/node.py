@@ -24,13 +24,12 @@ from componentbase import clock, memory, process
 from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.zygote import Zygote
-from podwire.cluster.plan import NODE_ROLES, ProcessPlan
+from podwire.cluster.plan import ProcessPlan
 from podwire.compose.configs import STDOUT
 from podwire.compose.hosts import JOURNAL, MOUNTED, Files
-from podwire.launcher.entries import ENTRIES
+from podwire.compose.zygote import ENTRIES, MODULE, TITLE
 from podwire.launcher.forker import FORK_TIMEOUT_S, Forker
 from podwire.launcher.supervisor import Supervisor
-from podwire.launcher.zygote import TITLE
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +41,9 @@ class NodeProcesses:
     """The processes of this container's node."""
 
     def __init__(self, node: str, files: Files, *, zygote: Zygote, journal: Journal) -> None:
-        roles = (*NODE_ROLES, "fabric")
         self._supervisor = Supervisor(
             ProcessPlan(name=f"{node}/{role}", role=role, node=node)
-            for role in roles
+            for role in ENTRIES
             if files.config(role).exists()
         )
         self._files, self._zygote, self._journal = files, zygote, journal
@@ -56,7 +54,7 @@ class NodeProcesses:
         """Keep everything running until cancelled; then end it."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
-        respawn = functools.partial(Zygote.spawn, "podwire.launcher.zygote")
+        respawn = functools.partial(Zygote.spawn, MODULE)
         forker = Forker(self._zygote, respawn, on_exit=self._exited, on_lost=self._zygote_lost)
         tasks = Tasks()
         tasks.spawn(self._supervise(forker), name="supervise", essential=True)

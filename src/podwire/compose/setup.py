@@ -124,7 +124,7 @@ def _fill(volumes: Path, given: Parameters, credentials: Credentials) -> None:
             _write(files.config(role), config)
     files = _begin(volumes, hosts.BALANCER, given)
     credentials.balancer(files)
-    _write(files.config("fabric"), configs.fabric(given, hosts.BALANCER, "0.0.0.0"))
+    _write(files.config("balancer"), configs.balancer(given, hosts.BALANCER, "0.0.0.0"))
 
 
 def _begin(volumes: Path, host: str, given: Parameters) -> Files:

@@ -1,0 +1,66 @@
+"""Configurations: each is one that its process takes, and they agree with each other."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+import controlplane.apiserver.config
+import controlplane.controllermanager.config
+import controlplane.scheduler.config
+import nodeagent.config
+import nodeagent.datapath.config
+import podruntime.config
+from podwire.compose import balancer, configs
+from podwire.compose.configs import Parameters
+from podwire.compose.settings import Settings
+
+KINDS = {
+    "apiserver": controlplane.apiserver.config.Config,
+    "scheduler": controlplane.scheduler.config.Config,
+    "controller-manager": controlplane.controllermanager.config.Config,
+    "podruntime": podruntime.config.Config,
+    "datapath": nodeagent.datapath.config.Config,
+    "nodeagent": nodeagent.config.NodeAgentConfig,
+    "balancer": balancer.Config,
+}
+
+
+def parameters(control_planes: int) -> Parameters:
+    return Parameters(uid="a-uid", control_planes=control_planes, settings=Settings())
+
+
+@pytest.mark.parametrize("control_planes", [1, 3])
+def test_every_process_takes_its_configuration(control_planes: int) -> None:
+    given = parameters(control_planes)
+    made = [*configs.node(given, 1), *configs.control_plane(given, control_planes)]
+    for name, config in made:
+        msgspec.convert(config, KINDS[name], strict=True)
+    assert ("balancer" in dict(made)) == (control_planes > 1)
+
+
+def test_masters_have_numbers_when_there_are_several() -> None:
+    one = dict(configs.control_plane(parameters(1), 1))
+    assert one["scheduler"]["name"] == "scheduler"
+    third = dict(configs.control_plane(parameters(3), 3))
+    assert third["scheduler"]["name"] == "scheduler-3"
+    assert third["apiserver"]["advertise_address"] == "192.168.64.253"
+
+
+def test_an_api_server_asks_the_member_of_its_own_number_first() -> None:
+    second = dict(configs.control_plane(parameters(3), 2))["apiserver"]
+    assert second["etcd_endpoints"] == [
+        "192.168.64.242:2379",
+        "192.168.64.241:2379",
+        "192.168.64.243:2379",
+    ]
+
+
+def test_etcd_members_know_each_other_and_their_cluster() -> None:
+    alone, third = configs.etcd(parameters(1), 1), configs.etcd(parameters(3), 3)
+    assert alone["initial-cluster"] == "etcd-1=https://192.168.64.241:2380"
+    assert third["initial-cluster"].count("https://") == 3
+    assert third["initial-advertise-peer-urls"] in third["initial-cluster"]
+    assert third["initial-cluster-token"] == "a-uid"
+    for side in ("client-transport-security", "peer-transport-security"):
+        assert third[side]["client-cert-auth"] is True
