@@ -50,6 +50,15 @@ def request_octets(plan: LoadPlan) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + plan.body
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What the lines before a body say."""
+
+    status: int
+    headers: Mapping[str, str]
+    keep_alive: bool
+
+
 class _State(Enum):
     HEAD = "head"
     LENGTH = "length"
@@ -66,12 +75,14 @@ class ResponseReader:
     def __init__(self, *, head_only: bool = False) -> None:
         self._head_only = head_only  # The answer to HEAD has a length but no body.
         self._octets = bytearray()
+        #: The head before, and what it says: a server writes the same one again and again.
+        self._head_seen, self._head_parsed = b"", _Head(0, {}, keep_alive=True)
         self._begin()
 
     def _begin(self) -> None:
         self._state = _State.HEAD
         self._status, self._keep_alive = 0, True
-        self._headers: dict[str, str] = {}
+        self._headers: Mapping[str, str] = {}
         self._body = bytearray()
         self._length = self._missing = 0
 
@@ -169,18 +180,15 @@ class ResponseReader:
             if len(self._octets) > HEAD_MAX:
                 raise BadResponse("the head does not end")
             return False
-        head = bytes(self._octets[:end]).decode("latin-1")
+        octets = bytes(self._octets[:end])
         del self._octets[: end + 4]
-        first, *lines = head.split("\r\n")
-        version, self._status = _status_line(first)
-        if 100 <= self._status < 200:  # Interim: the response is still to come.
-            self._status = 0
+        if octets != self._head_seen:
+            self._head_parsed = _parse_head(octets)
+            self._head_seen = octets
+        head = self._head_parsed
+        if 100 <= head.status < 200:  # Interim: the response is still to come.
             return False
-        self._headers = _headers(lines)
-        connection = self._headers.get("connection", "").lower()
-        self._keep_alive = connection != "close" and (
-            version == "HTTP/1.1" or connection == "keep-alive"
-        )
+        self._status, self._headers, self._keep_alive = head.status, head.headers, head.keep_alive
         return self._choose_framing()
 
     def _choose_framing(self) -> bool:
@@ -199,6 +207,15 @@ class ResponseReader:
         self._missing = int(length)
         self._state = _State.LENGTH
         return self._missing == 0
+
+
+def _parse_head(octets: bytes) -> _Head:
+    first, *lines = octets.decode("latin-1").split("\r\n")
+    version, status = _status_line(first)
+    headers = _headers(lines)
+    connection = headers.get("connection", "").lower()
+    keep_alive = connection != "close" and (version == "HTTP/1.1" or connection == "keep-alive")
+    return _Head(status, headers, keep_alive)
 
 
 def _status_line(line: str) -> tuple[str, int]:

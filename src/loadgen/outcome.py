@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from loadgen.http1 import BadResponse, Response
@@ -17,57 +16,65 @@ BACKEND_HEADERS: Final = ("x-backend", "x-hostname")
 _HOSTNAME: Final = re.compile(rb"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\s*")
 
 OK: Final = ""
+REFUSED: Final = "refused"
+RESET: Final = "reset"
+#: No answer in time, be it to the connection or to the request.
 TIMEOUT: Final = "timeout"
-CONNECT_TIMEOUT: Final = "connect timeout"
-CLOSED: Final = "closed without answer"
+#: Answered, but after the time-out.
+LATE: Final = "late"
+#: Never sent: too many were under way, or waited.
+DROPPED: Final = "dropped"
+#: The connection ended before an answer.
+CLOSED: Final = "closed"
+UNREACHABLE: Final = "unreachable"
+NAME: Final = "name"
+TLS: Final = "tls"
+BAD_RESPONSE: Final = "bad-response"
+HTTP_4XX: Final = "http-4xx"
+HTTP_5XX: Final = "http-5xx"
+#: The load generator's own limits: a run with one of these says little about the server.
+NO_FILES: Final = "too many open files (ulimit -n)"
+NO_PORTS: Final = "no local port left"
+
+#: Failures whose requests waited their whole time for an answer. They count among the latencies,
+#: at the time-out or what it was beyond; the others ended sooner than a success might have.
+WAITED_IN_VAIN: Final = (TIMEOUT, LATE, DROPPED)
+OWN_LIMITS: Final = (NO_FILES, NO_PORTS)
 
 _BY_ERRNO: Final[Mapping[int, str]] = {
-    errno.EHOSTUNREACH: "host unreachable",
-    errno.ENETUNREACH: "network unreachable",
-    errno.EMFILE: "too many open files (ulimit -n)",
-    errno.EADDRNOTAVAIL: "no local port left",
-    errno.ETIMEDOUT: CONNECT_TIMEOUT,
+    errno.EHOSTUNREACH: UNREACHABLE,
+    errno.ENETUNREACH: UNREACHABLE,
+    errno.EMFILE: NO_FILES,
+    errno.ENFILE: NO_FILES,
+    errno.EADDRNOTAVAIL: NO_PORTS,
+    errno.ETIMEDOUT: TIMEOUT,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One request; moments are seconds since the start of the run."""
-
-    intended_at: float
-    sent_at: float
-    finished_at: float
-    error: str = OK
-    backend: str = ""
-
-    @property
-    def latency_s(self) -> float:
-        """Seconds from the moment at which the request should have been sent."""
-        return self.finished_at - self.intended_at
 
 
 def error_kind(error: BaseException) -> str:
     """Return the few words under which *error* is counted."""
     match error:
         case ssl.SSLError():
-            return "TLS"
+            return TLS
         case BadResponse():
-            return "bad response"
+            return BAD_RESPONSE
         case ConnectionRefusedError():
-            return "connection refused"
+            return REFUSED
         case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError():
-            return "connection reset"
+            return RESET
         case socket.gaierror():
-            return "name not found"
+            return NAME
         case OSError():
             known = _BY_ERRNO.get(error.errno or 0)
             return known or (error.strerror or type(error).__name__).lower()
     return type(error).__name__
 
 
-def status_kind(response: Response) -> str:
-    """Return OK, or the status under which a response that is no success is counted."""
-    return OK if response.status < 400 else f"HTTP {response.status}"
+def status_kind(status: int) -> str:
+    """Return OK, or the class of statuses under which one that is no success is counted."""
+    if status < 400:
+        return OK
+    return HTTP_4XX if status < 500 else HTTP_5XX
 
 
 def backend_of(response: Response, header: str) -> str:

@@ -1,154 +1,144 @@
-"""How a run looks: one line while it lasts, a table at the end, or JSON."""
+"""How a run looks at its end, for people: tables, what the cluster did, and what to mind."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loadgen.plan import LoadPlan
-from loadgen.report import LATE_S, Failure, Progress, Report, Second
+from loadgen.cluster_notes import IMPORTANT
+from loadgen.quantity import format_duration
+from loadgen.results import Event, Report, Verdict
+from loadgen.search import Search
 
-JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
-
-
-def progress_line(progress: Progress) -> str:
-    """Return the run so far in one line."""
-    return (
-        f"{progress.elapsed_s:6.1f} s  {progress.rate:8,.0f} req/s  "
-        f"ok {progress.ok:,}  failed {progress.failed:,}  "
-        f"p99 {_duration(progress.p99_s)}  under way {progress.unfinished:,}"
-    )
+#: Events that are printed; the first ones are the causes.
+EVENTS_MAX: Final = 30
 
 
-def tables(plan: LoadPlan, report: Report) -> RenderableType:
-    """Return the end of a run for people."""
-    parts: list[RenderableType] = [_head(plan, report), _outcomes(report)]
+def tables(report: Report) -> RenderableType:
+    """Return the end of a run."""
+    parts: list[RenderableType] = [_head(report), _outcomes(report)]
     if report.latency_s:
-        parts.append(_latencies(report.latency_s))
+        parts.append(_latencies(report.latency_s, report.uncorrected_s))
     if report.backends:
-        parts.append(_backends(report.backends))
-    if report.first_failure and report.last_failure:
-        parts.append(_failures(report, report.first_failure, report.last_failure))
-    parts += [Text(text, style="yellow") for text in warnings(report)]
+        parts.append(_backends(report.backends, report.fairness))
+    parts += _failures(report)
+    parts += _events([e for e in report.events if e.what in IMPORTANT], report.started_at)
+    parts += [_verdict(verdict) for verdict in report.thresholds]
+    parts += [Text(f"note: {text}", style="yellow") for text in report.warnings]
+    parts += [Text(f"INVALID: {text}", style="bold red") for text in report.invalid_reasons]
     return Group(*parts)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column(columns[0])
+def table(*columns: str) -> Table:
+    """Return a table without lines, of which all columns but the first are numbers."""
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    made.add_column(columns[0])
     for column in columns[1:]:
-        table.add_column(column, justify="right")
-    return table
+        made.add_column(column, justify="right")
+    return made
 
 
-def _head(plan: LoadPlan, report: Report) -> RenderableType:
+def _head(report: Report) -> RenderableType:
+    what = f"{report.method} {report.url}".strip()
+    ended = ", stopped" if report.stopped else ""
     return Text(
-        f"{plan.method} {report.url}\n"
-        f"asked {report.rate_asked:,.1f} req/s, achieved {report.rate_achieved:,.1f} req/s "
-        f"for {report.elapsed_s:.1f} s\n",
+        f"{what}\nasked {report.rate_asked:,.1f} req/s ({report.arrival}), sent "
+        f"{report.rate_achieved:,.1f}, answered {report.throughput:,.1f} req/s "
+        f"for {report.elapsed_s:.1f} s{ended}\n",
         no_wrap=True,
         overflow="ignore",
     )
 
 
 def _outcomes(report: Report) -> RenderableType:
-    table = _table("OUTCOME", "REQUESTS", "SHARE")
+    made = table("OUTCOME", "REQUESTS", "SHARE")
     rows = {"ok": report.ok, **report.errors}
     if report.unfinished:
         rows["unfinished"] = report.unfinished
     for outcome, count in rows.items():
-        table.add_row(outcome, f"{count:,}", _share(count, report.sent))
-    return Group(table, "")
+        made.add_row(outcome, f"{count:,}", _share(count, report.sent))
+    return Group(made, "")
 
 
-def _latencies(latency_s: Mapping[str, float]) -> RenderableType:
-    table = _table("LATENCY", *latency_s)
-    table.add_row("from the intended moment", *map(_duration, latency_s.values()))
-    return Group(table, "")
+def _latencies(corrected: Mapping[str, float], uncorrected: Mapping[str, float]) -> RenderableType:
+    made = table("LATENCY", "CORRECTED", "UNCORRECTED")
+    for name, value in corrected.items():
+        made.add_row(name, format_duration(value), format_duration(uncorrected.get(name)))
+    return Group(made, "")
 
 
-def _backends(backends: Mapping[str, int]) -> RenderableType:
-    table = _table("BACKEND", "ANSWERS", "SHARE")
+def _backends(backends: Mapping[str, int], fairness: float | None) -> RenderableType:
+    made = table("BACKEND", "ANSWERS", "SHARE")
     total = sum(backends.values())
     for backend, count in backends.items():
-        table.add_row(backend, f"{count:,}", _share(count, total))
-    return Group(table, "")
+        made.add_row(backend, f"{count:,}", _share(count, total))
+    index = f"fairness {fairness:.3f} (Jain's index: 1 is even)\n" if fairness else ""
+    return Group(made, index)
 
 
-def _failures(report: Report, first: Failure, last: Failure) -> RenderableType:
-    def told(failure: Failure) -> str:
-        return f"{failure.sent_at - report.started_at:.3f} s ({failure.error})"
-
-    return Text(f"first failure sent at {told(first)}, last at {told(last)}\n", style="red")
-
-
-def warnings(report: Report) -> list[str]:
-    """Return what a reader must know before believing the numbers."""
-    if report.kept_its_rate:
+def _failures(report: Report) -> list[RenderableType]:
+    first, last, outage = report.first_failure, report.last_failure, report.outage
+    if first is None or last is None or outage is None:
         return []
+    after = [f"{failure.sent_at - report.started_at:.3f} s" for failure in (first, last)]
     return [
-        f"loadgen could not keep its own rate: {report.late:,} of {report.sent:,} requests left "
-        f"more than {LATE_S * 1000:.0f} ms late (at worst {_duration(report.lateness_max_s)}). "
-        "The latencies include that delay; lower --rate, or run several loadgens."
+        Text(
+            f"outage {format_duration(outage.length_s)}: first failure ({first.error}) sent at "
+            f"{after[0]}, last ({last.error}) at {after[1]};\n{outage.lost:,} requests lost, at "
+            f"most {format_duration(outage.longest_without_success_s)} without a success\n",
+            style="red",
+        )
     ]
+
+
+def _events(events: Sequence[Event], started_at: float) -> list[RenderableType]:
+    if not events:
+        return []
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    made.add_column("AT", justify="right")
+    for column in ("EVENT", "OF", "SAID BY"):
+        made.add_column(column)
+    for event in sorted(events, key=lambda event: event.at)[:EVENTS_MAX]:
+        style = "red" if event.what.endswith("-failure") else ""
+        at = f"{event.at - started_at:+.3f} s"
+        made.add_row(at, event.what, event.subject, event.process, style=style)
+    left_out = len(events) - EVENTS_MAX
+    return [made, f"and {left_out:,} more\n" if left_out > 0 else ""]
+
+
+def _verdict(verdict: Verdict) -> Text:
+    value = "no value" if verdict.value is None else f"{verdict.value:.6g}"
+    if verdict.failed:
+        return Text(f"crossed: {verdict.threshold} ({value})", style="bold red")
+    return Text(f"kept: not {verdict.threshold} ({value})", style="green")
+
+
+def search_tables(search: Search, condition: str) -> RenderableType:
+    """Return what `--find-max` tried and found."""
+    made = table("RATE", "ANSWERED", "P50", "P99", "FAILED")
+    made.add_column("")
+    for probe in search.probes:
+        report = probe.report
+        made.add_row(
+            f"{probe.rate:,.1f}/s",
+            f"{report.throughput:,.1f}/s",
+            format_duration(report.latency_s.get("p50")),
+            format_duration(report.latency_s.get("p99")),
+            f"{report.failed:,}",
+            Text(probe.against or "holds", style="red" if probe.against else "green"),
+        )
+    found = search.found
+    said = (
+        Text(f"\nno rate was found at which {condition}", style="red")
+        if found is None
+        else Text(f"\n{condition} up to {found:,.1f} requests/s", style="bold green")
+    )
+    return Group(made, said)
 
 
 def _share(count: int, total: int) -> str:
     return f"{100 * count / total:.1f} %" if total else "-"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    if seconds < 0.001:
-        return f"{seconds * 1e6:.0f} µs"
-    return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def to_object(plan: LoadPlan, report: Report) -> dict[str, JsonValue]:
-    """Return the report as JSON has it: times in Unix seconds, durations in seconds."""
-    return {
-        "url": report.url,
-        "method": plan.method,
-        "arrival": plan.arrival.value,
-        "started_at": report.started_at,
-        "elapsed_s": report.elapsed_s,
-        "rate_asked": report.rate_asked,
-        "rate_achieved": report.rate_achieved,
-        "kept_its_rate": report.kept_its_rate,
-        "late": report.late,
-        "lateness_max_s": report.lateness_max_s,
-        "sent": report.sent,
-        "ok": report.ok,
-        "failed": report.failed,
-        "unfinished": report.unfinished,
-        "errors": dict(report.errors),
-        "latency_s": dict(report.latency_s),
-        "backends": dict(report.backends),
-        "first_failure": _failure_object(report.first_failure),
-        "last_failure": _failure_object(report.last_failure),
-        "series": [_second_object(second) for second in report.series],
-        "warnings": list(warnings(report)),
-    }
-
-
-def _failure_object(failure: Failure | None) -> JsonValue:
-    if failure is None:
-        return None
-    return {"sent_at": failure.sent_at, "seen_at": failure.seen_at, "error": failure.error}
-
-
-def _second_object(second: Second) -> JsonValue:
-    return {
-        "at": second.at,
-        "sent": second.sent,
-        "ok": second.ok,
-        "failed": second.failed,
-        "errors": dict(second.errors),
-        "p50_s": second.p50_s,
-        "p99_s": second.p99_s,
-        "max_s": second.max_s,
-    }

@@ -1,101 +1,44 @@
-"""Adding up outcomes: counts, percentiles, seconds, backends, first and last failure.
+"""Adding up what became of requests: counts, percentiles, seconds, backends, the outage.
 
-Everything is bounded: latencies lie in an HdrHistogram, backends beyond `BACKENDS_MAX` share one
-name, and the series has one row a second.
+Everything is bounded: latencies lie in histograms, backends beyond `BACKENDS_MAX` share one name,
+and there is one row a second.
+
+Two histograms tell of the same requests: the corrected one counts from the intended moment, the
+uncorrected one from the actual sending, as a closed loop would. Both have good answers and
+requests that waited in vain (at least as long as the time-out): to leave those out would make a
+server look the better the more it drops. Failures that came at once are in neither.
 """
 
 from __future__ import annotations
 
-import math
-from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from hdrh.histogram import HdrHistogram
+from loadgen.histogram import Histogram
+from loadgen.outage import Miss, OutageWatch, fairness
+from loadgen.outcome import DROPPED, LATE, OK, TIMEOUT, WAITED_IN_VAIN
+from loadgen.plan import LoadPlan
+from loadgen.results import Failure, Outage, Report, Second
+from loadgen.seconds import BACKENDS_MAX, ERRORS_MAX, OTHERS, Seconds, bounded
+from loadgen.validity import LATE_S, LATE_SHARE_MAX, invalid_reasons, warnings
 
-from loadgen.outcome import OK, Outcome
-from loadgen.plan import DURATION_MAX_S, LoadPlan
+__all__ = ["BACKENDS_MAX", "OTHERS", "Accumulator", "Failure", "Progress", "Report"]
 
-BACKENDS_MAX: Final = 256
-ERRORS_MAX: Final = 64
-OTHERS: Final = "(others)"
-
-#: A request sent later than this was not sent at its time: the generator is too slow.
-LATE_S: Final = 0.010
-#: Above this share of late requests the run did not keep its rate.
-LATE_SHARE_MAX: Final = 0.01
-
-_MICROSECOND: Final = 1e6
-_HISTOGRAM_MAX_US: Final = int(DURATION_MAX_S * _MICROSECOND)
-_SIGNIFICANT_DIGITS: Final = 3
-_QUANTILES: Final = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One failed request; moments are Unix seconds."""
-
-    sent_at: float
-    seen_at: float
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Second:
-    """What was intended for one second of the run, and what became of it."""
-
-    at: float  # Unix seconds
-    sent: int
-    ok: int
-    errors: Mapping[str, int]
-    p50_s: float | None
-    p99_s: float | None
-    max_s: float | None
-
-    @property
-    def failed(self) -> int:
-        return sum(self.errors.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """A run, added up."""
-
-    url: str
-    started_at: float  # Unix seconds
-    elapsed_s: float  # until the last request was sent
-    rate_asked: float
-    sent: int
-    ok: int
-    errors: Mapping[str, int]
-    unfinished: int
-    late: int
-    lateness_max_s: float
-    latency_s: Mapping[str, float]  # of successes, from the intended moment
-    backends: Mapping[str, int]
-    series: Sequence[Second]
-    first_failure: Failure | None
-    last_failure: Failure | None
-
-    @property
-    def failed(self) -> int:
-        return sum(self.errors.values())
-
-    @property
-    def rate_achieved(self) -> float:
-        return self.sent / self.elapsed_s if self.elapsed_s else 0.0
-
-    @property
-    def kept_its_rate(self) -> bool:
-        """Tell whether the generator itself sent (nearly) everything at its time."""
-        return self.late <= self.sent * LATE_SHARE_MAX
+#: The percentiles that are told, ascending.
+PERCENTS: Final[Mapping[str, float]] = {
+    "p50": 50.0,
+    "p90": 90.0,
+    "p99": 99.0,
+    "p99.9": 99.9,
+    "p99.99": 99.99,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The run so far, for a line that is overwritten."""
+    """The run so far, for a display that is overwritten."""
 
     elapsed_s: float
     sent: int
@@ -104,130 +47,187 @@ class Progress:
     rate: float  # sent in the last whole second
     p99_s: float | None  # of the last whole second
     unfinished: int
+    late: int = 0
+    errors: Mapping[str, int] | None = None
+    backends: Mapping[str, int] | None = None
+    latest: Second | None = None  # the last whole second
 
 
-@dataclass(slots=True)
-class _SecondSum:
-    sent: int = 0
-    latencies: array[float] = field(default_factory=lambda: array("f"))
-    errors: Counter[str] = field(default_factory=Counter)
+def latency_s(histogram: Histogram) -> dict[str, float]:
+    """Return percentiles by their names; nothing when nothing was counted."""
+    if not histogram.count:
+        return {}
+    named = zip(PERCENTS, histogram.percentiles(PERCENTS.values()), strict=True)
+    figures = {name: value for name, value in named if value is not None}
+    return figures | {"max": histogram.max or 0.0, "mean": histogram.mean or 0.0}
 
 
 class Accumulator:
-    """Takes outcomes as they come."""
+    """Takes what happens to requests as it happens. Moments are seconds since the start."""
 
     def __init__(self, plan: LoadPlan, started_at: float) -> None:
         self._plan, self._started_at = plan, started_at
-        self._histogram = HdrHistogram(1, _HISTOGRAM_MAX_US, _SIGNIFICANT_DIGITS)
+        self._timeout_s, self._plan_s = plan.timeout_s, plan.total_s
+        self._corrected, self._uncorrected = Histogram(), Histogram()
+        self._lags = Histogram()
         self._errors: Counter[str] = Counter()
         self._backends: Counter[str] = Counter()
-        self._seconds: list[_SecondSum] = []
-        self._sent = self._ok = self._late = 0
+        # A request ends in its time-out; for a late answer as much again is waited.
+        self._seconds = Seconds(started_at, 2 * plan.timeout_s + 1)
+        self._sent = self._ok = self._late = self._retried = 0
         self._lateness_max_s = 0.0
-        self._first: Failure | None = None
-        self._last: Failure | None = None
+        self.outage = OutageWatch()
 
     @property
     def unfinished(self) -> int:
         return self._sent - self._ok - self._errors.total()
 
+    @property
+    def backends(self) -> Mapping[str, int]:
+        return self._backends
+
     def sent(self, intended_at: float, now: float) -> None:
-        """Note that the request for *intended_at* leaves now."""
+        """Note that the moment of a request has come, and that its turn is now."""
         self._sent += 1
-        self._second(intended_at).sent += 1
+        second = self._seconds.at(intended_at)
+        second.sent += 1
         lateness_s = now - intended_at
-        self._lateness_max_s = max(self._lateness_max_s, lateness_s)
-        self._late += lateness_s > LATE_S
+        if lateness_s > self._lateness_max_s:
+            self._lateness_max_s = lateness_s
+        if lateness_s > LATE_S:
+            self._late += 1
+            second.late += 1
 
-    def finished(self, outcome: Outcome) -> None:
-        """Note what became of a request."""
-        second = self._second(outcome.intended_at)
-        if outcome.backend:
-            self._backends[_bounded(self._backends, outcome.backend, BACKENDS_MAX)] += 1
-        if outcome.error == OK:
-            self._ok += 1
-            second.latencies.append(outcome.latency_s)
-            microseconds = round(outcome.latency_s * _MICROSECOND)
-            self._histogram.record_value(min(max(microseconds, 1), _HISTOGRAM_MAX_US))
-            return
-        error = _bounded(self._errors, outcome.error, ERRORS_MAX)
+    def succeeded(self, intended_at: float, sent_at: float, backend: str, now: float) -> None:
+        """Note a good answer."""
+        self._ok += 1
+        second = self._seconds.at(intended_at)
+        second.ok += 1
+        second.histogram.record(now - intended_at)
+        self._corrected.record(now - intended_at)
+        self._uncorrected.record(now - sent_at)
+        self.outage.succeeded(now)
+        if backend:
+            name = bounded(self._backends, backend, BACKENDS_MAX)
+            self._backends[name] += 1
+            second.backends[name] += 1
+
+    def failed(self, intended_at: float, sent_at: float | None, error: str, now: float) -> None:
+        """Note a failure; a request that was never sent has no *sent_at*."""
+        assert error != OK
+        error = bounded(self._errors, error, ERRORS_MAX)
         self._errors[error] += 1
+        second = self._seconds.at(intended_at)
         second.errors[error] += 1
-        self._note_failure(outcome)
+        self.outage.failed(
+            Miss(intended_at, intended_at if sent_at is None else sent_at, now, error)
+        )
+        if error in WAITED_IN_VAIN:
+            waited_s = max(now - intended_at, self._timeout_s)
+            second.histogram.record(waited_s)
+            self._corrected.record(waited_s)
+            if sent_at is not None:
+                self._uncorrected.record(now - sent_at)
 
-    def _note_failure(self, outcome: Outcome) -> None:
-        at = self._started_at
-        failure = Failure(at + outcome.sent_at, at + outcome.finished_at, outcome.error)
-        if self._first is None or failure.sent_at < self._first.sent_at:
-            self._first = failure
-        if self._last is None or failure.sent_at > self._last.sent_at:
-            self._last = failure
+    def answered_late(self, intended_at: float) -> None:
+        """Note that a request which had timed out was answered after all."""
+        second = self._seconds.at(intended_at)
+        for counts in (self._errors, second.errors):
+            if counts[TIMEOUT]:
+                counts[TIMEOUT] -= 1
+                counts[LATE] += 1
 
-    def _second(self, moment: float) -> _SecondSum:
-        index = int(moment)
-        while len(self._seconds) <= index:
-            self._seconds.append(_SecondSum())
-        return self._seconds[index]
+    def retried(self) -> None:
+        """Note that a request was sent again, on a new connection."""
+        self._retried += 1
+
+    def lag(self, seconds: float, now: float) -> None:
+        """Note how late the event loop called a timer."""
+        self._lags.record(seconds)
+        if now < self._plan_s:
+            second = self._seconds.at(now)
+            second.lag_max_s = max(second.lag_max_s, seconds)
+
+    def take_changed(self, now: float) -> list[Second]:
+        """Return the seconds that changed since the last call."""
+        return self._seconds.take_changed(now)
 
     def progress(self, now: float) -> Progress:
         """Return the run so far."""
-        whole = int(now) - 1
-        last = self._seconds[whole] if 0 <= whole < len(self._seconds) else _SecondSum()
+        latest = self._seconds.latest_whole(now)
         return Progress(
             elapsed_s=now,
             sent=self._sent,
             ok=self._ok,
             failed=self._errors.total(),
-            rate=float(last.sent),
-            p99_s=_quantile(sorted(last.latencies), 99.0),
-            unfinished=self.unfinished,
-        )
-
-    def report(self, elapsed_s: float) -> Report:
-        """Return the sum; *elapsed_s* is how long requests were sent."""
-        return Report(
-            url=self._plan.url,
-            started_at=self._started_at,
-            elapsed_s=elapsed_s,
-            rate_asked=self._plan.rate,
-            sent=self._sent,
-            ok=self._ok,
-            errors=dict(self._errors.most_common()),
+            rate=float(latest.sent) if latest else 0.0,
+            p99_s=latest.p99_s if latest else None,
             unfinished=self.unfinished,
             late=self._late,
-            lateness_max_s=self._lateness_max_s,
-            latency_s=self._latency_s(),
+            errors=self._error_counts(),
+            backends=dict(self._backends),
+            latest=latest,
+        )
+
+    def _error_counts(self) -> dict[str, int]:
+        return {kind: count for kind, count in self._errors.most_common() if count}
+
+    def report(self, elapsed_s: float, now: float, *, stopped: bool = False) -> Report:
+        """Return the sum at *now*; *elapsed_s* is how long requests were sent."""
+        errors, plan = self._error_counts(), self._plan
+        (lag_p99_s,) = self._lags.percentiles((99.0,))
+        return Report(
+            url=plan.url,
+            protocol=plan.target.scheme,
+            method=plan.method if plan.target.is_http else "",
+            arrival=plan.arrival_name,
+            started_at=self._started_at,
+            elapsed_s=elapsed_s,
+            rate_asked=plan.mean_rate,
+            rate_achieved=(self._sent - errors.get(DROPPED, 0)) / elapsed_s if elapsed_s else 0.0,
+            throughput=self._ok / elapsed_s if elapsed_s else 0.0,
+            sent=self._sent,
+            ok=self._ok,
+            failed=sum(errors.values()),
+            unfinished=self.unfinished,
+            errors=errors,
+            retried=self._retried,
+            latency_s=latency_s(self._corrected),
+            uncorrected_s=latency_s(self._uncorrected),
+            histogram=self._corrected.encode(),
+            uncorrected_histogram=self._uncorrected.encode(),
             backends=dict(sorted(self._backends.items())),
-            series=[self._row(index, second) for index, second in enumerate(self._seconds)],
-            first_failure=self._first,
-            last_failure=self._last,
+            fairness=fairness(self._backends),
+            first_failure=self._failure(self.outage.first),
+            last_failure=self._failure(self.outage.last),
+            outage=self._outage(now),
+            late=self._late,
+            lateness_max_s=self._lateness_max_s,
+            lag_p99_s=lag_p99_s or 0.0,
+            lag_max_s=self._lags.max or 0.0,
+            kept_its_rate=self._late <= self._sent * LATE_SHARE_MAX,
+            invalid_reasons=invalid_reasons(
+                self._sent, self._late, self._lateness_max_s, lag_p99_s or 0.0, errors
+            ),
+            warnings=warnings(errors, plan.connections),
+            stopped=stopped,
+            series=self._seconds.rows(),
         )
 
-    def _latency_s(self) -> dict[str, float]:
-        if not self._ok:
-            return {}
-        value_at = self._histogram.get_value_at_percentile
-        return {name: value_at(share) / _MICROSECOND for name, share in _QUANTILES.items()}
+    def _failure(self, miss: Miss | None) -> Failure | None:
+        if miss is None:
+            return None
+        at = self._started_at
+        return Failure(at + miss.sent_at, at + miss.seen_at, miss.error)
 
-    def _row(self, index: int, second: _SecondSum) -> Second:
-        ordered = sorted(second.latencies)
-        return Second(
-            at=self._started_at + index,
-            sent=second.sent,
-            ok=len(ordered),
-            errors=dict(second.errors),
-            p50_s=_quantile(ordered, 50.0),
-            p99_s=_quantile(ordered, 99.0),
-            max_s=_quantile(ordered, 100.0),
+    def _outage(self, now: float) -> Outage | None:
+        first, last = self.outage.first, self.outage.last
+        if first is None or last is None:
+            return None
+        return Outage(
+            began_at=self._started_at + first.sent_at,
+            ended_at=self._started_at + last.sent_at,
+            length_s=last.sent_at - first.sent_at,
+            longest_without_success_s=self.outage.longest_without_success_s(now),
+            lost=self._errors.total(),
         )
-
-
-def _bounded(counts: Counter[str], name: str, names_max: int) -> str:
-    return name if name in counts or len(counts) < names_max else OTHERS
-
-
-def _quantile(ordered: Sequence[float], percent: float) -> float | None:
-    """Return the smallest value that *percent* of all are at or below."""
-    if not ordered:
-        return None
-    return ordered[max(math.ceil(len(ordered) * percent / 100) - 1, 0)]

@@ -158,7 +158,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="r
     thresholds: list[Verdict] = []
     warnings: list[str] = []
     stopped: bool = False  # before its end, by Ctrl-C
-    series: list[Second] = []  # empty in a result file, where the seconds have lines of their own
+    series: list[Second] = []  # empty in a result file, where seconds have lines of their own
+    events: list[Event] = []  # likewise
 
     @property
     def valid(self) -> bool:
