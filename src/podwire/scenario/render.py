@@ -28,8 +28,9 @@ def needs(needed: Needs) -> str:
 def summary(result: Result) -> RenderableType:
     """Return the end of a run."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for column in ("", "EXPECTED", "TOOK", "WHY NOT"):
-        table.add_column(column)
+    for column in ("", "EXPECTED", "TOOK"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("WHY NOT")
     for verdict in result.verdicts:
         mark = Text("✓", "green") if verdict.passed else Text("✗", "bold red")
         took = "" if verdict.took_s is None else f"{verdict.took_s:.1f} s"
