@@ -20,7 +20,7 @@ from podwire.timeline import gantt, render
 from podwire.timeline.condense import Condenser, Line, condensed, every
 from podwire.timeline.explain import as_json, explain
 from podwire.timeline.follow import POLL_S, Folder
-from podwire.timeline.incidents import Incident, choose, incidents
+from podwire.timeline.incidents import Incident, choose, incidents, learn
 from podwire.timeline.notes import concerns, nodes_of_pods
 from podwire.timeline.programming import programming
 from podwire.timeline.words import WORDS
@@ -176,34 +176,47 @@ def _list(notes: Sequence[Note], chosen: _Options) -> None:
     if chosen.output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
         return
-    console = _console()
-    printer = render.Printer({id(one.note): one.number for one in incidents(notes)})
+    screen = _Screen()
+    screen.learn(notes)
     for line in every(shown) if chosen.all_lines else condensed(shown):
-        console.print(printer.line(line))
+        screen.show(line)
 
 
 def _follow(folder: Folder, chosen: _Options) -> None:
     """Print what was, then what comes; new files of new processes are found at the next look."""
     notes = folder.read_settled()
     wanted = _wanted(chosen, notes)
-    found = incidents(notes)
-    printer = render.Printer({id(one.note): one.number for one in found})
-    condenser, console = Condenser(), _console()
+    condenser, screen = Condenser(), _Screen()
     while True:
+        screen.learn(notes)
         for note in filter(wanted, notes):
             if chosen.output == "json":
                 click.echo(msgspec.json.encode(note))
                 continue
             for line in every([note]) if chosen.all_lines else condenser.add(note):
-                _print(console, printer, line)
+                screen.show(line)
         for line in condenser.due(clock.monotonic()):
-            _print(console, printer, line)
+            screen.show(line)
         time.sleep(POLL_S)
         notes = folder.read_settled()
 
 
-def _print(console: Console, printer: render.Printer, line: Line) -> None:
-    console.print(printer.line(line))
+class _Screen:
+    """Where lines go, and what has been learnt for them: which notes are incidents."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._printer = render.Printer()
+        self._incidents: list[Incident] = []
+
+    def learn(self, notes: Sequence[Note]) -> None:
+        for note in notes:
+            learn(self._incidents, note)
+
+    def show(self, line: Line) -> None:
+        numbers = (one.number for one in self._incidents if one.note is line.first)
+        # Long lines are the terminal's to wrap: nothing is cut off, and a pipe gets whole lines.
+        self._console.print(self._printer.line(line, next(numbers, None)), soft_wrap=True)
 
 
 def _explain(notes: Sequence[Note], chosen: _Options) -> None:
@@ -221,7 +234,7 @@ def _explain(notes: Sequence[Note], chosen: _Options) -> None:
         document = msgspec.json.encode(as_json(explanation))
         click.echo(msgspec.json.format(document, indent=2).decode())
         return
-    console = _console()
+    console = Console(highlight=False)
     console.print(gantt.gantt(explanation, console.width))
 
 
@@ -259,8 +272,4 @@ def _programming(notes: Sequence[Note], chosen: _Options) -> None:
         return
     if not rows:
         raise UsageError("no change of endpoints was programmed in that time")
-    _console().print(render.latencies(rows))
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
+    Console(highlight=False).print(render.latencies(rows))

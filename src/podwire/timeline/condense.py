@@ -73,10 +73,14 @@ class Condenser:
 
 
 def condensed(notes: Iterable[Note]) -> list[Line]:
-    """Return the lines that tell *notes*, which are in order."""
-    condenser = Condenser()
-    lines = [line for note in notes for line in condenser.add(note)]
-    return [*lines, *condenser.flush()]
+    """Return the lines that tell *notes*, which are in order, each where its first note stands."""
+    condenser, places = Condenser(), {}
+    lines: list[Line] = []
+    for place, note in enumerate(notes):
+        places[id(note)] = place
+        lines += condenser.add(note)
+    lines += condenser.flush()
+    return sorted(lines, key=lambda line: places[id(line.first)])
 
 
 def every(notes: Iterable[Note]) -> list[Line]:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from componentbase.journal import Note
-from podwire.timeline.chain import Missing, Moment, find
+from podwire.timeline.chain import find
 from podwire.timeline.incidents import Incident
+from podwire.timeline.search import Missing, Moment
 from podwire.timeline.timers import Running
 
 #: Work between two processes takes less; what is beyond is unexplained.

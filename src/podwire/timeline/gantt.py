@@ -18,8 +18,10 @@ from podwire.timeline.words import milliseconds, style_of
 _ROWS_MAX: Final = 4
 #: A timer that contributes less to a gap is not named.
 _SHOWN_S: Final = 0.0005
-_BAR_SHARE: Final = 5
-_BAR_MIN, _BAR_MAX = 12, 40
+_BAR_SHARE: Final = 7
+_WHAT_MIN: Final = 24
+_BAR_MIN: Final = 12
+_BAR_MAX: Final = 40
 _STYLES: Final = {
     "last-heartbeat": "dim",
     "endpoints-removed": "yellow",
@@ -37,8 +39,8 @@ def gantt(explanation: Explanation, width: int) -> RenderableType:
     table.add_column("AFTER", justify="right", no_wrap=True)
     table.add_column("GAP", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, min_width=bar)
-    table.add_column("WHAT", ratio=None, overflow="fold")
-    table.add_column("WHERE THE GAP CAME FROM", style="dim", overflow="fold")
+    table.add_column("WHAT", max_width=max(_WHAT_MIN, width // 4), overflow="fold")
+    table.add_column("WHERE THE GAP CAME FROM", style="dim")
     whole_s = explanation.whole_s or 1.0
     start = explanation.steps[0].after_s
     for steps in _rows(explanation.steps):
@@ -46,7 +48,7 @@ def gantt(explanation: Explanation, width: int) -> RenderableType:
         began = steps[0].after_s - steps[0].gap_s - start
         table.add_row(
             f"{step.after_s:+.3f} s",
-            milliseconds(sum(one.gap_s for one in steps)),
+            milliseconds(sum(one.gap_s for one in steps)) if step.gap_s else "",
             _bar(began / whole_s, (step.after_s - start) / whole_s, bar, _style(step)),
             Text(_words(steps), style=_style(step)),
             _reason(steps),
@@ -108,7 +110,7 @@ def _reason(steps: Sequence[Step]) -> Text:
         if part.seconds >= _SHOWN_S:
             _join(out, _timer(part))
     if step.work_s >= _SHOWN_S and step.moment.work:
-        _join(out, Text(f"{milliseconds(step.work_s)} work: {step.moment.work}"))
+        _join(out, Text(f"{step.moment.work}: {milliseconds(step.work_s)}"))
     if step.unexplained_s:
         _join(out, Text(f"{milliseconds(step.unexplained_s)} unexplained", style="bold red"))
     return out
@@ -117,9 +119,9 @@ def _reason(steps: Sequence[Step]) -> Text:
 def _timer(part: Part) -> Text:
     running = part.running
     bound = "up to " if running.at_most else ""
-    words = Text(f"{milliseconds(part.seconds)} of ", style="")
-    words.append(running.timer.name, style="bold")
+    words = Text(running.timer.name, style="bold")
     words.append(f" {bound}{running.setting_s:g} s (upstream {running.timer.default_s:g} s)")
+    words.append(f": {milliseconds(part.seconds)}")
     return words
 
 

@@ -6,7 +6,7 @@ killed by Docker, say) is an incident, too: it begins with NotReady.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,20 +31,31 @@ class Incident:
     node: str  # whose node it is, "" for a process of the control plane
 
     @property
+    def pod(self) -> str:
+        """Return the pod that alone was acted upon, "" for anything else."""
+        node, kind, pod = (*self.note.subject.split("/", 2), "", "")[:3]
+        return pod if node == self.node and kind == "pod" else ""
+
+    @property
     def title(self) -> str:
         return f"#{self.number} {self.note.subject} {self.note.what}"
 
 
-def incidents(notes: Sequence[Note]) -> list[Incident]:
+def incidents(notes: Iterable[Note]) -> list[Incident]:
     """Return what may be explained; *notes* are in order."""
     found: list[Incident] = []
     for note in notes:
-        if note.what in ACTS or (note.what == "not-ready" and not _has_reason(note, found)):
-            node = _victim(note)
-            known = node or note.what not in ("fault-set", "not-ready")
-            if known and not _other_half(note, node, found):
-                found.append(Incident(len(found) + 1, note, node))
+        learn(found, note)
     return found
+
+
+def learn(found: list[Incident], note: Note) -> None:
+    """Add *note* to the incidents that were *found* before it, if it is one."""
+    if note.what in ACTS or (note.what == "not-ready" and not _has_reason(note, found)):
+        node = _victim(note)
+        known = node or note.what not in ("fault-set", "not-ready")
+        if known and not _other_half(note, node, found):
+            found.append(Incident(len(found) + 1, note, node))
 
 
 def _has_reason(lost: Note, found: Sequence[Incident]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -25,20 +25,18 @@ _SINCE_MAX_S: Final = 600.0
 class Printer:
     """Turns lines into text, in order; remembers the last act, to count from it."""
 
-    def __init__(self, numbers: Mapping[int, int] | None = None) -> None:
-        """Make a printer that shows the *numbers* of incidents, by the identity of their note."""
-        self._numbers = dict(numbers or {})
+    def __init__(self) -> None:
         self._act: Note | None = None
 
-    def line(self, line: Line) -> Text:
+    def line(self, line: Line, number: int | None = None) -> Text:
+        """Return *line*; an incident shows its *number*, by which it can be explained."""
         note = line.first
         if note.what in ACTS:
             self._act = note
-        out = Text(f"{wall(note)}  ", style="dim", no_wrap=True, overflow="ellipsis")
+        out = Text(f"{wall(note)}  ", style="dim")
         out.append(self._since(note).rjust(_SINCE_WIDTH) + "  ", style="cyan")
         out.append(_fitted(_who(line)) + "  ", style="dim")
         out.append(line.words, style=style_of(note.what))
-        number = self._numbers.get(id(note))
         if number is not None:
             out.append(f"  #{number}", style="dim")
         return out

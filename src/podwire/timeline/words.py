@@ -128,6 +128,8 @@ WORDS: Final[Mapping[str, Wording]] = {
     "pod-not-ready": Wording(_about("not Ready"), "yellow", "{n} pods not Ready"),
     "endpoints-changed": Wording(_endpoints, "", "{n} changes of endpoints"),
     "programmed": Wording(_programmed, "dim", "{n} programmings"),
+    "target-up": Wording(_about("is reached again through the fabric"), "green"),
+    "target-down": Wording(_about("is not reached through the fabric"), "yellow"),
     "load-started": Wording(lambda note: f"load on {note.subject} started", "magenta"),
     "load-ended": Wording(lambda note: f"load on {note.subject} ended", "magenta"),
     "first-failure": Wording(_failure("first"), "magenta"),

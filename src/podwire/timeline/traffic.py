@@ -1,0 +1,105 @@
+"""How traffic leaves what was lost: endpoints, each node's proxy, and what clients felt."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from componentbase.journal import Note
+from podwire.timeline.notes import number, text, texts, tick_of
+from podwire.timeline.search import Search
+from podwire.timeline.timers import MIN_SYNC_PERIOD, Running
+
+#: Removals of endpoints that come this close together are one wave.
+_WAVE_S: Final = 1.0
+
+
+def find_endpoints_removed(search: Search) -> None:
+    """Find the first wave of removals; the chain follows the Service that lost most."""
+    whose = search.pod or search.node
+    changes: dict[str, list[Note]] = {}
+    wave_end = math.inf
+    for note in search.notes("endpoints-changed"):
+        if note.tick > wave_end:
+            break
+        if any(search.lost(pod) for pod in texts(note, "removed")):
+            changes.setdefault(note.subject, []).append(note)
+            wave_end = note.tick + _WAVE_S
+    if not changes:
+        search.miss("endpoints-removed", f"nothing of {whose} left a Service's endpoints")
+        search.miss("programmed", "no endpoint was removed")
+        return
+    search.service = max(changes, key=lambda name: (len(changes[name]), name))
+    last = changes[search.service][-1]
+    others = len(changes) - 1
+    words = f"endpoints of {whose} removed from {search.service}"
+    search.add(
+        "endpoints-removed",
+        last,
+        words + (f" and {others} more" if others else ""),
+        node=search.node,
+        since="not-ready" if search.found("not-ready") else search.act.what,
+        work="pods are marked not ready, their slice is written",
+    )
+    add_programmed(search, last, "programmed", "endpoints-removed")
+
+
+def add_programmed(search: Search, change: Note, step: str, since: str) -> None:
+    """Find when each node's proxy had this version of the slice, or a later one."""
+    done: dict[str, Note] = {}
+    for note in search.notes("programmed"):
+        if note.subject == change.subject and _covers(note, change):
+            done.setdefault(text(note, "node"), note)
+    for node, note in sorted(done.items(), key=lambda item: item[1].tick):
+        search.add(
+            step,
+            note,
+            f"{node} programmed",
+            key=f"{step} {node}",
+            node=node,
+            since=since,
+            timers=(Running(MIN_SYNC_PERIOD, search.timings.proxy_sync_min_s, at_most=True),),
+            work="the watch tells kube-proxy, the datapath acknowledges",
+        )
+    late = [node for node in search.proxies if node not in done and node != search.node]
+    if late:
+        search.miss(step, f"{', '.join(late)} noted no programming of it")
+    elif not done:
+        search.miss(step, "no kube-proxy noted it")
+
+
+def find_failures(search: Search) -> None:
+    """Find what clients felt: the first and the last request that failed since the act."""
+    failures = sorted(
+        ((_felt_at(note), note) for note in search.notes("first-failure", "last-failure")),
+        key=lambda item: item[0],
+    )
+    failures = [item for item in failures if item[0] >= search.act.tick]
+    if not failures:
+        ran = any(search.notes("load-started", "load-ended", "backend-served"))
+        why = "no request failed" if ran else "no load was noted while this happened"
+        search.miss("last-failure", why)
+        return
+    for step, (tick, note) in (("first-failure", failures[0]), ("last-failure", failures[-1])):
+        if step == "last-failure" and note.what == "first-failure":
+            search.miss(step, "the failures had not ended when the journal was read")
+            return
+        error = text(note, "error")
+        words = f"{step.split('-', maxsplit=1)[0]} failed request was sent"
+        search.add(step, note, words + (f" ({error})" if error else ""), tick=tick, outside=True)
+
+
+def _felt_at(note: Note) -> float:
+    """Return when the failed request was sent: the note of the last one comes later."""
+    sent_at = number(note, "sent_at")
+    return note.tick if sent_at is None else min(tick_of(note, sent_at), note.tick)
+
+
+def _covers(done: Note, change: Note) -> bool:
+    """Return whether *done* is about *change*'s version of the slice, or a later one."""
+    if text(done, "slice") != text(change, "slice"):
+        return False
+    versions = (text(done, "resource_version"), text(change, "resource_version"))
+    if all(version.isdecimal() for version in versions):
+        return int(versions[0]) >= int(versions[1])
+    return versions[0] == versions[1]
