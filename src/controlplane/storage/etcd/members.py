@@ -33,9 +33,10 @@ from controlplane.storage.interface import (
 log = logging.getLogger(__name__)
 
 #: How long one member may take to answer, and how long a call may go from one to the next: an
-#: election takes 1 to 2 s.
+#: election takes 1 to 2 s. When the call before found nobody, the next is not as patient.
 CALL_S: Final = 2.0
 PATIENCE_S: Final = 6.0
+_DOWN_PATIENCE_S: Final = 1.0
 PAUSE_S: Final = 0.05
 _HEALTH_S: Final = 1.0
 _OCTETS_MAX: Final = (1 << 31) - 1
@@ -198,7 +199,9 @@ def _metadata(method: object) -> Sequence[tuple[str, str]]:
 class Members:
     """All members, and the one that is asked now."""
 
-    def __init__(self, endpoints: Sequence[str], credentials: Credentials) -> None:
+    def __init__(
+        self, endpoints: Sequence[str], credentials: Credentials, patience_s: float
+    ) -> None:
         try:
             self._members = [Member(e, credentials.channel(e)) for e in endpoints]
         except OSError as error:
@@ -206,6 +209,12 @@ class Members:
         self.current = self._members[0]
         self.revision = 0  # The newest that any answer has named.
         self._cluster = 0
+        self._patience_s, self._down = patience_s, False
+
+    def give_up_at(self) -> float:
+        """Return until when a call that begins now is tried."""
+        patience_s = min(_DOWN_PATIENCE_S, self._patience_s) if self._down else self._patience_s
+        return monotonic() + patience_s
 
     def leave(self, member: Member, why: str) -> None:
         """Ask another than *member* from now on."""
@@ -215,20 +224,13 @@ class Members:
         self.current = self._members[index % len(self._members)]
         log.debug("etcd: %s: %s", member.endpoint, why)
 
-    async def call(
-        self,
-        method: Method[Q, A],
-        request: Q,
-        *,
-        repeatable: bool = True,
-        patience_s: float = PATIENCE_S,
-    ) -> A:
+    async def call(self, method: Method[Q, A], request: Q, *, repeatable: bool = True) -> A:
         """Ask until a member answers; raises Refusal, or StorageUnavailable when none does.
 
         A call that is not *repeatable* is asked again only while it certainly did not happen;
         else it raises a Refusal of kind IN_DOUBT.
         """
-        give_up_at = monotonic() + patience_s
+        give_up_at = self.give_up_at()
         while True:
             member, newest = self.current, self.revision
             try:
@@ -259,11 +261,12 @@ class Members:
                 f"etcd: {member.endpoint} is at revision {header.revision} and was at {newest}:"
                 " its data was replaced; restart what uses it"
             )
-        self._cluster = header.cluster_id
+        self._cluster, self._down = header.cluster_id, False
         self.revision = max(self.revision, header.revision)
 
     async def unavailable(self, failure: Refusal) -> StorageUnavailable:
         """Ask everyone how they are; return what to tell about *failure*."""
+        self._down = True
         healths = await asyncio.gather(*(member.health() for member in self._members))
         return StorageUnavailable(describe(healths, str(failure)))
 

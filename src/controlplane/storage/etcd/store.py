@@ -80,13 +80,17 @@ class EtcdStore:
         credentials: Credentials | None = None,
         cluster_uid: str = "",
         cluster_name: str = "",
+        patience_s: float = PATIENCE_S,
     ) -> EtcdStore:
-        """Connect to *endpoints* and claim the etcd; raises a StorageError that says what to do."""
+        """Connect to *endpoints* and claim the etcd; raises a StorageError that says what to do.
+
+        A call goes from member to member for *patience_s* before it is given up.
+        """
         for endpoint in endpoints:
             host, _, port = endpoint.rpartition(":")
             if not host or "/" in host or not port.isdecimal():
                 raise StorageError(f"etcd: {endpoint!r} is no endpoint: give HOST:PORT")
-        members = Members(endpoints, credentials or Credentials())
+        members = Members(endpoints, credentials or Credentials(), patience_s)
         store = cls(members, random.Random())  # Lease ids must differ from other processes'.
         try:
             await mark.claim(members, mark.Mark(name=cluster_name, uid=cluster_uid))
@@ -231,7 +235,7 @@ class EtcdStore:
 
     async def _write(self, operation: Put | Delete) -> TxnResult:
         """Write until it is certain what happened; *operation* has an expectation."""
-        since, give_up_at = self._members.revision, monotonic() + PATIENCE_S
+        since, give_up_at = self._members.revision, self._members.give_up_at()
         request, doubts = messages.transaction(operation), 0
         while True:
             try:
@@ -281,7 +285,7 @@ class EtcdStore:
 
     async def keep_alive(self, lease: int) -> None:
         """See Store."""
-        give_up_at = monotonic() + PATIENCE_S
+        give_up_at = self._members.give_up_at()
         while True:
             member = self._members.current
             try:
