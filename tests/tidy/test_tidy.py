@@ -114,6 +114,11 @@ CORES: Final = (
     "podruntime/images/shell/lexer.py",
     "podruntime/images/shell/parser.py",
     "podruntime/sandbox/dns.py",
+    "podwire/fabric/balancer.py",
+    "podwire/fabric/config.py",
+    "podwire/fabric/leg.py",
+    "podwire/fabric/rules.py",
+    "podwire/fabric/wire.py",
 )
 
 #: Where `Any` is at home: what was decoded from outside and has no type of ours yet.

@@ -10,6 +10,7 @@ import struct
 import pytest
 
 from componentbase.clock import monotonic
+from podwire.fabric.config import Door, Topology
 
 RESET = struct.pack("ii", 1, 0)
 pytestmark = pytest.mark.asyncio
@@ -89,6 +90,28 @@ async def test_a_reset_passes_as_a_reset_in_both_directions(network, open_, wait
     await wait(lambda: not network.connections())
 
 
+@pytest.mark.parametrize("wanted", [None, {"delay_s": 0.001}])
+async def test_a_reset_is_noticed_while_a_full_socket_is_waited_for(network, wait, wanted):
+    async def serve(_reader, writer):
+        while True:
+            writer.write(bytes(1 << 16))
+            await writer.drain()
+
+    await network.master.listen(6443, serve)
+    if wanted:
+        network.impair_both(**wanted)
+    _, writer = await network.node.dial(network.api)
+    writer.transport.pause_reading()
+    seen = -1
+    while (now := sum(row["octets_out"] for row in network.connections())) > seen or not now:
+        seen = now
+        await asyncio.sleep(0.2)
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    writer.transport.abort()
+    await wait(lambda: not network.connections())
+
+
 async def read_all(dialling) -> bytes:
     reader, writer = await dialling
     try:
@@ -129,7 +152,7 @@ async def test_a_reader_that_stops_stops_the_writer_and_neither_loses_an_octet(n
     assert received == b"".join(number.to_bytes(4, "big") * 256 for number in range(20_000))
 
 
-async def test_a_thousand_connections_at_once(network):
+async def test_hundreds_of_connections_at_once(network):
     await network.master.listen(6443)
     opened = await asyncio.gather(*(network.node.dial(network.api) for _ in range(400)))
     for _, writer in opened:
@@ -284,6 +307,31 @@ async def test_nobody_answers_a_handshake_over_a_partitioned_link(network):
     writer.transport.abort()
 
 
+async def test_an_etcd_and_its_control_plane_share_addresses_and_have_a_link(network, open_):
+    await network.master.listen(2379)
+    listen = network.api[0], 23791
+    door = Door(
+        listen=listen,
+        target=(network.master.near, 2379),
+        host="etcd-1",
+        source="control-plane-1",
+    )
+    hosts = {network.master.near: "control-plane-1"}
+    network.fabric.configure(Topology(hosts=hosts, doors=[door]))
+    network.impair(("control-plane-1", "etcd-1"), ("etcd-1", "control-plane-1"), delay_s=0.05)
+    async with open_(asyncio.open_connection(*listen)) as (reader, writer):
+        writer.write(b"x")
+        async with asyncio.timeout(5):
+            await reader.readexactly(1)
+        (row,) = network.connections()
+        assert (row["source"], row["host"]) == ("control-plane-1", "etcd-1")
+        assert row["impaired"]
+    network.impair(("etcd-1", "control-plane-1"), loss=1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await asyncio.open_connection(*listen)
+
+
 async def test_a_link_of_other_hosts_is_left_alone(network, open_):
     await network.master.listen(6443)
     network.impair(("node-1", "control-plane-1"), loss=1)
@@ -296,7 +344,6 @@ async def test_a_link_of_other_hosts_is_left_alone(network, open_):
 async def test_connections_that_wait_for_the_wire_are_carried_when_it_is_whole(network):
     await network.master.listen(6443)
     network.impair_both(loss=0.999)  # Not silent to a handshake of the kernel's.
-    network.fabric.rules.link(("node-1", "control-plane-1"))._rng.seed(1)
     reader, writer = await network.node.dial(network.api)
     writer.write(b"x")
     await asyncio.sleep(0.3)
@@ -305,3 +352,88 @@ async def test_connections_that_wait_for_the_wire_are_carried_when_it_is_whole(n
     async with asyncio.timeout(4):
         assert await reader.readexactly(1) == b"x"
     writer.transport.abort()
+
+
+# The balanced endpoint.
+
+
+async def answer_name(network, *masters: str) -> None:
+    """Let API servers say who they are, then echo."""
+
+    def serve(name: str):
+        async def answer(reader, writer):
+            writer.write(name.encode())
+            while octets := await reader.read(100):
+                writer.write(octets)
+
+        return answer
+
+    for name in masters:
+        await network.hosts[name].listen(6443, serve(name))
+
+
+async def reached(network, host, times: int) -> list[str]:
+    """Return which API server each of some connections found, in no order."""
+    found = []
+    for _ in range(times):
+        reader, writer = await host.dial(network.endpoint)
+        async with asyncio.timeout(5):
+            found.append((await reader.readexactly(len("control-plane-1"))).decode())
+        writer.transport.abort()
+    return sorted(found)
+
+
+async def test_when_a_target_refuses_the_next_is_tried_before_the_dialler_notices(network):
+    await answer_name(network, "control-plane-1", "control-plane-3")
+    assert set(await reached(network, network.node, 6)) == {"control-plane-1", "control-plane-3"}
+    (row,) = network.fabric.status()["balancers"]
+    assert [each["live"] for each in row["targets"]] == [True, False, True]
+    assert row["targets"][1]["error"] == "Connection refused"
+
+
+async def test_a_dialler_that_is_cut_off_from_one_target_gets_another(network):
+    names = ("control-plane-1", "control-plane-2", "control-plane-3")
+    await answer_name(network, *names)
+    network.impair(("node-1", "control-plane-1"), ("control-plane-2", "node-1"), loss=1)
+    assert set(await reached(network, network.node, 4)) == {"control-plane-3"}
+    assert set(await reached(network, network.other_node, 3)) == set(names)
+    network.impair(*(("node-1", name) for name in names), loss=1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await network.node.dial(network.endpoint)
+
+
+async def test_a_target_that_cannot_be_heard_in_time_is_passed_over(network):
+    await answer_name(network, "control-plane-1", "control-plane-2")
+    network.impair(("node-1", "control-plane-2"), delay_s=20)
+    before = monotonic()
+    assert await reached(network, network.node, 1) == ["control-plane-1"]
+    assert 0.9 <= monotonic() - before < 3
+
+
+async def test_connections_of_a_target_that_goes_down_are_reset_on_any_link(network, wait):
+    await answer_name(network, "control-plane-1", "control-plane-2", "control-plane-3")
+    network.impair(("node-1", "control-plane-3"), delay_s=0.01)
+    opened = {}
+    for _ in range(3):
+        reader, writer = await network.node.dial(network.endpoint)
+        async with asyncio.timeout(5):
+            name = await reader.readexactly(len("control-plane-1"))
+        opened[name.decode()] = reader, writer
+    for name in ("control-plane-2", "control-plane-3"):
+        network.fabric.heard((network.hosts[name].near, 6443), "/readyz: 500", False)
+        reader, _ = opened[name]
+        await wait(reader.exception)
+        assert isinstance(reader.exception(), ConnectionResetError)
+    await wait(lambda: [row["host"] for row in network.connections()] == ["control-plane-1"])
+    reader, writer = opened["control-plane-1"]
+    writer.write(b"still here")
+    assert await reader.readexactly(10) == b"still here"
+    for _, writer in opened.values():
+        writer.transport.abort()
+
+
+async def test_when_no_target_is_left_the_dialler_is_reset(network):
+    async with asyncio.timeout(5):
+        with pytest.raises(ConnectionResetError):
+            await read_all(network.node.dial(network.endpoint))
