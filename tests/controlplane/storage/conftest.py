@@ -106,6 +106,12 @@ def etcd_is_installed() -> None:
         pytest.skip("etcd is not installed (Debian, Ubuntu: apt install etcd-server)")
 
 
+@pytest.fixture(scope="session")
+def etcd_address() -> str:
+    """Return where the members listen."""
+    return _ADDRESS
+
+
 @pytest.fixture
 def make_etcd(etcd_is_installed: None, tmp_path: Path) -> Iterator[MakeEtcd]:
     """Start etcds of the test's own; they are killed with it."""

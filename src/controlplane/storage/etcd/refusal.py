@@ -45,6 +45,13 @@ _SENTENCES: Final = {
     "etcdserver: authentication failed": Kind.DENIED,
     "etcdserver: invalid auth token": Kind.DENIED,
 }
+#: What gRPC's words about TLS mean, and which setting to look at.
+_ADVICE: Final = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not signed by the authority in etcd_ca",
+    "Hostname Verification Check failed": "its certificate lacks the name in etcd_server_name",
+    "TSI_DATA_CORRUPTED": "it refuses the certificate in etcd_certificate, or wants one",
+    "Handshake read failed": "it broke off the TLS handshake; without TLS leave etcd_ca empty",
+}
 #: Codes that say "it may have happened" when the sentence is none of the above.
 _DOUBTFUL: Final = {
     "UNAVAILABLE",
@@ -71,9 +78,16 @@ def judge(code: str, words: str) -> Refusal:
     """Return what the gRPC status *code* with the sentence *words* means."""
     for beginning, kind in _SENTENCES.items():
         if words.startswith(beginning):
-            return Refusal(kind, words)
+            return Refusal(kind, _advised(words))
     if code in _DENYING:
         return Refusal(Kind.DENIED, words)
     if code in _DOUBTFUL:
         return Refusal(Kind.IN_DOUBT, f"{words or 'no answer'} ({code})")
     return Refusal(Kind.REFUSED, f"{words} ({code})")
+
+
+def _advised(words: str) -> str:
+    for part, advice in _ADVICE.items():
+        if part in words:
+            return f"{advice} ({words})"
+    return words
