@@ -45,19 +45,19 @@ def run(volumes: Path, settings: Settings, *, user: int = USER) -> None:
     os.umask(0o077)
     authorities = Files(volumes / hosts.AUTHORITIES)
     ha_wanted = authorities.folder / _HA_WANTED
-    control_planes = CONTROL_PLANES_MAX if ha_wanted.exists() else 1
+    wanted = CONTROL_PLANES_MAX if ha_wanted.exists() else 1
     ha_wanted.unlink(missing_ok=True)
     record = _known(authorities.folder / _RECORD)
     if record is not None:
-        _check_unchanged(record, settings, control_planes)
+        _check_unchanged(record, settings, wanted)
     record = record or _Record(
-        uid=str(uuid.uuid4()), network=settings.network, control_planes=control_planes
+        uid=str(uuid.uuid4()), network=settings.network, control_planes=wanted
     )
     everybody = [*hosts.control_plane_names(), *hosts.etcd_names(), *hosts.node_names()]
     for host in everybody:
         _check_not_foreign(Files(volumes / host), host, record.uid)
     (authorities.folder / _RECORD).write_bytes(msgspec.json.encode(record))
-    given = Parameters(uid=record.uid, control_planes=control_planes, settings=settings)
+    given = Parameters(uid=record.uid, control_planes=record.control_planes, settings=settings)
     credentials = Credentials(given, authorities)
     _fill(volumes, given, credentials)
     for host in (*everybody, hosts.BALANCER, "journal"):
@@ -77,21 +77,23 @@ def _known(path: Path) -> _Record | None:
 
 
 def _check_unchanged(record: _Record, settings: Settings, control_planes: int) -> None:
-    if record.control_planes != control_planes:
-        profile = " --profile ha" if record.control_planes > 1 else ""
+    """Refuse what an existing cluster cannot become.
+
+    One of three masters stays one when nobody names the profile: `docker compose start node-2` runs
+    this, too, and cannot be told from an `up` that forgot it. That one gets a hint.
+    """
+    if record.control_planes < control_planes:
         raise UsageError(
-            f"this cluster was made with {_masters(record.control_planes)}, not "
-            f"{control_planes}: docker compose{profile} up starts it, {_REMOVE} it"
+            "this cluster has one master, and etcd does not grow by itself: docker compose up "
+            f"starts it as it is, {_REMOVE} it"
         )
+    if record.control_planes > control_planes:
+        print("this cluster has three masters: docker compose --profile ha up starts them all")
     if record.network != settings.network:
         raise UsageError(
             f"this cluster was made in {record.network}.0/24: "
             f"set PODWIRE_NETWORK={record.network}, or {_REMOVE} it"
         )
-
-
-def _masters(count: int) -> str:
-    return "one master" if count == 1 else f"{count} masters"
 
 
 def _check_not_foreign(files: Files, host: str, uid: str) -> None:

@@ -21,10 +21,10 @@ MODULE: Final = "podwire.compose.zygote"
 
 #: Role -> what to run, in the order of starting.
 ENTRIES: Final[Mapping[str, Entry]] = {
+    "balancer": balancer.main,  # Where there are several masters.
     "podruntime": podruntime.__main__.main,
     "datapath": nodeagent.datapath.__main__.main,
     "nodeagent": nodeagent.__main__.main,
-    "balancer": balancer.main,  # Where there are several masters.
 }
 
 
