@@ -24,7 +24,7 @@ from loadgen.summary import report_of
 RATE_TOLERANCE: Final = 0.01
 _SEED: Final = 0
 _CONDITION: Final = re.compile(
-    r"\s*(?P<figure>[a-z0-9.]+)\s*(?P<sign>[<>])\s*(?P<bound>[-+]?[0-9]+(?:\.[0-9]+)?)\s*%\s*"
+    r"\s*(?P<figure>[a-z0-9.-]+?)\s*(?P<sign>[<>])\s*(?P<bound>[-+]?[0-9]+(?:\.[0-9]+)?)\s*%\s*"
 )
 
 

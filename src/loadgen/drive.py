@@ -39,7 +39,7 @@ def drive(plan: LoadPlan, thresholds: list[Threshold], options: RunOptions) -> R
     writer = Writer(options["write"]) if options["write"] is not None else None
     recording = Recording(writer=writer, cluster=cluster, name=f"loadgen-{os.getpid()}")
     display = Display(plan)
-    live = _live(options["progress"])
+    live = live_display(options["progress"])
 
     def show(progress: Progress) -> None:
         assert live is not None
@@ -50,7 +50,7 @@ def drive(plan: LoadPlan, thresholds: list[Threshold], options: RunOptions) -> R
         return await run_load(plan, on_progress, stop=stop, recorder=recording)
 
     with live or nullcontext():
-        report = _run(load)
+        report = run_until_stopped(load)
     report = msgspec.structs.replace(
         report, thresholds=verdicts(thresholds, report), events=recording.events
     )
@@ -58,7 +58,8 @@ def drive(plan: LoadPlan, thresholds: list[Threshold], options: RunOptions) -> R
     return report
 
 
-def _live(wanted: bool | None) -> Live | None:
+def live_display(wanted: bool | None) -> Live | None:
+    """Return where the run is shown, if it is wanted, or if somebody looks at a terminal."""
     console = Console(stderr=True)
     if wanted is False or (wanted is None and not console.is_terminal):
         return None
@@ -86,10 +87,10 @@ def drive_search(plan: LoadPlan, condition: Threshold, options: RunOptions) -> S
                 console.print(f"{rate:,.1f}/s: p99 {p99}, {probe.against or 'holds'}")
         return search
 
-    return _run(probe_all)
+    return run_until_stopped(probe_all)
 
 
-def _run(main: Callable[[asyncio.Event], Coroutine[None, None, T]]) -> T:
+def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[None, None, T]]) -> T:
     """Run *main*; Ctrl-C (or SIGTERM) sets its event, and it ends in its own way."""
 
     async def guarded() -> T:

@@ -6,7 +6,7 @@ to be believed makes the whole not to be believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -19,8 +19,8 @@ from loadgen.summary import counted, histogram_of, report_of
 
 #: How far the clocks of workers may be apart for their seconds to meet.
 _CLOCK_S: Final = 0.005
-#: Reasons and warnings of workers that are passed on.
-_REASONS_MAX: Final = 20
+#: Workers whose reasons and warnings are passed on; of more, their number.
+_WORKERS_NAMED: Final = 3
 
 
 def merged(plan: PlanLine, results: Sequence[Result], *, stopped: bool = False) -> Result:
@@ -33,23 +33,56 @@ def merged(plan: PlanLine, results: Sequence[Result], *, stopped: bool = False) 
     events = sorted((event for each in results for event in each.events), key=lambda e: e.at)
     reports = [report_of(each) for each in results]
     report = _report(plan, reports)
-    unfinished = [
-        f"worker {number}: cut short, it wrote no report"
-        for number, each in enumerate(results, 1)
-        if each.report is None and not stopped
-    ]
-    reasons = (unfinished + report.invalid_reasons)[:_REASONS_MAX]
+    lost = [["cut short, it wrote no report"] if each.report is None else [] for each in results]
+    reasons = ([] if stopped else _named(lost)) + report.invalid_reasons
     report = replace(report, invalid_reasons=reasons, stopped=stopped or report.stopped)
     return Result(plan, seconds, events, report)
 
 
+class MergedSeconds:
+    """The seconds of all workers, put together as they come and as they change."""
+
+    def __init__(self, started_at: float) -> None:
+        self._started_at = started_at
+        self._found: dict[int, dict[int, Second]] = {}
+        self._changed: dict[int, None] = {}
+
+    def put(self, worker: int, second: Second) -> None:
+        """Take a second of *worker*, which replaces what it said of it before."""
+        number = max(int(second.at - self._started_at + _CLOCK_S), 0)
+        parts = self._found.setdefault(number, {})
+        if parts.get(worker) != second:
+            parts[worker] = second
+            self._changed[number] = None
+
+    def take_changed(self) -> list[Second]:
+        """Return the seconds that changed since the last call."""
+        changed, self._changed = sorted(self._changed), {}
+        return [self._sum(number) for number in changed]
+
+    def all(self) -> list[Second]:
+        """Return every second."""
+        return [self._sum(number) for number in sorted(self._found)]
+
+    def at(self, number: int) -> Second | None:
+        """Return second *number* of the run, if any worker has told of it."""
+        return self._sum(number) if number in self._found else None
+
+    def parts(self) -> Iterator[Second]:
+        """Yield each second of each worker, for counting."""
+        for parts in self._found.values():
+            yield from parts.values()
+
+    def _sum(self, number: int) -> Second:
+        return sum_of_seconds(self._started_at + number, list(self._found[number].values()))
+
+
 def _seconds(started_at: float, results: Sequence[Result]) -> list[Second]:
-    found: dict[int, list[Second]] = {}
-    for result in results:
+    whole = MergedSeconds(started_at)
+    for worker, result in enumerate(results):
         for second in result.seconds:
-            number = max(int(second.at - started_at + _CLOCK_S), 0)
-            found.setdefault(number, []).append(second)
-    return [sum_of_seconds(started_at + index, found[index]) for index in sorted(found)]
+            whole.put(worker, second)
+    return whole.all()
 
 
 def sum_of_seconds(at: float, seconds: Sequence[Second]) -> Second:
@@ -149,5 +182,7 @@ def _outage(outages: Sequence[Outage], reports: Sequence[Report]) -> Outage | No
 
 
 def _named(lists: Iterable[Sequence[str]]) -> list[str]:
-    named = [f"worker {number}: {text}" for number, texts in enumerate(lists, 1) for text in texts]
-    return named[:_REASONS_MAX]
+    """Return the first word of each worker that has any: the others are of the same kind."""
+    named = [f"worker {number}: {texts[0]}" for number, texts in enumerate(lists, 1) if texts]
+    rest = len(named) - _WORKERS_NAMED
+    return named[:_WORKERS_NAMED] + ([f"and {rest} more workers likewise"] if rest > 0 else [])

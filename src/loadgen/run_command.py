@@ -11,12 +11,14 @@ from rich.console import Console
 
 from loadgen import render
 from loadgen.drive import drive, drive_search
+from loadgen.drive_pods import drive_pods, source_options
 from loadgen.plan import PlanError
 from loadgen.results import Report, ResultError
 from loadgen.run_options import Duration, RunOptions, is_given, plan_of
 from loadgen.search import Search
 from loadgen.stages import Arrival
 from loadgen.thresholds import Threshold, ThresholdError
+from loadgen.workers import WorkersError
 
 EXIT_FAILED: Final = 1
 EXIT_THRESHOLD: Final = 3
@@ -32,6 +34,7 @@ Examples:
   loadgen run http://127.0.1.1:30080/ --find-max 'p99<10ms'
   loadgen run tcp://127.0.1.1:30081 --size 512
   loadgen run udp://127.0.1.1:30082 --rate 1000
+  loadgen run http://10.96.6.88/hostname --from pods --workers 3 --rate 300
   loadgen run 'dns://127.0.1.1:30053/web.default.svc.cluster.local?type=A'
 
 \b
@@ -134,6 +137,7 @@ no sense, 3 a threshold was crossed or no rate was found, 4 the run is INVALID.
 @click.option(
     "--progress/--no-progress", default=None, help="Show how it goes. Default: on a terminal."
 )
+@source_options
 @click.pass_context
 def run(context: click.Context, **options: Unpack[RunOptions]) -> None:
     """Ask URL at a steady rate, whatever the answers do, and report.
@@ -153,9 +157,12 @@ def run(context: click.Context, **options: Unpack[RunOptions]) -> None:
             condition = Threshold.parse(options["find_max"])
             search = drive_search(plan, condition, options)
         else:
-            report = drive(plan, thresholds, options)
+            begin = drive_pods if options["source"] == "pods" else drive
+            report = begin(plan, thresholds, options)
     except (PlanError, ThresholdError, ResultError) as error:
         raise click.UsageError(str(error)) from None
+    except WorkersError as error:
+        raise click.ClickException(str(error)) from None
     if options["find_max"]:
         _show_search(search, condition, options["output"])
         context.exit(EXIT_THRESHOLD if search.found is None else 0)
@@ -164,6 +171,8 @@ def run(context: click.Context, **options: Unpack[RunOptions]) -> None:
 
 
 def _refuse_with_search(context: click.Context) -> None:
+    if context.params["source"] == "pods":
+        raise PlanError("--find-max searches from this host only; leave --from pods out")
     for name in ("stages", "ramp_to", "fail_if", "write", "duration"):
         if is_given(context, name):
             raise PlanError(f"--{name.replace('_', '-')} and --find-max exclude each other")

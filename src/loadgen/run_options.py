@@ -60,6 +60,9 @@ class RunOptions(TypedDict):
     write: Path | None
     output: str
     progress: bool | None
+    source: str
+    workers: int
+    kubeconfig: Path | None
 
 
 def plan_of(context: click.Context, options: RunOptions) -> LoadPlan:

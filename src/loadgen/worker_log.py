@@ -27,17 +27,15 @@ class WorkerLog:
         self.plan: PlanLine | None = None
         self.report: Report | None = None
         self._seconds: dict[float, Second] = {}
+        self._new: list[Second] = []
         self._events: dict[tuple[float, str, str], Event] = {}
         self._complaints: deque[str] = deque(maxlen=_COMPLAINTS_MAX)
         self._decoder = msgspec.json.Decoder(Line)
 
-    @property
-    def latest(self) -> Second | None:
-        return self._seconds[max(self._seconds)] if self._seconds else None
-
-    @property
-    def seconds(self) -> list[Second]:
-        return sorted(self._seconds.values(), key=lambda second: second.at)
+    def take_new(self) -> list[Second]:
+        """Return the seconds that came, or changed, since the last call."""
+        new, self._new = self._new, []
+        return new
 
     @property
     def complaint(self) -> str:
@@ -63,7 +61,9 @@ class WorkerLog:
             case Report():
                 self.report = line
             case Second() if len(self._seconds) < SECONDS_MAX:
-                self._seconds[line.at] = line
+                if self._seconds.get(line.at) != line:
+                    self._seconds[line.at] = line
+                    self._new.append(line)
             case Event() if len(self._events) < EVENTS_MAX:
                 self._events[line.at, line.what, line.subject] = line
 
@@ -72,4 +72,5 @@ class WorkerLog:
         if self.plan is None:
             return None
         events = sorted(self._events.values(), key=lambda event: event.at)
-        return Result(self.plan, self.seconds, events, self.report)
+        seconds = sorted(self._seconds.values(), key=lambda second: second.at)
+        return Result(self.plan, seconds, events, self.report)

@@ -12,10 +12,10 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import psutil
 
@@ -25,10 +25,11 @@ from kubeapi.objects import Object, name_of
 from kubeapi.resources import NODES, PODS, SERVICES
 from kubeapi.status import StatusError, is_not_found
 from loadgen import worker_plan
-from loadgen.merge import merged
+from loadgen.merge import MergedSeconds, merged
 from loadgen.plan import LoadPlan, PlanError
 from loadgen.report import Progress
-from loadgen.results import PlanLine, Result
+from loadgen.results import PlanLine, Result, Second
+from loadgen.summary import counted
 from loadgen.worker_log import WorkerLog
 from loadgen.worker_plan import NAMESPACE, RUN_LABEL, Order, Owner
 
@@ -44,8 +45,21 @@ REPORT_WITHIN_S: Final = 10.0
 _LOG_OCTETS_MAX: Final = 16 * 1024 * 1024
 _CALL_S: Final = 5.0
 
-OnProgress = Callable[[Progress], None]
-OnNotice = Callable[[str], None]
+
+class Listener(Protocol):
+    """Is told how the run goes; see `drive_pods`."""
+
+    def begin(self, plan: PlanLine) -> None:
+        """All workers are made, and begin when the plan says."""
+
+    def seconds(self, changed: list[Second]) -> None:
+        """These seconds of the whole changed."""
+
+    def progress(self, progress: Progress) -> None:
+        """About a second has gone by."""
+
+    def notice(self, text: str) -> None:
+        """Something happened that a person should know."""
 
 
 class WorkersError(Exception):
@@ -70,9 +84,8 @@ async def run_in_pods(
     plan: LoadPlan,
     workers: int,
     kubeconfig: Path | None,
+    listener: Listener,
     *,
-    on_progress: OnProgress,
-    on_notice: OnNotice,
     stop: asyncio.Event,
 ) -> Result:
     """Do what *plan* says from *workers* pods; return their results as one.
@@ -85,7 +98,7 @@ async def run_in_pods(
     except KubeconfigError as error:
         raise PlanError(f"{error}; name one with --kubeconfig, or start a cluster") from None
     try:
-        fleet = Fleet(client, plan, shares, on_progress, on_notice)
+        fleet = Fleet(client, plan, shares, listener)
         return await fleet.to_the_end(stop)
     except (StatusError, Unreachable) as error:
         raise WorkersError(f"the cluster's API: {error}") from None
@@ -101,11 +114,11 @@ class Fleet:
         client: RestClient,
         plan: LoadPlan,
         shares: Sequence[LoadPlan],
-        on_progress: OnProgress,
-        on_notice: OnNotice,
+        listener: Listener,
     ) -> None:
         self._client, self._plan, self._shares = client, plan, shares
-        self._on_progress, self._on_notice = on_progress, on_notice
+        self._listener = listener
+        self._whole = MergedSeconds(0.0)
         self._owner = _this_process()
         self._logs: list[WorkerLog] = []
         self._pods: list[Object] = []
@@ -121,7 +134,7 @@ class Fleet:
                     await self._collect(start_at, stop)
                     return self._result(start_at, stopped=stop.is_set())
             except _LateStart as late:
-                self._on_notice(f"{late}; trying again with more time")
+                self._listener.notice(f"{late}; trying again with more time")
         raise WorkersError(
             f"in {TRIES_MAX} tries not all of {len(self._shares)} workers came up in time; "
             "use fewer, or see why: kubectl get pods"
@@ -146,7 +159,9 @@ class Fleet:
         }
         for pod in found.get("items", []):
             if worker_plan.is_leftover(pod, self._owner.host, living, clock.wall()):
-                self._on_notice(f"deleting {name_of(pod)}, left over by a run that was killed")
+                self._listener.notice(
+                    f"deleting {name_of(pod)}, left over by a run that was killed"
+                )
                 await self._delete(name_of(pod))
 
     @asynccontextmanager
@@ -166,6 +181,7 @@ class Fleet:
         count = len(self._shares)
         # A name of its own for each try: pods of the last one may still be going.
         run = secrets.token_hex(4)
+        self._whole = MergedSeconds(start_at)
         self._logs = [WorkerLog() for _ in range(count)]
         self._pods = []
         for index, share in enumerate(self._shares):
@@ -180,7 +196,7 @@ class Fleet:
             try:
                 await self._delete(name_of(pod))
             except (StatusError, Unreachable) as error:
-                self._on_notice(f"{name_of(pod)} could not be deleted: {error}")
+                self._listener.notice(f"{name_of(pod)} could not be deleted: {error}")
 
     async def _delete(self, name: str) -> None:
         try:
@@ -192,17 +208,26 @@ class Fleet:
     async def _collect(self, start_at: float, stop: asyncio.Event) -> None:
         """Fetch logs until every worker has reported, or could have."""
         ends_at = start_at + self._plan.total_s + self._plan.timeout_s + REPORT_WITHIN_S
-        has_checked = False
+        has_begun = False
         while not stop.is_set() and clock.wall() < ends_at:
             await _sleep(FETCH_EVERY_S, stop)
             now = clock.wall()
             await asyncio.gather(*(self._fetch(index) for index in range(len(self._pods))))
-            if not has_checked and now > start_at + 1:
+            if not has_begun and now > start_at + 1:
                 await self._check_started()
-                has_checked = True
-            self._on_progress(self._progress(now - start_at))
+                self._listener.begin(self._plan_line(start_at))
+                has_begun = True
+            if has_begun:
+                self._tell(now - start_at)
             if all(log.report for log in self._logs):
                 return
+
+    def _tell(self, elapsed_s: float) -> None:
+        for worker, log in enumerate(self._logs):
+            for second in log.take_new():
+                self._whole.put(worker, second)
+        self._listener.seconds(self._whole.take_changed())
+        self._listener.progress(self._progress(elapsed_s))
 
     async def _fetch(self, index: int, *, whole: bool = False) -> None:
         path = PODS.path(NAMESPACE, name_of(self._pods[index]), "log")
@@ -232,30 +257,35 @@ class Fleet:
         return _LateStart(f"worker {index + 1}: {why}")
 
     def _progress(self, elapsed_s: float) -> Progress:
-        seconds = [second for log in self._logs for second in log.seconds]
-        latest = [log.latest for log in self._logs if log.latest is not None]
-        sent, ok = sum(s.sent for s in seconds), sum(s.ok for s in seconds)
-        failed = sum(s.failed for s in seconds)
+        parts = list(self._whole.parts())
+        errors = counted(part.errors for part in parts)
+        sent, ok = sum(part.sent for part in parts), sum(part.ok for part in parts)
+        # The second before the last: what the last fetch found is whole.
+        latest = self._whole.at(int(elapsed_s) - 2)
         return Progress(
-            elapsed_s=max(elapsed_s, 0.0),
+            elapsed_s=elapsed_s,
             sent=sent,
             ok=ok,
-            failed=failed,
-            rate=float(sum(second.sent for second in latest)),
-            p99_s=max((s.p99_s for s in latest if s.p99_s is not None), default=None),
-            unfinished=max(sent - ok - failed, 0),
-            late=sum(s.late for s in seconds),
+            failed=sum(errors.values()),
+            rate=float(latest.sent) if latest else 0.0,
+            p99_s=latest.p99_s if latest else None,
+            unfinished=max(sent - ok - sum(errors.values()), 0),
+            late=sum(part.late for part in parts),
+            errors=errors,
+            backends=counted(part.backends for part in parts),
+            latest=latest,
         )
 
-    def _result(self, start_at: float, *, stopped: bool) -> Result:
-        found = [log.result() for log in self._logs]
+    def _plan_line(self, start_at: float) -> PlanLine:
         nodes = dict.fromkeys(sorted(worker_plan.node_of(pod) for pod in self._pods))
-        host = f"{len(found)} pods on {', '.join(nodes)}"
-        plan = PlanLine(plan=self._plan.shape(), started_at=start_at, host=host)
-        results = [each for each in found if each is not None]
-        if not results:
+        host = f"{len(self._pods)} pods on {', '.join(nodes)}"
+        return PlanLine(plan=self._plan.shape(), started_at=start_at, host=host)
+
+    def _result(self, start_at: float, *, stopped: bool) -> Result:
+        found = [result for log in self._logs if (result := log.result()) is not None]
+        if not found:
             raise WorkersError("stopped before any worker began")
-        return merged(plan, results, stopped=stopped)
+        return merged(self._plan_line(start_at), found, stopped=stopped)
 
 
 def _this_process() -> Owner:
