@@ -235,6 +235,7 @@ def _explain(notes: Sequence[Note], chosen: _Options) -> None:
         click.echo(msgspec.json.format(document, indent=2).decode())
         return
     console = Console(highlight=False)
+    console.width = max(console.width, gantt.WIDTH_MIN)
     console.print(gantt.gantt(explanation, console.width))
 
 

@@ -90,7 +90,7 @@ def _step(moment: Moment, before: Moment, ticks: Mapping[str, float], act: float
     if since is not None:
         began = since
         for running in moment.timers:
-            ended = began + running.setting_s
+            ended = began + max(0.0, running.setting_s)
             overlap = min(ended, moment.tick) - max(began, before.tick)
             parts.append(Part(running, max(0.0, overlap)))
             began = ended

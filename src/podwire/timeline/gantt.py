@@ -20,7 +20,9 @@ _ROWS_MAX: Final = 4
 _SHOWN_S: Final = 0.0005
 _BAR_SHARE: Final = 7
 _WHAT_MIN: Final = 24
-_BAR_MIN: Final = 12
+#: Narrower than this a row has no room for its words; with bars it takes `_BARS_FROM`.
+WIDTH_MIN: Final = 80
+_BARS_FROM: Final = 96
 _BAR_MAX: Final = 40
 _STYLES: Final = {
     "last-heartbeat": "dim",
@@ -33,8 +35,9 @@ _STYLES: Final = {
 
 
 def gantt(explanation: Explanation, width: int) -> RenderableType:
-    """Return *explanation* for a terminal of *width* columns."""
-    bar = max(_BAR_MIN, min(width // _BAR_SHARE, _BAR_MAX))
+    """Return *explanation* for a terminal of *width* columns, `WIDTH_MIN` at least."""
+    # On a narrow terminal reasons matter more than bars.
+    bar = min(width // _BAR_SHARE, _BAR_MAX) if width >= _BARS_FROM else 1
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=False)
     table.add_column("AFTER", justify="right", no_wrap=True)
     table.add_column("GAP", justify="right", no_wrap=True)

@@ -78,6 +78,8 @@ def _other_half(note: Note, node: str, found: Sequence[Incident]) -> bool:
 
 def _victim(note: Note) -> str:
     """Return the node that suffers: of a cut link, the end that is one (the first of two)."""
+    if note.what == "not-ready":
+        return note.subject if node_in(note.subject) == note.subject else ""
     if note.what != "fault-set":
         return node_in(note.subject)
     if number(note, "loss") != 1:

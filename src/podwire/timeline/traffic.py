@@ -12,6 +12,7 @@ from podwire.timeline.timers import MIN_SYNC_PERIOD, Running
 
 #: Removals of endpoints that come this close together are one wave.
 _WAVE_S: Final = 1.0
+_NAMES_MAX: Final = 5
 
 
 def find_endpoints_removed(search: Search) -> None:
@@ -63,30 +64,41 @@ def add_programmed(search: Search, change: Note, step: str, since: str) -> None:
         )
     late = [node for node in search.proxies if node not in done and node != search.node]
     if late:
-        search.miss(step, f"{', '.join(late)} noted no programming of it")
+        more = f" and {len(late) - _NAMES_MAX} more" if len(late) > _NAMES_MAX else ""
+        search.miss(step, f"{', '.join(late[:_NAMES_MAX])}{more} noted no programming of it")
     elif not done:
         search.miss(step, "no kube-proxy noted it")
 
 
 def find_failures(search: Search) -> None:
     """Find what clients felt: the first and the last request that failed since the act."""
-    failures = sorted(
-        ((_felt_at(note), note) for note in search.notes("first-failure", "last-failure")),
-        key=lambda item: item[0],
-    )
-    failures = [item for item in failures if item[0] >= search.act.tick]
-    if not failures:
+    first = min(_failures(search, "first-failure"), key=_moment, default=None)
+    last = max(_failures(search, "last-failure"), key=_moment, default=None)
+    if first is not None:
+        _add_failure(search, "first", *first)
+    if last is not None:
+        _add_failure(search, "last", *last)
+    elif first is not None:
+        search.miss("last-failure", "the failures had not ended when the journal was read")
+    else:
         ran = any(search.notes("load-started", "load-ended", "backend-served"))
         why = "no request failed" if ran else "no load was noted while this happened"
         search.miss("last-failure", why)
-        return
-    for step, (tick, note) in (("first-failure", failures[0]), ("last-failure", failures[-1])):
-        if step == "last-failure" and note.what == "first-failure":
-            search.miss(step, "the failures had not ended when the journal was read")
-            return
-        error = text(note, "error")
-        words = f"{step.split('-', maxsplit=1)[0]} failed request was sent"
-        search.add(step, note, words + (f" ({error})" if error else ""), tick=tick, outside=True)
+
+
+def _failures(search: Search, what: str) -> list[tuple[float, Note]]:
+    found = [(_felt_at(note), note) for note in search.notes(what)]
+    return [(tick, note) for tick, note in found if tick >= search.act.tick]
+
+
+def _moment(felt: tuple[float, Note]) -> float:
+    return felt[0]
+
+
+def _add_failure(search: Search, which: str, tick: float, note: Note) -> None:
+    error = text(note, "error")
+    words = f"{which} failed request was sent" + (f" ({error})" if error else "")
+    search.add(f"{which}-failure", note, words, tick=tick, outside=True)
 
 
 def _felt_at(note: Note) -> float:
