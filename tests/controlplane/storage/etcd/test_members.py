@@ -111,6 +111,7 @@ async def test_what_is_wrong_with_tls_is_said(
 
 
 async def test_tls_towards_a_server_without_it(shared_etcd, tls):
+    await (await EtcdStore.open(shared_etcd.endpoints)).close()
     with pytest.raises(StorageUnavailable, match="without TLS leave etcd_ca empty"):
         await EtcdStore.open(shared_etcd.endpoints, credentials=tls, patience_s=0.5)
 
