@@ -38,14 +38,13 @@ class Relay:
         self.call, self._on_over = call, on_over
         self._dialler = Side(sockets[0], buffer, self._look)
         self._target = Side(sockets[1], buffer, self._look)
-        self._wire: Wire | None = None
         self._legs: tuple[Leg, ...] = ()
         self._over = False
 
     @property
     def impaired(self) -> bool:
         """Whether it is on a wire; it stays there until it ends."""
-        return self._wire is not None
+        return bool(self._legs)
 
     @property
     def octets(self) -> tuple[int, int]:
@@ -69,8 +68,6 @@ class Relay:
 
     def cross(self, wires: Wires, wire: Wire, ends: tuple[TcpConnection, TcpConnection]) -> None:
         """Carry octets over *wire*, by a connection whose two *ends* are established."""
-        self._wire = wire
-        wire.relays += 1
         self._legs = tuple(
             Leg(
                 side,
@@ -99,6 +96,4 @@ class Relay:
         if self._over or not (sides_over and all(leg.closed for leg in self._legs)):
             return
         self._over = True
-        if self._wire is not None:
-            self._wire.relays -= 1
         self._on_over(self)

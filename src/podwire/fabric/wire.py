@@ -35,7 +35,7 @@ FABRIC_TCP: Final = TcpSettings(
     syn_retries=120,  # About tcp_syn_retries=6: 127 s.
     synack_retries=60,
     retries=920,  # About tcp_retries2=15: 924 s.
-    time_wait_s=1.0,
+    time_wait_s=60.0,  # As Linux: a partition must not outlast it for a last acknowledgment.
 )
 
 #: Is given the far end of a connection.
@@ -60,7 +60,6 @@ class Wire:
         self._expected: dict[tuple[str, int, int], Accepted] = {}
         self._now = 0.0
         self._unfinished = False
-        self.relays = 0  # Connections that are on this wire; the owner counts.
         self.timer_at = math.inf
 
     # Connections.

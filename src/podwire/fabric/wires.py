@@ -15,7 +15,11 @@ from podwire.fabric.wire import Wire
 
 
 class Wires:
-    """The wires between pairs of hosts whose link has a fault, or had one."""
+    """The wires between pairs of hosts whose link has a fault, or had one.
+
+    A wire is never thrown away: its stacks may still have something to say (TIME-WAIT), and two
+    wires between the same hosts would take each other's packets from the link.
+    """
 
     def __init__(
         self, rules: Rules, address_of: Callable[[str, str], dict[str, IPv4Address]]
@@ -50,12 +54,8 @@ class Wires:
             wire = self._wires.get(frozenset((source, to)))
             if wire is not None:
                 wire.arrive(to, packets, monotonic())
-        for pair, wire in list(self._wires.items()):
-            one, other = sorted(pair)
-            if not wire.relays and not self._rules.impaired(one, other):
-                del self._wires[pair]
-            else:
-                self.touch(wire)
+        for wire in self._wires.values():
+            self.touch(wire)
 
     def close(self) -> None:
         """Carry nothing more."""

@@ -307,6 +307,44 @@ async def test_nobody_answers_a_handshake_over_a_partitioned_link(network):
     writer.transport.abort()
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_transfers_are_whole_however_faults_come_and_go(network, open_, wait, seed):
+    await network.master.listen(6443)
+    chance = random.Random(seed)
+    ways = [
+        way
+        for node in ("node-1", "node-2")
+        for way in ((node, "control-plane-1"), ("control-plane-1", node))
+    ]
+    faults = (
+        {"delay_s": 0.005},
+        {"loss": 0.02, "delay_s": 0.002, "jitter_s": 0.002},
+        {"loss": 1},
+        {"corrupt": 0.05, "duplicate": 0.05},
+        {},
+    )
+    over = asyncio.Event()
+
+    async def flap() -> None:
+        while not over.is_set():
+            some = [way for way in ways if chance.random() < 0.5]
+            network.impair(*some, **chance.choice(faults))
+            await asyncio.sleep(chance.random() * 0.2)
+        network.heal()
+
+    async def transfer(number: int) -> None:
+        host = (network.node, network.other_node)[number % 2]
+        octets = random.Random(number).randbytes(chance.choice((1, 5000, 300_000)))
+        async with open_(host.dial(network.api)) as (reader, writer):
+            assert await ask(reader, writer, octets, timeout_s=30) == octets
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(flap())
+        await asyncio.gather(*(transfer(number) for number in range(24)))
+        over.set()
+    await wait(lambda: not network.connections())
+
+
 async def test_an_etcd_and_its_control_plane_share_addresses_and_have_a_link(network, open_):
     await network.master.listen(2379)
     listen = network.api[0], 23791

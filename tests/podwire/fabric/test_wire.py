@@ -145,7 +145,7 @@ def test_an_idle_wire_has_no_deadline():
     near, far = world.wire.establish(HERE, 6443, world.now)
     for end in (near, far):
         end.close(world.now)
-    world.run(30)
+    world.run(70)
     assert near.closed
     assert far.closed
     assert world.wire.deadline() == math.inf
