@@ -50,9 +50,12 @@ class Home:
             check=False,
         )
 
+    def run_podwire(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run([sys.executable, "-m", "podwire", *words])
+
     def refused(self, *words: str) -> str:
         """Run a command that must be refused; return its one line on standard error."""
-        done = self.run([sys.executable, "-m", "podwire", *words])
+        done = self.run_podwire(*words)
         assert done.returncode in (1, 2), done.stdout
         assert "Traceback" not in done.stderr
         return done.stderr
@@ -108,9 +111,9 @@ class Lab:
         with urllib.request.urlopen(self.url(node, port, path), timeout=timeout_s) as answer:
             return answer.read().decode()
 
-    def pid(self, process: str) -> int:
+    def pid(self, process: str) -> Any:
         rows = json.loads(self.podwire("status", "-o", "json"))
-        return next(row["pid"] for row in rows if row["name"] == process)
+        return next((row["pid"] for row in rows if row["name"] == process), None)
 
     def eventually(
         self, condition: Callable[[], object], *, within_s: float = 30, what: str = ""

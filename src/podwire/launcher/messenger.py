@@ -31,7 +31,7 @@ class Line:
     """The way to one process: what it was told last, and what it should be told."""
 
     def __init__(self, socket: Path, message: Message, is_up: Callable[[], bool]) -> None:
-        self._socket, self._message, self._is_up = socket, message, is_up
+        self._socket, self._message, self.is_up = socket, message, is_up
         self._wanted = self._told = 0
         self._wake = asyncio.Event()
         self._done = asyncio.Event()
@@ -54,14 +54,14 @@ class Line:
     async def run(self) -> None:
         """Deliver messages until cancelled."""
         while True:
-            again_s = _RETRY_S if self._told != self._wanted and self._is_up() else None
+            again_s = _RETRY_S if self._told != self._wanted and self.is_up() else None
             try:
                 async with asyncio.timeout(again_s):
                     await self._wake.wait()
             except TimeoutError:
                 pass
             self._wake.clear()
-            if self._told != self._wanted and self._is_up():
+            if self._told != self._wanted and self.is_up():
                 await self._deliver()
 
     async def _deliver(self) -> None:
@@ -108,11 +108,16 @@ class Messenger:
             self._running.pop(process).cancel()
 
     async def settle(self, processes: Iterable[str], timeout_s: float = SETTLE_S) -> list[str]:
-        """Wait until *processes* have heard; return those that have not in time."""
-        waiting = {name: self._lines[name].settled() for name in processes if name in self._lines}
-        names = list(waiting)
-        results = await asyncio.gather(*(_within(wait, timeout_s) for wait in waiting.values()))
-        return [name for name, heard in zip(names, results, strict=True) if not heard]
+        """Wait until *processes* have heard; return those that have not in time.
+
+        Nobody waits for one that is dead or paused.
+        """
+        names = list(processes)
+        lines = [self._lines[name] for name in names]
+        heard = await asyncio.gather(
+            *(_within(line.settled(), timeout_s if line.is_up() else 0.0) for line in lines)
+        )
+        return [name for name, done in zip(names, heard, strict=True) if not done]
 
 
 async def _within(wait: Awaitable[None], timeout_s: float) -> bool:
