@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from componentbase.journal import Journal
-from componentbase.rpc import Connection, Params, RpcError, Server
+from componentbase.rpc import Connection, Handler, Params, RpcError, Server
 from controlplane.apiserver.api_faults import ApiFaults, InvalidFault
+from controlplane.apiserver.config import Config
 from kubeapi.objects import Object
 
 
@@ -17,11 +18,12 @@ class Control:
     """Answers `api_faults_replace` and `api_faults_list`."""
 
     def __init__(
-        self, path: str, faults: ApiFaults, journal: Journal, on_change: Callable[[], None]
+        self, config: Config, faults: ApiFaults, journal: Journal, on_change: Callable[[], None]
     ) -> None:
+        self._name = config.name
         self._faults, self._journal, self._on_change = faults, journal, on_change
         handlers = {"api_faults_replace": self._replace, "api_faults_list": self._list}
-        self._server = Server(Path(path), handlers) if path else None
+        self._server = _server(config.control_socket, handlers)
 
     async def start(self) -> None:
         """Listen; raises OSError."""
@@ -43,7 +45,7 @@ class Control:
             raise RpcError("InvalidArgument", str(error)) from None
         ids = [fault.id for fault, _hits in self._faults.entries()]
         if changed:
-            self._journal.note("api-faults", "apiserver", ids=ids, seed=seed)
+            self._journal.note("api-faults", self._name, ids=ids, seed=seed)
             self._on_change()
         return len(ids)
 
@@ -51,3 +53,7 @@ class Control:
         return [
             {**msgspec.to_builtins(fault), "hits": hits} for fault, hits in self._faults.entries()
         ]
+
+
+def _server(path: str, handlers: Mapping[str, Handler]) -> Server | None:
+    return Server(Path(path), handlers) if path else None

@@ -27,6 +27,9 @@ from kubeapi.status import StatusError
 log = logging.getLogger(__name__)
 
 _COMPACTION_LOOK_S: Final = 2.0
+#: Less than so many revisions are forgotten at most once in so long (upstream: five minutes).
+_COMPACTION_REVISIONS: Final = 1_000
+_COMPACTION_S: Final = 60.0
 _EVENT_EXPIRY_LOOK_S: Final = 60.0
 #: Upstream: three minutes.
 _REPAIR_LOOK_S: Final = 10.0
@@ -35,11 +38,13 @@ _REPAIR_LOOK_S: Final = 10.0
 async def compact(store: Store, masters: Masters) -> None:
     """Forget old revisions."""
     policy: CompactionPolicy | None = None
+    compacted_at = clock.monotonic()
     while True:
         try:
             if policy is None:
                 policy = CompactionPolicy(await store.revision(), clock.monotonic())
-            await _compact_once(store, masters, policy)
+            if await _compact_once(store, masters, policy, compacted_at):
+                compacted_at = clock.monotonic()
         except Compacted:
             pass  # Another server was first.
         except StorageError as error:
@@ -47,12 +52,18 @@ async def compact(store: Store, masters: Masters) -> None:
         await asyncio.sleep(_COMPACTION_LOOK_S)
 
 
-async def _compact_once(store: Store, masters: Masters, policy: CompactionPolicy) -> None:
+async def _compact_once(
+    store: Store, masters: Masters, policy: CompactionPolicy, last_at: float
+) -> bool:
     oldest = await store.oldest_revision()
     revision, octets = await store.revision(), await store.history_octets()
     target = policy.plan(revision, oldest, octets, clock.monotonic())
-    if target is not None and masters.is_first:
-        await store.compact(target)
+    if target is None or not masters.is_first:
+        return False
+    if target - oldest < _COMPACTION_REVISIONS and clock.monotonic() - last_at < _COMPACTION_S:
+        return False
+    await store.compact(target)
+    return True
 
 
 async def expire_events(registry: Registry, masters: Masters) -> None:

@@ -144,9 +144,7 @@ class _Parts:
             ),
         )
         self.server = ApiServer(dispatcher, metrics, faults, monotonic=clock.monotonic)
-        self._control = Control(
-            config.control_socket, faults, self._journal, self.server.faults_changed
-        )
+        self._control = Control(config, faults, self._journal, self.server.faults_changed)
 
     def _is_ready(self) -> bool:
         return self._started and self._cacher.following and self._health.is_well

@@ -60,6 +60,7 @@ _GZIP_ABOVE: Final = 128 * 1024
 _GZIP_LEVEL: Final = 1
 _WITH_BODY: Final = ("POST", "PUT", "PATCH", "DELETE")
 _JSON: Final = Accepted()
+_UNAVAILABLE: Final = 503
 #: Disabled: a line per request costs more than the request.
 _ACCESS_LOG: Final = logging.getLogger("aiohttp.access")
 _ACCESS_LOG.disabled = True
@@ -174,8 +175,11 @@ class ApiServer:
         except StatusError as error:
             answer = answer_error(error, accepted)
         except StorageError as error:
-            log.error("%s %s: %s", http.method, http.raw_path, error)
-            answer = answer_error(status_of(error), accepted)
+            refusal = status_of(error)
+            # That the store is away is told once, when it goes: not by every request.
+            level = logging.DEBUG if refusal.code == _UNAVAILABLE else logging.ERROR
+            log.log(level, "%s %s: %s", http.method, http.raw_path, error)
+            answer = answer_error(refusal, accepted)
         if isinstance(answer, Stream):
             self._metrics.answered(info, HTTPStatus.OK, None)
             return await self._stream(http, request, answer, cut=cut)

@@ -15,7 +15,10 @@ from controlplane.storage.etcd.store import EtcdStore
 from kubeapi.resources import CONFIGMAPS, SERVICES
 from kubeapi.status import StatusError
 
-from ..storage.conftest import etcd_is_installed, make_etcd  # noqa: F401 - fixtures
+from ..storage.conftest import (  # noqa: TID252 - the mirror of src has no other name for it
+    etcd_is_installed,  # noqa: F401 - a fixture
+    make_etcd,  # noqa: F401 - a fixture
+)
 from .conftest import Authority, RunningServer, free_port
 from .several import Member, eventually, member
 

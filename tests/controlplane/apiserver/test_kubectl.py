@@ -147,3 +147,24 @@ def test_get_pages_and_watches(kubectl):
     assert listed == ["configmap/c0", "configmap/c1", "configmap/c2"]
     watched = kubectl.run("get", "configmaps", "-w", "--request-timeout=2s")
     assert [line.split()[0] for line in watched.stdout.splitlines()] == ["NAME", "c0", "c1", "c2"]
+
+
+def test_a_node_is_drained(kubectl, server, namespace):
+    server.request("POST", "/api/v1/nodes", {"metadata": {"name": "drained"}})
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "u"}
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    for name in ("web-1", "web-2"):
+        pod = {
+            "metadata": {"name": name, "ownerReferences": [{**owner, "controller": True}]},
+            "spec": {"containers": [{"name": "c", "image": "i"}]},
+        }
+        assert server.request("POST", pods, pod).code == 201
+        server.request("POST", f"{pods}/{name}/binding", {"target": {"name": "drained"}})
+    told = kubectl("drain", "drained", "--grace-period=0", "--timeout=20s")
+    assert told.splitlines()[0] == "node/drained cordoned"
+    assert told.splitlines()[-1] == "node/drained drained"
+    assert {"pod/web-1 evicted", "pod/web-2 evicted"} <= set(told.splitlines())
+    assert server.request("GET", pods).json["items"] == []
+    assert server.request("GET", "/api/v1/nodes/drained").json["spec"]["unschedulable"] is True
+    assert kubectl("uncordon", "drained") == "node/drained uncordoned\n"
+    assert "unschedulable" not in server.request("GET", "/api/v1/nodes/drained").json["spec"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import ssl
 import threading
 from collections.abc import Iterator
@@ -81,6 +82,28 @@ def test_eviction_deletes(server, pods):
     assert server.request("GET", f"{pods}/p").code == 404
 
 
+def test_an_evicted_pod_says_why_it_ends(server, pods):
+    server.request("POST", pods, pod("p", "n1"))
+    ask = {"metadata": {"name": "p"}, "deleteOptions": {"preconditions": {"uid": "another"}}}
+    assert server.request("POST", f"{pods}/p/eviction", ask).code == 409
+    assert "DisruptionTarget" not in server.request("GET", f"{pods}/p").body.decode()
+    assert server.request("POST", f"{pods}/p/eviction", {"metadata": {"name": "p"}}).code == 201
+    held = server.request("GET", f"{pods}/p").json
+    assert held["metadata"]["deletionTimestamp"]
+    [mark] = [c for c in held["status"]["conditions"] if c["type"] == "DisruptionTarget"]
+    assert (mark["status"], mark["reason"]) == ("True", "EvictionByEvictionAPI")
+
+
+def test_an_eviction_of_another_name_or_dry_changes_nothing(server, pods):
+    server.request("POST", pods, pod("p", "n1"))
+    before = server.request("GET", f"{pods}/p").json
+    other = server.request("POST", f"{pods}/p/eviction", {"metadata": {"name": "q"}})
+    assert (other.code, "does not match name in Eviction" in other.json["message"]) == (400, True)
+    dry = {"metadata": {"name": "p"}, "deleteOptions": {"dryRun": ["All"]}}
+    assert server.request("POST", f"{pods}/p/eviction", dry).code == 201
+    assert server.request("GET", f"{pods}/p").json == before
+
+
 def test_pods_by_node(server, pods):
     server.request("POST", pods, pod("p1", "n1"))
     server.request("POST", pods, pod("p2", "n2"))
@@ -99,6 +122,7 @@ class Kubelet:
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.asked: list[tuple[str, dict[str, str], str]] = []
+        self.asked_from: list[str] = []
         self.go_on: asyncio.Event
         self.port = 0
 
@@ -133,6 +157,7 @@ class Kubelet:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         subject = request.transport.get_extra_info("peercert")["subject"]
+        self.asked_from.append(request.transport.get_extra_info("peername")[0])
         self.asked.append(
             (request.path, dict(request.query), dict(x[0] for x in subject)["commonName"])
         )
@@ -159,19 +184,29 @@ def kubelet(authority) -> Iterator[Kubelet]:
 
 
 @pytest.fixture
-def logged(kubelet, stopped_server):
+def logged_node(kubelet):
+    """Makes node n1, whose kubelet that is, at a server."""
+
+    def make(server) -> None:
+        node = {
+            "metadata": {"name": "n1"},
+            "status": {
+                "addresses": [{"type": "InternalIP", "address": "192.168.64.1"}],
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet.port}},
+            },
+        }
+        assert server.request("POST", "/api/v1/nodes", node).code == 201
+        assert server.request("PUT", "/api/v1/nodes/n1/status", node).code == 200
+
+    return make
+
+
+@pytest.fixture
+def logged(stopped_server, logged_node):
     """A server that reaches node n1's kubelet under its emulated address."""
     stopped_server.transport_map = {"192.168.64.0/24": "127.0.0.0/24"}
     stopped_server.start()
-    node = {
-        "metadata": {"name": "n1"},
-        "status": {
-            "addresses": [{"type": "InternalIP", "address": "192.168.64.1"}],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet.port}},
-        },
-    }
-    assert stopped_server.request("POST", "/api/v1/nodes", node).code == 201
-    assert stopped_server.request("PUT", "/api/v1/nodes/n1/status", node).code == 200
+    logged_node(stopped_server)
     return stopped_server
 
 
@@ -188,6 +223,24 @@ def test_logs_come_from_the_kubelet(logged, kubelet):
             "system:kube-apiserver",
         )
     ]
+
+
+def test_with_a_fabric_kubelets_are_dialled_there_from_the_own_address(
+    stopped_server, kubelet, logged_node
+):
+    path = stopped_server.config()
+    fields = {
+        "transport_map": {"192.168.64.0/24": "127.9.9.0/24"},
+        "fabric_map": {"192.168.64.0/24": "127.0.0.0/24"},
+        "dial_source": "127.0.0.251",
+    }
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    stopped_server.config = lambda: path
+    stopped_server.start()
+    logged_node(stopped_server)
+    stopped_server.request("POST", f"{CORE}/default/pods", pod("p", "n1"))
+    assert stopped_server.request("GET", f"{CORE}/default/pods/p/log").body == b"one\ntwo\n"
+    assert kubelet.asked_from == ["127.0.0.251"]
 
 
 def test_logs_follow(logged, kubelet):

@@ -7,13 +7,18 @@ from controlplane.apiserver.decoding import decode_object
 from controlplane.apiserver.exchange import Answer, Request, Stream, answer_object, success
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kubelet_proxy import KubeletProxy, LogTarget, log_query
-from controlplane.apiserver.registry.options import delete_options, write_options
+from controlplane.apiserver.registry.options import (
+    WriteOptions,
+    delete_options,
+    write_options,
+)
 from controlplane.apiserver.registry.registry import Registry
-from kubeapi.objects import Object, is_being_deleted, name_of, set_condition
+from kubeapi.objects import Object, is_being_deleted, name_of, set_condition, uid_of
 from kubeapi.resources import NODES
 from kubeapi.status import bad_request, conflict, method_not_allowed
 
 _KUBELET_PORT = 10250
+_ENDED = ("Succeeded", "Failed")
 
 
 def bind(pod: Object, binding: Object, kind: Kind, now: float) -> Object:
@@ -38,6 +43,33 @@ def bind(pod: Object, binding: Object, kind: Kind, now: float) -> Object:
     status = pod.setdefault("status", {})
     conditions = status.setdefault("conditions", [])
     set_condition(conditions, {"type": "PodScheduled", "status": "True"}, rfc3339(now))
+    return pod
+
+
+def eviction_options(eviction: Object, name: str) -> Object:
+    """Return the DeleteOptions of an Eviction of the pod *name*; raises StatusError 400."""
+    metadata, options = eviction.get("metadata") or {}, eviction.get("deleteOptions") or {}
+    if not isinstance(metadata, dict) or not isinstance(options, dict):
+        raise bad_request("Eviction: metadata and deleteOptions must be maps")
+    if metadata.get("name", name) != name:
+        raise bad_request("name in URL does not match name in Eviction object")
+    return options
+
+
+def mark_evicted(pod: Object, uid: str, now: float) -> Object:
+    """Return *pod* with the reason of its end, unless that has begun or another is meant."""
+    status = pod.setdefault("status", {})
+    if uid not in ("", uid_of(pod)) or is_being_deleted(pod):
+        return pod
+    if status.get("phase") in _ENDED:
+        return pod
+    mark = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    set_condition(status.setdefault("conditions", []), mark, rfc3339(now))
     return pod
 
 
@@ -96,12 +128,20 @@ class PodRoutes:
         """Delete the pod as asked. Upstream also asks PodDisruptionBudgets: there are none."""
         if request.info.verb != "create":
             raise method_not_allowed(kind.resource, request.info.verb)
+        info = request.info
         body = decode_object(request.body, request.content_type)
-        asked = body.get("deleteOptions") or {}
-        if not isinstance(asked, dict):
-            raise bad_request("Eviction: deleteOptions must be a map")
-        options = delete_options(request.query, asked)
-        await self._registry.delete(kind, request.info.namespace, request.info.name, options)
+        options = delete_options(request.query, eviction_options(body, info.name))
+        # A deletion that names the revision means the pod as it is.
+        if not options.dry_run and not options.resource_version:
+            await self._registry.update(
+                kind,
+                info.namespace,
+                info.name,
+                lambda pod: mark_evicted(pod, options.uid, self._wall()),
+                WriteOptions(),
+                subresource="status",
+            )
+        await self._registry.delete(kind, info.namespace, info.name, options)
         return answer_object(success({}, 201), request.accepted, status=201)
 
     async def log(self, kind: Kind, request: Request) -> Answer | Stream:
