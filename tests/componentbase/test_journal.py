@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from componentbase import journal
-from componentbase.journal import Journal
+from componentbase.journal import Journal, Note
 
 
 def test_notes_of_several_processes_come_back_in_order(tmp_path: Path) -> None:
@@ -53,3 +53,15 @@ def test_a_folder_that_cannot_be_made_loses_the_note_only(tmp_path: Path) -> Non
     Journal(tmp_path / "file" / "one.jsonl", "one").note("killed", "node-2")
 
     assert journal.read(tmp_path) == []
+
+
+def test_notes_of_an_earlier_boot_come_first_whatever_their_ticks(tmp_path: Path) -> None:
+    """After a reboot the monotonic clock begins anew."""
+    notes = [
+        Note(at=100.0, tick=9000.0, process="p", what="killed", subject="old", boot="a"),
+        Note(at=500.0, tick=3.0, process="p", what="killed", subject="new", boot="b"),
+        Note(at=90.0, tick=8999.0, process="p", what="killed", subject="older", boot="a"),
+    ]
+    assert [n.subject for n in journal.in_order(notes)] == ["older", "old", "new"]
+    Journal(tmp_path / "one.jsonl", "one").note("killed", "node-2")
+    assert journal.read(tmp_path)[0].boot == journal.this_boot()

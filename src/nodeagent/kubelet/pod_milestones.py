@@ -25,7 +25,7 @@ def readiness_timers(pod: Object) -> dict[str, float]:
     probes = [
         probe
         for container in pod["spec"].get("containers") or ()
-        if (probe := container.get("readinessProbe"))
+        if (probe := container.get("readinessProbe")) is not None
     ]
     if not probes:
         return {}

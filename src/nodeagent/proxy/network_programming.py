@@ -67,7 +67,7 @@ class NetworkProgramming:
     def slice_changed(self, endpoint_slice: Object, *, deleted: bool = False) -> None:
         """Note a slice's new version; what the first list shows is no change."""
         service = service_of(endpoint_slice)
-        if self._began_at is None or service is None or deleted:
+        if not self.begun or service is None or deleted:
             return
         self._seen.append(
             SliceChange(
@@ -79,6 +79,11 @@ class NetworkProgramming:
             )
         )
         del self._seen[:-PENDING_MAX]
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether changes are counted: everything that was there has been synced."""
+        return self._began_at is not None
 
     def begin(self, now: float) -> None:
         """Count from here on: triggers before *now* (Unix seconds) are not this process's doing."""
