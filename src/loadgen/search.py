@@ -2,6 +2,7 @@
 
 A probe is a short run. It holds when the condition is true of it, no more than `ERROR_SHARE_MAX` of
 its requests failed, and loadgen itself kept up: beyond what loadgen can send nothing is known.
+Where it did not keep up the probe is made once more, since a machine has its moments.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Probe:
     rate: float
     report: Report
     against: str
+    #: It was loadgen that did not keep up.
+    is_own_limit: bool = False
 
     @property
     def holds(self) -> bool:
@@ -35,14 +38,14 @@ class Probe:
 
 def judge(rate: float, condition: Threshold, report: Report) -> Probe:
     """Say whether *condition* holds in *report*."""
-    against = ""
-    if report.invalid_reasons:
+    against, is_own_limit = "", bool(report.invalid_reasons)
+    if is_own_limit:
         against = f"loadgen's own limit: {report.invalid_reasons[0]}"
     elif report.failed > ERROR_SHARE_MAX * report.sent:
         against = f"{report.failed:,} of {report.sent:,} failed"
     elif not condition.is_true(report):
         against = f"not {condition.text}"
-    return Probe(rate, report, against)
+    return Probe(rate, report, against, is_own_limit)
 
 
 @dataclass(slots=True)
@@ -53,11 +56,16 @@ class Search:
     probes: list[Probe] = field(default_factory=list)
     _holds: float | None = None
     _fails: float | None = None
+    _again: float | None = None
 
     def tell(self, probe: Probe) -> None:
         """Take what a probe found."""
+        is_second = bool(self.probes) and self.probes[-1].rate == probe.rate
         self.probes.append(probe)
-        if probe.holds:
+        self._again = None
+        if probe.is_own_limit and not is_second:
+            self._again = probe.rate
+        elif probe.holds:
             self._holds = max(probe.rate, self._holds or 0.0)
         else:
             self._fails = min(probe.rate, self._fails or RATE_MAX)
@@ -66,6 +74,8 @@ class Search:
         """Return the rate to try; None when the search is over."""
         if len(self.probes) >= PROBES_MAX:
             return None
+        if self._again is not None:
+            return self._again
         holds, fails = self._holds, self._fails
         if holds is None and fails is None:
             return self.start

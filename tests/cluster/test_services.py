@@ -266,7 +266,7 @@ def test_a_rolling_update_loses_no_request(servers: Lab) -> None:
     servers.eventually(lambda: _backends(servers, "node-1", "default/rolling:http") == 3)
     command = [
         sys.executable, "-m", "loadgen", "run", servers.url(1, ROLLING, "/hostname"),
-        "--rate", "50", "--duration", "12s", "--fresh", "-o", "json",
+        "--rate", "50", "--duration", "12s", "--fresh", "-o", "json", "--allow-invalid",
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
         servers.kubectl(

@@ -1,3 +1,5 @@
+"""Sockets against real servers on loopback: what is kept, what fails, and how it is called."""
+
 from __future__ import annotations
 
 import asyncio
@@ -12,169 +14,174 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from loadgen.client import Client, ClosedWithoutAnswer, Timing
-from loadgen.http1 import BadResponse
 from loadgen.plan import LoadPlan
+from loadgen.run import run_load
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nweb-1\n"
 
 
-def client_of(url, **change):
-    plan = LoadPlan(**{"url": url, "rate": 1, "duration_s": 1, **change})
-    return Client(plan, (plan.target.host, plan.target.port))
+async def load(url, **change):
+    plan = LoadPlan(**{"url": url, "rate": 50, "duration_s": 0.1, "timeout_s": 2.0, **change})
+    async with asyncio.timeout(20):
+        return await run_load(plan)
 
 
 @asynccontextmanager
-async def listening(pieces):
-    """Serve every connection with *pieces*, whatever it asks, and hang up."""
-
-    async def serve(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-        writer.close()
-
+async def listening(serve):
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
-        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
+        yield listener.sockets[0].getsockname()[1]
     finally:
         listener.close()
 
 
-async def fetch(client):
-    async with asyncio.timeout(5):
-        return await client.fetch(Timing())
+@asynccontextmanager
+async def datagrams(answer):
+    """Answer each datagram with `answer(datagram)`, unless that is None."""
+
+    class Server(asyncio.DatagramProtocol):
+        sources: dict[tuple[str, int], None] = {}  # noqa: RUF012 - One class for each server.
+
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def datagram_received(self, data, addr):
+            self.sources[addr] = None
+            octets = answer(data)
+            if octets is not None:
+                self.transport.sendto(octets, addr)
+
+    transport, server = await asyncio.get_running_loop().create_datagram_endpoint(
+        Server, local_addr=("127.0.0.1", 0)
+    )
+    try:
+        yield transport.get_extra_info("sockname")[1], server.sources
+    finally:
+        transport.close()
+
+
+async def echo(reader, writer):
+    while octets := await reader.read(65536):
+        writer.write(octets)
+    writer.close()
 
 
 @pytest.mark.asyncio
 async def test_connections_are_kept(serving):
     async with serving() as server:
-        client = client_of(server.url)
-        for _ in range(3):
-            assert (await fetch(client)).body == b"web-1\n"
-        client.close()
-    assert (server.connections, server.requests) == (1, 3)
+        report = await load(server.url, connections=1)
+    assert (server.connections, server.requests, report.ok) == (1, 5, 5)
 
 
 @pytest.mark.asyncio
 async def test_fresh_connections_are_not(serving):
     async with serving() as server:
-        client = client_of(server.url, fresh=True)
-        for _ in range(3):
-            await fetch(client)
-    assert (server.connections, server.requests) == (3, 3)
+        await load(server.url, fresh=True)
+    assert (server.connections, server.requests) == (5, 5)
     assert b"connection: close" in server.heads[0]
 
 
 @pytest.mark.asyncio
 async def test_no_more_connections_than_allowed(serving):
-    async with serving(lambda _: 0.01) as server:
-        client = client_of(server.url, connections=2)
-        await asyncio.gather(*(fetch(client) for _ in range(6)))
-        client.close()
-    assert server.connections <= 2
-    assert server.requests == 6
+    async with serving(lambda _: 0.05) as server:
+        report = await load(server.url, connections=2)
+    assert server.connections == 2
+    assert report.ok == 5
 
 
 @pytest.mark.asyncio
 async def test_a_kept_connection_that_was_closed_is_replaced(serving):
-    """The server hangs up on the second request of its first connection."""
     async with serving(lambda number: None if number == 2 else ANSWER) as server:
-        client = client_of(server.url)
-        await fetch(client)
-        assert (await fetch(client)).status == 200
-        client.close()
-    assert (server.connections, server.requests) == (2, 3)
+        report = await load(server.url, connections=1)
+    assert (report.ok, report.retried) == (5, 1)
+    assert (server.connections, server.requests) == (2, 6)
 
 
 @pytest.mark.asyncio
-async def test_what_must_not_be_sent_twice_fails(serving):
-    async with serving(lambda number: None if number == 2 else ANSWER) as server:
-        client = client_of(server.url, method="POST")
-        await fetch(client)
-        with pytest.raises((ClosedWithoutAnswer, ConnectionError)):
-            await fetch(client)
-
-
-@pytest.mark.asyncio
-async def test_a_new_connection_without_an_answer_fails(serving):
+async def test_a_server_that_hangs_up_on_everybody(serving):
     async with serving(lambda _: None) as server:
-        with pytest.raises((ClosedWithoutAnswer, ConnectionError)):
-            await fetch(client_of(server.url))
-    assert server.requests == 1
+        report = await load(server.url, fresh=True)
+    assert sum(report.errors.values()) == 5
+    assert set(report.errors) <= {"closed", "reset"}
 
 
 @pytest.mark.asyncio
-async def test_nonsense_fails(serving):
-    async with serving(lambda _: b"SSH-2.0-x\r\n\r\n") as server:
-        with pytest.raises(BadResponse):
-            await fetch(client_of(server.url))
+async def test_nobody_listens_on_tcp_and_udp():
+    for scheme, kind in (("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)):
+        with socket.socket(type=kind) as unused:
+            unused.bind(("127.0.0.1", 0))
+            port = unused.getsockname()[1]
+            if kind is socket.SOCK_DGRAM:
+                unused.close()  # A bound socket of datagrams would take them.
+            assert (await load(f"{scheme}://127.0.0.1:{port}")).errors == {"refused": 5}
 
 
 @pytest.mark.asyncio
-async def test_nobody_listens():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-        with pytest.raises(ConnectionRefusedError):
-            await fetch(client_of(f"http://127.0.0.1:{port}/"))
+async def test_an_answer_that_comes_too_late(serving):
+    async with serving(lambda number: 0.25 if number == 1 else ANSWER) as server:
+        report = await load(server.url, timeout_s=0.2, duration_s=0.4, rate=5, connections=2)
+    assert report.errors == {"late": 1}
+    assert report.ok == 1
 
 
 @pytest.mark.asyncio
-async def test_a_cancelled_request_gives_its_slot_back(serving):
-    async with serving(lambda number: 60.0 if number == 1 else ANSWER) as server:
-        client = client_of(server.url, connections=1)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await client.fetch(Timing())
-        assert (await fetch(client)).status == 200
-        client.close()
-    assert server.connections == 2
+async def test_tcp_echo():
+    async with listening(echo) as port:
+        report = await load(f"tcp://127.0.0.1:{port}", size=100_00)
+    assert (report.ok, report.protocol) == (5, "tcp")
 
 
 @pytest.mark.asyncio
-async def test_timing_tells_connecting_from_waiting(serving):
-    async with serving() as server:
-        timing = Timing()
-        client = client_of(server.url)
-        await client.fetch(timing)
-        client.close()
-    assert not timing.connecting
-    assert timing.sent_at is not None
+async def test_another_echo_is_a_bad_response():
+    async def shout(reader, writer):
+        writer.write((await reader.read(65536)).swapcase())
+        await reader.read()
+        writer.close()
+
+    async with listening(shout) as port:
+        report = await load(f"tcp://127.0.0.1:{port}")
+    assert report.errors == {"bad-response": 5}
+
+
+@pytest.mark.asyncio
+async def test_udp_echo_over_kept_and_over_fresh_sockets():
+    async with datagrams(lambda data: data) as (port, sources):
+        report = await load(f"udp://127.0.0.1:{port}", connections=1)
+        assert (report.ok, len(sources)) == (5, 1)
+        report = await load(f"udp://127.0.0.1:{port}", fresh=True)
+        assert report.ok == 5
+    assert len(sources) > 1
+
+
+@pytest.mark.asyncio
+async def test_lost_datagrams_time_out():
+    seen = []
+
+    def lossy(data):
+        seen.append(data)
+        return None if len(seen) == 2 else data
+
+    async with datagrams(lossy) as (port, _):
+        report = await load(f"udp://127.0.0.1:{port}", timeout_s=0.3)
+    assert (report.ok, report.errors) == (4, {"timeout": 1})
+
+
+@pytest.mark.asyncio
+async def test_dns():
+    def serve(query):
+        return query[:2] + b"\x81\x83" + query[4:]
+
+    async with datagrams(serve) as (port, _):
+        report = await load(f"dns://127.0.0.1:{port}/web.default.svc")
+    assert report.errors == {"nxdomain": 5}
 
 
 @pytest.mark.asyncio
 async def test_a_server_that_speaks_no_tls_is_told(serving):
     async with serving(lambda _: b"HTTP/1.1 400 Bad\r\n\r\n") as server:
         url = server.url.replace("http:", "https:")
-        with pytest.raises((OSError, ClosedWithoutAnswer)):
-            async with asyncio.timeout(1):
-                await client_of(url, insecure=True).fetch(Timing())
-
-
-@pytest.mark.asyncio
-async def test_a_body_may_end_with_the_connection():
-    async with listening([b"HTTP/1.0 200 OK\r\n\r\nweb", b"-1"]) as url:
-        response = await fetch(client_of(url))
-    assert (response.body, response.keep_alive) == (b"web-1", False)
-
-
-@pytest.mark.asyncio
-async def test_a_response_cut_short_fails():
-    async with listening([b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nweb"]) as url:
-        with pytest.raises(BadResponse):
-            await fetch(client_of(url))
-
-
-@pytest.mark.asyncio
-async def test_octets_that_nobody_asked_for_end_the_connection(serving):
-    async with serving(lambda _: ANSWER + b"HTTP/1.1 200") as server:
-        client = client_of(server.url)
-        await fetch(client)
-        await fetch(client)
-        client.close()
-    assert server.connections == 2
+        report = await load(url, insecure=True, timeout_s=0.3)
+    assert report.failed == 5
 
 
 @pytest.fixture
@@ -211,8 +218,6 @@ def tls(tmp_path):
 async def test_tls_trusts_nobody_unless_told_to(serving, tls):
     async with serving(tls=tls) as server:
         url = server.url.replace("http:", "https:")
-        with pytest.raises(ssl.SSLCertVerificationError):
-            await fetch(client_of(url))
-        client = client_of(url, insecure=True)
-        assert (await fetch(client)).body == b"web-1\n"
-        client.close()
+        assert (await load(url)).errors == {"tls": 5}
+        report = await load(url, insecure=True)
+    assert report.backends == {"web-1": 5}

@@ -7,20 +7,20 @@ import ssl
 import pytest
 
 from loadgen.http1 import BadResponse, Response
-from loadgen.outcome import Outcome, backend_of, error_kind, status_kind
+from loadgen.outcome import backend_of, error_kind, status_kind
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "connection refused"),
-        (ConnectionResetError(), "connection reset"),
-        (BrokenPipeError(), "connection reset"),
-        (ssl.SSLError(1, "x"), "TLS"),
-        (BadResponse("x"), "bad response"),
-        (OSError(errno.EHOSTUNREACH, "x"), "host unreachable"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "refused"),
+        (ConnectionResetError(), "reset"),
+        (BrokenPipeError(), "reset"),
+        (ssl.SSLError(1, "x"), "tls"),
+        (BadResponse("x"), "bad-response"),
+        (OSError(errno.EHOSTUNREACH, "x"), "unreachable"),
         (OSError(errno.EMFILE, "x"), "too many open files (ulimit -n)"),
-        (socket.gaierror(-2, "x"), "name not found"),
+        (socket.gaierror(-2, "x"), "name"),
         (OSError(errno.EPERM, "Not Permitted"), "not permitted"),
         (ValueError(), "ValueError"),
     ],
@@ -35,10 +35,10 @@ def response(status=200, body=b"", **headers):
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(200, ""), (302, ""), (404, "HTTP 404"), (503, "HTTP 503")]
+    ("status", "kind"), [(200, ""), (302, ""), (404, "http-4xx"), (503, "http-5xx")]
 )
 def test_statuses(status, kind):
-    assert status_kind(response(status)) == kind
+    assert status_kind(status) == kind
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,3 @@ def test_statuses(status, kind):
 )
 def test_backends(answer, header, backend):
     assert backend_of(answer, header) == backend
-
-
-def test_latency_counts_from_the_intended_moment():
-    assert Outcome(intended_at=1.0, sent_at=3.0, finished_at=3.5).latency_s == 2.5

@@ -1,71 +1,96 @@
 from __future__ import annotations
 
-import io
-import json
-
+import msgspec
+import pytest
 from rich.console import Console
 
-from loadgen import render
-from loadgen.outcome import Outcome
 from loadgen.plan import LoadPlan
-from loadgen.report import Accumulator, Progress
+from loadgen.render import EVENTS_MAX, search_tables, tables
+from loadgen.report import Accumulator
+from loadgen.results import Event, Verdict
+from loadgen.search import Probe, Search
 
-PLAN = LoadPlan(url="http://127.0.1.1:30080/hostname", rate=10, duration_s=1)
+PLAN = LoadPlan(url="http://web/x", rate=10, duration_s=10)
 
 
-def run(*, late=0.0, error=""):
+def text_of(renderable):
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
+
+
+def report_of(*, fails=0, late=0):
     sums = Accumulator(PLAN, 1000.0)
-    for count in range(10):
-        at = count / 10
-        sums.sent(at, at + late)
-        wrong = error if count in (4, 5) else ""
-        backend = "" if wrong else f"web-{count % 2}"
-        sums.finished(Outcome(at, at, at + 0.002, wrong, backend))
-    return sums.report(1.0)
+    for count in range(20):
+        moment = count / 2
+        sums.sent(moment, moment + (0.5 if count < late else 0.0))
+        if count < fails:
+            sums.failed(moment, moment, "refused", moment + 0.1)
+        else:
+            sums.succeeded(moment, moment + 0.01, f"web-{count % 2}", moment + 0.02)
+    return sums.report(10.0, 10.0)
 
 
-def text(report):
-    console = Console(file=io.StringIO(), width=100)
-    console.print(render.tables(PLAN, report))
-    return console.file.getvalue()
+def replace(report, **change):
+    return msgspec.structs.replace(report, **change)
 
 
-def test_the_table_of_a_good_run():
-    told = text(run())
-    assert "asked 10.0 req/s, achieved 10.0 req/s for 1.0 s" in told
-    assert "2.00 ms" in told
-    assert "failure" not in told
-    rows = [line.split() for line in told.splitlines()]
-    assert ["ok", "10", "100.0", "%"] in rows
-    assert ["web-1", "5", "50.0", "%"] in rows
+def test_a_good_run_fits_a_terminal_and_says_it_all():
+    shown = text_of(tables(report_of()))
+    assert max(map(len, shown.splitlines())) <= 80
+    for words in (
+        "GET http://web/x", "asked 10.0 req/s (constant)", "ok", "100.0 %", "CORRECTED",
+        "UNCORRECTED", "p99.99", "20.00 ms", "web-0", "fairness 1.000",
+    ):  # fmt: skip
+        assert words in shown
+    assert "outage" not in shown
+    assert "INVALID" not in shown
 
 
-def test_the_table_of_a_bad_run():
-    told = text(run(error="timeout"))
-    assert ["timeout", "2", "20.0", "%"] in [line.split() for line in told.splitlines()]
-    assert "first failure sent at 0.400 s (timeout), last at 0.500 s (timeout)" in told
+def test_failures_stand_beside_the_clusters_events():
+    events = [
+        Event(at=1000.1, what="killed", subject="node-2", process="launcher"),
+        Event(at=1000.2, what="programmed", subject="default/web", process="node-1"),
+        Event(at=1000.0, what="first-failure", subject="http://web/x", process="loadgen-1"),
+    ]
+    lines = text_of(tables(replace(report_of(fails=3), events=events))).splitlines()
+    assert any("outage 1.00 s: first failure (refused) sent at 0.000 s" in line for line in lines)
+    assert any("3 requests lost" in line for line in lines)
+    told = [line.split()[2] for line in lines if line.strip().startswith("+")]
+    assert told == ["first-failure", "killed"]
 
 
-def test_a_generator_that_was_too_slow_says_so():
-    told = " ".join(text(run(late=0.5)).split())
-    assert "loadgen could not keep its own rate: 10 of 10 requests left more than 10 ms" in told
-    assert "at worst 500.00 ms" in told
+def test_many_events_are_cut():
+    events = [Event(at=1000.0 + n, what="killed", subject="x") for n in range(EVENTS_MAX + 2)]
+    assert "and 2 more" in text_of(tables(replace(report_of(), events=events)))
 
 
-def test_json_has_everything_and_is_json():
-    report = json.loads(json.dumps(render.to_object(PLAN, run(error="timeout"))))
-    assert report["sent"] == 10
-    assert report["errors"] == {"timeout": 2}
-    assert report["first_failure"] == {"sent_at": 1000.4, "seen_at": 1000.402, "error": "timeout"}
-    assert report["series"][0]["failed"] == 2
-    assert set(report["latency_s"]) == {"p50", "p90", "p99", "p99.9", "max"}
-    assert report["kept_its_rate"] is True
-    assert render.to_object(PLAN, run())["first_failure"] is None
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"thresholds": [Verdict("p99>1ms", 0.02, True)]}, "crossed: p99>1ms (0.02)"),
+        ({"thresholds": [Verdict("p99>1s", 0.02, False)]}, "kept: not p99>1s (0.02)"),
+        ({"thresholds": [Verdict("max>1s", None, True)]}, "crossed: max>1s (no value)"),
+        ({"warnings": ["slow"]}, "note: slow"),
+        ({"stopped": True}, "stopped"),
+        ({"unfinished": 3}, "unfinished"),
+    ],
+)
+def test_what_is_worth_saying(change, words):
+    assert words in text_of(tables(replace(report_of(), **change)))
 
 
-def test_progress_in_one_line():
-    progress = Progress(
-        elapsed_s=3.2, sent=640, ok=600, failed=30, rate=200, p99_s=0.0123, unfinished=10
-    )
-    told = " ".join(render.progress_line(progress).split())
-    assert told == "3.2 s 200 req/s ok 600 failed 30 p99 12.30 ms under way 10"
+def test_a_run_that_could_not_keep_up_is_invalid():
+    assert "INVALID: 5 of 20 requests left more than" in text_of(tables(report_of(late=5)))
+
+
+def test_a_search_shows_every_probe():
+    search = Search(100.0)
+    search.tell(Probe(100.0, report_of(), ""))
+    search.tell(Probe(200.0, report_of(fails=2), "2 of 20 failed"))
+    shown = text_of(search_tables(search, "p99<1s"))
+    assert "100.0/s" in shown
+    assert "2 of 20 failed" in shown
+    assert "p99<1s up to 100.0 requests/s" in shown
+    assert "no rate was found" in text_of(search_tables(Search(1.0), "p99<1s"))

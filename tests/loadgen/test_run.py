@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from loadgen.plan import Arrival, LoadPlan, PlanError
+from loadgen.results import ResultError
 from loadgen.run import run_load
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nweb-1\n"
@@ -39,7 +40,7 @@ async def test_poisson_arrivals(serving):
 async def test_errors_are_counted_by_kind(serving):
     async with serving(lambda number: BUSY if number % 3 == 0 else ANSWER) as server:
         report = await load(server.url)
-    assert (report.ok, report.errors) == (20, {"HTTP 503": 10})
+    assert (report.ok, report.errors) == (20, {"http-5xx": 10})
     assert report.first_failure is not None
     assert report.first_failure.sent_at >= report.started_at
 
@@ -49,7 +50,7 @@ async def test_nobody_listens():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         report = await load(f"http://127.0.0.1:{unused.getsockname()[1]}/", duration_s=0.1)
-    assert report.errors == {"connection refused": 10}
+    assert report.errors == {"refused": 10}
 
 
 @pytest.mark.asyncio
@@ -66,6 +67,7 @@ async def test_a_stall_delays_no_request_and_shows_in_the_latencies(serving):
 async def test_what_is_not_answered_in_time_is_a_timeout(serving):
     async with serving(lambda _: 60.0) as server:
         report = await load(server.url, timeout_s=0.2, duration_s=0.1, connections=3)
+    # The places of those that timed out went to others, which were too late as well.
     assert report.errors == {"timeout": 10}
     assert report.last_failure is not None
     assert report.last_failure.seen_at - report.started_at >= 0.28
@@ -97,3 +99,51 @@ async def test_a_name_that_leads_nowhere_is_the_plans_fault(monkeypatch):
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nowhere)
     with pytest.raises(PlanError, match="nowhere: Name or service not known"):
         await load("http://nowhere/")
+
+
+@pytest.mark.asyncio
+async def test_what_a_protocol_has_no_words_for_is_the_plans_fault():
+    with pytest.raises(PlanError, match="no type of DNS record"):
+        await load("dns://127.0.0.1/web?type=HTTPS")
+
+
+class Watcher:
+    """A recorder that keeps what it is told."""
+
+    def __init__(self):
+        self.told, self.rows = [], {}
+
+    def begin(self, plan, started_at):
+        self.told.append("begin")
+
+    def record(self, rows, sums, now):
+        self.told.append("record")
+        self.rows |= {row.at: row for row in rows}
+
+    def end(self, report, sums):
+        self.told.append("end")
+
+
+@pytest.mark.asyncio
+async def test_a_recorder_is_told_of_every_second(serving):
+    recorder = Watcher()
+    async with serving() as server:
+        plan = LoadPlan(url=server.url, rate=20, duration_s=1.2)
+        async with asyncio.timeout(20):
+            report = await run_load(plan, recorder=recorder)
+    assert recorder.told == ["begin", "record", "record", "end"]
+    assert [row.sent for row in recorder.rows.values()] == [20, 4]
+    assert sum(row.ok for row in recorder.rows.values()) == report.ok == 24
+
+
+@pytest.mark.asyncio
+async def test_a_recorder_that_fails_ends_the_run(serving):
+    class Full(Watcher):
+        def record(self, rows, sums, now):
+            raise ResultError("disk: No space left on device")
+
+    async with serving() as server:
+        plan = LoadPlan(url=server.url, rate=20, duration_s=600)
+        async with asyncio.timeout(20):
+            with pytest.raises(ResultError):
+                await run_load(plan, recorder=Full())

@@ -94,6 +94,7 @@ SHELLS: Final = {
     "nodeagent/kubelet/status_manager.py": "patches statuses",
     "nodeagent/proxy/kube_proxy.py": "syncs when something changed; the proxier decides",
     "loadgen/client.py": "the connections",
+    "loadgen/drive.py": "a run for the command line: a loop, signals, a terminal",
     "loadgen/outcome.py": "names the errors that sockets raise",
     "podruntime/handle.py": "the connection to one pod",
     "podruntime/runtime.py": "starts, watches and ends pods",

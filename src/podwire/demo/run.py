@@ -173,7 +173,7 @@ def _summary(report: Report, watch: Watch, killed: float) -> list[tuple[str, str
     rows.append(("errors", errors))
     if report.latency_s:
         p50, p99 = (1000 * report.latency_s[name] for name in ("p50", "p99"))
-        rows.append(("latency of the rest", f"p50 {p50:.1f} ms, p99 {p99:.1f} ms"))
+        rows.append(("latency, time-outs included", f"p50 {p50:.1f} ms, p99 {p99:.1f} ms"))
     if not report.kept_its_rate:
         rows.append(("mind", f"{report.late} requests left late: this machine was busy"))
     return rows
