@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
-#: Failures this far apart belong to two outages: a healed cluster serves without any for longer.
-OUTAGE_GAP_S: Final = 2.0
+from loadgen.results import Event
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """From the first failed request to the last: seconds of the run, by when they were sent."""
+    """From the first failed request to the last: Unix seconds, by when they were sent."""
 
-    began: float
-    ended: float
-    failed: int
+    began_at: float
+    ended_at: float
 
     @property
     def length_s(self) -> float:
-        return self.ended - self.began
+        return self.ended_at - self.began_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +34,14 @@ class Felt:
         return max((outage.length_s for outage in self.outages), default=0.0)
 
 
-def outages(failed_at: Iterable[float]) -> tuple[Outage, ...]:
-    """Return the outages that failures at these moments make up."""
+def outages(events: Iterable[Event]) -> tuple[Outage, ...]:
+    """Return the outages that loadgen noted: each has a first failure and a last one."""
     found: list[Outage] = []
-    for at in sorted(failed_at):
-        if found and at - found[-1].ended <= OUTAGE_GAP_S:
-            found[-1] = Outage(found[-1].began, at, found[-1].failed + 1)
-        else:
-            found.append(Outage(at, at, 1))
+    began_at: float | None = None
+    for event in events:
+        if event.what == "first-failure":
+            began_at = event.at
+        elif event.what == "last-failure":
+            found.append(Outage(event.at if began_at is None else began_at, event.at))
+            began_at = None
     return tuple(found)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from componentbase.tasks import Tasks
 from loadgen.plan import LoadPlan, PlanError
-from loadgen.report import Report
+from loadgen.recording import Recording
+from loadgen.results import Event, Report
 from loadgen.run import run_load
 from podwire.cluster.layout import Cluster, UsageError, node_number
 from podwire.scenario.expectations import seconds
@@ -22,29 +24,26 @@ _DURATION_S: Final = 3600.0
 
 
 class Load:
-    """Every load of one scenario."""
+    """Every load of one scenario; what they feel goes into the cluster's journal, too."""
 
-    def __init__(self, entries: Sequence[LoadEntry], seed: int, cluster: Cluster) -> None:
+    def __init__(
+        self, entries: Sequence[LoadEntry], seed: int, cluster: Cluster, directory: Path
+    ) -> None:
         try:
-            self._plans = [
-                LoadPlan(
-                    url=_resolved(entry.url, cluster),
-                    rate=entry.rate,
-                    duration_s=_DURATION_S,
-                    timeout_s=seconds(entry.timeout),
-                    fresh=entry.fresh,
-                    seed=seed,
-                )
-                for entry in entries
-            ]
+            self._plans = [_plan(entry, seed, cluster) for entry in entries]
         except PlanError as error:
             raise UsageError(f"load: {error}") from None
+        self._recordings = [
+            Recording(cluster=directory, name=f"scenario-load-{number}")
+            for number, _ in enumerate(self._plans, 1)
+        ]
         self._stop = asyncio.Event()
         self._runs: list[asyncio.Task[Report]] = []
 
     def start(self, tasks: Tasks) -> None:
         self._runs = [
-            tasks.spawn(run_load(plan, stop=self._stop), name="load") for plan in self._plans
+            tasks.spawn(run_load(plan, stop=self._stop, recorder=recording), name="load")
+            for plan, recording in zip(self._plans, self._recordings, strict=True)
         ]
 
     async def end(self) -> Felt | None:
@@ -52,25 +51,31 @@ class Load:
         self._stop.set()
         if not self._runs:
             return None
-        return felt_of([await run for run in self._runs])
+        reports = [await run for run in self._runs]
+        return felt_of(reports, [event for one in self._recordings for event in one.events])
 
 
-def felt_of(reports: Sequence[Report]) -> Felt:
+def felt_of(reports: Sequence[Report], events: Sequence[Event]) -> Felt:
     """Add up what several loads felt; latencies are the worst of them."""
-    failed_at = [at for report in reports for at in _failed_at(report)]
     names = {name for report in reports for name in report.latency_s}
+    by_load = [[event for event in events if event.subject == report.url] for report in reports]
     return Felt(
         sent=sum(report.sent for report in reports),
         failed=sum(report.failed for report in reports),
-        outages=outages(failed_at),
+        outages=tuple(outage for of_one in by_load for outage in outages(of_one)),
         latency_s={name: max(r.latency_s.get(name, 0.0) for r in reports) for name in names},
     )
 
 
-def _failed_at(report: Report) -> list[float]:
-    """Return when failed requests were sent, the first and the last of them exactly."""
-    ends = [one.sent_at for one in (report.first_failure, report.last_failure) if one is not None]
-    return ends + [second.at + 0.5 for second in report.series if second.failed and len(ends) > 1]
+def _plan(entry: LoadEntry, seed: int, cluster: Cluster) -> LoadPlan:
+    return LoadPlan(
+        url=_resolved(entry.url, cluster),
+        rate=entry.rate,
+        duration_s=_DURATION_S,
+        timeout_s=seconds(entry.timeout),
+        fresh=entry.fresh,
+        seed=seed,
+    )
 
 
 def _resolved(url: str, cluster: Cluster) -> str:

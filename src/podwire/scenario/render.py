@@ -51,7 +51,7 @@ def felt_line(felt: Felt) -> str:
     """Return what the load felt in one line."""
     text = f"requests: {felt.sent} sent, {felt.failed} failed"
     if felt.outages:
-        spans = ", ".join(f"{one.length_s:.2f} s ({one.failed})" for one in felt.outages[:5])
+        spans = ", ".join(f"{one.length_s:.2f} s" for one in felt.outages[:5])
         text += f"; outages, first to last failure: {spans}"
     if "p99" in felt.latency_s:
         text += f"; p99 of the rest {1000 * felt.latency_s['p99']:.1f} ms"
@@ -83,7 +83,7 @@ def to_object(scenario: Scenario, result: Result) -> dict[str, JsonValue]:
             "failed": felt.failed,
             "latency_s": dict(felt.latency_s),
             "outages": [
-                {"began_s": one.began, "ended_s": one.ended, "failed": one.failed}
+                {"began_at": one.began_at, "ended_at": one.ended_at, "length_s": one.length_s}
                 for one in felt.outages
             ],
         },

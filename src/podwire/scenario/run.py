@@ -89,7 +89,7 @@ class Run:
         client = RestClient.from_kubeconfig(self._paths.kubeconfig, user_agent="podwire-scenario")
         eyes = Eyes(client, probes_writes=self._scenario.probes_writes)
         manifests = [obj for path in self._scenario.manifests for obj in read_manifests(str(path))]
-        load = Load(self._scenario.load, self._scenario.seed, self._cluster)
+        load = Load(self._scenario.load, self._scenario.seed, self._cluster, self._paths.directory)
         try:
             await self._prepare(client, eyes, manifests)
             load.start(self._tasks)

@@ -96,10 +96,10 @@ def test_a_failure_says_what_is_wrong(text: str, world: World, why: str) -> None
         ("at most 10 % of requests fail", Felt(sent=9, failed=1), "11.1 % failed"),
         (
             "no request fails for more than 6 s",
-            Felt(sent=9, failed=2, outages=(Outage(1, 2, 1), Outage(10, 16.5, 2))),
+            Felt(sent=9, failed=2, outages=(Outage(1, 2), Outage(10, 16.5))),
             "requests failed for 6.50 s",
         ),
-        ("no request fails for more than 6s", Felt(outages=(Outage(1, 7, 2),)), ""),
+        ("no request fails for more than 6s", Felt(outages=(Outage(1, 7),)), ""),
         ("p99 below 20ms", Felt(latency_s={"p99": 0.0201}), "p99 is 20.1 ms"),
         ("p99 below 20ms", Felt(latency_s={"p99": 0.0199}), ""),
         ("p99 below 20ms", Felt(), "no request succeeded"),

@@ -1,30 +1,35 @@
-"""Failures that lie apart are outages of their own."""
-
-import itertools
+"""Outages are what loadgen noted of them."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from podwire.scenario.felt import OUTAGE_GAP_S, Felt, outages
+from loadgen.results import Event
+from podwire.scenario.felt import Felt, outages
 
 
-def test_failures_close_together_are_one_outage() -> None:
-    found = outages([1.0, 1.5, 2.9, 10.0, 10.2])
+def note(at: float, what: str) -> Event:
+    return Event(at=at, what=what, subject="http://127.0.1.1:30088/")
 
-    assert [(one.began, one.ended, one.failed) for one in found] == [(1.0, 2.9, 3), (10.0, 10.2, 2)]
+
+def test_every_outage_has_its_own_ends() -> None:
+    found = outages(
+        [
+            note(1.0, "load-started"),
+            note(5.0, "first-failure"),
+            note(6.9, "last-failure"),
+            note(7.0, "not-ready"),
+            note(20.0, "first-failure"),
+            note(20.0, "last-failure"),
+        ]
+    )
+
+    assert [(one.began_at, one.ended_at) for one in found] == [(5.0, 6.9), (20.0, 20.0)]
     assert Felt(outages=found).longest_outage_s == pytest.approx(1.9)
 
 
+def test_a_last_failure_without_a_first_is_a_moment() -> None:
+    assert [one.length_s for one in outages([note(5.0, "last-failure")])] == [0.0]
+
+
 def test_without_failures_there_is_no_outage() -> None:
-    assert outages([]) == ()
+    assert outages([note(1.0, "load-started")]) == ()
     assert Felt().longest_outage_s == 0.0
-
-
-@given(st.lists(st.floats(0, 1000)))
-def test_no_failure_is_lost_and_outages_lie_apart(moments: list[float]) -> None:
-    found = outages(moments)
-
-    assert sum(one.failed for one in found) == len(moments)
-    for one, following in itertools.pairwise(found):
-        assert following.began - one.ended > OUTAGE_GAP_S
