@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import api, cluster, failover, pod_memory, proxy, wire
+from benchmarks import api, cluster, etcd, fabric, failover, pod_memory, proxy, wire
 from benchmarks.datapath import forwarding
 from benchmarks.row import Row
 
@@ -23,9 +23,11 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
     "pods": ("Pods", pod_memory.run),
     "failover": ("What clients lose", failover.run),
     "api": ("The Kubernetes API", api.run),
+    "etcd": ("The store over one etcd", etcd.run),
     "proxy": ("Service changes", proxy.run),
     "datapath": ("A datapath alone", forwarding.run),
     "wire": ("The wire", wire.run),
+    "fabric": ("The network between hosts", fabric.run),
 }
 
 _HEAD: Final = """# Benchmarks

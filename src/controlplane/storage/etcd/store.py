@@ -330,8 +330,11 @@ class EtcdStore:
         held = await self.get(_COMPACTION_KEY)
         expected = 0 if held is None else held.mod_revision
         record = Put(_COMPACTION_KEY, str(revision).encode(), expected)
-        if not (await self.txn(record)).succeeded:
-            return
+        try:
+            if not (await self.txn(record)).succeeded:
+                return
+        except StorageFull:
+            pass  # A full etcd takes no record, and needs compaction more than ever.
         try:
             await self._call(COMPACT, rpc_pb2.CompactionRequest(revision=revision))
         except Refusal as refusal:

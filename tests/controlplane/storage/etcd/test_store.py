@@ -342,6 +342,9 @@ async def test_a_used_up_quota_refuses_writes_and_serves_reads(make_etcd):
         with pytest.raises(StorageFull, match="its space quota is used up"):
             await fill(store)
         assert len((await store.range("/k/")).items) >= 2
+        newest = await store.revision()
+        await store.compact(newest)
+        assert await store.oldest_revision() == newest
 
 
 async def test_of_several_that_compact_at_once_one_does(shared_etcd):
