@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console
-from rich.table import Table
 
 from componentbase.clock import rfc3339
+from loadgen import render
 from loadgen.compare import Comparison, Condition, Row, compare
 from loadgen.html import page
+from loadgen.html.scale import duration_text
 from loadgen.noise import Finding
 from loadgen.plan import PlanError
-from loadgen.results import Result, ResultError
+from loadgen.results import ResultError
 from loadgen.stored import load
 from loadgen.summary import report_of
 
-#: A run crossed a threshold, or a comparison did.
-EXIT_THRESHOLD = 3
+EXIT_INCOMPARABLE: Final = 1
+#: The same as that of `loadgen run`.
+EXIT_THRESHOLD: Final = 3
 
 _OUTPUT = click.option(
     "--output", "-o", type=click.Choice(["table", "json"]), default="table", show_default=True
@@ -39,16 +43,17 @@ def report(file: Path, html: Path | None, output: str) -> None:
     """
     try:
         result = load(file)
+        found = replace(report_of(result), events=result.events)
         if html is not None:
             _write(html, page.render(result, rfc3339(result.plan.started_at)))
             click.echo(f"wrote {html}", err=True)
     except ResultError as error:
         raise click.UsageError(str(error)) from None
-    found = report_of(result)
     if output == "json":
-        _print_json(msgspec.structs.replace(found, series=found.series or result.seconds))
+        series = found.series or [replace(second, histogram="") for second in result.seconds]
+        _print_json(replace(found, series=series))
     elif html is None:
-        Console().print(_summary(result))
+        Console().print(render.tables(found))
 
 
 def _write(path: Path, text: str) -> None:
@@ -90,7 +95,7 @@ def compare_runs(
     else:
         _print_comparison(comparison, met)
     if comparison.obstacles:
-        context.exit(1)
+        context.exit(EXIT_INCOMPARABLE)
     context.exit(EXIT_THRESHOLD if met else 0)
 
 
@@ -100,10 +105,7 @@ def _print_json(value: object) -> None:
 
 def _print_comparison(comparison: Comparison, met: Sequence[Condition]) -> None:
     console = Console()
-    shown = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    shown.add_column("FIGURE")
-    for column in ("A", "B", "B/A"):
-        shown.add_column(column, justify="right")
+    shown = render.table("FIGURE", "A", "B", "B/A")
     shown.add_column("B IS")
     for row in comparison.rows:
         ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
@@ -121,7 +123,7 @@ def _print_comparison(comparison: Comparison, met: Sequence[Condition]) -> None:
 def _text(row: Row, value: float) -> str:
     match row.unit:
         case "s":
-            return f"{value * 1e3:,.3g} ms" if value < 1 else f"{value:,.3g} s"
+            return duration_text(value)
         case "%":
             return f"{value:.3g} %"
     return f"{value:,.1f}/s"
@@ -144,20 +146,3 @@ def _object(comparison: Comparison, met: Sequence[Condition]) -> dict[str, objec
         ],
         "crossed": [condition.text for condition in met],
     }
-
-
-def _summary(result: Result) -> Table:
-    """Return the gist of a run; the page has all of it."""
-    found = report_of(result)
-    shown = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=False)
-    shown.add_row("URL", found.url)
-    shown.add_row("begun", f"{rfc3339(found.started_at)} on {result.plan.host or 'unknown'}")
-    shown.add_row("sent", f"{found.sent:,} ({found.rate_achieved:,.1f}/s)")
-    shown.add_row("failed", f"{found.failed:,}")
-    for name, value in found.latency_s.items():
-        shown.add_row(name, f"{value * 1e3:,.3f} ms")
-    for reason in found.invalid_reasons:
-        shown.add_row("INVALID", reason)
-    for warning in found.warnings:
-        shown.add_row("note", warning)
-    return shown

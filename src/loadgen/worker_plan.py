@@ -20,7 +20,9 @@ from loadgen.plan import LoadPlan, PlanError
 WORKERS_MAX: Final = 64
 #: A worker's log has a bound, and a second takes up to 2 KB of it.
 DURATION_MAX_S: Final = 3600.0
-IMAGE: Final = "python://loadgen.pod_worker:main"
+#: What runs in a worker's pod.
+WORKER: Final = "loadgen.pod_worker:main"
+IMAGE: Final = f"python://{WORKER}"
 NAMESPACE: Final = "default"
 
 #: Whose pods these are: the value is the run's name.

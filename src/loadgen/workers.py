@@ -9,6 +9,7 @@ anew with more time, the second makes it INVALID.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import secrets
 import socket
@@ -37,9 +38,11 @@ from loadgen.worker_plan import NAMESPACE, RUN_LABEL, Order, Owner
 START_S: Final = 3.0
 START_PER_WORKER_S: Final = 0.2
 TRIES_MAX: Final = 3
-#: Logs are fetched so often, and each time from so far back.
+#: How long after that moment every worker must have written that it began.
+BEGUN_WITHIN_S: Final = 1.0
+#: Logs are fetched so often, and each time a little from before the last time.
 FETCH_EVERY_S: Final = 1.0
-_FETCH_BACK_S: Final = 10
+_OVERLAP_S: Final = 5
 #: How long after the last request could have ended a worker may still write its report.
 REPORT_WITHIN_S: Final = 10.0
 _LOG_OCTETS_MAX: Final = 16 * 1024 * 1024
@@ -119,8 +122,10 @@ class Fleet:
         self._client, self._plan, self._shares = client, plan, shares
         self._listener = listener
         self._whole = MergedSeconds(0.0)
+        self._has_begun = False
         self._owner = _this_process()
         self._logs: list[WorkerLog] = []
+        self._fetched_at: list[float] = []
         self._pods: list[Object] = []
 
     async def to_the_end(self, stop: asyncio.Event) -> Result:
@@ -183,6 +188,7 @@ class Fleet:
         run = secrets.token_hex(4)
         self._whole = MergedSeconds(start_at)
         self._logs = [WorkerLog() for _ in range(count)]
+        self._fetched_at = [clock.wall()] * count
         self._pods = []
         for index, share in enumerate(self._shares):
             begins_at = start_at + worker_plan.stagger_s(self._plan, index, count)
@@ -208,43 +214,42 @@ class Fleet:
     async def _collect(self, start_at: float, stop: asyncio.Event) -> None:
         """Fetch logs until every worker has reported, or could have."""
         ends_at = start_at + self._plan.total_s + self._plan.timeout_s + REPORT_WITHIN_S
-        has_begun = False
         while not stop.is_set() and clock.wall() < ends_at:
             await _sleep(FETCH_EVERY_S, stop)
             now = clock.wall()
             await asyncio.gather(*(self._fetch(index) for index in range(len(self._pods))))
-            if not has_begun and now > start_at + 1:
+            if not self._has_begun and now > start_at + BEGUN_WITHIN_S:
                 await self._check_started()
-                self._listener.begin(self._plan_line(start_at))
-                has_begun = True
-            if has_begun:
-                self._tell(now - start_at)
+            if all(log.plan for log in self._logs):
+                self._tell(start_at, now)
             if all(log.report for log in self._logs):
                 return
 
-    def _tell(self, elapsed_s: float) -> None:
+    def _tell(self, start_at: float, now: float) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            self._listener.begin(self._plan_line(start_at))
         for worker, log in enumerate(self._logs):
             for second in log.take_new():
                 self._whole.put(worker, second)
         self._listener.seconds(self._whole.take_changed())
-        self._listener.progress(self._progress(elapsed_s))
+        self._listener.progress(self._progress(now - start_at))
 
-    async def _fetch(self, index: int, *, whole: bool = False) -> None:
-        path = PODS.path(NAMESPACE, name_of(self._pods[index]), "log")
-        query = {"limitBytes": str(_LOG_OCTETS_MAX)}
-        if not whole:
-            query["sinceSeconds"] = str(_FETCH_BACK_S)
+    async def _fetch(self, index: int) -> None:
+        """Fetch what was written since the last time that it could be fetched."""
+        path, now = PODS.path(NAMESPACE, name_of(self._pods[index]), "log"), clock.wall()
+        back_s = math.ceil(now - self._fetched_at[index]) + _OVERLAP_S
+        query = {"limitBytes": str(_LOG_OCTETS_MAX), "sinceSeconds": str(back_s)}
         try:
             octets = await self._client.raw("GET", path, query=query, timeout_s=_CALL_S)
         except (StatusError, Unreachable, TimeoutError):
             return  # Not started yet, or its node is gone. What was fetched before stays.
+        self._fetched_at[index] = now
         self._logs[index].feed(octets)
 
     async def _check_started(self) -> None:
         """Raise _LateStart, or WorkersError, when a worker has not begun."""
         for index, log in enumerate(self._logs):
-            if log.plan is None:
-                await self._fetch(index, whole=True)
             if log.plan is None:
                 raise await self._why_not_started(index)
 
@@ -283,8 +288,8 @@ class Fleet:
 
     def _result(self, start_at: float, *, stopped: bool) -> Result:
         found = [result for log in self._logs if (result := log.result()) is not None]
-        if not found:
-            raise WorkersError("stopped before any worker began")
+        if not self._has_begun:
+            raise WorkersError("stopped before all workers began")
         return merged(self._plan_line(start_at), found, stopped=stopped)
 
 

@@ -96,6 +96,8 @@ SHELLS: Final = {
     "loadgen/client.py": "the connections",
     "loadgen/drive.py": "a run for the command line: a loop, signals, a terminal",
     "loadgen/outcome.py": "names the errors that sockets raise",
+    "loadgen/pod_worker.py": "the program of a worker's pod",
+    "loadgen/workers.py": "makes pods, fetches their logs and deletes them",
     "podruntime/handle.py": "the connection to one pod",
     "podruntime/runtime.py": "starts, watches and ends pods",
     "podruntime/sandbox/*": "an event loop, its sockets and processes, made of the stack",
