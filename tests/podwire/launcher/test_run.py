@@ -14,7 +14,7 @@ import pytest
 
 PRELUDE = """
 import asyncio, json, os, signal, sys
-from componentbase import process, rpc
+from componentbase import journal, process, rpc
 from componentbase.tasks import Tasks
 from componentbase.zygote import Zygote
 from podwire.cluster.layout import Cluster, Layout, UsageError
@@ -28,7 +28,7 @@ def stay(argv):
 
 paths = Layout.of("lab")
 paths.make_directories()
-cluster = Cluster(name="lab", nodes=1, block=1)
+cluster = Cluster(name="lab", nodes=1, block=57)
 paths.write_cluster(cluster)
 process.become_subreaper()
 entries = {role: stay for role in ENTRIES}
@@ -111,6 +111,8 @@ def test_a_node_is_killed_as_one_and_started_at_once(run) -> None:
             assert after["apiserver"]["pid"] == before["apiserver"]["pid"]
             assert len({os.getpgid(r["pid"]) for r in after.values() if r["node"]}) == 1
             assert "is running" in await refused("node", "start", "node-1")
+            notes = [(n.what, n.subject) for n in journal.read(paths.journal("x").parent)]
+            assert ("killed", "node-1") in notes and ("start", "node-1") in notes
         """
     )
 
@@ -149,7 +151,17 @@ def test_pause_and_resume_reach_every_process_of_a_node(run) -> None:
             assert {r["state"] for r in (await rows()).values() if r["node"]} == {"paused"}
             # A signal is on its way for a moment.
             await until(lambda _: {status(pid) for pid in pids} == {psutil.STATUS_STOPPED})
+            assert "is paused already" in await refused("node", "pause", "node-1")
+            assert "is paused: resume it" in await refused("node", "start", "node-1")
             await act("node", "resume", "node-1")
+            await until(lambda _: psutil.STATUS_STOPPED not in {status(pid) for pid in pids})
+            assert "is not paused" in await refused("node", "resume", "node-1")
+            await act("process", "kill", "scheduler")
+            for action in ("pause", "resume"):
+                assert "is not running" in await refused("process", action, "scheduler")
+            assert "already dead" in await refused("process", "kill", "scheduler")
+            await act("process", "start", "scheduler")
+            await until(all_run)
             assert all_run(await rows())
             await until(lambda _: psutil.STATUS_STOPPED not in {status(pid) for pid in pids})
         """
@@ -161,6 +173,10 @@ def test_what_is_not_there_is_named(run) -> None:
         """
         async def test():
             assert "no node node-9" in await refused("node", "kill", "node-9")
+            assert "no node pod" in await refused("node", "kill", "pod")
+            assert "no process node-1/pod/a/b; there are node-1/podruntime" in (
+                await refused("process", "kill", "node-1/pod/a/b")
+            )
             assert "no process x; there are apiserver" in await refused("process", "kill", "x")
             assert "no action dance" in await refused("process", "dance", "scheduler")
             assert "no method" in await refused("frobnicate", "", "")
@@ -181,5 +197,94 @@ def test_the_end_of_a_zygote_ends_nothing_and_its_children_are_still_watched(run
             assert all(after[name]["pid"] == row["pid"] for name, row in before.items())
             os.kill(before["apiserver"]["pid"], signal.SIGKILL)
             await until(lambda found: found["apiserver"]["restarts"] == 1 and all_run(found))
+        """
+    )
+
+
+def test_nodes_join_with_the_lowest_number_and_leave_nothing(run) -> None:
+    run(
+        """
+        from podwire.cluster import make
+        async def call(method, **params):
+            return await client.call_async(paths, method, params)
+        async def no(method, **params):
+            try:
+                await call(method, **params)
+            except UsageError as error:
+                return str(error)
+            raise AssertionError(f"{method} was done")
+        async def test():
+            make.make(cluster, paths)
+            assert await call("node_add", count=2) == ["node-2", "node-3"]
+            await until(lambda found: "node-3/nodeagent" in found and all_run(found))
+            assert paths.read_cluster().nodes == 3
+            assert "room for 246 more" in await no("node_add", count=247)
+            pids = [r["pid"] for r in (await rows()).values() if r["node"] == "node-2"]
+            assert await call("node_remove", name="node-2") == "node-2"
+            assert not any(lives(pid) for pid in pids)
+            assert paths.read_cluster().nodes == (1, 3)
+            gone = [paths.certificate("node-2"), paths.private_key("node-2"), paths.node("node-2"),
+                    paths.component_kubeconfig("node-2"), paths.config("node-2.datapath")]
+            assert not [path for path in gone if path.exists()]
+            fabric = json.loads(paths.config("fabric").read_text())
+            doors = {door["host"] for door in fabric["doors"]}
+            assert doors == {"control-plane-1", "node-1", "node-3"}
+            assert "no node node-2" in await no("node_remove", name="node-2")
+            assert await call("node_add", count=1) == ["node-2"]
+            await until(lambda found: "node-2/nodeagent" in found and all_run(found))
+            for name in ("node-1", "node-3"):
+                await call("node_remove", name=name)
+            assert "the last node" in await no("node_remove", name="node-2")
+            events = [(event["what"], event["subject"]) for event in await call("events")]
+            assert ("added", "node-3") in events and ("removed", "node-1") in events
+        """
+    )
+
+
+def test_faults_are_kept_told_and_refused(run) -> None:
+    run(
+        """
+        async def call(method, **params):
+            return await client.call_async(paths, method, params)
+        async def no(method, **params):
+            try:
+                await call(method, **params)
+            except UsageError as error:
+                return str(error)
+            raise AssertionError(f"{method} was done")
+        async def test():
+            told = []
+            async def listed(connection, params):
+                return []
+            async def replaced(connection, params):
+                told.append(params["entries"])
+            control = rpc.Server(
+                paths.control_socket("fabric"),
+                {"configure": listed, "impairments_replace": replaced, "impairments_list": listed},
+            )
+            (paths.config("fabric")).write_text('{"hosts": {}, "doors": [], "balancers": []}')
+            await control.start()
+            rule = {"from": "node-1", "to": "control-plane-1", "loss": 1.0}
+            assert (await call("fault_set", rules=[rule]))["unheard"] == []
+            assert [entry["loss"] for entry in told[-1]] == [1.0]
+            (listing,) = await call("fault_list")
+            assert listing["from"] == "node-1" and paths.faults_file.exists()
+            await act("process", "kill", "fabric")
+            await act("process", "start", "fabric")
+            async with asyncio.timeout(20):
+                while len(told) < 2:
+                    await asyncio.sleep(0.01)
+            assert (await call("fault_heal"))["healed"] == 1
+            assert told[-1] == [] and not paths.faults_file.exists()
+            assert "no host" in await no("fault_set", rules=[rule | {"to": "etcd-1"}])
+            assert "itself" in await no("fault_set", rules=[rule | {"to": "node-1"}])
+            await act("process", "kill", "apiserver")
+            answer = await call("api_fault_set", entry={"status": 500})
+            assert answer == {"id": "1", "unheard": ["apiserver"]}
+            ((fault),) = await call("api_fault_list")
+            assert fault["hits"] is None
+            assert "no API fault 9" in await no("api_fault_heal", id="9")
+            assert (await call("api_fault_heal", id="1"))["healed"] == 1
+            await control.close()
         """
     )

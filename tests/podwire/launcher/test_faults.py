@@ -1,0 +1,134 @@
+"""The table of faults: who is told what, and what cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from podwire.cluster.layout import Cluster, Layout, UsageError
+from podwire.launcher import faults
+from podwire.launcher.faults import ApiFault, FaultTable, Rule
+
+CLUSTER = Cluster(name="lab", nodes=3, block=3, store="etcd", control_planes=3)
+UNDERLAY = Rule(source="node-1", target="node-2", delay_s=0.05)
+TCP = Rule(source="node-1", target="control-plane-2", loss=1)
+
+
+def test_a_rule_concerns_who_sends() -> None:
+    table = FaultTable([UNDERLAY, TCP])
+    (entry,) = table.of_datapath(CLUSTER, "node-1")
+    assert (entry["remote"], entry["delay_s"]) == ("192.168.64.2", 0.05)
+    assert table.of_datapath(CLUSTER, "node-2") == []
+    (rule,) = table.of_fabric()
+    assert (rule["from"], rule["to"], rule["loss"]) == ("node-1", "control-plane-2", 1)
+    assert faults.told(table.rules) == ["node-1/datapath", "fabric"]
+
+
+@pytest.mark.parametrize(
+    ("process", "concerned"),
+    [
+        ("node-1/datapath", True),
+        ("node-2/datapath", False),
+        ("node-1/nodeagent", False),
+        ("fabric", True),
+        ("apiserver-1", False),
+        ("scheduler-1", False),
+    ],
+)
+def test_who_is_told_when_it_starts_anew(process: str, concerned: bool) -> None:
+    assert FaultTable([UNDERLAY, TCP]).concerns(process) == concerned
+    assert FaultTable(api=[ApiFault(id="1", status=500)]).concerns("apiserver-2")
+    assert not FaultTable().concerns(process)
+
+
+def test_a_rule_replaces_the_one_between_the_same_hosts() -> None:
+    table = FaultTable([UNDERLAY])
+    table.set([Rule(source="node-1", target="node-2", loss=0.5)])
+    (rule,) = table.rules
+    assert (rule.delay_s, rule.loss) == (0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("names", "left"), [([], 0), (["node-2"], 1), (["control-plane-2"], 1), (["node-3"], 2)]
+)
+def test_healing_all_or_what_touches_a_host(names: list[str], left: int) -> None:
+    table = FaultTable([UNDERLAY, TCP])
+    assert len(table.heal(names)) == 2 - left
+    assert len(table.rules) == left
+
+
+def test_api_faults_have_numbers_and_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "API_FAULTS_MAX", 2)
+    table = FaultTable()
+    assert [table.set_api(ApiFault(status=500)).id for _ in range(2)] == ["1", "2"]
+    with pytest.raises(UsageError, match="heal some first"):
+        table.set_api(ApiFault(status=500))
+    assert [fault.id for fault in table.heal_api("1")] == ["1"]
+    assert table.set_api(ApiFault(status=500)).id == "3"
+    assert len(table.heal_api("")) == 2
+
+
+def test_the_table_is_kept_and_read_back(tmp_path: Path) -> None:
+    paths = Layout(tmp_path)
+    table = FaultTable([UNDERLAY, TCP], [ApiFault(id="4", latency_s=0.2)])
+    table.write(paths.faults_file)
+    again = faults.read(paths)
+    assert (again.rules, again.api) == (table.rules, table.api)
+    again.heal([])
+    again.heal_api("")
+    again.write(paths.faults_file)
+    assert not paths.faults_file.exists()
+    assert faults.read(paths).rules == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b'{"rules": 3}',
+        b'{"rules": [{"from": "a", "to": "b", "loss": 7}]}',
+        b'{"api": [{"status": 404}]}',
+    ],
+)
+def test_a_damaged_file_says_what_to_do(text: bytes, tmp_path: Path) -> None:
+    paths = Layout(tmp_path)
+    paths.faults_file.write_bytes(text)
+    with pytest.raises(UsageError, match="faults only: remove it"):
+        faults.read(paths)
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"from": "node-1", "to": "node-1", "loss": 1}, "no link with itself"),
+        ({"from": "node-1", "to": "etcd-1", "loss": 1}, "share no link"),
+        ({"from": "node-1", "to": "node-4", "loss": 1}, "no host"),
+        ({"from": "node-1", "to": "node-2", "loss": 1.2}, "share"),
+        ({"from": "node-1", "to": "node-2", "delay_s": -1}, "delay_s"),
+        ({"from": "node-1", "to": "node-2", "speed": 1}, "unknown field"),
+        ({"from": "node-1"}, "missing"),
+        ("x", "Expected"),
+    ],
+)
+def test_impossible_rules_are_refused(entry: object, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        faults.parse_rules(CLUSTER, [entry])
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({}, "needs a latency, an error or dropped watches"),
+        ({"status": 404}, "409, 429 or 500"),
+        ({"status": 500, "share": 0}, "share"),
+        ({"latency_s": 61}, "0 to 60"),
+        ({"status": "x"}, "Expected"),
+    ],
+)
+def test_impossible_api_faults_are_refused(entry: object, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        faults.parse_api_fault(entry)
