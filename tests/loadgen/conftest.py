@@ -50,11 +50,14 @@ class Server:
 def serving():
     @asynccontextmanager
     async def start(
-        answer: Answer = lambda _number: ANSWER, *, tls: ssl.SSLContext | None = None
+        answer: Answer = lambda _number: ANSWER,
+        *,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> AsyncIterator[Server]:
         server = Server(answer)
-        listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
-        server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
+        listener = await asyncio.start_server(server.serve, host, 0, ssl=tls)
+        server.url = f"http://{host}:{listener.sockets[0].getsockname()[1]}/"
         try:
             yield server
         finally:
