@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from podwire.cli import cluster_option, output_option
+from podwire.cli import CommandFailed, cluster_option, output_option
 from podwire.cluster.layout import Layout, UsageError
 from podwire.scenario import commands, model, render
 from podwire.scenario.model import Scenario
@@ -79,7 +79,9 @@ def run(file: str, seed: int | None, output: str, cluster_name: str) -> None:
         click.echo(json.dumps(render.to_object(played, result), indent=2))
     else:
         console.print(render.summary(result))
-    click.get_current_context().exit(0 if result.passed else 1)
+    failed = sum(not verdict.passed for verdict in result.verdicts)
+    if failed:
+        raise CommandFailed(f"{failed} of {len(result.verdicts)} expectations failed")
 
 
 def _picked(played: Scenario) -> str:

@@ -45,9 +45,6 @@ def run(words: Sequence[str], cluster_name: str) -> str:
     try:
         with contextlib.redirect_stdout(said):
             root.main([*words, "--name", cluster_name], standalone_mode=False)
-    except click.exceptions.Exit as end:
-        if end.exit_code:
-            raise CommandFailed(f"{' '.join(words)}: exit status {end.exit_code}") from None
     except click.ClickException as error:
         raise CommandFailed(f"{' '.join(words)}: {error.format_message()}") from None
     except UsageError as error:

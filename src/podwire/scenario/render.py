@@ -35,16 +35,12 @@ def summary(result: Result) -> RenderableType:
         mark = Text("✓", "green") if verdict.passed else Text("✗", "bold red")
         took = "" if verdict.took_s is None else f"{verdict.took_s:.1f} s"
         table.add_row(mark, Text(verdict.expectation.text), took, Text(verdict.why, "red"))
-    failed = sum(not verdict.passed for verdict in result.verdicts)
-    end = (
-        Text("every expectation held", "bold green")
-        if not failed
-        else Text(f"{failed} of {len(result.verdicts)} expectations failed", "bold red")
-    )
     parts: list[RenderableType] = ["", table]
     if result.felt is not None:
         parts += ["", Text(felt_line(result.felt))]
-    return Group(*parts, "", end)
+    if result.passed:
+        parts += ["", Text("every expectation held", "bold green")]
+    return Group(*parts)
 
 
 def felt_line(felt: Felt) -> str:
