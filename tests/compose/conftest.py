@@ -164,7 +164,7 @@ def cluster(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     began = time.monotonic()
     try:
         made.compose("up", "--detach")
-        made.until(made.all_ready, within_s=60)
+        made.until(made.all_ready, within_s=90)
         print(f"docker compose up to all nodes Ready: {time.monotonic() - began:.1f} s")
         made.deploy()
         yield made

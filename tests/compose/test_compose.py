@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -94,10 +95,12 @@ def test_a_node_cut_off_heals_when_it_has_its_address_again(cluster: Project) ->
 def test_loadgen_reports_and_keeps_its_exit_status(cluster: Project) -> None:
     up = ("--profile", "load", "up", "--exit-code-from", "loadgen", "loadgen")
     good = cluster.compose(*up, LOADGEN_DURATION="2s", LOADGEN_RATE="50", check=False)
-    assert good.returncode == 0, good.stdout + good.stderr
-    assert "100.0 %" in good.stdout
+    assert re.search(r"ok +100 +100\.0 %", good.stdout), good.stdout + good.stderr
+    # 0, unless this machine is too busy for a valid measurement.
+    assert f"exited with code {good.returncode}" in good.stdout
     refused = f"http://{cluster.network}.1:30081/"
     bad = cluster.compose(*up, LOADGEN_DURATION="1s", LOADGEN_URL=refused, check=False)
-    assert bad.returncode == 1
-    assert "refused" in bad.stdout, bad.stdout + bad.stderr
+    assert bad.returncode > 0
+    assert f"exited with code {bad.returncode}" in bad.stdout
+    assert "refused" in bad.stdout
     assert cluster.all_ready()  # Nothing else was stopped.

@@ -19,7 +19,7 @@ pytestmark = [
 def test_any_master_may_be_killed(project: Project) -> None:
     """Three of each: one of every kind dies, also whoever leads, and nothing stops."""
     project.compose("--profile", "ha", "up", "--detach")
-    project.until(project.all_ready, within_s=60)
+    project.until(project.all_ready, within_s=90)
     project.deploy()
     project.compose("kill", "apiserver", "etcd-2", "scheduler", "controller-manager-3")
     project.kubectl("scale", "deployment/web", "--replicas=8")

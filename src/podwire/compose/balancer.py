@@ -46,7 +46,8 @@ class ApiBalancer:
 
     def __init__(self, given: Config) -> None:
         self._given = given
-        self._balancer = balancer.Balancer(given.balancer)
+        self._targets = {entry.address: Target(entry) for entry in given.balancer.targets}
+        self._balancer = balancer.Balancer(given.balancer, list(self._targets.values()))
         self._relayed: dict[asyncio.StreamWriter, Address] = {}  # Connections to API servers.
         self._connections = 0
 
@@ -57,15 +58,14 @@ class ApiBalancer:
         host, port = self._given.balancer.listen
         server = await asyncio.start_server(self._accepted, host, port)
         try:
-            checks.watch(target.entry.address for target in self._balancer.targets)
+            checks.watch(self._targets)
             await server.serve_forever()
         finally:
             server.close()
             await checks.close()
 
     def _heard(self, address: Address, error: str, silence: bool) -> None:
-        target = self._balancer.target(address)
-        assert target is not None
+        target = self._targets[address]
         was_live = target.live
         must_end = target.heard(error, silence=silence)
         if target.live != was_live:

@@ -13,8 +13,8 @@ from typing import Any, Final
 from podwire.cluster import layout
 from podwire.cluster.layout import Cluster
 from podwire.compose import hosts
-from podwire.compose.hosts import JOURNAL, MOUNTED, STATE
-from podwire.compose.settings import Settings
+from podwire.compose.hosts import CLUSTER, MOUNTED, STATE
+from podwire.compose.settings import NODES, Settings
 
 Config = dict[str, Any]
 
@@ -36,7 +36,15 @@ class Parameters:
     def cluster(self) -> Cluster:
         """Return the cluster as `podwire up` would describe it: its networks and sizes."""
         settings = self.settings
-        return Cluster(name="compose", nodes=3, underlay=settings.subnet, timings=settings.timings)
+        return Cluster(
+            name=CLUSTER.directory.name,
+            nodes=NODES,
+            uid=self.uid,
+            store="etcd",
+            control_planes=self.control_planes,
+            timings=settings.timings,
+            underlay=settings.subnet,
+        )
 
     def masters(self) -> range:
         return range(1, self.control_planes + 1)
@@ -84,8 +92,7 @@ def _numbered(given: Parameters, name: str, number: int) -> str:
 
 
 def _base(given: Parameters, process: str) -> Config:
-    file_name = process.replace("/", ".")
-    return {"log_file": STDOUT, "journal": str(JOURNAL / f"{file_name}.jsonl")}
+    return {"log_file": STDOUT, "journal": str(CLUSTER.journal(process.replace("/", ".")))}
 
 
 def _apiserver(given: Parameters, number: int) -> Config:
@@ -124,7 +131,8 @@ def _etcd_endpoints(given: Parameters, own: int) -> list[str]:
 
 def node(given: Parameters, number: int) -> Iterator[tuple[str, Config]]:
     """Yield the roles and configurations of what runs on node *number*."""
-    name, directory = layout.node_name(number), str(STATE)
+    name = layout.node_name(number)
+    directory = str(CLUSTER.node(name))
     yield "podruntime", {"log_file": STDOUT, "node_name": name, "directory": directory}
     yield "datapath", _datapath(given, number)
     yield "nodeagent", _nodeagent(given, number)
@@ -139,7 +147,7 @@ def _datapath(given: Parameters, number: int) -> Config:
         "node_name": layout.node_name(number),
         "internal_ip": address(number),
         "transport_map": {},
-        "directory": str(STATE),
+        "directory": str(CLUSTER.node(layout.node_name(number))),
         "vxlan_port": layout.VXLAN_PORT,
         "underlay_port": layout.UNDERLAY_PORT,
         "host_address": address(layout.OUTSIDE_HOST),
@@ -153,7 +161,7 @@ def _nodeagent(given: Parameters, number: int) -> Config:
         "kubeconfig": str(MOUNTED.kubeconfig("kubelet")),
         "internal_ip": given.settings.address(number),
         "transport_map": {},
-        "directory": str(STATE),
+        "directory": str(CLUSTER.node(layout.node_name(number))),
         "server_certificate": str(MOUNTED.certificate("kubelet")),
         "server_private_key": str(MOUNTED.private_key("kubelet")),
         "client_ca": str(MOUNTED.certificate("ca")),

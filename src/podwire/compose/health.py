@@ -21,7 +21,7 @@ _KUBELET_PORT: Final = 10250
 _ESTABLISHED: Final = "01"
 _CA: Final = "/etc/podwire/pki/ca.crt"
 _NODE_SOCKETS: Final = ("cri.sock", "netlink.sock")
-_STATE: Final = Path("/run/podwire")
+_NODES: Final = Path("/var/lib/podwire/compose/nodes")
 
 
 def _apiserver() -> None:
@@ -42,15 +42,15 @@ def _client() -> None:
 
 
 def _node() -> None:
+    node = socket.gethostname()
     for name in _NODE_SOCKETS:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_TIMEOUT_S)
             try:
-                connection.connect(f"{_STATE}/{name}")
+                connection.connect(f"{_NODES}/{node}/{name}")
             except OSError as error:
                 raise OSError(f"{name}: {error}") from None
-    address = socket.gethostbyname(socket.gethostname())
-    socket.create_connection((address, _KUBELET_PORT), _TIMEOUT_S).close()
+    socket.create_connection((node, _KUBELET_PORT), _TIMEOUT_S).close()
 
 
 def _balancer() -> None:

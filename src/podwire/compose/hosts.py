@@ -16,10 +16,11 @@ from podwire.compose.settings import CONTROL_PLANES_MAX, NODES
 
 _FIRST_CONTROL_PLANE: Final = layout.OUTSIDE_HOST - CONTROL_PLANES_MAX
 _FIRST_ETCD: Final = 241
-#: Where containers find their host's volume, the journals, and what lasts as long as they run.
+#: Where containers find their host's volume, what lasts as long as they run, and the folder that
+#: all share. Its parent is their `PODWIRE_HOME`, so `podwire events` finds a cluster there.
 MOUNT: Final = Path("/etc/podwire")
-JOURNAL: Final = Path("/var/lib/podwire/journal")
 STATE: Final = Path("/run/podwire")
+CLUSTER: Final = layout.Layout(Path("/var/lib/podwire/compose"))
 
 BALANCER: Final = "balancer"
 AUTHORITIES: Final = "authorities"

@@ -26,7 +26,7 @@ from componentbase.tasks import Tasks
 from componentbase.zygote import Zygote
 from podwire.cluster.plan import ProcessPlan
 from podwire.compose.configs import STDOUT
-from podwire.compose.hosts import JOURNAL, MOUNTED, Files
+from podwire.compose.hosts import CLUSTER, MOUNTED, Files
 from podwire.compose.zygote import ENTRIES, MODULE, TITLE
 from podwire.launcher.forker import FORK_TIMEOUT_S, Forker
 from podwire.launcher.supervisor import Supervisor
@@ -148,7 +148,7 @@ def main() -> int:
     node = msgspec.json.decode(MOUNTED.config("nodeagent").read_bytes())["node_name"]
     memory.freeze()  # Before the fork: the zygote's collector would unshare what it looks at.
     zygote = Zygote(ENTRIES, title=TITLE)
-    journal = Journal(JOURNAL / f"{node}.jsonl", node)
+    journal = Journal(CLUSTER.journal(node), node)
     make: Callable[[], NodeProcesses] = functools.partial(
         NodeProcesses, node, MOUNTED, zygote=zygote, journal=journal
     )

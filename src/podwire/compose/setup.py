@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from podwire.cluster.layout import UsageError
+from podwire.cluster.layout import Layout, UsageError
 from podwire.compose import configs, hosts
 from podwire.compose.configs import Config, Parameters
 from podwire.compose.credentials import Credentials
@@ -60,8 +60,8 @@ def run(volumes: Path, settings: Settings, *, user: int = USER) -> None:
     given = Parameters(uid=record.uid, control_planes=record.control_planes, settings=settings)
     credentials = Credentials(given, authorities)
     _fill(volumes, given, credentials)
-    for host in (*everybody, hosts.BALANCER, "journal"):
-        _hand_over(volumes / host, user)
+    for folder in (*everybody, hosts.BALANCER, hosts.CLUSTER.directory.name):
+        _hand_over(volumes / folder, user)
     _write_kubeconfig(volumes / "kubeconfig", credentials)
 
 
@@ -124,6 +124,10 @@ def _fill(volumes: Path, given: Parameters, credentials: Credentials) -> None:
         credentials.node(files, number)
         for role, config in configs.node(given, number):
             _write(files.config(role), config)
+    shared = Layout(volumes / hosts.CLUSTER.directory.name)
+    shared.write_cluster(given.cluster)
+    for folder in ("journal", "nodes", *(f"nodes/{name}" for name in hosts.node_names())):
+        (shared.directory / folder).mkdir(exist_ok=True)  # A node mounts its state on its own.
     files = _begin(volumes, hosts.BALANCER, given)
     credentials.balancer(files)
     _write(files.config("balancer"), configs.balancer(given, hosts.BALANCER, "0.0.0.0"))

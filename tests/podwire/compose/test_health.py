@@ -28,7 +28,7 @@ def test_a_connection_that_is_being_made_does_not_count() -> None:
 def test_a_node_that_does_not_run_is_not_healthy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(health, "_STATE", tmp_path)
+    monkeypatch.setattr(health, "_NODES", tmp_path)
     assert health.main(["node"]) == 1
     assert capsys.readouterr().out.startswith("node: cri.sock: ")
 

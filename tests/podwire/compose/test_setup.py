@@ -19,7 +19,7 @@ HOSTS = [*hosts.control_plane_names(), *hosts.etcd_names(), *hosts.node_names()]
 @pytest.fixture
 def volumes(tmp_path: Path) -> Path:
     """Return what the setup's container has mounted, everything still empty."""
-    for name in (*HOSTS, hosts.BALANCER, hosts.AUTHORITIES, "journal", "kubeconfig"):
+    for name in (*HOSTS, hosts.BALANCER, hosts.AUTHORITIES, "compose", "kubeconfig"):
         (tmp_path / name).mkdir()
     return tmp_path
 
