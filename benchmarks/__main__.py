@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import api, cluster, etcd, fabric, failover, pod_memory, proxy, wire
+from benchmarks import api, cluster, etcd, fabric, failover, load, pod_memory, proxy, wire
 from benchmarks.datapath import forwarding
 from benchmarks.row import Row
 
@@ -27,6 +27,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
     "proxy": ("Service changes", proxy.run),
     "datapath": ("A datapath alone", forwarding.run),
     "wire": ("The wire", wire.run),
+    "load": ("The load generator", load.run),
     "fabric": ("The network between hosts", fabric.run),
 }
 
