@@ -1,4 +1,4 @@
-"""How the demo looks: one timeline, one picture of what clients felt, one summary."""
+"""How the demo looks besides the timeline: a picture of what clients felt, and a summary."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from podwire.demo.observer import Entry
-
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 
 
@@ -21,18 +19,6 @@ class Second:
 
     succeeded: int
     failed: int
-
-
-def line(entry: Entry, began: float) -> Text:
-    """Return a moment as one line, with the seconds since *began*."""
-    text = Text(f"{entry.at - began:+8.2f} s  ", style="dim")
-    text.append(entry.what, style=entry.style)
-    return text
-
-
-def timeline(entries: Sequence[Entry], began: float) -> RenderableType:
-    """Return all moments in order, the kill being second zero."""
-    return Group(*(line(entry, began) for entry in sorted(entries, key=lambda entry: entry.at)))
 
 
 def traffic(seconds: Sequence[Second], kill_second: float) -> RenderableType:

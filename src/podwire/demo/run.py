@@ -1,4 +1,8 @@
-"""The demo: a cluster, an application, traffic, a power cut and the recovery, within a minute."""
+"""The demo: a cluster, an application, traffic, a power cut and the recovery, within a minute.
+
+What is shown while it lasts are the notes of the cluster's own processes, the same lines as
+`podwire events -f` shows; at the end stands their explanation, as of `podwire events --explain`.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +17,25 @@ from rich.text import Text
 
 from componentbase import clock
 from componentbase.tasks import Tasks
-from componentbase.timings import TIMINGS
 from kubeapi.client import RestClient
 from kubeapi.objects import Object
 from loadgen.plan import LoadPlan
+from loadgen.recording import Recording
 from loadgen.report import Progress, Report
 from loadgen.run import run_load
 from podwire.cli import CommandFailed
 from podwire.cli.objects import apply_object
 from podwire.cluster.layout import Cluster, Layout
-from podwire.demo import render
-from podwire.demo.observer import Entry
+from podwire.demo import moments, render
 from podwire.demo.watch import Watch
 from podwire.launcher import client as launcher
+from podwire.timeline.condense import Line
+from podwire.timeline.explain import Explanation, explain
+from podwire.timeline.gantt import WIDTH_MIN, gantt
+from podwire.timeline.incidents import incidents
+from podwire.timeline.render import Printer
 
 NODE: Final = "node-2"
-SERVICE: Final = "web"
 NODE_PORT: Final = 30080
 _RATE: Final = 100.0
 _REQUEST_TIMEOUT_S: Final = 1.0
@@ -43,52 +50,42 @@ class Demo:
 
     def __init__(self, cluster: Cluster, paths: Layout, console: Console) -> None:
         self._cluster, self._paths, self._console = cluster, paths, console
-        self._entries: list[Entry] = []
+        self._printer = Printer()
+        self._watch = Watch(paths.directory / "journal", self._tell)
         self._began = clock.wall()
         self._url = f"http://{cluster.transport_address(1)}:{NODE_PORT}/hostname"
 
     async def run(self, manifests: Sequence[Object], replicas: int) -> bool:
         """Play the whole story; return whether the cluster recovered."""
         client = RestClient.from_kubeconfig(self._paths.kubeconfig, user_agent="podwire-demo")
-        watch = Watch(
-            client,
-            node=NODE,
-            service=SERVICE,
-            replicas=replicas,
-            lease_renew_s=TIMINGS[self._cluster.timings].node_lease_renew_s,
-            tell=self._tell,
-        )
         try:
             for manifest in manifests:
                 self._say(await apply_object(client, manifest, "default"))
-            await watch.start()
-            await self._until_ready(watch, replicas)
-            report, recovered = await self._drive_and_break(watch)
+            self._watch.start()
+            await self._until_ready(replicas)
+            report, recovered = await self._drive_and_break(replicas)
         finally:
-            await watch.close()
+            await self._watch.close()
             await client.close()
-        self._conclude(report, watch)
+        self._watch.look()
+        self._conclude(report)
         return recovered
 
     def _say(self, text: str) -> None:
         self._console.print(f"  [dim]{clock.wall() - self._began:8.2f} s[/]  {text}")
 
-    def _tell(self, entry: Entry) -> None:
-        self._entries.append(entry)
-        self._console.print(render.line(entry, self._began))
+    def _tell(self, line: Line) -> None:
+        self._console.print(self._printer.line(line), soft_wrap=True)
 
-    async def _until_ready(self, watch: Watch, replicas: int) -> None:
-        try:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
-                while watch.ready_pods() < replicas:
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise CommandFailed(
-                f"only {watch.ready_pods()} of {replicas} pods became Ready"
-            ) from None
+    async def _until_ready(self, replicas: int) -> None:
+        def ready() -> int:
+            return len(moments.ready_pods(self._watch.notes))
+
+        if not await self._watch.until(lambda _: ready() >= replicas, timeout_s=_STEP_TIMEOUT_S):
+            raise CommandFailed(f"only {ready()} of {replicas} pods became Ready")
         self._say(f"{replicas} pods Ready on {self._cluster.nodes} nodes")
 
-    async def _drive_and_break(self, watch: Watch) -> tuple[Report, bool]:
+    async def _drive_and_break(self, replicas: int) -> tuple[Report, bool]:
         plan = LoadPlan(
             url=self._url,
             rate=_RATE,
@@ -98,51 +95,64 @@ class Demo:
         )
         stop = asyncio.Event()
         self._say(f"traffic: {_RATE:.0f} requests/s to {self._url}")
+        recording = Recording(cluster=self._paths.directory, name="loadgen")
         tasks = Tasks()
         with Live(console=self._console, transient=True, refresh_per_second=4) as live:
-            load = tasks.spawn(
-                run_load(plan, lambda progress: live.update(_status(progress)), stop=stop),
-                name="load",
-            )
+
+            def progress(now: Progress) -> None:
+                live.update(_status(now))
+
+            load = tasks.spawn(run_load(plan, progress, stop=stop, recorder=recording), name="load")
             try:
-                recovered = await self._break(watch)
+                recovered = await self._break(replicas)
                 stop.set()
                 return await load, recovered
             finally:
                 await tasks.close()
 
-    async def _break(self, watch: Watch) -> bool:
+    async def _break(self, replicas: int) -> bool:
         """Kill the node, wait for the recovery, bring the node back."""
         await asyncio.sleep(_CALM_BEFORE_S)
-        watch.killed()
+        dead = moments.pods_on(self._watch.notes, NODE)
+        self._say(f"[bold red]{NODE} is killed[/]: SIGKILL to all its processes, {dead} pods")
         await launcher.call_async(self._paths, "node", {"action": "kill", "name": NODE})
-        for moment in ("not-ready", "endpoints-out", "replaced"):
-            if not await watch.until(moment, timeout_s=_STEP_TIMEOUT_S):
-                self._say(f"[bold red]{moment} was not seen in {_STEP_TIMEOUT_S:.0f} s[/]")
-                return False
+        if not await self._saw("not-ready"):
+            return False
+        if not await self._watch.until(
+            lambda notes: moments.replaced(notes, NODE, replicas), timeout_s=_STEP_TIMEOUT_S
+        ):
+            self._say(f"[bold red]no recovery was seen in {_STEP_TIMEOUT_S:.0f} s[/]")
+            return False
         await asyncio.sleep(_CALM_AFTER_S)
-        watch.observer.started(clock.wall())
         await launcher.call_async(self._paths, "node", {"action": "start", "name": NODE})
-        if not await watch.until("node-back", timeout_s=_STEP_TIMEOUT_S):
+        if not await self._saw("ready-again"):
             return False
         await asyncio.sleep(_CALM_AFTER_S)
         return True
 
-    def _conclude(self, report: Report, watch: Watch) -> None:
-        killed = watch.observer.moment("kill")
+    async def _saw(self, what: str) -> bool:
+        """Wait for a note about the node."""
+        seen = await self._watch.until(
+            lambda notes: moments.was(notes, what, NODE), timeout_s=_STEP_TIMEOUT_S
+        )
+        if not seen:
+            self._say(f"[bold red]{NODE} {what} was not seen in {_STEP_TIMEOUT_S:.0f} s[/]")
+        return seen
+
+    def _conclude(self, report: Report) -> None:
+        notes = self._watch.notes
+        killed = next((one for one in incidents(notes) if one.node == NODE), None)
         if killed is None:
             return
-        for failure, name in ((report.first_failure, "first"), (report.last_failure, "last")):
-            if failure is not None:
-                text = f"{name} failed request was sent ({failure.error})"
-                self._entries.append(Entry(failure.sent_at, text, "magenta"))
+        explanation = explain(notes, killed)
         seconds = [render.Second(second.ok, second.failed) for second in report.series]
-        self._console.rule("[bold]What happened[/], in seconds since the kill", align="left")
-        self._console.print(render.timeline(self._entries, killed))
+        self._console.width = max(self._console.width, WIDTH_MIN)
+        self._console.rule("[bold]What happened[/], and why it took so long", align="left")
+        self._console.print(gantt(explanation, self._console.width))
         self._console.print()
-        self._console.print(render.traffic(seconds, killed - report.started_at))
+        self._console.print(render.traffic(seconds, killed.note.at - report.started_at))
         self._console.print()
-        self._console.print(render.summary(_summary(report, watch, killed)))
+        self._console.print(render.summary(_summary(report, explanation)))
 
 
 def _status(progress: Progress) -> Text:
@@ -154,15 +164,15 @@ def _status(progress: Progress) -> Text:
     return text
 
 
-def _summary(report: Report, watch: Watch, killed: float) -> list[tuple[str, str]]:
-    def after(moment: str) -> str:
-        at = watch.observer.moment(moment)
-        return "never" if at is None else f"{at - killed:.1f} s after the kill"
+def _summary(report: Report, explanation: Explanation) -> list[tuple[str, str]]:
+    def after(step: str) -> str:
+        at = [one.after_s for one in explanation.steps if one.moment.step == step]
+        return f"{at[-1]:.1f} s after the kill" if at else "never"
 
     rows = [
         ("noticed (NotReady)", after("not-ready")),
-        ("traffic moved (endpoints out)", after("endpoints-out")),
-        ("capacity back (pods replaced)", after("replaced")),
+        ("traffic moved (every proxy programmed)", after("programmed")),
+        ("capacity back (last pod Ready)", after("pod-ready")),
     ]
     if report.first_failure is not None and report.last_failure is not None:
         window_s = report.last_failure.sent_at - report.first_failure.sent_at

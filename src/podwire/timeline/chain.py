@@ -16,6 +16,11 @@ from podwire.timeline.search import Missing, Moment, Search
 from podwire.timeline.timers import LEASE_DURATION, RETRY_PERIOD, Running
 from podwire.timeline.traffic import find_endpoints_removed, find_failures
 
+_RETURNS: Final = {
+    "start": "is started again",
+    "resumed": "is resumed",
+    "fault-healed": "is healed",
+}
 _LEADERS: Final = ("scheduler", "controller-manager")
 
 
@@ -99,10 +104,10 @@ def _find_leader(search: Search) -> None:
 def _find_return(search: Search) -> None:
     """Note that it was started, resumed or healed, where it was."""
     subject = search.act.subject
-    for what in ("start", "resumed", "fault-healed"):
+    for what, words in _RETURNS.items():
         note = search.first(what, subject)
         if note is not None:
-            search.add(what, note, f"{subject} {what.replace('-', ' ')}", outside=True)
+            search.add(what, note, f"{subject} {words}", outside=True)
     back = search.first("ready-again", search.node) if search.node else None
     if back is not None:
         words = f"{search.node} Ready again"

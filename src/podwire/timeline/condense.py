@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final
 
 from componentbase.journal import Note
@@ -58,13 +59,13 @@ class Condenser:
         return lines
 
     def due(self, now: float) -> list[Line]:
-        """Return the lines that wait for nothing any more."""
-        done = [key for key, group in self._groups.items() if group.due_at() <= now]
-        return _told(self._groups.pop(key) for key in done)
+        """Return the lines that wait for nothing any more; none overtakes an older one."""
+        done = list(takewhile(lambda key: self._groups[key].due_at() <= now, self._groups))
+        return _told([self._groups.pop(key) for key in done])
 
     def deadline(self) -> float:
         """Return the tick at which the next line is due."""
-        return min((group.due_at() for group in self._groups.values()), default=math.inf)
+        return next((group.due_at() for group in self._groups.values()), math.inf)
 
     def flush(self) -> list[Line]:
         """Return everything that is held back."""
@@ -113,7 +114,7 @@ def _words(notes: Sequence[Note]) -> str:
     words = WORDS[what].many.format(n=len(notes))
     places = Counter(node for note in notes if (node := text(note, "node")))
     if not places:
-        return words + _some([note.subject for note in notes])
+        return words + _some([text(note, "backend") or note.subject for note in notes])
     where = "from" if what == "evicted" else "on"
     return f"{words} {where} {_places(places)}"
 

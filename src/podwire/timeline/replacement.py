@@ -13,7 +13,7 @@ from componentbase.journal import Note
 from podwire.timeline.notes import number, text, texts
 from podwire.timeline.search import Search
 from podwire.timeline.timers import PROBE_DELAY, PROBE_PERIOD, TOLERATION, Running
-from podwire.timeline.traffic import add_programmed
+from podwire.timeline.traffic import add_programmed, felt_at
 
 #: A note of an eviction may be written so long after others have seen the deletion.
 _NOTED_LATE_S: Final = 0.5
@@ -150,9 +150,15 @@ def _follow_traffic(search: Search, pod: str) -> None:
     add_programmed(search, change, "programmed-new", "endpoint-added")
     for note in search.notes("backend-served"):
         if text(note, "backend") == _name(pod):
-            words = f"{_name(pod)} served its first request"
-            since = "endpoint-added"
-            search.add("first-served", note, words, since=since, outside=True)
+            search.add(
+                "first-served",
+                note,
+                f"{_name(pod)} served its first request",
+                tick=max(search.act.tick, felt_at(note, "seen_at")),
+                since="endpoint-added",
+                work="a request is sent to it, the load generator notes its answer",
+                outside=True,
+            )
             return
     ran = any(search.notes("backend-served", "last-failure", "load-ended"))
     why = f"{pod} has served none" if ran else "no load was noted while this happened"

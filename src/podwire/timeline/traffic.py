@@ -49,8 +49,10 @@ def add_programmed(search: Search, change: Note, step: str, since: str) -> None:
     """Find when each node's proxy had this version of the slice, or a later one."""
     done: dict[str, Note] = {}
     for note in search.notes("programmed"):
-        if note.subject == change.subject and _covers(note, change):
-            done.setdefault(text(note, "node"), note)
+        node = text(note, "node")
+        struck = node == search.node and not search.pod  # Its proxy is dead, or catches up later.
+        if note.subject == change.subject and _covers(note, change) and not struck:
+            done.setdefault(node, note)
     for node, note in sorted(done.items(), key=lambda item: item[1].tick):
         search.add(
             step,
@@ -62,7 +64,9 @@ def add_programmed(search: Search, change: Note, step: str, since: str) -> None:
             timers=(Running(MIN_SYNC_PERIOD, search.timings.proxy_sync_min_s, at_most=True),),
             work="the watch tells kube-proxy, the datapath acknowledges",
         )
-    late = [node for node in search.proxies if node not in done and node != search.node]
+    late = [
+        node for node in search.proxies if node not in done and (node != search.node or search.pod)
+    ]
     if late:
         more = f" and {len(late) - _NAMES_MAX} more" if len(late) > _NAMES_MAX else ""
         search.miss(step, f"{', '.join(late[:_NAMES_MAX])}{more} noted no programming of it")
@@ -72,8 +76,12 @@ def add_programmed(search: Search, change: Note, step: str, since: str) -> None:
 
 def find_failures(search: Search) -> None:
     """Find what clients felt: the first and the last request that failed since the act."""
-    first = min(_failures(search, "first-failure"), key=_moment, default=None)
-    last = max(_failures(search, "last-failure"), key=_moment, default=None)
+    began = sorted(_failures(search, "first-failure"), key=_moment)
+    first = began[0] if began else None
+    # Another outage that began later is another story.
+    until = began[1][0] if len(began) > 1 else math.inf
+    ended = [one for one in _failures(search, "last-failure") if one[0] < until]
+    last = max(ended, key=_moment, default=None)
     if first is not None:
         _add_failure(search, "first", *first)
     if last is not None:
@@ -87,7 +95,7 @@ def find_failures(search: Search) -> None:
 
 
 def _failures(search: Search, what: str) -> list[tuple[float, Note]]:
-    found = [(_felt_at(note), note) for note in search.notes(what)]
+    found = [(felt_at(note, "sent_at"), note) for note in search.notes(what)]
     return [(tick, note) for tick, note in found if tick >= search.act.tick]
 
 
@@ -101,10 +109,10 @@ def _add_failure(search: Search, which: str, tick: float, note: Note) -> None:
     search.add(f"{which}-failure", note, words, tick=tick, outside=True)
 
 
-def _felt_at(note: Note) -> float:
-    """Return when the failed request was sent: the note of the last one comes later."""
-    sent_at = number(note, "sent_at")
-    return note.tick if sent_at is None else min(tick_of(note, sent_at), note.tick)
+def felt_at(note: Note, when: str) -> float:
+    """Return the moment that a client's note tells by *when*: the note itself comes later."""
+    at = number(note, when)
+    return note.tick if at is None else min(tick_of(note, at), note.tick)
 
 
 def _covers(done: Note, change: Note) -> bool:

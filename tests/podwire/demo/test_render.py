@@ -5,7 +5,6 @@ from __future__ import annotations
 from rich.console import Console
 
 from podwire.demo import render
-from podwire.demo.observer import Entry
 from podwire.demo.render import Second
 
 
@@ -14,15 +13,6 @@ def printed(renderable) -> list[str]:
     with console.capture() as captured:
         console.print(renderable)
     return [line.rstrip() for line in captured.get().splitlines()]
-
-
-def test_the_timeline_is_in_order_and_counts_from_the_kill() -> None:
-    entries = [Entry(105.0, "endpoints out"), Entry(100.0, "killed"), Entry(97.5, "steady")]
-    assert printed(render.timeline(entries, 100.0)) == [
-        "   -2.50 s  steady",
-        "   +0.00 s  killed",
-        "   +5.00 s  endpoints out",
-    ]
 
 
 def test_a_single_failed_request_is_still_seen() -> None:

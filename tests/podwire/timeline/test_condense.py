@@ -59,6 +59,18 @@ def test_a_group_is_told_when_it_is_quiet_and_at_the_latest_when_it_is_old() -> 
     assert condenser.deadline() == math.inf
 
 
+def test_no_line_overtakes_one_that_began_before_it() -> None:
+    condenser, told = Condenser(), []
+    for n in range(9):
+        told += condenser.add(
+            note(n / 10, "c", "pod-created", f"default/{n}", owner="ReplicaSet/w")
+        )
+        if n == 1:
+            told += condenser.add(note(0.11, "s", "scheduled", "default/0", node="node-1"))
+    told += condenser.due(5.0)
+    assert [line.first.what for line in told] == ["pod-created", "scheduled"]
+
+
 def test_a_rolling_restart_is_a_handful_of_lines() -> None:
     notes = []
     for n in range(1000):

@@ -165,6 +165,25 @@ def test_failures_that_go_on_have_no_last_one_yet() -> None:
     assert "had not ended" in explanation.missing[0].why
 
 
+def test_an_outage_that_comes_later_is_another_story() -> None:
+    more = [
+        note(10.3, "loadgen", "first-failure", "http://x/", error="timeout", sent_at=EPOCH + 10.3),
+        note(34.0, "loadgen", "first-failure", "http://x/", error="refused", sent_at=EPOCH + 34),
+        note(39.0, "loadgen", "last-failure", "http://x/", error="refused", sent_at=EPOCH + 36),
+    ]
+    last = step(explained(in_order([*failover(), *more])), "last-failure")
+    assert last.after_s == pytest.approx(4.72, abs=1e-5)
+
+
+def test_the_struck_node_s_own_proxy_is_not_waited_for() -> None:
+    late = programmed(39.0, "node-2", "30")
+    assert "node-2" not in [
+        one.moment.node
+        for one in explained(in_order([*failover(), late])).steps
+        if one.moment.step.startswith("programmed")
+    ]
+
+
 def test_without_load_the_chain_says_so() -> None:
     notes = [one for one in failover() if one.process != "loadgen"]
     why = {one.step: one.why for one in explained(notes).missing}
