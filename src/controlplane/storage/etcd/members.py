@@ -41,17 +41,19 @@ PAUSE_S: Final = 0.05
 _HEALTH_S: Final = 1.0
 _OCTETS_MAX: Final = (1 << 31) - 1
 #: etcd shuts out who pings more often than every 5 s.
-_PING_EVERY_MS, _PING_ANSWER_MS = 6_000, 2_000
+_PING_EVERY_MS, _PING_ANSWER_MS = 6_000, 3_000
 _LEADER_ONLY: Final = (("hasleader", "true"),)
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _OCTETS_MAX),
     ("grpc.max_send_message_length", _OCTETS_MAX),
     ("grpc.keepalive_time_ms", _PING_EVERY_MS),
     ("grpc.keepalive_timeout_ms", _PING_ANSWER_MS),
+    ("grpc.http2.ping_timeout_ms", _PING_ANSWER_MS),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ("grpc.enable_retries", 0),
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),

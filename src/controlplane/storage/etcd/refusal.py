@@ -29,6 +29,7 @@ class Kind(enum.Enum):
 #: The beginnings of etcd's and gRPC's sentences.
 _SENTENCES: Final = {
     "failed to connect to all addresses": Kind.UNREACHABLE,
+    "errors resolving": Kind.UNREACHABLE,
     "etcdserver: no leader": Kind.UNREACHABLE,
     "etcdserver: too many requests": Kind.UNREACHABLE,
     "etcdserver: not capable": Kind.UNREACHABLE,

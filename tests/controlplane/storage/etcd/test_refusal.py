@@ -11,6 +11,7 @@ from controlplane.storage.etcd.refusal import Kind, judge
     ("code", "words", "kind"),
     [
         ("UNAVAILABLE", "failed to connect to all addresses; last error: …", Kind.UNREACHABLE),
+        ("UNAVAILABLE", "errors resolving etcd-1:2379: Domain name not found", Kind.UNREACHABLE),
         ("UNAVAILABLE", "etcdserver: no leader", Kind.UNREACHABLE),
         ("UNAVAILABLE", "Socket closed", Kind.IN_DOUBT),
         ("UNAVAILABLE", "etcdserver: request timed out", Kind.IN_DOUBT),

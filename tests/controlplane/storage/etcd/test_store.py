@@ -144,6 +144,21 @@ async def test_a_frozen_member_costs_no_write_and_no_event(make_etcd, monkeypatc
         await Stream(store).run(freeze)
 
 
+async def test_a_watch_that_nobody_waits_for_leaves_a_frozen_member(make_etcd):
+    etcd = make_etcd(3)
+    async with opened(etcd.endpoints) as store:
+        watch = await store.watch("/k", after=await store.revision())
+        await store.txn(Put("/k", b"seen"))
+        assert (await watch.next()).events[0].current.value == b"seen"
+        frozen = etcd.endpoints.index(store._members.current.endpoint)
+        others = [e for e in etcd.endpoints if e != store._members.current.endpoint]
+        async with opened(others) as other:
+            etcd.members[frozen].process.send_signal(signal.SIGSTOP)
+            await other.txn(Put("/k", b"unseen"))
+            async with asyncio.timeout(20):
+                assert (await watch.next()).events[0].current.value == b"unseen"
+
+
 async def test_a_lost_quorum_refuses_with_a_reason_and_heals(make_etcd):
     etcd = make_etcd(3)
     async with opened(etcd.endpoints) as store:
