@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from podwire.fabric.config import Address, BalancerTarget
 from podwire.fabric.config import Balancer as Entry
+from podwire.fabric.config import BalancerTarget
 
 #: Time-outs in a row that end a target's connections.
 SILENT_CHECKS_MAX: Final = 2
@@ -22,7 +22,7 @@ SILENT_CHECKS_MAX: Final = 2
 
 @dataclass(slots=True, eq=False)
 class Target:
-    """An API server as the last checks saw it."""
+    """An API server as the last checks saw it; every balancer that has it sees the same."""
 
     entry: BalancerTarget
     live: bool = True
@@ -44,9 +44,8 @@ class Target:
 class Balancer:
     """The targets behind one address, and whose turn it is."""
 
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.targets = [Target(each) for each in entry.targets]
+    def __init__(self, entry: Entry, targets: list[Target]) -> None:
+        self.entry, self.targets = entry, targets
         self._turn = 0
 
     def order(self, reaches: Callable[[str], bool]) -> list[Target]:
@@ -57,11 +56,6 @@ class Balancer:
         turn = self._turn % max(1, len(self.targets))
         ordered = self.targets[turn:] + self.targets[:turn]
         return [each for each in ordered if each.live and reaches(each.entry.host)]
-
-    def target(self, address: Address) -> Target | None:
-        """Return the target at *address*."""
-        matching = (each for each in self.targets if each.entry.address == address)
-        return next(matching, None)
 
     def row(self) -> dict[str, object]:
         """Return what `status` shows."""

@@ -40,6 +40,7 @@ class Fabric:
         self.wires = Wires(self.rules, self._wire_addresses)
         self.topology = Topology()
         self.balancers: dict[Address, Balancer] = {}
+        self._targets: dict[Address, Target] = {}  # Of all balancers.
         self._near: dict[str, IPv4Address] = {}
         self._listeners: dict[Address, Listener] = {}
         self._doors: dict[Address, Door] = {}
@@ -80,16 +81,22 @@ class Fabric:
         self._listeners |= opened
         self.topology, self._near = topology, topology.near_addresses()
         self._doors = {door.listen: door for door in topology.doors}
-        known = self.balancers
-        self.balancers = {
-            entry.listen: known[entry.listen]
-            if entry.listen in known and known[entry.listen].entry == entry
-            else Balancer(entry)
-            for entry in topology.balancers
-        }
+        self._configure_balancers()
         self._set_deafness()
         for listener in opened.values():
             listener.start()
+
+    def _configure_balancers(self) -> None:
+        entries = self.topology.balancers
+        known, self._targets = self._targets, {}
+        for each in (target for entry in entries for target in entry.targets):
+            target = known.get(each.address)
+            kept = target is not None and target.entry == each
+            self._targets[each.address] = target if target and kept else Target(each)
+        self.balancers = {
+            entry.listen: Balancer(entry, [self._targets[each.address] for each in entry.targets])
+            for entry in entries
+        }
 
     def impair(self, rules: Sequence[Rule]) -> None:
         """Let exactly *rules* hold, for every packet from now on; raises ValueError."""
@@ -118,11 +125,11 @@ class Fabric:
             reset(dialler)
             dialler.close()
             return
-        dial = Dial(self, (dialler, address), self._targets(listen, address), self._dial_over)
+        dial = Dial(self, (dialler, address), self._choices(listen, address), self._dial_over)
         self._dials[dial] = None
         dial.start()
 
-    def _targets(self, listen: Address, address: str) -> list[tuple[Call, Address]]:
+    def _choices(self, listen: Address, address: str) -> list[tuple[Call, Address]]:
         source = self.topology.hosts.get(address, OUTSIDE)
         door = self._doors.get(listen)
         if door is not None:
@@ -153,19 +160,14 @@ class Fabric:
 
     def failed(self, call: Call, address: Address, error: str) -> None:
         """Hear that dialling *address* failed: a balancer need not wait for its next check."""
-        balancer = None if call.via is None else self.balancers.get(call.via)
-        target = None if balancer is None else balancer.target(address)
-        if target is not None:
-            self._heard(target, error, silence=error == NO_ANSWER)
+        if call.via is not None:
+            self.heard(address, error, error == NO_ANSWER)
 
     def heard(self, address: Address, error: str, silence: bool) -> None:
         """Take the result of a health check."""
-        for balancer in self.balancers.values():
-            target = balancer.target(address)
-            if target is not None:
-                self._heard(target, error, silence=silence)
-
-    def _heard(self, target: Target, error: str, *, silence: bool) -> None:
+        target = self._targets.get(address)
+        if target is None:
+            return
         was_live, host = target.live, target.entry.host
         must_end = target.heard(error, silence=silence)
         if target.live != was_live:

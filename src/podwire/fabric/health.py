@@ -38,7 +38,13 @@ class HealthChecks:
         for address in wanted:
             if address not in self._loops:
                 name = f"health of {address[0]}:{address[1]}"
-                self._loops[address] = self._tasks.spawn(self._check(address), name=name)
+                self._loops[address] = self._tasks.spawn(
+                    self._check(address), name=name, essential=True
+                )
+
+    async def wait(self) -> None:
+        """Wait for ever; raises what ended a loop, if anything does."""
+        await self._tasks.wait()
 
     async def close(self) -> None:
         """Ask nobody any more."""

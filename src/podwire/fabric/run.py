@@ -41,7 +41,7 @@ class FabricProcess:
             self._configure(config.topology)
             await server.start()
             log.info("%s doors, %s balancers", len(config.doors), len(config.balancers))
-            await asyncio.Event().wait()
+            await (asyncio.Event().wait() if self._checks is None else self._checks.wait())
         finally:
             fabric.close()
             if self._checks is not None:

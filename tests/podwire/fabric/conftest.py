@@ -102,7 +102,10 @@ class Network:
         return Topology(
             hosts={host.near: name for name, host in self.hosts.items()},
             doors=doors,
-            balancers=[Balancer(listen=self.endpoint, targets=targets)],
+            balancers=[
+                Balancer(listen=self.endpoint, targets=targets),
+                Balancer(listen=(f"{NEAR}.250", API), targets=targets),
+            ],
         )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from podwire.fabric.balancer import Balancer
+from podwire.fabric.balancer import Balancer, Target
 from podwire.fabric.config import Balancer as Entry
 from podwire.fabric.config import BalancerTarget
 
@@ -15,7 +15,8 @@ def balancer() -> Balancer:
         BalancerTarget(host=f"control-plane-{k}", address=(f"127.0.1.{250 + k}", 6443))
         for k in (1, 2, 3)
     ]
-    return Balancer(Entry(listen=("127.0.129.250", 6443), targets=targets))
+    entry = Entry(listen=("127.0.129.250", 6443), targets=targets)
+    return Balancer(entry, [Target(each) for each in targets])
 
 
 def everywhere(_host: str) -> bool:
