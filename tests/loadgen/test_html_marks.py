@@ -30,7 +30,7 @@ def test_events_that_would_cover_each_other_become_one_with_a_count():
     assert found[0].label == "programmed ×3 node-2"
 
 
-def test_a_mark_of_several_kinds_names_the_most_frequent():
+def test_a_mark_of_several_kinds_names_what_came_first():
     whats = ["evicted", "evicted", "pod-created", "scheduled", "pod-started"]
     [mark] = marks([noted(100, what, what) for what in whats], RIGHT)
     assert mark.label == "evicted ×2"

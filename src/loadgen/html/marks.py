@@ -104,8 +104,8 @@ def _fitting(mark: Mark, room: float) -> str:
 
 def _labels(mark: Mark) -> list[str]:
     """Return what could stand beside a mark, the best first."""
-    kinds = Counter(event.what for event in mark.events)
-    named = [_counted(what, count) for what, count in kinds.most_common(_KINDS_NAMED)]
+    kinds = Counter(event.what for event in mark.events)  # In order of time: causes first.
+    named = [_counted(what, count) for what, count in list(kinds.items())[:_KINDS_NAMED]]
     if len(kinds) > _KINDS_NAMED:
         named.append("…")
     texts = [", ".join(named), named[0]]

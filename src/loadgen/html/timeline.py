@@ -34,6 +34,10 @@ _LOGARITHMIC_FROM: Final = 20.0
 _LANES_DRAWN_THROUGH: Final = ("faults", "nodes", "endpoints")
 _LINES_MAX: Final = 24
 COLOURS: Final = 8
+_ERROR_COLOURS: Final = {
+    **{"refused": 0, "timeout": 1, "reset": 2, "closed": 3, "http-5xx": 4, "dropped": 5},
+    **{"late": 6, "http-4xx": 7},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +225,7 @@ def _add_errors(drawing: _Drawing) -> None:
     kinds = timeline.error_kinds
     if not kinds:
         return
-    keys = [Key(kind, f"e{index % COLOURS}") for index, kind in enumerate(kinds)]
+    keys = [Key(kind, f"e{colour}") for kind, colour in _error_colours(kinds).items()]
     layers = [
         (key.class_, [_per_second(row, row.errors.get(key.label, 0)) for row in rows])
         for key in keys
@@ -238,6 +242,12 @@ def _add_errors(drawing: _Drawing) -> None:
     )
 
 
+def _error_colours(kinds: Sequence[str]) -> dict[str, int]:
+    """Return a colour for each kind: for the usual ones the same in every run."""
+    left = [colour for colour in range(COLOURS) if colour not in map(_ERROR_COLOURS.get, kinds)]
+    return {kind: _ERROR_COLOURS[kind] if kind in _ERROR_COLOURS else left.pop() for kind in kinds}
+
+
 def _outage(drawing: _Drawing, panel: Panel) -> list[Markup]:
     """Return the bracket from the first failure to the last."""
     outage = drawing.timeline.outage
@@ -246,11 +256,16 @@ def _outage(drawing: _Drawing, panel: Panel) -> list[Markup]:
     start, end = drawing.axis.x(outage.first_s), drawing.axis.x(outage.last_s)
     y = panel.top - 2
     words = f"{duration_text(outage.last_s - outage.first_s)} from first to last failure"
-    after = end + len(words) * chart.CHARACTER < RIGHT
-    place, anchor = (end + 6, "start") if after else (start - 6, "end")
+    width = len(words) * chart.CHARACTER + 6
+    if end + width < RIGHT:
+        place, height, anchor = end + 6, y + 7, "start"
+    elif start - width > LEFT:
+        place, height, anchor = start - 6, y + 7, "end"
+    else:  # Under the bracket: there is no room beside it.
+        place, height, anchor = start + 6, y + 16, "start"
     return [
         tag("path", d=f"M{start:.1f} {y + 5}V{y}H{end:.1f}V{y + 5}", class_="outage"),
-        text(place, y + 7, words, class_="label", anchor=anchor),
+        text(place, height, words, class_="label", anchor=anchor),
     ]
 
 
