@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from componentbase.timings import TimingsName
-from podwire.cli import CommandFailed, cluster_option
+from podwire.cli import CommandFailed, cluster_option, diagnosis
 from podwire.cli.readiness import Readiness, progress_bar
 from podwire.cluster import blocks, etcd, make
 from podwire.cluster.kept import NODES, Wish, settle
@@ -31,17 +31,12 @@ from podwire.cluster.layout import (
 )
 from podwire.cluster.lock import exclusive
 from podwire.launcher import faults, session
-from podwire.launcher.client import call, running_session
+from podwire.launcher.client import running_session
 
 _READY_TIMEOUT_S: Final = 60.0
 _READY_TIMEOUT_PER_NODE_S: Final = 2.0
 _POLL_S: Final = 0.05
 _NOTED_POLL_S: Final = 0.001
-_STATUS_TIMEOUT_S: Final = 2.0
-_RESTARTS_MANY: Final = 3
-_NAMED_MAX: Final = 4
-_LOG_END: Final = 8192
-_LINE_MAX: Final = 300
 
 
 class AlreadyUp(UsageError):
@@ -243,7 +238,7 @@ def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Con
                 _poll(Readiness(paths), cluster, (progress, nodes), launcher_pid, timeout_s)
             )
         except (TimeoutError, CommandFailed) as error:
-            dying = _dying(paths)
+            why = diagnosis.why_not_up(paths)
             with exclusive():  # `podwire down` may be at work; if so let it finish.
                 _stop(paths)
                 is_gone = not paths.directory.exists()
@@ -251,29 +246,9 @@ def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Con
                 raise CommandFailed("another command stopped the cluster") from None
             reason = str(error) or f"not every node became Ready within {timeout_s:.0f} s"
             raise CommandFailed(
-                f"{reason}{dying}; everything is stopped again, "
+                f"{reason}{why}; everything is stopped again, "
                 f"the logs are in {paths.directory / 'logs'}"
             ) from None
-
-
-def _dying(paths: Layout) -> str:
-    """Name the processes that the launcher starts again and again, and what they said last."""
-    try:
-        rows = call(paths, "status", timeout_s=_STATUS_TIMEOUT_S)["processes"]
-    except UsageError:
-        return ""
-    names = [row["name"] for row in rows if row["restarts"] >= _RESTARTS_MANY]
-    return f" ({'; '.join(_why(paths, name) for name in names[:_NAMED_MAX])})" if names else ""
-
-
-def _why(paths: Layout, name: str) -> str:
-    """Return that *name* cannot start, with the last line of its log."""
-    try:
-        octets = paths.log(name.replace("/", ".")).read_bytes()[-_LOG_END:]
-    except OSError:
-        octets = b""
-    lines = octets.decode(errors="replace").strip().splitlines()
-    return f"{name} cannot start{': ' + lines[-1][:_LINE_MAX] if lines else ''}"
 
 
 def _stop(paths: Layout) -> None:
