@@ -104,3 +104,12 @@ def test_loadgen_reports_and_keeps_its_exit_status(cluster: Project) -> None:
     assert f"exited with code {bad.returncode}" in bad.stdout
     assert "refused" in bad.stdout
     assert cluster.all_ready()  # Nothing else was stopped.
+
+
+def test_the_clusters_own_commands_work_inside(cluster: Project) -> None:
+    def podwire(*argv: str) -> str:
+        return cluster.compose("exec", "-T", "node-2", "podwire", *argv).stdout
+
+    assert f"{cluster.network}.0/24 dev eth0" in podwire("routes", "node-2")
+    assert podwire("fdb", "node-2").count("dst 10.") == 2
+    assert "scheduled on" in podwire("events")

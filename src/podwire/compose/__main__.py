@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from podwire.cluster.layout import UsageError
-
-_USAGE: Final = "usage: python -m podwire.compose setup | node"
+_USAGE: Final = "usage: python -m podwire.compose setup | node | health WHAT"
 #: Where the setup's container has everybody's volume.
 _VOLUMES: Final = Path("/cluster")
 
@@ -23,11 +21,16 @@ def main(argv: list[str]) -> int:
             from podwire.compose.node import main as run_node
 
             return run_node()
+        case ["health", what]:
+            from podwire.compose import health
+
+            return health.ask(what)
     print(_USAGE, file=sys.stderr)
     return 2
 
 
 def _setup() -> int:
+    from podwire.cluster.layout import UsageError
     from podwire.compose import settings, setup
 
     try:

@@ -1,6 +1,6 @@
 """Is this container's process at work? Asked by the engine every few seconds.
 
-`python -m podwire.compose.health WHAT`, from the standard library alone: each question is a process
+`python -m podwire.compose health WHAT`, from the standard library alone: each question is a process
 of its own and should cost next to nothing. An API server is asked `/readyz`; a node must accept
 at a socket of each of its processes; a scheduler or controller manager, which listens
 nowhere, must hold a connection to an API server.
@@ -75,18 +75,14 @@ def has_connection(table: str, port: int) -> bool:
     return False
 
 
-def main(argv: list[str]) -> int:
-    """Ask what *argv* names; 0 is healthy."""
-    if len(argv) != 1 or argv[0] not in QUESTIONS:
-        print(f"usage: python -m podwire.compose.health {'|'.join(QUESTIONS)}", file=sys.stderr)
+def ask(what: str) -> int:
+    """Ask *what*; 0 is healthy, 1 is not, and 2 that there is no such question."""
+    if what not in QUESTIONS:
+        print(f"there is no {what}; ask about one of {', '.join(QUESTIONS)}", file=sys.stderr)
         return 2
     try:
-        QUESTIONS[argv[0]]()
+        QUESTIONS[what]()
     except OSError as error:
-        print(f"{argv[0]}: {error}")
+        print(f"{what}: {error}")
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

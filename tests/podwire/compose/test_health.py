@@ -29,10 +29,10 @@ def test_a_node_that_does_not_run_is_not_healthy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(health, "_NODES", tmp_path)
-    assert health.main(["node"]) == 1
+    assert health.ask("node") == 1
     assert capsys.readouterr().out.startswith("node: cri.sock: ")
 
 
-def test_an_unknown_question_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert health.main(["etcd"]) == 2
-    assert "usage:" in capsys.readouterr().err
+def test_an_unknown_question_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert health.ask("etcd") == 2
+    assert "there is no etcd" in capsys.readouterr().err
