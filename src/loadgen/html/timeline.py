@@ -34,10 +34,10 @@ _LOGARITHMIC_FROM: Final = 20.0
 _LANES_DRAWN_THROUGH: Final = ("faults", "nodes", "endpoints")
 _LINES_MAX: Final = 24
 COLOURS: Final = 8
-_ERROR_COLOURS: Final = {
-    **{"refused": 0, "timeout": 1, "reset": 2, "closed": 3, "http-5xx": 4, "dropped": 5},
-    **{"late": 6, "http-4xx": 7},
-}
+#: In the order of the colours of `page.css`.
+_USUAL_ERRORS: Final = (
+    "refused", "timeout", "reset", "closed", "http-5xx", "dropped", "late", "http-4xx",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +244,9 @@ def _add_errors(drawing: _Drawing) -> None:
 
 def _error_colours(kinds: Sequence[str]) -> dict[str, int]:
     """Return a colour for each kind: for the usual ones the same in every run."""
-    left = [colour for colour in range(COLOURS) if colour not in map(_ERROR_COLOURS.get, kinds)]
-    return {kind: _ERROR_COLOURS[kind] if kind in _ERROR_COLOURS else left.pop() for kind in kinds}
+    known = {kind: _USUAL_ERRORS.index(kind) for kind in kinds if kind in _USUAL_ERRORS}
+    left = [colour for colour in range(COLOURS) if colour not in known.values()]
+    return {kind: known[kind] if kind in known else left.pop() for kind in kinds}
 
 
 def _outage(drawing: _Drawing, panel: Panel) -> list[Markup]:
