@@ -6,14 +6,15 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from componentbase.process import new_event_loop
@@ -23,13 +24,15 @@ from loadgen.plan import LoadPlan
 from loadgen.quantity import format_duration
 from loadgen.recording import Recording
 from loadgen.report import Progress, Report
-from loadgen.results import Writer
-from loadgen.run import OnProgress, run_load
+from loadgen.results import Event, Writer
+from loadgen.run import PROGRESS_EVERY_S, OnProgress, run_load
 from loadgen.run_options import RunOptions
 from loadgen.search import Search, judge
 from loadgen.thresholds import Threshold, verdicts
 
 T = TypeVar("T")
+
+_SWITCH_S: Final = 0.0005
 
 
 def drive(plan: LoadPlan, thresholds: list[Threshold], options: RunOptions) -> Report:
@@ -38,15 +41,11 @@ def drive(plan: LoadPlan, thresholds: list[Threshold], options: RunOptions) -> R
     cluster = find_cluster(home, options["cluster"], plan.target.host)
     writer = Writer(options["write"]) if options["write"] is not None else None
     recording = Recording(writer=writer, cluster=cluster, name=f"loadgen-{os.getpid()}")
-    display = Display(plan)
-    live = live_display(options["progress"])
-
-    def show(progress: Progress) -> None:
-        assert live is not None
-        live.update(display.picture(progress, recording.events), refresh=True)
+    screen = Screen(plan, recording.events)
+    live = live_display(options["progress"], screen.draw)
 
     async def load(stop: asyncio.Event) -> Report:
-        on_progress: OnProgress | None = None if live is None else show
+        on_progress: OnProgress | None = None if live is None else screen.show
         return await run_load(plan, on_progress, stop=stop, recorder=recording)
 
     with live or nullcontext():
@@ -58,13 +57,39 @@ def drive(plan: LoadPlan, thresholds: list[Threshold], options: RunOptions) -> R
     return report
 
 
-def live_display(wanted: bool | None) -> Live | None:
-    """Return where the run is shown, if it is wanted, or if somebody looks at a terminal."""
+class Screen:
+    """The latest picture of a run, for a thread: drawing takes many milliseconds."""
+
+    def __init__(self, plan: LoadPlan, events: Sequence[Event]) -> None:
+        self._display, self._events = Display(plan), events
+        self._latest: Progress | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Have *progress* drawn when the thread next looks."""
+        self._latest = progress
+
+    def draw(self) -> RenderableType:
+        """Return what is to be seen now."""
+        latest = self._latest
+        return "" if latest is None else self._display.picture(latest, self._events)
+
+
+def live_display(
+    wanted: bool | None, draw: Callable[[], RenderableType] | None = None
+) -> Live | None:
+    """Return where the run is shown, if it is wanted, or if somebody looks at a terminal.
+
+    A thread shows what *draw* returns, again and again; without it the caller updates.
+    """
     console = Console(stderr=True)
     if wanted is False or (wanted is None and not console.is_terminal):
         return None
-    # Drawn when there is something new, by the loop itself: a thread would take its time.
-    return Live(console=console, auto_refresh=False, transient=True)
+    if draw is None:
+        return Live(console=console, auto_refresh=False, transient=True)
+    # The thread must not hold the interpreter for long when a request is due.
+    sys.setswitchinterval(_SWITCH_S)
+    per_second = 1 / PROGRESS_EVERY_S
+    return Live(console=console, get_renderable=draw, refresh_per_second=per_second, transient=True)
 
 
 def drive_search(plan: LoadPlan, condition: Threshold, options: RunOptions) -> Search:

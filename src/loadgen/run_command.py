@@ -146,8 +146,10 @@ def run(context: click.Context, **options: Unpack[RunOptions]) -> None:
     dns://server/name?type=A.
 
     Latency counts from the moment at which a request should have left (corrected), and beside it
-    from the moment at which it did (uncorrected). Ctrl-C ends the run and prints the report so
-    far. A run in which loadgen itself could not keep its schedule is INVALID.
+    from the moment at which it did (uncorrected). Both have good answers, and requests that waited
+    in vain (timeout, late, dropped) with at least their time-out; failures that came at once count
+    among the errors only. Ctrl-C ends the run and prints the report so far. A run in which loadgen
+    itself could not keep its schedule is INVALID.
     """
     try:
         plan = plan_of(context, options)
