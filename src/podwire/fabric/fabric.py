@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import socket
@@ -10,11 +11,13 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import Final
 
+from componentbase.clock import monotonic
 from componentbase.journal import Journal
-from podwire.fabric.balancer import Balancer, Target
+from podwire.fabric.balancer import SILENT_CHECKS_MAX, Balancer, Target
 from podwire.fabric.config import OUTSIDE, Address, Door, Rule, Topology
 from podwire.fabric.dial import NO_ANSWER, Dial
 from podwire.fabric.doors import Listener
+from podwire.fabric.health import TIMEOUT_S
 from podwire.fabric.relay import Call, Relay
 from podwire.fabric.rules import Rules
 from podwire.fabric.side import BUFFER_OCTETS, reset
@@ -25,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Relayed connections, and such that are being dialled; more are reset. Each has two sockets.
 CONNECTIONS_MAX: Final = 8192
+#: As long as two health checks from where the dialler is would wait in vain.
+CUT_OFF_S: Final = SILENT_CHECKS_MAX * TIMEOUT_S
 _UNDERLAY: Final = IPv4Address("192.168.64.0")
 _OUTSIDE_HOST: Final = 254
 #: etcd-K lives at control-plane-K's addresses; on a wire between the two it needs another.
@@ -36,6 +41,7 @@ class Fabric:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._loop = asyncio.get_running_loop()
         self.rules = Rules(random.Random())
         self.wires = Wires(self.rules, self._wire_addresses)
         self.topology = Topology()
@@ -100,12 +106,13 @@ class Fabric:
 
     def impair(self, rules: Sequence[Rule]) -> None:
         """Let exactly *rules* hold, for every packet from now on; raises ValueError."""
-        healed = self.rules.replace(rules)
+        healed = self.rules.replace(rules, monotonic())
         self._set_deafness()
         for relay in list(self._relays):
             call = relay.call
             if not relay.impaired and self.rules.impaired(call.source, call.host):
                 relay.move(self.wires)
+        self._loop.call_later(CUT_OFF_S, self._leave_silent_targets)
         self.wires.rules_changed(
             {way: [packet for _, packet in link.release()] for way, link in healed.items()}
         )
@@ -138,7 +145,7 @@ class Fabric:
         balancer = self.balancers.get(listen)
         if balancer is None:
             return []  # Accepted just before the listener went.
-        targets = balancer.order(lambda host: not self.rules.silent(source, host))
+        targets = balancer.order(partial(self._reaches, source))
         return [
             (Call(source, each.entry.host, each.entry.address[1], listen), each.entry.address)
             for each in targets
@@ -177,6 +184,24 @@ class Fabric:
             for relay in list(self._relays):
                 if relay.call.via is not None and relay.call.host == host:
                     relay.reset()
+
+    def _leave_silent_targets(self) -> None:
+        """End balanced connections that have been cut off for long, if another target answers.
+
+        The dialler's own kernel hears acknowledgments from us: it would wait for ever.
+        """
+        now = monotonic()
+        for relay in list(self._relays):
+            call = relay.call
+            balancer = None if call.via is None else self.balancers.get(call.via)
+            since = self.rules.silent_since(call.source, call.host)
+            if balancer is None or now < since + CUT_OFF_S:
+                continue
+            if balancer.order(partial(self._reaches, call.source)):
+                relay.reset()
+
+    def _reaches(self, source: str, host: str) -> bool:
+        return not self.rules.silent(source, host)
 
     # Links.
 

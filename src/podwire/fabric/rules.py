@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from typing import Final
@@ -25,8 +26,9 @@ class Rules:
         self._rng = rng
         self._rules: dict[Way, Rule] = {}
         self._links: dict[Way, ImpairedLink] = {}
+        self._silent_since: dict[Way, float] = {}
 
-    def replace(self, rules: Sequence[Rule]) -> dict[Way, ImpairedLink]:
+    def replace(self, rules: Sequence[Rule], now: float) -> dict[Way, ImpairedLink]:
         """Let exactly *rules* hold; return the links that are whole now.
 
         Raises ValueError, and changes nothing, when there are too many or two for one way.
@@ -47,6 +49,9 @@ class Rules:
             else:
                 link.change(rule)
         self._rules = wanted
+        self._silent_since = {
+            way: self._silent_since.get(way, now) for way, rule in wanted.items() if rule.silent
+        }
         return healed
 
     def link(self, way: Way) -> ImpairedLink | None:
@@ -59,9 +64,12 @@ class Rules:
 
     def silent(self, one: str, other: str) -> bool:
         """Tell whether no handshake between two hosts can succeed."""
-        ways = ((one, other), (other, one))
-        links = [self._links[way] for way in ways if way in self._links]
-        return any(link.impairment.silent for link in links)
+        return (one, other) in self._silent_since or (other, one) in self._silent_since
+
+    def silent_since(self, one: str, other: str) -> float:
+        """Return since when no handshake can succeed, `math.inf` when one can."""
+        since = self._silent_since
+        return min(since.get((one, other), math.inf), since.get((other, one), math.inf))
 
     def rows(self) -> list[dict[str, object]]:
         """Return every rule with its counters."""

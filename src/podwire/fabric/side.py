@@ -13,6 +13,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 #: What is read at once, and at most held per direction.
@@ -61,7 +62,8 @@ class Side:
         self._read_ended = self._end_passed = self._write_ended = False
         self.closed = False
         self.octets = 0  # Read so far.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # It may be gone already.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def join(self, sink: Sink) -> None:
         """Give *sink* what is read from now on, and first what is held."""
@@ -194,7 +196,5 @@ class Side:
 
 def reset(sock: socket.socket) -> None:
     """Make closing *sock* a reset."""
-    try:
+    with suppress(OSError):  # It may be gone already.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
-    except OSError:
-        pass  # It is gone already.

@@ -10,6 +10,7 @@ import struct
 import pytest
 
 from componentbase.clock import monotonic
+from podwire.fabric import fabric
 from podwire.fabric.config import Door, Topology
 
 RESET = struct.pack("ii", 1, 0)
@@ -469,6 +470,29 @@ async def test_connections_of_a_target_that_goes_down_are_reset_on_any_link(netw
     assert await reader.readexactly(10) == b"still here"
     for _, writer in opened.values():
         writer.transport.abort()
+
+
+async def test_a_balanced_connection_that_is_cut_off_ends_when_another_target_answers(
+    network, wait, monkeypatch
+):
+    monkeypatch.setattr(fabric, "CUT_OFF_S", 0.2)
+    await answer_name(network, "control-plane-1")
+    reader, writer = await network.node.dial(network.endpoint)
+    async with asyncio.timeout(5):
+        await reader.readexactly(len("control-plane-1"))
+    network.impair_both(loss=1)
+    await asyncio.sleep(0.4)
+    network.heal()
+    writer.write(b"x")  # The others had failed: there was nowhere to go.
+    async with asyncio.timeout(3):
+        await reader.readexactly(1)
+    await answer_name(network, "control-plane-2")
+    network.fabric.heard((network.hosts["control-plane-2"].near, 6443), "", False)
+    network.impair_both(loss=1)
+    await wait(reader.exception)
+    assert isinstance(reader.exception(), ConnectionResetError)
+    assert await reached(network, network.node, 2) == ["control-plane-2"] * 2
+    writer.transport.abort()
 
 
 async def test_when_no_target_is_left_the_dialler_is_reset(network):

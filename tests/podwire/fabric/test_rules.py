@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import msgspec
@@ -21,7 +22,7 @@ def rules() -> Rules:
 
 
 def test_a_rule_is_directed(rules):
-    rules.replace([rule("a", "b", delay_s=1)])
+    rules.replace([rule("a", "b", delay_s=1)], 0.0)
     assert rules.link(("a", "b")) is not None
     assert rules.link(("b", "a")) is None
     assert rules.impaired("b", "a")
@@ -29,16 +30,26 @@ def test_a_rule_is_directed(rules):
 
 
 def test_silence_of_either_direction_prevents_a_handshake(rules):
-    rules.replace([rule("a", "b", loss=1), rule("a", "c", loss=0.9)])
+    rules.replace([rule("a", "b", loss=1), rule("a", "c", loss=0.9)], 0.0)
     assert rules.silent("b", "a")
     assert not rules.silent("a", "c")
 
 
+def test_silence_lasts_since_it_began_in_either_direction(rules):
+    rules.replace([rule("a", "b", loss=1)], 5.0)
+    rules.replace([rule("a", "b", loss=1, delay_s=1), rule("b", "a", loss=1)], 7.0)
+    assert rules.silent_since("b", "a") == 5.0
+    rules.replace([rule("b", "a", loss=1)], 8.0)
+    assert rules.silent_since("a", "b") == 7.0
+    rules.replace([rule("b", "a", loss=0.5)], 9.0)
+    assert rules.silent_since("a", "b") == math.inf
+
+
 def test_a_table_replaces_the_one_before_and_counters_of_what_stays_go_on(rules):
-    rules.replace([rule("a", "b", loss=1), rule("b", "a", delay_s=5)])
+    rules.replace([rule("a", "b", loss=1), rule("b", "a", delay_s=5)], 0.0)
     rules.link(("a", "b")).offer(b"x", 0.0)
     rules.link(("b", "a")).offer(b"y", 0.0)
-    healed = rules.replace([rule("a", "b", loss=0.5)])
+    healed = rules.replace([rule("a", "b", loss=0.5)], 0.0)
     assert [packet for _, packet in healed["b", "a"].release()] == [b"y"]
     (row,) = rules.rows()
     assert (row["from"], row["to"], row["loss"]) == ("a", "b", 0.5)
@@ -46,9 +57,9 @@ def test_a_table_replaces_the_one_before_and_counters_of_what_stays_go_on(rules)
 
 
 def test_two_rules_for_one_way_change_nothing(rules):
-    rules.replace([rule("a", "b", loss=1)])
+    rules.replace([rule("a", "b", loss=1)], 0.0)
     with pytest.raises(ValueError, match="same way"):
-        rules.replace([rule("c", "d", loss=1), rule("c", "d", delay_s=1)])
+        rules.replace([rule("c", "d", loss=1), rule("c", "d", delay_s=1)], 0.0)
     assert [row["from"] for row in rules.rows()] == ["a"]
 
 

@@ -29,7 +29,7 @@ class World:
 
     def impair(self, *ways: tuple[str, str], **wanted) -> None:
         ways = ways or ((HERE, THERE), (THERE, HERE))
-        self.rules.replace([Rule(from_=one, to=other, **wanted) for one, other in ways])
+        self.rules.replace([Rule(from_=one, to=other, **wanted) for one, other in ways], self.now)
 
     def connect(self):
         return self.wire.connect(HERE, 6443, self.far.append, self.now)
@@ -73,7 +73,7 @@ def test_a_partition_of_any_length_is_over_a_second_after_healing(after_s):
     world.run(after_s)
     assert near.error is None
     assert not far.readable_octets
-    world.rules.replace([])
+    world.rules.replace([], world.now)
     assert world.run(5, lambda: far.readable_octets == 1) <= 1.0
     assert far.read(1, world.now) == b"x"
 
