@@ -208,7 +208,7 @@ class NodeAgent:
     async def run(self) -> None:
         """Run until cancelled, or until a loop that must not end does."""
         config = self._config
-        kubelet = KubeletServer(self._kubelet)
+        kubelet = KubeletServer(self._kubelet, self._proxy.programming.latency.exposition)
         address = transport_address(config.internal_ip, config.transport_map)
         tls = server_tls(config.server_certificate, config.server_private_key, config.client_ca)
         resync_s = self._timings.pod_resync_s

@@ -24,6 +24,7 @@ _ALLOWED_USER: Final = "system:kube-apiserver"
 _ALLOWED_GROUP: Final = "system:masters"
 #: How often a followed log file is looked at.
 _FOLLOW_S: Final = 0.1
+_METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _READ_OCTETS: Final = 64 * 1024
 
 
@@ -43,20 +44,25 @@ class LogSource(Protocol):
 class KubeletServer:
     """The routes of the kubelet's API."""
 
-    def __init__(self, source: LogSource) -> None:
-        self._source = source
+    def __init__(self, source: LogSource, metrics: Callable[[], str]) -> None:
+        self._source, self._metrics = source, metrics
 
     def application(self) -> web.Application:
         """Return the server's routes behind its authorization."""
         app = web.Application(middlewares=[_authorized])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/pods", self._pods)
+        app.router.add_get("/metrics", self._show_metrics)
         path = "/containerLogs/{namespace}/{pod}/{container}"
         app.router.add_get(path, self._container_logs)
         return app
 
     async def _healthz(self, _request: web.Request) -> web.StreamResponse:
         return web.Response(text="ok")
+
+    async def _show_metrics(self, _request: web.Request) -> web.StreamResponse:
+        """Answer in Prometheus' text format. One process, one page: kube-proxy's are here, too."""
+        return web.Response(text=self._metrics(), headers={"Content-Type": _METRICS_TYPE})
 
     async def _pods(self, _request: web.Request) -> web.StreamResponse:
         body = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": self._source.pods()}

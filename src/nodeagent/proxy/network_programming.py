@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from componentbase.clock import parse_rfc3339
@@ -18,6 +19,9 @@ from kubeapi.objects import Object, annotations_of, name_of, resource_version_of
 from nodeagent.proxy.endpointslice_cache import service_of
 
 TRIGGER_TIME: Final = "endpoints.kubernetes.io/last-change-trigger-time"
+
+_METRIC: Final = "kubeproxy_network_programming_duration_seconds"
+_HELP: Final = "In Cluster Network Programming Latency in seconds"
 
 #: Changes that wait for the datapath; with more, the oldest are never measured.
 PENDING_MAX: Final = 10_000
@@ -53,6 +57,16 @@ class Histogram:
     def observe(self, seconds: float) -> None:
         self.counts[bisect_left(BUCKETS, seconds)] += 1
         self.sum_s += seconds
+
+    def exposition(self) -> str:
+        """Return the histogram in Prometheus' text format, under upstream's name."""
+        lines = [f"# HELP {_METRIC} {_HELP}", f"# TYPE {_METRIC} histogram"]
+        bounds = [*map(str, BUCKETS), "+Inf"]
+        for bound, count in zip(bounds, accumulate(self.counts), strict=True):
+            lines.append(f'{_METRIC}_bucket{{le="{bound}"}} {count}')
+        lines.append(f"{_METRIC}_sum {self.sum_s}")
+        lines.append(f"{_METRIC}_count {sum(self.counts)}")
+        return "\n".join(lines) + "\n"
 
 
 class NetworkProgramming:

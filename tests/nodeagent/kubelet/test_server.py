@@ -47,7 +47,8 @@ async def serving(tmp_path):
     (tmp_path / "0.log").write_text("2026-01-01T00:00:00Z stdout F one\n")
     tls = server_tls(*node, str(tmp_path / "ca.crt"))
     tasks = Tasks()
-    tasks.spawn(serve(KubeletServer(OnePod(tmp_path / "0.log")), ADDRESS, PORT, tls), name="server")
+    server = KubeletServer(OnePod(tmp_path / "0.log"), lambda: "metric 1\n")
+    tasks.spawn(serve(server, ADDRESS, PORT, tls), name="server")
     try:
         yield authority
     finally:
@@ -84,6 +85,7 @@ async def test_api_server_reads_logs_and_pods(tmp_path):
         assert (await get(tmp_path, "/containerLogs/d/p/main?tailLines=x", api))[0] == 400
         assert await get(tmp_path, "/containerLogs/d/p/main?previous=true", api) == (200, "")
         assert '"PodList"' in (await get(tmp_path, "/pods", api))[1]
+        assert await get(tmp_path, "/metrics", api) == (200, "metric 1\n")
 
 
 @pytest.mark.asyncio

@@ -101,3 +101,18 @@ def test_the_histogram_has_a_place_for_everything() -> None:
     assert histogram.counts[0] == histogram.counts[BUCKETS.index(0.5)] == 1
     assert histogram.counts[-1] == 1
     assert list(BUCKETS) == sorted(set(BUCKETS))
+
+
+def test_it_is_shown_as_prometheus_reads_it() -> None:
+    histogram = begun().latency
+    for seconds in (0.004, 0.004, 3.5):
+        histogram.observe(seconds)
+    lines = histogram.exposition().splitlines()
+    name = "kubeproxy_network_programming_duration_seconds"
+    assert lines[1] == f"# TYPE {name} histogram"
+    assert f'{name}_bucket{{le="0.0025"}} 0' in lines
+    assert f'{name}_bucket{{le="0.005"}} 2' in lines
+    assert f'{name}_bucket{{le="4.0"}} 3' in lines
+    assert f'{name}_bucket{{le="+Inf"}} 3' in lines
+    assert lines[-1] == f"{name}_count 3"
+    assert float(lines[-2].split()[1]) == 3.508
