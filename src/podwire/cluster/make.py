@@ -32,7 +32,17 @@ def make(cluster: Cluster, paths: Layout) -> None:
 
 
 def make_node(cluster: Cluster, paths: Layout, number: int) -> None:
-    """Write what one more node's processes need to start; *cluster* has it already."""
+    """Write what one more node's processes need to start; *cluster* has it already.
+
+    Raises UsageError when the authority that the others trust is gone.
+    """
+    for path in (paths.certificate("ca"), paths.private_key("ca")):
+        if not path.exists():
+            raise UsageError(
+                f"{path} is missing: nobody can sign the node's certificate; a new start makes "
+                f"another: podwire down --keep-state{paths.name_option}, "
+                f"podwire up{paths.name_option}"
+            )
     _Maker(cluster, paths).node(number)
     configs.write_node(cluster, paths, number)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from kubeapi.client.kubeconfig import read_kubeconfig
-from podwire.cluster import make
+from podwire.cluster import etcd, make
 from podwire.cluster.layout import Cluster, Layout, UsageError
 
 CLUSTER = Cluster(name="lab", nodes=2, block=3)
@@ -61,3 +62,33 @@ def test_a_damaged_authority_says_what_to_do(paths: Layout, octets: bytes) -> No
     paths.private_key("ca").write_bytes(octets)
     with pytest.raises(UsageError, match="podwire down --name lab"):
         make.make(CLUSTER, paths)
+
+
+def test_one_more_node_is_signed_by_the_authority_that_the_others_trust(paths: Layout) -> None:
+    make.make(CLUSTER, paths)
+    grown = CLUSTER.with_nodes([1, 2, 3])
+    make.make_node(grown, paths, 3)
+    ours = read_kubeconfig(paths.component_kubeconfig("node-3"))
+    assert ours.ca_pem == read_kubeconfig(paths.component_kubeconfig("node-1")).ca_pem
+    assert ours.server == "https://127.0.131.251:6443"
+    paths.private_key("ca").unlink()
+    with pytest.raises(UsageError, match=r"ca\.key is missing"):
+        make.make_node(grown, paths, 4)
+    assert not paths.certificate("node-4").exists()
+
+
+def test_etcd_trusts_an_authority_of_its_own(
+    paths: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(etcd, "find", lambda program: program)
+    make.make(Cluster(name="lab", nodes=1, block=3, store="etcd", control_planes=2), paths)
+    authorities = {paths.certificate(name).read_bytes() for name in ("ca", "etcd-ca")}
+    assert len(authorities) == 2
+    member = x509.load_pem_x509_certificate(paths.certificate("etcd-2").read_bytes())
+    authority = x509.load_pem_x509_certificate(paths.certificate("etcd-ca").read_bytes())
+    member.verify_directly_issued_by(authority)
+    names = member.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert {"etcd", "etcd-2"} <= set(names.get_values_for_type(x509.DNSName))
+    server = read_kubeconfig(paths.component_kubeconfig("scheduler-2")).server
+    assert server == "https://127.0.3.252:6443"
+    assert read_kubeconfig(paths.kubeconfig).server == "https://127.0.3.250:6443"

@@ -51,6 +51,11 @@ def test_the_session_finds_its_leader_and_its_orphans(tmp_path: Path) -> None:
     assert [process.pid for process in session.members(known)] == [leader.pid, orphan]
     assert session.launcher_alive(known)
 
+    assert session.is_member(known, orphan)
+    assert not session.is_member(known, os.getpid())
+    assert not session.is_stopped(orphan)
+    assert not session.has_ended(orphan)
+
     leader.kill()
     leader.wait()
     assert leader.stdout is not None
@@ -60,6 +65,8 @@ def test_the_session_finds_its_leader_and_its_orphans(tmp_path: Path) -> None:
 
     assert session.kill(known) == 1
     assert session.members(known) == []
+    assert session.has_ended(orphan)
+    assert not session.is_member(known, orphan)
     assert not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == "zombie"
 
 
