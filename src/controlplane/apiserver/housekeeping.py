@@ -48,7 +48,7 @@ async def compact(store: Store, masters: Masters) -> None:
         except Compacted:
             pass  # Another server was first.
         except StorageError as error:
-            log.info("no compaction for now: %s", error)
+            log.debug("no compaction for now: %s", error)  # The store's health is told apart.
         await asyncio.sleep(_COMPACTION_LOOK_S)
 
 
@@ -92,4 +92,4 @@ async def repair_claims(services: ServiceClaims, masters: Masters) -> None:
         try:
             await services.repair(may_free=masters.is_first)
         except StorageError as error:
-            log.info("claims are not repaired for now: %s", error)
+            log.debug("claims are not repaired for now: %s", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 
@@ -19,7 +20,7 @@ from controlplane.apiserver.rendering import Form
 from controlplane.apiserver.selection import Selection, parse_selection
 from controlplane.apiserver.watch_cache import seen_through
 from controlplane.storage.embedded import EmbeddedStore
-from controlplane.storage.interface import Store
+from controlplane.storage.interface import StorageUnavailable, Store
 from kubeapi.resources import CONFIGMAPS
 from kubeapi.status import StatusError
 
@@ -179,3 +180,81 @@ async def test_frames_of_all_forms_say_the_same(cacher):
     event = seen_through(everything(), change)
     assert event is not None
     assert (event.type, event.stored) == ("ADDED", stored)
+
+
+class BreakingStore:
+    """A store whose watch can be broken, and not be opened for a while."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.open = True
+        self.watches: list = []
+
+    async def watch(self, prefix: str, *, after: int):
+        if not self.open:
+            raise StorageUnavailable("away")
+        self.watches.append(await self._store.watch(prefix, after=after))
+        return self.watches[-1]
+
+    def break_watch(self) -> None:
+        self.open = False
+        self.watches[-1].fail(StorageUnavailable("the connection broke"))
+
+    def __getattr__(self, name: str):
+        return getattr(self._store, name)
+
+
+@pytest_asyncio.fixture
+async def breaking(store) -> AsyncIterator[tuple[BreakingStore, Cacher]]:
+    wrapped = BreakingStore(store)
+    made, tasks = Cacher((KIND,), wrapped), Tasks()
+    await made.load()
+    tasks.spawn(made.run(), name="cacher")
+    await made.wait_until_fresh()
+    yield wrapped, made
+    await tasks.close()
+
+
+async def test_a_broken_watch_goes_on_and_nobody_notices(breaking, cacher):
+    wrapped, broken = breaking
+    watch = broken.cache(CONFIGMAPS).open(everything())
+    first = await put(cacher, "a")
+    await broken.wait_for(first)
+    wrapped.break_watch()
+    revision = await put(cacher, "b")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await broken.wait_for(revision)
+    assert not broken.following
+    wrapped.open = True
+    await broken.wait_for(revision)
+    assert [event.stored.revision for event in watch.queue] == [first, revision]
+    assert not watch.failure
+
+
+async def test_what_the_store_forgot_meanwhile_is_read_anew(breaking, cacher, store):
+    wrapped, broken = breaking
+    first = await put(cacher, "gone")
+    await broken.wait_for(first)
+    watch = broken.cache(CONFIGMAPS).open(everything())
+    wrapped.break_watch()
+    await cacher.delete(keys.key(CONFIGMAPS, "d", "gone"), expected=first)
+    revision = await put(cacher, "new")
+    await store.compact(revision)
+    wrapped.open = True
+    await broken.wait_for(revision)
+    held = [stored.object["metadata"]["name"] for stored in broken.cache(CONFIGMAPS).below(ALL)]
+    assert held == ["new"]
+    assert watch.failure  # Its client is told 410, and lists again.
+    assert broken.cache(CONFIGMAPS).oldest == revision
+
+
+async def test_a_read_that_cannot_become_fresh_says_so(breaking, cacher, monkeypatch):
+    wrapped, broken = breaking
+    monkeypatch.setattr("controlplane.apiserver.cacher.FRESH_WAIT_S", 0.05)
+    wrapped.break_watch()
+    await put(cacher, "a")
+    with pytest.raises(StorageUnavailable, match="has told of 1 only"):
+        await broken.wait_until_fresh()
+    revision = await put(broken, "b")  # Written all the same, and acknowledged.
+    assert await wrapped.revision() == revision
