@@ -120,9 +120,10 @@ def make_etcd(etcd_is_installed: None, tmp_path: Path) -> Iterator[MakeEtcd]:
     def make(
         count: int = 1, *, tls: Credentials | None = None, arguments: tuple[str, ...] = ()
     ) -> EtcdCluster:
+        first = 1 + sum(len(cluster.members) for cluster in made)
         members = [
             EtcdMember(f"m{number}", tmp_path, tls or Credentials(), arguments)
-            for number in range(1, count + 1)
+            for number in range(first, first + count)
         ]
         made.append(EtcdCluster(members))
         made[-1].start()

@@ -63,7 +63,7 @@ def _check(ours: Mark, mark: bytes | None, held: rpc_pb2.KeyValue | None) -> Non
         raise StorageForeign(
             f"etcd: it belongs to cluster {theirs.name!r} (uid {theirs.uid}), not to"
             f" {ours.name!r} (uid {ours.uid}); name another etcd, or, if that cluster is gone,"
-            " empty this one: etcdctl del --prefix / "
+            " empty this one: etcdctl del --prefix /"
         )
     if held is not None:
         messages.key_value(held)  # Raises when a Kubernetes wrote it.

@@ -243,10 +243,12 @@ class EtcdStore:
             except Refusal as refusal:
                 if refusal.kind is not Kind.IN_DOUBT:
                     raise explain(refusal) from None
-                if monotonic() >= give_up_at:
-                    raise await self._members.unavailable(refusal) from None
                 doubts += 1
+                if monotonic() >= give_up_at:
+                    raise _unknown(operation, await self._members.unavailable(refusal)) from None
                 await asyncio.sleep(PAUSE_S)
+            except StorageUnavailable as error:
+                raise _unknown(operation, error) if doubts else error from None
             else:
                 break
         revision, current = messages.outcome(operation, answer)
@@ -265,9 +267,9 @@ class EtcdStore:
             async with asyncio.timeout(PATIENCE_S):
                 while watch.revision < upto:
                     events += (await watch.next()).events
-        except TimeoutError:
+        except (TimeoutError, Compacted):
             raise StorageUnavailable(
-                f"etcd: no member says whether {key} was written; look before writing it again"
+                f"etcd: no member tells what became of {key}; look before writing it again"
             ) from None
         finally:
             watch.close()
@@ -353,6 +355,12 @@ class EtcdStore:
 def _look_at(revision: int) -> rpc_pb2.RangeRequest:
     """Return the cheapest read that needs *revision*."""
     return rpc_pb2.RangeRequest(key=mark.KEY, count_only=True, revision=revision)
+
+
+def _unknown(operation: Put | Delete, error: StorageError) -> StorageUnavailable:
+    return StorageUnavailable(
+        f"{error}; whether {operation.key} was written is not known: look before writing it again"
+    )
 
 
 async def _renew(member: Member, lease: int) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,3 +55,15 @@ def test_an_event_whose_past_was_compacted_is_noticed():
     event = messages.event(rpc_pb2.Event(type="PUT", kv=kv))
     assert event is not None
     assert (event.revision, event.previous) == (5, None)
+
+
+def test_what_was_generated_is_of_this_proto(tmp_path: Path):
+    """Else: make proto."""
+    proto = Path(rpc_pb2.__file__).with_name("rpc.proto")
+    source = proto.parents[3]
+    command = [sys.executable, "-m", "grpc_tools.protoc", "-I", str(source)]
+    command += [f"--python_out={tmp_path}", f"--pyi_out={tmp_path}", str(proto)]
+    subprocess.run(command, check=True, timeout=60)
+    made = tmp_path / proto.parent.relative_to(source)
+    for name in ("rpc_pb2.py", "rpc_pb2.pyi"):
+        assert (made / name).read_text() == proto.with_name(name).read_text()

@@ -246,6 +246,15 @@ async def test_a_write_whose_answer_is_lost_happens_once_and_is_known(
         assert told == [created.revision, updated.revision, deleted.revision]
 
 
+async def test_a_write_that_stays_in_doubt_is_said_to_be(shared_etcd, monkeypatch):
+    async with opened(shared_etcd.endpoints) as store:
+        store._members._patience_s = 0.2
+        Lossy(store._members.current, monkeypatch).lost = ["answer"] * 100
+        with pytest.raises(StorageUnavailable, match="whether /doubt/on was written is not known"):
+            await store.txn(Put("/doubt/on", b"v", 0))
+        assert (await store.get("/doubt/on")).value == b"v"
+
+
 async def test_a_lost_request_that_somebody_else_overtakes_is_a_conflict(shared_etcd, monkeypatch):
     async with opened(shared_etcd.endpoints) as store, opened(shared_etcd.endpoints) as other:
         base = await store.txn(Put("/doubt/race", b"base"))
@@ -336,6 +345,14 @@ async def test_an_etcd_whose_data_was_replaced_is_noticed(make_etcd):
         etcd.start()
         with pytest.raises(StorageDamaged, match="its data was replaced"):
             await store.revision()
+
+
+async def test_endpoints_of_two_etcds_are_noticed(make_etcd):
+    one, another = make_etcd(), make_etcd()
+    async with opened([*one.endpoints, *another.endpoints]) as store:
+        one.kill()
+        with pytest.raises(StorageForeign, match="belongs to another etcd cluster than before"):
+            await store.get("/k")
 
 
 async def test_a_value_beyond_etcds_limit_is_refused_by_name(shared_etcd):
