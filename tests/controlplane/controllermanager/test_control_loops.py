@@ -14,7 +14,9 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from hollow import BROKEN, HollowNodes
 
+from componentbase import clock, journal
 from componentbase.tasks import Tasks
+from controlplane.controllermanager.endpointslice import trigger_time
 from kubeapi.client import PatchType
 from kubeapi.objects import condition
 from kubeapi.resources import (
@@ -442,6 +444,8 @@ async def test_a_lost_node_loses_its_endpoints_then_its_pods(control_plane, name
         hollow.stopped.add(lost)
 
         slices = await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) < 6)
+        trigger = slices[0]["metadata"]["annotations"][trigger_time.ANNOTATION]
+        assert 0 < clock.wall() - clock.parse_rfc3339(trigger) < WITHIN_S
         node = await client.get(NODES, lost)
         ready = condition(node, "Ready")
         assert (ready["status"], ready["reason"]) == ("Unknown", "NodeStatusUnknown")
@@ -469,6 +473,33 @@ async def test_a_lost_node_loses_its_endpoints_then_its_pods(control_plane, name
             return not node["spec"].get("taints")
 
         await until(client, NODES, None, is_free)
+    assert_all_was_noted(journal.read(control_plane.paths.directory / "journal"), ns, lost)
+
+
+def assert_all_was_noted(notes, ns, lost):
+    """What the controllers decided stands in the journal, each with its reasons."""
+    node = [note for note in notes if note.subject == lost]
+    said = [(note.what, note.details.get("taint", "")) for note in node]
+    key = "node.kubernetes.io/unreachable"
+    order = [
+        said.index(("not-ready", "")),
+        said.index(("tainted", f"{key}:NoExecute")),
+        said.index(("ready-again", "")),
+        said.index(("untainted", f"{key}:NoExecute")),
+    ]
+    assert order == sorted(order)
+    silence = node[order[0]].at - node[order[0]].details["last_heartbeat_at"]
+    assert silence >= node[order[0]].details["grace_s"]
+    ours = [note for note in notes if note.subject.startswith(f"{ns}/")]
+    evicted = [note for note in ours if note.what == "evicted"]
+    assert evicted
+    assert {(n.details["node"], n.details["toleration_s"]) for n in evicted} == {(lost, 1.0)}
+    made = [note for note in ours if note.what == "pod-created"]
+    assert len(made) == 6 + len(evicted)
+    assert all(note.details["owner"].startswith("ReplicaSet/") for note in made)
+    changes = [note for note in ours if note.what == "endpoints-changed"]
+    gone = {pod for note in changes for pod in note.details["removed"]}
+    assert {note.subject for note in evicted} <= gone
 
 
 async def a_monitor_pass(client, name):

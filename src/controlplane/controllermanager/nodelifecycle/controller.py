@@ -34,7 +34,7 @@ from controlplane.controllermanager.nodelifecycle.taints import (
 from controlplane.controllermanager.nodelifecycle.zones import Zones
 from controlplane.controllermanager.pod_control import each
 from kubeapi.client import PatchType, Unreachable, WorkQueue, run_workers
-from kubeapi.objects import Object, key_of, name_of, namespace_of
+from kubeapi.objects import Object, condition, key_of, name_of, namespace_of
 from kubeapi.resources import LEASES, NODES, PODS
 from kubeapi.status import StatusError, is_conflict, is_not_found
 
@@ -114,7 +114,8 @@ class NodeLifecycleController:
         """Note what the kubelet itself says; that it says nothing is noted where it is declared."""
         name, was, status = name_of(new), ready_status(old), ready_status(new)
         if status == "True":
-            if was == "Unknown" or name in self._been_ready:
+            declared = was == "Unknown" and condition(old, "Ready") is not None
+            if declared or name in self._been_ready:
                 self._context.journal.note("ready-again", name)
             self._been_ready[name] = None
         elif status == "False" and was == "True":
