@@ -1,8 +1,8 @@
 """Thousands of notes as a few lines: what one change did to many pods is told as a count.
 
 Notes of one kind that come close together become one line, for as long as nothing happens that a
-reader would not want to miss. Pure, and fed in order: following a cluster, a line is ready when it
-has been quiet for `QUIET_S`, or is `OPEN_MAX_S` old; reading back, `now` is the note's own time.
+reader would not want to miss. Pure, and fed in order: a line is ready when nothing more came for a
+while, or when it is old. Whoever follows a cluster waits for it, so then both are shorter.
 """
 
 from __future__ import annotations
@@ -18,8 +18,17 @@ from componentbase.journal import Note
 from podwire.timeline.notes import number, text, texts
 from podwire.timeline.words import WORDS, milliseconds, sentence
 
-QUIET_S: Final = 0.25
-OPEN_MAX_S: Final = 1.0
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What is told together: notes at most *quiet_s* apart, over at most *open_max_s*."""
+
+    quiet_s: float
+    open_max_s: float
+
+
+FOLLOWING: Final = Pace(quiet_s=0.25, open_max_s=1.0)
+READING_BACK: Final = Pace(quiet_s=1.0, open_max_s=10.0)
 _NAMES_MAX: Final = 3
 
 
@@ -39,14 +48,15 @@ class Line:
 class _Group:
     notes: list[Note] = field(default_factory=list)
 
-    def due_at(self) -> float:
-        return min(self.notes[-1].tick + QUIET_S, self.notes[0].tick + OPEN_MAX_S)
+    def due_at(self, pace: Pace) -> float:
+        return min(self.notes[-1].tick + pace.quiet_s, self.notes[0].tick + pace.open_max_s)
 
 
 class Condenser:
     """Collects what may be told together; everything else goes straight through."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace = FOLLOWING) -> None:
+        self._pace = pace
         self._groups: dict[tuple[str, ...], _Group] = {}
 
     def add(self, note: Note) -> list[Line]:
@@ -60,12 +70,12 @@ class Condenser:
 
     def due(self, now: float) -> list[Line]:
         """Return the lines that wait for nothing any more; none overtakes an older one."""
-        done = list(takewhile(lambda key: self._groups[key].due_at() <= now, self._groups))
-        return _told([self._groups.pop(key) for key in done])
+        ready = takewhile(lambda item: item[1].due_at(self._pace) <= now, self._groups.items())
+        return _told([self._groups.pop(key) for key, _group in list(ready)])
 
     def deadline(self) -> float:
         """Return the tick at which the next line is due."""
-        return next((group.due_at() for group in self._groups.values()), math.inf)
+        return next((group.due_at(self._pace) for group in self._groups.values()), math.inf)
 
     def flush(self) -> list[Line]:
         """Return everything that is held back."""
@@ -75,7 +85,7 @@ class Condenser:
 
 def condensed(notes: Iterable[Note]) -> list[Line]:
     """Return the lines that tell *notes*, which are in order, each where its first note stands."""
-    condenser, places = Condenser(), {}
+    condenser, places = Condenser(READING_BACK), {}
     lines: list[Line] = []
     for place, note in enumerate(notes):
         places[id(note)] = place

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from story import failover, note, programmed
 
 from componentbase.journal import in_order
-from podwire.timeline.condense import OPEN_MAX_S, QUIET_S, Condenser, condensed, every
+from podwire.timeline.condense import FOLLOWING, Condenser, condensed, every
 
 
 def test_pods_that_are_scheduled_together_are_one_line() -> None:
@@ -50,12 +50,12 @@ def test_a_group_is_told_when_it_is_quiet_and_at_the_latest_when_it_is_old() -> 
     told, tick = [], 0.0
     while not told:
         told = condenser.add(note(tick, "s", "scheduled", f"default/{tick}", node="node-1"))
-        tick += QUIET_S / 2
-    assert OPEN_MAX_S <= tick <= OPEN_MAX_S + QUIET_S
-    last = tick - QUIET_S / 2
-    assert condenser.deadline() == last + QUIET_S
-    assert condenser.due(last + QUIET_S / 2) == []
-    assert len(condenser.due(last + QUIET_S)) == 1
+        tick += FOLLOWING.quiet_s / 2
+    assert FOLLOWING.open_max_s <= tick <= FOLLOWING.open_max_s + FOLLOWING.quiet_s
+    last = tick - FOLLOWING.quiet_s / 2
+    assert condenser.deadline() == last + FOLLOWING.quiet_s
+    assert condenser.due(last + FOLLOWING.quiet_s / 2) == []
+    assert len(condenser.due(last + FOLLOWING.quiet_s)) == 1
     assert condenser.deadline() == math.inf
 
 
