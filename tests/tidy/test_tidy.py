@@ -49,6 +49,7 @@ SHELLS: Final = {
     "controlplane/storage/etcd/follower.py": "keeps a watch open",
     "controlplane/storage/etcd/mark.py": "asks whose etcd it is",
     "controlplane/storage/etcd/members.py": "asks etcd's members, one or another",
+    "controlplane/storage/etcd/shared_question.py": "several tasks await one answer",
     "controlplane/storage/etcd/store.py": "the store of etcd",
     "controlplane/storage/open.py": "opens the store that is asked for",
     "controlplane/storage/writer.py": "the thread that commits",

@@ -15,6 +15,7 @@ from typing import Final
 from componentbase.clock import monotonic
 from componentbase.tasks import Tasks
 from controlplane.storage.etcd import doubt, mark, messages, rpc_pb2
+from controlplane.storage.etcd.explain import explain, unknown
 from controlplane.storage.etcd.follower import Follower
 from controlplane.storage.etcd.members import (
     CALL_S,
@@ -34,6 +35,7 @@ from controlplane.storage.etcd.members import (
     Q,
 )
 from controlplane.storage.etcd.refusal import Kind, Refusal
+from controlplane.storage.etcd.shared_question import SharedQuestion
 from controlplane.storage.interface import (
     Compacted,
     Delete,
@@ -43,12 +45,10 @@ from controlplane.storage.interface import (
     LeaseNotFound,
     Put,
     RangeResult,
-    StorageDenied,
     StorageError,
     StorageFull,
     StorageUnavailable,
     TxnResult,
-    ValueTooLarge,
 )
 from controlplane.storage.watch_queue import WatchQueue
 
@@ -67,8 +67,7 @@ class EtcdStore:
         self._members, self._rng = members, rng
         self._tasks = Tasks()
         self._followers: dict[WatchQueue, Follower] = {}
-        self._asking: asyncio.Task[int | StorageError] | None = None
-        self._asking_next: asyncio.Task[int | StorageError] | None = None
+        self._newest = SharedQuestion(self._ask_revision, self._tasks)
         self._oldest = 1
         self._open = True
 
@@ -105,30 +104,10 @@ class EtcdStore:
         return await self._members.call(method, request, repeatable=repeatable)
 
     async def revision(self) -> int:
-        """See Store.
-
-        Who asks while a question is under way shares the next one: the answer to that one may be
-        older than what the asker has seen happen.
-        """
-        if self._asking_next is not None:
-            task = self._asking_next
-        elif self._asking is None or self._asking.done():
-            task = self._asking = self._tasks.spawn(self._ask_revision(), name="etcd revision")
-        else:
-            follows = self._ask_revision_after(self._asking)
-            task = self._asking_next = self._tasks.spawn(follows, name="etcd revision")
-        await asyncio.wait([task])
-        answer = StorageUnavailable(_CLOSED) if task.cancelled() else task.result()
-        if isinstance(answer, StorageError):
-            raise answer
-        return answer
-
-    async def _ask_revision_after(
-        self, other: asyncio.Task[int | StorageError]
-    ) -> int | StorageError:
-        await asyncio.wait([other])
-        self._asking, self._asking_next = self._asking_next, None
-        return await self._ask_revision()
+        """See Store."""
+        if not self._open:
+            raise StorageUnavailable(_CLOSED)
+        return await self._newest.ask()
 
     async def _ask_revision(self) -> int | StorageError:
         request = rpc_pb2.RangeRequest(key=mark.KEY, count_only=True)
@@ -245,10 +224,10 @@ class EtcdStore:
                     raise explain(refusal) from None
                 doubts += 1
                 if monotonic() >= give_up_at:
-                    raise _unknown(operation, await self._members.unavailable(refusal)) from None
+                    raise unknown(operation, await self._members.unavailable(refusal)) from None
                 await asyncio.sleep(PAUSE_S)
             except StorageUnavailable as error:
-                raise _unknown(operation, error) if doubts else error from None
+                raise unknown(operation, error) if doubts else error from None
             else:
                 break
         revision, current = messages.outcome(operation, answer)
@@ -357,12 +336,6 @@ def _look_at(revision: int) -> rpc_pb2.RangeRequest:
     return rpc_pb2.RangeRequest(key=mark.KEY, count_only=True, revision=revision)
 
 
-def _unknown(operation: Put | Delete, error: StorageError) -> StorageUnavailable:
-    return StorageUnavailable(
-        f"{error}; whether {operation.key} was written is not known: look before writing it again"
-    )
-
-
 async def _renew(member: Member, lease: int) -> int:
     """Keep *lease* alive once; return its time to live, 0 when it is gone."""
     exchange = member.converse(KEEP_ALIVE)
@@ -374,24 +347,3 @@ async def _renew(member: Member, lease: int) -> int:
         raise Refusal(Kind.IN_DOUBT, "no answer in time") from None
     finally:
         exchange.end()
-
-
-def explain(refusal: Refusal, lease: int = 0) -> StorageError:
-    """Return *refusal* as the store's users know it."""
-    match refusal.kind:
-        case Kind.NO_LEASE:
-            return LeaseNotFound(lease)
-        case Kind.NO_SPACE:
-            return StorageFull(
-                "etcd: its space quota is used up; writes are refused until it is compacted and"
-                f" defragmented and `etcdctl alarm disarm` was run ({refusal})"
-            )
-        case Kind.TOO_LARGE:
-            return ValueTooLarge(f"etcd: the object is too large to be stored ({refusal})")
-        case Kind.DENIED:
-            return StorageDenied(
-                f"etcd: access is denied ({refusal}); check the client certificate and, where"
-                " etcd's authentication is on, the role of its common name"
-            )
-        case _:
-            return StorageError(f"etcd: {refusal}")

@@ -348,9 +348,9 @@ async def test_an_etcd_whose_data_was_replaced_is_noticed(make_etcd):
 
 
 async def test_endpoints_of_two_etcds_are_noticed(make_etcd):
-    one, another = make_etcd(), make_etcd()
-    async with opened([*one.endpoints, *another.endpoints]) as store:
-        one.kill()
+    etcds = {etcd.endpoints[0]: etcd for etcd in (make_etcd(), make_etcd())}
+    async with opened(list(etcds)) as store:
+        etcds[store._members.current.endpoint].kill()
         with pytest.raises(StorageForeign, match="belongs to another etcd cluster than before"):
             await store.get("/k")
 
