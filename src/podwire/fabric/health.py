@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -71,7 +72,7 @@ class HealthChecks:
         except TimeoutError:
             return f"/readyz: no answer in {TIMEOUT_S:g} s", True
         except (aiohttp.ClientError, OSError) as error:
-            return f"/readyz: {error}", False
+            return _text(error), False
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -82,3 +83,12 @@ class HealthChecks:
                 connector=connector, timeout=timeout, trust_env=False
             )
         return self._session
+
+
+def _text(error: Exception) -> str:
+    """Return what a dial of our own would say where nobody listens, else aiohttp's words."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno
+        if number and not isinstance(error, aiohttp.ClientSSLError):
+            return os.strerror(number)
+    return f"/readyz: {error}"

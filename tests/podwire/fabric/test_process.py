@@ -198,12 +198,17 @@ async def test_a_target_that_is_not_ready_is_left_and_its_connections_end(networ
         assert int((await fabric.ask(client))["server"][-1]) in others
         server.status = "200 OK"
         await fabric.live(1, 2, 3)
+        await server.stop()
+        await fabric.live(*others)
+        balancer, _near = (await fabric.status())["balancers"]
+        assert balancer["targets"][number - 1]["error"] == "Connection refused"
         await client.close()
         notes = read(tmp_path / "journal")
         host = f"control-plane-{number}"
         assert [(note.what, note.subject) for note in notes if note.subject == host] == [
             ("target-down", host),
             ("target-up", host),
+            ("target-down", host),
         ]
 
 
