@@ -17,7 +17,7 @@ from podwire.timeline.words import milliseconds, style_of
 #: Nodes that do the same within one step are told in one row when there are more.
 _ROWS_MAX: Final = 4
 #: A timer that contributes less to a gap is not named.
-_SHOWN_S: Final = 0.0005
+_SHOWN_S: Final = 0.002
 _BAR_SHARE: Final = 7
 _WHAT_MIN: Final = 24
 #: Narrower than this a row has no room for its words; with bars it takes `_BARS_FROM`.
@@ -62,7 +62,7 @@ def gantt(explanation: Explanation, width: int) -> RenderableType:
 def _title(explanation: Explanation) -> Text:
     incident = explanation.incident
     words = f"#{incident.number}  {incident.note.subject} {incident.note.what.replace('-', ' ')}"
-    title = Text(words, style="bold")
+    title = Text().append(words, style="bold")
     title.append(f" at {wall(incident.note)}", style="dim")
     title.append(f"; {explanation.whole_s:.3f} s from the first line to the last", style="dim")
     return title
@@ -72,7 +72,7 @@ def _missing(explanation: Explanation) -> Iterator[Text]:
     if explanation.missing:
         yield Text()
     for one in explanation.missing:
-        line = Text("  not seen  ", style="yellow")
+        line = Text().append("  not seen  ", style="yellow")
         line.append(f"{one.step.replace('-', ' ')}: ", style="bold")
         line.append(one.why)
         yield line
@@ -122,7 +122,7 @@ def _reason(steps: Sequence[Step]) -> Text:
 def _timer(part: Part) -> Text:
     running = part.running
     bound = "up to " if running.at_most else ""
-    words = Text(running.timer.name, style="bold")
+    words = Text().append(running.timer.name, style="bold")
     words.append(f" {bound}{running.setting_s:g} s (upstream {running.timer.default_s:g} s)")
     words.append(f": {milliseconds(part.seconds)}")
     return words

@@ -33,7 +33,7 @@ class Printer:
         note = line.first
         if note.what in ACTS:
             self._act = note
-        out = Text(f"{wall(note)}  ", style="dim")
+        out = Text().append(f"{wall(note)}  ", style="dim")
         out.append(self._since(note).rjust(_SINCE_WIDTH) + "  ", style="cyan")
         out.append(_fitted(_who(line)) + "  ", style="dim")
         out.append(line.words, style=style_of(note.what))
