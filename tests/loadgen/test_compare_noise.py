@@ -27,13 +27,13 @@ def test_percentiles_of_all_batches_are_those_of_all_requests():
 
 
 def test_false_alarms_are_rare():
-    """Of pairs from one system about 1 % may be told apart; 30 pairs here, none more than 2."""
+    """Of pairs from one system about 1 % may be told apart; of these 12 at most one."""
     alarms = 0
-    for number in range(30):
+    for number in range(12):
         pair = [
             steady(lambda rng: int(rng.lognormvariate(7, 0.5)), seed=2 * number + side).seconds
             for side in (0, 1)
         ]
         found = compare(*pair, {"p50": 50.0}, random.Random(number), resamples=200)
         alarms += found["p50"] is not Finding.NOISE
-    assert alarms <= 2
+    assert alarms <= 1
