@@ -280,3 +280,15 @@ def test_closing_ends_everything_and_what_is_told_later_is_left_out():
     world.lost(0, None, 0.2)
     world.opened(1, 0.2)
     assert world.report().unfinished == 2
+
+
+def test_a_place_that_becomes_free_too_late_for_the_next_is_the_one_after_its():
+    world = World(connections=1)
+    for moment in (0.0, 0.1, 1.0):
+        world.due(moment)
+    world.opened(0, 0.2)
+    world.received(0, CLOSING, 1.15)  # Before anybody looked at the clock.
+    assert world.report().errors == {"late": 1, "dropped": 1}
+    world.opened(1, 1.2)
+    world.received(1, ANSWER, 1.3)
+    assert world.report().ok == 1

@@ -284,3 +284,13 @@ async def test_reports_can_be_compared(serving, tmp_path):
     status, _, stderr = await loadgen("compare", "missing.json", str(tmp_path / "a.json"))
     assert status == 2
     assert "missing.json: No such file" in stderr
+
+
+@pytest.mark.asyncio
+async def test_a_display_leaves_the_output_alone(serving):
+    async with serving() as server:
+        status, stdout, _ = await loadgen(
+            "run", server.url, "--rate", "50", "--duration", "1.2s", "-o", "json", "--progress"
+        )
+    assert status == 0
+    assert json.loads(stdout)["ok"] == 60
