@@ -26,6 +26,7 @@ class Membership:
     ) -> None:
         self.cluster = cluster
         self._paths, self._supervisor, self._notes = paths, supervisor, notes
+        self._changing = asyncio.Lock()  # Two at once would take the same numbers.
 
     def free_numbers(self) -> list[int]:
         """Return the numbers that no node has, lowest first."""
@@ -34,6 +35,10 @@ class Membership:
 
     async def add(self, count: int) -> list[str]:
         """Make *count* nodes, due to be started; returns their names, raises RpcError."""
+        async with self._changing:
+            return await self._add(count)
+
+    async def _add(self, count: int) -> list[str]:
         numbers = self.free_numbers()[:count]
         if count < 1 or len(numbers) < count:
             raise rpc.RpcError(
@@ -45,9 +50,14 @@ class Membership:
                 address = self.cluster.transport_address(number)
                 raise rpc.RpcError("FailedPrecondition", f"another program listens on {address}")
         grown = self.cluster.with_nodes([*self.cluster.node_numbers, *numbers])
-        for number in numbers:
-            self._make(grown, number)
-            await asyncio.sleep(0)  # Many certificates must not hold up who else asks.
+        try:
+            for number in numbers:
+                self._make(grown, number)
+                await asyncio.sleep(0)  # Many certificates must not hold up who else asks.
+        except rpc.RpcError:
+            for number in numbers:
+                self._remove_files(node_name(number), number)
+            raise
         self._change(grown)
         for number in numbers:
             self._supervisor.add(plan.node(number), clock.monotonic())
@@ -56,6 +66,10 @@ class Membership:
 
     async def remove(self, node: str, actions: Actions) -> None:
         """End *node*: kill its processes, remove its files; raises RpcError."""
+        async with self._changing:
+            await self._remove(node, actions)
+
+    async def _remove(self, node: str, actions: Actions) -> None:
         if not self._supervisor.of_node(node):
             raise rpc.RpcError("NotFound", f"there is no node {node}")
         if len(self.cluster.node_numbers) == 1:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from podwire.cli import CommandFailed, up
 from podwire.cli.down import stop
+from podwire.cluster.kept import Wish
 from podwire.cluster.layout import Cluster, Layout, UsageError
 
 CLUSTER = Cluster(name="lab", nodes=1)
@@ -61,4 +62,25 @@ def test_an_empty_directory_that_a_killed_up_left_is_no_obstacle_to_down(paths: 
     paths.make_directories()
     paths.write_cluster(CLUSTER)
     assert "0 processes stopped" in stop(paths)
+    assert not paths.directory.exists()
+
+
+def test_a_damaged_table_of_faults_is_named_before_anything_is_done(paths: Layout) -> None:
+    paths.make_directories()
+    paths.write_cluster(CLUSTER)
+    before = paths.cluster_file.read_bytes()
+    paths.faults_file.write_text("{")
+    with pytest.raises(UsageError, match=r"faults\.json.*remove it"):
+        up.start(CLUSTER, Console(quiet=True))
+    assert paths.cluster_file.read_bytes() == before
+    assert not list(paths.directory.glob("pki/*"))
+
+
+def test_a_missing_etcd_is_named_before_anything_is_done(
+    paths: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("podwire.cluster.etcd.PLACES", ())
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UsageError, match="apt install etcd-server"):
+        up.start(Wish(cluster=CLUSTER, control_planes=3), Console(quiet=True))
     assert not paths.directory.exists()
