@@ -51,12 +51,16 @@ Wanted = Callable[[Note], bool]
 @click.option("--programming", "latency", is_flag=True, help="Network programming latency by node.")
 @click.option("--journal", metavar="DIR", help="Read this folder instead of a cluster's.")
 def events(cluster_name: str, journal: str | None, **options: Any) -> None:
-    """Show what happened: what people did, what components decided, what clients felt.
+    """Show what happened to a cluster, on one timeline.
+
+    What people did, what each component decided, what clients felt.
 
     \b
-    podwire events -f                follow it
-    podwire events --since 5m --all  every note of the last five minutes
-    podwire events --explain         which timer every gap of the last failure came from
+    Examples:
+      podwire events -f                follow it
+      podwire events --since 5m --all  every note of the last five minutes
+      podwire events --explain         which timer each gap of the last failure came from
+      podwire events --programming     how fast each node follows a change of endpoints
     """
     chosen = msgspec.convert(options, _Options)
     chosen.check()
