@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from stored_runs import plan, second
 
 from componentbase.clock import wall
 from loadgen.plan import LoadPlan
-from loadgen.report import Accumulator
 from loadgen.pod_worker import LINE_OCTETS_MAX, LogRecorder, main
+from loadgen.report import Accumulator
 from loadgen.seconds import OTHERS
 from loadgen.worker_log import WorkerLog
 from loadgen.worker_plan import EXIT_LATE, Order
-
-from stored_runs import plan, second  # isort: skip
 
 
 def order(url: str, start_at: float) -> list[str]:
