@@ -117,7 +117,8 @@ class _Lab:
         url = f"http://{address}:{_SERVERS[service][0]}/hostname"
         process = subprocess.Popen(
             [sys.executable, "-m", "loadgen", "run", url, "--rate", str(rate), "--duration", "60s",
-             "--timeout", "1s", "-o", "json", *options],
+             "--timeout", "1s", "--connections", "1000", "--allow-invalid", "--cluster", "none",
+             "-o", "json", *options],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
