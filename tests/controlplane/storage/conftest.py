@@ -146,7 +146,7 @@ def shared_etcd(
 
 async def emptied(endpoints: list[str]) -> None:
     """Delete everything that earlier tests left, whoever's it was."""
-    store = await EtcdStore.open(endpoints)
+    store = await EtcdStore.open(endpoints, patience_s=30.0)  # It may have started just now.
     found = await store.range("")
     await asyncio.gather(*(store.txn(Delete(item.key, item.mod_revision)) for item in found.items))
     await store.close()

@@ -95,7 +95,7 @@ async def test_what_is_wrong_with_tls_is_said(
     make_etcd, tmp_path, authority, tls, wrong: str, words: str
 ):
     etcd, ours = make_etcd(tls=tls), client(tmp_path, authority)
-    await (await EtcdStore.open(etcd.endpoints, credentials=ours)).close()
+    await (await EtcdStore.open(etcd.endpoints, credentials=ours, patience_s=30.0)).close()
     theirs = client(tmp_path, Authority.new("another", datetime.now(UTC)), "stranger")
     credentials = {
         "their authority": theirs,
@@ -111,7 +111,7 @@ async def test_what_is_wrong_with_tls_is_said(
 
 
 async def test_tls_towards_a_server_without_it(shared_etcd, tls):
-    await (await EtcdStore.open(shared_etcd.endpoints)).close()
+    await (await EtcdStore.open(shared_etcd.endpoints, patience_s=30.0)).close()
     with pytest.raises(StorageUnavailable, match="without TLS leave etcd_ca empty"):
         await EtcdStore.open(shared_etcd.endpoints, credentials=tls, patience_s=0.5)
 
@@ -140,7 +140,7 @@ async def test_a_user_without_a_role_is_denied(make_etcd, etcd_address, tmp_path
     )
     etcd = make_etcd(tls=written(tmp_path, "server", authority, server))
     ours = client(tmp_path, authority)
-    store = await EtcdStore.open(etcd.endpoints, credentials=ours)
+    store = await EtcdStore.open(etcd.endpoints, credentials=ours, patience_s=30.0)
     await asyncio.to_thread(only_root_may, etcd.endpoints[0], ours)
     with pytest.raises(StorageDenied, match=r"etcdserver: permission denied.*role of its common"):
         await store.txn(Put("/k", b"v", 0))

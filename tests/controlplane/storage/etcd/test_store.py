@@ -31,11 +31,13 @@ from controlplane.storage.interface import (
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(90)]
 
 _WRITERS = 6
+#: On a busy machine etcd takes its time to start.
+START_S = 30.0
 
 
 @asynccontextmanager
 async def opened(endpoints: list[str], **options: str) -> AsyncIterator[EtcdStore]:
-    store = await EtcdStore.open(endpoints, **options)
+    store = await EtcdStore.open(endpoints, patience_s=START_S, **options)
     try:
         yield store
     finally:
@@ -291,7 +293,12 @@ async def test_an_answer_that_is_lost_before_somebody_overwrites_it_is_still_fou
 async def test_three_that_start_at_once_mark_an_empty_etcd_once(make_etcd):
     etcd = make_etcd()
     stores = await asyncio.gather(
-        *(EtcdStore.open(etcd.endpoints, cluster_uid="u-1", cluster_name="lab") for _ in range(3))
+        *(
+            EtcdStore.open(
+                etcd.endpoints, cluster_uid="u-1", cluster_name="lab", patience_s=START_S
+            )
+            for _ in range(3)
+        )
     )
     held = await stores[0].get(mark.KEY.decode())
     assert held.value == b'{"name":"lab","uid":"u-1"}'
