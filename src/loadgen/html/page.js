@@ -55,7 +55,7 @@
     const unit = (event.clientX - area.left) / area.width * svg.viewBox.baseVal.width;
     const moment = (unit - left) / (right - left) * span;
     if (moment < 0 || moment > span) return hide();
-    const frame = box.offsetParent.getBoundingClientRect();
+    const frame = box.parentElement.getBoundingClientRect();
     show(moment, event.clientX - frame.left);
     box.style.top = event.clientY - frame.top + 18 + "px";
   });
