@@ -115,7 +115,9 @@ def _reason(steps: Sequence[Step]) -> Text:
     if step.work_s >= _SHOWN_S and step.moment.work:
         _join(out, Text(f"{step.moment.work}: {milliseconds(step.work_s)}"))
     if step.unexplained_s:
-        _join(out, Text(f"{milliseconds(step.unexplained_s)} unexplained", style="bold red"))
+        usual = f" ({step.moment.work}: usually less)" if step.moment.work else ""
+        left = Text().append(f"{milliseconds(step.unexplained_s)} unexplained", style="bold red")
+        _join(out, left.append(usual))
     return out
 
 
