@@ -33,7 +33,6 @@ _SECONDS: Final = 0.8
 _ROUND_TRIPS: Final = 3000
 _PIECE: Final = 1 << 16
 _REQUEST_OCTETS: Final = 200
-_SHARE_GOAL: Final = 0.5
 
 _Address = tuple[str, int]
 
@@ -54,9 +53,7 @@ def run() -> Iterator[Row]:
     yield Row(
         "TCP goodput through the fabric, of that of a direct connection",
         f"{share:.2f}",
-        f"≥ {_SHARE_GOAL}",
-        share >= _SHARE_GOAL,
-        f"{statistics.median(rates):.1f} Gbit/s",
+        note=f"{statistics.median(rates):.1f} Gbit/s",
     )
     yield Row(
         f"round trip of {_REQUEST_OCTETS} octets that the fabric adds (p50)",
