@@ -7,12 +7,12 @@ the flow cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
 
 from netstack.wire.ethernet import parse_mac
-from netstack.wire.ipv4 import PROTOCOL_UDP
+from netstack.wire.ipv4 import PROTOCOL_TCP
 from nodeagent.datapath import tables
 from nodeagent.datapath.conntrack.connection import Connection
 from nodeagent.datapath.devices import Port, Vtep
@@ -153,35 +153,40 @@ class Control:
     # Services.
 
     def frontend_replace(self, entries: Sequence[tables.Frontend]) -> None:
+        stale: dict[Key, frozenset[Endpoint]] = {}
         for frontend in [Frontend.of(entry) for entry in entries]:
             gone = self._node.frontends.replace(frontend)
-            if gone and frontend.endpoints:  # kube-proxy skips a Service that has lost them all.
-                self._forget_stale(frontend.key, gone)
+            # kube-proxy leaves the UDP flows of a Service that has lost all its endpoints.
+            if gone and (frontend.endpoints or frontend.key[2] == PROTOCOL_TCP):
+                stale[frontend.key] = gone
+        self._forget_stale(stale)
 
     def frontend_delete(self, keys: Sequence[tuple[str, int, str]]) -> None:
+        stale: dict[Key, frozenset[Endpoint]] = {}
         for key in [key_of(*each) for each in keys]:
             old = self._node.frontends.delete(key)
             if old is not None and old.endpoints:
-                self._forget_stale(key, frozenset(old.endpoints))
+                stale[key] = frozenset(old.endpoints)
+        self._forget_stale(stale)
 
-    def _forget_stale(self, key: Key, gone: frozenset[Endpoint]) -> None:
-        """Let UDP flows to endpoints that are gone find another (cleanStaleEntries)."""
-        address, port, protocol = key
-        if protocol != PROTOCOL_UDP:
-            return  # TCP keeps its endpoint, and learns from it that it has gone.
+    def _forget_stale(self, stale: Mapping[Key, frozenset[Endpoint]]) -> None:
+        """Let flows to endpoints that are gone find another (kube-proxy's cleanStaleEntries).
+
+        Of UDP every flow; of TCP those that nobody has answered, which kube-proxy leaves alone:
+        a SYN that is sent again, or the next connection from its port within two minutes, would
+        go to the dead endpoint. An answered connection learns from its endpoint that it has gone.
+        """
+        if not stale:
+            return
         node = self._node
         for connection in node.conntrack:
             original, reply = connection.original, connection.reply
-            if (
-                original.protocol == PROTOCOL_UDP
-                and original.destination_port == port
-                and (
-                    original.destination == address
-                    if address
-                    else node.is_local(original.destination)
-                )
-                and (reply.source, reply.source_port) in gone
-            ):
+            if original.protocol == PROTOCOL_TCP and connection.seen_reply:
+                continue
+            gone = stale.get((original.destination, original.destination_port, original.protocol))
+            if gone is None and node.is_local(original.destination):
+                gone = stale.get((0, original.destination_port, original.protocol))
+            if gone and (reply.source, reply.source_port) in gone:
                 node.conntrack.delete(connection)
 
     def settings(self, settings: tables.Settings) -> None:

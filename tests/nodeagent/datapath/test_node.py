@@ -187,6 +187,26 @@ def test_a_removed_endpoint_keeps_tcp_and_loses_udp(world):
     assert servers[1].receive().data == b"two"
 
 
+def test_a_connection_that_nobody_answered_finds_another_endpoint(world):
+    a, b = world.pod(1, 5), world.pod(2, 5)
+    listener = listen(b, 80)
+    world.service("", 30080, [("10.244.2.9", 80)])  # Nobody is there.
+    world.service("10.96.0.10", 80, [("10.244.2.9", 80)])
+    waiting = [
+        host.tcp_connect((IPv4Address(address), port), world.now)
+        for host, address, port in (
+            (a, "10.96.0.10", 80),
+            (world.nodes[1].outside, "192.168.64.1", 30080),
+        )
+    ]
+    world.run(0.2)
+    world.service("", 30080, [("10.244.2.5", 80)])
+    world.service("10.96.0.10", 80, [("10.244.2.5", 80)])
+    world.run(1.5)  # Their SYNs are sent again.
+    assert [one.established for one in waiting] == [True, True]
+    assert drain(listener) == 2
+
+
 def test_masquerade_avoids_ports_that_are_taken(world):
     world.pod(1, 5)
     c = world.pod(2, 5)
