@@ -35,7 +35,12 @@ from controlplane.apiserver.request_info import (
     parse_request_info,
 )
 from controlplane.apiserver.routes.dispatch import Dispatcher
-from controlplane.storage.interface import StorageError, StorageFull, StorageUnavailable
+from controlplane.storage.interface import (
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+    ValueTooLarge,
+)
 from kubeapi.status import (
     StatusError,
     bad_request,
@@ -316,6 +321,8 @@ def _gzip(body: bytes) -> bytes:
 
 def status_of(error: StorageError) -> StatusError:
     """Return how a failure of the store is told."""
+    if isinstance(error, ValueTooLarge):
+        return too_large(str(error))
     if isinstance(error, StorageUnavailable) and not isinstance(error, StorageFull):
         return service_unavailable(f"the API server cannot reach its store: {error}")
     return internal(str(error))

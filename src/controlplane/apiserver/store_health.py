@@ -34,15 +34,21 @@ class StoreHealth:
             began = self._clock()
             why = await self._look()
             if why and self.is_well:
-                lost_at = began
-                log.warning("the store does not answer: %s", why)
-                self._journal.note("store-lost", "store", error=why)
+                lost_at, self.is_well = began, False
+                await self._tell(why)
             elif not why and not self.is_well:
                 away_s = round(self._clock() - lost_at, 3)
                 log.info("the store answers again after %.1f s", away_s)
                 self._journal.note("store-back", "store", away_s=away_s)
             self.is_well = not why
             await asyncio.sleep(max(0.0, began + _LOOK_S - self._clock()))
+
+    async def _tell(self, why: str) -> None:
+        """Note that the store is lost, with what those say of themselves who keep it."""
+        report = await self._store.report()
+        error = f"{why} ({report})" if report else why
+        log.warning("the store does not answer: %s", error)
+        self._journal.note("store-lost", "store", error=error)
 
     async def _look(self) -> str:
         """Return what is wrong; empty when nothing is."""

@@ -79,7 +79,12 @@ class EmbeddedStore:
         """See Store."""
         return self._history.revision
 
+    async def report(self) -> str:
+        """See Store."""
+        return ""
+
     async def history_octets(self) -> int:
+        """See Store."""
         return self._history.octets
 
     async def oldest_revision(self) -> int:

@@ -170,6 +170,9 @@ class Store(Protocol):
     async def revision(self) -> int:
         """Return the newest revision: a read there sees every acknowledged write."""
 
+    async def report(self) -> str:
+        """Return, for a person, how those are who keep the data; empty where nobody else does."""
+
     async def history_octets(self) -> int:
         """Return how much memory of this process the past takes, about."""
 

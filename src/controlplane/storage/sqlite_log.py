@@ -25,7 +25,7 @@ from controlplane.storage.interface import (
 )
 
 _APPLICATION: Final = 0x50574952  # "PWIR", in the header of the file.
-_LAYOUT: Final = 2
+_LAYOUT: Final = 3
 
 _CREATE: Final = """
 CREATE TABLE log (
@@ -41,6 +41,11 @@ _UPGRADES: Final[dict[int, str]] = {
     2: """
 ALTER TABLE log ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl_s INTEGER NOT NULL)""",
+    # Keys were /registry/GROUP/PLURAL/…; since then the group is not part of them.
+    3: """
+UPDATE log SET key = '/registry/' || substr(key, 11 + instr(substr(key, 11), '/'))
+WHERE key GLOB '/registry/core/*' OR key GLOB '/registry/apps/*'
+OR key GLOB '/registry/coordination.k8s.io/*' OR key GLOB '/registry/discovery.k8s.io/*'""",
 }
 _APPEND: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)"
 #: Rows that no state from a revision on can show: what was overwritten by then, and tombstones.

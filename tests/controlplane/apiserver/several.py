@@ -54,6 +54,9 @@ class HeldStore:
         self.check()
         return HeldWatch(self, await self._store.watch(prefix, after=after))
 
+    async def report(self) -> str:
+        return "127.0.0.1:1: held by the test" if self.away else ""
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         async def call(*arguments: Any, **named: Any) -> Any:
             self.check()

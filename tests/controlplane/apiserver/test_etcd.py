@@ -24,6 +24,11 @@ from .several import Member, eventually, member
 
 #: How long a refusal may take: the store's own patience and what comes around it.
 REFUSED_WITHIN_S = 10.0
+#: Longer than etcd takes.
+LONG_POD = {
+    "metadata": {"name": "long", "namespace": "default"},
+    "spec": {"containers": [{"name": "c", "image": "echo", "args": ["x" * 2_000_000]}]},
+}
 
 
 @asynccontextmanager
@@ -75,6 +80,11 @@ async def test_two_servers_lose_their_etcd_and_get_it_back(authority, tmp_path, 
         )
         assert len({service["spec"]["clusterIP"] for service in made}) == 10
         assert len({service["spec"]["ports"][0]["nodePort"] for service in made}) == 10
+        refusal = await asyncio.to_thread(
+            one.files.request, "POST", "/api/v1/namespaces/default/pods", LONG_POD
+        )
+        assert (refusal.code, refusal.json["reason"]) == (413, "RequestEntityTooLarge")
+        assert "too large to be stored" in refusal.json["message"]
         watch = two.client.watch(CONFIGMAPS, resource_version="0", timeout_s=60)
         while (await anext(watch)).object["metadata"]["name"] != "a":
             pass

@@ -232,6 +232,43 @@ async def test_a_database_from_before_leases_is_brought_up_to_date(tmp_path: Pat
     await again.close()
 
 
+async def test_keys_with_their_group_are_brought_up_to_date(tmp_path: Path):
+    path = tmp_path / "podwire.db"
+    old_and_new = {
+        "/registry/core/pods/default/web-1": "/registry/pods/default/web-1",
+        "/registry/core/nodes/node-1": "/registry/nodes/node-1",
+        "/registry/apps/deployments/apps/web": "/registry/deployments/apps/web",
+        "/registry/coordination.k8s.io/leases/a/b": "/registry/leases/a/b",
+        "/registry/discovery.k8s.io/endpointslices/a/b": "/registry/endpointslices/a/b",
+        "/registry/configmaps/core/apps": "/registry/configmaps/core/apps",
+        "/elsewhere/core/x": "/elsewhere/core/x",
+    }
+    store = await EmbeddedStore.open(path)
+    oldest = await store.revision()
+    for old in old_and_new:
+        await store.txn(Put(old, old.encode()))
+    await store.txn(Delete("/registry/core/nodes/node-1"))
+    await store.close()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version=2")
+    database.close()
+    store = await EmbeddedStore.open(path)
+    held = {item.key: item.value.decode() for item in (await store.range("/")).items}
+    del old_and_new["/registry/core/nodes/node-1"]
+    assert held == {new: old for old, new in old_and_new.items()}
+    watch = await store.watch("/registry/nodes/", after=oldest)
+    events = (await watch.next()).events
+    assert [(event.key, event.current is None) for event in events] == [
+        ("/registry/nodes/node-1", False),
+        ("/registry/nodes/node-1", True),
+    ]
+    watch.close()
+    await store.close()
+    again = await EmbeddedStore.open(path)  # What was brought up to date stays as it is.
+    assert len((await again.range("/")).items) == len(old_and_new)
+    await again.close()
+
+
 _WRITER = """
 import asyncio, sys
 from pathlib import Path

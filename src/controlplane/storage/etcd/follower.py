@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import Final
 
 from componentbase.tasks import Tasks
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 #: How long a known revision may be on its way, and a new watch until it is confirmed.
 _LATE_S: Final = 1.5
 _CREATED_S: Final = 2.0
+#: How often it is told that members are left, of which there are many tries a second.
+_TELL_EVERY_S: Final = 30.0
 
 _Watch = Exchange[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]
 
@@ -41,6 +44,7 @@ class Follower:
         self._session: asyncio.Task[Refusal | StorageError] | None = None
         self._late: asyncio.TimerHandle | None = None
         self._expected = 0
+        self._tell_at = -math.inf
         self._task = tasks.spawn(self._follow(), name="etcd watch")
 
     def stop(self) -> None:
@@ -75,18 +79,26 @@ class Follower:
                 if isinstance(why, StorageError):
                     self._queue.fail(why)
                     return
-                log.info("etcd: the watch leaves %s: %s", member.endpoint, why)
+                self._tell(member, why)
                 self._members.leave(member, str(why))
                 await asyncio.sleep(PAUSE_S)
         finally:
             if self._session is not None:
                 self._session.cancel()
 
+    def _tell(self, member: Member, why: Refusal) -> None:
+        """Say that *member* is left, unless that was said since a watch was answered last."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._tell_at:
+            self._tell_at = now + _TELL_EVERY_S
+            log.info("etcd: the watch leaves %s: %s", member.endpoint, why)
+
     async def _watch(self, member: Member) -> Refusal | StorageError:
         """Watch through *member*; return why that ended."""
         exchange = member.converse(WATCH)
         try:
             await self._create(exchange)
+            self._tell_at = -math.inf
             while True:
                 self._take(await exchange.hear())
         except (Refusal, StorageError) as error:

@@ -269,8 +269,11 @@ class Members:
     async def unavailable(self, failure: Refusal) -> StorageUnavailable:
         """Ask everyone how they are; return what to tell about *failure*."""
         self._down = True
-        healths = await asyncio.gather(*(member.health() for member in self._members))
-        return StorageUnavailable(describe(healths, str(failure)))
+        return StorageUnavailable(describe(await self.healths(), str(failure)))
+
+    async def healths(self) -> list[Health]:
+        """Ask everyone how they are."""
+        return await asyncio.gather(*(member.health() for member in self._members))
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -17,15 +17,15 @@ class Health:
 
 
 def describe(members: Sequence[Health], last_error: str) -> str:
-    """Return one line for a person whose request got no answer; *last_error* is the last try's."""
+    """Return half a line for a person whose request got no answer; *last_error* is the last try's.
+
+    It shall stand in one line of kubectl's: which members are silent, and why, says `report`.
+    """
     answering = [member for member in members if not member.error]
     needed = len(members) // 2 + 1
     who = _count(answering, members)
     if len(answering) < needed and len(members) > 1:
-        silent = "; ".join(f"{m.endpoint}: {m.error}" for m in members if m.error)
-        return (
-            f"etcd: {who}: there is no quorum; writes are refused until {needed} answer ({silent})"
-        )
+        return f"etcd has no quorum: {who}; writes are refused until {needed} do"
     if not answering:
         return f"etcd: {members[0].endpoint} does not answer: {members[0].error}"
     alarms = [alarm for member in answering for alarm in member.alarms]
@@ -34,6 +34,18 @@ def describe(members: Sequence[Health], last_error: str) -> str:
     if not any(member.has_leader for member in answering):
         return f"etcd: {who}, but they have no leader; writes are refused until they elect one"
     return f"etcd: {who}, but the request was not: {last_error}"
+
+
+def report(members: Sequence[Health]) -> str:
+    """Return what each member said of itself, for the one who looks for the cause."""
+    return "; ".join(f"{member.endpoint}: {_state(member)}" for member in members)
+
+
+def _state(member: Health) -> str:
+    if member.error:
+        return member.error
+    state = "answers" if member.has_leader else "answers, but knows of no leader"
+    return ", ".join([state, *member.alarms])
 
 
 def _count(answering: Sequence[Health], members: Sequence[Health]) -> str:

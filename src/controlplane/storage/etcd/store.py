@@ -14,7 +14,7 @@ from typing import Final
 
 from componentbase.clock import monotonic
 from componentbase.tasks import Tasks
-from controlplane.storage.etcd import doubt, mark, messages, rpc_pb2
+from controlplane.storage.etcd import doubt, mark, messages, quorum, rpc_pb2
 from controlplane.storage.etcd.explain import explain, unknown
 from controlplane.storage.etcd.follower import Follower
 from controlplane.storage.etcd.members import (
@@ -123,6 +123,10 @@ class EtcdStore:
     def _expect(self, revision: int) -> None:
         for follower in self._followers.values():
             follower.expect(revision)
+
+    async def report(self) -> str:
+        """See Store."""
+        return quorum.report(await self._members.healths()) if self._open else _CLOSED
 
     async def history_octets(self) -> int:
         """See Store: the past is etcd's."""

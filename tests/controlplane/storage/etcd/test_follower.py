@@ -115,6 +115,17 @@ async def test_a_break_before_it_is_confirmed_loses_nothing():
     watching.stop()
 
 
+async def test_that_nobody_answers_is_told_once_and_again_after_an_answer(monkeypatch, caplog):
+    monkeypatch.setattr(follower, "PAUSE_S", 0.0)
+    silence = [[lost()] for _ in range(20)]
+    with caplog.at_level("INFO", follower.log.name):
+        queue, watching, members = following(*silence, [created(), lost()], [created(), puts(11)])
+        assert await told(queue, 11) == [11]
+    assert len(members.left) == 21
+    assert len(caplog.records) == 2
+    watching.stop()
+
+
 async def test_a_revision_that_is_late_is_sought_elsewhere(monkeypatch):
     monkeypatch.setattr(follower, "_LATE_S", 0.05)
     queue, watching, members = following([created(), puts(11)], [created(), puts(12)])

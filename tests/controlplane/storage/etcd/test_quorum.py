@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from controlplane.storage.etcd.quorum import Health, describe
+from controlplane.storage.etcd.quorum import Health, describe, report
 
 A = Health("a:2379", has_leader=True)
 LONELY = Health("a:2379")
 B_DOWN, C_DOWN = Health("b:2379", "connection refused"), Health("c:2379", "timed out")
 
 
-def test_a_lost_quorum_names_those_that_are_silent():
+def test_a_lost_quorum_is_half_a_line():
     assert describe([LONELY, B_DOWN, C_DOWN], "…") == (
-        "etcd: 1 of 3 members answers: there is no quorum; writes are refused until 2 answer"
-        " (b:2379: connection refused; c:2379: timed out)"
+        "etcd has no quorum: 1 of 3 members answers; writes are refused until 2 do"
     )
 
 
 def test_nobody_answers():
     text = describe([Health("a:2379", "timed out"), B_DOWN, C_DOWN], "…")
-    assert text.startswith("etcd: 0 of 3 members answer: there is no quorum")
+    assert text.startswith("etcd has no quorum: 0 of 3 members answer;")
+
+
+def test_the_report_names_every_member():
+    full = Health("d:2379", has_leader=True, alarms=["alarm:NOSPACE"])
+    assert report([A, LONELY, B_DOWN, full]) == (
+        "a:2379: answers; a:2379: answers, but knows of no leader; b:2379: connection refused;"
+        " d:2379: answers, alarm:NOSPACE"
+    )
 
 
 def test_a_single_member_that_is_silent():

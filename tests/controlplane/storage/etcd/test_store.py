@@ -169,8 +169,11 @@ async def test_a_lost_quorum_refuses_with_a_reason_and_heals(make_etcd):
         await store.txn(Put("/k/before", b"v"))
         for member in etcd.members[1:]:
             member.kill()
-        with pytest.raises(StorageUnavailable, match="1 of 3 members answers: there is no quorum"):
+        with pytest.raises(StorageUnavailable, match="has no quorum: 1 of 3 members answers"):
             await store.txn(Put("/k/refused", b"v", 0))
+        report = await store.report()
+        assert all(f"{endpoint}: " in report for endpoint in etcd.endpoints)
+        assert report.count("refused") == 2
         with pytest.raises(StorageUnavailable):
             await store.revision()
         etcd.members[1].start(etcd.members)
