@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from loadgen.commands import compare_runs, report
-from loadgen.run_command import run
+from loadgen.commands.compare import compare_runs
+from loadgen.commands.report import report
+from loadgen.commands.run import run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

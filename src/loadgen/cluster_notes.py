@@ -8,6 +8,7 @@ only grow, until one is put aside and begun anew (`componentbase.journal`).
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,11 @@ class _ClusterFile(msgspec.Struct, frozen=True):
     """What is read of cluster.json."""
 
     block: int = 0
+
+
+def podwire_home() -> Path:
+    """Return the folder that clusters lie in."""
+    return Path(os.environ.get("PODWIRE_HOME", "") or Path.home() / ".podwire")
 
 
 def find_cluster(home: Path, choice: str, host: str) -> Path | None:
@@ -79,6 +85,7 @@ class Journals:
 
     folder: Path
     own: Path
+    boot: str = field(default_factory=journal.this_boot)
     _read: dict[Path, int] = field(default_factory=dict)
 
     def skip(self) -> None:
@@ -86,13 +93,17 @@ class Journals:
         for path in self._paths():
             self._read[path] = _size(path)
 
-    def look(self) -> list[Event]:
-        """Return the notes that are new, in order of time."""
+    def look(self, wall_ahead_s: float) -> list[Event]:
+        """Return the notes that are new, in order of time.
+
+        Those of this boot have the moment that their tick says, by a wall clock which is so far
+        ahead of ticks.
+        """
         notes = [note for path in self._paths() for note in self._new(path)]
         notes.sort(key=lambda note: note.tick)
         return [
             Event(
-                at=note.at,
+                at=note.tick + wall_ahead_s if note.boot == self.boot else note.at,
                 what=note.what,
                 subject=note.subject,
                 process=note.process,
@@ -102,9 +113,11 @@ class Journals:
         ]
 
     def _paths(self) -> list[Path]:
-        return [path for path in sorted(self.folder.glob("*.jsonl")) if path != self.own][
-            :FILES_MAX
-        ]
+        try:
+            paths = sorted(self.folder.glob("*.jsonl"))
+        except OSError:
+            return []  # No file is left to this process, perhaps: the next look may find more.
+        return [path for path in paths if path != self.own][:FILES_MAX]
 
     def _new(self, path: Path) -> list[journal.Note]:
         begin = self._read.get(path, 0)

@@ -1,4 +1,4 @@
-"""Texts of durations and their inverse: `10`, `10s`, `1.5m`, `500ms`, `200us`."""
+"""Quantities as people write and read them: `10s`, `1.5m`, `500ms`; `12.3 ms`, `99.98 %`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _UNITS: Final[Mapping[str, float]] = {
     "m": 60.0,
     "h": 3600.0,
 }
+#: What stands where there is no value.
+NOTHING: Final = "–"
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|µs|ms|s|m|h|)")
 
 
@@ -27,9 +29,28 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float | None) -> str:
-    """Return three or so digits with a unit; `-` when there is nothing to tell."""
+    """Return three digits, as many as a histogram has, and the unit that fits; `–` for none."""
     if seconds is None:
-        return "-"
-    if seconds < 0.001:
-        return f"{seconds * 1e6:.0f} µs"
-    return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
+        return NOTHING
+    for unit, factor in (("µs", 1e6), ("ms", 1e3)):
+        if seconds * factor < 999.5:
+            return f"{_three_digits(seconds * factor)} {unit}"
+    return f"{_three_digits(seconds)} s"
+
+
+def _three_digits(value: float) -> str:
+    if value >= 99.95 or value == 0:
+        return f"{value:.0f}"
+    text = f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def format_share(count: float, total: float) -> str:
+    """Return a percentage, and do not round what is not everything to 100 %."""
+    if not total:
+        return NOTHING
+    percent = 100 * count / total
+    if percent in (0.0, 100.0):
+        return f"{percent:.0f} %"
+    decimals = next((d for d in (1, 2, 3) if 0 < round(percent, d) < 100), 4)
+    return f"{percent:.{decimals}f} %"

@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from loadgen.cluster_notes import IMPORTANT
-from loadgen.quantity import format_duration
+from loadgen.quantity import format_duration, format_share
 from loadgen.results import Event, Report, Verdict
 from loadgen.search import Search
+from loadgen.thresholds import measured
 
 #: Events that are printed; the first ones are the causes.
-EVENTS_MAX: Final = 30
+EVENTS_SHOWN: Final = 30
 
 
 def tables(report: Report) -> RenderableType:
@@ -60,7 +61,7 @@ def _outcomes(report: Report) -> RenderableType:
     if report.unfinished:
         rows["unfinished"] = report.unfinished
     for outcome, count in rows.items():
-        made.add_row(outcome, f"{count:,}", _share(count, report.sent))
+        made.add_row(outcome, f"{count:,}", format_share(count, report.sent))
     return Group(made, "")
 
 
@@ -75,7 +76,7 @@ def _backends(backends: Mapping[str, int], fairness: float | None) -> Renderable
     made = table("BACKEND", "ANSWERS", "SHARE")
     total = sum(backends.values())
     for backend, count in backends.items():
-        made.add_row(backend, f"{count:,}", _share(count, total))
+        made.add_row(backend, f"{count:,}", format_share(count, total))
     index = f"fairness {fairness:.3f} (Jain's index: 1 is even)\n" if fairness else ""
     return Group(made, index)
 
@@ -102,16 +103,16 @@ def _events(events: Sequence[Event], started_at: float) -> list[RenderableType]:
     made.add_column("AT", justify="right")
     for column in ("EVENT", "OF", "SAID BY"):
         made.add_column(column)
-    for event in sorted(events, key=lambda event: event.at)[:EVENTS_MAX]:
+    for event in sorted(events, key=lambda event: event.at)[:EVENTS_SHOWN]:
         style = "red" if event.what.endswith("-failure") else ""
         at = f"{event.at - started_at:+.3f} s"
         made.add_row(at, event.what, event.subject, event.process, style=style)
-    left_out = len(events) - EVENTS_MAX
+    left_out = len(events) - EVENTS_SHOWN
     return [made, f"and {left_out:,} more\n" if left_out > 0 else ""]
 
 
 def _verdict(verdict: Verdict) -> Text:
-    value = "no value" if verdict.value is None else f"{verdict.value:.6g}"
+    value = "no value" if verdict.value is None else measured(verdict)
     if verdict.failed:
         return Text(f"crossed: {verdict.threshold} ({value})", style="bold red")
     return Text(f"kept: not {verdict.threshold} ({value})", style="green")
@@ -138,7 +139,3 @@ def search_tables(search: Search, condition: str) -> RenderableType:
         else Text(f"\n{condition} up to {found:,.1f} requests/s", style="bold green")
     )
     return Group(made, said)
-
-
-def _share(count: int, total: int) -> str:
-    return f"{100 * count / total:.1f} %" if total else "-"

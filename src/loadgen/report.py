@@ -21,10 +21,10 @@ from loadgen.outage import Miss, OutageWatch, fairness
 from loadgen.outcome import DROPPED, LATE, OK, TIMEOUT, WAITED_IN_VAIN
 from loadgen.plan import LoadPlan
 from loadgen.results import Failure, Outage, Report, Second
-from loadgen.seconds import BACKENDS_MAX, ERRORS_MAX, OTHERS, Seconds, bounded
+from loadgen.seconds import BACKENDS_MAX, ERRORS_MAX, Seconds, bounded
 from loadgen.validity import LATE_S, LATE_SHARE_MAX, invalid_reasons, warnings
 
-__all__ = ["BACKENDS_MAX", "OTHERS", "Accumulator", "Failure", "Progress", "Report"]
+__all__ = ["Accumulator", "Progress", "Report"]
 
 #: The percentiles that are told, ascending.
 PERCENTS: Final[Mapping[str, float]] = {

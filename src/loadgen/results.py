@@ -1,17 +1,12 @@
-"""The result file of a run: JSON Lines that can be followed, cut short, and read again.
+"""What a run tells: the plan, a row for each second, events, and the report that adds them up.
 
-First the plan, then one line a second, the cluster's events among them, at the end the report
-(which is what `-o json` prints). A second is that of the *intended* moments: requests that end
-later change it, and it is then written again; of two lines for one second the later one counts.
-So a file that a kill cut short lacks at most the last second, and an error stands where it began.
-A last line without its end is left out; any other that makes no sense is an error that names it.
+Each is a line of a result file (`result_file`), and the report is what `-o json` prints. A second
+is that of the *intended* moments, so an error stands where it began.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -177,78 +172,3 @@ class Result:
     seconds: list[Second] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     report: Report | None = None
-
-
-class Writer:
-    """Writes lines to a file. What was written is the system's: it outlives this process."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._encoder = msgspec.json.Encoder()
-        try:
-            self._file = path.open("wb", buffering=0)
-        except OSError as error:
-            raise ResultError(f"{path}: {error.strerror}") from None
-
-    def write(self, *lines: Line) -> None:
-        """Append *lines*; raises ResultError."""
-        octets = b"".join(self._encoder.encode(line) + b"\n" for line in lines)
-        try:
-            while octets:
-                octets = octets[self._file.write(octets) :]
-        except OSError as error:
-            raise ResultError(f"{self._path}: {error.strerror}") from None
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def read(path: Path) -> Result:
-    """Read the file of a run that ended, still lasts, or was killed; raises ResultError."""
-    try:
-        octets = path.read_bytes()
-    except OSError as error:
-        raise ResultError(f"{path}: {error.strerror}") from None
-    plan: PlanLine | None = None
-    seconds: dict[float, Second] = {}
-    events: list[Event] = []
-    report: Report | None = None
-    for number, line in _lines(path, octets):
-        if plan is None and not isinstance(line, PlanLine):
-            raise ResultError(f"{path}: line {number}: a result begins with its plan")
-        match line:
-            case PlanLine():
-                plan = line
-            case Second():
-                seconds[line.at] = line
-            case Event():
-                events.append(line)
-            case Report():
-                report = line
-    if plan is None:
-        raise ResultError(f"{path} is empty: it is no result of `loadgen run -w`")
-    return Result(
-        plan,
-        sorted(seconds.values(), key=lambda second: second.at),
-        sorted(events, key=lambda event: event.at),
-        report,
-    )
-
-
-def _lines(path: Path, octets: bytes) -> Iterator[tuple[int, Line]]:
-    decoder = msgspec.json.Decoder(Line)
-    texts = octets.split(b"\n")
-    for number, text in enumerate(texts, 1):
-        if not text:
-            continue
-        try:
-            line = decoder.decode(text)
-        except msgspec.MsgspecError as error:
-            if number == len(texts):
-                return  # Cut short in the middle of a line.
-            raise ResultError(
-                f"{path}: line {number} is no result of `loadgen run -w`: {error}"
-            ) from None
-        if isinstance(line, PlanLine) and line.version != VERSION:
-            raise ResultError(f"{path}: version {line.version}; this loadgen reads {VERSION}")
-        yield number, line

@@ -1,4 +1,4 @@
-"""Adding up what is stored: latencies of many histograms, and the report that a kill prevented.
+"""Adding up what is stored: histograms, seconds, and the report that a kill prevented.
 
 A run that was killed has its seconds, and they hold nearly all that a report says. What only the
 generator itself could tell (uncorrected latencies, exact moments of failures, thresholds) is
@@ -66,6 +66,31 @@ def _from_seconds(result: Result) -> Report:
         lag_max_s=max((second.lag_max_s for second in seconds), default=0.0),
         warnings=[CUT_SHORT],
     )
+
+
+def sum_of_seconds(at: float, seconds: Sequence[Second]) -> Second:
+    """Return *seconds* as one that begins at *at*: counts added, percentiles anew."""
+    histogram = histogram_of(second.histogram for second in seconds)
+    p50_s, p90_s, p99_s = histogram.percentiles([50, 90, 99])
+    return Second(
+        at=at,
+        sent=sum(second.sent for second in seconds),
+        ok=sum(second.ok for second in seconds),
+        errors=counted(second.errors for second in seconds),
+        late=sum(second.late for second in seconds),
+        lag_max_s=max(second.lag_max_s for second in seconds),
+        p50_s=p50_s or _worst(second.p50_s for second in seconds),
+        p90_s=p90_s or _worst(second.p90_s for second in seconds),
+        p99_s=p99_s or _worst(second.p99_s for second in seconds),
+        max_s=_worst(second.max_s for second in seconds),
+        histogram=histogram.encode(),
+        backends=counted(second.backends for second in seconds),
+    )
+
+
+def _worst(values: Iterable[float | None]) -> float | None:
+    """Return the highest of the values that there are."""
+    return max((value for value in values if value is not None), default=None)
 
 
 def counted(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -8,13 +8,14 @@ was answered) is never what was hoped for: it crosses every `--fail-if`, and hol
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from loadgen.quantity import parse_duration
+from loadgen.quantity import NOTHING, format_duration, format_share, parse_duration
 from loadgen.results import Report, Verdict
 
 
@@ -22,39 +23,46 @@ class ThresholdError(ValueError):
     """The sentence makes no sense; the message says what does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How values are written and read."""
+
+    example: str
+    parse: Callable[[str], float]
+    format: Callable[[float], str]
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number to compare with")
+    return value
+
+
+def _share(text: str) -> float:
+    return _finite(text[:-1]) / 100 if text.endswith("%") else _finite(text)
+
+
+_DURATION: Final = Unit("a duration such as 20ms", parse_duration, format_duration)
+_COUNT: Final = Unit("a number", _finite, lambda value: f"{value:,.10g}")
+_SHARE: Final = Unit("a share such as 1%", _share, lambda value: format_share(value, 1.0))
+
+
 def _latency(name: str) -> Callable[[Report], float | None]:
     return lambda report: report.latency_s.get(name)
 
 
-def _count(text: str) -> float:
-    return float(text)
-
-
-def _share(text: str) -> float:
-    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-
-
-#: The metrics: how each is read off a report, and how its value is written.
-_METRICS: Final[
-    Mapping[str, tuple[Callable[[Report], float | None], Callable[[str], float], str]]
-] = {
+#: The metrics: how each is read off a report, and in which unit.
+_METRICS: Final[Mapping[str, tuple[Callable[[Report], float | None], Unit]]] = {
     **{
-        name: (_latency(name), parse_duration, "a duration such as 20ms")
+        name: (_latency(name), _DURATION)
         for name in ("p50", "p90", "p99", "p99.9", "p99.99", "max", "mean")
     },
-    "errors": (lambda report: float(report.failed), _count, "a number"),
-    "error-rate": (
-        lambda report: report.failed / report.sent if report.sent else 0.0,
-        _share,
-        "a share such as 1%",
-    ),
-    "outage": (
-        lambda report: report.outage.length_s if report.outage else 0.0,
-        parse_duration,
-        "a duration such as 6s",
-    ),
-    "throughput": (lambda report: report.throughput, _count, "good answers a second"),
-    "late": (lambda report: float(report.late), _count, "a number"),
+    "errors": (lambda report: float(report.failed), _COUNT),
+    "error-rate": (lambda report: report.failed / report.sent if report.sent else None, _SHARE),
+    "outage": (lambda report: report.outage.length_s if report.outage else 0.0, _DURATION),
+    "throughput": (lambda report: report.throughput, _COUNT),
+    "late": (lambda report: float(report.late), _COUNT),
 }
 _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
@@ -84,11 +92,11 @@ class Threshold:
         if metric not in _METRICS:
             known = ", ".join(_METRICS)
             raise ThresholdError(f"{text!r}: {metric!r} is no metric; there are {known}")
-        _, parse, wanted = _METRICS[metric]
+        unit = _METRICS[metric][1]
         try:
-            return cls(text.strip(), metric, comparison, parse(value))
+            return cls(text.strip(), metric, comparison, unit.parse(value))
         except ValueError:
-            raise ThresholdError(f"{text!r}: {value!r} is not {wanted}") from None
+            raise ThresholdError(f"{text!r}: {value!r} is not {unit.example}") from None
 
     def value_in(self, report: Report) -> float | None:
         """Return the metric's value; None when the run has none."""
@@ -106,3 +114,14 @@ def verdicts(thresholds: list[Threshold], report: Report) -> list[Verdict]:
         Verdict(threshold.text, threshold.value_in(report), threshold.is_true(report) is not False)
         for threshold in thresholds
     ]
+
+
+def measured(verdict: Verdict) -> str:
+    """Return the value that was judged, as people write it."""
+    if verdict.value is None:
+        return NOTHING
+    try:
+        metric = Threshold.parse(verdict.threshold).metric
+    except ThresholdError:  # Of a file that another version wrote.
+        return f"{verdict.value:g}"
+    return _METRICS[metric][1].format(verdict.value)

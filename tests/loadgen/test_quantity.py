@@ -21,7 +21,15 @@ def test_what_is_no_duration(text):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "-"), (0.0000834, "83 µs"), (0.0123, "12.30 ms"), (1.94, "1.94 s")],
+    [
+        (None, "–"),
+        (0.0, "0 µs"),
+        (0.000_087, "87 µs"),
+        (0.001_339, "1.34 ms"),
+        (0.0201, "20.1 ms"),
+        (0.999_6, "1 s"),
+        (12.34, "12.3 s"),
+    ],
 )
-def test_durations_for_people(seconds, text):
+def test_durations_have_three_digits_and_the_unit_that_fits(seconds, text):
     assert format_duration(seconds) == text

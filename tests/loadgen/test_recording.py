@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from componentbase import journal
-from loadgen import results
+from loadgen import result_file
 from loadgen.outage import QUIET_S
 from loadgen.plan import LoadPlan
 from loadgen.recording import Recording
@@ -23,7 +23,7 @@ def test_a_run_and_its_cluster_learn_of_each_other(tmp_path, cluster):
     launcher = journal.Journal(cluster / "journal" / "launcher.jsonl", "launcher")
     launcher.note("started", "node-1")
     recording = Recording(
-        writer=results.Writer(tmp_path / "r.jsonl"), cluster=cluster, name="loadgen-7"
+        writer=result_file.Writer(tmp_path / "r.jsonl"), cluster=cluster, name="loadgen-7"
     )
     sums = Accumulator(PLAN, 1000.0)
     recording.begin(PLAN, 1000.0)
@@ -53,7 +53,7 @@ def test_a_run_and_its_cluster_learn_of_each_other(tmp_path, cluster):
     assert notes[2].details == {"error": "refused", "sent_at": 1001.0, "seen_at": 1001.1}
     assert notes[3].details["sent_at"] == 1002.0
 
-    result = results.read(tmp_path / "r.jsonl")
+    result = result_file.read(tmp_path / "r.jsonl")
     assert [second.sent for second in result.seconds] == [1, 1, 1, 1]
     assert [second.ok for second in result.seconds] == [1, 0, 0, 1]
     # Failures stand where they were, not where they became known.

@@ -4,7 +4,9 @@ import pytest
 
 from loadgen.histogram import Histogram
 from loadgen.plan import LoadPlan
-from loadgen.report import BACKENDS_MAX, OTHERS, Accumulator, Failure
+from loadgen.report import Accumulator
+from loadgen.results import Failure
+from loadgen.seconds import BACKENDS_MAX, OTHERS
 
 PLAN = LoadPlan(url="http://web/", rate=10, duration_s=10)
 STARTED_AT = 1000.0

@@ -54,7 +54,9 @@ def test_sentences(text, is_true):
         ("p99>fast", "'fast' is not a duration such as 20ms"),
         ("errors>1%", "'1%' is not a number"),
         ("error-rate>much", "'much' is not a share such as 1%"),
-        ("throughput<x", "'x' is not good answers a second"),
+        ("throughput<x", "'x' is not a number"),
+        ("errors>nan", "'nan' is not a number"),
+        ("error-rate>inf%", "'inf%' is not a share"),
     ],
 )
 def test_other_sentences_are_refused(text, words):

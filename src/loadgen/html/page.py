@@ -13,9 +13,10 @@ from typing import Final
 from loadgen.html import tables
 from loadgen.html.markup import Markup, tag, verbatim
 from loadgen.html.rows import Timeline, timeline_of
-from loadgen.html.scale import clock_text, duration_text
+from loadgen.html.scale import clock_text
 from loadgen.html.spectrum import spectrum_svg
 from loadgen.html.timeline import timeline_svg
+from loadgen.quantity import format_duration, format_share
 from loadgen.results import Report, Result
 from loadgen.summary import histogram_of, report_of
 
@@ -111,16 +112,16 @@ def _figures(report: Report) -> Markup:
     p = report.latency_s.get
     figures = [
         ("Requests", f"{report.sent:,}", f"{report.rate_achieved:,.1f}/s achieved"),
-        ("Succeeded", tables.share(report.ok, report.sent), f"{report.ok:,}"),
-        ("Failed", f"{report.failed:,}", tables.share(report.failed, report.sent)),
-        ("p50", duration_text(p("p50")), _beside(report, "p50")),
-        ("p99", duration_text(p("p99")), _beside(report, "p99")),
-        ("p99.9", duration_text(p("p99.9")), _beside(report, "p99.9")),
-        ("Worst", duration_text(p("max")), _beside(report, "max")),
+        ("Succeeded", format_share(report.ok, report.sent), f"{report.ok:,}"),
+        ("Failed", f"{report.failed:,}", format_share(report.failed, report.sent)),
+        ("p50", format_duration(p("p50")), _beside(report, "p50")),
+        ("p99", format_duration(p("p99")), _beside(report, "p99")),
+        ("p99.9", format_duration(p("p99.9")), _beside(report, "p99.9")),
+        ("Worst", format_duration(p("max")), _beside(report, "max")),
     ]
     if report.outage is not None:
         lost = f"{report.outage.lost:,} requests lost"
-        figures.append(("Outage", duration_text(report.outage.length_s), lost))
+        figures.append(("Outage", format_duration(report.outage.length_s), lost))
     if report.fairness is not None and len(report.backends) > 1:
         of = f"of {len(report.backends)} backends; 1 is even"
         figures.append(("Fairness", f"{report.fairness:.3f}", of))
@@ -133,7 +134,7 @@ def _figures(report: Report) -> Markup:
 
 def _beside(report: Report, name: str) -> str:
     value = report.uncorrected_s.get(name)
-    return "" if value is None else f"uncorrected {duration_text(value)}"
+    return "" if value is None else f"uncorrected {format_duration(value)}"
 
 
 def _over_time(timeline: Timeline) -> Markup:
@@ -192,7 +193,7 @@ def _events(timeline: Timeline) -> Markup:
 
 def _appendix(result: Result, timeline: Timeline) -> Markup:
     late = f"{report_of(result).late:,}"
-    lag = duration_text(report_of(result).lag_max_s)
+    lag = format_duration(report_of(result).lag_max_s)
     own = f"Of loadgen itself: {late} requests left late; its event loop lagged {lag} at most."
     return tag(
         "section",

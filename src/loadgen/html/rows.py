@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from loadgen.merge import sum_of_seconds
 from loadgen.results import Detail, Report, Result, Second
 from loadgen.seconds import OTHERS
+from loadgen.summary import sum_of_seconds
 from loadgen.validity import LATE_SHARE_MAX
 
 ROWS_MAX: Final = 720

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from loadgen.quantity import format_duration
+
 #: Steps that people count time in, in seconds.
 _TIME_STEPS: Final = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
@@ -91,21 +93,4 @@ def decade_ticks(low: float, high: float) -> list[Tick]:
     steps = (1.0,) if last - first > 3 else (1.0, 2.0, 5.0)
     values = [step * 10.0**power for power in range(first, last + 1) for step in steps]
     inside = [value for value in values if low * 0.999 <= value <= high * 1.001]
-    return [Tick(value, duration_text(value)) for value in inside]
-
-
-def duration_text(seconds: float | None) -> str:
-    """Return a latency with three digits and the unit that fits."""
-    if seconds is None:
-        return "–"
-    for unit, factor in (("µs", 1e6), ("ms", 1e3)):
-        if seconds * factor < 999.5:
-            return f"{_three_digits(seconds * factor)} {unit}"
-    return f"{_three_digits(seconds)} s"
-
-
-def _three_digits(value: float) -> str:
-    if value >= 99.95 or value == 0:
-        return f"{value:.0f}"
-    text = f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
-    return text.rstrip("0").rstrip(".")
+    return [Tick(value, format_duration(value)) for value in inside]

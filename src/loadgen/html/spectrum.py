@@ -14,7 +14,8 @@ from loadgen.histogram import Histogram
 from loadgen.html import chart
 from loadgen.html.chart import LEFT, RIGHT, Key, Panel
 from loadgen.html.markup import Markup, tag
-from loadgen.html.scale import Scale, decade_ticks, duration_text
+from loadgen.html.scale import Scale, decade_ticks
+from loadgen.quantity import format_duration
 
 _NINES_MAX: Final = 4.0
 _STEPS_PER_NINE: Final = 24
@@ -42,8 +43,8 @@ def spectrum_svg(corrected: Histogram, uncorrected: Histogram | None) -> Markup:
         viewBox=f"0 0 {chart.WIDTH:.0f} {panel.bottom + 26:.0f}",
         class_="chart",
         role="img",
-        aria_label=f"Latency by percentile, from {duration_text(min(values))} to "
-        f"{duration_text(max(values))}. The table of latencies has the values.",
+        aria_label=f"Latency by percentile, from {format_duration(min(values))} to "
+        f"{format_duration(max(values))}. The table of latencies has the values.",
     )
 
 

@@ -10,8 +10,10 @@ import msgspec
 from loadgen.html.marks import lane_of
 from loadgen.html.markup import Markup, tag
 from loadgen.html.rows import QUANTILES, Happening, Row, Timeline
-from loadgen.html.scale import clock_text, duration_text
+from loadgen.html.scale import clock_text
+from loadgen.quantity import NOTHING, format_duration, format_share
 from loadgen.results import PlanLine, Report
+from loadgen.thresholds import measured
 
 EVENTS_MAX: Final = 2000
 BACKENDS_MAX: Final = 64
@@ -45,24 +47,13 @@ def _cells(texts: Iterable[str]) -> list[Markup]:
     return [tag("td", text) for text in texts]
 
 
-def share(count: float, total: float) -> str:
-    """Return a percentage, and do not round what is not everything to 100 %."""
-    if not total:
-        return "–"
-    percent = 100 * count / total
-    if percent in (0.0, 100.0):
-        return f"{percent:.0f} %"
-    decimals = next((d for d in (1, 2, 3) if 0 < round(percent, d) < 100), 4)
-    return f"{percent:.{decimals}f} %"
-
-
 def latencies(report: Report) -> Markup:
     """Return percentiles, corrected and uncorrected side by side."""
     rows = [
         (
             name,
-            duration_text(report.latency_s.get(name)),
-            duration_text(report.uncorrected_s.get(name)),
+            format_duration(report.latency_s.get(name)),
+            format_duration(report.uncorrected_s.get(name)),
             _ratio(report.latency_s.get(name), report.uncorrected_s.get(name)),
         )
         for name in _LATENCIES
@@ -73,7 +64,7 @@ def latencies(report: Report) -> Markup:
 
 
 def _ratio(over: float | None, under: float | None) -> str:
-    return f"{over / under:,.2f}" if over is not None and under else "–"
+    return f"{over / under:,.2f}" if over is not None and under else NOTHING
 
 
 def outcomes(report: Report) -> Markup:
@@ -81,7 +72,7 @@ def outcomes(report: Report) -> Markup:
     rows = [("succeeded", report.ok), *report.errors.items()]
     if report.unfinished:
         rows.append(("unfinished", report.unfinished))
-    shown = [(name, f"{count:,}", share(count, report.sent)) for name, count in rows]
+    shown = [(name, f"{count:,}", format_share(count, report.sent)) for name, count in rows]
     return table(
         ("Outcome", "requests", "share"), shown, caption="Outcomes of requests", class_="short"
     )
@@ -93,13 +84,13 @@ def backends(report: Report) -> Markup:
     total = sum(report.backends.values())
     most = ranked[0][1]
     rows = [
-        (name, f"{count:,}", share(count, total), _bar(count / most))
+        (name, f"{count:,}", format_share(count, total), _bar(count / most))
         for name, count in ranked[:BACKENDS_MAX]
     ]
     rest = ranked[BACKENDS_MAX:]
     if rest:
         left = sum(count for _, count in rest)
-        rows.append((f"and {len(rest)} more", f"{left:,}", share(left, total), Markup()))
+        rows.append((f"and {len(rest)} more", f"{left:,}", format_share(left, total), Markup()))
     heads = ("Backend", "answers", "share", "")
     return table(heads, rows, caption="Answers by backend", class_="short")
 
@@ -114,18 +105,9 @@ def thresholds(report: Report) -> Markup:
     rows = []
     for verdict in report.thresholds:
         class_, word = ("bad", "✗ crossed") if verdict.failed else ("good", "✓ held")
-        value = _measured(verdict.threshold, verdict.value)
-        rows.append((verdict.threshold, value, tag("strong", word, class_=class_)))
+        rows.append((verdict.threshold, measured(verdict), tag("strong", word, class_=class_)))
     heads = ("Fail if", "measured", "verdict")
     return table(heads, rows, caption="Thresholds", class_="short")
-
-
-def _measured(threshold: str, value: float | None) -> str:
-    if value is None:
-        return "nothing to measure"
-    if threshold.lstrip().startswith(("p", "max", "mean", "outage")):
-        return duration_text(value)
-    return share(value, 1.0) if value <= 1 else f"{value:,.1f}"
 
 
 def events(happenings: Sequence[Happening]) -> Markup:
@@ -177,8 +159,8 @@ def _second(row: Row, timeline: Timeline) -> Markup:
         clock_text(row.at_s),
         *map(str, (row.sent, row.ok)),
         *(str(row.errors.get(kind, 0)) for kind in timeline.error_kinds),
-        *map(duration_text, row.latencies),
-        *(str(row.late), duration_text(row.lag_max_s)),
+        *map(format_duration, row.latencies),
+        *(str(row.late), format_duration(row.lag_max_s)),
         *(str(row.backends.get(name, 0)) for name in timeline.backends),
     ]
     return tag("tr", *_cells(texts), data_at=f"{row.at_s:.3f}")

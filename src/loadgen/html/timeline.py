@@ -19,10 +19,10 @@ from loadgen.html.scale import (
     Scale,
     clock_text,
     decade_ticks,
-    duration_text,
     linear_ticks,
     time_ticks,
 )
+from loadgen.quantity import format_duration
 
 _LANE_HEIGHT: Final = 20.0
 _TIME_TICKS_MAX: Final = 12
@@ -256,7 +256,7 @@ def _outage(drawing: _Drawing, panel: Panel) -> list[Markup]:
         return []
     start, end = drawing.axis.x(outage.first_s), drawing.axis.x(outage.last_s)
     y = panel.top - 2
-    words = f"{duration_text(outage.last_s - outage.first_s)} from first to last failure"
+    words = f"{format_duration(outage.last_s - outage.first_s)} from first to last failure"
     width = len(words) * chart.CHARACTER + 6
     if end + width < RIGHT:
         place, height, anchor = end + 6, y + 7, "start"
@@ -287,7 +287,7 @@ def _add_latency(drawing: _Drawing) -> None:
     ]
     drawing.add(
         panel,
-        f"From {duration_text(min(seen))} to {duration_text(max(seen))}.",
+        f"From {format_duration(min(seen))} to {format_duration(max(seen))}.",
         _late_bands(drawing, panel),
         frame,
         *reversed(lines),
@@ -299,7 +299,7 @@ def latency_axis(
 ) -> tuple[Scale, Markup]:
     """Return the scale and the frame of a panel that shows latencies."""
     if not logarithmic:
-        ticks = linear_ticks(max(high, 1e-6), _VALUE_TICKS_MAX, duration_text)
+        ticks = linear_ticks(max(high, 1e-6), _VALUE_TICKS_MAX, format_duration)
         y = Scale(0.0, ticks[-1].value, panel.bottom, panel.top)
         return y, chart.frame(panel, y, ticks)
     y = Scale(max(low, 1e-6) * 0.9, max(high, 2e-6) * 1.1, panel.bottom, panel.top, True)

@@ -9,7 +9,7 @@ from msgspec import structs
 from stored_runs import STARTED_AT, plan, run, second
 
 from loadgen.histogram import Histogram
-from loadgen.merge import merged
+from loadgen.pods.merge import merged
 from loadgen.results import Failure, Outage, Result
 from loadgen.summary import report_of
 

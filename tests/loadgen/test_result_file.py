@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadgen.result_file import Writer, read
 from loadgen.results import (
     Event,
     PlanLine,
@@ -13,8 +14,6 @@ from loadgen.results import (
     Report,
     ResultError,
     Second,
-    Writer,
-    read,
 )
 
 SHAPE = PlanShape(

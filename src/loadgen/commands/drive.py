@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
@@ -18,15 +17,16 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from componentbase.process import new_event_loop
-from loadgen.cluster_notes import find_cluster
+from loadgen.cluster_notes import find_cluster, podwire_home
+from loadgen.commands.options import RunOptions
 from loadgen.live import Display
 from loadgen.plan import LoadPlan
 from loadgen.quantity import format_duration
 from loadgen.recording import Recording
 from loadgen.report import Progress, Report
-from loadgen.results import Event, Writer
+from loadgen.result_file import Writer
+from loadgen.results import Event
 from loadgen.run import PROGRESS_EVERY_S, OnProgress, run_load
-from loadgen.run_options import RunOptions
 from loadgen.search import Search, judge
 from loadgen.thresholds import Threshold, verdicts
 
@@ -35,10 +35,12 @@ T = TypeVar("T")
 _SWITCH_S: Final = 0.0005
 
 
-def drive(plan: LoadPlan, thresholds: list[Threshold], options: RunOptions) -> Report:
-    """Do what *plan* says; return the report with its events and verdicts."""
-    home = Path(os.environ.get("PODWIRE_HOME", "") or Path.home() / ".podwire")
-    cluster = find_cluster(home, options["cluster"], plan.target.host)
+def drive(plan: LoadPlan, thresholds: list[Threshold], options: RunOptions) -> tuple[Report, str]:
+    """Do what *plan* says; return the report with its events and verdicts.
+
+    Beside it: why the result file lacks its end, or "".
+    """
+    cluster = find_cluster(podwire_home(), options["cluster"], plan.target.host)
     writer = Writer(options["write"]) if options["write"] is not None else None
     recording = Recording(writer=writer, cluster=cluster, name=f"loadgen-{os.getpid()}")
     screen = Screen(plan, recording.events)
@@ -54,7 +56,7 @@ def drive(plan: LoadPlan, thresholds: list[Threshold], options: RunOptions) -> R
         report, thresholds=verdicts(thresholds, report), events=recording.events
     )
     recording.conclude(report)
-    return report
+    return report, recording.trouble
 
 
 class Screen:

@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from loadgen.plan import LoadPlan, PlanError
-from loadgen.stages import Arrival, Stage
-from loadgen.worker_plan import (
+from loadgen.pods.orders import (
     EXPIRES_ANNOTATION,
     OWNER_ANNOTATION,
     WORKERS_MAX,
@@ -21,6 +20,7 @@ from loadgen.worker_plan import (
     stagger_s,
     waiting_for,
 )
+from loadgen.stages import Arrival, Stage
 
 OWNER = Owner("laptop", 4321, 1_795_000_000)
 

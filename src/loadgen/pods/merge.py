@@ -15,7 +15,7 @@ from loadgen.outage import fairness
 from loadgen.outcome import DROPPED
 from loadgen.report import latency_s
 from loadgen.results import Failure, Outage, PlanLine, Report, Result, Second
-from loadgen.summary import counted, histogram_of, report_of
+from loadgen.summary import counted, histogram_of, report_of, sum_of_seconds
 
 #: How far the clocks of workers may be apart for their seconds to meet.
 _CLOCK_S: Final = 0.005
@@ -83,31 +83,6 @@ def _seconds(started_at: float, results: Sequence[Result]) -> list[Second]:
         for second in result.seconds:
             whole.put(worker, second)
     return whole.all()
-
-
-def sum_of_seconds(at: float, seconds: Sequence[Second]) -> Second:
-    """Return *seconds* as one that begins at *at*: counts added, percentiles anew."""
-    histogram = histogram_of(second.histogram for second in seconds)
-    p50_s, p90_s, p99_s = histogram.percentiles([50, 90, 99])
-    return Second(
-        at=at,
-        sent=sum(second.sent for second in seconds),
-        ok=sum(second.ok for second in seconds),
-        errors=counted(second.errors for second in seconds),
-        late=sum(second.late for second in seconds),
-        lag_max_s=max(second.lag_max_s for second in seconds),
-        p50_s=p50_s or worst(second.p50_s for second in seconds),
-        p90_s=p90_s or worst(second.p90_s for second in seconds),
-        p99_s=p99_s or worst(second.p99_s for second in seconds),
-        max_s=worst(second.max_s for second in seconds),
-        histogram=histogram.encode(),
-        backends=counted(second.backends for second in seconds),
-    )
-
-
-def worst(values: Iterable[float | None]) -> float | None:
-    """Return the highest of the values that there are."""
-    return max((value for value in values if value is not None), default=None)
 
 
 def _report(plan: PlanLine, reports: Sequence[Report]) -> Report:

@@ -1,4 +1,4 @@
-"""What runs in a worker's pod: the image `python://loadgen.pod_worker:main`.
+"""What runs in a worker's pod: the image `python://loadgen.pods.worker:main`.
 
 It waits for the moment at which all workers begin, does its share, and writes result lines to its
 log, where `workers` fetches them while they come. The log is bounded by the pod's runtime, which
@@ -17,11 +17,11 @@ from msgspec.structs import replace
 
 from componentbase import clock
 from loadgen.plan import LoadPlan, PlanError
+from loadgen.pods.orders import EXIT_LATE, Order
 from loadgen.report import Accumulator
 from loadgen.results import Line, PlanLine, Report, Second
 from loadgen.run import run_load
 from loadgen.seconds import OTHERS
-from loadgen.worker_plan import EXIT_LATE, Order
 
 #: A worker that comes up so long after the others began does not begin.
 LATE_START_MAX_S: Final = 0.25

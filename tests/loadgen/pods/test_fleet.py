@@ -16,10 +16,10 @@ from componentbase.clock import wall
 from kubeapi.objects import name_of
 from kubeapi.resources import NODES, PODS, SERVICES
 from kubeapi.status import forbidden, not_found
-from loadgen import workers
 from loadgen.plan import LoadPlan, PlanError
-from loadgen.worker_plan import OWNER_ANNOTATION, RUN_LABEL, Order, shares
-from loadgen.workers import Fleet, WorkersError, kubeconfig_path
+from loadgen.pods import fleet
+from loadgen.pods.fleet import Fleet, WorkersError, kubeconfig_path
+from loadgen.pods.orders import OWNER_ANNOTATION, RUN_LABEL, Order, shares
 
 LOAD = LoadPlan(url="http://10.96.0.5/", rate=20.0, duration_s=2.0, timeout_s=0.2)
 
@@ -104,7 +104,7 @@ def _quickly(monkeypatch):
         ("BEGUN_WITHIN_S", 0.1),
         ("REPORT_WITHIN_S", 0.2),
     ):
-        monkeypatch.setattr(workers, name, value)
+        monkeypatch.setattr(fleet, name, value)
 
 
 async def run_fleet(cluster, *, load=LOAD, count=2, stop=None):
@@ -140,7 +140,7 @@ async def test_a_worker_that_comes_up_late_costs_another_try_with_more_time():
 
 @pytest.mark.asyncio
 async def test_workers_that_never_come_up_are_given_up(monkeypatch):
-    monkeypatch.setattr(workers, "TRIES_MAX", 2)
+    monkeypatch.setattr(fleet, "TRIES_MAX", 2)
     cluster = Cluster(lambda _order, _made: b"")
     with pytest.raises(WorkersError, match="in 2 tries not all of 2 workers came up in time"):
         await run_fleet(cluster)
@@ -178,7 +178,7 @@ async def test_ctrl_c_before_the_start_reports_nothing_and_leaves_nothing():
 @pytest.mark.asyncio
 async def test_only_what_dead_runs_left_is_deleted():
     cluster = Cluster(lambda order, _: written(order))
-    me, host = workers._this_process(), socket.gethostname()
+    me, host = fleet._this_process(), socket.gethostname()
     owners = {"mine": str(me), "dead": f"{host}/{me.pid}/{me.started - 1}"}
     for name, owner in owners.items():
         annotations = {OWNER_ANNOTATION: owner, "loadgen.podwire/expires": "99999999999"}

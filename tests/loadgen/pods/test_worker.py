@@ -8,11 +8,11 @@ from stored_runs import plan, second
 
 from componentbase.clock import wall
 from loadgen.plan import LoadPlan
-from loadgen.pod_worker import LINE_OCTETS_MAX, LogRecorder, main
+from loadgen.pods.log import WorkerLog
+from loadgen.pods.orders import EXIT_LATE, Order
+from loadgen.pods.worker import LINE_OCTETS_MAX, LogRecorder, main
 from loadgen.report import Accumulator
 from loadgen.seconds import OTHERS
-from loadgen.worker_log import WorkerLog
-from loadgen.worker_plan import EXIT_LATE, Order
 
 
 def order(url: str, start_at: float) -> list[str]:

@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from componentbase import journal
-from loadgen import results
+from loadgen import result_file
 from loadgen.__main__ import cli
+from loadgen.commands.run import exit_status
 from loadgen.results import Report, Verdict
-from loadgen.run_command import exit_status
 
 BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"
 
@@ -235,7 +235,7 @@ async def test_a_result_file_survives_sigkill(serving, tmp_path):
             await second.wait()
             process.kill()
             await process.wait()
-    result = results.read(path)
+    result = result_file.read(path)
     assert result.plan.plan.rate == 50
     assert result.report is None
     assert result.seconds[0].sent == 50
@@ -262,7 +262,7 @@ async def test_the_clusters_events_and_the_loads_meet(serving, tmp_path):
         )  # fmt: skip
     assert status == 1
     assert "node-2" in stdout
-    result = results.read(tmp_path / "r.jsonl")
+    result = result_file.read(tmp_path / "r.jsonl")
     said = [event.what for event in result.events]
     assert set(said) >= {"load-started", "killed", "first-failure", "last-failure", "load-ended"}
     notes = journal.read(cluster / "journal")

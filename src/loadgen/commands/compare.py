@@ -1,66 +1,23 @@
-"""`loadgen report` and `loadgen compare`: what is done with runs that lie in files."""
+"""`loadgen compare`: two runs that lie in files, side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import click
-import msgspec
-from msgspec.structs import replace
 from rich.console import Console
 
-from componentbase.clock import rfc3339
 from loadgen import render
+from loadgen.commands.output import EXIT_FAILED, EXIT_THRESHOLD, output_option, print_json
 from loadgen.compare import Comparison, Condition, Row, compare
-from loadgen.html import page
-from loadgen.html.scale import duration_text
 from loadgen.noise import Finding
 from loadgen.plan import PlanError
+from loadgen.quantity import NOTHING, format_duration
+from loadgen.result_file import read
 from loadgen.results import ResultError
-from loadgen.stored import load
-from loadgen.summary import report_of
 
-EXIT_INCOMPARABLE: Final = 1
-#: The same as that of `loadgen run`.
-EXIT_THRESHOLD: Final = 3
-
-_OUTPUT = click.option(
-    "--output", "-o", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
 _STYLES = {Finding.BETTER: "green", Finding.WORSE: "red"}
-
-
-@click.command(epilog="Example: loadgen report run.jsonl --html run.html")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--html", type=click.Path(path_type=Path), help="Write a page to this file.")
-@_OUTPUT
-def report(file: Path, html: Path | None, output: str) -> None:
-    """Show a run that `loadgen run -w FILE` wrote; one that was killed, too.
-
-    The page of --html needs nothing beside itself: no network, no library.
-    """
-    try:
-        result = load(file)
-        found = replace(report_of(result), events=result.events)
-        if html is not None:
-            _write(html, page.render(result, rfc3339(result.plan.started_at)))
-            click.echo(f"wrote {html}", err=True)
-    except ResultError as error:
-        raise click.UsageError(str(error)) from None
-    if output == "json":
-        series = found.series or [replace(second, histogram="") for second in result.seconds]
-        _print_json(replace(found, series=series))
-    elif html is None:
-        Console().print(render.tables(found))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror}") from None
 
 
 @click.command(
@@ -75,7 +32,7 @@ def _write(path: Path, text: str) -> None:
     metavar="CHANGE",
     help="Exit with status 3 if this change from A to B is met, for example 'p99>+10%'.",
 )
-@_OUTPUT
+@output_option
 @click.pass_context
 def compare_runs(
     context: click.Context, before: Path, after: Path, conditions: Sequence[str], output: str
@@ -86,21 +43,17 @@ def compare_runs(
     """
     try:
         wanted = [Condition.parse(text) for text in conditions]
-        comparison = compare(load(before), load(after))
+        comparison = compare(read(before), read(after))
     except (PlanError, ResultError) as error:
         raise click.UsageError(str(error)) from None
     met = comparison.met(wanted)
     if output == "json":
-        _print_json(_object(comparison, met))
+        print_json(_object(comparison, met))
     else:
         _print_comparison(comparison, met)
     if comparison.obstacles:
-        context.exit(EXIT_INCOMPARABLE)
+        context.exit(EXIT_FAILED)
     context.exit(EXIT_THRESHOLD if met else 0)
-
-
-def _print_json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
 def _print_comparison(comparison: Comparison, met: Sequence[Condition]) -> None:
@@ -108,7 +61,7 @@ def _print_comparison(comparison: Comparison, met: Sequence[Condition]) -> None:
     shown = render.table("FIGURE", "A", "B", "B/A")
     shown.add_column("B IS")
     for row in comparison.rows:
-        ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
+        ratio = NOTHING if row.ratio is None else f"{row.ratio:.2f}"
         finding = row.finding.value if row.finding else ""
         style = _STYLES.get(row.finding) if row.finding else None
         shown.add_row(row.figure, _text(row, row.before), _text(row, row.after), ratio, finding)
@@ -123,7 +76,7 @@ def _print_comparison(comparison: Comparison, met: Sequence[Condition]) -> None:
 def _text(row: Row, value: float) -> str:
     match row.unit:
         case "s":
-            return duration_text(value)
+            return format_duration(value)
         case "%":
             return f"{value:.3g} %"
     return f"{value:,.1f}/s"

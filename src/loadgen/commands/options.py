@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 import click
 
 from loadgen.plan import LoadPlan, PlanError
 from loadgen.quantity import parse_duration
 from loadgen.stages import Arrival, Stage, StageError, read_stages
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 #: What stages say themselves.
 _SAID_BY_STAGES = ("rate", "duration", "arrival", "ramp_to")
@@ -30,6 +32,30 @@ class Duration(click.ParamType[float]):
             return parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def source_options(command: _Command) -> _Command:
+    """Give *command* the options that say where the load comes from."""
+    for option in (
+        click.option(
+            "--kubeconfig",
+            type=click.Path(path_type=Path),
+            help="Of the cluster for --from pods. Default: $KUBECONFIG, or the local cluster's.",
+        ),
+        click.option(
+            "--workers", type=int, default=1, show_default=True, help="So many pods share the rate."
+        ),
+        click.option(
+            "--from",
+            "source",
+            type=click.Choice(["host", "pods"]),
+            default="host",
+            show_default=True,
+            help="Send from this machine, or from pods of the cluster, to its own addresses.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 class RunOptions(TypedDict):

@@ -25,14 +25,15 @@ from kubeapi.client import KubeconfigError, RestClient, Unreachable
 from kubeapi.objects import Object, name_of
 from kubeapi.resources import NODES, PODS, SERVICES
 from kubeapi.status import StatusError, is_not_found
-from loadgen import worker_plan
-from loadgen.merge import MergedSeconds, merged
+from loadgen.cluster_notes import podwire_home
 from loadgen.plan import LoadPlan, PlanError
+from loadgen.pods import orders
+from loadgen.pods.log import WorkerLog
+from loadgen.pods.merge import MergedSeconds, merged
+from loadgen.pods.orders import NAMESPACE, RUN_LABEL, Order, Owner
 from loadgen.report import Progress
 from loadgen.results import PlanLine, Result, Second
 from loadgen.summary import counted
-from loadgen.worker_log import WorkerLog
-from loadgen.worker_plan import NAMESPACE, RUN_LABEL, Order, Owner
 
 #: Seconds from making the pods to the first request; a slow machine gets more at the next try.
 START_S: Final = 3.0
@@ -50,7 +51,7 @@ _CALL_S: Final = 5.0
 
 
 class Listener(Protocol):
-    """Is told how the run goes; see `drive_pods`."""
+    """Is told how the run goes; see `loadgen.pods.drive`."""
 
     def begin(self, plan: PlanLine) -> None:
         """All workers are made, and begin when the plan says."""
@@ -79,8 +80,7 @@ def kubeconfig_path(given: Path | None) -> Path:
         return given
     if named := os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]:
         return Path(named)
-    home = os.environ.get("PODWIRE_HOME") or Path.home() / ".podwire"
-    return Path(home) / "podwire" / "kubeconfig"
+    return podwire_home() / "podwire" / "kubeconfig"
 
 
 async def run_in_pods(
@@ -95,7 +95,7 @@ async def run_in_pods(
 
     Raises PlanError for what cannot be done, WorkersError when the cluster says no.
     """
-    shares = worker_plan.shares(plan, workers)
+    shares = orders.shares(plan, workers)
     try:
         client = RestClient.from_kubeconfig(kubeconfig_path(kubeconfig), user_agent="loadgen")
     except KubeconfigError as error:
@@ -153,7 +153,7 @@ class Fleet:
         services = (await self._client.list(SERVICES)).get("items", [])
         dns = [each for each in services if name_of(each) == "kube-dns"]
         if not dns:
-            hint = worker_plan.service_hint(services, host)
+            hint = orders.service_hint(services, host)
             raise PlanError(f"{host}: the cluster has no DNS, so pods need an address{hint}")
 
     async def _delete_leftovers(self) -> None:
@@ -163,7 +163,7 @@ class Fleet:
             for process in psutil.process_iter(["create_time"])
         }
         for pod in found.get("items", []):
-            if worker_plan.is_leftover(pod, self._owner.host, living, clock.wall()):
+            if orders.is_leftover(pod, self._owner.host, living, clock.wall()):
                 self._listener.notice(
                     f"deleting {name_of(pod)}, left over by a run that was killed"
                 )
@@ -180,7 +180,7 @@ class Fleet:
 
     async def _create(self, start_at: float) -> None:
         listed = await self._client.list(NODES)
-        nodes = worker_plan.schedulable(listed.get("items", []))
+        nodes = orders.schedulable(listed.get("items", []))
         if not nodes:
             raise WorkersError("no node is Ready and takes pods; see kubectl get nodes")
         count = len(self._shares)
@@ -191,10 +191,10 @@ class Fleet:
         self._fetched_at = [clock.wall()] * count
         self._pods = []
         for index, share in enumerate(self._shares):
-            begins_at = start_at + worker_plan.stagger_s(self._plan, index, count)
+            begins_at = start_at + orders.stagger_s(self._plan, index, count)
             order = Order(worker=index + 1, start_at=begins_at, plan=share)
             node = nodes[index % len(nodes)]
-            pod = worker_plan.pod(order, run, self._owner, node=node)
+            pod = orders.pod(order, run, self._owner, node=node)
             self._pods.append(await self._client.create(PODS, pod, NAMESPACE))
 
     async def _delete_all(self) -> None:
@@ -256,8 +256,8 @@ class Fleet:
     async def _why_not_started(self, index: int) -> Exception:
         pod = await self._client.get(PODS, name_of(self._pods[index]), NAMESPACE)
         complaint = self._logs[index].complaint
-        why = complaint or worker_plan.waiting_for(pod)
-        if pod["status"].get("phase") == "Failed" and not worker_plan.came_up_late(pod):
+        why = complaint or orders.waiting_for(pod)
+        if pod["status"].get("phase") == "Failed" and not orders.came_up_late(pod):
             return WorkersError(f"worker {index + 1} ended at once: {why}")
         return _LateStart(f"worker {index + 1}: {why}")
 
@@ -282,7 +282,7 @@ class Fleet:
         )
 
     def _plan_line(self, start_at: float) -> PlanLine:
-        nodes = dict.fromkeys(sorted(worker_plan.node_of(pod) for pod in self._pods))
+        nodes = dict.fromkeys(sorted(orders.node_of(pod) for pod in self._pods))
         host = f"{len(self._pods)} pods on {', '.join(nodes)}"
         return PlanLine(plan=self._plan.shape(), started_at=start_at, host=host)
 

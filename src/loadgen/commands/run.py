@@ -10,19 +10,22 @@ import msgspec
 from rich.console import Console
 
 from loadgen import render
-from loadgen.drive import drive, drive_search
-from loadgen.drive_pods import drive_pods, source_options
+from loadgen.commands.drive import drive, drive_search
+from loadgen.commands.options import Duration, RunOptions, is_given, plan_of, source_options
+from loadgen.commands.output import (
+    EXIT_FAILED,
+    EXIT_INVALID,
+    EXIT_THRESHOLD,
+    output_option,
+    print_json,
+)
 from loadgen.plan import PlanError
+from loadgen.pods.drive import drive_pods
+from loadgen.pods.fleet import WorkersError
 from loadgen.results import Report, ResultError
-from loadgen.run_options import Duration, RunOptions, is_given, plan_of
 from loadgen.search import Search
 from loadgen.stages import Arrival
 from loadgen.thresholds import Threshold, ThresholdError
-from loadgen.workers import WorkersError
-
-EXIT_FAILED: Final = 1
-EXIT_THRESHOLD: Final = 3
-EXIT_INVALID: Final = 4
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -126,14 +129,7 @@ no sense, 3 a threshold was crossed or no rate was found, 4 the run is INVALID.
     type=click.Path(path_type=Path),
     help="Write each second, the cluster's events and the report to this file.",
 )
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="JSON has one row a second, and times in Unix seconds.",
-)
+@output_option
 @click.option(
     "--progress/--no-progress", default=None, help="Show how it goes. Default: on a terminal."
 )
@@ -160,7 +156,7 @@ def run(context: click.Context, **options: Unpack[RunOptions]) -> None:
             search = drive_search(plan, condition, options)
         else:
             begin = drive_pods if options["source"] == "pods" else drive
-            report = begin(plan, thresholds, options)
+            report, trouble = begin(plan, thresholds, options)
     except (PlanError, ThresholdError, ResultError) as error:
         raise click.UsageError(str(error)) from None
     except WorkersError as error:
@@ -169,6 +165,9 @@ def run(context: click.Context, **options: Unpack[RunOptions]) -> None:
         _show_search(search, condition, options["output"])
         context.exit(EXIT_THRESHOLD if search.found is None else 0)
     _show(report, options["output"])
+    if trouble:
+        click.echo(f"Error: {trouble}", err=True)
+        context.exit(EXIT_FAILED)
     context.exit(exit_status(report, allow_invalid=options["allow_invalid"]))
 
 
@@ -191,7 +190,7 @@ def exit_status(report: Report, *, allow_invalid: bool) -> int:
 
 def _show(report: Report, output: str) -> None:
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        print_json(report)
     else:
         Console().print(render.tables(report))
 
@@ -211,4 +210,4 @@ def _show_search(search: Search, condition: Threshold, output: str) -> None:
         for probe in search.probes
     ]
     found = {"condition": condition.text, "rate": search.found, "probes": probes}
-    click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    print_json(found)

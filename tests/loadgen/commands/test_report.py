@@ -11,7 +11,8 @@ from msgspec import structs
 from stored_runs import plan, run, second
 
 from loadgen.__main__ import cli
-from loadgen.results import Event, Writer
+from loadgen.result_file import Writer
+from loadgen.results import Event
 
 
 def written(path, result, *, report=True):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 from stored_runs import STARTED_AT, plan, run, second
 
+from loadgen.pods.log import WorkerLog
 from loadgen.results import Event
-from loadgen.worker_log import WorkerLog
 
 
 def lines(*values) -> bytes:

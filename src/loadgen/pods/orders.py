@@ -21,7 +21,7 @@ WORKERS_MAX: Final = 64
 #: A worker's log has a bound, and a second takes up to 2 KB of it.
 DURATION_MAX_S: Final = 3600.0
 #: What runs in a worker's pod.
-WORKER: Final = "loadgen.pod_worker:main"
+WORKER: Final = "loadgen.pods.worker:main"
 IMAGE: Final = f"python://{WORKER}"
 NAMESPACE: Final = "default"
 

@@ -6,7 +6,6 @@ from loadgen.html.scale import (
     Scale,
     clock_text,
     decade_ticks,
-    duration_text,
     linear_ticks,
     time_ticks,
 )
@@ -49,22 +48,6 @@ def test_time_is_marked_as_clocks_show_it():
 def test_latencies_are_marked_by_decades():
     assert labels(decade_ticks(0.0009, 0.021)) == ["1 ms", "2 ms", "5 ms", "10 ms", "20 ms"]
     assert labels(decade_ticks(0.00001, 9))[::2] == ["10 µs", "1 ms", "100 ms"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "–"),
-        (0.0, "0 µs"),
-        (0.000_087, "87 µs"),
-        (0.001_339, "1.34 ms"),
-        (0.0201, "20.1 ms"),
-        (0.999_6, "1 s"),
-        (12.34, "12.3 s"),
-    ],
-)
-def test_durations_have_three_digits_and_the_unit_that_fits(seconds, text):
-    assert duration_text(seconds) == text
 
 
 @pytest.mark.parametrize(

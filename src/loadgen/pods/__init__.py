@@ -1,0 +1,1 @@
+"""Load from inside the cluster: workers in pods, their logs, and their results as one."""
