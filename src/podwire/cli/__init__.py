@@ -108,7 +108,7 @@ def output_option(function: Any) -> Any:
 def main() -> None:
     """Run the command line; every error is one line and an exit status."""
     try:
-        root(standalone_mode=False)
+        root(prog_name="podwire", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except KeyboardInterrupt:
@@ -116,7 +116,7 @@ def main() -> None:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
-        error.show()
+        click.echo(_in_one_line(error), err=True)
         sys.exit(2)
     except UsageError as error:
         click.echo(f"podwire: {error}", err=True)
@@ -131,3 +131,11 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"podwire: {where}{error.strerror or error}", err=True)
         sys.exit(1)
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    """Return what is wrong with the words that were typed, and where the right ones stand."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    typed = context.command_path if context is not None else "podwire"
+    text = " ".join(error.format_message().split()).rstrip(".")
+    return f"podwire: {text[:1].lower()}{text[1:]}; see {typed} --help"

@@ -11,6 +11,7 @@ from kubeapi.client.kubeconfig import KubeconfigError
 from kubeapi.status import StatusError
 from podwire.cli import CommandFailed
 from podwire.cluster.layout import Layout, UsageError
+from podwire.launcher import client
 
 T = TypeVar("T")
 
@@ -29,22 +30,24 @@ def connect(paths: Layout) -> RestClient:
 def run(paths: Layout, work: Callable[[RestClient], Awaitable[T]]) -> T:
     """Connect, do *work* with the connection, return its result.
 
-    Raises UsageError when there is no such cluster, CommandFailed when the server says no.
+    Raises UsageError when no such cluster runs, CommandFailed when the server says no.
     """
     paths.read_cluster()
 
     async def connected() -> T:
-        client = connect(paths)
+        rest = connect(paths)
         try:
-            return await work(client)
+            return await work(rest)
         finally:
-            await client.close()
+            await rest.close()
 
     try:
         return asyncio.run(connected())
     except StatusError as error:
         raise CommandFailed(error.message) from None
     except Unreachable as error:
+        if client.running_session(paths) is None:
+            raise client.not_running(paths) from None
         raise CommandFailed(
             f"the API server does not answer: {error}; see podwire status{paths.name_option}"
         ) from None

@@ -207,8 +207,10 @@ def api(cluster_name: str, listing: bool, healing: bool, fault_id: str, **given:
     """
     paths = Layout.of(cluster_name)
     wanted = {name: value for name, value in given.items() if value}
-    if (listing or healing) and wanted:
+    if (listing or healing) and (wanted or (listing and healing)):
         raise UsageError("--list and --heal come alone: they take no description of a fault")
+    if fault_id and not healing:
+        raise UsageError("--id says which fault to heal: it goes with --heal")
     if listing:
         _list_api(client.call(paths, "api_fault_list"))
     elif healing:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from componentbase import rpc
 from podwire.cli import CommandFailed
 from podwire.cluster.layout import Layout, UsageError, node_number
+from podwire.launcher.client import not_running, running_session
 
 T = TypeVar("T")
 
@@ -30,8 +31,11 @@ async def connect(
             else rpc.Client.connect(path, on_tell=on_tell)
         )
     except OSError:
+        if running_session(paths) is None:
+            raise not_running(paths) from None
         raise CommandFailed(
-            f"the datapath of {node} does not answer; is the node dead? See: podwire status"
+            f"the datapath of {node} does not answer; is the node dead? "
+            f"See: podwire status{paths.name_option}"
         ) from None
 
 

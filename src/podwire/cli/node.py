@@ -79,8 +79,10 @@ def _act_on_launcher(paths: Layout, action: str) -> None:
     """Send a signal to the launcher, which cannot answer for its own end."""
     paths.read_cluster()
     known = client.running_session(paths)
-    if known is None or not session.launcher_alive(known):
-        raise UsageError("the launcher is dead; podwire down --keep-state and up begin anew")
+    if known is None:
+        raise client.not_running(paths)
+    if not session.launcher_alive(known):
+        raise client.launcher_gone(paths)
     number = _SIGNALS.get(action)
     stopped = session.is_stopped(known.id)
     if number is None:

@@ -63,7 +63,10 @@ def _address_of(paths: Layout, target: str) -> str:
     if target.replace(".", "").isdigit():
         return target
     if _is_node(target):
-        return paths.read_cluster().underlay_address(node_number(target))
+        cluster = paths.read_cluster()
+        if node_number(target) not in cluster.node_numbers:
+            raise UsageError(f"there is no {target}: the nodes are {cluster.nodes_text}")
+        return cluster.underlay_address(node_number(target))
     address = find_pod(paths, target).get("status", {}).get("podIP")
     if not address:
         raise CommandFailed(f"pod {target} has no address yet: it is not running")

@@ -55,9 +55,10 @@ def list_shipped(output: str) -> None:
 @output_option
 @cluster_option
 def run(file: str, seed: int | None, output: str, cluster_name: str) -> None:
-    """Play FILE, or a scenario that comes with podwire, against a cluster that is up.
+    """Play a scenario against a cluster, and judge what happens.
 
-    Exit status 1 when an expectation fails, 2 when the scenario makes no sense.
+    NAME is one of podwire scenario list. Exit status 1 when an expectation fails,
+    2 when the scenario makes no sense.
 
     \b
     Example: podwire scenario run my-scenario.yaml --seed 7

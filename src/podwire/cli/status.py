@@ -49,9 +49,7 @@ def status(cluster_name: str, output: str, pods: bool) -> None:
     cluster = paths.read_cluster()
     known = client.running_session(paths)
     if known is None:
-        raise CommandFailed(
-            f"cluster {cluster_name!r} is not running; start it: podwire up{paths.name_option}"
-        )
+        raise CommandFailed(str(client.not_running(paths)))
     members = session.members(known)
     rows = _rows(paths, members)
     if output == "json":

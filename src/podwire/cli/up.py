@@ -31,7 +31,7 @@ from podwire.cluster.layout import (
 )
 from podwire.cluster.lock import exclusive
 from podwire.launcher import faults, session
-from podwire.launcher.client import running_session
+from podwire.launcher.client import launcher_gone, running_session
 
 _READY_TIMEOUT_S: Final = 60.0
 _READY_TIMEOUT_PER_NODE_S: Final = 2.0
@@ -126,7 +126,10 @@ def start(wish: Wish | Cluster, console: Console) -> Layout:
     is_ours = False
     try:
         with exclusive():
-            if running_session(paths) is not None:
+            known = running_session(paths)
+            if known is not None and not session.launcher_alive(known):
+                raise launcher_gone(paths)
+            if known is not None:
                 raise AlreadyUp(
                     f"cluster {name!r} is up already; podwire status{paths.name_option} shows it, "
                     f"podwire down{paths.name_option} stops it"

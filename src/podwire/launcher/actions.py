@@ -45,7 +45,7 @@ class Actions:
         node, action = str(params["name"]), str(params["action"])
         managed = self._supervisor.of_node(node)
         if not managed:
-            raise rpc.RpcError("NotFound", f"there is no node {node}")
+            raise rpc.RpcError("NotFound", f"there is no node {node!r}{self._nodes()}")
         send = functools.partial(self._groups.signal, node)
         return await self._act(action, node, managed, send)
 
@@ -106,7 +106,7 @@ class Actions:
     async def _on_unsupervised(self, action: str, name: str) -> str:
         pid = unsupervised.find(self._paths, name)
         if pid is None:
-            raise rpc.RpcError("NotFound", f"there is no process {name}{self._known(name)}")
+            raise rpc.RpcError("NotFound", f"there is no process {name!r}{self._known(name)}")
         stopped = session.is_stopped(pid)
         match action:
             case "kill":
@@ -128,6 +128,13 @@ class Actions:
         done = {"kill": "killed", "pause": "paused", "resume": "resumed"}
         self._notes.note(done[action], name, pid=pid)
         return name
+
+    def _nodes(self) -> str:
+        """Return which nodes there are instead."""
+        processes = self._supervisor.processes()
+        names = list(dict.fromkeys(one.plan.node for one in processes if one.plan.node))
+        rest = ", …" if len(names) > _NAMED_MAX else ""
+        return f"; there are {', '.join(names[:_NAMED_MAX])}{rest}"
 
     def _known(self, name: str) -> str:
         """Return what there is instead of *name*: of its node, or of the control plane."""

@@ -32,15 +32,16 @@ async def call_async(
 ) -> Any:
     """Ask the launcher from within an event loop."""
     paths.read_cluster()
+    known = running_session(paths)
+    if known is not None and session.is_stopped(known.id):
+        raise UsageError(
+            "the launcher is paused and answers nobody; let it go on: "
+            f"podwire process resume launcher{paths.name_option}"
+        )
     try:
         client = await rpc.Client.connect(paths.launcher_socket)
     except OSError:
-        option = paths.name_option
-        raise UsageError(
-            f"the launcher of cluster {paths.directory.name!r} is gone: the cluster goes on, but "
-            f"nothing of it can be started; podwire status{option} shows what still runs, "
-            f"podwire down{option} stops it"
-        ) from None
+        raise (not_running(paths) if known is None else launcher_gone(paths)) from None
     try:
         return await client.call(method, params, timeout_s=timeout_s)
     except rpc.RpcError as error:
@@ -49,6 +50,23 @@ async def call_async(
         raise UsageError(error.message) from None
     finally:
         await client.close()
+
+
+def not_running(paths: Layout) -> UsageError:
+    """Return what is said to who asks something of a cluster that is down."""
+    return UsageError(
+        f"cluster {paths.directory.name!r} is not running; start it: podwire up{paths.name_option}"
+    )
+
+
+def launcher_gone(paths: Layout) -> UsageError:
+    """Return what is said where processes of a cluster live on without their launcher."""
+    option = paths.name_option
+    return UsageError(
+        f"the launcher of cluster {paths.directory.name!r} is gone: the cluster goes on, but "
+        f"nothing of it can be started; podwire status{option} shows what still runs, "
+        f"podwire down --keep-state{option} and podwire up{option} begin anew"
+    )
 
 
 def running_session(paths: Layout) -> session.Session | None:

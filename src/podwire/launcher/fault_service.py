@@ -159,7 +159,10 @@ class FaultService:
         return {(node, names.get(row["remote"], "")): _numbers(row) for row in rows or []}
 
     async def _set_api(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
-        fault = _checked(lambda: self._table.set_api(faults.parse_api_fault(params["entry"])))
+        entry = params["entry"]
+        fault = _checked(
+            lambda: self._table.set_api(faults.parse_api_fault(self._cluster(), entry))
+        )
         self._notes.note("api-fault-set", fault.id, **_api_details(fault))
         return {"id": fault.id, "unheard": await self._deliver(self._apiservers())}
 

@@ -13,14 +13,17 @@ from typing import Any, Final
 
 import msgspec
 
+from controlplane.apiserver.api_faults import ANY, Fault
+from kubeapi.resources import ALL
 from netdev.impairment import Impairment
-from podwire.cluster import hosts
+from podwire.cluster import hosts, pki
 from podwire.cluster.layout import Cluster, Layout, UsageError, node_number
 from podwire.cluster.plan import FABRIC, apiservers
 
 API_FAULTS_MAX: Final = 100
-API_LATENCY_MAX_S: Final = 60.0
 STATUSES: Final = (0, 409, 429, 500)
+_HEALTH: Final = ("/healthz", "/livez", "/readyz")
+_RESOURCES: Final = sorted(resource.plural for resource in ALL)
 
 
 class Rule(Impairment, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,12 +56,17 @@ class ApiFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"an API fault's status is 409, 429 or 500, not {self.status}")
-        if not 0 < self.share <= 1:
-            raise ValueError(f"a share is above 0 and at most 1, not {self.share:g}")
-        if not 0 <= self.latency_s <= API_LATENCY_MAX_S:
-            raise ValueError(f"latency is 0 to {API_LATENCY_MAX_S:g} seconds")
-        if not (self.status or self.latency_s or self.drop_watches):
-            raise ValueError("an API fault needs a latency, an error or dropped watches")
+        # The API server is the judge of what makes sense: what it refuses must not get that far.
+        if why := msgspec.convert(_as_entry(self), Fault).complaint():
+            raise ValueError(why)
+        plural = self.resource.partition("/")[0]
+        if self.resource not in (ANY, *_HEALTH) and plural not in _RESOURCES:
+            known = ", ".join((*_RESOURCES, *_HEALTH))
+            raise ValueError(f"there is no resource {self.resource!r}; there are {known}")
+
+
+def _as_entry(fault: ApiFault) -> dict[str, Any]:
+    return msgspec.structs.asdict(fault) | {"id": fault.id or "new"}
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -187,15 +195,33 @@ def parse_rules(cluster: Cluster, entries: object) -> list[Rule]:
     try:
         rules = msgspec.convert(entries, list[Rule])
     except msgspec.ValidationError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(_in_words(error)) from None
     for rule in rules:
         hosts.check_link(cluster, rule.source, rule.target)
     return rules
 
 
-def parse_api_fault(entry: object) -> ApiFault:
+def parse_api_fault(cluster: Cluster, entry: object) -> ApiFault:
     """Return the API fault that *entry* is; raises UsageError when it is impossible."""
     try:
-        return msgspec.convert(entry, ApiFault)
+        fault = msgspec.convert(entry, ApiFault)
     except msgspec.ValidationError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(_in_words(error)) from None
+    known = users(cluster)
+    if fault.user not in (ANY, *known):
+        raise UsageError(f"there is no client {fault.user!r}; there are {', '.join(known)}")
+    return fault
+
+
+def users(cluster: Cluster) -> list[str]:
+    """Return the names by which an API server knows its callers."""
+    people = [one.user for one in (pki.ADMIN, pki.SCHEDULER, pki.CONTROLLER_MANAGER)]
+    return [*people, *(pki.node_identity(name, ()).user for name in hosts.nodes(cluster))]
+
+
+def _in_words(error: msgspec.ValidationError) -> str:
+    """Return what is wrong, without msgspec's path and with the names that people type."""
+    text = str(error).partition(" - at `")[0]
+    for field, option in (("delay_s", "delay"), ("jitter_s", "jitter"), ("latency_s", "latency")):
+        text = text.replace(field, option)
+    return text.replace("rate_bit_s", "rate")

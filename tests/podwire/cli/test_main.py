@@ -39,12 +39,23 @@ def test_an_error_is_one_line_and_a_status(
     assert capsys.readouterr().err == says
 
 
-@pytest.mark.parametrize("words", [["frobnicate"], ["up", "--nodes", "x"], ["node", "kill"]])
-def test_bad_words_are_status_2(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["frobnicate"], "no such command 'frobnicate'; see podwire --help"),
+        (
+            ["up", "--nodes", "0"],
+            "invalid value for '--nodes': 0 is not in the range 1<=x<=249; see podwire up --help",
+        ),
+        (["node", "kill"], "missing argument 'NAME'; see podwire node kill --help"),
+        (["down", "more"], "got unexpected extra argument (more); see podwire down --help"),
+    ],
+)
+def test_bad_words_are_one_line_and_status_2(
+    words: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["podwire", *words])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
-    assert "Usage:" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"podwire: {says}\n"

@@ -108,7 +108,7 @@ def test_a_damaged_file_says_what_to_do(text: bytes, tmp_path: Path) -> None:
         ({"from": "node-1", "to": "etcd-1", "loss": 1}, "share no link"),
         ({"from": "node-1", "to": "node-4", "loss": 1}, "no host"),
         ({"from": "node-1", "to": "node-2", "loss": 1.2}, "share"),
-        ({"from": "node-1", "to": "node-2", "delay_s": -1}, "delay_s"),
+        ({"from": "node-1", "to": "node-2", "delay_s": -1}, "^delay is 0 to 60 seconds, not -1$"),
         ({"from": "node-1", "to": "node-2", "speed": 1}, "unknown field"),
         ({"from": "node-1"}, "missing"),
         ("x", "Expected"),
@@ -122,13 +122,24 @@ def test_impossible_rules_are_refused(entry: object, says: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ({}, "needs a latency, an error or dropped watches"),
+        ({}, "it does nothing: give latency, status or drop_watches"),
         ({"status": 404}, "409, 429 or 500"),
         ({"status": 500, "share": 0}, "share"),
-        ({"latency_s": 61}, "0 to 60"),
+        ({"latency_s": 61}, "0 and 60"),
+        ({"status": 500, "verb": "frobnicate"}, "verb 'frobnicate' is none of"),
+        ({"status": 500, "user": ""}, "must not be empty"),
+        ({"status": 500, "resource": "cats"}, "no resource 'cats'; there are configmaps"),
+        ({"status": 500, "user": "system:node:node-4"}, "there is no client"),
+        ({"drop_watches": True, "verb": "get"}, "never is one"),
         ({"status": "x"}, "Expected"),
     ],
 )
 def test_impossible_api_faults_are_refused(entry: object, says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        faults.parse_api_fault(entry)
+        faults.parse_api_fault(CLUSTER, entry)
+
+
+@pytest.mark.parametrize("resource", ["*", "pods", "pods/status", "leases", "/readyz"])
+def test_an_api_fault_hits_what_there_is(resource: str) -> None:
+    entry = {"status": 500, "resource": resource, "user": "system:node:node-3"}
+    assert faults.parse_api_fault(CLUSTER, entry).resource == resource

@@ -172,12 +172,12 @@ def test_what_is_not_there_is_named(run) -> None:
     run(
         """
         async def test():
-            assert "no node node-9" in await refused("node", "kill", "node-9")
-            assert "no node pod" in await refused("node", "kill", "pod")
-            assert "no process node-1/pod/a/b; there are node-1/podruntime" in (
+            assert "no node 'node-9'; there are node-1" in await refused("node", "kill", "node-9")
+            assert "no node 'pod'" in await refused("node", "kill", "pod")
+            assert "no process 'node-1/pod/a/b'; there are node-1/podruntime" in (
                 await refused("process", "kill", "node-1/pod/a/b")
             )
-            assert "no process x; there are apiserver" in await refused("process", "kill", "x")
+            assert "no process 'x'; there are apiserver" in await refused("process", "kill", "x")
             assert "no action dance" in await refused("process", "dance", "scheduler")
             assert "no method" in await refused("frobnicate", "", "")
         """
