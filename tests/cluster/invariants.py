@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from typing import Any, Final
 
@@ -110,15 +111,18 @@ def _programmed(lab: Lab, node: str) -> list[str]:
 
 
 def descriptors(lab: Lab) -> dict[str, int]:
-    """Return how many files and sockets each process holds, pods left out."""
+    """Return how many files and sockets each process holds, pods left out.
+
+    API servers count as one: their clients stay with those that lived.
+    """
     known = session.read(lab.paths.session_file)
     assert known is not None
-    held: dict[str, int] = {}
+    held: Counter[str] = Counter()
     for process in session.members(known):
         title = title_of(process)
         try:
             if title != "gone" and not title.startswith("pod "):
-                held[title] = process.num_fds()
+                held[re.sub(r"^apiserver-\d+$", "apiservers", title)] += process.num_fds()
         except psutil.Error:
             continue
     return held

@@ -1,4 +1,4 @@
-"""Whether the store answers (upstream: the `etcd` check of /readyz), asked once a second.
+"""Whether the store answers (upstream: the `etcd` check of /readyz), asked twice a second.
 
 What is lost and what comes back is noted in the journal: a cluster's timeline shows when its
 control plane could not write.
@@ -16,9 +16,10 @@ from controlplane.storage.interface import StorageError, Store
 
 log = logging.getLogger(__name__)
 
-_LOOK_S: Final = 1.0
-#: An answer that takes longer is none (upstream: --etcd-readycheck-timeout).
-_ANSWER_S: Final = 2.0
+_LOOK_S: Final = 0.5
+#: An answer that takes longer is none (upstream: --etcd-readycheck-timeout, 2 s). A server that is
+#: cut off must be seen and left before the nodes that use it count as lost, after 5 s in the lab.
+_ANSWER_S: Final = 1.5
 
 
 class StoreHealth:

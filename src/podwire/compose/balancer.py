@@ -20,7 +20,7 @@ import msgspec
 from componentbase import process
 from componentbase.tasks import Tasks
 from podwire.fabric import balancer, config
-from podwire.fabric.balancer import Target
+from podwire.fabric.balancer import Finding, Target
 from podwire.fabric.config import Address
 from podwire.fabric.health import HealthChecks
 
@@ -48,7 +48,7 @@ class ApiBalancer:
         self._given = given
         self._targets = {entry.address: Target(entry) for entry in given.balancer.targets}
         self._balancer = balancer.Balancer(given.balancer, list(self._targets.values()))
-        self._relayed: dict[asyncio.StreamWriter, Address] = {}  # Connections to API servers.
+        self._relayed: dict[asyncio.StreamWriter, Target] = {}  # Connections to API servers.
         self._connections = 0
 
     async def run(self) -> None:
@@ -64,14 +64,14 @@ class ApiBalancer:
             server.close()
             await checks.close()
 
-    def _heard(self, address: Address, error: str, silence: bool) -> None:
-        target = self._targets[address]
-        was_live = target.live
-        must_end = target.heard(error, silence=silence)
-        if target.live != was_live:
-            log.info("%s: %s", target.entry.host, error or "ready")
-        if must_end:
-            for upstream in [each for each, at in self._relayed.items() if at == address]:
+    def _heard(self, address: Address, finding: Finding) -> None:
+        checked = self._targets[address]
+        was_live = checked.live
+        checked.heard(finding)
+        if checked.live != was_live:
+            log.info("%s: %s", checked.entry.host, finding.error or "ready")
+        for upstream, target in list(self._relayed.items()):
+            if balancer.must_end(target, checked, lambda _host: True):
                 upstream.transport.abort()
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -104,7 +104,7 @@ class ApiBalancer:
     ) -> None:
         """Carry octets both ways until both ways have ended, or either was cut."""
         tasks = Tasks()
-        self._relayed[far[1]] = target.entry.address
+        self._relayed[far[1]] = target
         try:
             await asyncio.wait(
                 [

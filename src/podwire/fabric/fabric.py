@@ -13,7 +13,14 @@ from typing import Final
 
 from componentbase.clock import monotonic
 from componentbase.journal import Journal
-from podwire.fabric.balancer import SILENT_CHECKS_MAX, Balancer, Target
+from podwire.fabric.balancer import (
+    SILENT_CHECKS_MAX,
+    Balancer,
+    Finding,
+    State,
+    Target,
+    must_end,
+)
 from podwire.fabric.config import OUTSIDE, Address, Door, Rule, Topology
 from podwire.fabric.dial import NO_ANSWER, Dial
 from podwire.fabric.doors import Listener
@@ -30,6 +37,8 @@ log = logging.getLogger(__name__)
 CONNECTIONS_MAX: Final = 8192
 #: As long as two health checks from where the dialler is would wait in vain.
 CUT_OFF_S: Final = SILENT_CHECKS_MAX * TIMEOUT_S
+#: A timer may fire a little before a clock that is not the loop's says so.
+_TIMER_EARLY_S: Final = 0.01
 _UNDERLAY: Final = IPv4Address("192.168.64.0")
 _OUTSIDE_HOST: Final = 254
 #: etcd-K lives at control-plane-K's addresses; on a wire between the two it needs another.
@@ -112,7 +121,7 @@ class Fabric:
             call = relay.call
             if not relay.impaired and self.rules.impaired(call.source, call.host):
                 relay.move(self.wires)
-        self._loop.call_later(CUT_OFF_S, self._leave_silent_targets)
+        self._loop.call_later(CUT_OFF_S + _TIMER_EARLY_S, self._leave_silent_targets)
         self.wires.rules_changed(
             {way: [packet for _, packet in link.release()] for way, link in healed.items()}
         )
@@ -168,22 +177,29 @@ class Fabric:
     def failed(self, call: Call, address: Address, error: str) -> None:
         """Hear that dialling *address* failed: a balancer need not wait for its next check."""
         if call.via is not None:
-            self.heard(address, error, error == NO_ANSWER)
+            state = State.SILENT if error == NO_ANSWER else State.DOWN
+            self.heard(address, Finding(state, error))
 
-    def heard(self, address: Address, error: str, silence: bool) -> None:
+    def heard(self, address: Address, finding: Finding) -> None:
         """Take the result of a health check."""
-        target = self._targets.get(address)
-        if target is None:
+        checked = self._targets.get(address)
+        if checked is None:
             return
-        was_live, host = target.live, target.entry.host
-        must_end = target.heard(error, silence=silence)
-        if target.live != was_live:
-            log.info("%s is %s %s", host, "live" if target.live else "down:", error)
-            self._journal.note("target-up" if target.live else "target-down", host, error=error)
-        if must_end:
-            for relay in list(self._relays):
-                if relay.call.via is not None and relay.call.host == host:
-                    relay.reset()
+        was_live, host, error = checked.live, checked.entry.host, finding.error
+        checked.heard(finding)
+        if checked.live != was_live:
+            log.info("%s is %s %s", host, "live" if checked.live else "down:", error)
+            self._journal.note("target-up" if checked.live else "target-down", host, error=error)
+        for relay in list(self._relays):
+            call = relay.call
+            target = self._target_of(call)
+            if target and must_end(target, checked, partial(self._reaches, call.source)):
+                relay.reset()
+        self._leave_silent_targets()  # This one may be the first that answers.
+
+    def _target_of(self, call: Call) -> Target | None:
+        balancer = None if call.via is None else self.balancers.get(call.via)
+        return None if balancer is None else balancer.target(call.host)
 
     def _leave_silent_targets(self) -> None:
         """End balanced connections that have been cut off for long, if another target answers.
@@ -197,7 +213,8 @@ class Fabric:
             since = self.rules.silent_since(call.source, call.host)
             if balancer is None or now < since + CUT_OFF_S:
                 continue
-            if balancer.order(partial(self._reaches, call.source)):
+            others = balancer.order(partial(self._reaches, call.source))
+            if any(each.state is not State.SILENT for each in others):
                 relay.reset()
 
     def _reaches(self, source: str, host: str) -> bool:

@@ -1,4 +1,7 @@
-"""Ask every API server behind a balancer once a second whether it is ready (GET /readyz)."""
+"""Ask every API server behind a balancer once a second whether it is ready (GET /readyz).
+
+One that is not is asked whether it lives at all (GET /livez).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Final
 import aiohttp
 
 from componentbase.tasks import Tasks
+from podwire.fabric.balancer import Finding, State
 from podwire.fabric.config import Address
 
 EVERY_S: Final = 1.0
@@ -18,8 +22,8 @@ TIMEOUT_S: Final = 1.0
 #: A name that every API server's certificate has, whatever address it is asked at.
 _SERVER_NAME: Final = "kubernetes"
 
-#: Is told of an address, what was wrong ("": nothing), and whether that was silence.
-Heard = Callable[[Address, str, bool], None]
+#: Is told of an address and what the check found.
+Heard = Callable[[Address, Finding], None]
 
 
 class HealthChecks:
@@ -57,22 +61,28 @@ class HealthChecks:
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
-            error, silence = await self._ask(address)
-            self._heard(address, error, silence)
+            self._heard(address, await self._check_once(address))
             await asyncio.sleep(max(0.0, began + EVERY_S - loop.time()))
 
-    async def _ask(self, address: Address) -> tuple[str, bool]:
-        """Return what is wrong with the API server, and whether it said nothing."""
-        url = f"https://{address[0]}:{address[1]}/readyz"
+    async def _check_once(self, address: Address) -> Finding:
+        path = "/readyz"
         try:
-            async with self._opened().get(url, server_hostname=_SERVER_NAME) as response:
-                if response.status == 200:
-                    return "", False
-                return f"/readyz: {response.status} {response.reason}", False
+            unready = await self._get(address, path)
+            if not unready:
+                return Finding(State.READY)
+            path = "/livez"
+            dead = await self._get(address, path)
+            return Finding(State.DOWN, dead) if dead else Finding(State.UNREADY, unready)
         except TimeoutError:
-            return f"/readyz: no answer in {TIMEOUT_S:g} s", True
+            return Finding(State.SILENT, f"{path}: no answer in {TIMEOUT_S:g} s")
         except (aiohttp.ClientError, OSError) as error:
-            return _text(error), False
+            return Finding(State.DOWN, _text(path, error))
+
+    async def _get(self, address: Address, path: str) -> str:
+        """Return what is wrong with the answer; raises when there is none."""
+        url = f"https://{address[0]}:{address[1]}{path}"
+        async with self._opened().get(url, server_hostname=_SERVER_NAME) as response:
+            return "" if response.status == 200 else f"{path}: {response.status} {response.reason}"
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -85,10 +95,10 @@ class HealthChecks:
         return self._session
 
 
-def _text(error: Exception) -> str:
+def _text(path: str, error: Exception) -> str:
     """Return what a dial of our own would say where nobody listens, else aiohttp's words."""
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
         if number and not isinstance(error, aiohttp.ClientSSLError):
             return os.strerror(number)
-    return f"/readyz: {error}"
+    return f"{path}: {error}"

@@ -18,13 +18,14 @@ from podwire.fabric.config import Balancer, BalancerTarget
 
 _HOST: Final = "127.76.0.1"
 _READY: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+_UNREADY: Final = _READY.replace(b"200 OK", b"500 Not ready")
 
 
 class Master:
     """A TLS server that answers every request with its name, and counts open connections."""
 
     def __init__(self, name: str) -> None:
-        self.name = name.encode()
+        self.name, self.ready = name.encode(), True
         self._writers: list[asyncio.StreamWriter] = []
 
     async def start(self, context: ssl.SSLContext) -> None:
@@ -34,8 +35,9 @@ class Master:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
         try:
-            while await reader.readuntil(b"\r\n\r\n"):
-                writer.write(_READY + self.name)
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                unready = b"/readyz" in head and not self.ready
+                writer.write((_UNREADY if unready else _READY) + self.name)
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             writer.transport.abort()
@@ -120,6 +122,19 @@ async def test_a_dead_master_is_passed_over_at_once(tmp_path: Path) -> None:
     async with balanced(tmp_path, ["first", "secnd"]) as (masters, ask):
         masters[0].die()
         assert {await ask() for _ in range(4)} == {b"secnd"}
+
+
+@pytest.mark.asyncio
+async def test_a_master_that_is_not_ready_is_asked_only_when_none_is(tmp_path: Path) -> None:
+    async with balanced(tmp_path, ["first", "secnd"]) as (masters, ask):
+        masters[0].ready = False
+        async with asyncio.timeout(10):
+            while {await ask() for _ in range(4)} != {b"secnd"}:
+                pass
+        masters[1].ready = False
+        async with asyncio.timeout(10):
+            while {await ask() for _ in range(4)} != {b"first", b"secnd"}:
+                pass
 
 
 @pytest.mark.asyncio

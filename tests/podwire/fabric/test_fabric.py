@@ -11,6 +11,7 @@ import pytest
 
 from componentbase.clock import monotonic
 from podwire.fabric import fabric
+from podwire.fabric.balancer import Finding, State
 from podwire.fabric.config import Door, Topology
 
 RESET = struct.pack("ii", 1, 0)
@@ -460,7 +461,7 @@ async def test_connections_of_a_target_that_goes_down_are_reset_on_any_link(netw
             name = await reader.readexactly(len("control-plane-1"))
         opened[name.decode()] = reader, writer
     for name in ("control-plane-2", "control-plane-3"):
-        network.fabric.heard((network.hosts[name].near, 6443), "/readyz: 500", False)
+        network.fabric.heard((network.hosts[name].near, 6443), Finding(State.DOWN, "/livez: 500"))
         reader, _ = opened[name]
         await wait(reader.exception)
         assert isinstance(reader.exception(), ConnectionResetError)
@@ -468,6 +469,34 @@ async def test_connections_of_a_target_that_goes_down_are_reset_on_any_link(netw
     reader, writer = opened["control-plane-1"]
     writer.write(b"still here")
     assert await reader.readexactly(10) == b"still here"
+    for _, writer in opened.values():
+        writer.transport.abort()
+
+
+async def test_connections_stay_while_no_target_is_ready_and_go_over_to_one_that_is(network, wait):
+    names = ("control-plane-1", "control-plane-2", "control-plane-3")
+    await answer_name(network, *names)
+    addresses = [(network.hosts[name].near, 6443) for name in names]
+    unready = Finding(State.UNREADY, "/readyz: 500")
+    for _ in range(3):
+        for address in addresses:
+            network.fabric.heard(address, unready)
+    assert set(await reached(network, network.node, 3)) == set(names)
+    opened = {}
+    for _ in names:
+        reader, writer = await network.node.dial(network.endpoint)
+        opened[(await reader.readexactly(len(names[0]))).decode()] = reader, writer
+    for _ in range(2):
+        findings = (Finding(State.READY), unready, unready)
+        for address, finding in zip(addresses, findings, strict=True):
+            network.fabric.heard(address, finding)
+    for name in names[1:]:
+        await wait(opened[name][0].exception)
+    assert await reached(network, network.node, 2) == [names[0]] * 2
+    reader, writer = opened[names[0]]
+    writer.write(b"still here")
+    async with asyncio.timeout(5):
+        assert await reader.readexactly(10) == b"still here"
     for _, writer in opened.values():
         writer.transport.abort()
 
@@ -487,7 +516,7 @@ async def test_a_balanced_connection_that_is_cut_off_ends_when_another_target_an
     async with asyncio.timeout(3):
         await reader.readexactly(1)
     await answer_name(network, "control-plane-2")
-    network.fabric.heard((network.hosts["control-plane-2"].near, 6443), "", False)
+    network.fabric.heard((network.hosts["control-plane-2"].near, 6443), Finding(State.READY))
     network.impair_both(loss=1)
     await wait(reader.exception)
     assert isinstance(reader.exception(), ConnectionResetError)

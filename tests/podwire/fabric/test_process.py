@@ -20,17 +20,19 @@ from componentbase.journal import read
 from kubeapi.client import RestClient
 from podwire.cluster import pki
 from podwire.cluster.pki import Authority, Identity
+from podwire.fabric import health
 from podwire.fabric.config import Topology
 
 pytestmark = pytest.mark.asyncio
 
 
 class ApiServer:
-    """Answers /readyz with a status, and anything else with who asked; over TLS."""
+    """Answers with who asked, over TLS; health checks with the status that *health* has."""
 
     def __init__(self, host, context: ssl.SSLContext) -> None:
         self._host, self._context = host, context
-        self.status, self.answers, self.open = "200 OK", asyncio.Event(), []
+        self.health: dict[bytes, str] = {}
+        self.answers, self.open = asyncio.Event(), []
         self.answers.set()
 
     async def start(self) -> None:
@@ -48,7 +50,7 @@ class ApiServer:
         while head := await _head(reader):
             user = dict(part[0] for part in writer.get_extra_info("peercert")["subject"])
             await self.answers.wait()
-            status = self.status if b"/readyz" in head else "200 OK"
+            status = next((s for path, s in self.health.items() if path in head), "200 OK")
             body = json.dumps({"server": self._host.name, "user": user["commonName"]})
             writer.write(
                 f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
@@ -123,6 +125,10 @@ class Process:
                     return
                 await asyncio.sleep(0.05)
 
+    async def errors(self) -> dict[str, str]:
+        balancer, _near = (await self.status())["balancers"]
+        return {each["host"]: each["error"] for each in balancer["targets"]}
+
     def client(self, source: str) -> RestClient:
         """Return a client of the balanced endpoint."""
         path = self.folder / "kubeconfig"
@@ -192,11 +198,13 @@ async def test_a_target_that_is_not_ready_is_left_and_its_connections_end(networ
         server = fabric.servers[(await fabric.ask(client))["server"]]
         number = int((await fabric.ask(client))["server"][-1])
         others = [each for each in (1, 2, 3) if each != number]
-        server.status = "500 Internal Server Error"
+        server.health[b"/readyz"] = "500 Internal Server Error"
         await fabric.live(*others)
-        assert (await fabric.status())["connections"] == []
+        async with asyncio.timeout(10):
+            while (await fabric.status())["connections"]:
+                await asyncio.sleep(0.05)
         assert int((await fabric.ask(client))["server"][-1]) in others
-        server.status = "200 OK"
+        server.health.clear()
         await fabric.live(1, 2, 3)
         await server.stop()
         await fabric.live(*others)
@@ -210,6 +218,31 @@ async def test_a_target_that_is_not_ready_is_left_and_its_connections_end(networ
             ("target-up", host),
             ("target-down", host),
         ]
+
+
+async def test_without_a_ready_target_those_that_live_are_asked(network, tmp_path):
+    async with running(network, tmp_path) as fabric:
+        await fabric.live(1, 2, 3)
+        client = fabric.client(network.node.near)
+        before = (await fabric.ask(client))["server"]
+        for server in fabric.servers.values():
+            server.health[b"/readyz"] = "500 Internal Server Error"
+        dead = next(name for name in fabric.servers if name != before)
+        fabric.servers[dead].health[b"/livez"] = "500 Internal Server Error"
+        await fabric.live()
+        async with asyncio.timeout(10):  # Long enough to be found so more than once.
+            while (await fabric.errors())[dead] != "/livez: 500 Internal Server Error":
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(health.EVERY_S * 2)
+        assert (await fabric.ask(client))["server"] == before
+        assert len((await fabric.status())["connections"]) == 1
+        await client.close()
+        seen = set()
+        for _ in range(4):
+            other = fabric.client(network.node.near)
+            seen.add((await fabric.ask(other))["server"])
+            await other.close()
+        assert seen == set(fabric.servers) - {dead}
 
 
 async def test_a_target_that_hangs_is_left_at_the_first_time_out(network, tmp_path):
