@@ -10,14 +10,15 @@ from typing import Final
 import click
 
 from podwire.cli import CommandFailed, root
-from podwire.cluster.layout import UsageError
+from podwire.cluster import hosts
+from podwire.cluster.layout import Cluster, UsageError
 
 #: What acts on a cluster that is up, and comes to an end by itself.
 ALLOWED: Final = ("node", "process", "fault", "apply", "delete")
 
 
-def check(words: Sequence[str]) -> None:
-    """Raise UsageError unless *words* are a command with arguments that it takes."""
+def check(words: Sequence[str]) -> click.Context:
+    """Understand a command with its arguments; raises UsageError when that cannot be."""
     if not words or words[0] not in ALLOWED:
         raise UsageError(f"a step can give these commands: {', '.join(ALLOWED)}")
     context = click.Context(root, info_name="podwire")
@@ -32,11 +33,29 @@ def check(words: Sequence[str]) -> None:
                 context = click.Context(command, parent=context, info_name=name)
             if isinstance(command, click.Group) and not rest:
                 raise UsageError(f"say what: {', '.join(command.list_commands(context))}")
-        command.make_context(command.name, rest, parent=context)
+        return command.make_context(command.name, rest, parent=context)
     except click.exceptions.Exit:
         raise UsageError("a step cannot ask for help") from None
     except click.ClickException as error:
         raise UsageError(error.format_message()) from None
+
+
+def check_names(words: Sequence[str], cluster: Cluster, processes: Sequence[str]) -> None:
+    """Raise UsageError when a command names what *cluster* does not have."""
+    given = check(words).params
+    if words[0] == "node" and given.get("target", "") not in ("", *hosts.nodes(cluster)):
+        raise UsageError(f"there is no {given['target']}; the nodes are {cluster.nodes_text}")
+    if words[0] == "process" and not _is_process(given["target"], processes):
+        raise UsageError(f"there is no process {given['target']}; there are {', '.join(processes)}")
+    if "left" in given:
+        hosts.pairs(cluster, given["left"], given["right"])
+    for name in given.get("names", ()):
+        hosts.expand(cluster, name)
+
+
+def _is_process(name: str, processes: Sequence[str]) -> bool:
+    """Tell whether *name* is a process, or could be one that comes and goes."""
+    return name in processes or "/pod/" in name or name.endswith("zygote")
 
 
 def run(words: Sequence[str], cluster_name: str) -> str:

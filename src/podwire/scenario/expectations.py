@@ -54,6 +54,7 @@ class Expectation:
     span_s: float = 0.0  # From its step to its deadline.
     look: Look | None = None
     feel: Feel | None = None
+    node: str = ""  # The one that it is about.
     #: Whether judging it asks the API server to write something.
     probes: bool = False
 
@@ -198,7 +199,9 @@ _Fields = Mapping[str, str]
 
 
 def _within(look: Callable[[_Fields], Look], when: When = When.SETTLED) -> Callable[..., object]:
-    return lambda text, g: Expectation(text, when, seconds(g["span"]), look(g))
+    return lambda text, g: Expectation(
+        text, when, seconds(g["span"]), look(g), node=g.get("node", "")
+    )
 
 
 def _probe(look: Look, when: When) -> Callable[..., object]:

@@ -83,6 +83,9 @@ def _resolved(url: str, cluster: Cluster) -> str:
     parts = urlsplit(url)
     if not re.fullmatch(r"node-[0-9]+", parts.hostname or ""):
         return url
-    address = cluster.transport_address(node_number(parts.hostname or ""))
+    number = node_number(parts.hostname or "")
+    if number not in cluster.node_numbers:
+        raise UsageError(f"load: {url}: the nodes are {cluster.nodes_text}")
+    address = cluster.transport_address(number)
     port = "" if parts.port is None else f":{parts.port}"
     return urlunsplit(parts._replace(netloc=f"{address}{port}"))

@@ -2,7 +2,8 @@
 
 The file is YAML, its fields those of `File`. Reading it checks everything that can be known before
 anything is done: fields, durations, sentences, commands and their options. `$NAME` stands for what
-`pick` chose with the scenario's seed, so the same seed does the same things at the same times.
+`pick` chose with the scenario's seed, so the same seed does the same things at the same times. What
+the file picks is chosen once; what a step picks is chosen anew each time that the step is taken.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class StepEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     do: list[str] = []
     expect: list[str] = []
     repeat: Repeat | None = None
+    pick: dict[str, list[str]] = {}
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,7 +103,7 @@ class Scenario:
 
 
 #: Raises UsageError when the words are no command that a scenario may give.
-CheckCommand = Callable[[Sequence[str]], None]
+CheckCommand = Callable[[Sequence[str]], object]
 
 
 def read(path: Path, check_command: CheckCommand, *, seed: int | None = None) -> Scenario:
@@ -128,24 +130,25 @@ class _Reader:
 
     def __init__(self, file: File, seed: int, check_command: CheckCommand) -> None:
         self._file, self._seed, self._check = file, seed, check_command
-        rng = random.Random(seed)
-        self._picked: dict[str, str] = {}
-        for name, choices in file.pick.items():
-            if not choices:
-                raise UsageError(f"pick.{name}: there is nothing to choose from")
-            self._picked[name] = rng.choice(choices)
+        self._rng = random.Random(seed)
+        self._picked = self._pick("pick", file.pick)
+
+    def _pick(self, where: str, choices: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        for name, values in choices.items():
+            if not values:
+                raise UsageError(f"{where}.{name}: there is nothing to choose from")
+        return {name: self._rng.choice(values) for name, values in choices.items()}
 
     def scenario(self, path: Path) -> Scenario:
         file = self._file
-        manifests = tuple(path.parent / self._fill(name) for name in file.apply)
+        picked = self._picked
+        manifests = tuple(path.parent / _fill(name, picked) for name in file.apply)
         for manifest in manifests:
             if not manifest.is_file():
                 raise UsageError(f"apply: there is no file {manifest}")
         steps = sorted(self._steps(), key=lambda step: step.at_s)
         if not steps:
             raise UsageError("steps: there are none")
-        if len(steps) > STEPS_MAX:
-            raise UsageError(f"steps: {len(steps)} are too many; at most {STEPS_MAX}")
         return Scenario(
             name=file.name,
             about=file.about,
@@ -159,20 +162,29 @@ class _Reader:
         )
 
     def _steps(self) -> list[Step]:
-        found = []
+        found: list[Step] = []
         for index, entry in enumerate(self._file.steps):
             where = f"steps[{index}]"
-            commands = tuple(self._command(where, text) for text in entry.do)
-            expected = tuple(self._expectation(where, text) for text in entry.expect)
-            if not commands and not expected:
+            if not entry.do and not entry.expect:
                 raise UsageError(f"{where}: it neither does nor expects anything")
             at_s = _seconds(f"{where}.at", entry.at)
-            found += [Step(at_s + delay_s, commands, expected) for delay_s in _delays(where, entry)]
+            delays = _delays(where, entry)
+            if len(found) + len(delays) > STEPS_MAX:
+                raise UsageError(f"steps: they are too many; at most {STEPS_MAX}")
+            found += [self._step(where, entry, at_s + delay_s) for delay_s in delays]
         return found
 
-    def _command(self, where: str, text: str) -> tuple[str, ...]:
+    def _step(self, where: str, entry: StepEntry, at_s: float) -> Step:
+        picked = self._picked | self._pick(f"{where}.pick", entry.pick)
+        return Step(
+            at_s,
+            tuple(self._command(where, text, picked) for text in entry.do),
+            tuple(_expectation(where, text, picked) for text in entry.expect),
+        )
+
+    def _command(self, where: str, text: str, picked: Mapping[str, str]) -> tuple[str, ...]:
         try:
-            words = tuple(shlex.split(self._fill(text)))
+            words = tuple(shlex.split(_fill(text, picked)))
         except ValueError as error:
             raise UsageError(f"{where}.do: {text!r}: {error}") from None
         try:
@@ -181,20 +193,11 @@ class _Reader:
             raise UsageError(f"{where}.do: {text!r}: {error}") from None
         return words
 
-    def _expectation(self, where: str, text: str) -> Expectation:
-        try:
-            expected = expectations.parse(self._fill(text))
-        except ExpectationError as error:
-            raise UsageError(f"{where}.expect: {error}") from None
-        if expected.look is None:
-            raise UsageError(f"{where}.expect: {text!r} is judged at the end; move it to `expect`")
-        return expected
-
     def _final(self) -> tuple[Expectation, ...]:
         found = []
         for text in self._file.expect:
             try:
-                expected = expectations.parse(self._fill(text))
+                expected = expectations.parse(_fill(text, self._picked))
             except ExpectationError as error:
                 raise UsageError(f"expect: {error}") from None
             if expected.look is not None:
@@ -208,13 +211,26 @@ class _Reader:
         _seconds(f"load[{index}].timeout", load.timeout)
         if not 0 < load.rate <= _RATE_MAX:
             raise UsageError(f"load[{index}].rate: above 0 and at most {_RATE_MAX:.0f}")
-        return msgspec.structs.replace(load, url=self._fill(load.url))
+        return msgspec.structs.replace(load, url=_fill(load.url, self._picked))
 
-    def _fill(self, text: str) -> str:
-        try:
-            return Template(text).substitute(self._picked)
-        except (KeyError, ValueError) as error:
-            raise UsageError(f"{text!r}: {error} was not picked; see `pick`") from None
+
+def _expectation(where: str, text: str, picked: Mapping[str, str]) -> Expectation:
+    try:
+        expected = expectations.parse(_fill(text, picked))
+    except ExpectationError as error:
+        raise UsageError(f"{where}.expect: {error}") from None
+    if expected.look is None:
+        raise UsageError(f"{where}.expect: {text!r} is judged at the end; move it to `expect`")
+    return expected
+
+
+def _fill(text: str, picked: Mapping[str, str]) -> str:
+    try:
+        return Template(text).substitute(picked)
+    except KeyError as error:
+        raise UsageError(f"{text!r}: {error} was not picked; see `pick`") from None
+    except ValueError:
+        raise UsageError(f"{text!r}: a $ that is no $NAME is written $$") from None
 
 
 def _delays(where: str, entry: StepEntry) -> list[float]:

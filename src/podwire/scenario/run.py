@@ -6,19 +6,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from componentbase import clock
 from componentbase.tasks import Tasks
 from kubeapi.client import RestClient, Unreachable
-from kubeapi.objects import Object, name_of, namespace_of
-from kubeapi.resources import ALL, Resource
-from kubeapi.status import StatusError, is_not_found
-from podwire.cli import CommandFailed
+from kubeapi.objects import Object, name_of
+from kubeapi.status import StatusError
+from podwire.cli import CommandFailed, api
 from podwire.cli.objects import apply_object, read_manifests
 from podwire.cluster.layout import Cluster, Layout, UsageError
-from podwire.launcher import client as launcher
-from podwire.scenario import commands
+from podwire.scenario import before, commands, needs
+from podwire.scenario.before import Before
 from podwire.scenario.expectations import Expectation, Judge, Verdict, When
 from podwire.scenario.eyes import Eyes
 from podwire.scenario.felt import Felt
@@ -30,6 +29,8 @@ _TICK_S: Final = 0.05
 _STEADY_TIMEOUT_S: Final = 60.0
 #: Requests that go well before anything is broken, so that a report has a "before".
 _CALM_S: Final = 1.0
+#: How long an interrupted run waits for the command that it gave last.
+_LAST_COMMAND_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Run:
         self._tell, self._course = tell, _Course()
         self._began = clock.monotonic()
         self._tasks = Tasks()
+        self._step: asyncio.Future[str] = _done()
 
     def _now(self) -> float:
         return clock.monotonic() - self._began
@@ -84,39 +86,47 @@ class Run:
 
     async def to_the_end(self) -> Result:
         """Play everything; raises UsageError or CommandFailed when it cannot be played."""
-        await _check_needs(self._scenario, self._cluster, self._paths)
-        before = await _not_running(self._paths)
-        client = RestClient.from_kubeconfig(self._paths.kubeconfig, user_agent="podwire-scenario")
+        await needs.check(self._scenario, self._cluster, self._paths)
+        client = api.connect(self._paths)
         eyes = Eyes(client, probes_writes=self._scenario.probes_writes)
         manifests = [obj for path in self._scenario.manifests for obj in read_manifests(str(path))]
         load = Load(self._scenario.load, self._scenario.seed, self._cluster, self._paths.directory)
         try:
-            await self._prepare(client, eyes, manifests)
-            load.start(self._tasks)
-            await asyncio.sleep(_CALM_S if self._scenario.load else 0.0)
-            first = eyes.world()
-            self._began = clock.monotonic()
-            await self._play(eyes)
-            felt = await load.end()
-            self._judge_the_whole(first, eyes.world(), felt)
-            return Result(self._course.verdicts, self._course.moments, felt)
+            there = await before.look(client, self._paths)
+            try:
+                await self._prepare(client, eyes, manifests)
+                return await self._play_under(load, eyes)
+            finally:
+                await self._put_back(client, eyes, manifests, there)
         finally:
-            await self._put_back(client, eyes, manifests, before)
             await self._tasks.close()
             await client.close()
 
+    async def _play_under(self, load: Load, eyes: Eyes) -> Result:
+        load.start(self._tasks)
+        await asyncio.sleep(_CALM_S if self._scenario.load else 0.0)
+        first = eyes.world()
+        self._began = clock.monotonic()
+        await self._play(eyes)
+        felt = await load.end()
+        self._judge_the_whole(first, eyes.world(), felt)
+        return Result(self._course.verdicts, self._course.moments, felt)
+
     async def _prepare(self, client: RestClient, eyes: Eyes, manifests: list[Object]) -> None:
-        for manifest in manifests:
-            self._say(await apply_object(client, manifest, "default"), "dim")
-        await eyes.open(self._tasks)
+        wrong = "it does not say what there is"
         try:
+            for manifest in manifests:
+                self._say(await apply_object(client, manifest, "default"), "dim")
             async with asyncio.timeout(_STEADY_TIMEOUT_S):
+                await eyes.open(self._tasks)
                 while wrong := self._not_steady(eyes.world(), manifests):
                     await asyncio.sleep(_TICK_S)
         except TimeoutError:
             raise CommandFailed(
                 f"the cluster did not become steady in {_STEADY_TIMEOUT_S:.0f} s: {wrong}"
             ) from None
+        except (StatusError, Unreachable) as error:
+            raise CommandFailed(f"{error}; see podwire status{self._paths.name_option}") from None
         world = eyes.world()
         self._say(f"{len(world.nodes)} nodes and {len(world.pods)} pods Ready", "dim")
 
@@ -135,18 +145,34 @@ class Run:
     async def _play(self, eyes: Eyes) -> None:
         """Take every step at its time and judge what it expected."""
         course, waiting = self._course, list(self._scenario.steps)
-        while waiting or course.judges:
-            if waiting and waiting[0].at_s <= self._now():
-                await self._take(waiting.pop(0))
+        while waiting or course.judges or not self._step.done():
+            if self._step.done() and waiting and waiting[0].at_s <= self._now():
+                self._take(waiting.pop(0))
             self._look(eyes.world())
             await asyncio.sleep(_TICK_S)
+            if self._step.done() and (wrong := self._step.result()):
+                raise CommandFailed(wrong)
 
-    async def _take(self, step: Step) -> None:
+    def _take(self, step: Step) -> None:
+        """Begin a step; who judges the earlier ones goes on looking meanwhile."""
+        self._step = self._tasks.spawn(self._do(step), name="step")
+
+    async def _do(self, step: Step) -> str:
+        """Give the step's commands; return what went wrong, or ""."""
         at = self._now()  # What is expected counts from when it was begun.
         for words in step.commands:
             self._say(" ".join(words), "bold")
-            await asyncio.to_thread(commands.run, words, self._cluster.name)
+            if wrong := await self._command(words):
+                return wrong
         self._course.judges += [Judge(expected, at) for expected in step.expected]
+        return ""
+
+    async def _command(self, words: Sequence[str]) -> str:
+        try:
+            await asyncio.to_thread(commands.run, words, self._cluster.name)
+        except CommandFailed as error:
+            return str(error)
+        return ""
 
     def _look(self, world: World) -> None:
         open_judges = []
@@ -173,28 +199,29 @@ class Run:
     # --- afterwards --------------------------------------------------------------------------
 
     async def _put_back(
-        self, client: RestClient, eyes: Eyes, manifests: list[Object], before: dict[str, str]
+        self, client: RestClient, eyes: Eyes, manifests: list[Object], there: Before
     ) -> None:
-        """Heal what is broken still and remove what was applied; say what could not be."""
-        problems = []
-        for words in (("fault", "heal"), ("fault", "api", "--heal")):
-            problems += await self._try(words)
-        for name, state in (await _not_running(self._paths)).items():
-            if before.get(name) != state:
-                action = "start" if state == "killed" else "resume"
-                problems += await self._try(("process", action, name))
+        """Make the cluster what it was; say what could not be."""
+        if not self._step.done():  # Interrupted: a command cannot be, and must not come after.
+            await asyncio.wait([self._step], timeout=_LAST_COMMAND_S)
+        problems: list[str] = []
+        try:
+            await there.restore_faults(self._paths)
+            undo = await there.undo(client, self._paths)
+            problems += [await self._command(words) for words in undo]
+        except (UsageError, StatusError, Unreachable) as error:
+            problems.append(str(error))
         await eyes.clean()
-        for manifest in reversed(manifests):
-            problems += await _remove(client, manifest)
-        for problem in problems:
+        problems += [await before.remove(client, manifest) for manifest in reversed(manifests)]
+        for problem in filter(None, problems):
             self._say(f"not put back: {problem}", "yellow")
 
-    async def _try(self, words: tuple[str, ...]) -> list[str]:
-        try:
-            await asyncio.to_thread(commands.run, words, self._cluster.name)
-        except CommandFailed as error:
-            return [str(error)]
-        return []
+
+def _done() -> asyncio.Future[str]:
+    """Return a step that has been taken."""
+    step: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    step.set_result("")
+    return step
 
 
 def _kept(first: World, last: World) -> str:
@@ -206,49 +233,6 @@ def _feel(expected: Expectation, felt: Felt | None) -> str:
     assert expected.feel is not None
     assert felt is not None
     return expected.feel(felt)
-
-
-async def _not_running(paths: Layout) -> dict[str, str]:
-    """Return the processes that are killed or paused, and which of the two."""
-    status: dict[str, Any] = await launcher.call_async(paths, "status")
-    return {
-        row["name"]: row["state"]
-        for row in status["processes"]
-        if row["state"] in ("killed", "paused")
-    }
-
-
-async def _check_needs(scenario: Scenario, cluster: Cluster, paths: Layout) -> None:
-    needs, option = scenario.needs, paths.name_option
-    status = await launcher.call_async(paths, "status")
-    nodes = len({row["node"] for row in status["processes"] if row.get("node")})
-    planes = sum(row["role"] == "apiserver" for row in status["processes"])
-    if nodes < needs.nodes or planes < needs.control_planes:
-        wanted = f"podwire up{option} --nodes {needs.nodes}"
-        if needs.control_planes > 1:
-            wanted += f" --control-planes {needs.control_planes}"
-        raise UsageError(
-            f"{scenario.name!r} needs {needs.nodes} nodes and {needs.control_planes} control "
-            f"planes; cluster {cluster.name!r} has {nodes} and {planes}: {wanted}"
-        )
-
-
-async def _remove(client: RestClient, manifest: Object) -> list[str]:
-    resource = _resource_of(manifest)
-    where = (namespace_of(manifest) or "default") if resource.namespaced else None
-    try:
-        await client.delete(resource, name_of(manifest), where, propagation="Background")
-    except StatusError as error:
-        return [] if is_not_found(error) else [str(error)]
-    except Unreachable as error:
-        return [str(error)]
-    return []
-
-
-def _resource_of(obj: Object) -> Resource:
-    return next(
-        one for one in ALL if (one.api_version, one.kind) == (obj["apiVersion"], obj["kind"])
-    )
 
 
 def example(name: str) -> Path | None:

@@ -4,8 +4,8 @@ import shlex
 
 import pytest
 
-from podwire.cluster.layout import UsageError
-from podwire.scenario.commands import check
+from podwire.cluster.layout import Cluster, UsageError
+from podwire.scenario.commands import check, check_names
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,35 @@ def test_commands_that_act_on_a_cluster_are_taken(command: str) -> None:
 def test_commands_that_make_no_sense_are_refused(command: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         check(shlex.split(command))
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("node kill node-9", "no node-9; the nodes are node-1 to node-3"),
+        ("process kill apiserver-2", "no process apiserver-2; there are apiserver, fabric"),
+        ("fault partition node-1 node-4", "no host 'node-4'"),
+        ("fault link node-1 etcd-1 --loss 5%", "no host 'etcd-1'"),
+        ("fault heal node-4", "no host 'node-4'"),
+    ],
+)
+def test_names_that_the_cluster_does_not_have_are_refused(command: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        check_names(shlex.split(command), Cluster(name="x", nodes=3), ["apiserver", "fabric"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "node kill node-3",
+        "node add",
+        "process kill fabric",
+        "process kill node-1/pod/default/web-1",
+        "fault heal",
+        "fault partition node-1",
+        "fault api --error 500",
+        "apply -f web.yaml",
+    ],
+)
+def test_names_that_the_cluster_has_are_taken(command: str) -> None:
+    check_names(shlex.split(command), Cluster(name="x", nodes=3), ["apiserver", "fabric"])

@@ -47,6 +47,26 @@ def test_the_same_seed_chooses_the_same(tmp_path: Path) -> None:
     assert len(set(chosen)) == 4
 
 
+CHAOS = """
+name: test
+steps:
+  - at: 1s
+    repeat: {times: 30, every: 1s}
+    pick: {any: [scheduler, apiserver, fabric]}
+    do: [process kill $any, process start $any]
+"""
+
+
+def test_what_a_step_picks_is_chosen_anew_each_time_and_again_with_the_seed(tmp_path: Path) -> None:
+    played = read(tmp_path, CHAOS, 7)
+
+    victims = [step.commands[0][2] for step in played.steps]
+    assert set(victims) == {"scheduler", "apiserver", "fabric"}
+    assert [step.commands[1][2] for step in played.steps] == victims, "one choice for one time"
+    assert read(tmp_path, CHAOS, 7).steps == played.steps
+    assert read(tmp_path, CHAOS, 8).steps != played.steps
+
+
 @pytest.mark.parametrize(
     ("change", "place"),
     [
@@ -57,10 +77,12 @@ def test_the_same_seed_chooses_the_same(tmp_path: Path) -> None:
         (("at: 2s, do", "at: 2s, doo"), r"unknown field `doo` - at `\$.steps\[0\]`"),
         (("at: 2s, do: [node start $victim]", "at: 2s"), r"steps\[0\]: it neither does nor"),
         (("$victim NotReady", "$other NotReady"), "'other' was not picked"),
+        (("kill $victim", "kill $"), "a . that is no .NAME is written"),
+        (("every: 1s}", "every: 1s}\n    pick: {x: []}"), r"steps\[1\].pick.x: there is nothing"),
         (("within 8s", "within a while"), r"steps\[1\].expect: .* is no expectation"),
         (("times: 3", "times: 0"), r"steps\[1\].repeat.times: 1 to"),
         (("times: 3", "times: 5000"), r"steps\[1\].repeat.times: 1 to"),
-        (("times: 3", "times: 1000"), "1001 are too many"),
+        (("times: 3", "times: 1000"), "too many; at most 1000"),
         (("[no request fails]", "[node-1 Ready within 3s]"), "counts from a step"),
         (("[$victim NotReady within 8s]", "[no request fails]"), "is judged at the end"),
         (('load: [{url: "http://node-1:30080/"}]', ""), "needs a `load`"),
