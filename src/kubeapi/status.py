@@ -35,13 +35,14 @@ class StatusError(Exception):
         super().__init__(message)
         self.code, self.reason, self.message = code, reason, message
         self.details: Object = details or {}
+        self.continue_ = ""  # How a list may go on, where it cannot go on as it was.
         self._tells_details = details is not None
 
     def to_object(self) -> Object:
         status: Object = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": {"continue": self.continue_} if self.continue_ else {},
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,

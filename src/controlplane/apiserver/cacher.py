@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from controlplane.apiserver import keys
 from controlplane.apiserver.kinds.kind import Kind
-from controlplane.apiserver.stored import StoredObject, encode
+from controlplane.apiserver.stored import StoredObject, encode, is_readable
 from controlplane.apiserver.watch_cache import WatchCache
 from controlplane.storage.interface import (
     Compacted,
@@ -98,7 +98,8 @@ class Cacher:
             for prefix in (*self._caches, *self._followers)
         }
         for prefix, cache in self._caches.items():
-            cache.reset((self._stored(cache.kind, item) for item in found[prefix]), revision)
+            readable = (item for item in found[prefix] if self._is_object(item))
+            cache.reset((self._stored(cache.kind, item) for item in readable), revision)
         for prefix, follower in self._followers.items():
             follower.load(found[prefix])
         self._forgotten = False
@@ -143,10 +144,25 @@ class Cacher:
         if cache is None:
             if bucket in self._followers:  # Else: a kind that another version of us wrote.
                 self._followers[bucket].apply(event)
-        elif event.current is None:
-            cache.delete(event.key, event.revision)
-        else:
+        elif event.current is not None and self._is_object(event.current):
             cache.put(self._stored(cache.kind, event.current))
+        elif cache.get(event.key) is not None:
+            cache.delete(event.key, event.revision)
+
+    def _is_object(self, held: KeyValue) -> bool:
+        """Tell whether *held* is an object; what somebody else has put there is nothing to us.
+
+        A list that failed because of it, or a server that ended, would punish everybody.
+        """
+        written = self._written.get(held.key)
+        if (written is not None and written.raw == held.value) or is_readable(held.value):
+            return True
+        log.error(
+            "%s holds no object of ours and is passed over: remove it (podwire etcdctl del %s)",
+            held.key,
+            held.key,
+        )
+        return False
 
     def _stored(self, kind: Kind, held: KeyValue) -> StoredObject:
         written = self._written.get(held.key)
@@ -207,6 +223,8 @@ class Cacher:
         for item in found.items:
             now = cache.get(item.key)
             if now is None or now.revision != item.mod_revision:
+                if not self._is_object(item):
+                    continue
                 now = StoredObject(kind, item.key, item.value, item.mod_revision)
             items.append(now)
         return items

@@ -24,6 +24,15 @@ def encode(obj: Object) -> bytes:
     return _encode_msgpack(obj)
 
 
+def is_readable(raw: bytes) -> bool:
+    """Tell whether *raw* is what `encode` made of an object, not what somebody else wrote."""
+    try:
+        obj = _decode(raw)
+        return isinstance(obj["metadata"]["name"], str)
+    except (msgspec.MsgspecError, TypeError, LookupError):
+        return False
+
+
 class StoredObject:
     """One version of one object. Nothing in it ever changes, the decoded form included."""
 

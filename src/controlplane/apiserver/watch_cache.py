@@ -151,7 +151,7 @@ class WatchCache:
         self._happened(Change(revision, previous.at(revision), previous, deleted=True))
 
     def _happened(self, change: Change) -> None:
-        assert change.revision > self.changed_at
+        assert change.revision >= self.changed_at  # One revision may delete several keys.
         self.changed_at = change.revision
         self._remember(change)
         for watch in list(self._watches):

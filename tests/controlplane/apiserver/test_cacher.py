@@ -18,9 +18,10 @@ from controlplane.apiserver.registry.pages import parse_page_request, read_page
 from controlplane.apiserver.registry.watch import open_watch, parse_watch_request
 from controlplane.apiserver.rendering import Form
 from controlplane.apiserver.selection import Selection, parse_selection
+from controlplane.apiserver.stored import encode
 from controlplane.apiserver.watch_cache import seen_through
 from controlplane.storage.embedded import EmbeddedStore
-from controlplane.storage.interface import StorageUnavailable, Store
+from controlplane.storage.interface import Delete, Put, StorageUnavailable, Store
 from kubeapi.resources import CONFIGMAPS
 from kubeapi.status import StatusError
 
@@ -118,7 +119,7 @@ async def test_large_events_are_forgotten_sooner(cacher, monkeypatch):
 
 
 async def test_an_old_continue_token_is_410(cacher, store):
-    for i in range(3):
+    for i in range(4):
         await put(cacher, f"a{i}")
     page = await read_page(cacher, KIND, everything(), parse_page_request({"limit": "1"}))
     await put(cacher, "a4")
@@ -127,6 +128,61 @@ async def test_an_old_continue_token_is_410(cacher, store):
     with pytest.raises(StatusError) as gone:
         await read_page(cacher, KIND, everything(), parse_page_request(query))
     assert (gone.value.code, gone.value.reason) == (410, "Expired")
+
+
+async def test_a_list_that_is_forgotten_may_go_on_at_the_newest_revision(cacher, store):
+    for name in ("a", "b", "c"):
+        await put(cacher, name)
+    first = await read_page(cacher, KIND, everything(), parse_page_request({"limit": "1"}))
+    await put(cacher, "bb")
+    await store.compact(await store.revision())
+    query = {"limit": "2", "continue": first.continue_}
+    with pytest.raises(StatusError) as gone:
+        await read_page(cacher, KIND, everything(), parse_page_request(query))
+    query["continue"] = gone.value.to_object()["metadata"]["continue"]
+    second = await read_page(cacher, KIND, everything(), parse_page_request(query))
+    assert second.revision == await store.revision()
+    await put(cacher, "ca")  # What comes now is not seen: from here on it is one state again.
+    query["continue"] = second.continue_
+    third = await read_page(cacher, KIND, everything(), parse_page_request(query))
+    found = [item.key.removeprefix(f"{ALL}d/") for item in (*second.items, *third.items)]
+    assert found == ["b", "bb", "c"]
+    assert third.revision == second.revision
+
+
+@pytest.mark.parametrize("garbage", [b"", b"garbage", b'{"metadata": {"name": "x"}}', b"\x80"])
+async def test_what_somebody_else_put_into_the_store_harms_nobody(cacher, store, garbage, caplog):
+    revision = await put(cacher, "a")
+    watch = cacher.cache(CONFIGMAPS).open(everything())
+    await store.txn(Put(f"{ALL}d/foreign", garbage))
+    await put(cacher, "b")
+    again = Cacher((KIND,), store)
+    await again._load(await store.revision())
+    past = await cacher.at_revision(KIND, ALL, "", 0, await store.revision())
+    for items in (again.cache(CONFIGMAPS).below(ALL), cacher.cache(CONFIGMAPS).below(ALL), past):
+        assert [item.key for item in items] == [f"{ALL}d/a", f"{ALL}d/b"]
+    assert "podwire etcdctl del /registry/configmaps/d/foreign" in caplog.text
+    await store.txn(Put(f"{ALL}d/a", garbage, revision))  # Who overwrites an object deletes it.
+    await store.txn(Delete(f"{ALL}d/foreign"))
+    await put(cacher, "c")
+    seen = [(event.type, event.stored.key.removeprefix(f"{ALL}d/")) for event in watch.queue]
+    assert seen == [("ADDED", "b"), ("DELETED", "a"), ("ADDED", "c")]
+
+
+async def test_several_keys_may_change_at_one_revision(cacher, store):
+    lease = await store.grant(60)
+    for name in ("a", "b"):
+        written = encode({"metadata": {"name": name, "namespace": "d"}})
+        await store.txn(Put(keys.key(CONFIGMAPS, "d", name), written, lease=lease))
+    await cacher.wait_until_fresh()
+    before = cacher.revision
+    watch = cacher.cache(CONFIGMAPS).open(everything())
+    await store.revoke(lease)
+    await cacher.wait_until_fresh()
+    assert [event.type for event in watch.queue] == ["DELETED", "DELETED"]
+    later = cacher.cache(CONFIGMAPS).open(everything())
+    cacher.cache(CONFIGMAPS).replay(later, before)
+    assert len(later.queue) == 2
 
 
 async def test_a_watcher_that_lags_is_ended(cacher, monkeypatch):

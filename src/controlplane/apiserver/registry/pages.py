@@ -11,6 +11,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -32,8 +33,14 @@ class Page:
     remaining: int | None = None  # Known only when no selector hides objects.
 
 
+_NEWEST: Final = -1
+
+
 class _Token(msgspec.Struct):
-    """A continue token: the next key after the prefix, and the revision of the first page."""
+    """A continue token: the next key after the prefix, and the revision of the first page.
+
+    The revision is `_NEWEST` in a token that goes on where a list was forgotten.
+    """
 
     rv: int
     start: str
@@ -78,7 +85,7 @@ def parse_page_request(query: Mapping[str, str]) -> PageRequest:
         if version not in ("", "0"):
             raise bad_request("specifying resource version is not allowed when using continue")
         decoded = _decode_token(token)
-        return PageRequest(limit=limit, start=decoded.start, exact=decoded.rv)
+        return PageRequest(limit=limit, start=decoded.start, exact=max(0, decoded.rv))
     if match not in ("", "Exact", "NotOlderThan"):
         raise bad_request(f"resourceVersionMatch: Unsupported value: {match!r}")
     if match and not version:
@@ -108,7 +115,7 @@ def _decode_token(text: str) -> _Token:
         token = msgspec.json.decode(octets, type=_Token)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise bad_request("continue key is not valid: it is none that this server gave") from None
-    if token.rv <= 0:
+    if token.rv <= 0 and token.rv != _NEWEST:
         raise bad_request("continue key is not valid: it has no revision")
     return token
 
@@ -144,8 +151,23 @@ async def read_page(cacher: Cacher, kind: Kind, selection: Selection, request: P
         await (cacher.wait_until_fresh() if request.fresh else cacher.wait_for(request.at_least))
     except TimeoutError:
         raise too_large_revision(request.at_least, cacher.revision) from None
-    items = cacher.cache(kind.resource).below(selection.prefix)
+    start = selection.prefix + request.start
+    items = cacher.cache(kind.resource).below(selection.prefix, start)
     return cut(items, selection, request.limit, cacher.revision)
+
+
+def _forgotten(request: PageRequest) -> StatusError:
+    """Return the answer for a revision that is gone; later pages may go on at another."""
+    if not request.start:
+        return gone("The provided resourceVersion is too old: it has been compacted.")
+    error = gone(
+        "The provided continue parameter is too old to display a consistent list result. You can"
+        " start a new list without the continue parameter, or use the continue token in this"
+        " response for the rest of the objects as they are now: what changed since the first page"
+        " may then be seen twice or not at all."
+    )
+    error.continue_ = _encode_token(_NEWEST, request.start)
+    return error
 
 
 async def _read_exact(
@@ -159,10 +181,7 @@ async def _read_exact(
     try:
         items = await cacher.at_revision(kind, selection.prefix, start, 0, request.exact)
     except Compacted:
-        raise gone(
-            "The provided continue parameter or resourceVersion is too old to display a "
-            "consistent list result. You can start a new list without it."
-        ) from None
+        raise _forgotten(request) from None
     except FutureRevision as error:
         raise too_large_revision(error.asked, error.newest) from None
     return cut(items, selection, request.limit, request.exact)
