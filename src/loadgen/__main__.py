@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from typing import Final
+
 import click
 
 from loadgen.commands.compare import compare_runs
 from loadgen.commands.report import report
 from loadgen.commands.run import run
+
+_STDERR: Final = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,7 +31,15 @@ for command in (run, report, compare_runs):
 
 def main() -> None:
     """Run the command line."""
+    _open_standard_streams()
     cli(prog_name="loadgen")
+
+
+def _open_standard_streams() -> None:
+    """Let no socket be descriptor 0, 1 or 2, where a shell has closed these (`>&-`)."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(number)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ client is what lets one process send thousands of requests a second and time eac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -16,9 +17,13 @@ from loadgen.plan import LoadPlan
 
 HEAD_MAX: Final = 64 * 1024
 LINE_MAX: Final = 8 * 1024
+#: Interim responses (1xx) before one that counts.
+INTERIM_MAX: Final = 16
 BODY_KEPT: Final = 4 * 1024
 
 _WITHOUT_BODY: Final = (204, 304)
+_BEGINNING: Final = b"HTTP/1."
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?")
 
 
 class BadResponse(Exception):
@@ -84,12 +89,12 @@ class ResponseReader:
         self._status, self._keep_alive = 0, True
         self._headers: Mapping[str, str] = {}
         self._body = bytearray()
-        self._length = self._missing = 0
+        self._length = self._missing = self._interim = 0
 
     @property
     def is_idle(self) -> bool:
         """Tell whether nothing of a response has come."""
-        return self._state is _State.HEAD and not self._octets
+        return self._state is _State.HEAD and not self._octets and not self._interim
 
     def feed(self, octets: bytes) -> Response | None:
         """Take *octets*; return the response when it is whole. Raises BadResponse."""
@@ -138,8 +143,7 @@ class ResponseReader:
                 if self._missing == 0:
                     self._state = _State.CHUNK_END
             case _State.CHUNK_END:
-                if self._line() is not None:
-                    self._state = _State.CHUNK_SIZE
+                self._read_chunk_end()
             case _State.TRAILERS:
                 return self._line() == b""
         return False
@@ -166,30 +170,49 @@ class ResponseReader:
         line = self._line()
         if line is None:
             return
-        try:
-            self._missing = int(line.partition(b";")[0], 16)
-        except ValueError:
-            raise BadResponse("a chunk has no size") from None
-        if self._missing < 0:
-            raise BadResponse("a chunk has a negative size")
+        size = _CHUNK_SIZE.fullmatch(line)
+        if size is None:
+            raise BadResponse("a chunk has no size")
+        self._missing = int(size[1], 16)
         self._state = _State.CHUNK if self._missing else _State.TRAILERS
 
+    def _read_chunk_end(self) -> None:
+        line = self._line()
+        if line:
+            raise BadResponse("a chunk is longer than its size")
+        if line is not None:
+            self._state = _State.CHUNK_SIZE
+
     def _read_head(self) -> bool:
-        end = self._octets.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._octets) > HEAD_MAX:
-                raise BadResponse("the head does not end")
+        octets = self._whole_head()
+        if octets is None:
             return False
-        octets = bytes(self._octets[:end])
-        del self._octets[: end + 4]
         if octets != self._head_seen:
             self._head_parsed = _parse_head(octets)
             self._head_seen = octets
         head = self._head_parsed
         if 100 <= head.status < 200:  # Interim: the response is still to come.
+            self._interim += 1
+            if self._interim > INTERIM_MAX:
+                raise BadResponse("interim responses do not end")
             return False
         self._status, self._headers, self._keep_alive = head.status, head.headers, head.keep_alive
         return self._choose_framing()
+
+    def _whole_head(self) -> bytes | None:
+        """Take the head from the stream when it is whole."""
+        end, length = self._octets.find(b"\r\n\r\n"), 4
+        if end < 0:  # A line feed alone ends a line, too (RFC 9112 §2.2).
+            end, length = self._octets.find(b"\n\n"), 2
+        if end >= 0:
+            octets = bytes(self._octets[:end])
+            del self._octets[: end + length]
+            return octets if length == 4 else octets.replace(b"\n", b"\r\n")
+        if self._octets[: len(_BEGINNING)] != _BEGINNING[: len(self._octets)]:
+            raise BadResponse("the answer does not begin as HTTP does")
+        if len(self._octets) > HEAD_MAX:
+            raise BadResponse("the head does not end")
+        return None
 
     def _choose_framing(self) -> bool:
         """Decide how the body ends (RFC 9112 §6.3); return whether there is none."""
@@ -213,8 +236,8 @@ def _parse_head(octets: bytes) -> _Head:
     first, *lines = octets.decode("latin-1").split("\r\n")
     version, status = _status_line(first)
     headers = _headers(lines)
-    connection = headers.get("connection", "").lower()
-    keep_alive = connection != "close" and (version == "HTTP/1.1" or connection == "keep-alive")
+    said = [word.strip() for word in headers.get("connection", "").lower().split(",")]
+    keep_alive = "close" not in said and (version == "HTTP/1.1" or "keep-alive" in said)
     return _Head(status, headers, keep_alive)
 
 

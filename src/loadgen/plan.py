@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from loadgen.results import PlanShape, StageShape
 from loadgen.stages import Arrival, Stage
@@ -23,6 +24,12 @@ SIZE_MIN: Final = 8
 
 #: The schemes, with the port that each has when a URL names none; 0: it must name one.
 SCHEMES: Final[Mapping[str, int]] = {"http": 80, "https": 443, "tcp": 0, "udp": 0, "dns": 53}
+
+#: What stands in a path or query as it is; anything else is percent-encoded (RFC 3986 §2).
+_URL_OCTETS: Final = "%/?:@!$&'()*+,;=[]~"
+#: RFC 9110 §5.1 and §5.5.
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 class PlanError(ValueError):
@@ -50,8 +57,10 @@ class Target:
         if parts.scheme not in SCHEMES:
             known = ", ".join(list(SCHEMES)[:-1])
             raise PlanError(f"{url}: the scheme must be {known} or dns")
-        if not parts.hostname:
-            raise PlanError(f"{url}: there is no host")
+        if not parts.hostname or not parts.hostname.isascii():
+            raise PlanError(f"{url}: there is no host, or none in ASCII (write xn--… for others)")
+        if parts.username is not None:
+            raise PlanError(f"{url}: a user in a URL is not sent; -H 'Authorization: …' is")
         port = SCHEMES[parts.scheme] if port is None else port
         if not port:
             raise PlanError(f"{url}: there is no port; write {parts.scheme}://host:port")
@@ -64,6 +73,7 @@ class Target:
                     raise PlanError(f"{url}: {parts.scheme} has no path")
             case _:
                 path = f"{path or '/'}?{parts.query}" if parts.query else path or "/"
+                path = quote(path, safe=_URL_OCTETS)
         return cls(parts.scheme, parts.hostname, port, path, record)
 
     @property
@@ -153,8 +163,8 @@ class LoadPlan:
         if not self.method.isascii() or not self.method.isalpha():
             raise PlanError(f"{self.method!r} is no HTTP method")
         for header, text in self.headers.items():
-            if not header or any(octet in header + text for octet in "\r\n"):
-                raise PlanError(f"{header!r} is no HTTP header")
+            if not _TOKEN.fullmatch(header) or not _FIELD_VALUE.fullmatch(text):
+                raise PlanError(f"{header!r}: {text!r} is no HTTP header")
         if not target.is_http and (self.method != "GET" or self.headers or self.body):
             raise PlanError(f"{target.scheme} has no method, no headers and no body")
 

@@ -68,7 +68,7 @@ class Accumulator:
     def __init__(self, plan: LoadPlan, started_at: float) -> None:
         self._plan, self._started_at = plan, started_at
         self._timeout_s, self._plan_s = plan.timeout_s, plan.total_s
-        self._corrected, self._uncorrected = Histogram(), Histogram()
+        self._uncorrected = Histogram()  # The corrected ones are in the seconds.
         self._lags = Histogram()
         self._errors: Counter[str] = Counter()
         self._backends: Counter[str] = Counter()
@@ -104,7 +104,6 @@ class Accumulator:
         second = self._seconds.at(intended_at)
         second.ok += 1
         second.histogram.record(now - intended_at)
-        self._corrected.record(now - intended_at)
         self._uncorrected.record(now - sent_at)
         self.outage.succeeded(now)
         if backend:
@@ -125,7 +124,6 @@ class Accumulator:
         if error in WAITED_IN_VAIN:
             waited_s = max(now - intended_at, self._timeout_s)
             second.histogram.record(waited_s)
-            self._corrected.record(waited_s)
             if sent_at is not None:
                 self._uncorrected.record(now - sent_at)
 
@@ -176,6 +174,7 @@ class Accumulator:
         """Return the sum at *now*; *elapsed_s* is how long requests were sent."""
         errors, plan = self._error_counts(), self._plan
         (lag_p99_s,) = self._lags.percentiles((99.0,))
+        corrected = self._seconds.histogram()
         return Report(
             url=plan.url,
             protocol=plan.target.scheme,
@@ -192,9 +191,9 @@ class Accumulator:
             unfinished=self.unfinished,
             errors=errors,
             retried=self._retried,
-            latency_s=latency_s(self._corrected),
+            latency_s=latency_s(corrected),
             uncorrected_s=latency_s(self._uncorrected),
-            histogram=self._corrected.encode(),
+            histogram=corrected.encode(),
             uncorrected_histogram=self._uncorrected.encode(),
             backends=dict(sorted(self._backends.items())),
             fairness=fairness(self._backends),

@@ -64,6 +64,7 @@ class Seconds:
         self._settles_s = settles_s
         self._rows: list[Second] = []
         self._sums: list[SecondSum] = []
+        self._settled = Histogram()
 
     def at(self, moment: float) -> SecondSum:
         """Return the second of *moment*, to be changed.
@@ -101,11 +102,18 @@ class Seconds:
     def _settle(self, now: float) -> None:
         while self._sums and len(self._rows) + 1 + self._settles_s < now:
             self._rows.append(self._row(0, encoded=False))
-            del self._sums[0]
+            self._settled.add(self._sums.pop(0).histogram)
 
     def _row(self, index: int, *, encoded: bool) -> Second:
         at = self._started_at + len(self._rows) + index
         return self._sums[index].row(at, encoded=encoded)
+
+    def histogram(self) -> Histogram:
+        """Return the latencies of all seconds."""
+        total = Histogram()
+        for part in (self._settled, *(second.histogram for second in self._sums)):
+            total.add(part)
+        return total
 
     def rows(self) -> list[Second]:
         """Return every second, without histograms."""

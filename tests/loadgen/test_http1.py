@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.http1 import BODY_KEPT, BadResponse, ResponseReader, request_octets
+from loadgen.http1 import BODY_KEPT, INTERIM_MAX, BadResponse, ResponseReader, request_octets
 from loadgen.plan import LoadPlan
 
 
@@ -43,6 +43,9 @@ INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n" + LENGTH
         (INTERIM, 200, b"web-1\n", True),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 200, b"", False),
         (LENGTH + b"more", 200, b"web-1\n", False),
+        (LENGTH.replace(b"\r\n", b"\n"), 200, b"web-1\n", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: TE, Close\r\ncontent-length: 0\r\n\r\n", 200, b"", False),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\ncontent-length: 0\r\n\r\n", 200, b"", True),
     ],
 )
 def test_framings(octets, status, body, keep_alive):
@@ -107,6 +110,11 @@ def test_only_the_beginning_of_a_body_is_kept():
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-2\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"0" * 9000,
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1_0\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * (INTERIM_MAX + 1),
+        b"\x16\x03\x01",  # TLS, where none was asked for.
         b"x" * 70_000,
     ],
 )

@@ -294,3 +294,57 @@ async def test_a_display_leaves_the_output_alone(serving):
         )
     assert status == 0
     assert json.loads(stdout)["ok"] == 60
+
+
+@pytest.mark.asyncio
+async def test_a_shell_may_close_the_standard_streams(serving):
+    """Sockets must not become descriptors 0, 1 and 2."""
+    async with serving() as server:
+        process = await asyncio.create_subprocess_shell(
+            f"{sys.executable} -m loadgen run {server.url} --rate 50 --duration 100ms "
+            "--allow-invalid --cluster none <&- >&- 2>&-"
+        )
+        async with asyncio.timeout(60):
+            assert await process.wait() == 0
+    assert server.requests == 5
+
+
+@pytest.mark.asyncio
+async def test_who_reads_the_report_may_go_away(serving):
+    async with serving() as server:
+        argv = ("run", server.url, "--rate", "50", "--duration", "100ms", "--cluster", "none")
+        async with started(*argv) as process:
+            process._transport.get_pipe_transport(1).close()
+            stderr = await process.stderr.read()
+            await process.wait()
+    assert stderr == b""
+    assert server.requests == 5
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.asyncio
+async def test_a_full_disk_is_said_after_the_report(serving):
+    async with serving() as server:
+        status, stdout, stderr = await loadgen(
+            "run", server.url, "--rate", "50", "--duration", "100ms", "-w", "/dev/full"
+        )
+    assert status == 1
+    assert "web-1" in stdout
+    assert stderr == "Error: /dev/full: No space left on device; the result file ends there\n"
+
+
+@pytest.mark.asyncio
+async def test_too_few_files_make_a_run_invalid_and_not_a_traceback(serving):
+    async with serving(lambda _: 60.0) as server:
+        process = await asyncio.create_subprocess_shell(
+            f"ulimit -n 24; exec {sys.executable} -m loadgen run {server.url} --rate 100 "
+            "--duration 500ms --timeout 1s --cluster none -o json",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            stdout, stderr = await process.communicate()
+    report = json.loads(stdout)
+    assert (process.returncode, stderr) == (4, b"")
+    assert report["errors"]["too many open files (ulimit -n)"] > 0
+    assert any("loadgen's own limit" in reason for reason in report["invalid_reasons"])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadgen.http1 import BadResponse
+from loadgen.http1 import INTERIM_MAX, BadResponse
 from loadgen.plan import LoadPlan
 from loadgen.protocols import CODECS
 from loadgen.protocols.http import HttpCodec
@@ -53,3 +53,23 @@ def test_every_scheme_has_a_codec():
     for scheme, make in CODECS.items():
         url = f"{scheme}://web:7/" + ("name" if scheme == "dns" else "")
         assert make(LoadPlan(url=url, rate=1, duration_s=1)).request()
+
+
+@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"])
+def test_a_kept_connection_may_say_the_same_for_ever(beginning):
+    """Also when each answer has an interim one of its own, in a packet of its own."""
+    http = codec()
+    for _ in range(3 * INTERIM_MAX):
+        assert not beginning or http.feed(beginning) is None
+        assert http.feed(response(b"web-1")).backend == "web-1"
+        assert http.is_idle
+
+
+def test_the_rest_of_an_answer_is_not_taken_for_a_whole_one():
+    """A body that looks like the response before it is a body all the same."""
+    http, inner = codec(), response(b"web-1")
+    outer = response(inner)
+    head = outer[: -len(inner)]
+    assert http.feed(inner).backend == "web-1"
+    assert http.feed(head) is None
+    assert http.feed(inner).backend == ""
