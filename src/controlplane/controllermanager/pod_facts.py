@@ -51,11 +51,15 @@ def ready_since(pod: Object) -> float | None:
 
 
 def available_in_s(pod: Object, min_ready_s: int, now: float) -> float | None:
-    """Return in how many seconds *pod* will be available (0: it is), None: it is not ready."""
+    """Return in how many seconds *pod* will be available (0: it is), None: it is not ready.
+
+    One that became ready in the future did so before the clock was set back: it does not wait for
+    the clock to come there again, as upstream's would.
+    """
     since = ready_since(pod)
     if since is None:
         return None
-    return max(0.0, since + min_ready_s - now) if min_ready_s else 0.0
+    return max(0.0, since + min_ready_s - now) if since <= now else 0.0
 
 
 def created_at(obj: Object) -> float:

@@ -34,11 +34,15 @@ class Backoff:
         self._entries[key] = _Entry(delay_s, now)
 
     def remaining_s(self, key: str, since: float, now: float) -> float:
-        """Return how long *key* must wait, counted from *since* (the end of the last try)."""
+        """Return how long *key* must wait, counted from *since* (the end of the last try).
+
+        When the clock was set back nobody knows any more, and the wait is over: else it would last
+        as long as the clock was set back.
+        """
         entry = self._entries.get(key)
-        if entry is None or self._expired(entry, now):
+        if entry is None or self._expired(entry, now) or now < since:
             return 0.0
-        return max(0.0, entry.delay_s - max(0.0, now - since))
+        return max(0.0, entry.delay_s - (now - since))
 
     def _expired(self, entry: _Entry, now: float) -> bool:
         return now - entry.updated_at > 2 * self._max_s

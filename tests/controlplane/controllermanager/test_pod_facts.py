@@ -41,6 +41,7 @@ def test_active(one, active):
         ("True", 0, AT, 0),
         ("True", 30, AT + 10, 20),
         ("True", 30, AT + 30, 0),
+        ("True", 30, AT - 3600, 0),
         ("False", 0, AT, None),
         (None, 0, AT, None),
     ],

@@ -26,6 +26,13 @@ def test_quiet_time_starts_from_nothing():
     assert backoff.delay_s("a") == 1
 
 
+def test_a_clock_that_was_set_back_ends_the_wait():
+    backoff = Backoff(initial_s=1, max_s=5)
+    backoff.next("a", 5000)
+    assert backoff.remaining_s("a", 5001, 5001.25) == 0.75
+    assert backoff.remaining_s("a", 5001, 1401) == 0
+
+
 def test_forget():
     backoff = Backoff(initial_s=1, max_s=5)
     backoff.next("a", 0)
