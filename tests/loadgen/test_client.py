@@ -21,7 +21,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nweb-1\n"
 
 
 async def load(url, **change):
-    plan = LoadPlan(**{"url": url, "rate": 50, "duration_s": 0.1, "timeout_s": 2.0, **change})
+    plan = LoadPlan(**{"url": url, "rate": 50, "duration_s": 0.1, "timeout_s": 5.0, **change})
     async with asyncio.timeout(20):
         return await run_load(plan)
 
@@ -118,8 +118,8 @@ async def test_nobody_listens_on_tcp_and_udp():
 
 @pytest.mark.asyncio
 async def test_an_answer_that_comes_too_late(serving):
-    async with serving(lambda number: 0.25 if number == 1 else ANSWER) as server:
-        report = await load(server.url, timeout_s=0.2, duration_s=0.4, rate=5, connections=2)
+    async with serving(lambda number: 0.75 if number == 1 else ANSWER) as server:
+        report = await load(server.url, timeout_s=0.5, duration_s=1.0, rate=2, connections=2)
     assert report.errors == {"late": 1}
     assert report.ok == 1
 
@@ -162,7 +162,7 @@ async def test_lost_datagrams_time_out():
         return None if len(seen) == 2 else data
 
     async with datagrams(lossy) as (port, _):
-        report = await load(f"udp://127.0.0.1:{port}", timeout_s=0.3)
+        report = await load(f"udp://127.0.0.1:{port}", timeout_s=1.0)
     assert (report.ok, report.errors) == (4, {"timeout": 1})
 
 

@@ -44,6 +44,7 @@ DURATION_S = 4.0
 RATE = 200.0
 #: What a busy machine may add to the arithmetic.
 NEAR_S = 0.15
+TRIES_MAX = 4
 
 
 class Freezer:
@@ -62,8 +63,8 @@ class Freezer:
             self.frozen_s = clock.monotonic() - self._frozen_at
 
 
-@pytest.mark.asyncio
-async def test_a_frozen_backend_gives_the_percentiles_that_arithmetic_says():
+async def frozen_for_a_second():
+    """Run the load at a server that is stopped meanwhile; give the report and for how long."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVER, stdout=asyncio.subprocess.PIPE
     )
@@ -79,7 +80,15 @@ async def test_a_frozen_backend_gives_the_percentiles_that_arithmetic_says():
     finally:
         process.kill()
         await process.wait()
-    frozen_s = freezer.frozen_s
+    return report, freezer.frozen_s
+
+
+@pytest.mark.asyncio
+async def test_a_frozen_backend_gives_the_percentiles_that_arithmetic_says():
+    for _ in range(TRIES_MAX):
+        report, frozen_s = await frozen_for_a_second()
+        if report.valid:
+            break  # Otherwise loadgen says itself that it measured a machine without a moment.
     assert frozen_s >= 0.9
     assert report.ok == report.sent == RATE * DURATION_S
     for name, share in (("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)):

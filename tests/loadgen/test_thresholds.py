@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from loadgen.results import Outage, Report, Verdict
-from loadgen.thresholds import Threshold, ThresholdError, verdicts
+from loadgen.thresholds import Threshold, ThresholdError, measured, verdicts
 
 REPORT = Report(
     url="http://web/",
@@ -71,3 +72,27 @@ def test_verdicts():
         Verdict("outage>6s", 2.0, False),
         Verdict("max>1s", None, True),  # Nothing was measured: that is not what was hoped for.
     ]
+
+
+def test_a_run_that_sent_nothing_has_no_error_rate():
+    empty = replace(REPORT, sent=0, ok=0, failed=0, latency_s={}, outage=None)
+    assert Threshold.parse("error-rate>1%").is_true(empty) is None
+    assert Threshold.parse("p99<1s").is_true(empty) is None
+    assert Threshold.parse("errors>0").is_true(empty) is False
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value", "text"),
+    [
+        ("p99>1ms", 0.02, "20 ms"),
+        ("outage>6s", 2.0, "2 s"),
+        ("errors>2", 1.0, "1"),
+        ("late>5", 12_345.0, "12,345"),
+        ("error-rate>1%", 0.03, "3.0 %"),
+        ("throughput<10", 9.75, "9.75"),
+        ("max>1s", None, "–"),
+        ("of another version", 0.5, "0.5"),
+    ],
+)
+def test_what_was_measured_has_the_unit_of_its_metric(threshold, value, text):
+    assert measured(Verdict(threshold, value, failed=False)) == text
