@@ -7,6 +7,8 @@ what failed although it was asked rightly is a `CommandFailed`: one line, exit s
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -107,6 +109,7 @@ def output_option(function: Any) -> Any:
 
 def main() -> None:
     """Run the command line; every error is one line and an exit status."""
+    _mend_streams()
     try:
         root(prog_name="podwire", standalone_mode=False)
     except click.exceptions.Abort:
@@ -131,6 +134,17 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"podwire: {where}{error.strerror or error}", err=True)
         sys.exit(1)
+
+
+def _mend_streams() -> None:
+    """Make closed streams swallow what is written, and poor ones show what they can."""
+    for name in ("stdin", "stdout", "stderr"):  # In this order: each opens its own descriptor.
+        stream = getattr(sys, name)
+        if stream is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # An arrow is no reason to fail.
 
 
 def _in_one_line(error: click.ClickException) -> str:

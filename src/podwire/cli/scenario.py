@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from podwire.cli import CommandFailed, cluster_option, output_option
+from podwire.cli.console import table_console
 from podwire.cli.down import stop
 from podwire.cli.up import start
 from podwire.cluster.kept import Wish
@@ -57,7 +58,7 @@ def list_shipped(output: str) -> None:
         table.add_column(column)
     for name, one in zip(names, found, strict=True):
         table.add_row(name, render.needs(one.needs), " ".join(one.about.split()))
-    Console().print(table)
+    table_console().print(table)
 
 
 @scenario.command()

@@ -14,7 +14,6 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from componentbase import clock
 from podwire.cli import CommandFailed, cluster_option, output_option
 from podwire.cli.console import table_console
 from podwire.cluster.layout import Layout, UsageError
@@ -113,12 +112,11 @@ def _rows(paths: Layout, members: list[psutil.Process]) -> list[Row]:
 def _living(
     members: Iterable[psutil.Process], by_pid: dict[int, dict[str, Any]], names: dict[int, str]
 ) -> Iterable[Row]:
-    now = clock.wall()
     for process in members:
         try:
             title = " ".join(process.cmdline()).strip()
             state = process.status()
-            age = now - process.create_time()
+            age = session.age_s(process.pid)
             memory = _proportional_kib(process.pid)
         except psutil.Error:
             continue

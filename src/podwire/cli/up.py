@@ -173,11 +173,16 @@ def _launch(paths: Layout, wish: Wish) -> tuple[Cluster, int]:
             shutil.rmtree(paths.directory, ignore_errors=True)
         if not isinstance(error, OSError):
             raise
-        raise CommandFailed(
-            f"cannot make the cluster in {paths.directory}: {error.strerror or error}"
-        ) from None
+        raise CommandFailed(_cannot_make(paths, error)) from None
     finally:
         holder.close()  # The cluster's processes hold it now.
+
+
+def _cannot_make(paths: Layout, error: OSError) -> str:
+    where = error.filename or paths.directory
+    damaged = isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError)
+    advice = f"; podwire down{paths.name_option} removes the damaged cluster" if damaged else ""
+    return f"cannot make the cluster: {where}: {error.strerror or error}{advice}"
 
 
 def _check_directory(paths: Layout) -> None:

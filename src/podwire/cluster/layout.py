@@ -247,8 +247,13 @@ class Layout:
                 f"there is no cluster {self.directory.name!r}; "
                 f"start one with: podwire up{self.name_option}"
             ) from None
+        except PermissionError as error:
+            raise UsageError(f"{self.cluster_file}: {error.strerror}: it is not yours") from None
         except OSError as error:
-            raise UsageError(f"{self.cluster_file}: {error.strerror}") from None
+            raise UsageError(
+                f"{self.cluster_file}: {error.strerror}; "
+                f"podwire down{self.name_option} removes the damaged cluster"
+            ) from None
         except msgspec.MsgspecError as error:
             raise UsageError(
                 f"{self.cluster_file}: {error}; "

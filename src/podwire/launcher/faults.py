@@ -182,7 +182,9 @@ def read(paths: Layout) -> FaultTable:
     except FileNotFoundError:
         return FaultTable()
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(
+            f"{path}: {error.strerror}; it holds the cluster's faults only: remove it"
+        ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path}: {error}; it holds the cluster's faults only: remove it"

@@ -57,8 +57,8 @@ def read(path: Path) -> Session | None:
     """Return the session noted at *path*, or None."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Session)
-    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
-        return None
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None  # Whatever is there is no note of ours.
 
 
 def search(directory: Path) -> Session | None:
@@ -110,6 +110,14 @@ def is_member(session: Session, pid: int) -> bool:
     """Tell whether the process *pid* lives and is one of the session's."""
     stat = _stat(pid)
     return stat is not None and stat.session == session.id and stat.state not in "ZX"
+
+
+def age_s(pid: int) -> float:
+    """Return for how long the process has lived; a wall clock that was set changes nothing."""
+    stat = _stat(pid)
+    if stat is None:
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - stat.started / os.sysconf("SC_CLK_TCK")
 
 
 def is_stopped(pid: int) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import click
 import pytest
 
@@ -59,3 +62,13 @@ def test_bad_words_are_one_line_and_status_2(
         cli.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"podwire: {says}\n"
+
+
+@pytest.mark.parametrize("redirection", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(redirection: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m podwire scenario list {redirection}"],
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
