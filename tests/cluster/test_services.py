@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -245,7 +246,7 @@ def test_a_udp_flow_moves_on_when_its_endpoint_goes(servers: Lab) -> None:
     servers.eventually(lambda: _backends(servers, "node-1", "default/server:udp") == 3)
 
 
-def test_a_rolling_update_loses_no_request(servers: Lab) -> None:
+def test_a_rolling_update_loses_no_request(servers: Lab, tmp_path: Path) -> None:
     """Pods that go on serving for a while after SIGTERM end without anybody noticing."""
     pod = _pod("unused", 1, {"app": "rolling"}, "--delay-shutdown=2")
     template = {"metadata": {"labels": {"app": "rolling"}}, "spec": pod["spec"]}
@@ -266,9 +267,11 @@ def test_a_rolling_update_loses_no_request(servers: Lab) -> None:
     servers.eventually(lambda: _backends(servers, "node-1", "default/rolling:http") == 3)
     command = [
         sys.executable, "-m", "loadgen", "run", servers.url(1, ROLLING, "/hostname"),
-        "--rate", "50", "--duration", "12s", "--fresh", "-o", "json", "--allow-invalid",
+        "--rate", "50", "--duration", "14s", "--fresh", "-o", "json", "--allow-invalid",
+        "-w", str(result := tmp_path / "result.jsonl"),
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
+        servers.eventually(lambda: result.exists() and b'"second"' in result.read_bytes())
         servers.kubectl(
             "patch", "deployment", "rolling", "-p",
             '{"spec":{"template":{"metadata":{"annotations":{"version":"2"}}}}}',
