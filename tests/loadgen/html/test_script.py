@@ -94,10 +94,15 @@ def test_pointing_shows_the_second_that_is_pointed_at_and_its_events():
     assert seen["shown"]
     assert seen["values"] == {
         "Time": "4 s",
-        **{"intended": "25", "succeeded": "20", "timeout": "5", "loop lag": "0 µs"},
+        "intended": "25",
+        "succeeded": "20",
+        "timeout": "5",
+        "loop lag": "0 µs",
         **dict.fromkeys(("p50", "p90", "p99", "max"), "5 ms"),
-        **{"web-1": "15", "web-2": "5"},
-        **{"4 s": "killed node-2", "4.9 s": "not-ready node-2"},
+        "web-1": "15",
+        "web-2": "5",
+        "4 s": "killed node-2",
+        "4.9 s": "not-ready node-2",
     }
     assert seen["line"] == "visible"
     assert seen["x"] == pytest.approx(LEFT + (RIGHT - LEFT) * 0.45)
