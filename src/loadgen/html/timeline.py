@@ -188,9 +188,9 @@ def _add_throughput(drawing: _Drawing) -> None:
     drawing.add(
         panel,
         f"Intended up to {max(sent):,.0f}, succeeded {min(ok):,.0f} to {max(ok):,.0f}.",
-        _late_bands(drawing, panel),
         frame,
         chart.areas(drawing.axis.edges, [("ok", ok)], y),
+        _late_bands(drawing, panel),  # Over the area, which would hide them.
         chart.line(middles, sent, y, "intended"),
     )
 
