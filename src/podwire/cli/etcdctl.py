@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Sequence
 
 import click
 
 from podwire.cli import cluster_option
 from podwire.cluster import etcd
-from podwire.cluster.layout import Layout, UsageError
+from podwire.cluster.layout import Cluster, Layout, UsageError
+from podwire.cluster.plan import master_name
+from podwire.launcher.etcd import joins
 
 
 @click.command(
@@ -29,6 +33,12 @@ def etcdctl(words: tuple[str, ...], cluster_name: str) -> None:
     Examples:
     podwire etcdctl endpoint status -w table
     podwire etcdctl get --prefix --keys-only /registry
+
+    \b
+    A member whose data is lost (its log: "has already been bootstrapped") comes back so:
+    podwire etcdctl member list                       # its id, and its peer URL
+    podwire etcdctl member remove ID
+    podwire etcdctl member add etcd-1 --peer-urls=URL
     """
     paths = Layout.of(cluster_name)
     cluster = paths.read_cluster()
@@ -48,4 +58,19 @@ def etcdctl(words: tuple[str, ...], cluster_name: str) -> None:
         "ETCDCTL_CERT": str(paths.certificate(etcd.CLIENT)),
         "ETCDCTL_KEY": str(paths.private_key(etcd.CLIENT)),
     }
-    os.execve(program, [program, *words], environment)
+    command = [program, *words]
+    if words[:2] != ("member", "add"):
+        os.execve(program, command, environment)
+    done = subprocess.run(command, env=environment, check=False)
+    if done.returncode == 0:
+        _let_join(cluster, paths, words[2:])
+    raise SystemExit(done.returncode)
+
+
+def _let_join(cluster: Cluster, paths: Layout, words: Sequence[str]) -> None:
+    """Have the member that was added join the others, whose data it does not have."""
+    for number in cluster.masters:
+        name = master_name(cluster, "etcd", number)
+        if name in words:
+            joins(paths.etcd_data(name)).touch(mode=0o600)
+            click.echo(f"{name} joins with its next start: podwire process start {name}, if needed")

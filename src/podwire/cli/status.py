@@ -66,8 +66,8 @@ def status(cluster_name: str, output: str, pods: bool) -> None:
             "-" if row.pid is None else str(row.pid),
             f"[{style}]{row.state}[/]" if style else row.state,
             "-" if row.restarts is None else str(row.restarts),
-            f"{row.uptime_s:.0f}s",
-            f"{row.memory_kib / 1024:.1f} MiB",
+            "-" if row.pid is None else f"{row.uptime_s:.0f}s",
+            "-" if row.pid is None else f"{row.memory_kib / 1024:.1f} MiB",
         )
     console = table_console()
     console.print(table)

@@ -35,6 +35,14 @@ def home() -> Path:
         raise UsageError("this user has no home directory; set HOME or PODWIRE_HOME") from None
 
 
+def no_home(error: OSError) -> UsageError:
+    """Return what is said where the home cannot be a directory of this user's."""
+    why = "Not a directory" if isinstance(error, FileExistsError) else error.strerror
+    return UsageError(
+        f"{error.filename or home()}: {why}; set PODWIRE_HOME to a directory that you may write"
+    )
+
+
 StoreName = Literal["embedded", "etcd"]
 
 
@@ -247,8 +255,8 @@ class Layout:
                 f"there is no cluster {self.directory.name!r}; "
                 f"start one with: podwire up{self.name_option}"
             ) from None
-        except PermissionError as error:
-            raise UsageError(f"{self.cluster_file}: {error.strerror}: it is not yours") from None
+        except (PermissionError, NotADirectoryError) as error:
+            raise no_home(error) from None
         except OSError as error:
             raise UsageError(
                 f"{self.cluster_file}: {error.strerror}; "

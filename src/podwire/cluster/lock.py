@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from podwire.cluster.layout import UsageError, home
+from podwire.cluster.layout import UsageError, home, no_home
 
 _TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.02
@@ -24,10 +24,13 @@ _POLL_S: Final = 0.02
 def exclusive() -> Iterator[None]:
     """Wait for the lock and hold it inside the block; makes the home if there is none.
 
-    Raises UsageError when another command does not let go of it.
+    Raises UsageError when there can be no home, or another command does not let go of it.
     """
     directory = home()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise no_home(error) from None
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _lock(descriptor)

@@ -31,7 +31,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_leaves_no_half_made_cluster(paths: Layout) -> None:
-    with pytest.raises(CommandFailed, match="cannot make the cluster: .*lab: No space left"):
+    with pytest.raises(CommandFailed, match=r"cannot make the cluster: .*lab: No space left"):
         up.start(CLUSTER, Console(quiet=True))
     assert not paths.directory.exists()
     with pytest.raises(UsageError, match="nothing to stop"):

@@ -37,3 +37,13 @@ def test_the_lock_is_held_across_processes_and_ends_with_its_holder(
     with lock.exclusive():
         assert home.stat().st_mode & 0o777 == 0o700
     assert list(home.iterdir()) == [], "it leaves no file"
+
+
+@pytest.mark.parametrize("home", ["file", "file/below"])
+def test_a_home_that_cannot_be_says_what_to_do(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PODWIRE_HOME", str(tmp_path / home))
+    with pytest.raises(UsageError, match="Not a directory; set PODWIRE_HOME"), lock.exclusive():
+        pass
