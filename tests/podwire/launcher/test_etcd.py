@@ -44,3 +44,17 @@ def test_it_takes_one_configuration(words: list[str]) -> None:
         [sys.executable, "-c", BECOME, *words], capture_output=True, timeout=30, check=False
     )
     assert done.returncode == 2
+
+
+def test_a_member_that_was_added_anew_joins_without_its_old_data(tmp_path: Path) -> None:
+    data = tmp_path / "etcd-2" / "member"
+    arguments = (f"--data-dir={data.parent}", "--initial-cluster-state=new")
+    said = []
+    for added in (False, True, True):  # Before it is added, its first start after that, and later.
+        data.mkdir(parents=True, exist_ok=True)
+        if added and not (tmp_path / "etcd-2.joins").exists():
+            (tmp_path / "etcd-2.joins").touch()
+        said.append(become(tmp_path, "/bin/sh", "-c", 'echo "$2"', "sh", *arguments).stdout.strip())
+        said.append(str(data.exists()))
+    new, existing = (f"--initial-cluster-state={state}" for state in ("new", "existing"))
+    assert said == [new, "True", existing, "False", existing, "True"]
