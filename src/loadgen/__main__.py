@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from typing import Final
 
 import click
@@ -31,15 +33,18 @@ for command in (run, report, compare_runs):
 
 def main() -> None:
     """Run the command line."""
-    _open_standard_streams()
+    _mend_standard_streams()
     cli(prog_name="loadgen")
 
 
-def _open_standard_streams() -> None:
-    """Let no socket be descriptor 0, 1 or 2, where a shell has closed these (`>&-`)."""
+def _mend_standard_streams() -> None:
+    """Let no socket be descriptor 0, 1 or 2, where a shell has closed these; write what it can."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         pass
     os.close(number)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # A µ is no reason to fail.
 
 
 if __name__ == "__main__":

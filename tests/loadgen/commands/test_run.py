@@ -310,6 +310,16 @@ async def test_a_shell_may_close_the_standard_streams(serving):
 
 
 @pytest.mark.asyncio
+async def test_a_terminal_that_has_no_micro_sign_gets_the_rest(serving, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    async with serving() as server:
+        argv = ("run", server.url, "--rate", "50", "--duration", "100ms", "--fail-if", "p99<1us")
+        status, stdout, stderr = await loadgen(*argv)
+    assert (status, stderr) == (0, "")
+    assert "kept: not p99<1us" in stdout
+
+
+@pytest.mark.asyncio
 async def test_who_reads_the_report_may_go_away(serving):
     async with serving() as server:
         argv = ("run", server.url, "--rate", "50", "--duration", "100ms", "--cluster", "none")
