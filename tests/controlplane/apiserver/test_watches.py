@@ -167,3 +167,33 @@ def test_watchers_of_one_kind_hear_nothing_of_another(server, namespace, path):
     with watching(server, f"{CORE}/{namespace}/secrets?watch=true&timeoutSeconds=1") as watch:
         create(server, path, "a")
         assert watch.next() is None
+
+
+def test_names_that_begin_alike_are_not_each_others(server, namespace):
+    """Keys are compared as texts: `foo` must not stand for `foobar`."""
+    longer = f"{namespace}bar"
+    assert server.request("POST", CORE, {"metadata": {"name": longer}}).code == 201
+    here, there = (f"{CORE}/{name}/configmaps" for name in (namespace, longer))
+    for path in (here, there):
+        create(server, path, "foobar")
+    with (
+        watching(server, f"{here}?watch=true&resourceVersion=0") as of_namespace,
+        watching(server, f"{here}/foo?watch=true") as of_object,
+    ):
+        assert of_namespace.seen() == ("ADDED", "foobar")
+        create(server, there, "foo")
+        create(server, here, "foo")
+        for watch in (of_namespace, of_object):
+            event = watch.next()
+            assert (event["type"], event["object"]["metadata"]["namespace"]) == ("ADDED", namespace)
+            assert event["object"]["metadata"]["name"] == "foo"
+        assert server.request("DELETE", f"{here}/foo").code == 200
+        assert of_object.seen() == ("DELETED", "foo")
+    assert server.request("GET", f"{here}/foo").code == 404
+    assert server.request("GET", f"{here}/fooba").code == 404
+    assert server.request("DELETE", here).code == 200
+    left = [server.request("GET", path).json["items"] for path in (here, there)]
+    assert [[item["metadata"]["name"] for item in items] for items in left] == [
+        [],
+        ["foo", "foobar"],
+    ]
