@@ -36,21 +36,34 @@ PERCENTS: Final[Mapping[str, float]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """The run so far, for a display that is overwritten."""
 
     elapsed_s: float
     sent: int
     ok: int
-    failed: int
-    rate: float  # sent in the last whole second
-    p99_s: float | None  # of the last whole second
-    unfinished: int
-    late: int = 0
-    errors: Mapping[str, int] | None = None
-    backends: Mapping[str, int] | None = None
-    latest: Second | None = None  # the last whole second
+    late: int
+    errors: Mapping[str, int]
+    backends: Mapping[str, int]
+    latest: Second | None  # the last whole second
+
+    @property
+    def failed(self) -> int:
+        return sum(self.errors.values())
+
+    @property
+    def unfinished(self) -> int:
+        return max(self.sent - self.ok - self.failed, 0)
+
+    @property
+    def rate(self) -> float:
+        """Return how many were sent in the last whole second."""
+        return float(self.latest.sent) if self.latest else 0.0
+
+    @property
+    def p99_s(self) -> float | None:
+        return self.latest.p99_s if self.latest else None
 
 
 def latency_s(histogram: Histogram) -> dict[str, float]:
@@ -152,19 +165,14 @@ class Accumulator:
 
     def progress(self, now: float) -> Progress:
         """Return the run so far."""
-        latest = self._seconds.latest_whole(now)
         return Progress(
             elapsed_s=now,
             sent=self._sent,
             ok=self._ok,
-            failed=self._errors.total(),
-            rate=float(latest.sent) if latest else 0.0,
-            p99_s=latest.p99_s if latest else None,
-            unfinished=self.unfinished,
             late=self._late,
             errors=self._error_counts(),
             backends=dict(self._backends),
-            latest=latest,
+            latest=self._seconds.latest_whole(now),
         )
 
     def _error_counts(self) -> dict[str, int]:

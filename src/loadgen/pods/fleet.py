@@ -263,22 +263,15 @@ class Fleet:
 
     def _progress(self, elapsed_s: float) -> Progress:
         parts = list(self._whole.parts())
-        errors = counted(part.errors for part in parts)
-        sent, ok = sum(part.sent for part in parts), sum(part.ok for part in parts)
-        # The second before the last: what the last fetch found is whole.
-        latest = self._whole.at(int(elapsed_s) - 2)
         return Progress(
             elapsed_s=elapsed_s,
-            sent=sent,
-            ok=ok,
-            failed=sum(errors.values()),
-            rate=float(latest.sent) if latest else 0.0,
-            p99_s=latest.p99_s if latest else None,
-            unfinished=max(sent - ok - sum(errors.values()), 0),
+            sent=sum(part.sent for part in parts),
+            ok=sum(part.ok for part in parts),
             late=sum(part.late for part in parts),
-            errors=errors,
+            errors=counted(part.errors for part in parts),
             backends=counted(part.backends for part in parts),
-            latest=latest,
+            # The second before the last: what the last fetch found is whole.
+            latest=self._whole.at(int(elapsed_s) - 2),
         )
 
     def _plan_line(self, start_at: float) -> PlanLine:
