@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from componentbase.timings import TimingsName
+from kubeapi.quantity import QuantityError, parse_quantity
 from podwire.cli import CommandFailed, cluster_option, diagnosis
 from podwire.cli.readiness import Readiness, progress_bar
 from podwire.cluster import blocks, etcd, make
@@ -94,6 +95,8 @@ def up(
     podwire up --nodes 5
     podwire up --control-planes 3
     """
+    _check_quantity("--node-cpu", node_cpu)
+    _check_quantity("--node-memory", node_memory)
     cluster = Cluster(
         name=cluster_name,
         nodes=nodes or NODES,
@@ -111,6 +114,16 @@ def up(
         f"\nA NodePort answers on {_node_addresses(paths.read_cluster())}."
         f"\nWithout kubectl: podwire get nodes{name}.  Stop it all: podwire down{name}"
     )
+
+
+def _check_quantity(option: str, text: str) -> None:
+    """Raise UsageError unless a node may say that it has so much."""
+    try:
+        enough = parse_quantity(text) > 0
+    except QuantityError:
+        enough = False
+    if not enough:
+        raise UsageError(f"{option} {text!r} is no amount above 0; write 4, 500m or 8Gi")
 
 
 def start(wish: Wish | Cluster, console: Console) -> Layout:
@@ -158,7 +171,7 @@ def _launch(paths: Layout, wish: Wish) -> tuple[Cluster, int]:
     _check_directory(paths)
     wanted = settle(wish, paths)
     if wanted.store == "etcd":
-        etcd.find("etcd")  # Before anything is written.
+        etcd.check()  # Before anything is written.
     faults.read(paths)  # Likewise.
     block, holder = _claim_block(paths, wanted)
     cluster = msgspec.structs.replace(wanted, block=block)

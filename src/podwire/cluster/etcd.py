@@ -9,7 +9,9 @@ machine members lose no heartbeat, and a dead leader is replaced before a Lease 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from typing import Any, Final
 
 from podwire.cluster import wiring
@@ -31,6 +33,10 @@ CLIENT: Final = "apiserver-etcd-client"
 
 _HEARTBEAT_MS: Final = 100
 _ELECTION_MS: Final = 1000
+_OLDEST: Final = (3, 4)
+_VERSION_S: Final = 10.0
+_SAID_MAX: Final = 200
+_INSTEAD: Final = "put a working etcd first on PATH"
 _INSTALL: Final = {
     "etcd": "Debian, Ubuntu: apt install etcd-server",
     "etcdctl": "Debian, Ubuntu: apt install etcd-client",
@@ -47,6 +53,26 @@ def find(program: str) -> str:
             "others: https://github.com/etcd-io/etcd/releases, unpacked into a folder of PATH"
         )
     return os.path.abspath(found)
+
+
+def check() -> None:
+    """Raise UsageError unless etcd is installed, runs, and speaks what API servers speak."""
+    path = find("etcd")
+    try:
+        done = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=_VERSION_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"{path} --version does not end: that is no etcd; {_INSTEAD}") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be run: {error.strerror}; {_INSTEAD}") from None
+    found = re.search(r"etcd Version: ([0-9]+)\.([0-9]+)", done.stdout)
+    if done.returncode != 0 or found is None:
+        said = " ".join((done.stderr or done.stdout).split())[:_SAID_MAX] or "nothing"
+        raise UsageError(f"{path} --version failed (it said: {said}); {_INSTEAD}")
+    if (int(found[1]), int(found[2])) < _OLDEST:
+        oldest = ".".join(str(part) for part in _OLDEST)
+        raise UsageError(f"{path} is etcd {found[1]}.{found[2]}, older than {oldest}; {_INSTEAD}")
 
 
 def config(cluster: Cluster, paths: Layout, number: int) -> dict[str, Any]:

@@ -84,3 +84,10 @@ def test_a_missing_etcd_is_named_before_anything_is_done(
     with pytest.raises(UsageError, match="apt install etcd-server"):
         up.start(Wish(cluster=CLUSTER, control_planes=3), Console(quiet=True))
     assert not paths.directory.exists()
+
+
+@pytest.mark.parametrize("words", [["--node-cpu", "x"], ["--node-memory", "0"], ["--node-cpu=-1"]])
+@pytest.mark.usefixtures("paths")
+def test_an_amount_that_no_node_has_is_refused_at_once(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="is no amount above 0"):
+        up.up.main(words, standalone_mode=False)

@@ -60,3 +60,32 @@ def test_an_api_server_is_told_doors_and_not_members(tmp_path: Path) -> None:
     told = etcd.client(CLUSTER, Layout(tmp_path), 3)
     assert told["etcd_endpoints"][0] == "127.0.131.253:23793"
     assert told["etcd_server_name"] == "etcd"
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("echo boom >&2; exit 1", "it said: boom.*put a working etcd first"),
+        ("true", "it said: nothing"),
+        ("echo etcd Version: 2.3.8", "is etcd 2.3, older than 3.4"),
+        ("exec sleep 60", "does not end"),
+    ],
+)
+def test_an_etcd_that_is_none_is_found_before_anything_is_made(
+    script: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "etcd"
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(etcd, "_VERSION_S", 1.0)
+    with pytest.raises(UsageError, match=says):
+        etcd.check()
+
+
+def test_an_etcd_that_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "etcd"
+    fake.write_text("#!/bin/sh\necho etcd Version: 3.4.23\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    etcd.check()
