@@ -18,6 +18,7 @@ from typing import Final
 from loadgen.quantity import parse_duration
 
 STAGES_MAX: Final = 1000
+OCTETS_MAX: Final = 1 << 20
 
 
 class Arrival(Enum):
@@ -59,11 +60,15 @@ class Stage:
 def read_stages(path: Path) -> tuple[Stage, ...]:
     """Read a file; raises StageError."""
     try:
-        text = path.read_text()
+        with path.open("rb") as file:
+            octets = file.read(OCTETS_MAX + 1)
+        text = octets.decode()
     except OSError as error:
         raise StageError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise StageError(f"{path} is no text") from None
+    if len(octets) > OCTETS_MAX:
+        raise StageError(f"{path}: more than {OCTETS_MAX} octets")
     try:
         return parse_stages(text)
     except StageError as error:

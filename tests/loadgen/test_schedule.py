@@ -85,3 +85,18 @@ def test_a_stage_does_not_begin_with_a_request_of_its_own():
     """Ten stages of a tenth of a request each are one request."""
     moments = times(1, 1, stages=parse_stages("100ms 1\n" * 10))
     assert moments == [0.0]
+
+
+@pytest.mark.parametrize("kind", ["ramp", "poisson-ramp"])
+def test_a_ramp_through_zero_rests_there_and_goes_on(kind):
+    text = f"10s 0\n10s 100 {kind}\n10s 0 {kind}\n5s 0\n10s 100 {kind}\n"
+    moments = times(1, 1, stages=parse_stages(text))
+    assert len(moments) == pytest.approx(1500, rel=0.1)
+    assert moments == sorted(moments)
+    assert moments[0] >= 10
+    assert not [moment for moment in moments if 30 < moment < 35]
+
+
+def test_the_longest_file_of_stages_is_no_work():
+    moments = times(1, 1, stages=parse_stages("1s 10 ramp\n1s 0 ramp\n" * 500))
+    assert len(moments) == 5000

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadgen.stages import Arrival, Stage, StageError, parse_stages, read_stages
+from loadgen.stages import OCTETS_MAX, Arrival, Stage, StageError, parse_stages, read_stages
 
 
 def test_stages_are_read_line_by_line():
@@ -48,3 +48,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "bad").write_text("10s\n")
     with pytest.raises(StageError, match="bad: line 1: "):
         read_stages(tmp_path / "bad")
+
+
+def test_a_file_without_an_end_is_refused(tmp_path):
+    with (tmp_path / "long").open("wb") as file:
+        file.truncate(OCTETS_MAX + 1)
+    with pytest.raises(StageError, match="long: more than 1048576 octets"):
+        read_stages(tmp_path / "long")

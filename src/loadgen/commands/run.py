@@ -41,8 +41,9 @@ Examples:
   loadgen run 'dns://127.0.1.1:30053/web.default.svc.cluster.local?type=A'
 
 \b
-Exit status: 0 all is well, 1 some request failed (without --fail-if), 2 the command makes
-no sense, 3 a threshold was crossed or no rate was found, 4 the run is INVALID.
+Exit status: 0 all is well, 1 some request failed (without --fail-if) or the disk was full,
+2 the command makes no sense, 3 a threshold was crossed or no rate was found, 4 the run is
+INVALID.
 """
 
 
