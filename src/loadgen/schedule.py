@@ -23,13 +23,14 @@ def intended_times(plan: LoadPlan, rng: random.Random) -> Iterator[float]:
     is_first = True
     for stage in plan.all_stages:
         end = done + stage.requests
-        if is_first and stage.arrival.is_random:
+        is_random = stage.arrival.is_random
+        if is_first and is_random:
             wanted = rng.expovariate(1.0)
         is_first = False
         while wanted < end:
             yield began_at + _reaches(stage, wanted - done)
             # Whole numbers are added exactly; only a random spacing leaves them.
-            wanted += rng.expovariate(1.0) if stage.arrival.is_random else 1.0
+            wanted += rng.expovariate(1.0) if is_random else 1.0
         done = end
         began_at += stage.duration_s
 
