@@ -12,7 +12,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from benchmarks import api, cluster, etcd, fabric, failover, load, pod_memory, proxy, wire
+from benchmarks import (
+    api,
+    cluster,
+    containers,
+    etcd,
+    fabric,
+    failover,
+    load,
+    pod_memory,
+    proxy,
+    wire,
+)
 from benchmarks.datapath import forwarding
 from benchmarks.row import Row
 
@@ -21,6 +32,7 @@ PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
     "cluster": ("Clusters", cluster.run),
     "pods": ("Pods", pod_memory.run),
+    "containers": ("Containers", containers.run),
     "failover": ("What clients lose", failover.run),
     "api": ("The Kubernetes API", api.run),
     "etcd": ("The store over one etcd", etcd.run),
