@@ -138,6 +138,8 @@ def test_a_lost_quorum_refuses_writes_and_heals_by_itself(masters: Lab) -> None:
     assert "created" not in said
     assert "quorum" in said
     assert masters.fetch(1, PORT, "/hostname"), "traffic goes on"
+    for _ in range(3):  # The endpoint of all three says so, too: no master is ready, all live.
+        assert "quorum" in write(masters, "refused")
     for member in ("etcd-1", "etcd-2"):
         masters.podwire(f"process start {member}")
     masters.eventually(
