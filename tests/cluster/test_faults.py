@@ -58,7 +58,7 @@ def test_a_node_cut_off_from_the_control_plane_is_not_ready_until_healed(lab: La
     lab.podwire("fault partition node-3 control-plane")
     lab.eventually(lambda: not ready(lab, "node-3"), within_s=20)
     assert ping_ms(lab, "node-1", "node-3"), "nodes still reach each other"
-    assert "faults in force: 2 on links" in lab.podwire("status")
+    assert "faults on links: 2" in lab.podwire("status")
     lab.podwire("fault heal")
     lab.eventually(lambda: ready(lab, "node-3"), within_s=20)
 
@@ -107,7 +107,12 @@ def test_chosen_calls_of_the_api_fail_and_others_do_not(lab: Lab) -> None:
         ("heal node-9", "no host"),
         ("api", "say what happens"),
         ("api --heal --id 77", "no API fault 77"),
-        ("api --latency 2m", "0 to 60 seconds"),
+        ("api --latency 2m", "not between 0 and 60"),
+        ("api --error 500 --verb frobnicate", "is none of *, get, list"),
+        ("api --error 500 --resource cats", "no resource 'cats'; there are configmaps"),
+        ("api --error 500 --client system:node:node-9", "there is no client"),
+        ("api --list --heal", "come alone"),
+        ("api --id 3 --error 500", "goes with --heal"),
         ("api --list --error 500", "come alone"),
     ],
 )

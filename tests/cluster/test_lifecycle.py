@@ -62,6 +62,20 @@ def _runs(pid: int) -> bool:
         return False
 
 
+def test_a_launcher_that_cannot_answer_is_not_waited_for(home: Home) -> None:
+    home.podwire("up", "--nodes", "1")
+    home.podwire("process", "pause", "launcher")
+    began = time.monotonic()
+    assert "podwire process resume launcher" in home.refused("node", "kill", "node-1")
+    assert time.monotonic() - began < 10
+    home.podwire("process", "resume", "launcher")
+    home.podwire("process", "kill", "launcher")
+    assert "begin anew" in home.refused("up")
+    home.podwire("down", "--keep-state")
+    for words in ("node kill node-1", "get nodes", "routes node-1", "scenario run node-kill"):
+        assert "is not running; start it: podwire up" in home.refused(*words.split())
+
+
 def test_down_works_after_the_launcher_was_killed(home: Home) -> None:
     home.podwire("up", "--nodes", "1")
     known = session.read(home.paths().session_file)

@@ -6,10 +6,12 @@ import re
 from typing import Final
 
 from podwire.cluster.layout import Layout, UsageError
-from podwire.launcher.client import call
+from podwire.launcher.client import call, call_async
 
 _STATUS_TIMEOUT_S: Final = 2.0
 _RESTARTS_MANY: Final = 3
+#: With the launcher's back-off that is a quarter of a minute.
+_RESTARTS_HOPELESS: Final = 8
 _NAMED_MAX: Final = 4
 _LOG_END: Final = 8192
 _LINE_MAX: Final = 300
@@ -32,10 +34,21 @@ def why_not_up(paths: Layout) -> str:
     return f" ({text})" if text else ""
 
 
+async def is_hopeless(paths: Layout) -> bool:
+    """Tell whether a process has ended so often that it will not live."""
+    try:
+        status = await call_async(paths, "status", timeout_s=_STATUS_TIMEOUT_S)
+    except UsageError:
+        return False  # The launcher has no time yet, or is no more: others see to that.
+    return any(row["restarts"] >= _RESTARTS_HOPELESS for row in status["processes"])
+
+
 def _why(paths: Layout, name: str) -> str:
     """Return that *name* cannot start, with the last line of its log."""
     lines = _log_end(paths, name)
-    return f"{name} cannot start{': ' + lines[-1][:_LINE_MAX] if lines else ''}"
+    panics = [line for line in lines if line.startswith("panic: ")]  # Go's; a trace follows.
+    last = (panics or lines)[-1:]
+    return f"{name} cannot start{': ' + last[0][:_LINE_MAX] if last else ''}"
 
 
 def _complaint(paths: Layout, name: str) -> str:

@@ -75,18 +75,17 @@ def status(cluster_name: str, output: str, pods: bool) -> None:
     total = sum(row.memory_kib for row in rows) / 1024
     click.echo(
         f"cluster {cluster.name}: {len(rows)} processes, {pod_count} of them pods, "
-        f"{total:.0f} MiB together; API {cluster.api_url}"
+        f"{total:.0f} MiB together\nAPI {cluster.api_url}"
     )
     _tell_faults(paths)
 
 
 def _tell_faults(paths: Layout) -> None:
-    table = faults.read(paths)
-    if table.rules or table.api:
-        click.echo(
-            f"faults in force: {len(table.rules)} on links (podwire fault list), "
-            f"{len(table.api)} on API calls (podwire fault api --list)"
-        )
+    table, option = faults.read(paths), paths.name_option
+    if table.rules:
+        click.echo(f"faults on links: {len(table.rules)} (podwire fault list{option})")
+    if table.api:
+        click.echo(f"faults of API calls: {len(table.api)} (podwire fault api --list{option})")
 
 
 def _rows(paths: Layout, members: list[psutil.Process]) -> list[Row]:

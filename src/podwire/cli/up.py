@@ -37,6 +37,7 @@ from podwire.launcher.client import launcher_gone, running_session
 _READY_TIMEOUT_S: Final = 60.0
 _READY_TIMEOUT_PER_NODE_S: Final = 2.0
 _POLL_S: Final = 0.05
+_HOPELESS_POLL_S: Final = 2.0
 _NOTED_POLL_S: Final = 0.001
 
 
@@ -255,9 +256,7 @@ def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Con
     with progress_bar(console) as progress:
         nodes = progress.add_task("nodes Ready", total=len(cluster.node_numbers))
         try:
-            asyncio.run(
-                _poll(Readiness(paths), cluster, (progress, nodes), launcher_pid, timeout_s)
-            )
+            asyncio.run(_poll(paths, cluster, (progress, nodes), launcher_pid, timeout_s))
         except (TimeoutError, CommandFailed) as error:
             why = diagnosis.why_not_up(paths)
             with exclusive():  # `podwire down` may be at work; if so let it finish.
@@ -279,19 +278,25 @@ def _stop(paths: Layout) -> None:
 
 
 async def _poll(
-    readiness: Readiness,
+    paths: Layout,
     cluster: Cluster,
     bar: tuple[Progress, TaskID],
     launcher_pid: int,
     timeout_s: float,
 ) -> None:
     progress, task = bar
+    readiness = Readiness(paths)
+    look_at = time.monotonic() + _HOPELESS_POLL_S
     try:
         async with asyncio.timeout(timeout_s):
             while (ready := await readiness.nodes_ready()) < len(cluster.node_numbers):
                 progress.update(task, completed=ready)
                 if _ended(launcher_pid):
                     raise CommandFailed("the launcher ended")
+                if time.monotonic() > look_at:
+                    look_at = time.monotonic() + _HOPELESS_POLL_S
+                    if await diagnosis.is_hopeless(paths):
+                        raise CommandFailed("the cluster does not come up")
                 await asyncio.sleep(_POLL_S)
     finally:
         await readiness.close()

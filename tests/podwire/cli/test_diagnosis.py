@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,29 @@ def test_who_dies_again_and_again_is_quoted(paths: Layout, monkeypatch: pytest.M
     paths.log("node-1.datapath").write_text("first\nthe last word\n")
     said = diagnosis.why_not_up(paths)
     assert said == " (node-1/datapath cannot start: the last word)"
+
+
+def test_of_a_panic_its_first_line_is_quoted(
+    paths: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has(monkeypatch, ("etcd", 7))
+    paths.log("etcd").write_text("panic: invalid database\n\ngoroutine 1:\n\tbackend.go:73\n")
+    assert diagnosis.why_not_up(paths) == " (etcd cannot start: panic: invalid database)"
+
+
+@pytest.mark.parametrize(("restarts", "hopeless"), [(2, False), (8, True)])
+def test_what_ends_again_and_again_is_hopeless(
+    restarts: int, hopeless: bool, paths: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def call(*_: object, **__: object) -> dict[str, Any]:
+        return {"processes": [{"name": "etcd", "restarts": restarts}]}
+
+    monkeypatch.setattr(diagnosis, "call_async", call)
+    assert asyncio.run(diagnosis.is_hopeless(paths)) == hopeless
+
+
+def test_a_launcher_without_an_answer_is_no_reason_to_give_up(paths: Layout) -> None:
+    assert not asyncio.run(diagnosis.is_hopeless(paths))
 
 
 def test_else_the_first_complaint_is_quoted(paths: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
