@@ -154,7 +154,8 @@ def _authority(cluster: Cluster, paths: Layout, name: str) -> Authority:
             return Authority.load(certificate.read_bytes(), key.read_bytes())
         except ValueError:
             raise UsageError(
-                f"{certificate.parent} holds no {name} that can be read; "
+                f"{certificate.parent} holds no {name} that can sign: {name}.crt and {name}.key "
+                "are damaged or of two authorities; "
                 f"podwire down{paths.name_option} removes the damaged cluster"
             ) from None
     authority = Authority.new(f"podwire-{cluster.name}-{name}", pki.utc_now())

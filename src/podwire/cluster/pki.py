@@ -80,11 +80,14 @@ class Authority:
 
     @classmethod
     def load(cls, certificate: bytes, private_key: bytes) -> Authority:
-        """Take up an authority again from its PEM files; raises ValueError if they are none."""
+        """Take up an authority again from its PEM files; raises ValueError if they make none."""
         key = serialization.load_pem_private_key(private_key, password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError("the key is not one of an elliptic curve")
-        return cls(x509.load_pem_x509_certificate(certificate), key)
+        loaded = x509.load_pem_x509_certificate(certificate)
+        if loaded.public_key() != key.public_key():
+            raise ValueError("the certificate is of another key")
+        return cls(loaded, key)
 
     @property
     def pair(self) -> KeyPair:

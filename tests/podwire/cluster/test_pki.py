@@ -88,3 +88,9 @@ def test_an_authority_is_taken_up_again(authority: Authority) -> None:
 def test_keys_are_readable_by_their_user_alone(authority: Authority, tmp_path: Path) -> None:
     pki.write_pair(authority.pair, tmp_path / "a.crt", tmp_path / "a.key")
     assert (tmp_path / "a.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_certificate_and_a_key_of_two_authorities_are_none() -> None:
+    one, other = (Authority.new(name, pki.utc_now()).pair for name in ("one", "other"))
+    with pytest.raises(ValueError, match="of another key"):
+        Authority.load(one.certificate, other.private_key)
