@@ -118,7 +118,7 @@ def test_state_that_was_kept_is_there_again(home: Home) -> None:
         (("up", "--nodes", "251"), "251"),
         (("up", "--name", "No/good"), "cannot name a cluster"),
         (("node", "kill", "node-1"), "podwire up"),
-        (("frobnicate",), "No such command"),
+        (("frobnicate",), "no such command"),
         (("kubeconfig", "--name", "none"), "podwire up --name none"),
     ],
 )
