@@ -249,7 +249,8 @@ async def test_no_number_is_given_twice(servers):
     )
     made = [result for result in results if isinstance(result, dict)]
     refused = [result for result in results if not isinstance(result, dict)]
-    assert {error.code for error in refused} <= {422}
+    # On a machine that is too busy a server may also be unable to say in time that it is too late.
+    assert {error.code for error in refused} <= {422, 503, 504}, refused
     addresses = [one["spec"]["clusterIP"] for one in made]
     ports = [one["spec"]["ports"][0]["nodePort"] for one in made]
     assert len(set(addresses)) == len(addresses) > 40
