@@ -77,9 +77,7 @@ def run() -> Iterator[Row]:
         took_s = _hundred_pods(cluster)
         yield Row("100 pause pods on 3 nodes, from create to all Ready", f"{took_s:.1f} s",
                   "≤ 5 s", took_s <= _PODS_100_S)  # fmt: skip
-        pods = [
-            int(str(r["memory_kib"])) for r in cluster.rows() if str(r["name"]).count("/pod/")
-        ]
+        pods = [int(str(r["memory_kib"])) for r in cluster.rows() if str(r["name"]).count("/pod/")]
         each = sum(pods) / len(pods) / 1024
         yield Row("memory of an idle pod (PSS, mean of 100)", f"{each:.1f} MiB", "≤ 5 MB",
                   each <= _POD_PSS_MIB)  # fmt: skip
