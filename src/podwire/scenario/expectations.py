@@ -3,7 +3,8 @@
 A sentence is one of five kinds by when it is judged:
 
 * *settled*: true at its deadline; how long it took is when it last became true. A cluster
-  does not notice at once what was done to it, so a first look would always be content.
+  does not notice at once what was done to it, so a first look would always be content. Once it
+  was seen broken it is settled earlier: when it is whole for `STEADY_S`.
 * *seen*: true at least once before its deadline.
 * *held*: true at every moment up to its end.
 * *kept*: compared at the end of the run with the beginning.
@@ -25,6 +26,9 @@ _UNITS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _NUMBER: Final = r"[0-9]+(?:\.[0-9]+)?"
 _NAME: Final = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
 SPAN_MAX_S: Final = 3600.0
+
+#: What was broken and is whole for so long is settled.
+STEADY_S: Final = 3.0
 
 #: Says what is wrong, or "" when all is as expected.
 Look = Callable[[World], str]
@@ -78,19 +82,28 @@ class Judge:
         self._began, self.deadline = began, began + expectation.span_s
         self._wrong = "nothing was seen of it"
         self._true_since: float | None = None
+        self._was_broken = False
 
     def see(self, world: World, now: float) -> Verdict | None:
         """Look at the cluster; return the verdict once there is one."""
         self._wrong = self._look(world)
         if self._wrong:
-            self._true_since = None
+            self._true_since, self._was_broken = None, True
             if self.expectation.when is When.HELD:
                 return self._verdict(False, self._wrong, now - self._began)
         elif self._true_since is None:
             self._true_since = now
         if self.expectation.when is When.SEEN and self._true_since is not None:
             return self._verdict(True, "", now - self._began)
-        return self._end() if now >= self.deadline else None
+        return self._end() if now >= self.deadline or self._is_settled(now) else None
+
+    def _is_settled(self, now: float) -> bool:
+        return (
+            self.expectation.when is When.SETTLED
+            and self._was_broken
+            and self._true_since is not None
+            and now - self._true_since >= STEADY_S
+        )
 
     def _end(self) -> Verdict:
         if self._true_since is None:

@@ -39,6 +39,16 @@ def test_settled_tells_since_when_it_is_true() -> None:
     assert verdict.took_s == pytest.approx(4.0)
 
 
+def test_what_was_broken_is_settled_when_it_is_whole_for_a_while() -> None:
+    judge = Judge(expectations.parse("node-2 Ready within 60s"), 0.0)
+    worlds = {1.0: UP, 2.0: DOWN, 3.0: UP, 4.0: DOWN, 5.0: UP, 7.9: UP}
+
+    assert [judge.see(world, now) for now, world in worlds.items()] == [None] * 6
+    verdict = judge.see(UP, 8.0)
+    assert verdict is not None
+    assert (verdict.passed, verdict.took_s) == (True, 5.0)
+
+
 def test_seen_passes_at_the_first_sight_and_fails_at_the_deadline() -> None:
     seen = judged("node-2 NotReady within 8s", lambda now: DOWN if 2 <= now < 3 else UP)
     never = judged("node-2 NotReady within 8s", lambda _now: UP)
