@@ -146,6 +146,12 @@ def _nodeagent(cluster: Cluster, paths: Layout, number: int, directory: str) -> 
         "server_certificate": str(paths.certificate(name)),
         "server_private_key": str(paths.private_key(name)),
         "client_ca": str(paths.certificate("ca")),
+    } | node_settings(cluster)
+
+
+def node_settings(cluster: Cluster) -> Config:
+    """Return what every nodeagent of *cluster* is told, wherever it runs."""
+    return {
         "kubelet_port": layout.KUBELET_PORT,
         "network": cluster.network,
         "cluster_cidr": cluster.cluster_cidr,

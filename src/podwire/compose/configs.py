@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from podwire.cluster import layout
+from podwire.cluster.configs import node_settings
 from podwire.cluster.layout import Cluster
 from podwire.compose import hosts
 from podwire.compose.hosts import CLUSTER, MOUNTED, STATE
@@ -156,26 +157,20 @@ def _datapath(given: Parameters, number: int) -> Config:
 
 def _nodeagent(given: Parameters, number: int) -> Config:
     name, cluster = layout.node_name(number), given.cluster
-    return _base(given, f"{name}/nodeagent") | {
-        "node_name": name,
-        "kubeconfig": str(MOUNTED.kubeconfig("kubelet")),
-        "internal_ip": given.settings.address(number),
-        "transport_map": {},
-        "directory": str(CLUSTER.node(layout.node_name(number))),
-        "server_certificate": str(MOUNTED.certificate("kubelet")),
-        "server_private_key": str(MOUNTED.private_key("kubelet")),
-        "client_ca": str(MOUNTED.certificate("ca")),
-        "kubelet_port": layout.KUBELET_PORT,
-        "network": cluster.network,
-        "cluster_cidr": cluster.cluster_cidr,
-        "service_cidr": cluster.service_cidr,
-        "cluster_dns": cluster.cluster_dns,
-        "cluster_domain": cluster.cluster_domain,
-        "timings": cluster.timings,
-        "cpu": cluster.node_cpu,
-        "memory": cluster.node_memory,
-        "pods_max": cluster.node_pods_max,
-    }
+    return (
+        _base(given, f"{name}/nodeagent")
+        | {
+            "node_name": name,
+            "kubeconfig": str(MOUNTED.kubeconfig("kubelet")),
+            "internal_ip": given.settings.address(number),
+            "transport_map": {},
+            "directory": str(CLUSTER.node(layout.node_name(number))),
+            "server_certificate": str(MOUNTED.certificate("kubelet")),
+            "server_private_key": str(MOUNTED.private_key("kubelet")),
+            "client_ca": str(MOUNTED.certificate("ca")),
+        }
+        | node_settings(cluster)
+    )
 
 
 def balancer(given: Parameters, host: str, bind: str) -> Config:

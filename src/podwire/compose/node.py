@@ -28,8 +28,10 @@ from podwire.cluster.plan import ProcessPlan
 from podwire.compose.configs import STDOUT
 from podwire.compose.hosts import CLUSTER, MOUNTED, Files
 from podwire.compose.zygote import ENTRIES, MODULE, TITLE
+from podwire.launcher.exits import Exits
 from podwire.launcher.forker import FORK_TIMEOUT_S, Forker
-from podwire.launcher.supervisor import Supervisor
+from podwire.launcher.groups import lives
+from podwire.launcher.supervisor import Managed, Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +50,15 @@ class NodeProcesses:
         )
         self._files, self._zygote, self._journal = files, zygote, journal
         self._look_again = asyncio.Event()
-        self._ended: dict[int, int] = {}  # Exits that overtook the answer to their fork.
+        self._exits = Exits(self._supervisor, self._note_end)
 
     async def run(self) -> None:
         """Keep everything running until cancelled; then end it."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        loop.add_signal_handler(signal.SIGCHLD, self._exits.reap)
         respawn = functools.partial(Zygote.spawn, MODULE)
-        forker = Forker(self._zygote, respawn, on_exit=self._exited, on_lost=self._zygote_lost)
+        exits = self._exits
+        forker = Forker(self._zygote, respawn, on_exit=exits.exited, on_lost=exits.zygote_lost)
         tasks = Tasks()
         tasks.spawn(self._supervise(forker), name="supervise", essential=True)
         try:
@@ -75,48 +78,19 @@ class NodeProcesses:
                 )
                 self._supervisor.started(managed, pid, clock.monotonic())
                 self._journal.note("restarted" if managed.restarts else "started", plan.name)
-                self._note_early_end(pid)
+                self._exits.started(pid)
             wait_s = self._supervisor.deadline() - clock.monotonic()
             await _wait(self._look_again, None if math.isinf(wait_s) else max(0.0, wait_s))
 
-    def _note_early_end(self, pid: int) -> None:
-        if pid in self._ended:
-            self._exited(pid, self._ended.pop(pid))
-        elif not _lives(pid):
-            self._exited(pid, -signal.SIGKILL)  # Its zygote died with it and reported nothing.
-
-    def _exited(self, pid: int, status: int) -> None:
-        managed = self._supervisor.exited(pid, clock.monotonic())
-        if managed is None:
-            self._ended[pid] = status
-            return
-        how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-        log.info("%s (pid %d) ended: %s", managed.plan.name, pid, how)
+    def _note_end(self, managed: Managed, pid: int, status: int) -> None:
         self._journal.note("died", managed.plan.name, pid=pid, status=status)
         self._look_again.set()
-
-    def _reap(self) -> None:
-        """Reap orphans: pods of a dead podruntime, children of a dead zygote."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if any(managed.pid == pid for managed in self._supervisor.processes()):
-                self._exited(pid, os.waitstatus_to_exitcode(status))
-
-    def _zygote_lost(self) -> None:
-        for managed in self._supervisor.processes():
-            if managed.pid is not None and not _lives(managed.pid):
-                self._exited(managed.pid, -signal.SIGKILL)
 
     async def _end(self) -> None:
         """Ask every process to end, and wait for it, though not for ever."""
         for managed in self._supervisor.processes():
             self._supervisor.kill(managed)
-            if managed.pid is not None and _lives(managed.pid):
+            if managed.pid is not None and lives(managed.pid):
                 os.kill(managed.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(_END_S):
@@ -133,14 +107,6 @@ async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
             await event.wait()
     except TimeoutError:
         pass
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def main() -> int:

@@ -23,9 +23,10 @@ from podwire.cluster import plan
 from podwire.cluster.layout import Cluster, Layout
 from podwire.launcher import session
 from podwire.launcher.actions import Actions
+from podwire.launcher.exits import Exits
 from podwire.launcher.fault_service import FaultService
 from podwire.launcher.forker import FORK_TIMEOUT_S, Forker
-from podwire.launcher.groups import Groups, lives
+from podwire.launcher.groups import Groups
 from podwire.launcher.membership import Membership
 from podwire.launcher.notes import Notes
 from podwire.launcher.supervisor import Managed, State, Supervisor
@@ -93,14 +94,14 @@ class Launcher:
             lambda: self._members.cluster, paths, self._supervisor, self._notes, self._tasks
         )
         self._look_again = asyncio.Event()
-        self._ended: dict[int, int] = {}  # Exits that overtook the answer to their fork.
+        self._exits = Exits(self._supervisor, self._note_end)
 
     async def run(self) -> None:
         """Start everything and keep it running until cancelled."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGCHLD, self._reap_orphans)
+        loop.add_signal_handler(signal.SIGCHLD, self._exits.reap)
         forker = Forker(
-            self._zygote, self._respawn, on_exit=self._exited, on_lost=self._zygote_lost
+            self._zygote, self._respawn, on_exit=self._exits.exited, on_lost=self._zygote_lost
         )
         handlers: dict[str, rpc.Handler] = {
             "status": self._status,
@@ -151,40 +152,16 @@ class Launcher:
         self._supervisor.started(managed, pid, clock.monotonic())
         self._notes.note("restarted" if managed.restarts else "started", planned.name, pid=pid)
         self._faults.started(planned.name)
-        if pid in self._ended:
-            self._exited(pid, self._ended.pop(pid))
-        elif not lives(pid):
-            self._exited(pid, -signal.SIGKILL)  # Its zygote died with it and reported nothing.
+        self._exits.started(pid)
 
-    def _exited(self, pid: int, status: int) -> None:
-        managed = self._supervisor.exited(pid, clock.monotonic())
-        if managed is None:
-            self._ended[pid] = status
-            return
-        how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-        log.info("%s (pid %d) ended: %s", managed.plan.name, pid, how)
+    def _note_end(self, managed: Managed, pid: int, status: int) -> None:
         if managed.state is not State.KILLED:
             self._notes.note("died", managed.plan.name, pid=pid, status=status)
         self._look_again.set()
 
-    def _reap_orphans(self) -> None:
-        """Reap those whose zygote or podruntime died: as subreaper this process inherits them."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if any(managed.pid == pid for managed in self._supervisor.processes()):
-                self._exited(pid, os.waitstatus_to_exitcode(status))
-
     def _zygote_lost(self) -> None:
-        """Note the ends of children that the zygote reaped but could not report any more."""
         self._notes.note("died", "launcher zygote")
-        for managed in self._supervisor.processes():
-            if managed.pid is not None and not lives(managed.pid):
-                self._exited(managed.pid, -signal.SIGKILL)
+        self._exits.zygote_lost()
 
     async def _list_events(self, _connection: rpc.Connection, _params: rpc.Params) -> Any:
         return self._notes.events

@@ -53,8 +53,8 @@ def init(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen([sys.executable, "-c", INIT, str(tmp_path)], text=True)
     eventually(lambda: pid_of(tmp_path) > 0)
     yield process
-    process.kill()
-    process.wait()
+    process.terminate()  # It ends its processes; killed it would leave them to its container.
+    process.wait(15)
 
 
 def pid_of(folder: Path) -> int:
