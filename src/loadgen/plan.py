@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Target:
     record: str = ""
 
     @classmethod
+    @functools.lru_cache(maxsize=16)  # Asked for with every connection.
     def parse(cls, url: str) -> Target:
         """Read a URL of one of the schemes; raises PlanError."""
         try:

@@ -1,9 +1,10 @@
 """Deadlines of many things in one heap, cheap to move later.
 
 Each thing knows its own deadline; the heap holds a moment that is not later. A deadline that moves
-later (a retransmission timer at every acknowledgment) costs nothing: when the old moment comes, the
-thing is asked again and put back. One that moves earlier is pushed once more, and the older entry
-is recognized as stale because `timer_at` differs.
+later (a retransmission timer at every acknowledgment) costs nothing until the old moment is the
+earliest of all: then the thing is asked again and put back, so that nobody wakes for it. One that
+moves earlier is pushed once more, and the older entry is recognized as stale because `timer_at`
+differs.
 """
 
 from __future__ import annotations
@@ -46,9 +47,16 @@ class TimerHeap:
     def deadline(self) -> float:
         """Return the earliest moment at which `run` may have something to do."""
         entries = self._entries
-        while entries and entries[0][0] != entries[0][2].timer_at:
+        while entries:
+            when, _, item = entries[0]
+            if when == item.timer_at:
+                due = item.deadline()
+                if due <= when:
+                    return when
+                item.timer_at = math.inf
+                self.schedule(item, due)
             heapq.heappop(entries)
-        return entries[0][0] if entries else math.inf
+        return math.inf
 
     def run(self, now: float) -> None:
         """Let everything that is due at *now* do its work, each thing once."""

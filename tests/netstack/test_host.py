@@ -206,8 +206,10 @@ def test_containers_talk_over_loopback(network, target):
     host.frames_to_send()
     listener = host.tcp_listen(None, 80)
     client = host.tcp_connect((IPv4Address(target), 80), network.now)
-    network.run(until=lambda: client.established, limit_s=1)
-    server = listener.accept()
+    accepted = []
+    listener.on_ready = lambda: accepted.append(listener.accept())
+    network.run(until=lambda: accepted, limit_s=1)
+    [server] = accepted
     assert server.local[0] == IPv4Address(target)
     data = random.Random(1).randbytes(500_000)
     received, sent = bytearray(), 0

@@ -41,6 +41,20 @@ def test_deadline_that_moves_later_is_asked_again():
     assert heap.deadline() == math.inf
 
 
+def test_nobody_wakes_for_a_deadline_that_has_moved_or_gone():
+    heap, log = TimerHeap(), []
+    moved, gone, last = Alarm(log, 5.0), Alarm(log, 6.0), Alarm(log, 8.0)
+    for alarm in (moved, gone, last):
+        heap.schedule(alarm, alarm.due)
+    moved.due, gone.due = 9.0, math.inf
+    assert heap.deadline() == 8.0
+    last.due = math.inf
+    assert heap.deadline() == 9.0
+    gone.due = 7.0
+    heap.schedule(gone, 7.0)
+    assert heap.deadline() == 7.0
+
+
 def test_deadline_that_moves_earlier_comes_earlier_and_once():
     heap, log = TimerHeap(), []
     alarm = Alarm(log, 9.0)

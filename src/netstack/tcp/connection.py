@@ -71,12 +71,18 @@ class TcpConnection(Tcb):
         """Return up to *octets_max* octets; empty when there are none now."""
         return receive.read(self, octets_max, now)
 
-    def write(self, data: bytes | memoryview, now: float) -> int:
+    def write(self, data: bytes | memoryview, now: float, *, more: bool = False) -> int:
         """Take *data*, or its first part; return how much.
 
-        That is 0 when the send buffer is full, and when the connection can send no more.
+        That is 0 when the send buffer is full, and when the connection can send no more. With
+        *more* (Linux MSG_MORE) it waits for a `write` without, for `push` or for the end, so that
+        it fills segments and the FIN does not need its own.
         """
-        return send.write(self, data, now) if self.state in MAY_SEND else 0
+        return send.write(self, data, now, more=more) if self.state in MAY_SEND else 0
+
+    def push(self, now: float) -> None:
+        """Send what `write` left waiting."""
+        send.push(self, now)
 
     def shutdown_write(self, now: float) -> None:
         """Send FIN after what was written; go on receiving."""

@@ -10,7 +10,7 @@ import math
 from ipaddress import IPv4Address
 from typing import Final
 
-from netstack.tcp import emit, send, teardown
+from netstack.tcp import emit, receive, send, teardown
 from netstack.tcp.block import HEADERS_OCTETS, MSS_DEFAULT, MSS_MIN, Tcb, near
 from netstack.tcp.congestion import Reno
 from netstack.tcp.segment import Segment
@@ -65,7 +65,7 @@ def syn_sent_arrives(tcb: Tcb, segment: Segment, now: float) -> None:
     _synchronized(tcb, segment, now)
     send.push(tcb, now)
     if tcb.last_ack_sent != tcb.rcv_nxt:
-        emit.ack(tcb, now)
+        receive.owe_now(tcb)  # The user, who is woken before, may have something to say with it.
 
 
 def syn_received_arrives(tcb: Tcb, segment: Segment, now: float) -> bool:

@@ -43,6 +43,11 @@ class TcpListener:
         self._handshakes: dict[Tcb, None] = {}
         self._ready: deque[TcpConnection] = deque()
 
+    @property
+    def ready(self) -> bool:
+        """Tell whether `accept` would return a connection."""
+        return bool(self._ready)
+
     def accept(self) -> TcpConnection | None:
         """Return the connection that waits longest, None when none does."""
         if not self._ready:

@@ -2,7 +2,7 @@
 
 Segments are acknowledged at the end of a batch, at the latest every second one, otherwise after
 `delayed_ack_s` (RFC 1122 §4.2.3.2, RFC 5681 §4.2); a batch that arrived together is acknowledged
-once, as Linux does with GRO. Gaps, duplicates and a FIN are acknowledged at once.
+once, as Linux does with GRO. Gaps, duplicates and the second of two FINs are acknowledged at once.
 """
 
 from __future__ import annotations
@@ -95,11 +95,15 @@ def _in_order(tcb: Tcb, payload: bytes) -> None:
 
 def _finish(tcb: Tcb) -> None:
     """The peer's FIN is next in order."""
+    answerable = tcb.state is State.ESTABLISHED
     if tcb.state in MAY_RECEIVE:
         tcb.rcv_nxt += 1
         tcb.held.clear()
         tcb.signal(Signal.PEER_FIN)
-    owe_now(tcb)
+    if not answerable:
+        owe_now(tcb)
+    elif not tcb.owed:
+        owe(tcb)  # As Linux does: the user's own FIN is likely to follow and to carry it.
 
 
 def at_end(tcb: Tcb) -> bool:

@@ -20,14 +20,15 @@ _FIN: Final = int(Flag.FIN)
 _NO_RECOVERY: Final = Recovery.NONE
 
 
-def write(tcb: Tcb, octets: bytes | memoryview, now: float) -> int:
-    """Take as much of *octets* as there is room for; return how much."""
+def write(tcb: Tcb, octets: bytes | memoryview, now: float, *, more: bool) -> int:
+    """Take as much of *octets* as there is room for; return how much. With *more*, send nothing."""
     room = tcb.context.settings.send_buffer_octets - len(tcb.send_buffer)
     if room <= 0:
         return 0
     accepted = octets[:room] if len(octets) > room else octets
     tcb.send_buffer += accepted
-    push(tcb, now)
+    if not more:
+        push(tcb, now)
     return len(accepted)
 
 

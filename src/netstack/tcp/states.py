@@ -16,6 +16,8 @@ from typing import Final
 class State(enum.Enum):
     """States as `ss` prints them."""
 
+    __hash__ = object.__hash__  # Members are unique; enum's own hash is that of the name, slowly.
+
     CLOSED = "CLOSED"
     LISTEN = "LISTEN"
     SYN_SENT = "SYN-SENT"
@@ -31,6 +33,8 @@ class State(enum.Enum):
 
 class Signal(enum.Enum):
     """What happens to a connection."""
+
+    __hash__ = object.__hash__
 
     ACTIVE_OPEN = "connect"
     PASSIVE_OPEN = "listen"

@@ -40,6 +40,10 @@ class Flag(enum.IntFlag):
 
 FLAGS_MASK: Final = 0xFF
 
+#: Two no-ops and the timestamps: how everyone sends them (RFC 7323, appendix A).
+_ONLY_TIMESTAMPS: Final = struct.Struct("!III")
+_TIMESTAMPS_LAYOUT: Final = 0x0101080A
+
 
 class OptionKind(enum.IntEnum):
     """Option kinds that are read."""
@@ -70,6 +74,12 @@ class Options:
 
     @classmethod
     def parse(cls, octets: bytes | memoryview) -> Options:
+        if not octets:
+            return _NO_OPTIONS
+        if len(octets) == _ONLY_TIMESTAMPS.size:  # What nearly every segment has.
+            layout, value, echo = _ONLY_TIMESTAMPS.unpack(octets)
+            if layout == _TIMESTAMPS_LAYOUT:
+                return cls(timestamps=(value, echo))
         mss = window_scale = timestamps = None
         sack_permitted = False
         sack: tuple[tuple[int, int], ...] = ()

@@ -64,6 +64,9 @@ class Fdb(Generic[PortT]):
             if now - seen >= self._lifetime_s:
                 self.delete(mac)
 
+    def __len__(self) -> int:
+        return len(self._ports)
+
     def entries(self) -> list[tuple[bytes, PortT, bool]]:
         """Return (MAC, port, learned) in order of first mention."""
         return [(mac, port, mac in self._seen) for mac, port in self._ports.items()]

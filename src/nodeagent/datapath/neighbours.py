@@ -68,6 +68,7 @@ class NeighbourTable:
 
     def __init__(self) -> None:
         self._entries: dict[Key, Neighbour] = {}
+        self._deadline: float | None = math.inf  # None: to be found anew.
 
     def resolve(self, device: str, address: int, packet: Packet, now: float) -> Resolution:
         """Find the MAC for *packet*; without one, keep the packet until it is known."""
@@ -77,6 +78,7 @@ class NeighbourTable:
                 return Resolution(refused=True)
             entry = Neighbour(b"", State.INCOMPLETE, now + _RETRANSMIT_S, 1, [packet])
             self._entries[device, address] = entry
+            self._deadline = None
             return Resolution(probe=Probe(device, address, None))
         if entry.state is State.INCOMPLETE:
             if len(entry.waiting) >= _WAITING_MAX:
@@ -87,6 +89,7 @@ class NeighbourTable:
             entry.state = State.STALE
         if entry.state is State.STALE:
             entry.state, entry.deadline, entry.probes = State.PROBE, now + _RETRANSMIT_S, 1
+            self._deadline = None
             return Resolution(entry.mac, Probe(device, address, entry.mac))
         return Resolution(entry.mac)
 
@@ -94,6 +97,7 @@ class NeighbourTable:
         for key, entry in self._entries.items():
             if entry.state in (State.REACHABLE, State.STALE):
                 del self._entries[key]
+                self._deadline = None
                 return True
         return False
 
@@ -105,6 +109,7 @@ class NeighbourTable:
         waiting, entry.waiting = entry.waiting, []
         entry.mac, entry.state, entry.probes = mac, State.REACHABLE, 0
         entry.deadline = now + REACHABLE_S
+        self._deadline = None
         return waiting
 
     def learn(self, device: str, address: int, mac: bytes, now: float) -> list[Packet]:
@@ -121,16 +126,19 @@ class NeighbourTable:
 
     def replace(self, device: str, address: int, mac: bytes) -> None:
         """Configure a permanent entry."""
+        self._deadline = None
         self._entries[device, address] = Neighbour(mac, State.PERMANENT)
 
     def delete(self, device: str, address: int) -> bool:
         """Forget an entry; return whether it was there."""
+        self._deadline = None
         return self._entries.pop((device, address), None) is not None
 
     def due(self, now: float) -> tuple[list[Probe], list[Packet]]:
         """Return what to ask now, and the packets whose address nobody has."""
         probes: list[Probe] = []
         failed: list[Packet] = []
+        self._deadline = None
         for key, entry in list(self._entries.items()):
             if now < entry.deadline or entry.state is State.PERMANENT:
                 continue
@@ -148,7 +156,10 @@ class NeighbourTable:
 
     def deadline(self) -> float:
         """Return when `due` has something to do."""
-        return min((entry.deadline for entry in self._entries.values()), default=math.inf)
+        if self._deadline is None:
+            entries = self._entries.values()
+            self._deadline = min((entry.deadline for entry in entries), default=math.inf)
+        return self._deadline
 
     def entries(self) -> list[tuple[Key, Neighbour]]:
         """Return every entry with its key."""

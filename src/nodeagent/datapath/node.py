@@ -218,7 +218,7 @@ class Node:
         self.deadline_moved = False
         if self.stack_woken or self.outside_woken:
             return 0.0
-        idle = not len(self.conntrack) and not self.bridge.fdb.entries()
+        idle = not len(self.conntrack) and not len(self.bridge.fdb)
         return min(
             self.neighbours.deadline(),
             self.fragments.deadline(),

@@ -34,6 +34,8 @@ from nodeagent.datapath.veth_ports import VethPorts
 
 #: Host parts, as the address plan has them: the endpoint, and the hosts behind it.
 _CONTROL_PLANE_HOSTS: Final = (250, 251, 252, 253)
+#: How much too early the timer may be: a retransmission timer moves with every acknowledgment.
+_EARLY_S: Final = 0.1
 
 
 def _outside_addresses(network: IPv4Network, host: str) -> list[IPv4Address]:
@@ -180,15 +182,17 @@ class Datapath:
             self._set_timer()
 
     def _set_timer(self) -> None:
-        """Be woken at the next deadline; a timer that comes too early is left alone."""
+        """Be woken at the next deadline; a timer that comes a little too early is left alone."""
         deadline = min(self.node.deadline(), self.uplinks.deadline())
-        if deadline >= self._timer_at:
+        if self._timer_at <= deadline < self._timer_at + _EARLY_S:
             return
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._timer_at = deadline
-        delay_s = max(0.0, deadline - monotonic())
-        self._timer = self._loop.call_later(delay_s, self._due)
+        if deadline < math.inf:
+            delay_s = max(0.0, deadline - monotonic())
+            self._timer = self._loop.call_later(delay_s, self._due)
 
     def _due(self) -> None:
         self._timer, self._timer_at = None, math.inf

@@ -184,6 +184,8 @@ class Uplinks:
 
     def deadline(self) -> float:
         """Return when a packet has come through, `math.inf` when none is under way."""
+        if not self._impaired:
+            return math.inf
         links = (uplink.link for uplink in self._impaired.values())
         return min((link.deadline() for link in links if link is not None), default=math.inf)
 

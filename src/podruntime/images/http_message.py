@@ -31,17 +31,19 @@ class Headers:
     """Header fields in order; names are compared without case."""
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        self.fields = list(fields)
+        self.fields = tuple(fields)
+        self._values: dict[str, str] = {}
+        for name, value in self.fields:
+            key = name.lower()
+            before = self._values.get(key)
+            self._values[key] = value if before is None else f"{before}, {value}"
 
     def get(self, name: str, default: str = "") -> str:
         """Return the fields called *name*, joined as RFC 9110 allows."""
-        wanted = name.lower()
-        values = [value for key, value in self.fields if key.lower() == wanted]
-        return ", ".join(values) if values else default
+        return self._values.get(name.lower(), default)
 
     def __contains__(self, name: str) -> bool:
-        wanted = name.lower()
-        return any(key.lower() == wanted for key, _ in self.fields)
+        return name.lower() in self._values
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from email.utils import formatdate
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from componentbase.clock import wall
 from componentbase.tasks import Tasks
 from podruntime.images.http_message import (
     REASONS,
@@ -211,6 +212,7 @@ class HttpServer:
         self.handler, self.on_answer = handler, on_answer
         self._server_name = server_name
         self.tasks = Tasks()
+        self._date = (0, "")
         self.connections: dict[_Connection, None] = {}
         self._server: asyncio.AbstractServer | None = None
 
@@ -231,7 +233,7 @@ class HttpServer:
         lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Unknown')}"]
         if self._server_name:
             lines.append(f"Server: {self._server_name}")
-        lines.append(f"Date: {formatdate(usegmt=True)}")
+        lines.append(f"Date: {self._date_now()}")
         if response.status not in (204, 304):
             lines.append(f"Content-Length: {len(response.body)}")
             lines.append(f"Content-Type: {response.content_type}")
@@ -241,6 +243,13 @@ class HttpServer:
         elif version == "HTTP/1.0":
             lines.append("Connection: keep-alive")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+    def _date_now(self) -> str:
+        """Return the date in the form of RFC 9110 §5.6.7; it changes once a second."""
+        second = int(wall())
+        if self._date[0] != second:
+            self._date = second, formatdate(second, usegmt=True)
+        return self._date[1]
 
 
 async def serve_forever(server: HttpServer, port: int, host: str | None = None) -> None:

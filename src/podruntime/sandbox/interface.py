@@ -14,12 +14,15 @@ from typing import Final
 
 from componentbase.clock import Clock
 from netstack.host import Host
+from netstack.tcp.connection import TcpConnection
 from netstack.udp import UdpSocket
 
 Transmit = Callable[[list[bytes]], None]
 
 #: uvloop counts milliseconds: a shorter timer would fire before its moment.
 _TICK_S: Final = 0.001
+#: How much too early the timer may be: a retransmission timer moves with every acknowledgment.
+_EARLY_S: Final = 0.1
 #: How often the stack is asked in one turn of the loop before others have theirs.
 _ROUNDS_MAX: Final = 16
 
@@ -32,6 +35,8 @@ class NetworkInterface:
         self._loop = loop
         self._transmit: Transmit | None = None
         self._touched = False
+        #: Connections that were written to in this turn of the loop.
+        self._unsent: dict[TcpConnection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         #: Open UDP ports: the stack lists its TCP listeners, this what `netstat` adds.
@@ -56,8 +61,10 @@ class NetworkInterface:
         self.host.receive_frames(batch, now)
         self.touch()
 
-    def touch(self) -> None:
-        """Send what the stack has to say at the end of this turn of the loop."""
+    def touch(self, unsent: TcpConnection | None = None) -> None:
+        """Send what the stack has to say, and what waits in *unsent*, at the end of this turn."""
+        if unsent is not None:
+            self._unsent[unsent] = None
         if not self._touched:
             self._touched = True
             self._loop.call_soon(self._flush)
@@ -79,23 +86,29 @@ class NetworkInterface:
         self._set_timer()
 
     def _settle(self) -> None:
-        """Let the stack do what is due by now: packets to itself (127.0.0.1) are, at once."""
+        """Send what was written; do what is due by now: packets to itself (127.0.0.1) are."""
         now = self.now()
+        if self._unsent:
+            unsent, self._unsent = self._unsent, {}
+            for connection in unsent:
+                connection.push(now)
         for _ in range(_ROUNDS_MAX):
             if self.host.deadline() > now:
                 return
             self.host.handle_deadline(now)
 
     def _set_timer(self) -> None:
-        """Be woken at the stack's deadline; a timer that comes too early is left alone."""
+        """Be woken at the stack's deadline; a timer that comes a little too early is left alone."""
         deadline = self.host.deadline()
-        if deadline >= self._timer_at:
+        if self._timer_at <= deadline < self._timer_at + _EARLY_S:
             return
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._timer_at = deadline
-        delay_s = max(deadline - self.now(), 0) + _TICK_S
-        self._timer = self._loop.call_later(delay_s, self._expired)
+        if deadline < math.inf:
+            delay_s = max(deadline - self.now(), 0) + _TICK_S
+            self._timer = self._loop.call_later(delay_s, self._expired)
 
     def _expired(self) -> None:
         self._timer, self._timer_at = None, math.inf

@@ -85,13 +85,17 @@ class PodServer(asyncio.AbstractServer):
         self._loop.call_soon(self._accept_some, listener)
 
     def _accept_some(self, listener: TcpListener) -> None:
-        for _ in range(_ACCEPT_BATCH):
-            connection = listener.accept() if self._serving else None
-            if connection is None:
-                return
-            context = self._context.copy()
-            self._loop.call_soon(self._accept, connection, context, context=context)
-        self._wake(listener)
+        """Accept within one turn of the loop, so that what it leads to leaves in one batch."""
+        try:
+            for _ in range(_ACCEPT_BATCH):
+                connection = listener.accept() if self._serving else None
+                if connection is None:
+                    return
+                context = self._context.copy()
+                context.run(self._accept, connection, context)
+        finally:
+            if listener.ready:
+                self._wake(listener)  # Also when a protocol raised: the others wait no longer.
 
     async def serve_forever(self) -> None:
         """Accept until cancelled, then close."""

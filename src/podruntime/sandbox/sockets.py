@@ -146,7 +146,7 @@ class PodSockets:
         protocol = factory()
         if ssl is not None:
             protocol = self._secured(protocol, ssl, None, server_side=True)
-        TcpTransport(self._loop, self._interface, connection, protocol, context).start()
+        TcpTransport(self._loop, self._interface, connection, protocol, context).start(at_once=True)
 
     # --- connections
 

@@ -47,10 +47,13 @@ class TcpTransport(asyncio.Transport):
         connection.set_option(interface.now(), nodelay=True)  # As asyncio does on every socket.
         connection.on_change = self._changed
 
-    def start(self) -> None:
-        """Tell the protocol, then hand it what has already arrived."""
+    def start(self, *, at_once: bool = False) -> None:
+        """Tell the protocol, then hand it what has already arrived: *at_once*, or soon."""
         self._protocol.connection_made(self)
-        self._changed()
+        if at_once:
+            self._update()
+        else:
+            self._changed()
 
     # --- what the stack says
 
@@ -139,8 +142,8 @@ class TcpTransport(asyncio.Transport):
             return
         view = memoryview(data)
         if not self._unwritten:
-            taken = self._connection.write(view, self._interface.now())
-            self._interface.touch()
+            taken = self._connection.write(view, self._interface.now(), more=True)
+            self._interface.touch(self._connection)
             if taken == len(view):
                 return
             view = view[taken:]

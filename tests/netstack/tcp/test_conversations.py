@@ -566,13 +566,48 @@ def test_established_close_sends_data_before_fin(talk):
     assert (data.payload, last.payload, last.flags & FIN) == (b"bye", b"bye", FIN)
 
 
+def test_what_waits_for_more_leaves_with_the_fin(talk):
+    connection = talk.accepted()
+    assert connection.write(b"by", talk.now, more=True) == 2
+    assert connection.write(b"e", talk.now, more=True) == 1
+    assert talk.hear() == []
+    connection.close(talk.now)
+    [last] = talk.hear()
+    assert (last.payload, last.flags & FIN) == (b"bye", FIN)
+
+
+def test_what_waits_for_more_leaves_with_push(talk):
+    connection = talk.accepted()
+    connection.write(b"by", talk.now, more=True)
+    connection.write(b"e", talk.now, more=True)
+    connection.push(talk.now)
+    assert [each.payload for each in talk.hear()] == [b"bye"]
+
+
+def test_what_the_user_says_at_once_carries_the_last_acknowledgment(talk):
+    connection = talk.connecting()
+    connection.on_change = lambda: connection.write(b"hello", talk.now)
+    [only] = talk.say(SYN | ACK, options=OPTIONS)
+    assert (only.payload, only.flags & ACK) == (b"hello", ACK)
+
+
+def test_the_users_fin_carries_the_acknowledgment_of_the_peers(talk):
+    connection = talk.accepted()
+    assert talk.say(FIN | ACK) == []
+    connection.close(talk.now)
+    [fin] = talk.hear()
+    assert fin.flags == FIN | ACK
+    assert fin.acknowledgment == talk.sequence
+
+
 def test_established_peer_fin_ends_the_stream(talk):
     connection = talk.accepted()
-    assert flags_of(talk.say(FIN | ACK | PSH, b"last")) == [ACK]
+    assert talk.say(FIN | ACK | PSH, b"last") == []
     assert connection.state is State.CLOSE_WAIT
     assert not connection.end_of_stream
     assert connection.read(99, talk.now) == b"last"
     assert connection.end_of_stream
+    assert flags_of(talk.wait(0.05)) == [ACK]
     assert connection.write(b"answer", talk.now) == 6
     assert [each.payload for each in talk.hear()] == [b"answer"]
     connection.close(talk.now)

@@ -136,6 +136,37 @@ def test_half_close_lets_the_answer_come():
     TwoPods().run(scenario)
 
 
+def test_an_answer_to_a_new_connection_is_three_packets():
+    """SYN+ACK, all of the answer with the FIN, the last acknowledgment; none for each write."""
+    said = []
+
+    class Server(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def data_received(self, data):
+            self.transport.write(b"head ")
+            self.transport.write(b"body")
+            self.transport.close()
+
+    async def scenario(pods):
+        await pods.loop.create_server(Server, None, 80)
+        pods.use(pods.client)
+        for _ in range(3):  # The first asks by ARP, too.
+            before = pods.server_interface.tx_packets
+            reader, writer = await asyncio.open_connection(SERVER, 80)
+            writer.write(b"question")
+            assert await reader.read() == b"head body"
+            writer.close()
+            while pods.server_interface.host.tcp.context.waiting == len(said):
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0)  # The turn of the loop in which the last one leaves.
+            said.append(pods.server_interface.tx_packets - before)
+
+    TwoPods().run(scenario)
+    assert said[1:] == [3, 3]
+
+
 def test_abort_resets_the_peer():
     async def scenario(pods: TwoPods) -> None:
         accepted: asyncio.Future[asyncio.StreamWriter] = pods.loop.create_future()
