@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from componentbase.clock import rfc3339, wall
 from kubeapi.client import RestClient, Unreachable
 from kubeapi.client.kubeconfig import KubeconfigError
 from kubeapi.status import StatusError
@@ -14,6 +15,9 @@ from podwire.cluster.layout import Layout, UsageError
 from podwire.launcher import client
 
 T = TypeVar("T")
+
+#: What OpenSSL says of certificates outside of their time.
+_OUT_OF_TIME: Final = ("certificate is not yet valid", "certificate has expired")
 
 
 def connect(paths: Layout) -> RestClient:
@@ -48,6 +52,11 @@ def run(paths: Layout, work: Callable[[RestClient], Awaitable[T]]) -> T:
     except Unreachable as error:
         if client.running_session(paths) is None:
             raise client.not_running(paths) from None
+        if any(words in str(error) for words in _OUT_OF_TIME):
+            raise CommandFailed(
+                f"by this machine's clock ({rfc3339(wall())}) the cluster's certificates are not "
+                "valid yet, or no longer: set the clock right, or make the cluster anew"
+            ) from None
         raise CommandFailed(
             f"the API server does not answer: {error}; see podwire status{paths.name_option}"
         ) from None

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFETIME: Final = timedelta(days=365)
-_CLOCK_SKEW: Final = timedelta(minutes=5)
+#: A clock that is set back while a cluster runs must not make its certificates those of tomorrow.
+_CLOCK_SKEW: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
