@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import click
 
-from podwire.cluster.layout import DEFAULT_NAME, UsageError
+from podwire.cluster.layout import DEFAULT_NAME, UsageError, home, no_home
 
 
 class CommandFailed(Exception):
@@ -131,6 +131,9 @@ def main() -> None:
         sys.stderr.close()  # The reader of our output left, as `head` does.
         sys.exit(1)
     except OSError as error:
+        if isinstance(error, PermissionError) and str(home()) in str(error.filename):
+            click.echo(f"podwire: {no_home(error)}", err=True)  # Somebody else's cluster.
+            sys.exit(2)
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"podwire: {where}{error.strerror or error}", err=True)
         sys.exit(1)

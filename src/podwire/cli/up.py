@@ -29,6 +29,7 @@ from podwire.cluster.layout import (
     Layout,
     StoreName,
     UsageError,
+    no_home,
 )
 from podwire.cluster.lock import exclusive
 from podwire.launcher import faults, session
@@ -187,6 +188,8 @@ def _launch(paths: Layout, wish: Wish) -> tuple[Cluster, int]:
             shutil.rmtree(paths.directory, ignore_errors=True)
         if not isinstance(error, OSError):
             raise
+        if isinstance(error, PermissionError):
+            raise no_home(error) from None
         raise CommandFailed(_cannot_make(paths, error)) from None
     finally:
         holder.close()  # The cluster's processes hold it now.

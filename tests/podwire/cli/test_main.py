@@ -19,6 +19,12 @@ from podwire.cluster.layout import UsageError
         (UsageError("do this instead"), 2, "podwire: do this instead\n"),
         (CommandFailed("it broke"), 1, "podwire: it broke\n"),
         (PermissionError(13, "Permission denied", "/x"), 1, "podwire: /x: Permission denied\n"),
+        (
+            PermissionError(13, "Permission denied", "/my/clusters/podwire/cluster.json"),
+            2,
+            "podwire: /my/clusters/podwire/cluster.json: Permission denied; "
+            "set PODWIRE_HOME to a directory that you may write\n",
+        ),
         (OSError("odd"), 1, "podwire: odd\n"),
         (click.exceptions.Exit(3), 3, ""),
         (click.exceptions.Abort(), 130, ""),
@@ -36,6 +42,7 @@ def test_an_error_is_one_line_and_a_status(
         raise error
 
     monkeypatch.setattr(cli, "root", fail)
+    monkeypatch.setenv("PODWIRE_HOME", "/my/clusters")
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == status
