@@ -28,11 +28,9 @@ def receive(node: Node, port: Port, frame: Octets, now: float) -> None:
         port.drops[DropReason.MALFORMED_FRAME] += 1
         return
     node.deadline_moved = True
-    node.tap(port.name, "in", frame)
     destination, source = bytes(frame[0:6]), bytes(frame[6:12])
     if node.bridge.fdb.learn(source, port, now):
         node.clear_flows()  # The pod has moved to another port.
-    node.tap(node.bridge.name, "in", frame)
     if destination == node.bridge.mac:
         _pass_up(node, port, frame, now)
     elif destination[0] & 1:
@@ -119,5 +117,4 @@ def _send(node: Node, port: Port, frame: Octets) -> None:
     if not port.connected:
         port.drops[DropReason.LINK_DOWN] += 1
         return
-    node.tap(port.name, "out", frame)
     node.queue(port.output, frame)

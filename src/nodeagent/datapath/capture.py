@@ -1,8 +1,9 @@
 """Capture taps: frames told to those who asked, until their connection closes.
 
-While nobody captures, a batch of frames costs one look at an empty dict. While somebody does, every
-frame takes the slow path, where the taps are; what one turn of the event loop brings is told at
-once. A reader that is too slow loses frames, not we memory, and is told how many.
+While nobody captures, a batch of frames costs one look at an empty dict. While somebody does,
+frames come one by one (`observed`), and what one turn of the event loop brings is told at once,
+each frame with the words of its verdict, which is complete by then. A reader that is too slow
+loses frames, not we memory, and is told how many.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import Final
 
 from componentbase.clock import wall_ns
 from componentbase.rpc import Connection
-from nodeagent.datapath.devices import Tap
+from nodeagent.datapath.devices import ANY, Tap
 from nodeagent.datapath.node import Node
+from nodeagent.datapath.packet import Octets
+from nodeagent.datapath.verdict import Verdict
 
 _BACKLOG_OCTETS_MAX: Final = 8 * 1024 * 1024
 _TURN_OCTETS_MAX: Final = 1024 * 1024
@@ -31,14 +34,13 @@ class Captures:
     def open(self, connection: Connection, interface: str, snaplen: int) -> None:
         """Tell *connection* of every frame at *interface*; raises ValueError if there is none."""
         node = self._node
-        known = {node.bridge.name, node.eth0.name, *node.ports}
-        if node.vtep is not None:
-            known.add(node.vtep.name)
-        if interface not in known:
-            raise ValueError(f"no interface {interface}")
+        known = [node.eth0.name, node.bridge.name, *([node.vtep.name] if node.vtep else [])]
+        if interface not in (ANY, *known, *node.ports):
+            there = ", ".join((*known, ANY))
+            raise ValueError(f"no interface {interface}: there are {there} and the pods' own")
         if not 0 <= snaplen <= _SNAPLEN_MAX:
             raise ValueError(f"snaplen is 0 to {_SNAPLEN_MAX}")
-        reader = self._readers.setdefault(connection, _Reader(connection))
+        reader = self._readers.setdefault(connection, _Reader(connection, node))
         tap = reader.tap_with(snaplen or _SNAPLEN_MAX)
         node.taps.setdefault(interface, []).append(tap)
         self._open.setdefault(connection, []).append((interface, tap))
@@ -56,15 +58,15 @@ class Captures:
 class _Reader:
     """What a connection has not been told yet."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._items: list[tuple[int, str, str, bytes, int]] = []
+    def __init__(self, connection: Connection, node: Node) -> None:
+        self._connection, self._node = connection, node
+        self._items: list[tuple[int, str, str, bytes, int, Verdict | None]] = []
         self._octets = self._dropped = 0
 
     def tap_with(self, snaplen: int) -> Tap:
         """Return a tap that keeps the first *snaplen* octets of each frame."""
 
-        def tap(interface: str, direction: str, frame: bytes) -> None:
+        def tap(interface: str, direction: str, frame: Octets) -> None:
             if self._octets >= _TURN_OCTETS_MAX:
                 self._tell()
             if self._connection.backlog_octets >= _BACKLOG_OCTETS_MAX:
@@ -72,14 +74,18 @@ class _Reader:
                 return
             if not self._items:
                 asyncio.get_running_loop().call_soon(self._tell)
-            kept = frame[:snaplen]
+            kept, verdict = bytes(frame[:snaplen]), self._node.verdict
             self._octets += len(kept)
-            self._items.append((wall_ns(), interface, direction, kept, len(frame)))
+            self._items.append((wall_ns(), interface, direction, kept, len(frame), verdict))
 
         return tap
 
     def _tell(self) -> None:
         if self._items:
-            told = {"items": self._items, "dropped": self._dropped}
+            items = [
+                (*item, "" if verdict is None else verdict.text(self._node))
+                for *item, verdict in self._items
+            ]
+            told = {"items": items, "dropped": self._dropped}
             self._items, self._octets, self._dropped = [], 0, 0
             self._connection.tell("packets", told)

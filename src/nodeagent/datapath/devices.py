@@ -14,6 +14,7 @@ from nodeagent.datapath.bridge import Fdb
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.fast_path import FlowCache
 from nodeagent.datapath.output import Output
+from nodeagent.datapath.packet import Octets
 from nodeagent.datapath.tables import Link
 
 #: Frames to unknown or group addresses; a broadcast storm takes no more of the node.
@@ -91,5 +92,8 @@ class Eth0:
     mtu: int = ETHERNET_MTU
 
 
-#: Hears of every frame at an interface: (interface, "in" or "out", frame).
-Tap = Callable[[str, str, bytes], None]
+#: Hears of every frame at an interface: (interface, "in" or "out", frame). The frame may change
+#: as soon as the call is over.
+Tap = Callable[[str, str, Octets], None]
+#: Where taps of all interfaces are.
+ANY: Final = "any"

@@ -113,6 +113,8 @@ NODE_HOOKS: Final[dict[Hook, tuple[Stage, ...]]] = {
 
 def run(hook: Hook, node: Node, packet: Packet, now: float) -> bool:
     """Take *packet* through the stages of *hook*; False when it was dropped, and counted."""
+    if node.verdict is not None:  # Somebody captures.
+        node.verdict.packet, node.verdict.hook = packet, hook
     for stage in NODE_HOOKS[hook]:
         reason = stage(node, packet, now)
         if reason is not None:

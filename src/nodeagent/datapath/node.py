@@ -23,17 +23,37 @@ from typing import Final
 from netstack.ip_host import IpHost
 from netstack.tcp.settings import TcpSettings
 from netstack.wire.malformed import MalformedPacket
-from nodeagent.datapath import arp, br_input, fast_path, ip_input, ip_output, outer_frame, vxlan
+from nodeagent.datapath import (
+    arp,
+    br_input,
+    fast_path,
+    ip_input,
+    ip_output,
+    observed,
+    outer_frame,
+    vxlan,
+)
 from nodeagent.datapath.conntrack.table import ConntrackTable
-from nodeagent.datapath.devices import ETHERNET_MTU, OVERLAY_MTU, Bridge, Eth0, Port, Tap, Vtep
+from nodeagent.datapath.devices import (
+    ANY,
+    ETHERNET_MTU,
+    OVERLAY_MTU,
+    Bridge,
+    Eth0,
+    Port,
+    Tap,
+    Vtep,
+)
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.fast_path import FlowCache
 from nodeagent.datapath.fragments import Defragmenter
 from nodeagent.datapath.frontends import FrontendTable
+from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.neighbours import NeighbourTable
 from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import Octets, Packet
 from nodeagent.datapath.routes import Route, RouteTable
+from nodeagent.datapath.verdict import Verdict
 
 #: How often an entry of a table is looked at, whether it has been silent for too long.
 _EXPIRE_EVERY_S: Final = 5.0
@@ -93,6 +113,9 @@ class Node:
         self.policy = Policy()
         self.drops: Counter[DropReason] = Counter()
         self.taps: dict[str, list[Tap]] = {}
+        #: While somebody captures: of the frame at hand, and of the frames in queues, by identity.
+        self.verdict: Verdict | None = None
+        self.queued: dict[int, Verdict] = {}
         self.dirty: list[Output] = []
         self.vxlan_output, self.underlay_output = outputs.vxlan, outputs.underlay
         self.stack = IpHost(
@@ -107,7 +130,9 @@ class Node:
         self.outside: IpHost | None = None
         self.outside_woken = False
         self.outside_cache = FlowCache()
-        self.outside_output = Output("outside", self._transmit_outside)
+        self.outside_output = Output(
+            "outside", self._transmit_outside, show=lambda frame: self.tap_outside("out", frame)
+        )
         self.deadline_moved = True  # Since the owner last asked for `deadline`.
         self._expire_at = 0.0
         self.add_address(identity.internal_ip, "eth0")
@@ -117,9 +142,11 @@ class Node:
     def receive_port(self, port: Port, frames: list[memoryview], now: float) -> None:
         """Take a batch of frames from a pod."""
         port.rx_packets += len(frames)
+        if self.taps:
+            observed.from_port(self, port, frames, now)
+            return
         while frames:
-            if not self.taps:
-                frames = fast_path.forward(port.cache, frames, self.dirty, now)
+            frames = fast_path.forward(port.cache, frames, self.dirty, now)
             if frames:
                 br_input.receive(self, port, frames[0], now)
                 frames = frames[1:]
@@ -128,7 +155,11 @@ class Node:
         self, sender: IPv4Address, octets: memoryview, stride: int, now: float
     ) -> None:
         """Take datagrams for the VXLAN port from another node."""
-        vxlan.receive(self, sender, octets, stride, now)
+        if self.taps and self.vtep is not None and stride > 0:
+            datagrams = [octets[at : at + stride] for at in range(0, len(octets), stride)]
+            observed.from_underlay(self, self.vtep, sender, datagrams, now)
+        else:
+            vxlan.receive(self, sender, octets, stride, now)
 
     def receive_underlay(self, octets: Octets, now: float) -> None:
         """Take a bare IP packet from another node, or from outside."""
@@ -147,11 +178,12 @@ class Node:
     def _receive_outside(self, packets: list[bytes], now: float) -> None:
         """Take what the world outside sends; it comes in by eth0."""
         frames = [memoryview(bytearray(_ETHERNET_HEADER + packet)) for packet in packets]
+        if self.taps:
+            observed.from_outside(self, frames, self._receive_eth0, now)
+            return
         while frames:
-            if not self.taps:
-                frames = fast_path.forward(self.outside_cache, frames, self.dirty, now)
+            frames = fast_path.forward(self.outside_cache, frames, self.dirty, now)
             if frames:
-                self._tap_outside("in", frames[0])
                 self._receive_eth0(frames[0], now)
                 frames = frames[1:]
 
@@ -167,8 +199,6 @@ class Node:
         if self.outside is None:
             self.drops[DropReason.NO_NEIGHBOUR] += len(frames)
             return
-        for frame in frames:
-            self._tap_outside("out", frame)
         packets = [bytes(memoryview(frame)[len(_ETHERNET_HEADER) :]) for frame in frames]
         self.outside.receive_packets(packets, now)
         self.outside_woken = True
@@ -181,7 +211,7 @@ class Node:
             if self.stack_woken:
                 self.stack_woken, self.deadline_moved = False, True
                 for octets in self.stack.packets_to_send():
-                    ip_output.send_local(self, octets, now)
+                    self._send_local(octets, now)
             if self.outside_woken and self.outside is not None:
                 self.outside_woken, self.deadline_moved = False, True
                 self._receive_outside(self.outside.packets_to_send(), now)
@@ -190,22 +220,45 @@ class Node:
             dirty, self.dirty = self.dirty, []
             for output in dirty:
                 frames, output.queue = output.queue, []
+                if self.taps:
+                    observed.leaving(self, output, frames)
                 output.transmit(frames, now)
+            self.queued.clear()
         self.stack_woken = self.outside_woken = True
+
+    def _send_local(self, octets: bytes, now: float) -> None:
+        if self.taps:
+            with observed.frame(self):
+                ip_output.send_local(self, octets, now)
+        else:
+            ip_output.send_local(self, octets, now)
 
     def queue(self, output: Output, frame: Octets) -> None:
         """Let *frame* leave by *output* at the next flush."""
         if not output.queue:
             self.dirty.append(output)
         output.queue.append(frame)
+        if self.verdict is not None:
+            self.verdict.outputs.append(output.name)
+            self.queued[id(frame)] = self.verdict
 
     def bridge_frame(self, frame: bytearray, now: float, *, packet: Packet | None = None) -> None:
         """Send a frame of the node itself onto the bridge."""
-        br_input.forward(self, frame, now, packet=packet)
+        if self.taps and packet is None:
+            with observed.frame(self):  # ARP is no part of what its packet meets.
+                br_input.forward(self, frame, now)
+        else:
+            br_input.forward(self, frame, now, packet=packet)
 
     def send_resolved(self, packet: Packet, mac: bytes, now: float) -> None:
         """Send a packet that has waited for its neighbour."""
-        ip_output.send_resolved(self, packet, mac, now)
+        if self.taps:
+            with observed.frame(self):
+                assert self.verdict is not None
+                self.verdict.packet, self.verdict.hook = packet, Hook.POSTROUTING
+                ip_output.send_resolved(self, packet, mac, now)
+        else:
+            ip_output.send_resolved(self, packet, mac, now)
 
     def send_untracked(self, packet: Packet, now: float) -> None:
         """Send a packet of the node past every hook."""
@@ -324,23 +377,27 @@ class Node:
         return True
 
     def tap(self, interface: str, direction: str, frame: Octets) -> None:
-        """Show a frame to those who capture at *interface*."""
+        """Show a frame to those who capture at *interface*; who keeps it copies it."""
         if self.taps:
-            for each in self.taps.get(interface, ()):
-                each(interface, direction, bytes(frame))
+            for name in (interface, ANY):
+                for each in self.taps.get(name, ()):
+                    each(interface, direction, frame)
+
+    def _tapped(self, interface: str) -> bool:
+        return interface in self.taps or ANY in self.taps
 
     def tap_vxlan(self, remote: IPv4Address, frame: Octets) -> None:
         """Show a frame that leaves by the VTEP, and at eth0 the datagram that carries it."""
         if not self.taps or self.vtep is None:
             return
         self.tap(self.vtep.name, "out", frame)
-        if self.eth0.name in self.taps:
+        if self._tapped(self.eth0.name):
             datagram = self.vtep.header + bytes(frame)
             self.tap_underlay(remote, datagram, "out", port=self.vtep.port)
 
-    def _tap_outside(self, direction: str, frame: Octets) -> None:
+    def tap_outside(self, direction: str, frame: Octets) -> None:
         """Show what passes between the node and the world outside, with the MACs it would have."""
-        if self.eth0.name in self.taps:
+        if self._tapped(self.eth0.name):
             packet = bytes(frame[len(_ETHERNET_HEADER) :])
             self.tap(self.eth0.name, direction, outer_frame.ethernet(packet) + packet)
 
@@ -348,7 +405,7 @@ class Node:
         self, remote: IPv4Address, payload: Octets, direction: str, *, port: int
     ) -> None:
         """Show what the underlay carries, as the frame that it stands for."""
-        if self.eth0.name not in self.taps:
+        if not self._tapped(self.eth0.name):
             return
         frame = outer_frame.build(self.eth0, remote, bytes(payload), direction=direction, port=port)
         self.tap(self.eth0.name, direction, frame)

@@ -22,3 +22,5 @@ class Output:
     name: str
     transmit: Transmit
     queue: list[Octets] = field(default_factory=list)
+    #: Shows a frame that leaves to those who capture; called only while somebody does.
+    show: Callable[[Octets], None] = lambda _frame: None

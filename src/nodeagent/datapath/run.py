@@ -19,7 +19,7 @@ from componentbase.clock import monotonic
 from netdev.transport_map import TransportMap
 from netdev.underlay import Arena, Underlay
 from netstack.ip_host import IpHost
-from nodeagent.datapath import outer_frame
+from nodeagent.datapath import observed, outer_frame
 from nodeagent.datapath.config import Config
 from nodeagent.datapath.control import Control
 from nodeagent.datapath.devices import OVERLAY_MTU
@@ -216,8 +216,12 @@ class Datapath:
         now = monotonic()
         for at in range(0, len(octets), stride or 1):
             packet = octets[at : at + stride]
-            self.node.tap_underlay(sender, packet, "in", port=self._config.underlay_port)
-            self.node.receive_underlay(packet, now)
+            if self.node.taps:
+                with observed.frame(self.node):
+                    self.node.tap_underlay(sender, packet, "in", port=self._config.underlay_port)
+                    self.node.receive_underlay(packet, now)
+            else:
+                self.node.receive_underlay(packet, now)
 
     def _send_vxlan(self, to: IPv4Address, datagrams: Sequence[Octets], header: bytes) -> None:
         self._vxlan.peer(to, self._config.vxlan_port).send(datagrams, header)

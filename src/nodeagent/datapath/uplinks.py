@@ -95,8 +95,16 @@ class Uplinks:
             uplink = _Uplink(
                 remote,
                 transport,
-                Output(f"vxlan to {remote}", _nowhere),
-                Output(f"underlay to {remote}", _nowhere),
+                Output(
+                    f"vxlan to {remote}",
+                    _nowhere,
+                    show=lambda frame: self._node.tap_vxlan(remote, frame),
+                ),
+                Output(
+                    f"underlay to {remote}",
+                    _nowhere,
+                    show=lambda frame: self._show_bare(remote, frame),
+                ),
             )
             self._uplinks[remote] = uplink
             self._make_whole(uplink)
@@ -112,15 +120,13 @@ class Uplinks:
                 carriers.vxlan(transport, frames, node.vtep.header)
 
         def transmit_bare(frames: list[Octets], _now: float) -> None:
-            carriers.bare(transport, self._bare_packets(uplink, frames), b"")
+            carriers.bare(transport, _bare_packets(frames), b"")
 
         uplink.vxlan.transmit, uplink.bare.transmit = transmit_vxlan, transmit_bare
 
-    def _bare_packets(self, uplink: _Uplink, frames: list[Octets]) -> list[Octets]:
-        packets: list[Octets] = [memoryview(frame)[ethernet.HEADER_OCTETS :] for frame in frames]
-        for packet in packets:
-            self._node.tap_underlay(uplink.remote, packet, "out", port=self._carriers.bare_port)
-        return packets
+    def _show_bare(self, remote: IPv4Address, frame: Octets) -> None:
+        packet = memoryview(frame)[ethernet.HEADER_OCTETS :]
+        self._node.tap_underlay(remote, packet, "out", port=self._carriers.bare_port)
 
     # The wire with faults.
 
@@ -155,7 +161,7 @@ class Uplinks:
                 self._carry(uplink, link.due(now))
 
         def transmit_bare(frames: list[Octets], now: float) -> None:
-            for packet in self._bare_packets(uplink, frames):
+            for packet in _bare_packets(frames):
                 link.offer(packet, now, channel=_BARE)
             self._carry(uplink, link.due(now))
 
@@ -221,6 +227,10 @@ def _drops_of(link: ImpairedLink) -> Counter[ImpairmentDrop]:
             ImpairmentDrop.OVERLIMIT: counters.overlimit,
         }
     )
+
+
+def _bare_packets(frames: list[Octets]) -> list[Octets]:
+    return [memoryview(frame)[ethernet.HEADER_OCTETS :] for frame in frames]
 
 
 def _nowhere(_frames: list[Octets], _now: float) -> None:

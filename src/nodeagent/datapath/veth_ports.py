@@ -53,7 +53,11 @@ class VethPorts:
 
     def new_output(self, name: str) -> Output:
         """Return the way to the pod of link *name*."""
-        return Output(name, lambda frames, _now: self._transmit(name, frames))
+        return Output(
+            name,
+            lambda frames, _now: self._transmit(name, frames),
+            show=lambda frame: self._node.tap(name, "out", frame),
+        )
 
     def disconnect(self, name: str) -> None:
         """Cut the pod of link *name* off."""

@@ -36,25 +36,19 @@ def receive(node: Node, sender: IPv4Address, octets: memoryview, stride: int, no
         if datagram[:HEADER_OCTETS] == vtep.header:
             frames.append(datagram[HEADER_OCTETS:])
         else:
-            inner = _decapsulate(node, vtep, datagram)
+            inner = decapsulate(node, vtep, datagram)
             if inner is not None:
                 frames.append(inner)
     vtep.rx_packets += len(frames)
-    if node.taps:
-        for at in range(0, len(octets), stride):
-            node.tap_underlay(sender, octets[at : at + stride], "in", port=vtep.port)
-        for frame in frames:
-            node.tap(vtep.name, "in", frame)
     while frames:
-        if not node.taps:
-            frames = fast_path.forward(vtep.cache, frames, node.dirty, now)
+        frames = fast_path.forward(vtep.cache, frames, node.dirty, now)
         if frames:
-            _receive_frame(node, vtep, frames[0], now)
+            receive_frame(node, vtep, frames[0], now)
             frames = frames[1:]
 
 
-def _decapsulate(node: Node, vtep: Vtep, datagram: memoryview) -> memoryview | None:
-    """Return the inner frame of a datagram whose header is not literally ours."""
+def decapsulate(node: Node, vtep: Vtep, datagram: memoryview) -> memoryview | None:
+    """Return the inner frame of a datagram, None when it is not for *vtep*."""
     try:
         view = VxlanView(datagram)
         header = Vxlan.parse(view)
@@ -67,7 +61,8 @@ def _decapsulate(node: Node, vtep: Vtep, datagram: memoryview) -> memoryview | N
     return datagram[HEADER_OCTETS:]
 
 
-def _receive_frame(node: Node, vtep: Vtep, frame: memoryview, now: float) -> None:
+def receive_frame(node: Node, vtep: Vtep, frame: memoryview, now: float) -> None:
+    """Take one inner frame."""
     if len(frame) < ETHERNET_OCTETS:
         node.drops[DropReason.MALFORMED_FRAME] += 1
     elif frame[0:6] != vtep.mac:
@@ -97,6 +92,5 @@ def send(node: Node, packet: Packet, mac: bytes, now: float) -> None:
         node.drops[DropReason.NO_FDB] += 1
         return
     node.learn_flow(packet, output, node.vtep.mtu)
-    node.tap_vxlan(remote, packet.frame)
     node.vtep.tx_packets += 1
     node.queue(output, packet.frame)

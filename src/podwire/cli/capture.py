@@ -109,7 +109,7 @@ class _Recorder:
     def listen(self, place: Place) -> Any:
         def on_tell(_connection: rpc.Connection, _method: str, params: rpc.Params) -> None:
             self.dropped += params["dropped"]
-            for at_ns, interface, direction, octets, length in params["items"]:
+            for at_ns, interface, direction, octets, length, _ in params["items"]:
                 shown = f"{place.label} {interface}"
                 self._waiting.append((at_ns, shown, direction, octets, length))
             if self._count is not None and self.packets + len(self._waiting) >= self._count:

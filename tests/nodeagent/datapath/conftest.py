@@ -310,7 +310,11 @@ class World:
                 receiver = int(remote) & 0xFF
                 self.wire += [(receiver, number, header + bytes(frame)) for frame in frames]
 
-            return Output(f"vxlan {remote}", transmit)
+            return Output(
+                f"vxlan {remote}",
+                transmit,
+                show=lambda frame: self.nodes[number].tap_vxlan(remote, frame),
+            )
 
         def underlay(remote: IPv4Address) -> Output | None:
             if remote == HOST_ADDRESS:
@@ -347,7 +351,9 @@ class World:
             _, _, host = self.stacks[name]
             host.receive_frames([bytes(frame) for frame in frames], now)
 
-        return Output(name, transmit)
+        return Output(
+            name, transmit, show=lambda frame: self.stacks[name][0].tap(name, "out", frame)
+        )
 
     def _program(self, n: int) -> None:
         control = self.controls[n]

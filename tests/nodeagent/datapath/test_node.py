@@ -313,9 +313,10 @@ def test_slow_and_fast_path_make_the_same_frames(world):
     world.service("10.96.0.10", 53, [("10.244.2.5", 5353)], protocol="UDP")
     sock = a.udp_bind(None, 4000)
     seen = []
-    world.nodes[2].taps["flannel.1"] = [lambda _i, _d, octets: seen.append(octets)]
-    for tapped in (True, False, True):  # A tap keeps a node's packets off the fast path.
-        world.nodes[1].taps = {"nothing": []} if tapped else {}
+    world.nodes[2].taps["flannel.1"] = [lambda _i, _d, octets: seen.append(bytes(octets))]
+    for learned in (False, True, False):
+        if not learned:
+            world.nodes[1].clear_flows()
         sock.send(b"payload", (IPv4Address("10.96.0.10"), 53), world.now)
         world.run(0.01)
     asked = [Ether(octets) for octets in seen if Ether(octets)[IP].dst == "10.244.2.5"]
@@ -398,7 +399,7 @@ def test_eth0_shows_the_world_outside_and_other_nodes(world):
     listen(a, 8080)
     world.service("", 30080, [("10.244.1.5", 8080)], masquerade="always")
     node, seen = world.nodes[1], []
-    node.taps["eth0"] = [lambda _interface, way, octets: seen.append((way, Ether(octets)))]
+    node.taps["eth0"] = [lambda _interface, way, octets: seen.append((way, Ether(bytes(octets))))]
     assert world.connect(node.outside, "192.168.64.1", 30080).established
     assert [way for way, _ in seen] == ["in", "out", "in"]
     for _, frame in seen:
@@ -453,7 +454,7 @@ def tap(world, name):
     seen = []
     node, _, _ = world.stacks[name]
     node.taps[name] = [
-        lambda _interface, direction, octets: direction == "out" and seen.append(Ether(octets))
+        lambda _interface, way, octets: way == "out" and seen.append(Ether(bytes(octets)))
     ]
     return seen
 

@@ -167,7 +167,7 @@ async def test_a_capture_of_eth0_opens_in_wireshark(tmp_path, cluster):
     writer = PcapngWriter(file)
 
     def packets(_connection, _method, params):
-        for time_ns, interface, direction, octets, length in params["items"]:
+        for time_ns, interface, direction, octets, length, _ in params["items"]:
             assert length == len(octets)
             writer.packet(time_ns, interface, octets, direction=direction)
 

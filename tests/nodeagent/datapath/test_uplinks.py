@@ -202,7 +202,7 @@ async def test_captures_see_a_packet_before_the_wire_and_after_it(tmp_path, clus
         for name, node, way in (("one", one, "out"), ("two", two, "in")):
 
             def packets(_connection, _method, params, name=name, way=way):
-                seen[name] += [octets for _, _, each, octets, _ in params["items"] if each == way]
+                seen[name] += [octets for _, _, each, octets, *_ in params["items"] if each == way]
 
             client = await rpc.Client.connect(node.directory / "netlink.sock", on_tell=packets)
             await client.call("capture_open", {"interface": "eth0", "snaplen": 0})
