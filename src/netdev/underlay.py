@@ -24,6 +24,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import Final
 
+from netdev import segmentation
 from netdev.framing import Octets
 
 _SOL_UDP: Final = 17
@@ -33,8 +34,6 @@ _NATIVE_INT: Final = struct.Struct("=i")
 _NATIVE_SHORT: Final = struct.Struct("=H")
 _CONTROL_OCTETS: Final = 64
 
-DATAGRAM_OCTETS_MAX: Final = 65507
-_SEGMENTS_MAX: Final = 64  # The kernel takes 128 at most.
 _RECEIVE_OCTETS: Final = 65536
 _DRAIN_DATAGRAMS: Final = 64
 _SOCKET_BUFFER_OCTETS: Final = 4 * 1024 * 1024
@@ -73,45 +72,27 @@ class Peer:
         self.socket = sock
 
     def send(self, datagrams: Sequence[Octets], header: bytes = b"") -> None:
-        """Send *datagrams* in order, each behind *header*.
+        """Send *datagrams*, each behind *header*; those of one flow in order.
 
         What the kernel does not take is dropped and counted.
         """
         if len(datagrams) == 1:
             self._send_one(datagrams[0], header)
-            return
-        start = 0
-        while start < len(datagrams):
-            end = start + 1
-            if self._underlay.segmentation:
-                end = self._run_end(datagrams, start, len(header))
-            if end - start == 1:
-                self._send_one(datagrams[start], header)
-            else:
-                self._send_run(datagrams[start:end], header)
-            start = end
-
-    @staticmethod
-    def _run_end(datagrams: Sequence[Octets], start: int, header_octets: int) -> int:
-        """Return where the run of datagrams that one UDP_SEGMENT call may carry ends."""
-        size = len(datagrams[start])
-        total = size + header_octets
-        end = start + 1
-        limit = min(len(datagrams), start + _SEGMENTS_MAX)
-        while end < limit:
-            octets = len(datagrams[end])
-            total += octets + header_octets
-            if octets > size or total > DATAGRAM_OCTETS_MAX:
-                break
-            end += 1
-            if octets < size:
-                break  # The last of a run may be shorter.
-        return end
+        elif not self._underlay.segmentation:
+            for datagram in datagrams:
+                self._send_one(datagram, header)
+        else:
+            for run in segmentation.runs(datagrams, len(header)):
+                if len(run) == 1:
+                    self._send_one(run[0], header)
+                else:
+                    self._send_run(run, header)
 
     def _send_run(self, datagrams: Sequence[Octets], header: bytes) -> None:
         size = len(datagrams[0]) + len(header)
         control = (_SOL_UDP, _UDP_SEGMENT, _NATIVE_SHORT.pack(size))
-        pieces = [piece for datagram in datagrams for piece in (header, datagram)]
+        pieces: list[Octets] = [header] * (2 * len(datagrams))
+        pieces[1::2] = datagrams
         try:
             self.socket.sendmsg(pieces, (control,))
         except OSError as error:

@@ -9,7 +9,8 @@ from ipaddress import IPv4Address
 import pytest
 
 from componentbase.process import new_event_loop
-from netdev.underlay import DATAGRAM_OCTETS_MAX, Arena, Underlay, UnderlayDrop
+from netdev.segmentation import DATAGRAM_OCTETS_MAX
+from netdev.underlay import Arena, Underlay, UnderlayDrop
 
 ONE, TWO, STRANGER = (IPv4Address(f"127.76.1.{host}") for host in (1, 2, 99))
 

@@ -60,6 +60,7 @@ class Flow:
     octets_max: int
     is_tcp: bool
     #: What they leave with.
+    ttl_step: int
     rewritten: bool
     macs: bytes
     new_stable: bytes
@@ -97,6 +98,7 @@ class FlowCache:
         ports = checksum.delta(before[34:38], after[34:38])
         if key not in flows:  # Else a capture makes every packet come by here.
             connection.fast_entries.append((flows, key))
+        ttl_step = before[22] - after[22]
         flows[key] = Flow(
             connection=connection,
             direction=packet.direction,
@@ -106,14 +108,20 @@ class FlowCache:
             octets_min=_OCTETS_MIN[protocol],
             octets_max=mtu,
             is_tcp=protocol == PROTOCOL_TCP,
+            ttl_step=ttl_step,
             rewritten=before[:24] != after[:24] or key != new_key,
             macs=after[0:12],
             new_stable=after[20:24],
             key=new_key,
-            ip_change=addresses + ((before[22] - after[22]) << 8),
+            ip_change=addresses + (ttl_step << 8),
             l4_change=addresses + ports,
             checksum_at=_CHECKSUM_AT[protocol],
         )
+
+
+def known(cache: FlowCache, frame: memoryview) -> Flow | None:
+    """Return the flow that *frame* may belong to."""
+    return cache.flows.get(bytes(frame[26:38]))
 
 
 def forward(

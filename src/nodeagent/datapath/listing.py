@@ -171,7 +171,7 @@ def counters(node: Node, shell_drops: Mapping[str, int]) -> Row:
         },
         "conntrack": len(node.conntrack),
         "flows": sum(
-            len(cache.tcp) + len(cache.udp)
+            len(cache)
             for cache in [
                 *(port.cache for port in node.ports.values()),
                 *([node.vtep.cache] if node.vtep else []),

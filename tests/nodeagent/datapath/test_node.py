@@ -53,9 +53,9 @@ def test_established_flows_take_the_fast_path(world):
     client = world.connect(a, "10.244.2.5", 80)
     transfer(world, client, c, listener)
     port = world.nodes[1].ports["veth1-5"]
-    assert len(port.cache.tcp) == 1
-    assert len(world.nodes[1].vtep.cache.tcp) == 1
-    assert len(world.nodes[2].vtep.cache.tcp) == 1
+    assert len(port.cache.flows) == 1
+    assert len(world.nodes[1].vtep.cache.flows) == 1
+    assert len(world.nodes[2].vtep.cache.flows) == 1
 
 
 def test_the_fast_path_follows_a_connection_to_its_end(world):
@@ -72,8 +72,8 @@ def test_the_fast_path_follows_a_connection_to_its_end(world):
     assert not world.nodes[1].drops
     world.run(130.0)
     assert not connection.fast_entries
-    assert not world.nodes[1].ports["veth1-5"].cache.tcp
-    assert not world.nodes[1].vtep.cache.tcp
+    assert not world.nodes[1].ports["veth1-5"].cache.flows
+    assert not world.nodes[1].vtep.cache.flows
     assert len(world.nodes[1].conntrack) == 0
 
 
@@ -84,7 +84,7 @@ def test_a_cluster_ip_is_translated_on_one_node_and_back(world):
     client = world.connect(a, "10.96.0.10", 80)
     accepted = transfer(world, client, b, listener)
     assert accepted.remote[0] == IPv4Address("10.244.1.5")  # Without source translation.
-    assert world.nodes[1].ports["veth1-6"].cache.tcp  # Replies are bridged, and translated.
+    assert world.nodes[1].ports["veth1-6"].cache.flows  # Replies are bridged, and translated.
 
 
 def test_a_pod_reaches_itself_through_its_service(world):
@@ -288,9 +288,9 @@ def test_a_moved_mac_flushes_flows_and_a_deleted_link_is_forgotten(world):
     client = world.connect(a, "10.244.1.6", 80)
     transfer(world, client, b, listener)
     node = world.nodes[1]
-    assert node.ports["veth1-5"].cache.tcp
+    assert node.ports["veth1-5"].cache.flows
     inject(world, 1, "veth1-6", Ether(src=a.mac, dst="ff:ff:ff:ff:ff:ff", type=0x88B5) / b"x")
-    assert not node.ports["veth1-5"].cache.tcp
+    assert not node.ports["veth1-5"].cache.flows
     world.controls[1].link_delete(["veth1-6"])
     assert "veth1-6" not in {row["name"] for row in listing.links(node)}
     assert "10.244.1.6" not in {row["address"] for row in listing.neighbours(node)}

@@ -176,7 +176,7 @@ def test_what_left_the_table_teaches_the_fast_path_nothing():
     pass_through(table, packet, 0.0)
     table.delete(packet.connection)
     cache.learn(packet, Output("nowhere", lambda _frames, _now: None), 1450)
-    assert not cache.udp
+    assert not cache.flows
 
 
 def test_a_full_table_gives_up_the_unassured_wherever_they_are():
