@@ -1,48 +1,81 @@
-"""A wire with faults, as Linux's netem makes one (sch_netem.c), without doing any I/O.
+"""What is wrong with one direction of a wire: netem's parameters, and which of them make sense.
 
-`Impairment` is what somebody asks for, `ImpairedLink` one direction of a wire that has it. A packet
-is judged in netem's order: duplicated, lost, corrupted (one bit), refused when the queue is full,
-then given the moment at which it leaves. That is *delay* with *jitter*, uniform in delay ± jitter;
-with a *rate*, behind the packet that leaves last plus its own time on the wire. Packets leave in
-order of these moments, so jitter reorders, as in netem. *reorder* is the share that leaves at once.
-
-Unlike netem there are no correlations, no other distributions, no gap and no slots; a duplicate is
-corrupted with its original. Healing releases at once what waits, which `tc qdisc del` would drop.
+`ImpairedLink` (impaired_link.py) is the wire that has it. Names are those of tc-netem(8), units
+are last. Whoever asks for what cannot be, or for what contradicts itself, is told with a ValueError
+and nothing is changed: netem's tc would take `gap` without `reorder` or a loss of 101 %.
 """
 
 from __future__ import annotations
 
-import heapq
-import math
-import random
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from netdev.framing import Octets
+from netdev.chance import MarkovChain, four_state, gilbert_elliott
+from netdev.distribution import DISTRIBUTIONS, Distribution
 
 DELAY_MAX_S: Final = 60.0
 RATE_MAX_BIT_S: Final = 1_000_000_000_000
 LIMIT_MAX: Final = 100_000
-_SHARES: Final = ("loss", "corrupt", "duplicate", "reorder")
+#: Octets that may wait on one wire, whatever their number: its memory has an end.
+LIMIT_OCTETS_MAX: Final = 64 << 20
+#: A shorter queue would not take a single packet of full size.
+LIMIT_OCTETS_MIN: Final = 1514
+GAP_MAX: Final = 100_000
+SEED_MAX: Final = (1 << 32) - 1
+
+_SHARES: Final = (
+    "loss",
+    "corrupt",
+    "duplicate",
+    "reorder",
+    "delay_correlation",
+    "loss_correlation",
+    "corrupt_correlation",
+    "duplicate_correlation",
+    "reorder_correlation",
+)
+#: What says how something happens -> what must happen at all.
+_NEEDS: Final = {
+    "delay_correlation": "jitter_s",
+    "loss_correlation": "loss",
+    "corrupt_correlation": "corrupt",
+    "duplicate_correlation": "duplicate",
+    "reorder_correlation": "reorder",
+    "gap": "reorder",
+}
+_MODELS: Final = {"loss_gemodel": 4, "loss_state": 5}  # And how many shares each may have.
 
 
 class Impairment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is wrong with one direction of a wire; raises ValueError when that cannot be.
 
-    `loss`, `corrupt`, `duplicate` and `reorder` are shares of the packets, 0 to 1; a `rate_bit_s`
-    of 0 is no limit; `limit` is how many packets may be under way.
+    `loss`, `corrupt`, `duplicate`, `reorder` and correlations are shares, 0 to 1. Of `loss`,
+    `loss_gemodel` (P, R, 1-H, 1-K) and `loss_state` (P13, P31, P32, P23, P14) one may be given, of
+    the models only the first shares. A `rate_bit_s` of 0 is no limit; `limit` is how many packets
+    may be under way, `limit_octets` how many octets. `gap`: only each so manieth packet may be
+    reordered. Without a `seed` each wire has a history of its own.
     """
 
     delay_s: float = 0.0
     jitter_s: float = 0.0
+    delay_correlation: float = 0.0
+    distribution: Distribution = "uniform"
     loss: float = 0.0
+    loss_correlation: float = 0.0
+    loss_gemodel: tuple[float, ...] = ()
+    loss_state: tuple[float, ...] = ()
     corrupt: float = 0.0
+    corrupt_correlation: float = 0.0
     duplicate: float = 0.0
+    duplicate_correlation: float = 0.0
     reorder: float = 0.0
+    reorder_correlation: float = 0.0
+    gap: int = 0
     rate_bit_s: float = 0
     limit: int = 1000
+    limit_octets: int = LIMIT_OCTETS_MAX
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         for name in _SHARES:
@@ -54,130 +87,54 @@ class Impairment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 raise ValueError(f"{name} is {allowed}, not {getattr(self, name):g}")
         if not 0 <= self.rate_bit_s <= RATE_MAX_BIT_S:
             raise ValueError(f"rate_bit_s is 0 (unlimited) to {RATE_MAX_BIT_S}")
+        self._check_numbers()
+        self._check_models()
+        self._check_needs()
+
+    def _check_numbers(self) -> None:
         if not 1 <= self.limit <= LIMIT_MAX:
             raise ValueError(f"limit is 1 to {LIMIT_MAX} packets, not {self.limit}")
+        if not LIMIT_OCTETS_MIN <= self.limit_octets <= LIMIT_OCTETS_MAX:
+            allowed = f"{LIMIT_OCTETS_MIN} to {LIMIT_OCTETS_MAX}"
+            raise ValueError(f"limit_octets is {allowed}, not {self.limit_octets}")
+        if not 0 <= self.gap <= GAP_MAX:
+            raise ValueError(f"gap is 0 to {GAP_MAX} packets, not {self.gap}")
+        if self.seed is not None and not 0 <= self.seed <= SEED_MAX:
+            raise ValueError(f"seed is 0 to {SEED_MAX}, not {self.seed}")
+        if self.distribution not in DISTRIBUTIONS:
+            raise ValueError(f"distribution is one of {', '.join(DISTRIBUTIONS)}")
+
+    def _check_models(self) -> None:
+        given = [name for name in ("loss", *_MODELS) if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"give one model of loss, not {' and '.join(given)}")
+        for name, count in _MODELS.items():
+            shares: tuple[float, ...] = getattr(self, name)
+            if len(shares) > count:
+                raise ValueError(f"{name} has 1 to {count} shares, not {len(shares)}")
+            if not all(0 <= share <= 1 for share in shares):
+                raise ValueError(f"{name} is made of shares, each 0 to 1")
+        chain = self.loss_chain
+        if chain is not None and any(min(row) < 0 for row in chain.moves):
+            raise ValueError("loss_state: p13 + p14 and p31 + p32 are at most 1")
+
+    def _check_needs(self) -> None:
+        for name, needed in _NEEDS.items():
+            if getattr(self, name) and not getattr(self, needed):
+                raise ValueError(f"{name} needs {needed}: there is nothing that it would shape")
+        if self.distribution != "uniform" and not self.jitter_s:
+            raise ValueError("distribution needs jitter_s: there is nothing that it would shape")
         if self.reorder and not self.delay_s:
             raise ValueError("reorder needs a delay_s that some packets escape")
+
+    @property
+    def loss_chain(self) -> MarkovChain | None:
+        """The model of bursts, if one was given."""
+        if self.loss_gemodel:
+            return gilbert_elliott(*self.loss_gemodel)
+        return four_state(*self.loss_state) if self.loss_state else None
 
     @property
     def silent(self) -> bool:
         """Whether nothing comes through: this direction is partitioned."""
         return self.loss >= 1
-
-
-@dataclass(slots=True)
-class Counters:
-    """What has happened to packets: *packets* were offered, the others are parts of them."""
-
-    packets: int = 0
-    lost: int = 0
-    corrupted: int = 0
-    duplicated: int = 0
-    reordered: int = 0
-    overlimit: int = 0
-
-    def rows(self) -> dict[str, int]:
-        """Return the counters by name."""
-        return {
-            "packets": self.packets,
-            "lost": self.lost,
-            "corrupted": self.corrupted,
-            "duplicated": self.duplicated,
-            "reordered": self.reordered,
-            "overlimit": self.overlimit,
-        }
-
-
-class ImpairedLink:
-    """One direction of a wire: packets go in, and come out later, changed, or not at all.
-
-    A packet may belong to a *channel* (several kinds of packets on one wire); it comes back with
-    it. Whoever offers octets in a buffer that will be used again need not copy them. A *rate*
-    counts *overhead_octets* with every packet: headers that the packet has on the wire.
-    """
-
-    def __init__(
-        self, impairment: Impairment, rng: random.Random, *, overhead_octets: int = 0
-    ) -> None:
-        self.impairment, self._rng = impairment, rng
-        self._overhead_octets = overhead_octets
-        self.counters = Counters()
-        #: When it leaves, its number, channel, packet.
-        self._queue: list[tuple[float, int, int, bytes]] = []
-        self._offered = 0
-        self._last_at = -math.inf  # When the packet leaves that leaves last.
-
-    def __len__(self) -> int:
-        return len(self._queue)
-
-    def change(self, impairment: Impairment) -> None:
-        """Let *impairment* hold for packets to come; those under way leave as they would have."""
-        self.impairment = impairment
-
-    def offer(self, packet: Octets, now: float, *, channel: int = 0) -> None:
-        """Put *packet* on the wire."""
-        wanted, chance, counters = self.impairment, self._rng.random, self.counters
-        counters.packets += 1
-        copies = 1
-        if wanted.duplicate and chance() < wanted.duplicate:
-            copies = 2
-            counters.duplicated += 1
-        if wanted.loss and chance() < wanted.loss:
-            copies -= 1
-            counters.lost += 1
-        if not copies:
-            return
-        octets = bytes(packet)
-        if wanted.corrupt and chance() < wanted.corrupt:
-            octets = self._flip_a_bit(octets)
-            counters.corrupted += 1
-        for _ in range(copies):
-            if len(self._queue) >= wanted.limit:
-                counters.overlimit += 1
-            else:
-                self._enqueue(octets, channel, now)
-
-    def _flip_a_bit(self, octets: bytes) -> bytes:
-        if not octets:
-            return octets
-        changed = bytearray(octets)
-        changed[self._rng.randrange(len(changed))] ^= 1 << self._rng.randrange(8)
-        return bytes(changed)
-
-    def _enqueue(self, octets: bytes, channel: int, now: float) -> None:
-        wanted = self.impairment
-        if wanted.reorder and self._rng.random() < wanted.reorder:
-            self.counters.reordered += 1
-            leaves_at = now
-        else:
-            leaves_at = self._leaves_at(len(octets), now)
-            self._last_at = max(self._last_at, leaves_at) if self._queue else leaves_at
-        self._offered += 1
-        heapq.heappush(self._queue, (leaves_at, self._offered, channel, octets))
-
-    def _leaves_at(self, octets: int, now: float) -> float:
-        wanted = self.impairment
-        delay_s = wanted.delay_s
-        if wanted.jitter_s:
-            delay_s = max(0.0, delay_s + self._rng.uniform(-wanted.jitter_s, wanted.jitter_s))
-        if not wanted.rate_bit_s:
-            return now + delay_s
-        # Whoever waits behind another has spent a part of the delay already.
-        begins_at = max(now + delay_s, self._last_at if self._queue else now)
-        return begins_at + 8 * (octets + self._overhead_octets) / wanted.rate_bit_s
-
-    def deadline(self) -> float:
-        """Return when `due` has something to give, `math.inf` when nothing is under way."""
-        return self._queue[0][0] if self._queue else math.inf
-
-    def due(self, now: float) -> list[tuple[int, bytes]]:
-        """Return what has come through by *now*, in order: (channel, packet)."""
-        queue, through = self._queue, []
-        while queue and queue[0][0] <= now:
-            _, _, channel, octets = heapq.heappop(queue)
-            through.append((channel, octets))
-        return through
-
-    def release(self) -> list[tuple[int, bytes]]:
-        """Return everything that is under way, in order: the wire is whole again."""
-        return self.due(math.inf)

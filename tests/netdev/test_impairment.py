@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netdev.impairment import DELAY_MAX_S, LIMIT_MAX, ImpairedLink, Impairment
+from netdev.impaired_link import ImpairedLink
+from netdev.impairment import DELAY_MAX_S, LIMIT_MAX, Impairment
 
 shares = st.floats(0, 1)
 impairments = st.builds(

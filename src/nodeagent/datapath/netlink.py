@@ -78,7 +78,9 @@ class Netlink:
             "frontend_replace": self._replace(tables.Frontend, self._frontend_replace),
             "frontend_delete": self._delete(tuple[str, int, str], self._frontend_delete),
             "frontend_list": self._list(self._frontend_list),
-            "impairment_replace": self._replace(tables.Impairment, uplinks.impair),
+            "impairment_replace": self._replace(
+                tables.Impairment, lambda entries: uplinks.impair(entries, self._clock())
+            ),
             "impairment_delete": self._delete(str, uplinks.heal),
             "impairment_list": self._list(uplinks.rows),
             "conntrack_list": self._list(lambda: listing.conntrack(node, self._clock())),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from netdev.impairment import ImpairedLink
+from netdev.impaired_link import ImpairedLink
 from netdev.transport_map import TransportMap
 from netstack.wire import ethernet, ipv4, udp
 from nodeagent.datapath import tables
@@ -130,15 +130,19 @@ class Uplinks:
 
     # The wire with faults.
 
-    def impair(self, entries: Sequence[tables.Impairment]) -> None:
+    def impair(self, entries: Sequence[tables.Impairment], now: float) -> None:
         """Let *entries* hold for their remote nodes; raises ValueError if one is none."""
         wanted = [(entry, self._checked(entry.remote)) for entry in entries]
         for entry, uplink in wanted:
             uplink.entry = entry
             if uplink.link is not None:
-                uplink.link.change(entry)
+                uplink.link.change(entry, now)
+                self._node.deadline_moved = True
             else:
-                link = ImpairedLink(entry, self._node.rng, overhead_octets=_OUTER_OCTETS)
+                way = f"{self._node.eth0.address} to {uplink.remote}"
+                link = ImpairedLink(
+                    entry, self._node.rng, way=way, overhead_octets=_OUTER_OCTETS
+                )
                 uplink.link = link
                 self._impaired[uplink.remote] = uplink
                 self._make_bad(uplink, link)
@@ -157,7 +161,7 @@ class Uplinks:
             if node.vtep is not None:
                 header = node.vtep.header
                 for frame in frames:
-                    link.offer(b"".join((header, frame)), now, channel=_VXLAN)
+                    link.offer(frame, now, channel=_VXLAN, header=header)
                 self._carry(uplink, link.due(now))
 
         def transmit_bare(frames: list[Octets], now: float) -> None:
@@ -204,7 +208,7 @@ class Uplinks:
     def rows(self) -> list[dict[str, object]]:
         """Return the table as netlink lists it."""
         return [
-            msgspec.to_builtins(uplink.entry) | uplink.link.counters.rows()
+            msgspec.to_builtins(uplink.entry) | uplink.link.rows()
             for uplink in self._impaired.values()
             if uplink.link is not None
         ]

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from netdev.impairment import ImpairedLink
+from netdev.impaired_link import ImpairedLink
 from netstack.wire import ethernet
 from podwire.fabric.config import Rule
 
@@ -44,10 +44,10 @@ class Rules:
         for way, rule in wanted.items():
             link = self._links.get(way)
             if link is None:
-                overhead = ethernet.HEADER_OCTETS
-                self._links[way] = ImpairedLink(rule, self._rng, overhead_octets=overhead)
+                name, overhead = " to ".join(way), ethernet.HEADER_OCTETS
+                self._links[way] = ImpairedLink(rule, self._rng, way=name, overhead_octets=overhead)
             else:
-                link.change(rule)
+                link.change(rule, now)
         self._rules = wanted
         self._silent_since = {
             way: self._silent_since.get(way, now) for way, rule in wanted.items() if rule.silent
@@ -74,6 +74,5 @@ class Rules:
     def rows(self) -> list[dict[str, object]]:
         """Return every rule with its counters."""
         return [
-            msgspec.to_builtins(rule) | self._links[way].counters.rows()
-            for way, rule in self._rules.items()
+            msgspec.to_builtins(rule) | self._links[way].rows() for way, rule in self._rules.items()
         ]

@@ -58,7 +58,7 @@ def test_a_whole_wire_takes_the_frames_themselves(world, uplinks, sockets):
 
 def test_the_output_that_flows_have_cached_follows_the_rule(world, uplinks, sockets):
     output, header = uplinks.vxlan(TWO), world.nodes[1].vtep.header
-    uplinks.impair([entry(loss=1)])
+    uplinks.impair([entry(loss=1)], 0.0)
     output.transmit([b"lost"], 1.0)
     assert sockets.vxlan == []
     uplinks.heal([str(TWO)])
@@ -69,7 +69,7 @@ def test_the_output_that_flows_have_cached_follows_the_rule(world, uplinks, sock
 
 
 def test_delayed_frames_are_copied_and_leave_as_one_batch(world, uplinks, sockets):
-    uplinks.impair([entry(delay_s=0.1)])
+    uplinks.impair([entry(delay_s=0.1)], 0.0)
     buffer = bytearray(b"abcdef")
     uplinks.vxlan(TWO).transmit([memoryview(buffer)[:3], memoryview(buffer)[3:]], 1.0)
     buffer[:] = b"______"
@@ -82,7 +82,7 @@ def test_delayed_frames_are_copied_and_leave_as_one_batch(world, uplinks, socket
 
 
 def test_both_kinds_of_packets_share_the_wires_rate(uplinks, sockets):
-    uplinks.impair([entry(rate_bit_s=8000)])
+    uplinks.impair([entry(rate_bit_s=8000)], 0.0)
     uplinks.vxlan(TWO).transmit([bytes(100)], 0.0)
     uplinks.bare(TWO).transmit([bytes(14) + bytes(108)], 0.0)
     uplinks.handle_deadline(0.16)
@@ -92,7 +92,7 @@ def test_both_kinds_of_packets_share_the_wires_rate(uplinks, sockets):
 
 
 def test_healing_lets_everything_arrive_at_once(uplinks, sockets):
-    uplinks.impair([entry(delay_s=30)])
+    uplinks.impair([entry(delay_s=30)], 0.0)
     uplinks.vxlan(TWO).transmit([b"late"], 0.0)
     uplinks.heal([str(TWO)])
     assert len(sockets.vxlan) == 1
@@ -100,9 +100,9 @@ def test_healing_lets_everything_arrive_at_once(uplinks, sockets):
 
 
 def test_a_rule_that_changes_keeps_its_counters_and_the_list_shows_them(uplinks):
-    uplinks.impair([entry(loss=1, limit=5)])
+    uplinks.impair([entry(loss=1, limit=5)], 0.0)
     uplinks.vxlan(TWO).transmit([b"x"] * 3, 0.0)
-    uplinks.impair([entry(delay_s=1, limit=5)])
+    uplinks.impair([entry(delay_s=1, limit=5)], 0.0)
     uplinks.vxlan(TWO).transmit([b"x"] * 7, 0.0)
     (row,) = uplinks.rows()
     assert row["remote"] == str(TWO)
@@ -115,7 +115,7 @@ def test_a_rule_that_changes_keeps_its_counters_and_the_list_shows_them(uplinks)
 def test_an_entry_for_no_other_node_changes_nothing(uplinks, remote):
     bad = tables.Impairment(remote=remote, loss=1)
     with pytest.raises(ValueError, match="not another node"):
-        uplinks.impair([entry(loss=1), bad])
+        uplinks.impair([entry(loss=1), bad], 0.0)
     assert uplinks.rows() == []
 
 

@@ -1,0 +1,211 @@
+"""A wire with faults, as Linux's netem makes one (sch_netem.c), without doing any I/O.
+
+`ImpairedLink` is one direction of a wire that has an `Impairment`. A packet is judged in netem's
+order: duplicated, lost, corrupted (one bit), refused when the queue is full, then given the moment
+at which it leaves. That is its delay; with a *rate*, it begins to leave when its delay is over and
+the packet that leaves last has left, and takes its own time on the wire. Packets leave in order of
+these moments, so jitter reorders, as in netem. *reorder* is the share that leaves at once.
+
+What differs from netem: a duplicate is not duplicated or lost once more, but has a fate of its own
+from corruption on; there are no slots. A change moves what is under way: it leaves no later than
+if it were offered now, and in the order it had, so that a wire that becomes fast is fast at once
+and nothing is overtaken or lost. Healing releases at once what waits; `tc qdisc del` would drop it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections import deque
+from dataclasses import asdict, dataclass, fields
+from typing import Final
+
+from netdev.fate import Fate
+from netdev.framing import Octets
+from netdev.impairment import Impairment
+
+#: When it leaves, its number, channel, packet.
+_Entry = tuple[float, int, int, bytes]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has happened to packets: *packets* were offered, the others are parts of them.
+
+    *reordered* have overtaken a packet that was offered before them, *delayed* did not leave at
+    once, *overlimit* found the queue full. packets + duplicated = delivered + queued + lost +
+    overlimit.
+    """
+
+    packets: int = 0
+    octets: int = 0
+    lost: int = 0
+    corrupted: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    delayed: int = 0
+    overlimit: int = 0
+
+
+#: The names of what `ImpairedLink.rows` returns.
+COUNTERS: Final = (*(field.name for field in fields(Counters)), "queued", "delivered")
+
+
+class ImpairedLink:
+    """One direction of a wire: packets go in, and come out later, changed, or not at all.
+
+    A packet may belong to a *channel* (several kinds of packets on one wire); it comes back with
+    it. Whoever offers octets in a buffer that will be used again need not copy them. A *rate*
+    counts *overhead_octets* with every packet: headers that the packet has on the wire.
+    """
+
+    def __init__(
+        self,
+        impairment: Impairment,
+        rng: random.Random,
+        *,
+        way: str = "",
+        overhead_octets: int = 0,
+    ) -> None:
+        """*way* tells wires apart that have the same seed; *rng* gives one where there is none."""
+        self.impairment, self._overhead_octets = impairment, overhead_octets
+        self.counters = Counters()
+        self._fate = Fate(impairment, rng, way)
+        # As netem's list and tree: packets that leave in order, and those that overtake.
+        self._line: deque[_Entry] = deque()
+        self._overtaking: list[_Entry] = []
+        self._queued_octets = 0
+        self._number = 0
+        self._last_at = -math.inf  # When the packet leaves that leaves last.
+
+    def __len__(self) -> int:
+        return len(self._line) + len(self._overtaking)
+
+    def change(self, impairment: Impairment, now: float = math.inf) -> None:
+        """Let *impairment* hold for packets to come; those under way are not overtaken.
+
+        Without a *now* they leave as they would have, and may be.
+        """
+        before, self.impairment = self.impairment, impairment
+        self._fate.change(impairment)
+        if any(
+            getattr(impairment, name) != getattr(before, name)
+            for name in ("delay_s", "jitter_s", "rate_bit_s")
+        ):
+            self._hurry(now)
+
+    def _hurry(self, now: float) -> None:
+        """Let what is under way leave no later than if it were offered now."""
+        wanted = self.impairment
+        begins_at = now + wanted.delay_s + wanted.jitter_s
+        last_at, moved = -math.inf, deque[_Entry]()
+        for leaves_at, number, channel, octets in sorted((*self._line, *self._overtaking)):
+            latest_at = begins_at
+            if wanted.rate_bit_s:
+                latest_at = max(begins_at, last_at) + self._on_the_wire_s(len(octets))
+            last_at = min(leaves_at, latest_at)
+            moved.append((last_at, number, channel, octets))
+        self._line, self._overtaking, self._last_at = moved, [], last_at
+
+    def offer(self, packet: Octets, now: float, *, channel: int = 0, header: bytes = b"") -> None:
+        """Put *header* and *packet* on the wire, as one packet."""
+        counters, fate = self.counters, self._fate
+        size = len(header) + len(packet)
+        counters.packets += 1
+        counters.octets += size
+        copies = 1
+        if fate.duplicates is not None and fate.duplicates():
+            counters.duplicated += 1
+            copies = 2
+        if fate.loses is not None and fate.loses():
+            counters.lost += 1
+            copies -= 1
+        while copies:
+            copies -= 1
+            # Fates first: what the queue takes depends on the clock, and they must not.
+            flipped = size and fate.corrupts is not None and fate.corrupts()
+            bit = int(fate.bit() * 8 * size) if flipped else -1
+            delay_s = self._delay_s()
+            if not self._has_room(size):
+                counters.overlimit += 1
+                continue
+            octets = b"".join((header, packet))
+            if bit >= 0:
+                counters.corrupted += 1
+                octets = _flipped(octets, bit)
+            self._enqueue(octets, channel, now, delay_s)
+
+    def _delay_s(self) -> float:
+        """Return what the next packet has to wait, below 0 if it waits for nobody."""
+        fate = self._fate
+        if fate.leaves_at_once is not None and fate.leaves_at_once():
+            return -1.0
+        return self.impairment.delay_s if fate.delay is None else fate.delay()
+
+    def _has_room(self, octets: int) -> bool:
+        wanted = self.impairment
+        return (
+            len(self._line) + len(self._overtaking) < wanted.limit
+            and self._queued_octets + octets <= wanted.limit_octets
+        )
+
+    def _enqueue(self, octets: bytes, channel: int, now: float, delay_s: float) -> None:
+        leaves_at = now + delay_s
+        if delay_s < 0:
+            leaves_at = now
+        elif self.impairment.rate_bit_s:
+            # Whoever waits behind another has spent a part of the delay already.
+            leaves_at = max(leaves_at, self._last_at) + self._on_the_wire_s(len(octets))
+        if leaves_at > now:
+            self.counters.delayed += 1
+        self._number += 1
+        self._queued_octets += len(octets)
+        entry = (leaves_at, self._number, channel, octets)
+        if leaves_at >= self._last_at:
+            self._last_at = leaves_at
+            self._line.append(entry)
+        else:
+            self.counters.reordered += 1
+            heapq.heappush(self._overtaking, entry)
+
+    def _on_the_wire_s(self, octets: int) -> float:
+        return 8 * (octets + self._overhead_octets) / self.impairment.rate_bit_s
+
+    def deadline(self) -> float:
+        """Return when `due` has something to give, `math.inf` when nothing is under way."""
+        at = self._line[0][0] if self._line else math.inf
+        return min(at, self._overtaking[0][0]) if self._overtaking else at
+
+    def due(self, now: float) -> list[tuple[int, bytes]]:
+        """Return what has come through by *now*, in order: (channel, packet)."""
+        line, overtaking, through = self._line, self._overtaking, []
+        while True:
+            if overtaking and (not line or overtaking[0] < line[0]):
+                if overtaking[0][0] > now:
+                    break
+                _, _, channel, octets = heapq.heappop(overtaking)
+            elif line and line[0][0] <= now:
+                _, _, channel, octets = line.popleft()
+            else:
+                break
+            through.append((channel, octets))
+            self._queued_octets -= len(octets)
+        return through
+
+    def release(self) -> list[tuple[int, bytes]]:
+        """Return everything that is under way, in order: the wire is whole again."""
+        self._last_at = -math.inf
+        return self.due(math.inf)
+
+    def rows(self) -> dict[str, int]:
+        """Return the counters by name, and what is under way now."""
+        counters, queued = self.counters, len(self)
+        arrived = counters.packets + counters.duplicated - counters.lost - counters.overlimit
+        return asdict(counters) | {"queued": queued, "delivered": arrived - queued}
+
+
+def _flipped(octets: bytes, bit: int) -> bytes:
+    changed = bytearray(octets)
+    changed[bit >> 3] ^= 1 << (bit & 7)
+    return bytes(changed)
