@@ -64,7 +64,7 @@ def kubernetes_endpoint_slice(addresses: Sequence[str], port: int) -> Object:
     """Return the EndpointSlice that holds the addresses of the servers."""
     return {
         "metadata": {"name": _NAME, "labels": {"kubernetes.io/service-name": _NAME}},
-        "addressType": "IPv4",
+        "addressType": "IPv6" if any(":" in each for each in addresses) else "IPv4",
         "endpoints": [
             {"addresses": [address], "conditions": {"ready": True}} for address in addresses
         ],

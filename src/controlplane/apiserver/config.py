@@ -46,7 +46,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def kubernetes_service_ip(self) -> str:
         """Return the address of the `kubernetes` Service: the first of the Service network."""
-        return str(ipaddress.ip_network(self.service_cidr)[1])
+        return str(ipaddress.ip_network(self.service_cidr.split(",")[0])[1])
+
+    def families(self) -> tuple[str, ...]:
+        """Return the address families of Services, the one foremost that is the default."""
+        networks = map(ipaddress.ip_network, self.service_cidr.split(","))
+        return tuple("IPv6" if network.version == 6 else "IPv4" for network in networks)
 
 
 def transport_address(address: str, networks: dict[str, str]) -> str:

@@ -107,7 +107,7 @@ class _Parts:
 
     def __init__(self, config: Config, store: Store, kubelets: KubeletProxy) -> None:
         timings, rng = TIMINGS[config.timings], random.Random()  # uids differ from run to run.
-        kinds = table_of_kinds(timings)
+        kinds = table_of_kinds(timings, config.families())
         by_resource = {kind.resource: kind for kind in kinds}
         self._config, self._store = config, store
         self._journal = Journal(config.journal, config.name)

@@ -27,7 +27,12 @@ def allocator():
 def is_free(allocator):
     new = {
         "metadata": {"namespace": "default", "name": "other"},
-        "spec": {"type": "ClusterIP", "clusterIP": "10.96.0.10", "ports": []},
+        "spec": {
+            "type": "ClusterIP",
+            "ipFamilies": ["IPv4"],
+            "clusterIP": "10.96.0.10",
+            "ports": [],
+        },
     }
     refused = allocator.assign(new, None)
     allocator.release(new)

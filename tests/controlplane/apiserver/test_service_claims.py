@@ -17,7 +17,6 @@ from controlplane.apiserver import claims, keys
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kinds import KINDS
 from controlplane.apiserver.kinds.namespace import NAMESPACE
-from controlplane.apiserver.kinds.service.kind import SERVICE
 from controlplane.apiserver.kinds.service_allocation import ServiceAllocator
 from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions
 from controlplane.apiserver.registry.registry import Registry
@@ -68,6 +67,9 @@ class Clock:
 
     def __call__(self):
         return self.now
+
+
+SERVICE = next(kind for kind in KINDS if kind.resource is SERVICES)
 
 
 async def make_server(store, clock, seed):

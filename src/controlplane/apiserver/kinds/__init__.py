@@ -1,11 +1,12 @@
 """Every kind that the API server knows, as rows of one table.
 
-`kinds(timings)` makes the table; only the pods' row depends on the timings (how long a pod
-tolerates a lost node).
+`kinds(timings, families)` makes the table: the pods' row depends on the timings (how long a pod
+tolerates a lost node), the Services' on the cluster's address families.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from componentbase.timings import LAB, Timings
@@ -21,17 +22,17 @@ from controlplane.apiserver.kinds.node import NODE
 from controlplane.apiserver.kinds.pod.kind import pod_kind
 from controlplane.apiserver.kinds.replicaset import REPLICASET
 from controlplane.apiserver.kinds.secret import SECRET
-from controlplane.apiserver.kinds.service.kind import SERVICE
+from controlplane.apiserver.kinds.service.kind import service_kind
 from controlplane.apiserver.kinds.serviceaccount import SERVICEACCOUNT
 
 
-def kinds(timings: Timings) -> tuple[Kind, ...]:
-    """Return the table for a cluster that runs at *timings*."""
+def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, ...]:
+    """Return the table for a cluster that runs at *timings* and has *families*, one foremost."""
     return (
         NAMESPACE,
         NODE,
         pod_kind(timings),
-        SERVICE,
+        service_kind(families),
         CONFIGMAP,
         SECRET,
         SERVICEACCOUNT,

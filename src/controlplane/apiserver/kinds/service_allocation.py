@@ -13,10 +13,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from itertools import zip_longest
 from typing import Final
 
 from controlplane.apiserver.kinds.go_syntax import go_strings
+from controlplane.apiserver.kinds.service.families import FAMILIES, family_of
 from controlplane.apiserver.kinds.service.strategy import (
     HEADLESS,
     needs_cluster_ip,
@@ -91,12 +100,14 @@ class ServiceAllocator:
     """
 
     def __init__(self, service_cidr: str, node_port_range: str, rng: random.Random) -> None:
-        network = ip_network(service_cidr)
-        assert isinstance(network, IPv4Network)
-        assert network.num_addresses >= 4
-        first, last = int(network.network_address) + 1, int(network.broadcast_address) - 1
-        self._cidr = service_cidr
-        self._addresses = Pool(first, last, _ADDRESS_BAND, rng)
+        """*service_cidr* is one network, or one of each family with a comma between."""
+        self._networks = {
+            FAMILIES[network.version == 6]: network
+            for network in map(ip_network, service_cidr.split(","))
+        }
+        self._addresses = {
+            family: _address_pool(network, rng) for family, network in self._networks.items()
+        }
         low, _, high = node_port_range.partition("-")
         self._node_port_range = node_port_range
         self._node_ports = Pool(int(low), int(high), _PORT_BAND, rng)
@@ -104,26 +115,29 @@ class ServiceAllocator:
     def claim(self, name: str, owner: str) -> None:
         """Note that the store holds a claim of the Service *owner*."""
         pool, number = self._number(name)
-        pool.claims[number] = owner
+        if pool is not None:
+            pool.claims[number] = owner
 
     def unclaim(self, name: str) -> None:
         """Note that the store holds that claim no longer."""
         pool, number = self._number(name)
-        pool.claims.pop(number, None)
+        if pool is not None:
+            pool.claims.pop(number, None)
 
-    def _number(self, name: str) -> tuple[Pool, int]:
+    def _number(self, name: str) -> tuple[Pool | None, int]:
+        """Return what *name* names; no pool for a family that the cluster had once."""
         kind, _, text = name.partition("/")
         if kind == NODE_PORTS:
             return self._node_ports, int(text)
-        return self._addresses, int(ip_address(text))
+        return self._addresses.get(family_of(text)), int(ip_address(text))
 
     def held(self, service: Object) -> list[str]:
         """Return the names of the numbers of our ranges that *service* holds."""
         return [
             *(
-                f"{ADDRESSES}/{ip_address(number)}"
-                for number in _addresses_of(service)
-                if number in self._addresses
+                f"{ADDRESSES}/{ip_address(address)}"
+                for address in _addresses_of(service)
+                if self._has(address)
             ),
             *(
                 f"{NODE_PORTS}/{number}"
@@ -136,9 +150,9 @@ class ServiceAllocator:
         """Give back what *service* holds, except what *keep* holds, too."""
         kept_addresses = set(_addresses_of(keep)) if keep else set()
         kept_ports = set(_node_ports_of(keep)) if keep else set()
-        for number in _addresses_of(service):
-            if number not in kept_addresses:
-                self._addresses.give_back(number)
+        for address in _addresses_of(service):
+            if address not in kept_addresses and self._has(address):
+                self._addresses[family_of(address)].give_back(int(ip_address(address)))
         for number in _node_ports_of(service):
             if number not in kept_ports:
                 self._node_ports.give_back(number)
@@ -148,52 +162,66 @@ class ServiceAllocator:
         before = {"spec": {}} if old is None else old
         given: Object = {"spec": {}}  # What this call took: to give back when it fails.
         causes = [
-            *self._assign_address(new, set(_addresses_of(before)), given["spec"]),
+            *self._assign_addresses(new, set(_addresses_of(before)), given["spec"]),
             *self._assign_ports(new, set(_node_ports_of(before)), given["spec"]),
         ]
         if causes:
             self.release(given)
         return causes
 
-    def _assign_address(self, service: Object, held: set[int], given: Object) -> Iterator[Cause]:
+    def _has(self, address: str) -> bool:
+        pool = self._addresses.get(family_of(address))
+        return pool is not None and int(ip_address(address)) in pool
+
+    def _assign_addresses(self, service: Object, held: set[str], given: Object) -> Iterator[Cause]:
+        """Let *service* have an address of each of its families, those it names or any."""
         spec = service["spec"]
         if not needs_cluster_ip(service):
             return
-        wanted = spec.get("clusterIP") or ""
-        if wanted == HEADLESS:
+        if spec.get("clusterIP") == HEADLESS:
             spec["clusterIPs"] = [HEADLESS]
             return
-        if wanted:
-            number = int(ip_address(wanted))
-            if number in held:
-                return
-            why = self._why_no_address(wanted, key_of(service))
-            if why:
-                shown = go_strings([wanted])
-                detail = f"failed to allocate IP {wanted}: {why}"
-                yield field.invalid("spec.clusterIPs", shown, detail)
-                return
-            self._addresses.take(number)
-        else:
-            free = self._addresses.take_any()
-            if free is None:
-                detail = "failed to allocate a serviceIP: range is full"
-                yield field.invalid("spec.clusterIPs", go_strings([]), detail)
-                return
-            wanted = str(IPv4Address(free))
-        given["clusterIPs"] = [wanted]
-        spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
+        named = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
+        given["clusterIPs"], assigned = [], []
+        for family, wanted in zip_longest(spec["ipFamilies"], named, fillvalue=""):
+            if wanted not in held:
+                cause = None
+                if wanted:
+                    cause = self._take_address(wanted, key_of(service))
+                else:
+                    wanted = self._take_any_address(family)
+                    if not wanted:
+                        detail = "failed to allocate a serviceIP: range is full"
+                        cause = field.invalid("spec.clusterIPs", go_strings([]), detail)
+                if cause is not None:
+                    yield cause
+                    return
+                given["clusterIPs"].append(wanted)
+            assigned.append(wanted)
+        spec["clusterIP"], spec["clusterIPs"] = assigned[0], assigned
 
-    def _why_no_address(self, wanted: str, owner: str) -> str:
-        address = ip_address(wanted)
-        if address.version != 4 or int(address) not in self._addresses:
-            return (
+    def _take_any_address(self, family: str) -> str:
+        """Take any address; return "" when there is none."""
+        number = self._addresses[family].take_any()
+        if number is None:
+            return ""
+        return str((IPv6Address if family == "IPv6" else IPv4Address)(number))
+
+    def _take_address(self, wanted: str, owner: str) -> Cause | None:
+        """Take the address *wanted*, or say why not."""
+        network, number = self._networks[family_of(wanted)], int(ip_address(wanted))
+        if not self._has(wanted):
+            why = (
                 f"the provided IP ({wanted}) is not in the valid range. "
-                f"The range of valid IPs is {self._cidr}"
+                f"The range of valid IPs is {network}"
             )
-        if self._addresses.is_taken(int(address), owner):
-            return "provided IP is already allocated"
-        return ""
+        elif self._addresses[family_of(wanted)].is_taken(number, owner):
+            why = "provided IP is already allocated"
+        else:
+            self._addresses[family_of(wanted)].take(number)
+            return None
+        detail = f"failed to allocate IP {wanted}: {why}"
+        return field.invalid("spec.clusterIPs", go_strings([wanted]), detail)
 
     def _assign_ports(self, service: Object, held: set[int], given: Object) -> Iterator[Cause]:
         """Take the ports that are asked for first, then give the others any."""
@@ -261,10 +289,17 @@ class ServiceAllocator:
         service["spec"]["healthCheckNodePort"] = given["healthCheckNodePort"] = free
 
 
-def _addresses_of(service: Object) -> list[int]:
+def _address_pool(network: IPv4Network | IPv6Network, rng: random.Random) -> Pool:
+    assert network.num_addresses >= 4
+    first, last = int(network.network_address) + 1, int(network.broadcast_address)
+    # IPv6 has no broadcast address.
+    return Pool(first, last - (network.version == 4), _ADDRESS_BAND, rng)
+
+
+def _addresses_of(service: Object) -> list[str]:
     spec = service.get("spec") or {}
     texts = spec.get("clusterIPs") or [spec.get("clusterIP")]
-    return [int(ip_address(text)) for text in texts if text and text != HEADLESS]
+    return [text for text in texts if text and text != HEADLESS]
 
 
 def _node_ports_of(service: Object) -> list[int]:

@@ -15,6 +15,7 @@ from controlplane.apiserver.kinds.service_allocation import Pool, ServiceAllocat
 def service(**spec):
     obj = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}], **spec}}
     default(obj)
+    obj["spec"].setdefault("ipFamilies", ["IPv4"])
     return obj
 
 
@@ -247,3 +248,51 @@ def test_a_named_health_check_port_is_honoured_once(allocator):
     assert str(cause) == (
         "spec.healthCheckNodePort: Invalid value: 30999: provided port is already allocated"
     )
+
+
+@pytest.fixture
+def dual():
+    return ServiceAllocator("10.96.0.0/16,fd00:10:96::/108", "30000-32767", random.Random(1))
+
+
+def of_two(**spec):
+    return service(ipFamilies=["IPv4", "IPv6"], ipFamilyPolicy="RequireDualStack", **spec)
+
+
+def test_two_families_have_an_address_each(dual):
+    new = of_two()
+    assert dual.assign(new, None) == []
+    first, second = map(ip_address, new["spec"]["clusterIPs"])
+    assert first in ip_network("10.96.0.0/16")
+    assert second in ip_network("fd00:10:96::/108")
+    assert new["spec"]["clusterIP"] == str(first)
+    assert set(dual.held(new)) == {f"serviceips/{first}", f"serviceips/{second}"}
+
+
+def test_a_service_that_steps_up_keeps_its_first_address(dual):
+    old = service()
+    assert dual.assign(old, None) == []
+    new = of_two(clusterIP=old["spec"]["clusterIP"])
+    assert dual.assign(new, old) == []
+    assert new["spec"]["clusterIPs"][0] == old["spec"]["clusterIP"]
+    assert ip_address(new["spec"]["clusterIPs"][1]).version == 6
+
+
+def test_one_address_that_is_taken_gives_the_other_back(dual):
+    assert dual.assign(service(clusterIP="fd00:10:96::a", ipFamilies=["IPv6"]), None) == []
+    asked = of_two(clusterIP="10.96.0.10", clusterIPs=["10.96.0.10", "fd00:10:96::a"])
+    [cause] = dual.assign(asked, None)
+    assert "failed to allocate IP fd00:10:96::a: provided IP is already allocated" in str(cause)
+    assert dual.assign(service(clusterIP="10.96.0.10"), None) == []
+
+
+def test_the_last_address_of_ipv6_is_no_broadcast_address():
+    allocator = ServiceAllocator("fd00:10:96::/126", "30000-32767", random.Random(1))
+    last = service(clusterIP="fd00:10:96::3", ipFamilies=["IPv6"])
+    assert allocator.assign(last, None) == []
+
+
+def test_a_claim_of_a_family_that_is_no_longer_there_harms_nobody(allocator):
+    allocator.claim("serviceips/fd00:10:96::a", "default/web")
+    allocator.unclaim("serviceips/fd00:10:96::a")
+    assert allocator.assign(service(), None) == []

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from functools import partial
 
 from controlplane.apiserver.kinds import strategy as strategies
 from controlplane.apiserver.kinds.kind import Kind
-from controlplane.apiserver.kinds.service import printer, strategy, validation
+from controlplane.apiserver.kinds.service import families, printer, strategy, validation
+from kubeapi.objects import Object
 from kubeapi.resources import SERVICES
 
-SERVICE: Final = Kind(
-    resource=SERVICES,
-    singular="service",
-    short_names=("svc",),
-    categories=("all",),
-    subresources=("status",),
-    default=strategy.default,
-    prepare_create=strategy.prepare_create,
-    prepare_update=strategy.prepare_update,
-    prepare_status_update=strategies.keep_spec,
-    validate=validation.validate,
-    validate_update=validation.validate_update,
-    columns=printer.COLUMNS,
-    cells=printer.row,
-)
+
+def service_kind(configured: Sequence[str]) -> Kind:
+    """Return the row for a cluster with the address families *configured*, the first foremost."""
+
+    def prepare_create(service: Object) -> None:
+        strategy.prepare_create(service)
+        families.settle(service, None, configured)
+
+    def prepare_update(new: Object, old: Object) -> None:
+        strategy.prepare_update(new, old)
+        families.settle(new, old, configured)
+
+    return Kind(
+        resource=SERVICES,
+        singular="service",
+        short_names=("svc",),
+        categories=("all",),
+        subresources=("status",),
+        default=strategy.default,
+        prepare_create=prepare_create,
+        prepare_update=prepare_update,
+        prepare_status_update=strategies.keep_spec,
+        validate=partial(validation.validate, configured=configured),
+        validate_update=validation.validate_update,
+        columns=printer.COLUMNS,
+        cells=printer.row,
+    )

@@ -44,7 +44,7 @@ def takes_external_traffic(service: Object) -> bool:
 
 
 def default(service: Object) -> None:
-    """Fill in upstream's defaults (SetDefaults_Service, and the families of a v4 cluster)."""
+    """Fill in upstream's defaults (SetDefaults_Service); the families come later."""
     spec = service["spec"] = service.get("spec") or {}
     spec["type"] = spec.get("type") or "ClusterIP"
     _default_affinity(spec)
@@ -56,8 +56,6 @@ def default(service: Object) -> None:
         spec["externalTrafficPolicy"] = spec.get("externalTrafficPolicy") or "Cluster"
     if needs_cluster_ip(service):
         spec["internalTrafficPolicy"] = spec.get("internalTrafficPolicy") or "Cluster"
-        spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or "SingleStack"
-        spec["ipFamilies"] = spec.get("ipFamilies") or ["IPv4"]
     if spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is None:
         spec["allocateLoadBalancerNodePorts"] = True
     if spec.get("clusterIP") and not spec.get("clusterIPs"):

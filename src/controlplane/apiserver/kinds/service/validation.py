@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from ipaddress import ip_address
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from controlplane.apiserver.kinds import metadata
-from controlplane.apiserver.kinds.addresses import (
-    validate_address,
-    validate_backend_address,
-    validate_cidr,
-)
+from controlplane.apiserver.kinds.addresses import validate_backend_address, validate_cidr
 from controlplane.apiserver.kinds.go_syntax import go_strings
-from controlplane.apiserver.kinds.service import ports
+from controlplane.apiserver.kinds.service import families, ports
 from controlplane.apiserver.kinds.service.strategy import (
     HEADLESS,
     is_headless,
@@ -27,11 +22,11 @@ from kubeapi.status import Cause
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _AFFINITIES: Final = ("ClientIP", "None")
 _TRAFFIC_POLICIES: Final = ("Cluster", "Local")
-_FAMILY_POLICIES: Final = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _AFFINITY_TIMEOUT_MAX_S: Final = 86_400
 
 
-def validate(service: Object) -> list[Cause]:
+def validate(service: Object, configured: Sequence[str]) -> list[Cause]:
+    """Judge *service* in a cluster that has the address families *configured*."""
     spec = service["spec"]
     causes = metadata.validate(service, validation.dns1035_label)
     if spec["type"] not in _TYPES:
@@ -40,7 +35,7 @@ def validate(service: Object) -> list[Cause]:
     causes += ports.validate(service)
     causes += validation.validate_labels(spec.get("selector") or {}, "spec.selector")
     causes += _validate_affinity(spec)
-    causes += _validate_cluster_ips(service)
+    causes += _validate_cluster_ips(service, configured)
     for index, address in enumerate(spec.get("externalIPs") or []):
         causes += validate_backend_address(address, f"spec.externalIPs[{index}]")
     return [*causes, *_validate_traffic(service), *_validate_load_balancer(spec)]
@@ -55,9 +50,6 @@ def _validate_type(service: Object) -> Iterator[Cause]:
         yield field.invalid("spec.clusterIPs[0]", HEADLESS, detail)
     if kind != "ExternalName":
         return
-    if spec.get("clusterIPs"):
-        detail = "may not be set for ExternalName services"
-        yield field.forbidden("spec.clusterIPs", detail)
     name = (spec.get("externalName") or "").removesuffix(".")
     if name:
         yield from validation.validate_name(name, "spec.externalName", validation.dns1123_subdomain)
@@ -77,36 +69,14 @@ def _validate_affinity(spec: Object) -> Iterator[Cause]:
             yield field.invalid(path, timeout_s, detail)
 
 
-def _validate_cluster_ips(service: Object) -> Iterator[Cause]:
+def _validate_cluster_ips(service: Object, configured: Sequence[str]) -> Iterator[Cause]:
     spec = service["spec"]
     cluster_ips = spec.get("clusterIPs") or []
-    if not needs_cluster_ip(service):
-        return
-    if cluster_ips and spec.get("clusterIP") != cluster_ips[0]:
+    if needs_cluster_ip(service) and cluster_ips and spec.get("clusterIP") != cluster_ips[0]:
         yield field.invalid(
             "spec.clusterIPs", go_strings(cluster_ips), "first value must match `clusterIP`"
         )
-    for index, address in enumerate(cluster_ips):
-        path = f"spec.clusterIPs[{index}]"
-        if address == HEADLESS and len(cluster_ips) == 1:
-            continue
-        causes = validate_address(address, path)
-        yield from causes
-        if not causes and ip_address(address).version != 4:
-            yield field.invalid(path, address, "IPv6 is not configured on this cluster")
-    if len(cluster_ips) > 1:
-        detail = "may only hold one value: this cluster has one address family"
-        yield field.invalid("spec.clusterIPs", go_strings(cluster_ips), detail)
-    if spec["ipFamilyPolicy"] not in _FAMILY_POLICIES:
-        policy = spec["ipFamilyPolicy"]
-        yield field.not_supported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES)
-    elif spec["ipFamilyPolicy"] == "RequireDualStack":
-        detail = "this cluster is not configured for dual-stack services"
-        yield field.invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], detail)
-    for index, family in enumerate(spec["ipFamilies"]):
-        if family != "IPv4":
-            detail = "not configured on this cluster"
-            yield field.invalid(f"spec.ipFamilies[{index}]", family, detail)
+    yield from families.validate(service, configured)
 
 
 def _validate_traffic(service: Object) -> Iterator[Cause]:
@@ -140,8 +110,4 @@ def validate_update(new: Object, old: Object) -> list[Cause]:
     causes = metadata.validate_update(new, old)
     if not (needs_cluster_ip(new) and needs_cluster_ip(old)):
         return causes  # To and from ExternalName, everything may change.
-    after, before = new["spec"].get("clusterIPs") or [], old["spec"].get("clusterIPs") or []
-    if before and after[:1] != before[:1]:
-        shown = go_strings(after)
-        causes.append(field.invalid("spec.clusterIPs[0]", shown, "may not change once set"))
-    return causes
+    return [*causes, *families.validate_update(new, old)]
