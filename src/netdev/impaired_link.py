@@ -76,7 +76,6 @@ class ImpairedLink:
         self._line: deque[_Entry] = deque()
         self._overtaking: list[_Entry] = []
         self._queued_octets = 0
-        self._number = 0
         self._last_at = -math.inf  # When the packet leaves that leaves last.
 
     def __len__(self) -> int:
@@ -110,7 +109,7 @@ class ImpairedLink:
 
     def offer(self, packet: Octets, now: float, *, channel: int = 0, header: bytes = b"") -> None:
         """Put *header* and *packet* on the wire, as one packet."""
-        counters, fate = self.counters, self._fate
+        wanted, counters, fate = self.impairment, self.counters, self._fate
         size = len(header) + len(packet)
         counters.packets += 1
         counters.octets += size
@@ -124,46 +123,30 @@ class ImpairedLink:
         while copies:
             copies -= 1
             # Fates first: what the queue takes depends on the clock, and they must not.
-            flipped = size and fate.corrupts is not None and fate.corrupts()
-            bit = int(fate.bit() * 8 * size) if flipped else -1
-            delay_s = self._delay_s()
-            if not self._has_room(size):
+            flipped = fate.corrupts is not None and fate.corrupts()
+            bit = int(fate.bit() * 8 * size) if flipped else 0
+            if fate.leaves_at_once is not None and fate.leaves_at_once():
+                leaves_at = now
+            else:
+                leaves_at = now + (wanted.delay_s if fate.delay is None else fate.delay())
+                if wanted.rate_bit_s:
+                    # Whoever waits behind another has spent a part of the delay already.
+                    leaves_at = max(leaves_at, self._last_at) + self._on_the_wire_s(size)
+            if len(self) >= wanted.limit or self._queued_octets + size > wanted.limit_octets:
                 counters.overlimit += 1
                 continue
             octets = b"".join((header, packet))
-            if bit >= 0:
+            if flipped and octets:
                 counters.corrupted += 1
-                octets = _flipped(octets, bit)
-            self._enqueue(octets, channel, now, delay_s)
+                octets = _flip(octets, bit)
+            if leaves_at > now:
+                counters.delayed += 1
+            self._enqueue((leaves_at, counters.packets, channel, octets))
 
-    def _delay_s(self) -> float:
-        """Return what the next packet has to wait, below 0 if it waits for nobody."""
-        fate = self._fate
-        if fate.leaves_at_once is not None and fate.leaves_at_once():
-            return -1.0
-        return self.impairment.delay_s if fate.delay is None else fate.delay()
-
-    def _has_room(self, octets: int) -> bool:
-        wanted = self.impairment
-        return (
-            len(self._line) + len(self._overtaking) < wanted.limit
-            and self._queued_octets + octets <= wanted.limit_octets
-        )
-
-    def _enqueue(self, octets: bytes, channel: int, now: float, delay_s: float) -> None:
-        leaves_at = now + delay_s
-        if delay_s < 0:
-            leaves_at = now
-        elif self.impairment.rate_bit_s:
-            # Whoever waits behind another has spent a part of the delay already.
-            leaves_at = max(leaves_at, self._last_at) + self._on_the_wire_s(len(octets))
-        if leaves_at > now:
-            self.counters.delayed += 1
-        self._number += 1
-        self._queued_octets += len(octets)
-        entry = (leaves_at, self._number, channel, octets)
-        if leaves_at >= self._last_at:
-            self._last_at = leaves_at
+    def _enqueue(self, entry: _Entry) -> None:
+        self._queued_octets += len(entry[3])
+        if entry[0] >= self._last_at:
+            self._last_at = entry[0]
             self._line.append(entry)
         else:
             self.counters.reordered += 1
@@ -205,7 +188,7 @@ class ImpairedLink:
         return asdict(counters) | {"queued": queued, "delivered": arrived - queued}
 
 
-def _flipped(octets: bytes, bit: int) -> bytes:
+def _flip(octets: bytes, bit: int) -> bytes:
     changed = bytearray(octets)
     changed[bit >> 3] ^= 1 << (bit & 7)
     return bytes(changed)
