@@ -63,7 +63,11 @@ def running(home: Path) -> Iterator[ControlPlane]:
     block, held = blocks.claim(1)
     with held, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PODWIRE_HOME", str(home))
-        make(Cluster(name="test", nodes=1, block=block), paths)
+        two_families = {
+            "cluster_cidr": "10.244.0.0/16,fd00:10:244::/48",
+            "service_cidr": "10.96.0.0/16,fd00:10:96::/108",
+        }
+        make(Cluster(name="test", nodes=1, block=block, **two_families), paths)
         plane = ControlPlane(paths)
         try:
             plane.start("apiserver", until="serving on")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import msgspec
 
 from componentbase.timings import TimingsName
+from controlplane.controllermanager.nodeipam.cidr_set import Network
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -12,6 +15,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: str
     kubeconfig: str
     timings: TimingsName
-    cluster_cidr: str
+    cluster_cidr: str  # One network, or one of each family with a comma between.
     node_cidr_mask: int
+    node_cidr_mask_ipv6: int = 64
     journal: str = ""
+
+    def pod_networks(self) -> tuple[tuple[Network, int], ...]:
+        """Return each network of pods with the prefix length of a node's part of it."""
+        masks = {4: self.node_cidr_mask, 6: self.node_cidr_mask_ipv6}
+        networks = [ip_network(text) for text in self.cluster_cidr.split(",")]
+        return tuple((network, masks[network.version]) for network in networks)

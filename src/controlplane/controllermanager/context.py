@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
 from typing import Final, Protocol
 
 from componentbase.clock import Clock, rfc3339
@@ -21,6 +20,7 @@ from controlplane.controllermanager.endpointslice.well_known import (
     MANAGED_BY,
     SERVICE_NAME,
 )
+from controlplane.controllermanager.nodeipam.cidr_set import Network
 from kubeapi.client import EventRecorder, Informer, InformerFactory, RestClient
 from kubeapi.objects import Object, controller_of, labels_of, namespace_of
 from kubeapi.resources import (
@@ -82,8 +82,8 @@ class Context:
     monotonic: Clock
     wall: Clock
     tasks: Tasks
-    cluster_cidr: IPv4Network
-    node_cidr_mask: int
+    #: The cluster's networks of pods, and how long the prefix of a node's part of each is.
+    pod_networks: tuple[tuple[Network, int], ...]
     journal: Journal = field(default_factory=Journal)
     recorders: list[EventRecorder] = field(default_factory=list)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
@@ -77,8 +76,7 @@ async def run_manager(config: Config) -> None:
         monotonic=clock.monotonic,
         wall=clock.wall,
         tasks=Tasks(),
-        cluster_cidr=IPv4Network(config.cluster_cidr),
-        node_cidr_mask=config.node_cidr_mask,
+        pod_networks=config.pod_networks(),
         journal=Journal(config.journal, config.name),
     )
     try:

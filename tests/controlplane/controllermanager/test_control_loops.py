@@ -391,6 +391,9 @@ async def test_every_node_has_its_own_range(control_plane, namespace_of_test):
         ranges = [node["spec"]["podCIDR"] for node in nodes]
         assert len(set(ranges)) == len(ranges)
         assert all(text.startswith("10.244.") and text.endswith("/24") for text in ranges)
+        seconds = [node["spec"]["podCIDRs"][1] for node in nodes]
+        assert len(set(seconds)) == len(seconds)
+        assert all(text.startswith("fd00:10:244:") and text.endswith("::/64") for text in seconds)
 
 
 @pytest.mark.asyncio

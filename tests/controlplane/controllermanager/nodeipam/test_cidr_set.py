@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 from hypothesis import given
@@ -53,6 +53,13 @@ def test_strangers_and_giants():
     ranges.occupy(IPv4Network("10.0.0.0/8"))
     with pytest.raises(RangeFullError):
         ranges.allocate()
+
+
+def test_ipv6():
+    ranges = CidrSet(IPv6Network("fd00:10:244::/48"), 64)
+    ranges.occupy(IPv6Network("fd00:10:244::/64"))
+    ranges.occupy(IPv4Network("10.244.0.0/16"))  # Of the other family: none of ours.
+    assert str(ranges.allocate()) == "fd00:10:244:1::/64"
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 7)), max_size=40))
