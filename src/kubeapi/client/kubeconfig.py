@@ -58,6 +58,8 @@ def read_kubeconfig(path: Path) -> ClientConfig:
         raise KubeconfigError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise KubeconfigError(f"{path}: {error}") from None
+    if not isinstance(config, dict):
+        raise KubeconfigError(f"{path}: this is no kubeconfig: {'a list' if config else 'empty'}")
     try:
         return _client_config(config, path.parent)
     except (LookupError, TypeError, AttributeError) as error:
