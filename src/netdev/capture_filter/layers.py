@@ -26,7 +26,6 @@ _UDP_OCTETS: Final = 8
 _VXLAN_PORT: Final = 4789
 _HEADER_OCTETS: Final = {ETHERTYPE_IPV4: 20, ETHERTYPE_IPV6: 40}
 _WORD: Final = struct.Struct("!H")
-_NONE, _CUT = -1, -2
 
 
 class Beyond(Exception):
@@ -48,18 +47,12 @@ class Layers:
     def network(self) -> int:
         return self.at + ETHERNET_OCTETS
 
-    def carries(self, protocol: int) -> bool:
-        """Tell whether the IP packet's protocol is this; raises Beyond when it is cut off."""
-        if self.protocol == _CUT:
-            raise Beyond
-        return self.protocol == protocol
-
     def is_protocol(self, name: str) -> bool:
         """Tell whether the frame is of a network's or transport's protocol."""
         if name in NETWORKS:
             return self.kind == NETWORKS[name]
         wrong_family = {"icmp": ETHERTYPE_IPV6, "icmp6": ETHERTYPE_IPV4}.get(name)
-        return self.kind != wrong_family and self.carries(TRANSPORTS[name])
+        return self.kind != wrong_family and self.protocol == TRANSPORTS[name]
 
 
 def decode(octets: Octets, at: int) -> Layers | None:
@@ -69,19 +62,17 @@ def decode(octets: Octets, at: int) -> Layers | None:
         return None
     layers = Layers(octets, at, _WORD.unpack_from(octets, at + 12)[0])
     size = _HEADER_OCTETS.get(layers.kind)
-    if size is None:
+    if size is None or len(octets) < network + size:
         return layers
-    if len(octets) < network + size:
-        layers.protocol = _CUT
-    elif layers.kind == ETHERTYPE_IPV4:
+    if layers.kind == ETHERTYPE_IPV4:
         layers.protocol = octets[network + 9]
         if not _WORD.unpack_from(octets, network + 6)[0] & 0x1FFF:
             layers.transport = network + ((octets[network] & 0xF) << 2)
     else:
         layers.protocol, layers.transport = octets[network + 6], network + 40
         if layers.protocol == _IPV6_FRAGMENT:
-            cut = len(octets) <= network + 40
-            layers.protocol, layers.transport = _CUT if cut else octets[network + 40], -1
+            is_cut = len(octets) <= network + 40
+            layers.protocol, layers.transport = -1 if is_cut else octets[network + 40], -1
     return layers
 
 

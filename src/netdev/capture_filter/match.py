@@ -9,7 +9,6 @@ from __future__ import annotations
 import operator
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, assert_never
@@ -233,7 +232,7 @@ def _has_port(depth: int, wanted: tree.Ports, frames: Frames) -> bool:
 
 def _has_flag(depth: int, bit: int, frames: Frames) -> bool:
     frame = frames[depth]
-    if frame is None or not frame.carries(PROTOCOL_TCP) or frame.transport < 0:
+    if frame is None or frame.protocol != PROTOCOL_TCP or frame.transport < 0:
         return False
     if len(frame.octets) <= frame.transport + 13:
         raise Beyond

@@ -163,7 +163,7 @@ class _Parser(Arithmetic):
         if not self._is_value():
             text = "a word is missing" if not word else "unknown word"
             raise self.error(text + suggestion(word, _STARTS))
-        if known is None or (known.kind in ("host", "net") or not word.isdecimal()):
+        if known is None or known.kind in ("host", "net"):
             protocol, direction = (known.protocol, known.direction) if known else ("", "")
             is_net = self.peek(1) == "/" or (word.count(".") < 3 and ":" not in word)
             known = Qualifiers(protocol, direction, "net" if is_net else "host")

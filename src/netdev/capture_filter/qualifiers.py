@@ -15,6 +15,7 @@ KINDS: Final = ("host", "net", "port", "portrange", "proto")
 _NETWORKS: Final = ("", "ip", "ip6", "arp")
 _WITH_PORTS: Final = ("", "tcp", "udp", "sctp")
 _MAC: Final = re.compile(r"[0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2}){5}")
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,5}|0[xX][0-9A-Fa-f]{1,4}")
 #: Where the next protocol's number stands, and its length.
 _NEXT: Final = {"ether": (12, 2), "ip": (9, 1), "ip6": (6, 1)}
 _NUMBERS: Final = {
@@ -71,9 +72,9 @@ class Qualifiers:
             raise ValueError("before 'proto' stands ether, ip or ip6")
         number = _NUMBERS[self.protocol].get(word)
         if number is None:
-            if not word.isdecimal() or int(word) > 0xFFFF:
+            if not _NUMBER.fullmatch(word) or int(word, 0) > 0xFFFF:
                 raise ValueError("no protocol; write its number, or tcp, udp, icmp")
-            number = int(word)
+            number = int(word, 0)
         at, size = _NEXT[self.protocol]
         load = tree.Load(self.protocol, tree.Number(at), size, depth)
         return tree.Relation("=", load, tree.Number(number))

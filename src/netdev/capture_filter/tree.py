@@ -155,9 +155,9 @@ def text(tree: Tree) -> str:
         case Not(inner):
             return f"not ({text(inner)})"
         case And(left, right):
-            return f"({text(left)} and {text(right)})"
+            return f"{text(left)} and {_right(right)}"
         case Or(left, right):
-            return f"({text(left)} or {text(right)})"
+            return f"{text(left)} or {_right(right)}"
         case Relation(sign, left, right):
             return f"{_value(left)} {sign} {_value(right)}"
         case Protocol(name) | Group(name) | Flag(name):
@@ -166,6 +166,11 @@ def text(tree: Tree) -> str:
             return "vxlan" if vni is None else f"vxlan {vni}"
         case _:
             return " ".join(filter(None, _words(tree)))
+
+
+def _right(tree: Tree) -> str:
+    """Return what stands right of `and` or `or`, which bind to the left."""
+    return f"({text(tree)})" if isinstance(tree, And | Or) else text(tree)
 
 
 def _words(tree: Address | Mac | Ports) -> tuple[str, ...]:

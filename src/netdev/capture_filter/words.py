@@ -10,6 +10,7 @@ from typing import Final
 
 #: Longer than any person writes; a machine's list of addresses has room.
 TEXT_MAX: Final = 16_384
+_SHOWN_MAX: Final = 60
 #: Two colons make an IPv6 address or a MAC: `ip[2:2]` has one.
 _WORD: Final = re.compile(
     r"""\s*(?:
@@ -26,7 +27,8 @@ class FilterError(ValueError):
 
     def __init__(self, message: str, text: str, word: Word | None = None) -> None:
         where = f"at {word.text!r} (column {word.at + 1})" if word is not None else "at its end"
-        super().__init__(f"filter {text!r}: {where}: {message}")
+        shown = text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "..."
+        super().__init__(f"filter {shown!r}: {where}: {message}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Word:
 def cut(text: str) -> list[Word]:
     """Return the words of *text*; raises FilterError for what is none."""
     if len(text) > TEXT_MAX:
-        raise FilterError(f"longer than {TEXT_MAX} characters", text[:40] + "...")
+        raise FilterError(f"longer than {TEXT_MAX} characters", text)
     words, at, end = [], 0, len(text.rstrip())
     while at < end:
         match = _WORD.match(text, at)

@@ -9,10 +9,13 @@ loses frames, not we memory, and is told how many.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Final
 
 from componentbase.clock import wall_ns
 from componentbase.rpc import Connection
+from netdev.capture_filter.match import Predicate, compile_tree
+from netdev.capture_filter.parse import parse
 from nodeagent.datapath.devices import ANY, Tap
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.packet import Octets
@@ -31,8 +34,11 @@ class Captures:
         self._readers: dict[Connection, _Reader] = {}
         self._open: dict[Connection, list[tuple[str, Tap]]] = {}
 
-    def open(self, connection: Connection, interface: str, snaplen: int) -> None:
-        """Tell *connection* of every frame at *interface*; raises ValueError if there is none."""
+    def open(self, connection: Connection, interface: str, snaplen: int, wanted: str) -> None:
+        """Tell *connection* of frames at *interface*: all, or those that a filter wants.
+
+        Raises ValueError for what makes no sense.
+        """
         node = self._node
         known = [node.eth0.name, node.bridge.name, *([node.vtep.name] if node.vtep else [])]
         if interface not in (ANY, *known, *node.ports):
@@ -40,8 +46,9 @@ class Captures:
             raise ValueError(f"no interface {interface}: there are {there} and the pods' own")
         if not 0 <= snaplen <= _SNAPLEN_MAX:
             raise ValueError(f"snaplen is 0 to {_SNAPLEN_MAX}")
+        predicate = compile_tree(parse(wanted)) if wanted else _everything
         reader = self._readers.setdefault(connection, _Reader(connection, node))
-        tap = reader.tap_with(snaplen or _SNAPLEN_MAX)
+        tap = reader.tap_with(snaplen or _SNAPLEN_MAX, predicate)
         node.taps.setdefault(interface, []).append(tap)
         self._open.setdefault(connection, []).append((interface, tap))
 
@@ -55,22 +62,29 @@ class Captures:
                 del taps[interface]
 
 
+def _everything(_frame: Octets) -> bool:
+    return True
+
+
 class _Reader:
     """What a connection has not been told yet."""
 
     def __init__(self, connection: Connection, node: Node) -> None:
         self._connection, self._node = connection, node
         self._items: list[tuple[int, str, str, bytes, int, Verdict | None]] = []
-        self._octets = self._dropped = 0
+        self._octets = 0
+        self._dropped: Counter[str] = Counter()
 
-    def tap_with(self, snaplen: int) -> Tap:
-        """Return a tap that keeps the first *snaplen* octets of each frame."""
+    def tap_with(self, snaplen: int, wanted: Predicate) -> Tap:
+        """Return a tap that keeps the first *snaplen* octets of each frame that is *wanted*."""
 
         def tap(interface: str, direction: str, frame: Octets) -> None:
+            if not wanted(frame):
+                return
             if self._octets >= _TURN_OCTETS_MAX:
                 self._tell()
             if self._connection.backlog_octets >= _BACKLOG_OCTETS_MAX:
-                self._dropped += 1
+                self._dropped[interface] += 1
                 return
             if not self._items:
                 asyncio.get_running_loop().call_soon(self._tell)
@@ -86,6 +100,7 @@ class _Reader:
                 (*item, "" if verdict is None else verdict.text(self._node))
                 for *item, verdict in self._items
             ]
-            told = {"items": items, "dropped": self._dropped}
-            self._items, self._octets, self._dropped = [], 0, 0
+            told = {"items": items, "dropped": dict(self._dropped)}
+            self._items, self._octets = [], 0
+            self._dropped.clear()
             self._connection.tell("packets", told)

@@ -155,7 +155,12 @@ class Netlink:
 
     async def _capture_open(self, connection: Connection, params: Params) -> None:
         with _Refusals():
-            self._captures.open(connection, params["interface"], int(params.get("snaplen", 0)))
+            self._captures.open(
+                connection,
+                params["interface"],
+                int(params.get("snaplen", 0)),
+                str(params.get("filter", "")),
+            )
 
 
 class _Refusals:

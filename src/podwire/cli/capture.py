@@ -108,7 +108,7 @@ class _Recorder:
 
     def listen(self, place: Place) -> Any:
         def on_tell(_connection: rpc.Connection, _method: str, params: rpc.Params) -> None:
-            self.dropped += params["dropped"]
+            self.dropped += sum(params["dropped"].values())
             for at_ns, interface, direction, octets, length, _ in params["items"]:
                 shown = f"{place.label} {interface}"
                 self._waiting.append((at_ns, shown, direction, octets, length))
