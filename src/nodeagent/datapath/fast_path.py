@@ -8,11 +8,12 @@ in. TCP and UDP share the table: the rare pair of flows that differ in nothing e
 one entry.
 
 A verdict does not change while its connection lives, only conntrack's state does: a TCP segment
-of a connection that is not steady steps the state machine here, and one with SYN, FIN or RST goes
-the slow way, where its sequence number is judged. So do fragments, options, an expiring TTL, padded
-or too long frames and all ICMP. Whoever changes a table that a verdict rests on clears the caches;
-conntrack removes the entries of a connection that it forgets. The header checksum is not verified:
-the incremental update keeps a wrong one wrong.
+with FIN or RST, or of a connection that is not steady, is judged and steps the state machine here;
+of others the last is noted for that judgment. What the machine does not simply follow (SYNs, an
+invalid segment), fragments, options, an expiring TTL, padded, too long or very short frames (fewer
+than eight octets in a datagram) and all ICMP go the slow way. Whoever changes a table that a
+verdict rests on clears the caches; conntrack removes the entries of a connection that it forgets.
+The header checksum is not verified: the incremental update keeps a wrong one wrong.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ from netstack.wire.ipv4 import PROTOCOL_TCP, PROTOCOL_UDP
 
 if TYPE_CHECKING:
     from nodeagent.datapath.conntrack.connection import Connection
+    from nodeagent.datapath.conntrack.window import Side
     from nodeagent.datapath.output import Output
     from nodeagent.datapath.packet import Direction, Packet
 
 _IP: Final = 14
 #: MACs, EtherType, version and header length; total length; flags, offset, TTL and protocol;
-#: checksum; addresses and ports.
-_HEADERS: Final = struct.Struct("!15sxH2x4sH12s")
+#: checksum; addresses and ports; what a connection notes of a TCP segment.
+_HEADERS: Final = struct.Struct("!15sxH2x4sH12s12s")
 _REWRITTEN: Final = struct.Struct("!4sH12s")
 _REWRITTEN_AT: Final = 20  # The flags.
 _WORD: Final = struct.Struct("!H")
 _PLAIN_IPV4: Final = b"\x08\x00\x45"
-_TCP_FLAGS_AT: Final = _IP + 20 + 13
+_FLAGS_AT: Final = 9  # In the segment.
 _FIN_SYN_RST: Final = 0x07
 _CHECKSUM_AT: Final = {PROTOCOL_TCP: _IP + 20 + 16, PROTOCOL_UDP: _IP + 20 + 6}
 _OCTETS_MIN: Final = {PROTOCOL_TCP: 40, PROTOCOL_UDP: 28}
-_FRAME_MIN: Final = _IP + 28
 
 ENTRIES_MAX: Final = 65536
 
@@ -52,6 +53,7 @@ class Flow:
 
     connection: Connection
     direction: Direction
+    side: Side  # Whose segments these are.
     output: Output
     #: What all packets have where `_HEADERS` looks; another MAC or TTL is another matter.
     head: bytes
@@ -102,6 +104,7 @@ class FlowCache:
         flows[key] = Flow(
             connection=connection,
             direction=packet.direction,
+            side=connection.sides[packet.direction],
             output=output,
             head=before[0:15],
             stable=before[20:24],
@@ -136,9 +139,9 @@ def forward(
     output = None
     for index, frame in enumerate(frames):
         size = len(frame)
-        if size < _FRAME_MIN:
+        if size < _HEADERS.size:
             return frames[index:]
-        head, octets, stable, header_checksum, key = unpack(frame)
+        head, octets, stable, header_checksum, key, segment = unpack(frame)
         flow = flow_of(key)
         if (
             flow is None
@@ -150,11 +153,12 @@ def forward(
             return frames[index:]
         connection = flow.connection
         if flow.is_tcp:
-            flags = frame[_TCP_FLAGS_AT]
-            if flags & _FIN_SYN_RST or not (
-                connection.steady or connection.follow(flow.direction, flags)
-            ):
-                return frames[index:]
+            if not connection.steady or segment[_FLAGS_AT] & _FIN_SYN_RST:
+                if not connection.follow(flow.direction, segment, octets):
+                    return frames[index:]
+            else:
+                side = flow.side
+                side.segment, side.octets = segment, octets
         if flow.rewritten:
             frame[0:12] = flow.macs
             new_checksum = (header_checksum + flow.ip_change) % 65535

@@ -180,6 +180,16 @@ class Packet:
         return self.frame[self.l4 + 13]
 
     @property
+    def tcp_segment(self) -> bytes:
+        """Sequence number, acknowledgment, offset, flags and window."""
+        return bytes(self.frame[self.l4 + 4 : self.l4 + 16])
+
+    @property
+    def tcp_options(self) -> bytearray:
+        """The octets between TCP's header and its data."""
+        return self.frame[self.l4 + 20 : self.l4 + (self.frame[self.l4 + 12] >> 4 << 2)]
+
+    @property
     def icmp_type(self) -> int:
         return self.frame[self.l4]
 

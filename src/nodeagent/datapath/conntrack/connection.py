@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_UDP
-from nodeagent.datapath.conntrack import tcp
-from nodeagent.datapath.conntrack.tcp import TcpState
+from nodeagent.datapath.conntrack import tcp, window
+from nodeagent.datapath.conntrack.tcp import Signal, TcpState
+from nodeagent.datapath.conntrack.window import Side, Sides
 from nodeagent.datapath.packet import Direction, FlowTuple
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Connection:
     forgotten: bool = False  # It has left the table; a packet that waited may still know it.
     seen_reply: bool = False
     assured: bool = False
+    sides: Sides = field(default_factory=lambda: (Side(), Side()))  # What TCP's ends have sent.
     source_bound: bool = False  # Source translation has been decided, also when there is none.
     #: Where the fast path keeps entries of this connection: (table, key).
     fast_entries: list[tuple[dict[bytes, Flow], bytes]] = field(default_factory=list)
@@ -72,17 +74,31 @@ class Connection:
         self.steady = state in tcp.STEADY
         self.assured = self.assured or state is TcpState.ESTABLISHED
 
-    def follow(self, direction: Direction, flags: int) -> bool:
+    def judge(self, direction: Direction, segment: bytes, octets: int) -> TcpState | None:
+        """Return the state that a segment leads to, or IGNORED; None when it is INVALID."""
+        signal, state = tcp.signal_of(segment[9]), self.tcp_state
+        new = tcp.step(state, direction, signal)
+        if new is None or new is TcpState.IGNORED or signal in tcp.SYNS:
+            return new
+        if not window.accepts(self.sides, direction, segment, octets):
+            return None
+        if signal is Signal.RST:
+            believed = window.resets(self.sides, direction, segment)
+            if believed is None:
+                return None
+            if not believed and state is TcpState.ESTABLISHED and self.assured:
+                return TcpState.IGNORED  # Its receiver may challenge it.
+        return new
+
+    def follow(self, direction: Direction, segment: bytes, octets: int) -> bool:
         """Step TCP's state by a segment; False, and nothing changed, if that is not all to do."""
-        signal, old = tcp.signal_of(flags), self.tcp_state
-        new = tcp.step(old, direction, signal)
-        if new is None or (new is TcpState.SYN_SENT and old is not new):
+        signal = tcp.signal_of(segment[9])
+        if signal in tcp.SYNS or (signal is Signal.RST and not self.seen_reply):
             return False
-        if signal is tcp.Signal.RST and not self.seen_reply:
-            return False
-        if new is not TcpState.IGNORED:
+        new = self.judge(direction, segment, octets)
+        if new is not None and new is not TcpState.IGNORED:
             self.enter(new)
-        return True
+        return new is not None
 
     def forget_fast_entries(self) -> None:
         """Make every packet of this connection take the slow path again."""

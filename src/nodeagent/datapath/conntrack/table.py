@@ -13,15 +13,18 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from netstack.wire.ethernet import HEADER_OCTETS as ETHERNET_OCTETS
 from netstack.wire.icmp import Type
+from netstack.wire.ipv4 import HEADER_OCTETS as IPV4_OCTETS
 from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP
-from nodeagent.datapath.conntrack import icmp_error, tcp
+from nodeagent.datapath.conntrack import icmp_error, tcp, window
 from nodeagent.datapath.conntrack.connection import Connection, timeout_s
 from nodeagent.datapath.conntrack.tcp import TcpState
 from nodeagent.datapath.packet import CtState, Direction, FlowTuple, Packet
 
 CONNECTIONS_MAX: Final = 131072  # kube-proxy's conntrack.min
 _EARLY_DROP_SCAN: Final = 16
+_L4_AT: Final = ETHERNET_OCTETS + IPV4_OCTETS
 _EXPIRE_SCAN: Final = 2048
 
 
@@ -85,14 +88,15 @@ class ConntrackTable:
         packet.connection = Connection(flow, flow.inverted(), limit_s, now)
         if state is not TcpState.NONE:
             packet.connection.enter(state)
+            self._note(packet)
 
     def _track_tcp(self, packet: Packet, now: float) -> tuple[Connection, Direction] | None:
         """Step the state machine; None means that the packet begins a connection anew."""
         connection = packet.connection
         assert connection is not None
-        signal = tcp.signal_of(packet.tcp_flags)
+        octets = packet.octets - packet.l4 + _L4_AT  # As if IP had no options.
         old = connection.tcp_state
-        new = tcp.step(old, packet.direction, signal)
+        new = connection.judge(packet.direction, packet.tcp_segment, octets)
         if new is None:
             packet.state, packet.connection = CtState.INVALID, None
         elif new is TcpState.SYN_SENT and old in (TcpState.TIME_WAIT, TcpState.CLOSE):
@@ -100,9 +104,27 @@ class ConntrackTable:
             return None
         elif new is not TcpState.IGNORED:
             connection.enter(new)
-            if signal is tcp.Signal.RST and not connection.seen_reply:
+            signal = tcp.signal_of(packet.tcp_flags)
+            if signal in tcp.SYNS:
+                self._note(packet)
+            elif signal is tcp.Signal.RST and not connection.seen_reply:
                 self.delete(connection)  # Refused: nothing will follow.
         return connection, packet.direction
+
+    @staticmethod
+    def _note(packet: Packet) -> None:
+        """Let the connection know a SYN, or the first segment of one picked up in the middle."""
+        connection = packet.connection
+        assert connection is not None
+        sides, way = connection.sides, packet.direction
+        sender, receiver = sides[way], sides[not way]
+        segment, octets = packet.tcp_segment, packet.octets - packet.l4 + _L4_AT
+        if tcp.signal_of(packet.tcp_flags) not in tcp.SYNS:
+            sender.segment, sender.octets = segment, octets
+            return
+        window.open_side(sender, segment, octets, window.scale_of(packet.tcp_options))
+        if receiver.opened:
+            window.agree(sender, receiver)
 
     def _seen(self, packet: Packet, now: float) -> None:
         connection = packet.connection

@@ -3,7 +3,7 @@
 The table says what state a packet of either direction leads to; a missing entry is INVALID (the
 packet is dropped, as kube-proxy's rules do), IGNORED lets it pass without believing it. A first
 packet that is no SYN is picked up in the middle (`nf_conntrack_tcp_loose`), so that connections
-survive the loss of this table. Deviation: no window tracking, so sequence numbers are not judged.
+survive the loss of this table. Whether its numbers can be true is `window`'s question.
 """
 
 from __future__ import annotations
@@ -131,6 +131,8 @@ NEXT: Final[Mapping[tuple[Direction, Signal], Mapping[TcpState, TcpState]]] = {
 
 #: A lone ACK changes nothing in these, so packets of such a connection may take the fast path.
 STEADY: Final = (_S.ESTABLISHED, _S.CLOSE_WAIT)
+#: Segments that begin a sequence space; no window holds them.
+SYNS: Final = (Signal.SYN, Signal.SYN_ACK)
 
 
 def _signal_of(flags: int) -> Signal:

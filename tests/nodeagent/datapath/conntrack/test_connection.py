@@ -38,7 +38,7 @@ def test_following_is_tracking(state, direction, seen_reply):
         table, tracked = in_table(state, seen_reply=seen_reply)
         packet = segment(direction, flags)
         table.track(packet, 0.0)
-        if followed.follow(direction, flags):
+        if followed.follow(direction, packet.tcp_segment, packet.octets):
             assert packet.connection is tracked
             assert packet.state is not CtState.INVALID
             assert not tracked.forgotten
