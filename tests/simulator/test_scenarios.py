@@ -1,0 +1,51 @@
+"""The scenarios hold for fresh seeds, for seeds that once failed, and repeat themselves exactly."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+import pytest
+
+from simulator.campaign import Job, attempt
+from simulator.scenarios import SCENARIOS
+
+#: Fresh seeds of every scenario in one run of the tests.
+FRESH: Final = 8
+
+#: Seeds that have found something: what it was, and where it was mended.
+ONCE_FAILED: Final = {
+    ("churn", 7): "a refused connection looked like an empty stream to a careless reader",
+    ("wire", 22): "three questions of ARP were lost in a row",
+    ("floods", 3): "half-open strangers kept conntrack full",
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_fresh_seeds_hold(name: str) -> None:
+    first = random.SystemRandom().randrange(1 << 30)
+    jobs = [Job(name, first + number) for number in range(FRESH)]
+    failed = {job.command: found for job in jobs if (found := attempt(job).violations)}
+    assert not failed, failed
+
+
+@pytest.mark.parametrize(("name", "seed"), ONCE_FAILED)
+def test_seeds_that_once_failed_hold(name: str, seed: int) -> None:
+    assert not attempt(Job(name, seed)).violations
+
+
+@pytest.mark.parametrize("name", ["everything", "nonsense", "wire"])
+def test_one_seed_has_one_history(name: str) -> None:
+    def history() -> list[tuple[str, float, bytes]]:
+        packets: list[tuple[str, float, bytes]] = []
+        attempt(
+            Job(name, 5),
+            watch=lambda link, _channel, octets, now: packets.append(
+                (link.name, now, bytes(octets))
+            ),
+        )
+        return packets
+
+    first = history()
+    assert first
+    assert first == history()
