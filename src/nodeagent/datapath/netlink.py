@@ -16,6 +16,7 @@ from nodeagent.datapath.control import Control
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.pinger import Pinger
 from nodeagent.datapath.uplinks import Uplinks
+from nodeagent.datapath.veth_faults import VethFaults
 
 EntryT = TypeVar("EntryT")
 
@@ -30,6 +31,7 @@ class Netlink:
         uplinks: Uplinks,
         clock: Clock,
         *,
+        veths: VethFaults,
         after: Callable[[], None],
         on_links_deleted: Callable[[list[str]], None],
         on_frontends: Callable[[], None],
@@ -37,7 +39,7 @@ class Netlink:
         shell_drops: Callable[[], Mapping[str, int]],
     ) -> None:
         self._node, self._control, self._clock, self._after = node, control, clock, after
-        self._uplinks = uplinks
+        self._uplinks, self._veths = uplinks, veths
         self._on_links_deleted, self._on_frontends = on_links_deleted, on_frontends
         self._frontend_state, self._shell_drops = frontend_state, shell_drops
         self._captures = Captures(node)
@@ -55,7 +57,7 @@ class Netlink:
             await self._server.close()
 
     def _handlers(self) -> dict[str, Handler]:
-        control, node, uplinks = self._control, self._node, self._uplinks
+        control, node, uplinks, veths = self._control, self._node, self._uplinks, self._veths
         return {
             "link_replace": self._replace(tables.Link, control.link_replace),
             "link_delete": self._delete(str, self._link_delete),
@@ -83,6 +85,13 @@ class Netlink:
             ),
             "impairment_delete": self._delete(str, uplinks.heal),
             "impairment_list": self._list(uplinks.rows),
+            "link_impairment_replace": self._replace(
+                tables.LinkImpairment, lambda entries: veths.impair(entries, self._clock())
+            ),
+            "link_impairment_delete": self._delete(
+                tuple[str, str], lambda keys: veths.heal(keys, self._clock())
+            ),
+            "link_impairment_list": self._list(veths.rows),
             "conntrack_list": self._list(lambda: listing.conntrack(node, self._clock())),
             "conntrack_delete": self._conntrack_delete,
             "counters": self._list(lambda: listing.counters(node, self._shell_drops())),

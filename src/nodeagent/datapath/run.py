@@ -122,6 +122,7 @@ class Datapath:
             Control(self.node, self.ports.new_output),
             self.uplinks,
             monotonic,
+            veths=self.ports.faults,
             after=self._drained,
             on_links_deleted=self._links_deleted,
             on_frontends=lambda: gateway.set_ports(_listened_ports(node)),
@@ -153,7 +154,8 @@ class Datapath:
         drops: Counter[str] = Counter()
         for underlay in (self._vxlan, self._raw):
             drops.update({str(reason): count for reason, count in underlay.drops.items()})
-        drops.update({str(reason): count for reason, count in self.uplinks.drops.items()})
+        for faulty in (self.uplinks, self.ports.faults):
+            drops.update({str(reason): count for reason, count in faulty.drops.items()})
         drops["nodeport-bind-failed"] = gateway.bind_failures
         drops["nodeport-udp"] = gateway.udp_drops
         return drops
@@ -161,6 +163,7 @@ class Datapath:
     def _links_deleted(self, names: list[str]) -> None:
         for name in names:
             self.ports.disconnect(name)
+            self.ports.faults.link_gone(name)
 
     # Between batches.
 
@@ -183,7 +186,8 @@ class Datapath:
 
     def _set_timer(self) -> None:
         """Be woken at the next deadline; a timer that comes a little too early is left alone."""
-        deadline = min(self.node.deadline(), self.uplinks.deadline())
+        faults = min(self.uplinks.deadline(), self.ports.faults.deadline())
+        deadline = min(self.node.deadline(), faults)
         if self._timer_at <= deadline < self._timer_at + _EARLY_S:
             return
         if self._timer is not None:
@@ -196,6 +200,7 @@ class Datapath:
 
     def _due(self) -> None:
         self._timer, self._timer_at = None, math.inf
+        self.ports.faults.handle_deadline(monotonic())
         self.node.handle_deadline(monotonic())
         self.uplinks.handle_deadline(monotonic())
         self._set_timer()

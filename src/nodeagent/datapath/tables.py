@@ -5,7 +5,7 @@ Unknown fields are an error, so that a nodeagent of another version is noticed a
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     mac: str
     address: str
     mtu: int = 1450
+    hairpin: bool = False  # A frame may leave by the port that it came in by.
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,9 +47,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A route that is not implied by an address."""
 
     destination: str
-    device: str
+    device: str = ""  # Of a route that leads somewhere.
     via: str | None = None
     onlink: bool = False
+    type: Literal["unicast", "blackhole", "unreachable", "prohibit"] = "unicast"
+    metric: int = 0
 
 
 class Neighbour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,8 +99,21 @@ class Impairment(impairment.Impairment, frozen=True, kw_only=True, forbid_unknow
     remote: str
 
 
+TO_POD: Final = "to-pod"
+FROM_POD: Final = "from-pod"
+
+
+class LinkImpairment(impairment.Impairment, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is wrong with one way between a pod and its node; `name` is its link's."""
+
+    name: str
+    direction: Literal["to-pod", "from-pod"]
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What applies to the whole node; an empty text switches a rule off."""
 
     cluster_cidr: str = ""
     masquerade_cidr: str = ""
+    #: As net.ipv4.conf.*.rp_filter: device or "all" → 0 off, 1 strict, 2 loose; the larger counts.
+    rp_filter: dict[str, Literal[0, 1, 2]] = {"all": 2}

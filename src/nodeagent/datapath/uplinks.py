@@ -140,9 +140,7 @@ class Uplinks:
                 self._node.deadline_moved = True
             else:
                 way = f"{self._node.eth0.address} to {uplink.remote}"
-                link = ImpairedLink(
-                    entry, self._node.rng, way=way, overhead_octets=_OUTER_OCTETS
-                )
+                link = ImpairedLink(entry, self._node.rng, way=way, overhead_octets=_OUTER_OCTETS)
                 uplink.link = link
                 self._impaired[uplink.remote] = uplink
                 self._make_bad(uplink, link)
@@ -186,7 +184,7 @@ class Uplinks:
             if uplink is None or uplink.link is None:
                 continue
             link, uplink.link, uplink.entry = uplink.link, None, None
-            self._drops += _drops_of(link)
+            self._drops += drops_of(link)
             self._make_whole(uplink)
             self._carry(uplink, link.release())
 
@@ -219,11 +217,12 @@ class Uplinks:
         drops = Counter(self._drops)
         for uplink in self._impaired.values():
             if uplink.link is not None:
-                drops += _drops_of(uplink.link)
+                drops += drops_of(uplink.link)
         return drops
 
 
-def _drops_of(link: ImpairedLink) -> Counter[ImpairmentDrop]:
+def drops_of(link: ImpairedLink) -> Counter[ImpairmentDrop]:
+    """Return what *link* has swallowed, by reason."""
     counters = link.counters
     return Counter(
         {

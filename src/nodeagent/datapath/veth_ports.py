@@ -23,6 +23,7 @@ from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import Octets
+from nodeagent.datapath.veth_faults import Receive, VethFaults
 
 log = logging.getLogger(__name__)
 _DRAIN_MESSAGES: Final = 64
@@ -35,6 +36,7 @@ class VethPorts:
         self, node: Node, arena: Arena, clock: Clock, on_drained: Callable[[], None]
     ) -> None:
         self._node, self._arena, self._clock, self._on_drained = node, arena, clock, on_drained
+        self.faults = VethFaults(node, self._transmit, self._listen)
         self._sockets: dict[str, socket.socket] = {}
         self._server: VethServer | None = None
 
@@ -55,7 +57,7 @@ class VethPorts:
         """Return the way to the pod of link *name*."""
         return Output(
             name,
-            lambda frames, _now: self._transmit(name, frames),
+            self.faults.transmitter(name),
             show=lambda frame: self._node.tap(name, "out", frame),
         )
 
@@ -77,10 +79,17 @@ class VethPorts:
         self._sockets[name] = veth
         veth_server.accept(veth)
         port.connected = True
-        self._loop.add_reader(veth, self._readable, port, veth)
+        self._listen(name)
         return ""
 
-    def _readable(self, port: Port, veth: socket.socket) -> None:
+    def _listen(self, name: str) -> None:
+        """Let whoever takes the frames of link *name* now have them."""
+        port, veth = self._node.ports.get(name), self._sockets.get(name)
+        if port is not None and veth is not None:
+            receive = self.faults.receiver(name)
+            self._loop.add_reader(veth, self._readable, port, veth, receive)
+
+    def _readable(self, port: Port, veth: socket.socket, receive: Receive) -> None:
         view, node, now = self._arena.view, self._node, self._clock()
         at = 0
         for _ in range(_DRAIN_MESSAGES):
@@ -99,7 +108,7 @@ class VethPorts:
                 port.drops[DropReason.MALFORMED_FRAME] += 1
                 continue
             port.rx_octets += octets - 2
-            node.receive_port(port, frames, now)
+            receive(port, frames, now)
             at += octets
             if at + MESSAGE_OCTETS_MAX > Arena.OCTETS:
                 node.flush(now)
