@@ -12,7 +12,7 @@ from typing import Final
 
 from netstack.drops import DropReason
 from netstack.tcp import emit, handshake, receive, retransmit, send, teardown
-from netstack.tcp.block import MASK, Recovery, Tcb, near
+from netstack.tcp.block import MASK, Tcb, near
 from netstack.tcp.segment import Segment, read_for
 from netstack.tcp.states import MAY_RECEIVE, State
 from netstack.wire import MalformedPacket, tcp
@@ -23,7 +23,6 @@ _STAMPS_LAYOUT: Final = 0x0101080A  # Two no-ops, kind and length: how everyone 
 _ALL_BUT_PUSH: Final = 0xFFFF & ~int(tcp.Flag.PSH)
 _HALF: Final = 1 << 31
 _SYN, _ACK, _RST, _FIN = (int(tcp.Flag[name]) for name in ("SYN", "ACK", "RST", "FIN"))
-_NO_RECOVERY: Final = Recovery.NONE
 #: After this long ts_recent says nothing (RFC 7323 §5.5).
 _STAMP_LIFETIME_S: Final = 24 * 86400.0
 
@@ -60,8 +59,6 @@ def _predicted(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -> boo
         return False
     if length and (rcv_nxt + length > tcb.rcv_adv or tcb.held or tcb.orphaned):
         return False
-    if tcb.recovery is not _NO_RECOVERY or tcb.sack.ranges or tcb.dupacks:
-        return False
     if tcb.fin_received_at is not None:
         return False
     if tcb.timestamps:
@@ -81,7 +78,7 @@ def _predicted(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -> boo
     if scaled > tcb.snd_wnd_max:
         tcb.snd_wnd_max = scaled
     if advanced:
-        send.advance(tcb, snd_una + advanced, now)
+        send.advance(tcb, snd_una + advanced, advanced, now - tcb.bursts[0][1], now)
     if tcb.send_buffer:
         send.push(tcb, now)
     return True
@@ -179,19 +176,12 @@ def _acknowledgment_arrives(tcb: Tcb, segment: Segment, now: float) -> bool:
         return False
     if acknowledgment < tcb.snd_una:
         return True  # An old one, overtaken by others.
-    news = tcb.sack_permitted and retransmit.note_sack(tcb, segment.options.sack)
     window = segment.window << tcb.snd_wscale
     repeats = acknowledgment == tcb.snd_una and not segment.length and window == tcb.snd_wnd
-    in_flight = tcb.snd_nxt > tcb.snd_una
-    advanced = acknowledgment - tcb.snd_una
     send.update_window(tcb, segment.sequence, acknowledgment, segment.window)
-    if advanced:
-        send.advance(tcb, acknowledgment, now)
-        retransmit.on_advance(tcb, advanced, now)
-        if tcb.fin_acked and tcb.state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK):
-            teardown.fin_acknowledged(tcb, now)
-    elif in_flight and (news or repeats):
-        retransmit.on_duplicate(tcb, now)
+    retransmit.acknowledge(tcb, acknowledgment, segment.options, now, repeats=repeats)
+    if tcb.fin_acked and tcb.state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK):
+        teardown.fin_acknowledged(tcb, now)
     return tcb.state is not State.CLOSED
 
 

@@ -19,12 +19,16 @@ from typing import Final, Protocol
 
 from netstack.drops import DropReason
 from netstack.ip_output import IpOutput
-from netstack.tcp.congestion import Reno
+from netstack.tcp.congestion import CONGESTION_CONTROLS
+from netstack.tcp.prr import Prr
+from netstack.tcp.rack import Rack
 from netstack.tcp.reassembly import HeldData
+from netstack.tcp.resent import Resent
 from netstack.tcp.rtt import RttEstimator
-from netstack.tcp.scoreboard import Scoreboard
+from netstack.tcp.scoreboard import Range, Scoreboard
 from netstack.tcp.settings import TcpSettings
 from netstack.tcp.states import Signal, State, step
+from netstack.tcp.undo import Undo
 from netstack.timers import TimerHeap
 from netstack.token_bucket import TokenBucket
 from netstack.wakeups import Wakeups
@@ -37,6 +41,9 @@ _HALF: Final = 1 << 31
 MSS_DEFAULT: Final = 536
 MSS_MIN: Final = 48
 TIMESTAMPS_OCTETS: Final = 12
+#: Data offset and flags of what the fast path takes.
+_EXPECTED: Final = 5 << 12 | int(tcp.Flag.ACK)
+_EXPECTED_WITH_STAMPS: Final = 8 << 12 | int(tcp.Flag.ACK)
 HEADERS_OCTETS: Final = ipv4.HEADER_OCTETS + tcp.HEADER_OCTETS
 
 
@@ -82,15 +89,17 @@ class Tcb(abc.ABC):
     """The variables of one connection."""
 
     __slots__ = (
-        "ack_at", "ack_now", "close_at", "congestion", "context", "dupacks", "error", "expected",
-        "fin_queued", "fin_received_at", "fin_sent_at", "heard_at", "held", "high_rxt", "ip_base",
-        "ip_id", "irs", "iss", "keepalive", "keepalive_at", "keepalive_out", "key", "last_ack_sent",
-        "listener", "loopback", "mss", "nodelay", "orphaned", "owed", "peer_mss", "probe_at",
-        "probes_out", "rcv_adv", "rcv_nxt", "rcv_wscale", "receive_buffer", "recovery",
-        "recovery_point", "retransmit_at", "retries", "route", "rtt", "sack", "sack_permitted",
-        "send_buffer", "snd_nxt", "snd_sml", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd",
-        "snd_wnd_max", "snd_wscale", "state", "tcp_base", "timer_at", "timestamps", "transmit",
-        "ts_offset", "ts_recent", "ts_recent_at", "waits",
+        "ack_at", "ack_now", "bursts", "calm", "close_at", "congestion", "context", "dupacks",
+        "duplicate", "error", "expected", "fin_queued", "fin_received_at", "fin_sent_at", "frto",
+        "heard_at", "held", "ip_base", "ip_id", "irs", "iss", "keepalive", "keepalive_at",
+        "keepalive_out", "key", "last_ack_sent", "listener", "loopback", "lost_edge", "mss",
+        "nodelay", "orphaned", "owed", "peer_mss", "probe_at", "probes_out", "prr", "rack",
+        "rack_at", "rcv_adv", "rcv_nxt", "rcv_wscale", "receive_buffer", "recovery",
+        "recovery_point", "resent", "retransmit_at", "retries", "route", "rtt", "sack",
+        "sack_permitted", "send_buffer", "snd_nxt", "snd_sml", "snd_una", "snd_wl1", "snd_wl2",
+        "snd_wnd", "snd_wnd_max", "snd_wscale", "state", "tcp_base", "timer_at", "timestamps",
+        "tlp_again", "tlp_end", "transmit", "ts_offset", "ts_recent", "ts_recent_at", "undo",
+        "waits",
     )  # fmt: skip
 
     def __init__(self, context: TcpContext, key: bytes) -> None:
@@ -121,19 +130,34 @@ class Tcb(abc.ABC):
         self.send_buffer = bytearray()
         self.fin_queued = self.nodelay = self.orphaned = False
         self.fin_sent_at: int | None = None
-        self.congestion = Reno(MSS_DEFAULT)
+        self.congestion = CONGESTION_CONTROLS[settings.congestion](MSS_DEFAULT)
         self.rtt = RttEstimator(
             initial_s=settings.rto_initial_s, min_s=settings.rto_min_s, max_s=settings.rto_max_s
         )
+        #: Ends of what was sent at one moment, and that moment: originals, in both orders.
+        self.bursts: list[tuple[int, float]] = []
+
+        # Losses.
+        self.calm = True  # Nothing below says otherwise: see `predict`.
         self.recovery = Recovery.NONE
-        self.recovery_point = self.high_rxt = self.dupacks = self.retries = self.probes_out = 0
+        self.recovery_point = self.dupacks = self.retries = self.probes_out = 0
+        #: What is missing below is lost, unless it was sent again.
+        self.lost_edge = 0
         self.sack = Scoreboard()
+        self.resent = Resent()
+        self.rack = Rack()
+        self.prr: Prr | None = None
+        self.undo: Undo | None = None
+        self.frto = False  # After a timeout, which the next acknowledgments may prove needless.
+        self.tlp_end = 0  # TLP.end_seq; 0: no probe is out.
+        self.tlp_again = False  # TLP.is_retrans.
 
         # Receiving.
         self.irs = self.rcv_nxt = self.rcv_adv = 0
         self.rcv_wscale = 0
         self.receive_buffer = bytearray()
         self.held = HeldData()
+        self.duplicate: Range | None = None  # What arrived twice, to be told (D-SACK).
         self.fin_received_at: int | None = None
         self.owed = 0  # Segments not yet acknowledged.
         self.ack_now = False
@@ -147,6 +171,8 @@ class Tcb(abc.ABC):
         # Timers; math.inf: not set.
         self.timer_at = math.inf
         self.retransmit_at = self.probe_at = self.ack_at = math.inf
+        #: While calm the probe timeout of TLP, otherwise the reordering timeout of RACK.
+        self.rack_at = math.inf
         self.keepalive_at = self.close_at = math.inf
         self.keepalive: tuple[float, float, int] | None = None  # Idle, interval, probes.
         self.keepalive_out = 0
@@ -162,18 +188,31 @@ class Tcb(abc.ABC):
         """Tell the user that something changed."""
 
     def deadline(self) -> float:
-        return min(self.retransmit_at, self.probe_at, self.ack_at, self.keepalive_at, self.close_at)
+        return min(
+            self.retransmit_at, self.rack_at, self.probe_at, self.ack_at, self.keepalive_at,
+            self.close_at,
+        )  # fmt: skip
 
     def signal(self, signal: Signal) -> State:
         """Change the state as the table says, tell the user, return the new state."""
         self.state = step(self.state, signal)
         self.context.wakeups.note(self)
-        if self.state is State.ESTABLISHED:
-            words = 8 if self.timestamps else 5
-            self.expected = words << 12 | tcp.Flag.ACK
+        self.predict()
+        return self.state
+
+    def predict(self) -> None:
+        """Set what the fast path takes: in ESTABLISHED, while nothing is missing or doubtful."""
+        self.calm = not (
+            self.sack.ranges
+            or self.resent.ranges
+            or self.dupacks
+            or self.tlp_end
+            or self.recovery is not Recovery.NONE
+        )
+        if self.calm and self.state is State.ESTABLISHED:
+            self.expected = _EXPECTED_WITH_STAMPS if self.timestamps else _EXPECTED
         else:
             self.expected = 0
-        return self.state
 
     @property
     def send_end(self) -> int:

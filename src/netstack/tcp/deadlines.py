@@ -18,6 +18,8 @@ def handle(tcb: Tcb, now: float) -> None:
     """Do what is due."""
     if tcb.ack_at <= now:
         emit.ack(tcb, now)
+    if tcb.rack_at <= now:
+        retransmit.on_rack_timeout(tcb, now)
     if tcb.retransmit_at <= now:
         _retransmit(tcb, now)
     if tcb.probe_at <= now:
@@ -42,7 +44,8 @@ def _retransmit(tcb: Tcb, now: float) -> None:
 def _probe_window(tcb: Tcb, now: float) -> None:
     if tcb.snd_wnd:
         tcb.probe_at = math.inf
-        send.override(tcb, now)
+        if tcb.snd_nxt == tcb.snd_una:
+            send.override(tcb, now)
         return
     if tcb.probes_out >= tcb.context.settings.retries:
         teardown.give_up(tcb, errno.ETIMEDOUT)

@@ -10,9 +10,8 @@ import math
 from ipaddress import IPv4Address
 from typing import Final
 
-from netstack.tcp import emit, receive, send, teardown
+from netstack.tcp import delivery, emit, receive, send, teardown
 from netstack.tcp.block import HEADERS_OCTETS, MSS_DEFAULT, MSS_MIN, Tcb, near
-from netstack.tcp.congestion import Reno
 from netstack.tcp.segment import Segment
 from netstack.tcp.states import Signal, State
 from netstack.wire import ipv4, tcp
@@ -22,6 +21,8 @@ _ACK: Final = int(tcp.Flag.ACK)
 _RST: Final = int(tcp.Flag.RST)
 #: The window of a SYN is never scaled (RFC 7323 §2.2).
 _SYN_WINDOW_MAX: Final = 0xFFFF
+#: Retransmission timeout when the handshake measured nothing (RFC 6298 §5.7).
+_TIMEOUT_FALLBACK_S: Final = 3.0
 
 
 def connect(tcb: Tcb, iss: int, now: float) -> None:
@@ -86,7 +87,7 @@ def syn_received_arrives(tcb: Tcb, segment: Segment, now: float) -> bool:
 def retry(tcb: Tcb, now: float) -> None:
     """Send the SYN, or SYN+ACK, again."""
     tcb.retries += 1
-    tcb.rtt.cancel()
+    tcb.bursts.clear()
     tcb.rtt.back_off()
     emit.syn(tcb, now, acknowledge=tcb.state is State.SYN_RECEIVED)
     tcb.retransmit_at = now + tcb.rtt.rto_s
@@ -114,7 +115,7 @@ def _choose(tcb: Tcb, iss: int) -> None:
     """Set what we bring ourselves."""
     settings = tcb.context.settings
     tcb.iss = tcb.snd_una = iss
-    tcb.snd_nxt = tcb.high_rxt = tcb.recovery_point = iss + 1
+    tcb.snd_nxt = tcb.recovery_point = iss + 1
     scale = 0
     while settings.receive_buffer_octets >> scale > _SYN_WINDOW_MAX:
         scale += 1
@@ -147,12 +148,17 @@ def _take_syn(tcb: Tcb, segment: Segment, now: float) -> None:
 def _synchronized(tcb: Tcb, segment: Segment, now: float) -> None:
     """Both SYNs are acknowledged."""
     assert tcb.mss <= ipv4.PACKET_OCTETS_MAX - HEADERS_OCTETS
-    if tcb.rtt.timed_sequence == tcb.snd_nxt:
-        tcb.rtt.end(now)
-    tcb.rtt.cancel()
-    tcb.snd_una = tcb.snd_nxt
+    sample_s = (
+        now - tcb.bursts[0][1] if tcb.bursts else delivery.echoed_s(tcb, segment.options, now)
+    )
+    if sample_s >= 0:
+        tcb.rtt.sample(sample_s, now)
+    elif tcb.retries:
+        tcb.rtt.fall_back(_TIMEOUT_FALLBACK_S)
+    tcb.bursts.clear()
+    tcb.snd_una = tcb.lost_edge = tcb.snd_nxt
     tcb.snd_wl1, tcb.snd_wl2 = segment.sequence, tcb.snd_una
-    tcb.congestion = Reno(tcb.mss)
+    tcb.congestion.begin(tcb.mss, cautious=tcb.retries > 1)
     tcb.retries = 0
     tcb.retransmit_at = math.inf
     tcb.keepalive_at = math.inf
@@ -162,6 +168,6 @@ def _synchronized(tcb: Tcb, segment: Segment, now: float) -> None:
 
 
 def _await_answer(tcb: Tcb, now: float) -> None:
-    tcb.rtt.begin(tcb.snd_nxt, now)
+    tcb.bursts.append((tcb.snd_nxt, now))
     tcb.retransmit_at = now + tcb.rtt.rto_s
     tcb.context.timers.schedule(tcb, tcb.retransmit_at)

@@ -1,9 +1,10 @@
-"""Losses: duplicates, selective acknowledgments, recovery, the retransmission timeout.
+"""Losses: what is missing, recovery, the retransmission timeout.
 
-Fast recovery is RFC 6675's where the peer acknowledges selectively, NewReno's (RFC 6582) where it
-does not; both are one loop over gaps, `_fill`, with different ideas of what is lost. After a
-timeout (RFC 6298 §5) everything not acknowledged counts as lost, in slow start. There is neither
-F-RTO nor RACK; a retransmission that is lost again waits for the timeout.
+Where the peer acknowledges selectively RACK (RFC 8985) decides what is lost, after a tail loss
+probe if need be; where it does not, NewReno (RFC 6582). Both set `lost_edge`: what is missing below
+it is lost. How much may then be sent per acknowledgment is proportional rate reduction's matter.
+After a timeout (RFC 6298 §5) everything not acknowledged counts as lost, in slow start, unless
+the first acknowledgments show otherwise (F-RTO, RFC 5682).
 """
 
 from __future__ import annotations
@@ -11,65 +12,72 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from netstack.tcp import emit, send
-from netstack.tcp.block import MSS_MIN, Recovery, Tcb, near
-from netstack.tcp.scoreboard import DUPLICATES_MAX
+from netstack.tcp import delivery, emit, loss_probe, send, spurious
+from netstack.tcp.block import MSS_MIN, Recovery, Tcb
+from netstack.tcp.prr import Prr
+from netstack.tcp.scoreboard import DUPLICATES_MAX, gaps
+from netstack.wire import tcp
 from netstack.wire.tcp import Flag
 
 _ACK: Final = int(Flag.ACK)
 _FIN: Final = int(Flag.FIN)
 
 
-def note_sack(tcb: Tcb, blocks: tuple[tuple[int, int], ...]) -> bool:
-    """Enter *blocks* on the scoreboard; return whether they say something new."""
-    news = False
-    for low, high in blocks:
-        start, end = near(low, tcb.snd_una), near(high, tcb.snd_una)
-        # Below snd_una a block is a D-SACK (RFC 2883): it reports a duplicate, nothing more.
-        if tcb.snd_una < start < end <= tcb.snd_nxt and tcb.sack.add(start, end):
-            news = True
-    return news
-
-
-def on_duplicate(tcb: Tcb, now: float) -> None:
-    """The peer repeats itself: something after snd_una arrived."""
+def acknowledge(
+    tcb: Tcb, acknowledgment: int, options: tcp.Options, now: float, *, repeats: bool
+) -> None:
+    """Take an acknowledgment of snd_una or more; *repeats*: it is a duplicate (RFC 5681 §2)."""
+    advanced = acknowledgment - tcb.snd_una
+    outstanding = tcb.snd_nxt > tcb.snd_una
+    if tcb.calm and not options.sack and not (repeats and outstanding):
+        if advanced:
+            send.advance(tcb, acknowledgment, advanced, now - tcb.bursts[0][1], now)
+        return
+    news = delivery.note(tcb, acknowledgment, options, now)
+    if tcb.tlp_end:
+        loss_probe.judge(tcb, acknowledgment, news, now, plain=repeats and not options.sack)
     if not tcb.sack_permitted:
-        tcb.dupacks += 1
-    if tcb.recovery is Recovery.NONE and _is_loss(tcb):
-        _enter_fast(tcb, now)
-    elif tcb.recovery is not Recovery.NONE:
-        _fill(tcb, now)
-    send.push(tcb, now)
+        news.octets = _count_duplicates(tcb, advanced, repeats=repeats and outstanding)
+    if advanced:
+        send.advance(tcb, acknowledgment, news.octets, news.sample_s, now)
+        tcb.sack.forget_below(acknowledgment)
+    elif news.sample_s >= 0:
+        tcb.rtt.sample(news.sample_s, now)
+    if spurious.is_shown(tcb, news, options, advanced=bool(advanced)):
+        spurious.take_back(tcb)
+    if news.duplicate is not None:
+        spurious.note_duplicate(tcb, news.duplicate)
+    _recover(tcb, news.octets, now, advanced=bool(advanced))
 
 
-def on_advance(tcb: Tcb, acked: int, now: float) -> None:
-    """snd_una advanced by *acked* while data was missing."""
-    tcb.sack.forget_below(tcb.snd_una)
-    if not tcb.sack_permitted:
-        tcb.dupacks = max(0, tcb.dupacks - acked // tcb.mss)
-    if tcb.recovery is Recovery.NONE:
-        tcb.dupacks = 0
-        if _is_loss(tcb):
-            _enter_fast(tcb, now)
-    elif tcb.snd_una >= tcb.recovery_point:
-        _leave(tcb)
+def on_rack_timeout(tcb: Tcb, now: float) -> None:
+    """What RACK or the loss probe waited for did not come."""
+    if tcb.calm:
+        again = loss_probe.fire(tcb, now)
+        if again is not None:
+            _resend(tcb, *again, now)
+        tcb.predict()
     else:
-        _fill(tcb, now)
+        _recover(tcb, 0, now, advanced=False)
+        send.push(tcb, now)
 
 
 def on_timeout(tcb: Tcb, now: float) -> None:
     """Nothing was acknowledged for a timeout (RFC 6298 §5.4 to §5.6)."""
-    first = tcb.recovery is not Recovery.LOSS
-    tcb.congestion.on_timeout(tcb.snd_nxt - tcb.snd_una, first=first)
-    if tcb.retries:
-        tcb.sack.clear()  # Perhaps the peer no longer holds what it said (RFC 2018 §8).
+    first = tcb.recovery is Recovery.NONE
+    if first:
+        spurious.remember(tcb, now)
+    tcb.congestion.on_timeout(tcb.snd_nxt - tcb.snd_una, now, first=first)
+    ranges = tcb.sack.ranges
+    if tcb.retries or (ranges and ranges[0][0] <= tcb.snd_una):
+        tcb.sack.clear()  # The peer no longer holds what it said (RFC 2018 §8).
     tcb.retries += 1
-    tcb.recovery = Recovery.LOSS
-    tcb.recovery_point = tcb.snd_nxt
-    tcb.dupacks = 0
+    tcb.frto = first and tcb.sack_permitted
     tcb.rtt.back_off()
-    tcb.high_rxt = _resend(tcb, tcb.snd_una, tcb.snd_una + tcb.mss, now)
+    _lose_everything(tcb)
+    _resend(tcb, tcb.snd_una, tcb.snd_una + tcb.mss, now)
     tcb.retransmit_at = now + tcb.rtt.rto_s
+    tcb.predict()
 
 
 def shrink(tcb: Tcb, now: float) -> None:
@@ -79,49 +87,137 @@ def shrink(tcb: Tcb, now: float) -> None:
         return
     tcb.mss = tcb.congestion.mss = mss
     if tcb.snd_nxt > tcb.snd_una:
-        tcb.recovery = Recovery.LOSS
-        tcb.recovery_point = tcb.snd_nxt
-        tcb.high_rxt = tcb.snd_una
         tcb.sack.clear()
+        tcb.undo = None
+        _lose_everything(tcb)
         _fill(tcb, now)
+        tcb.predict()
 
 
-def _is_loss(tcb: Tcb) -> bool:
-    if tcb.dupacks >= DUPLICATES_MAX:
-        return True
-    return tcb.sack.lost_below(tcb.mss) > tcb.snd_una
+def _count_duplicates(tcb: Tcb, advanced: int, *, repeats: bool) -> int:
+    """Without SACK every duplicate stands for a segment; return what that makes of the news."""
+    counted = tcb.dupacks * tcb.mss
+    if advanced:
+        tcb.dupacks = max(0, tcb.dupacks - advanced // tcb.mss)
+        if tcb.recovery is Recovery.NONE:
+            tcb.dupacks = 0
+        return max(0, advanced - counted)
+    flight = tcb.snd_nxt - tcb.snd_una
+    if not repeats or counted >= flight:
+        return 0  # More duplicates than segments: somebody invents them.
+    tcb.dupacks += 1
+    return min(tcb.mss, flight - counted)
 
 
-def _enter_fast(tcb: Tcb, now: float) -> None:
-    tcb.congestion.on_loss(tcb.snd_nxt - tcb.snd_una)
+def _recover(tcb: Tcb, delivered: int, now: float, *, advanced: bool) -> None:
+    """Decide what is lost, and send it again as far as the window allows."""
+    if tcb.recovery is not Recovery.NONE and tcb.snd_una >= tcb.recovery_point:
+        _leave(tcb)
+    look_again_at = _find_losses(tcb, now)
+    if tcb.recovery is Recovery.NONE:
+        if tcb.lost_edge > tcb.snd_una:
+            _enter_fast(tcb, delivered, now)
+    elif tcb.recovery is Recovery.FAST:
+        _reduce(tcb, delivered, safe=advanced)
+    if tcb.recovery is not Recovery.NONE and not _awaits_proof(tcb, advanced=advanced):
+        _fill(tcb, now)
+    tcb.predict()
+    if look_again_at and tcb.snd_nxt > tcb.snd_una:
+        tcb.rack_at = look_again_at
+        tcb.context.timers.schedule(tcb, look_again_at)
+    elif not tcb.calm:
+        tcb.rack_at = math.inf
+
+
+def _find_losses(tcb: Tcb, now: float) -> float:
+    """Move `lost_edge`; return when to look again, 0.0 for never."""
+    una = tcb.snd_una
+    if not tcb.sack_permitted:
+        if tcb.dupacks >= DUPLICATES_MAX or tcb.recovery is Recovery.FAST:
+            head = una + tcb.mss
+            limit = tcb.snd_nxt if tcb.recovery is Recovery.NONE else tcb.recovery_point
+            tcb.lost_edge = max(tcb.lost_edge, min(head, limit))
+        return 0.0
+    rack, rtt = tcb.rack, tcb.rtt
+    eager = tcb.recovery is not Recovery.NONE or tcb.sack.overtook(tcb.mss)
+    window_s = rack.window_s(rtt.shortest_s, rtt.smoothed_s, eager=eager)
+    edge, look_again_at = rack.lost_edge(tcb.bursts, window_s, now)
+    if edge > tcb.lost_edge:
+        tcb.lost_edge = edge
+    if tcb.resent.octets:
+        tcb.resent.lose(lambda end, sent_at: rack.is_lost_again(end, sent_at, window_s, now))
+    return look_again_at
+
+
+def _enter_fast(tcb: Tcb, delivered: int, now: float) -> None:
+    spurious.remember(tcb, now)
+    flight = tcb.snd_nxt - tcb.snd_una
+    tcb.congestion.on_loss(flight, now)
     tcb.recovery = Recovery.FAST
     tcb.recovery_point = tcb.snd_nxt
-    # The first is sent whatever the window says (RFC 6675 §5, step 4.3).
-    tcb.high_rxt = _resend(tcb, tcb.snd_una, tcb.snd_una + tcb.mss, now)
+    tcb.tlp_end = 0
+    tcb.prr = Prr(flight - tcb.sack.octets + delivered, tcb.congestion.threshold)
+    _reduce(tcb, delivered, safe=False)
     tcb.retransmit_at = now + tcb.rtt.rto_s
     tcb.context.timers.schedule(tcb, tcb.retransmit_at)
-    _fill(tcb, now)
+
+
+def _reduce(tcb: Tcb, delivered: int, *, safe: bool) -> None:
+    """Set the window of this moment of a recovery."""
+    assert tcb.prr is not None
+    in_flight = send.in_flight(tcb)
+    # An advance is safe unless it lays another loss bare.
+    head = tcb.snd_una
+    safe = safe and not (tcb.lost_edge > head and tcb.resent.not_on_their_way(head, head + 1))
+    room = tcb.prr.on_ack(delivered, in_flight, tcb.mss, safe=safe)
+    tcb.congestion.window = in_flight + room
 
 
 def _leave(tcb: Tcb) -> None:
     if tcb.recovery is Recovery.FAST:
-        tcb.congestion.on_recovered(tcb.snd_nxt - tcb.snd_una)
+        tcb.congestion.on_recovered()
+    tcb.rack.note_recovered()
     tcb.recovery = Recovery.NONE
+    tcb.prr = None
+    tcb.frto = False
     tcb.dupacks = 0
+
+
+def _lose_everything(tcb: Tcb) -> None:
+    """All that is on its way counts as lost."""
+    tcb.recovery = Recovery.LOSS
+    tcb.recovery_point = tcb.lost_edge = tcb.snd_nxt
+    tcb.prr = None
+    tcb.dupacks = tcb.tlp_end = 0
+    tcb.rack_at = math.inf
+    tcb.resent.lose(lambda end, sent_at: True)
+
+
+def _awaits_proof(tcb: Tcb, *, advanced: bool) -> bool:
+    """After a timeout let new data ask whether it was needed, once (RFC 5682 §3.1, step 2b)."""
+    if not tcb.frto:
+        return False
+    asked = tcb.snd_nxt > tcb.recovery_point
+    can_ask = tcb.send_end > tcb.snd_nxt and tcb.snd_una + tcb.snd_wnd > tcb.snd_nxt
+    if advanced and not asked and can_ask:
+        return True
+    tcb.frto = False
+    return False
 
 
 def _fill(tcb: Tcb, now: float) -> None:
     """Send lost data again while the window has room, lowest first."""
     room = tcb.congestion.window - send.in_flight(tcb)
-    limit = send.lost_below(tcb)
-    while room > 0:
-        gap = tcb.sack.next_gap(max(tcb.snd_una, tcb.high_rxt), limit)
-        if gap is None:
+    una, limit = tcb.snd_una, min(tcb.lost_edge, tcb.snd_nxt)
+    for gap in gaps(tcb.sack.ranges, una, limit) if room > 0 else ():
+        for start, end in tcb.resent.not_on_their_way(*gap):
+            while start < end and room > 0:
+                sent_to = _resend(tcb, start, min(end, start + tcb.mss), now)
+                room -= sent_to - start
+                start = sent_to
+        if room <= 0:
             break
-        start, end = gap
-        tcb.high_rxt = _resend(tcb, start, min(end, start + tcb.mss), now)
-        room -= tcb.high_rxt - start
-    if tcb.retransmit_at == math.inf and tcb.snd_nxt > tcb.snd_una:
+    if tcb.retransmit_at == math.inf and tcb.snd_nxt > una:
         send.arm_retransmission(tcb, now)
 
 
@@ -138,6 +234,10 @@ def _resend(tcb: Tcb, start: int, end: int, now: float) -> int:
         flags |= _FIN  # There is always room for a bit.
         end += 1
     payload = tcb.send_buffer[start - tcb.snd_una : data_end - tcb.snd_una]
-    tcb.rtt.cancel()
+    tcb.resent.add(start, end, now)
+    if tcb.undo is not None:
+        tcb.undo.octets += end - start
+    if tcb.prr is not None:
+        tcb.prr.prr_out += end - start
     emit.data(tcb, start, payload, flags, now)
     return end

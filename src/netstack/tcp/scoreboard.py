@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 #: Ranges remembered; a peer that invents more gaps is not believed further.
 RANGES_MAX: Final = 1024
 #: Segments above a gap that make it a loss (DupThresh).
 DUPLICATES_MAX: Final = 3
+
+Range = tuple[int, int]
 
 
 class Scoreboard:
@@ -16,13 +19,13 @@ class Scoreboard:
     __slots__ = ("octets", "ranges")
 
     def __init__(self) -> None:
-        self.ranges: list[tuple[int, int]] = []
+        self.ranges: list[Range] = []
         self.octets = 0
 
     def add(self, start: int, end: int) -> bool:
         """Note that [start, end) arrived; return False when that was known."""
         ranges = self.ranges
-        kept: list[tuple[int, int]] = []
+        kept: list[Range] = []
         for low, high in ranges:
             if low <= start and end <= high:
                 return False
@@ -49,22 +52,9 @@ class Scoreboard:
         self.ranges = []
         self.octets = 0
 
-    def lost_below(self, mss: int) -> int:
-        """Return up to where gaps count as lost (RFC 6675 IsLost); 0 when nothing does."""
-        above = 0
-        for number, (low, high) in enumerate(reversed(self.ranges), start=1):
-            above += high - low
-            if number >= DUPLICATES_MAX or above > (DUPLICATES_MAX - 1) * mss:
-                return low
-        return 0
-
-    def next_gap(self, start: int, limit: int) -> tuple[int, int] | None:
-        """Return the first range not held in [start, limit)."""
-        for low, high in self.ranges:
-            if start < low:
-                return (start, min(low, limit)) if start < limit else None
-            start = max(start, high)
-        return (start, limit) if start < limit else None
+    def overtook(self, mss: int) -> bool:
+        """Tell whether three segments arrived before what precedes them (RFC 6675 IsLost)."""
+        return len(self.ranges) >= DUPLICATES_MAX or self.octets > (DUPLICATES_MAX - 1) * mss
 
     def missing(self, start: int, limit: int) -> int:
         """Return how many octets of [start, limit) are not held."""
@@ -75,3 +65,17 @@ class Scoreboard:
 
     def _count(self) -> None:
         self.octets = sum(high - low for low, high in self.ranges)
+
+
+def gaps(ranges: Iterable[Range], start: int, limit: int) -> list[Range]:
+    """Return what of [start, limit) the ordered *ranges* leave out."""
+    found: list[Range] = []
+    for low, high in ranges:
+        if low >= limit or start >= limit:
+            break
+        if start < low:
+            found.append((start, low))
+        start = max(start, high)
+    if start < limit:
+        found.append((start, limit))
+    return found

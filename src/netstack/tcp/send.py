@@ -17,7 +17,10 @@ from netstack.wire.tcp import Flag
 _ACK: Final = int(Flag.ACK)
 _PUSH: Final = int(Flag.ACK | Flag.PSH)
 _FIN: Final = int(Flag.FIN)
-_NO_RECOVERY: Final = Recovery.NONE
+#: Moments of sending that are told apart; more count as the last, as if it was sent later.
+BURSTS_MAX: Final = 4096
+#: How long any peer delays an acknowledgment (RFC 8985 TLP.max_ack_delay; Linux TCP_RTO_MIN).
+LONGEST_DELAYED_ACK_S: Final = 0.2
 
 
 def write(tcb: Tcb, octets: bytes | memoryview, now: float, *, more: bool) -> int:
@@ -35,23 +38,11 @@ def write(tcb: Tcb, octets: bytes | memoryview, now: float, *, more: bool) -> in
 def in_flight(tcb: Tcb) -> int:
     """Return how much the network holds (RFC 6675's pipe)."""
     flight = tcb.snd_nxt - tcb.snd_una
-    if tcb.recovery is _NO_RECOVERY:
-        return flight - tcb.sack.octets - min(tcb.dupacks * tcb.mss, flight)
-    retransmitted = max(tcb.snd_una, tcb.high_rxt)
-    lost = tcb.sack.missing(retransmitted, lost_below(tcb))
-    arrived = tcb.sack.octets
-    if not tcb.sack_permitted:
-        arrived = min(tcb.dupacks * tcb.mss, flight - lost)
-    return max(0, flight - arrived - lost)
-
-
-def lost_below(tcb: Tcb) -> int:
-    """Return up to where what is not acknowledged counts as lost."""
-    if tcb.recovery is Recovery.LOSS:
-        return tcb.recovery_point
-    if tcb.sack_permitted:
-        return max(tcb.sack.lost_below(tcb.mss), min(tcb.snd_una + tcb.mss, tcb.recovery_point))
-    return min(tcb.snd_una + tcb.mss, tcb.recovery_point)
+    if tcb.calm:
+        return flight
+    lost = tcb.sack.missing(tcb.snd_una, tcb.lost_edge)
+    arrived = tcb.sack.octets + tcb.dupacks * tcb.mss  # By SACK or, without it, by duplicates.
+    return max(0, flight - arrived - lost + tcb.resent.octets)
 
 
 def push(tcb: Tcb, now: float) -> None:
@@ -71,10 +62,11 @@ def _push_data(tcb: Tcb, end: int, now: float) -> None:
     buffer, una, mss = tcb.send_buffer, tcb.snd_una, tcb.mss
     if tcb.snd_nxt == una and now - tcb.heard_at > tcb.rtt.rto_s:
         tcb.congestion.on_idle()
-    if tcb.recovery is _NO_RECOVERY and not tcb.sack.octets and not tcb.dupacks:
+    first = tcb.snd_nxt
+    if tcb.calm:
         limit = una + tcb.congestion.window
     else:
-        limit = tcb.snd_nxt + tcb.congestion.window - in_flight(tcb)
+        limit = first + tcb.congestion.window - in_flight(tcb)
     limit = min(limit, una + tcb.snd_wnd)
     while (sequence := tcb.snd_nxt) < end:
         size = min(mss, end - sequence, limit - sequence)
@@ -90,8 +82,8 @@ def _push_data(tcb: Tcb, end: int, now: float) -> None:
         if size < mss:
             tcb.snd_sml = tcb.snd_nxt
         emit.data(tcb, sequence, buffer[start : start + size], flags, now)
-        if tcb.rtt.timed_sequence < 0:
-            tcb.rtt.begin(sequence + size, now)
+    if tcb.prr is not None:
+        tcb.prr.prr_out += tcb.snd_nxt - first
     if tcb.snd_nxt > una:
         arm_retransmission(tcb, now)
     elif tcb.probe_at == math.inf:
@@ -99,15 +91,23 @@ def _push_data(tcb: Tcb, end: int, now: float) -> None:
         tcb.context.timers.schedule(tcb, tcb.probe_at)
 
 
-def override(tcb: Tcb, now: float) -> None:
-    """Send what a small window takes: it may never grow (RFC 1122 §4.2.3.4, override timeout)."""
-    size = min(tcb.mss, tcb.snd_wnd, tcb.send_end - tcb.snd_nxt)
-    if size <= 0 or tcb.snd_nxt != tcb.snd_una or tcb.state not in MAY_TRANSMIT:
-        return
+def override(tcb: Tcb, now: float) -> bool:
+    """Send a segment that only the peer's window bounds; return False when there is none.
+
+    A small window may never grow (RFC 1122 §4.2.3.4, override timeout), and a loss probe may exceed
+    the congestion window (RFC 8985 §7.3).
+    """
     sequence = tcb.snd_nxt
+    size = min(tcb.mss, tcb.snd_una + tcb.snd_wnd - sequence, tcb.send_end - sequence)
+    if size <= 0 or tcb.state not in MAY_TRANSMIT:
+        return False
     tcb.snd_nxt = sequence + size
-    emit.data(tcb, sequence, tcb.send_buffer[:size], _PUSH, now)
+    if size < tcb.mss:
+        tcb.snd_sml = tcb.snd_nxt
+    start = sequence - tcb.snd_una
+    emit.data(tcb, sequence, tcb.send_buffer[start : start + size], _PUSH, now)
     arm_retransmission(tcb, now)
+    return True
 
 
 def _small_is_fine(tcb: Tcb, size: int, unsent: int) -> bool:
@@ -133,15 +133,39 @@ def _send_fin(tcb: Tcb, now: float) -> None:
 
 
 def arm_retransmission(tcb: Tcb, now: float) -> None:
-    """Start the timer unless it runs (RFC 6298 §5.1)."""
+    """Something was sent: note when, start the timer unless it runs (RFC 6298 §5.1)."""
     tcb.probe_at = math.inf
+    bursts = tcb.bursts
+    if not bursts or bursts[-1][0] < tcb.snd_nxt:
+        if bursts and (bursts[-1][1] == now or len(bursts) >= BURSTS_MAX):
+            bursts[-1] = (tcb.snd_nxt, now)
+        else:
+            bursts.append((tcb.snd_nxt, now))
     if tcb.retransmit_at == math.inf:
         tcb.retransmit_at = now + tcb.rtt.rto_s
         tcb.context.timers.schedule(tcb, tcb.retransmit_at)
+    if tcb.calm and tcb.sack_permitted:
+        _arm_probe(tcb, now)
 
 
-def advance(tcb: Tcb, acknowledged: int, now: float) -> None:
-    """Forget what is acknowledged now: everything before *acknowledged*, an advance."""
+def _arm_probe(tcb: Tcb, now: float) -> None:
+    """Set when to send a loss probe (RFC 8985 §7.2): at the latest instead of a timeout."""
+    probe_at = now + tcb.rtt.pto_s
+    if tcb.snd_nxt - tcb.snd_una <= tcb.mss:
+        probe_at += LONGEST_DELAYED_ACK_S
+    if probe_at > tcb.retransmit_at:
+        probe_at = tcb.retransmit_at
+    tcb.rack_at = probe_at
+    if probe_at < tcb.timer_at:
+        tcb.context.timers.schedule(tcb, probe_at)
+
+
+def advance(tcb: Tcb, acknowledged: int, delivered: int, sample_s: float, now: float) -> None:
+    """Forget what is acknowledged now: everything before *acknowledged*, an advance.
+
+    *delivered* octets of it are news, the rest was acknowledged selectively before; a negative
+    *sample_s* is no round trip.
+    """
     acked = acknowledged - tcb.snd_una
     was_limited = 2 * (tcb.snd_nxt - tcb.snd_una) >= tcb.congestion.window
     tcb.snd_una = acknowledged
@@ -151,19 +175,32 @@ def advance(tcb: Tcb, acknowledged: int, now: float) -> None:
     else:
         del buffer[:acked]
     rtt = tcb.rtt
-    if 0 <= rtt.timed_sequence <= acknowledged:
-        rtt.end(now)
+    if sample_s >= 0:
+        rtt.sample(sample_s, now)
     elif tcb.retries:
         rtt.settle()
     tcb.retries = 0
-    if tcb.recovery is not Recovery.FAST and was_limited:
-        tcb.congestion.on_ack(acked)
+    if was_limited and tcb.recovery is not Recovery.FAST:
+        tcb.congestion.on_ack(delivered, rtt.smoothed_s, now)
     if tcb.snd_nxt == acknowledged:
-        tcb.retransmit_at = math.inf
+        tcb.bursts.clear()
+        tcb.retransmit_at = tcb.rack_at = math.inf
     else:
+        _forget_bursts(tcb.bursts, acknowledged)
         tcb.retransmit_at = now + rtt.rto_s
         tcb.context.timers.schedule(tcb, tcb.retransmit_at)
+        if tcb.calm and tcb.sack_permitted:
+            _arm_probe(tcb, now)
     tcb.context.wakeups.note(tcb)
+
+
+def _forget_bursts(bursts: list[tuple[int, float]], acknowledged: int) -> None:
+    count = 0
+    for end, _ in bursts:
+        if end > acknowledged:
+            break
+        count += 1
+    del bursts[:count]
 
 
 def update_window(tcb: Tcb, sequence: int, acknowledgment: int, window: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netstack.tcp.congestion import CongestionName
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpSettings:
@@ -26,6 +28,8 @@ class TcpSettings:
     time_wait_s: float = 10.0
     #: Connections in TIME-WAIT (tcp_max_tw_buckets); more are closed at once.
     time_wait_max: int = 4096
+    #: tcp_congestion_control.
+    congestion: CongestionName = "cubic"
     #: tcp_timestamps and tcp_sack.
     timestamps: bool = True
     sack: bool = True

@@ -100,7 +100,7 @@ def fin_acknowledged(tcb: Tcb, now: float) -> None:
 def wait(tcb: Tcb, now: float) -> None:
     """Stay in TIME-WAIT, so that a lost last acknowledgment can be repeated."""
     context = tcb.context
-    tcb.retransmit_at = tcb.probe_at = tcb.keepalive_at = math.inf
+    tcb.retransmit_at = tcb.rack_at = tcb.probe_at = tcb.keepalive_at = math.inf
     if not tcb.waits:
         tcb.waits = True
         context.waiting += 1
@@ -126,7 +126,7 @@ def finish(tcb: Tcb, number: int | None) -> None:
         context.waiting -= 1
     if context.connections.get(tcb.key) is tcb:
         del context.connections[tcb.key]
-    tcb.retransmit_at = tcb.probe_at = tcb.ack_at = math.inf
+    tcb.retransmit_at = tcb.rack_at = tcb.probe_at = tcb.ack_at = math.inf
     tcb.keepalive_at = tcb.close_at = math.inf
     tcb.owed, tcb.ack_now = 0, False
     tcb.send_buffer.clear()

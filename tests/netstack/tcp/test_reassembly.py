@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from netstack.tcp import reassembly, scoreboard
 from netstack.tcp.reassembly import HeldData
-from netstack.tcp.scoreboard import Scoreboard
+from netstack.tcp.scoreboard import Scoreboard, gaps
 
 STREAM = bytes(range(1, 200))
 pieces = st.lists(st.tuples(st.integers(0, 150), st.integers(1, 40)), max_size=15)
@@ -61,29 +63,27 @@ def test_scoreboard_equals_a_set(chosen, below, limit):
     model = {each for each in model if each >= below}
     assert board.octets == len(model)
     assert board.missing(below, limit) == len(set(range(below, limit)) - model)
-    gap = board.next_gap(below, limit)
     free = [each for each in range(below, limit) if each not in model]
-    if not free:
-        assert gap is None
-    else:
-        assert gap[0] == free[0]
-        assert all(each not in model for each in range(*gap))
-        assert gap[1] == limit or gap[1] in model
+    found = gaps(board.ranges, below, limit)
+    assert [each for low, high in found for each in range(low, high)] == free
+    assert all(high < low for (_, high), (low, _) in itertools.pairwise(found))
 
 
-def test_gap_below_three_segments_is_lost():
+def test_three_segments_overtook_what_precedes_them():
     board = Scoreboard()
     board.add(2000, 4000)
-    assert board.lost_below(1000) == 0
+    assert not board.overtook(1000)
     board.add(4000, 4001)
-    assert board.lost_below(1000) == 2000
+    assert board.overtook(1000)
 
 
-def test_gap_below_three_ranges_is_lost():
+def test_three_ranges_overtook_what_precedes_them():
     board = Scoreboard()
-    for start in (10, 20, 30):
+    for start in (10, 20):
         board.add(start, start + 5)
-    assert board.lost_below(1000) == 10
+        assert not board.overtook(1000)
+    board.add(30, 35)
+    assert board.overtook(1000)
 
 
 def test_inventive_peers_are_not_believed_for_ever():
