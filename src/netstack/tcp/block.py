@@ -20,6 +20,7 @@ from typing import Final, Protocol
 from netstack.drops import DropReason
 from netstack.ip_output import IpOutput
 from netstack.tcp.congestion import CONGESTION_CONTROLS
+from netstack.tcp.isn import IsnGenerator
 from netstack.tcp.prr import Prr
 from netstack.tcp.rack import Rack
 from netstack.tcp.reassembly import HeldData
@@ -77,6 +78,7 @@ class TcpContext:
     wakeups: Wakeups
     drops: Counter[DropReason]
     rng: random.Random
+    isn: IsnGenerator
     challenges: TokenBucket
     connections: dict[bytes, Tcb] = field(default_factory=dict)
     #: Connections that owe an acknowledgment at the end of the batch.
@@ -164,7 +166,7 @@ class Tcb(abc.ABC):
         self.last_ack_sent = 0
         self.sack_permitted = settings.sack
         self.timestamps = settings.timestamps
-        self.ts_offset = context.rng.getrandbits(32)
+        self.ts_offset = context.isn.stamp_offset(key[:-4])
         self.ts_recent = 0
         self.ts_recent_at = 0.0
 

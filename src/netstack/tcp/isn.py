@@ -1,4 +1,9 @@
-"""Initial sequence numbers (RFC 6528): a clock plus a keyed hash of the endpoints."""
+"""Where a connection's numbers begin: keyed hashes of its endpoints.
+
+Initial sequence numbers after RFC 6528. Offsets of timestamps are of two addresses, not of one
+connection, as Linux has them (secure_tcp_ts_off): a peer in TIME-WAIT takes a new connection from
+the same port only if its timestamps go on where the old one's ended (RFC 6191, RFC 7323 §5.4).
+"""
 
 from __future__ import annotations
 
@@ -20,3 +25,8 @@ class IsnGenerator:
         """Return the ISN of a connection between *endpoints*, the twelve octets of a packet."""
         digest = hashlib.blake2s(endpoints, key=self._key, digest_size=4).digest()
         return (int(now * _TICKS_PER_S) + int.from_bytes(digest, "big")) & 0xFFFFFFFF
+
+    def stamp_offset(self, addresses: bytes) -> int:
+        """Return what the timestamps between these *addresses* have added to the clock."""
+        digest = hashlib.blake2s(addresses, key=self._key, digest_size=8).digest()
+        return int.from_bytes(digest[4:], "big")

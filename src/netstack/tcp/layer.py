@@ -60,10 +60,10 @@ class TcpLayer:
             wakeups=wakeups,
             drops=drops,
             rng=rng,
+            isn=IsnGenerator(rng),
             challenges=TokenBucket(per_s=CHALLENGES_PER_S, burst=CHALLENGES_PER_S),
         )
         self._addresses, self._source_towards = addresses, source_towards
-        self._isn = IsnGenerator(rng)
         self._connections = self.context.connections
         self._listeners: dict[tuple[bytes, int], TcpListener] = {}
         self._drops = drops
@@ -102,7 +102,7 @@ class TcpLayer:
         key = self._free_key(source, port, remote)
         connection = TcpConnection(self.context, key)
         self._connections[key] = connection
-        handshake.connect(connection, self._isn.choose(key, now), now)
+        handshake.connect(connection, self.context.isn.choose(key, now), now)
         return connection
 
     def forget_listener(self, listener: TcpListener) -> None:
@@ -192,7 +192,7 @@ class TcpLayer:
         if len(self._connections) >= CONNECTIONS_MAX:
             self._drops[DropReason.TCP_SYN_QUEUE_FULL] += 1
             return
-        listener.syn_arrives(key, segment, self._isn.choose(key, now), now)
+        listener.syn_arrives(key, segment, self.context.isn.choose(key, now), now)
 
     def _refuse(self, key: bytes, segment: Segment, now: float) -> None:
         if segment.flags & _ACK:

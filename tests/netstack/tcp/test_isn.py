@@ -20,3 +20,12 @@ def test_other_endpoints_and_other_hosts_begin_elsewhere():
     numbers = {isn.choose(HERE, 0.0), isn.choose(THERE, 0.0), other.choose(HERE, 0.0)}
     assert len(numbers) == 3
     assert all(0 <= number < 1 << 32 for number in numbers)
+
+
+def test_timestamps_between_two_addresses_go_on():
+    isn, other = IsnGenerator(random.Random(1)), IsnGenerator(random.Random(2))
+    assert isn.stamp_offset(HERE[:8]) == isn.stamp_offset(HERE[:8])
+    assert (
+        len({isn.stamp_offset(HERE[:8]), isn.stamp_offset(bytes(8)), other.stamp_offset(HERE[:8])})
+        == 3
+    )
