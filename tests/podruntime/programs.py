@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _socket
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -59,12 +61,12 @@ def _connect() -> None:
 
 
 def _bind() -> None:
-    with socket.socket() as one:
+    with contextlib.closing(_socket.socket()) as one:  # Not socket.socket: that is the pod's.
         one.bind(("127.0.0.1", 0))
 
 
 def _sendto() -> None:
-    with socket.socket(type=socket.SOCK_DGRAM) as one:
+    with contextlib.closing(_socket.socket(type=socket.SOCK_DGRAM)) as one:
         one.sendto(b"x", ("127.0.0.1", 9))
 
 

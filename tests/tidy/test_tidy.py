@@ -117,7 +117,9 @@ CORES: Final = (
     "podruntime/images/shell/arithmetic.py",
     "podruntime/images/shell/lexer.py",
     "podruntime/images/shell/parser.py",
+    "podruntime/sandbox/destination_order.py",
     "podruntime/sandbox/dns.py",
+    "podruntime/sandbox/resolv_conf.py",
     "podwire/fabric/balancer.py",
     "podwire/fabric/config.py",
     "podwire/fabric/leg.py",
@@ -135,6 +137,7 @@ ANY_ALLOWED: Final = {
 BROAD_EXCEPT_ALLOWED: Final = (
     "componentbase/tasks.py",
     "componentbase/zygote.py",
+    "podruntime/sandbox/protocols.py",
 )
 IO_MODULES: Final = {
     "asyncio",

@@ -7,6 +7,7 @@ Its end is read as the kernel would report it: the returned status, `SystemExit`
 from __future__ import annotations
 
 import asyncio
+import signal
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -163,7 +164,8 @@ class Container:
             return
         assert self._process is not None
         if timeout_s > 0:
-            if self._process.on_terminate is not None:
+            handled = self._owner.signals.deliver(signal.SIGTERM)
+            if not handled and self._process.on_terminate is not None:
                 self._process.on_terminate()
             await self._wait_ended(timeout_s)
         for _ in range(_KILLS_MAX):

@@ -20,12 +20,14 @@ _LOOKUPS: Final = {
     "socket.gethostbyaddr",
     "socket.getnameinfo",
 }
+#: What every socket object is, however it was made.
+_SOCKET: Final = socket.SocketType
 _FAMILIES: Final = {socket.AF_INET, socket.AF_INET6}
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:
     opened = arguments[0] if event in _GUARDED else None
-    if isinstance(opened, socket.socket) and opened.family in _FAMILIES:
+    if isinstance(opened, _SOCKET) and opened.family in _FAMILIES:
         raise OSError(
             errno.ENETUNREACH,
             f"{event}: a pod reaches the network through its event loop only"

@@ -8,14 +8,18 @@ of the loop leaves in one batch.
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
+import os
 from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from componentbase.clock import Clock
 from netstack.host import Host
 from netstack.tcp.connection import TcpConnection
 from netstack.udp import UdpSocket
+from podruntime.sandbox.endpoints import Address, Bound
 
 Transmit = Callable[[list[bytes]], None]
 
@@ -34,13 +38,15 @@ class NetworkInterface:
         self.host, self.now = host, clock
         self._loop = loop
         self._transmit: Transmit | None = None
-        self._touched = False
+        self._touched = self._closed = False
         #: Connections that were written to in this turn of the loop.
         self._unsent: dict[TcpConnection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         #: Open UDP ports: the stack lists its TCP listeners, this what `netstat` adds.
         self.udp_sockets: dict[UdpSocket, None] = {}
+        #: TCP ports that are bound and do not listen yet.
+        self.reserved: dict[Bound, None] = {}
         self.rx_octets = self.tx_octets = 0
         self.rx_packets = self.tx_packets = 0
 
@@ -65,13 +71,36 @@ class NetworkInterface:
         """Send what the stack has to say, and what waits in *unsent*, at the end of this turn."""
         if unsent is not None:
             self._unsent[unsent] = None
-        if not self._touched:
+        if not (self._touched or self._closed):
             self._touched = True
             self._loop.call_soon(self._flush)
 
+    def reserve(self, address: Address | None, port: int) -> Bound:
+        """Take a TCP port without listening (bind(2)); raises OSError as the stack does."""
+        if port and any(_overlap(each, (address, port)) for each in self.reserved):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        # The stack judges, and chooses port 0; what listens for no time at all is never noticed.
+        trial = self.host.tcp_listen(address, port)
+        trial.close(self.now())
+        bound = (address, trial.local[1])
+        if any(_overlap(each, bound) for each in self.reserved):
+            return self.reserve(address, port)  # A random port that somebody has: another one.
+        self.reserved[bound] = None
+        return bound
+
+    def source_for(self, destination: IPv4Address | IPv6Address) -> IPv4Address | None:
+        """Return the source of packets to *destination*; None: there is no route."""
+        if isinstance(destination, IPv6Address):
+            return None
+        try:
+            return IPv4Address(self.host.source_towards(destination.packed))
+        except OSError:
+            return None
+
     def close(self) -> None:
-        """Send what is left and stop the timer."""
+        """Send what is left and stop the timer; what is asked for later is not done."""
         self._flush()
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
 
@@ -113,3 +142,7 @@ class NetworkInterface:
     def _expired(self) -> None:
         self._timer, self._timer_at = None, math.inf
         self._flush()
+
+
+def _overlap(one: Bound, other: Bound) -> bool:
+    return one[1] == other[1] and (None in (one[0], other[0]) or one[0] == other[0])

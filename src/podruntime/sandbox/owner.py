@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from podruntime.images.filesystem import FileSystem
 from podruntime.images.process import Output
+from podruntime.sandbox.signal_table import SignalTable
 
 #: Of whom the running code is a part; None in the pod's own machinery.
 CURRENT: Final[ContextVar[Owner | None]] = ContextVar("owner", default=None)
@@ -33,6 +34,7 @@ class Owner:
     def __init__(self, env: dict[str, str], stdout: Output, stderr: Output) -> None:
         self.env, self.stdout, self.stderr = env, stdout, stderr
         self.files: FileSystem | None = None
+        self.signals = SignalTable()
         self._resources: dict[Resource, None] = {}
         self._tasks: weakref.WeakKeyDictionary[asyncio.Task[object], None] = (
             weakref.WeakKeyDictionary()

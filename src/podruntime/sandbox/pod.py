@@ -80,7 +80,8 @@ class Pod:
             rng=rng,
         )
         self._interface = NetworkInterface(host, loop, monotonic)
-        loop.sockets = PodSockets(loop, self._interface, Resolver(self._read_file, rng))
+        names = Resolver(self._read_file, rng, self._interface.source_for)
+        loop.sockets = PodSockets(loop, self._interface, names)
         self._veth = VethClient(
             Path(config.network.veth_socket),
             config.network.interface,

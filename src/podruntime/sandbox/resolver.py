@@ -1,201 +1,263 @@
 """How a pod resolves names, as glibc does: numbers, /etc/hosts, then DNS by /etc/resolv.conf.
 
-The search path and `ndots` are what Kubernetes' service names rely on. Deliberate limits: A
-records only, UDP only, at most `SERVERS_MAX` servers, `ATTEMPTS` rounds of `TIMEOUT_S` each.
+The search path and `ndots` are what Kubernetes' service names rely on. A and AAAA are asked for at
+once; what is too long for UDP is asked again by TCP; nothing is cached. Errors are getaddrinfo's,
+with glibc's words.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import random
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
-from podruntime.sandbox import dns
-
-log = logging.getLogger(__name__)
-
-SERVERS_MAX: Final = 3
-TIMEOUT_S: Final = 5.0
-ATTEMPTS: Final = 2
-_PORT: Final = 53
-_NDOTS_MAX: Final = 15
+from podruntime.sandbox import dns, name_server
+from podruntime.sandbox.destination_order import Address, SourceFor, ordered
+from podruntime.sandbox.endpoints import SockAddr
+from podruntime.sandbox.resolv_conf import ResolvConf, parse_hosts
 
 #: What asyncio's calls take as a port: a number, or a service's name.
 Port = str | int | bytes | None
+AddrInfo = tuple[int, int, int, str, SockAddr]
 
+#: What the machine's /etc/services need not know.
 _SERVICES: Final = {"http": 80, "https": 443, "domain": 53}
+_KINDS: Final = (
+    (socket.SOCK_STREAM, socket.IPPROTO_TCP),
+    (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
+    (socket.SOCK_RAW, 0),
+)
+_FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
+_TYPES: Final = {socket.AF_INET: dns.A, socket.AF_INET6: dns.AAAA}
+_FLAGS: Final = (
+    socket.AI_PASSIVE | socket.AI_CANONNAME | socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    | socket.AI_V4MAPPED | socket.AI_ALL | socket.AI_ADDRCONFIG
+)  # fmt: skip
+_MAPPED: Final = 0xFFFF << 32
+_LOOPBACK: Final = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+_WILDCARD: Final = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+_MESSAGES: Final = {
+    socket.EAI_ADDRFAMILY: "Address family for hostname not supported",
+    socket.EAI_AGAIN: "Temporary failure in name resolution",
+    socket.EAI_BADFLAGS: "Bad value for ai_flags",
+    socket.EAI_FAIL: "Non-recoverable failure in name resolution",
+    socket.EAI_FAMILY: "ai_family not supported",
+    socket.EAI_NODATA: "No address associated with hostname",
+    socket.EAI_NONAME: "Name or service not known",
+    socket.EAI_SERVICE: "Servname not supported for ai_socktype",
+    socket.EAI_SOCKTYPE: "ai_socktype not supported",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvConf:
-    """What resolv.conf(5) says."""
-
-    servers: tuple[str, ...] = ()
-    searches: tuple[str, ...] = ()
-    ndots: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> ResolvConf:
-        """Read a resolv.conf, ignoring what it does not know."""
-        servers: list[str] = []
-        searches: list[str] = []
-        ndots = 1
-        for words in (line.split() for line in text.splitlines()):
-            match words:
-                case ["nameserver", address, *_]:
-                    servers.append(address)
-                case ["search", *domains]:
-                    searches = domains
-                case ["options", *options]:
-                    ndots = _ndots(options, ndots)
-        return cls(tuple(servers[:SERVERS_MAX]), tuple(searches), ndots)
-
-    def candidates(self, name: str) -> list[str]:
-        """Return the full names that *name* may mean, in the order to try them."""
-        if name.endswith("."):
-            return [name.rstrip(".")]
-        searched = [f"{name}.{domain.rstrip('.')}" for domain in self.searches]
-        return [name, *searched] if name.count(".") >= self.ndots else [*searched, name]
-
-
-def _ndots(options: Sequence[str], default: int) -> int:
-    for option in options:
-        key, _, value = option.partition(":")
-        if key == "ndots" and value.isdigit():
-            return min(int(value), _NDOTS_MAX)
-    return default
-
-
-def parse_hosts(text: str) -> dict[str, list[str]]:
-    """Return the IPv4 addresses that a hosts(5) file gives to each name."""
-    hosts: dict[str, list[str]] = {}
-    for words in (line.partition("#")[0].split() for line in text.splitlines()):
-        for name in words[1:]:
-            if ":" not in words[0]:
-                hosts.setdefault(name.lower(), []).append(words[0])
-    return hosts
-
-
-def numeric(host: str) -> str | None:
-    """Return *host* when it is an IPv4 address (a mapped IPv6 one counts), else None."""
-    text = host.removeprefix("::ffff:")
-    try:
-        return str(IPv4Address(text))
-    except AddressValueError:
-        return None
-
-
-class _Query(asyncio.DatagramProtocol):
-    def __init__(self, answer: asyncio.Future[dns.Answer], identifier: int) -> None:
-        self._answer, self._identifier = answer, identifier
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        try:
-            answer = dns.parse_answer(data, self._identifier)
-        except dns.MalformedMessage as error:
-            log.warning("%s answered: %s", addr, error)
-            return
-        if not self._answer.done():
-            self._answer.set_result(answer)
-
-    def error_received(self, exc: Exception) -> None:
-        if not self._answer.done():
-            self._answer.set_exception(exc)
+class _Found:
+    addresses: list[Address]
+    canonical: str
 
 
 class Resolver:
     """Answers getaddrinfo for the code that runs in a pod."""
 
-    def __init__(self, read_file: Callable[[str], str], rng: random.Random) -> None:
-        self._read_file, self._rng = read_file, rng
+    def __init__(
+        self, read_file: Callable[[str], str], rng: random.Random, source_for: SourceFor
+    ) -> None:
+        self._read_file, self._rng, self._source_for = read_file, rng, source_for
 
-    async def addresses(self, host: str | None, *, passive: bool) -> list[str]:
-        """Return the IPv4 addresses of *host*; raises socket.gaierror."""
+    # --- getaddrinfo
+
+    async def getaddrinfo(
+        self,
+        host: str | bytes | None,
+        port: Port,
+        *,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[AddrInfo]:
+        """Resolve as getaddrinfo(3); raises socket.gaierror."""
+        name = host.decode("idna") if isinstance(host, bytes) else host
+        if flags & ~_FLAGS or (flags & socket.AI_CANONNAME and not name):
+            raise gaierror(socket.EAI_BADFLAGS)
+        if family not in (socket.AF_UNSPEC, *_TYPES):
+            raise gaierror(socket.EAI_FAMILY)
+        if name is None and port is None:
+            raise gaierror(socket.EAI_NONAME)
+        kinds = [each for each in _KINDS if type in (0, each[0]) and proto in (0, each[1])]
+        if not kinds:
+            raise gaierror(socket.EAI_SOCKTYPE if not type else socket.EAI_SERVICE)
+        number = port_number(port, flags)
+        found = await self._find(name or None, family, flags)
+        canonical = found.canonical if flags & socket.AI_CANONNAME else ""
+        return _infos(found.addresses, number, kinds, canonical)
+
+    async def _find(self, host: str | None, family: int, flags: int) -> _Found:
+        wanted = [family] if family else list(_TYPES)
         if host is None:
-            return ["0.0.0.0" if passive else "127.0.0.1"]
+            texts = _WILDCARD if flags & socket.AI_PASSIVE else _LOOPBACK
+            usable = [
+                ip_address(texts[each])
+                for each in _TYPES
+                if each in wanted and (family or self._has(each))
+            ]
+            return _Found(usable, "")
         address = numeric(host)
         if address is not None:
-            return [address]
-        known = parse_hosts(self._read_file("/etc/hosts"))
-        if host.lower().rstrip(".") in known:
-            return known[host.lower().rstrip(".")]
-        return await self._ask_servers(host)
+            return _Found([self._fitting(address, family, flags)], host)
+        if flags & socket.AI_NUMERICHOST:
+            raise gaierror(socket.EAI_NONAME)
+        if flags & socket.AI_ADDRCONFIG:
+            wanted = [each for each in wanted if self._has(each)] or wanted
+        found = self._in_hosts(host, wanted) or await self._ask_servers(host, wanted)
+        return _Found(ordered(found.addresses, self._source_for), found.canonical)
 
-    def name_of(self, address: str) -> str | None:
-        """Return the name that /etc/hosts gives to *address*."""
-        for name, addresses in parse_hosts(self._read_file("/etc/hosts")).items():
-            if address in addresses:
-                return name
-        return None
+    def _has(self, family: int) -> bool:
+        """Return whether the pod has an address of *family* besides loopback."""
+        anywhere = IPv4Address("192.0.2.1") if family == socket.AF_INET else IPv6Address("2001::1")
+        return self._source_for(anywhere) is not None
 
-    async def _ask_servers(self, host: str) -> list[str]:
+    def _fitting(self, address: Address, family: int, flags: int) -> Address:
+        if family in (0, _FAMILIES[address.version]):
+            return address
+        if flags & socket.AI_V4MAPPED and address.version == 4:
+            return IPv6Address(_MAPPED | int(address))
+        raise gaierror(socket.EAI_ADDRFAMILY)
+
+    def _in_hosts(self, host: str, wanted: Sequence[int]) -> _Found | None:
+        name = host.lower().rstrip(".")
+        found: list[Address] = []
+        canonical = ""
+        for text, names in parse_hosts(self._read_file("/etc/hosts")):
+            address = numeric(text)
+            if name in names and address is not None and _FAMILIES[address.version] in wanted:
+                found.append(address)
+                canonical = canonical or names[0]
+        return _Found(list(dict.fromkeys(found)), canonical) if found else None
+
+    async def _ask_servers(self, host: str, wanted: Sequence[int]) -> _Found:
         conf = ResolvConf.parse(self._read_file("/etc/resolv.conf"))
         if not conf.servers:
-            raise _gaierror(socket.EAI_AGAIN)
+            raise gaierror(socket.EAI_AGAIN)
+        kinds = [_TYPES[socket.AddressFamily(each)] for each in wanted]
+        if conf.options.no_aaaa:
+            kinds = [each for each in kinds if each != dns.AAAA] or kinds
+        seen = {dns.NXDOMAIN}
         for name in conf.candidates(host):
-            try:
-                dns.encode_name(name)
-            except ValueError:
-                raise _gaierror(socket.EAI_NONAME) from None
-            answer = await self._ask(name, conf.servers)
-            if answer.addresses:
-                return [str(address) for address in answer.addresses]
-        raise _gaierror(socket.EAI_NONAME)
+            answers = await self._ask(conf, name, kinds)
+            addresses = [address for each in answers for address in each.addresses]
+            if addresses:
+                return _Found(addresses, next(each.canonical for each in answers if each.addresses))
+            seen.update(each.rcode for each in answers)
+        if dns.NOERROR in seen:
+            raise gaierror(socket.EAI_NODATA)
+        raise gaierror(socket.EAI_NONAME if seen == {dns.NXDOMAIN} else socket.EAI_AGAIN)
 
-    async def _ask(self, name: str, servers: Sequence[str]) -> dns.Answer:
-        """Return the first server's answer that is one; raises gaierror when none answers."""
-        for _ in range(ATTEMPTS):
-            for server in servers:
-                try:
-                    answer = await self._ask_one(name, server)
-                except OSError as error:  # Time-outs included.
-                    log.info("name server %s: %s", server, error)
-                    continue
-                if answer.rcode in (dns.NOERROR, dns.NXDOMAIN):
-                    return answer
-        raise _gaierror(socket.EAI_AGAIN)
-
-    async def _ask_one(self, name: str, server: str) -> dns.Answer:
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[dns.Answer] = loop.create_future()
-        identifier = self._rng.getrandbits(16)
-        transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Query(answer, identifier), remote_addr=(server, _PORT)
-        )
+    async def _ask(self, conf: ResolvConf, name: str, kinds: Sequence[int]) -> list[dns.Answer]:
         try:
-            transport.sendto(dns.query(name, identifier))
-            async with asyncio.timeout(TIMEOUT_S):
-                return await answer
-        finally:
-            transport.close()
+            dns.encode_name(name)
+        except ValueError:
+            raise gaierror(socket.EAI_NONAME) from None
+        answers = await name_server.ask(conf, name, kinds, self._rng)
+        if answers is None:
+            raise gaierror(socket.EAI_AGAIN)
+        return answers
+
+    # --- getnameinfo
+
+    async def getnameinfo(self, sockaddr: SockAddr, flags: int = 0) -> tuple[str, str]:
+        """Return host and service of an address, as getnameinfo(3); raises socket.gaierror."""
+        if not isinstance(sockaddr, tuple):
+            raise TypeError("getnameinfo() argument 1 must be a tuple")
+        host, port = str(sockaddr[0]), int(sockaddr[1])
+        address = numeric(host)
+        if address is None:
+            raise gaierror(socket.EAI_NONAME)
+        service = str(port)
+        if not flags & socket.NI_NUMERICSERV:
+            service = _service_name(port, "udp" if flags & socket.NI_DGRAM else "tcp")
+        if flags & socket.NI_NUMERICHOST:
+            return host, service
+        name = self._hosts_name(address) or await self._pointer(address)
+        if name is None and flags & socket.NI_NAMEREQD:
+            raise gaierror(socket.EAI_NONAME)
+        return name or host, service
+
+    def _hosts_name(self, address: Address) -> str | None:
+        for text, names in parse_hosts(self._read_file("/etc/hosts")):
+            if numeric(text) == address:
+                return names[0]
+        return None
+
+    async def _pointer(self, address: Address) -> str | None:
+        conf = ResolvConf.parse(self._read_file("/etc/resolv.conf"))
+        if not conf.servers:
+            return None
+        answers = await name_server.ask(conf, address.reverse_pointer, [dns.PTR], self._rng)
+        return next((name for each in answers or () for name in each.names), None)
 
 
-def port_number(port: Port) -> int:
+def _infos(
+    addresses: Sequence[Address],
+    port: int,
+    kinds: Sequence[tuple[int, int]],
+    canonical: str,
+) -> list[AddrInfo]:
+    infos: list[AddrInfo] = []
+    for address in addresses:
+        six = address.version == 6
+        for kind, proto in kinds:
+            where: SockAddr = (_text(address), port, 0, 0) if six else (str(address), port)
+            first = "" if infos else canonical
+            infos.append((_FAMILIES[address.version], kind, proto, first, where))
+    return infos
+
+
+def _text(address: Address) -> str:
+    """Write an IPv6 address as glibc does: a mapped one shows its IPv4 address."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(address) if mapped is None else f"::ffff:{mapped}"
+
+
+def numeric(host: str) -> Address | None:
+    """Return the address that *host* is, else None."""
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def port_number(port: Port, flags: int = 0) -> int:
     """Return *port* as a number; raises gaierror for an unknown service name."""
-    if port is None:
+    if port is None or port in ("", b""):
         return 0
     if isinstance(port, int):
         return port
     text = port.decode() if isinstance(port, bytes) else port
     if text.isdigit():
         return int(text)
-    if text not in _SERVICES:
-        raise _gaierror(socket.EAI_SERVICE)
-    return _SERVICES[text]
+    if flags & socket.AI_NUMERICSERV:
+        raise gaierror(socket.EAI_NONAME)
+    if text in _SERVICES:
+        return _SERVICES[text]
+    try:
+        return socket.getservbyname(text)
+    except OSError:
+        raise gaierror(socket.EAI_SERVICE) from None
 
 
-def _gaierror(code: int) -> socket.gaierror:
+def _service_name(port: int, protocol: str) -> str:
+    for name, number in _SERVICES.items():
+        if number == port:
+            return name
+    try:
+        return socket.getservbyport(port, protocol)
+    except OSError:
+        return str(port)
+
+
+def gaierror(code: int) -> socket.gaierror:
+    """Return the error of number *code* with glibc's words."""
     return socket.gaierror(code, _MESSAGES[code])
-
-
-_MESSAGES: Final = {
-    socket.EAI_AGAIN: "Temporary failure in name resolution",
-    socket.EAI_FAMILY: "Address family not supported by protocol",
-    socket.EAI_NONAME: "Name or service not known",
-    socket.EAI_SERVICE: "Servname not supported for ai_socktype",
-}

@@ -1,12 +1,17 @@
-"""asyncio's Server over TcpListeners of the pod's own stack."""
+"""asyncio's Server over listening sockets of the pod's own stack.
+
+`wait_closed` is that of the Python it runs on: since 3.12 it waits for the connections too, while
+before it returned as soon as `close` was called. `close_clients` and `abort_clients` (3.13) are
+always there.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import socket
+import sys
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -14,55 +19,46 @@ from netstack.tcp.connection import TcpConnection
 from netstack.tcp.listener import TcpListener
 from podruntime.sandbox import owner
 from podruntime.sandbox.interface import NetworkInterface
+from podruntime.sandbox.stack_socket import StackSocket
+from podruntime.sandbox.tcp import TcpTransport
 
 _ACCEPT_BATCH: Final = 64
+_WAITS_FOR_CONNECTIONS: Final = sys.version_info >= (3, 12)
 
-#: Makes the transport of an accepted connection and starts it.
-Accept = Callable[[TcpConnection, Context], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ListeningSocket:
-    """What `Server.sockets` shows of a listener: enough to learn its address."""
-
-    address: tuple[str, int]
-    family: int = socket.AF_INET
-    type: int = socket.SOCK_STREAM
-    proto: int = socket.IPPROTO_TCP
-
-    def getsockname(self) -> tuple[str, int]:
-        """Return address and port."""
-        return self.address
-
-    def fileno(self) -> int:
-        """Return -1: no descriptor of the kernel is behind it."""
-        return -1
+#: Makes the transport of an accepted connection; None: the factory failed.
+Accept = Callable[[TcpConnection, Context], TcpTransport | None]
 
 
-class PodServer(asyncio.AbstractServer):
+class PodServer(asyncio.Server):
     """Some listeners that live and end together."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         interface: NetworkInterface,
-        listeners: Sequence[TcpListener],
+        sockets: Sequence[StackSocket],
+        backlog: int,
         accept: Accept,
     ) -> None:
         self._loop, self._interface = loop, interface
-        self._listeners, self._accept = list(listeners), accept
+        self._bound: list[StackSocket] | None = list(sockets)
+        self._listen_backlog, self._accept = backlog, accept
         self._context = copy_context()
         self._serving = False
-        self._closed = loop.create_future()
+        self._forever: asyncio.Future[None] | None = None
+        self._connections: dict[TcpTransport, None] = {}
+        self._waiting: list[asyncio.Future[None]] = []
         self._owner = owner.adopt(self, self._context)
+        #: The socket object that this listens at: it must not be collected before.
+        self.keeps: object = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} sockets={self.sockets!r}>"
 
     @property
-    def sockets(self) -> tuple[ListeningSocket, ...]:
-        """Return the addresses that this server listens at."""
-        return tuple(
-            ListeningSocket((str(address), port))
-            for address, port in (listener.local for listener in self._listeners)
-        )
+    def sockets(self) -> tuple[TransportSocket, ...]:  # type: ignore[override]
+        """Return the sockets that this server listens at."""
+        return tuple(TransportSocket(each) for each in self._bound or ())  # type: ignore[arg-type]
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """Return the pod's event loop."""
@@ -74,61 +70,113 @@ class PodServer(asyncio.AbstractServer):
 
     async def start_serving(self) -> None:
         """Begin to accept."""
+        self.begin()
+        await asyncio.sleep(0)
+
+    def begin(self) -> None:
+        """Listen, and accept what comes; raises RuntimeError once the server is closed."""
+        if self._bound is None:
+            raise RuntimeError(f"server {self!r} is closed")
         if self._serving:
             return
         self._serving = True
-        for listener in self._listeners:
+        for each in self._bound:
+            each.listen(self._listen_backlog)
+            listener = each.give_listener()
             listener.on_ready = partial(self._wake, listener)
             self._wake(listener)
+
+    # --- connections
 
     def _wake(self, listener: TcpListener) -> None:
         self._loop.call_soon(self._accept_some, listener)
 
     def _accept_some(self, listener: TcpListener) -> None:
         """Accept within one turn of the loop, so that what it leads to leaves in one batch."""
-        try:
-            for _ in range(_ACCEPT_BATCH):
-                connection = listener.accept() if self._serving else None
-                if connection is None:
-                    return
-                context = self._context.copy()
-                context.run(self._accept, connection, context)
-        finally:
-            if listener.ready:
-                self._wake(listener)  # Also when a protocol raised: the others wait no longer.
+        for _ in range(_ACCEPT_BATCH):
+            connection = listener.accept() if self._serving else None
+            if connection is None:
+                return
+            context = self._context.copy()
+            context.run(self._begin, connection, context)
+        if listener.ready:
+            self._wake(listener)
+
+    def _begin(self, connection: TcpConnection, context: Context) -> None:
+        transport = self._accept(connection, context)
+        if transport is not None:
+            self._connections[transport] = None
+            transport.on_end = self._ended
+            transport.start(at_once=True)
+
+    def _ended(self, transport: TcpTransport) -> None:
+        self._connections.pop(transport, None)
+        if not self._connections and self._bound is None:
+            self._wake_waiting()
+
+    def close_clients(self) -> None:
+        """Close every connection, gracefully."""
+        for transport in list(self._connections):
+            transport.close()
+
+    def abort_clients(self) -> None:
+        """Reset every connection."""
+        for transport in list(self._connections):
+            transport.abort()
+
+    # --- the end
 
     async def serve_forever(self) -> None:
-        """Accept until cancelled, then close."""
-        await self.start_serving()
+        """Accept until cancelled or closed, then close; raises CancelledError in both cases."""
+        if self._forever is not None:
+            raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
+        self.begin()
+        self._forever = self._loop.create_future()
         try:
-            await asyncio.shield(self._closed)
+            await self._forever
+        except asyncio.CancelledError:
+            try:
+                self.close()
+                await self.wait_closed()
+            finally:
+                raise
         finally:
-            self.close()
+            self._forever = None
 
     def close(self) -> None:
         """Stop listening; accepted connections live on."""
+        if self._bound is None:
+            return
+        bound, self._bound = self._bound, None
         self._serving = False
-        now = self._interface.now()
-        for listener in self._listeners:
-            listener.on_ready = None
-            listener.close(now)
-        self._listeners.clear()
-        self._interface.touch()
+        for each in bound:
+            each.close()
         if self._owner is not None:
             self._owner.discard(self)
-        if not self._closed.done():
-            self._closed.set_result(None)
+        if self._forever is not None and not self._forever.done():
+            self._forever.cancel()
+        if not self._connections:
+            self._wake_waiting()
 
     def release(self) -> None:
         """Stop listening: the container has ended."""
         self.close()
 
-    async def wait_closed(self) -> None:
-        """Wait until `close` was called."""
-        await asyncio.shield(self._closed)
+    def _wake_waiting(self) -> None:
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
-    async def __aenter__(self) -> PodServer:
-        return self
+    async def wait_closed(self) -> None:
+        """Wait until the server is closed, and from Python 3.12 on its connections, too."""
+        if self._bound is None and not (_WAITS_FOR_CONNECTIONS and self._connections):
+            return
+        waiter = self._loop.create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiting.remove(waiter)
 
     async def __aexit__(self, *exc: object) -> None:
         self.close()

@@ -1,44 +1,48 @@
-"""The socket calls of asyncio's event loop, over the pod's own stack.
+"""The network calls of asyncio's event loop, over the pod's own stack.
 
-`PodLoop` hands these over from `create_server`, `create_connection`, `create_datagram_endpoint`,
-`getaddrinfo` and the `sock_…` family. A library that makes a kernel socket first and gives it to
-`loop.sock_connect` (aiohappyeyeballs, and so aiohttp's client) is served too: that socket is a
-token that stands for a connection of ours, and never reaches the kernel's network.
+`PodLoop` hands these over: servers, connections, datagram endpoints. Sockets that code made for
+itself are `sock_calls`' matter, connecting is `connecting`'s, TLS `secure`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
-import ssl as tls
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
+from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Final
 
 from netstack.tcp.connection import TcpConnection
-from netstack.tcp.listener import TcpListener
-from podruntime.sandbox import resolver
+from podruntime.sandbox import connecting, secure
+from podruntime.sandbox.connecting import Manner, bind_failed
+from podruntime.sandbox.endpoints import INTERNET, SockAddr, local, remote
 from podruntime.sandbox.interface import NetworkInterface
-from podruntime.sandbox.resolver import Port, Resolver
+from podruntime.sandbox.pod_socket import InternetSocket
+from podruntime.sandbox.protocols import call
+from podruntime.sandbox.resolver import AddrInfo, Port, Resolver
+from podruntime.sandbox.secure import Tls
 from podruntime.sandbox.server import PodServer
+from podruntime.sandbox.sock_calls import SockCalls
+from podruntime.sandbox.stack_socket import StackSocket
 from podruntime.sandbox.tcp import TcpTransport
 from podruntime.sandbox.udp import UdpTransport
 
-if TYPE_CHECKING:
-    from asyncio.sslproto import SSLProtocol
-
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
-AddrInfo = tuple[int, int, int, str, tuple[str, int]]
-_ANY: Final = frozenset({"", "0.0.0.0", "::"})
-_STREAM_FIRST: Final = (
-    (socket.SOCK_STREAM, socket.IPPROTO_TCP),
-    (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
-)
+DatagramFactory = Callable[[], asyncio.DatagramProtocol]
+Hosts = str | Iterable[str | None] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """How to listen: what create_server may be told besides host and port."""
+
+    family: int = 0
+    flags: int = socket.AI_PASSIVE
+    backlog: int = 100
+    keep_alive: bool = False
+    start_serving: bool = True
 
 
 class PodSockets:
@@ -47,106 +51,112 @@ class PodSockets:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, interface: NetworkInterface, names: Resolver
     ) -> None:
-        self._loop, self._interface, self._names = loop, interface, names
-        self._tokens: weakref.WeakKeyDictionary[
-            socket.socket, tuple[TcpConnection, weakref.finalize[..., socket.socket]]
-        ] = weakref.WeakKeyDictionary()
+        self._loop, self.interface, self.names = loop, interface, names
+        self.calls = SockCalls(interface, self._resolve_for)
 
     # --- names
 
-    async def getaddrinfo(
-        self,
-        host: str | bytes | None,
-        port: Port,
-        *,
-        family: int = 0,
-        type: int = 0,
-        flags: int = 0,
+    async def _resolve(
+        self, host: str | None, port: Port, family: int, proto: int, flags: int
     ) -> list[AddrInfo]:
-        """Resolve as getaddrinfo(3); IPv4 only."""
-        name = host.decode() if isinstance(host, bytes) else host
-        if family not in (socket.AF_UNSPEC, socket.AF_INET):
-            raise socket.gaierror(
-                socket.EAI_ADDRFAMILY, "Address family for hostname not supported"
-            )
-        number = resolver.port_number(port)
-        passive = bool(flags & socket.AI_PASSIVE)
-        addresses = await self._names.addresses(name or None, passive=passive)
-        return [
-            (socket.AF_INET, kind, proto, "", (address, number))
-            for address in addresses
-            for kind, proto in _STREAM_FIRST
-            if type in (0, kind)
-        ]
+        kind = socket.SOCK_STREAM
+        return await self.names.getaddrinfo(
+            host, port, family=family, type=kind, proto=proto, flags=flags
+        )
 
-    async def getnameinfo(self, sockaddr: tuple[str | int, ...], flags: int = 0) -> tuple[str, str]:
-        """Return host and service; names come from /etc/hosts, services stay numbers."""
-        host, port = str(sockaddr[0]), str(sockaddr[1])
-        if flags & socket.NI_NUMERICHOST:
-            return host, port
-        return self._names.name_of(host) or host, port
-
-    async def _addresses(self, host: str | None, port: Port) -> list[tuple[IPv4Address, int]]:
-        infos = await self.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return [(IPv4Address(address), number) for *_, (address, number) in infos]
-
-    async def _local(self, host: str | None, port: Port) -> list[tuple[IPv4Address | None, int]]:
-        """Return the addresses to bind to; None is every address of the pod."""
-        if host is None or host in _ANY:
-            return [(None, resolver.port_number(port))]
-        return [(address, number) for address, number in await self._addresses(host, port)]
+    async def _resolve_for(self, sock: socket.socket, address: SockAddr) -> list[AddrInfo]:
+        """Resolve what *sock* is to connect to."""
+        return await self.names.getaddrinfo(
+            address[0], address[1], family=sock.family, type=sock.type, proto=0, flags=0
+        )
 
     # --- servers
 
     async def create_server(
         self,
         factory: ProtocolFactory,
-        hosts: str | Sequence[str] | None,
+        hosts: Hosts,
         port: Port,
-        *,
-        backlog: int,
-        ssl: tls.SSLContext | None,
-        start_serving: bool,
+        how: Listening,
+        tls: Tls | None,
     ) -> PodServer:
         """Listen; raises OSError EADDRINUSE as asyncio words it."""
-        names: Iterable[str | None] = [hosts] if hosts is None or isinstance(hosts, str) else hosts
-        # "0.0.0.0" and "::" are one here: the same socket serves both in Linux too (bindv6only=0).
-        wanted = dict.fromkeys([local for name in names for local in await self._local(name, port)])
-        listeners = []
+        names = [hosts] if hosts is None or isinstance(hosts, str) else list(hosts)
+        wanted: dict[tuple[object, int], AddrInfo] = {}
+        for name in names:
+            for info in await self._resolve(name or None, port, how.family, 0, how.flags):
+                # "0.0.0.0" and "::" are one port here: the stack has one table for both.
+                wanted.setdefault(local(info[4]), info)
+        bound: list[StackSocket] = []
+        listening = False
         try:
-            for address, number in wanted:
-                listeners.append(self._listen(address, number, backlog))
-        except OSError:
-            for listener in listeners:
-                listener.close(self._interface.now())
-            raise
-        accept = partial(self._accepted, factory, ssl)
-        server = PodServer(self._loop, self._interface, listeners, accept)
-        if start_serving:
+            for info in wanted.values():
+                bound.append(self._bound(info))  # noqa: PERF401 - what is bound is closed below.
+            server = self._server(factory, bound, how, tls)
+            if how.start_serving:
+                await server.start_serving()
+            listening = True
+        finally:
+            if not listening:
+                for each in bound:
+                    each.close()
+        return server
+
+    def _bound(self, info: AddrInfo) -> StackSocket:
+        family, kind, proto, _, address = info
+        made = StackSocket(self.interface, family, kind, proto)
+        try:
+            made.bind(*local(address))
+        except OSError as error:
+            raise bind_failed(error, address) from None
+        return made
+
+    async def serve_on(
+        self, factory: ProtocolFactory, sock: socket.socket, how: Listening, tls: Tls | None
+    ) -> PodServer:
+        """Listen at a socket that the code of a pod has made."""
+        server = self._server(factory, [self.calls.stack_of(sock)], how, tls)
+        server.keeps = sock
+        if how.start_serving:
             await server.start_serving()
         return server
 
-    def _listen(self, address: IPv4Address | None, port: int, backlog: int) -> TcpListener:
-        try:
-            return self._interface.host.tcp_listen(address, port, backlog=backlog)
-        except OSError as error:
-            name = ("0.0.0.0" if address is None else str(address), port)
-            reason = os.strerror(error.errno or 0).lower()
-            raise OSError(
-                error.errno, f"error while attempting to bind on address {name!r}: {reason}"
-            ) from None
+    def _server(
+        self,
+        factory: ProtocolFactory,
+        bound: list[StackSocket],
+        how: Listening,
+        tls: Tls | None,
+    ) -> PodServer:
+        accept = partial(self._accepted, factory, how.keep_alive, tls)
+        return PodServer(self._loop, self.interface, bound, how.backlog, accept)
 
     def _accepted(
         self,
         factory: ProtocolFactory,
-        ssl: tls.SSLContext | None,
+        keep_alive: bool,
+        tls: Tls | None,
         connection: TcpConnection,
         context: Context,
-    ) -> None:
-        protocol = factory()
-        if ssl is not None:
-            protocol = self._secured(protocol, ssl, None, server_side=True)
-        TcpTransport(self._loop, self._interface, connection, protocol, context).start(at_once=True)
+    ) -> TcpTransport | None:
+        """Give an accepted *connection* to a new protocol; None: there is none."""
+        made: list[asyncio.BaseProtocol] = []
+
+        def make() -> None:
+            protocol = factory()
+            if tls is not None:
+                done = self._loop.create_future()
+                done.add_done_callback(secure.ignore_failure)
+                protocol = tls.protocol(self._loop, protocol, done, server_side=True)
+            made.append(protocol)
+
+        if call(None, "Error on transport creation for incoming connection", make) is not None:
+            connection.abort(self.interface.now())
+            self.interface.touch()
+            return None
+        if keep_alive:
+            connection.set_option(self.interface.now(), keepalive=True)
+        return TcpTransport(self._loop, self.interface, connection, made[0], context)
 
     # --- connections
 
@@ -155,178 +165,130 @@ class PodSockets:
         factory: ProtocolFactory,
         host: str | None,
         port: Port,
-        *,
-        ssl: tls.SSLContext | None,
-        server_hostname: str | None,
-        local_address: tuple[str, int] | None,
-        token: socket.socket | None,
+        manner: Manner,
+        tls: Tls | None,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        """Connect, or take over the connection that *token* stands for."""
-        if token is not None:
-            connection = self._redeem(token)
-        else:
-            connection = await self._connect_any(host, port, local_address)
-        protocol = factory()
-        if ssl is None:
-            transport = self._transport(connection, protocol)
-            transport.start()
-            return transport, protocol
-        done: asyncio.Future[None] = self._loop.create_future()
-        secured = self._secured(protocol, ssl, server_hostname or host, done=done)
-        transport = self._transport(connection, secured)
-        transport.start()
-        try:
-            await done
-        finally:
-            if not done.done() or done.cancelled() or done.exception() is not None:
-                transport.abort()
-        return secured._app_transport, protocol
+        """Connect by the addresses of *host*."""
+        stack = await connecting.connect(self.interface, self._resolve, host, port, manner)
+        return await self._joined(factory, stack.give_connection(), tls)
 
-    def _transport(self, connection: TcpConnection, protocol: asyncio.BaseProtocol) -> TcpTransport:
-        return TcpTransport(self._loop, self._interface, connection, protocol, copy_context())
-
-    def _secured(
+    async def take_over(
         self,
-        protocol: asyncio.BaseProtocol,
-        ssl: tls.SSLContext,
-        server_hostname: str | None,
+        factory: ProtocolFactory,
+        sock: socket.socket,
+        tls: Tls | None,
         *,
         server_side: bool = False,
-        done: asyncio.Future[None] | None = None,
-    ) -> SSLProtocol:
-        from asyncio.sslproto import SSLProtocol
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        """Join a protocol to the connection that *sock* stands for."""
+        connection = self.calls.stack_of(sock).give_connection()
+        if isinstance(sock, InternetSocket):
+            sock.lend()
+        else:
+            sock.close()
+        return await self._joined(factory, connection, tls, server_side=server_side)
 
-        return SSLProtocol(
-            self._loop,
-            protocol,
-            ssl,
-            done or self._loop.create_future(),
-            server_side,
-            server_hostname,
-        )
-
-    async def _connect_any(
-        self, host: str | None, port: Port, local_address: tuple[str, int] | None
-    ) -> TcpConnection:
-        """Try the addresses of *host* in order; raise the last one's error."""
-        local = None if local_address is None else (await self._local(*local_address))[0]
-        failure: OSError | None = None
-        for remote in await self._addresses(host, port):
-            try:
-                return await self._connect(remote, local)
-            except OSError as error:
-                failure = error
-        assert failure is not None, "a name has an address, or getaddrinfo raises"
-        raise failure
-
-    async def _connect(
+    async def _joined(
         self,
-        remote: tuple[IPv4Address, int],
-        local: tuple[IPv4Address | None, int] | None = None,
-    ) -> TcpConnection:
-        interface = self._interface
-        connection = interface.host.tcp_connect(remote, interface.now(), local=local)
-        changed = asyncio.Event()
-        connection.on_change = changed.set
-        interface.touch()
+        factory: ProtocolFactory,
+        connection: TcpConnection,
+        tls: Tls | None,
+        *,
+        server_side: bool = False,
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        protocol = factory()
+        done: asyncio.Future[None] = self._loop.create_future()
+        outer = protocol
+        if tls is not None:
+            outer = tls.protocol(self._loop, protocol, done, server_side=server_side)
+        transport = TcpTransport(self._loop, self.interface, connection, outer, copy_context())
+        transport.start()
+        if tls is None:
+            return transport, protocol
+        finished = False
         try:
-            while not connection.established and connection.error is None:
-                changed.clear()
-                await changed.wait()
-        except asyncio.CancelledError:
-            self._abandon(connection)
-            raise
+            await done
+            finished = True
         finally:
-            connection.on_change = None
-        if connection.error is not None:
-            raise _connect_failed(connection.error, remote)
-        return connection
-
-    def _abandon(self, connection: TcpConnection) -> None:
-        connection.abort(self._interface.now())
-        self._interface.touch()
-
-    # --- kernel sockets as tokens
-
-    async def sock_connect(self, token: socket.socket, address: tuple[str, int]) -> None:
-        """Connect *token*, which stays unconnected in the kernel's eyes."""
-        remote = (await self._addresses(address[0], address[1]))[0]
-        connection = await self._connect(remote)
-        # A token that nobody uses any more resets its connection when it goes away.
-        unused = weakref.finalize(token, self._abandon, connection)
-        unused.atexit = False
-        self._tokens[token] = connection, unused
-
-    def _redeem(self, token: socket.socket) -> TcpConnection:
-        held = self._tokens.pop(token, None)
-        token.close()
-        if held is None:
-            raise OSError(errno.ENOTCONN, "this socket was not connected by loop.sock_connect")
-        connection, unused = held
-        unused.detach()
-        return connection
-
-    async def sock_recv(self, token: socket.socket, octets_max: int) -> bytes:
-        """Read up to *octets_max* octets; b"" is the end of the stream."""
-        connection = self._connected(token)
-        await self._wait(
-            connection, lambda: connection.readable_octets > 0 or connection.end_of_stream
-        )
-        data = connection.read(octets_max, self._interface.now())
-        self._interface.touch()
-        return data
-
-    async def sock_sendall(self, token: socket.socket, data: bytes | memoryview) -> None:
-        """Send all of *data*."""
-        connection = self._connected(token)
-        rest = memoryview(data)
-        while rest:
-            await self._wait(connection, lambda: connection.writable_octets > 0)
-            rest = rest[connection.write(rest, self._interface.now()) :]
-            self._interface.touch()
-
-    def _connected(self, token: socket.socket) -> TcpConnection:
-        if token not in self._tokens:
-            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
-        return self._tokens[token][0]
-
-    async def _wait(self, connection: TcpConnection, ready: Callable[[], bool]) -> None:
-        changed = asyncio.Event()
-        connection.on_change = changed.set
-        try:
-            while not ready() and connection.error is None:
-                changed.clear()
-                await changed.wait()
-        finally:
-            connection.on_change = None
-        if connection.error is not None:
-            raise connection.error
+            if not finished:
+                transport.close()
+        return outer._app_transport, protocol  # type: ignore[attr-defined]
 
     # --- datagrams
 
     async def create_datagram_endpoint(
         self,
-        factory: Callable[[], asyncio.DatagramProtocol],
-        local_address: tuple[str, int] | None,
-        remote_address: tuple[str, int] | None,
+        factory: DatagramFactory,
+        local_addr: tuple[str, int] | None,
+        remote_addr: tuple[str, int] | None,
+        manner: Manner,
     ) -> tuple[UdpTransport, asyncio.DatagramProtocol]:
         """Bind a UDP port, and connect it when there is a remote address."""
-        remote = None
-        if remote_address is not None:
-            remote = (await self._addresses(*remote_address))[0]
-        address, port = (await self._local(*(local_address or (None, 0))))[0]
-        udp = self._interface.host.udp_bind(address, port)
-        peername = None
-        if remote is not None:
-            udp.connect(remote)
-            peername = (str(remote[0]), remote[1])
-        protocol = factory()
-        transport = UdpTransport(self._loop, self._interface, udp, protocol, peername)
-        transport.start(copy_context())
+        errors: list[OSError] = []
+        for family, proto, near, far in await self._pairs(local_addr, remote_addr, manner):
+            port = StackSocket(self.interface, family, socket.SOCK_DGRAM, proto)
+            try:
+                if near is not None:
+                    port.bind(*local(near))
+                if far is not None:
+                    port.begin_connect(remote(far))
+                port.autobind()
+            except OSError as error:
+                port.close()
+                errors.append(error)
+            else:
+                return self._datagrams(factory, port)
+        raise errors[0]
+
+    async def _pairs(
+        self,
+        local_addr: tuple[str, int] | None,
+        remote_addr: tuple[str, int] | None,
+        manner: Manner,
+    ) -> list[tuple[int, int, SockAddr | None, SockAddr | None]]:
+        """Return family, protocol, local and remote address of each way to do it."""
+        if local_addr is None and remote_addr is None:
+            if manner.family == 0:
+                raise ValueError("unexpected address family")
+            if manner.family not in INTERNET:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            return [(manner.family, manner.proto, None, None)]
+        ways: dict[tuple[int, int], list[SockAddr | None]] = {}
+        for at, address in enumerate((local_addr, remote_addr)):
+            if address is None:
+                continue
+            if not (isinstance(address, tuple) and len(address) == 2):
+                raise TypeError("2-tuple is expected")
+            infos = await self.names.getaddrinfo(
+                *address,
+                family=manner.family,
+                type=socket.SOCK_DGRAM,
+                proto=manner.proto,
+                flags=manner.flags,
+            )
+            for family, _, proto, _, found in infos:
+                ways.setdefault((family, proto), [None, None])[at] = found
+        pairs = [
+            (family, proto, near, far)
+            for (family, proto), (near, far) in ways.items()
+            if (near is not None or local_addr is None) and (far is not None or remote_addr is None)
+        ]
+        if not pairs:
+            raise ValueError("can not get address information")
+        return pairs
+
+    def datagrams_on(
+        self, factory: DatagramFactory, sock: socket.socket
+    ) -> tuple[UdpTransport, asyncio.DatagramProtocol]:
+        """Use a UDP socket that the code of a pod has made."""
+        transport, protocol = self._datagrams(factory, self.calls.stack_of(sock))
+        transport.keeps = sock
         return transport, protocol
 
-
-def _connect_failed(error: OSError, remote: tuple[IPv4Address, int]) -> OSError:
-    """Word *error* as asyncio does; errno picks the class."""
-    name = (str(remote[0]), remote[1])
-    return OSError(error.errno, f"Connect call failed {name!r}")
+    def _datagrams(
+        self, factory: DatagramFactory, port: StackSocket
+    ) -> tuple[UdpTransport, asyncio.DatagramProtocol]:
+        protocol = factory()
+        transport = UdpTransport(self._loop, self.interface, port, protocol, copy_context())
+        transport.start()
+        return transport, protocol

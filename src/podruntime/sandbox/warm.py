@@ -29,7 +29,7 @@ from netdev.veth_server import VethServer
 from netstack.host import Host
 from netstack.icmp import EchoReply
 from podruntime.cri import NetworkConfig, PodSandboxConfig, PodSandboxMetadata
-from podruntime.sandbox import guard, streams
+from podruntime.sandbox import files, guard, pod_socket, signals, streams
 from podruntime.sandbox.loop import PodLoop
 from podruntime.sandbox.pod import Pod
 from podruntime.store import READY_SOCKET, SandboxDirectory, SandboxRecord
@@ -62,6 +62,9 @@ def prepare(directory: Path) -> None:
     """Make this process, which has no loop, ready to be forked into pods."""
     gc.set_threshold(50_000, 20, 20)
     streams.install()
+    signals.install()
+    files.install()
+    pod_socket.install()
     guard.install()
     _live(directory)  # Imports what is imported late.
     memory.fill_gaps()

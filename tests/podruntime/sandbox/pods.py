@@ -42,7 +42,10 @@ class TwoPods:
             rng=random.Random(last),
         )
         interface = NetworkInterface(host, self.loop, monotonic)
-        names = Resolver(lambda path: self.files.get(path, ""), random.Random(last))
+        files = self.files
+        names = Resolver(
+            lambda path: files.get(path, ""), random.Random(last), interface.source_for
+        )
         return interface, PodSockets(self.loop, interface, names)
 
     def _join(self, one: NetworkInterface, other: NetworkInterface) -> None:

@@ -123,7 +123,7 @@ def test_half_close_lets_the_answer_come():
         reader, writer = await asyncio.open_connection(SERVER, 9000)
         assert writer.get_extra_info("peername") == (SERVER, 9000)
         assert writer.get_extra_info("sockname")[0] == CLIENT
-        assert writer.get_extra_info("socket") is None
+        assert writer.get_extra_info("socket").getpeername() == (SERVER, 9000)
         writer.write(b"x" * 100_000)
         assert writer.can_write_eof()
         writer.write_eof()
@@ -212,7 +212,7 @@ def test_second_bind_is_address_in_use():
         with pytest.raises(
             OSError, match=r"error while attempting to bind on address \('0.0.0.0', 80\)"
         ) as caught:
-            await asyncio.start_server(lambda _r, _w: None, "::", 80)
+            await asyncio.start_server(lambda _r, _w: None, "0.0.0.0", 80)
         assert caught.value.errno == errno.EADDRINUSE
         server.close()
         again = await asyncio.start_server(lambda _r, _w: None, None, 80)
@@ -321,8 +321,8 @@ def test_a_protocol_that_raises_loses_its_connection():
         pods.use(pods.client)
         reader, writer = await asyncio.open_connection(SERVER, 80)
         writer.write(b"x")
-        with pytest.raises(ConnectionResetError):
-            await reader.read()
+        assert await reader.read() == b""
+        writer.close()
         assert str(reported[0]["exception"]) == "broken"
 
     TwoPods().run(scenario)

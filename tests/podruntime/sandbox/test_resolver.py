@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podruntime.sandbox import dns
-from podruntime.sandbox.resolver import ResolvConf, numeric, parse_hosts
+from podruntime.sandbox.resolv_conf import ResolvConf, parse_hosts
+from podruntime.sandbox.resolver import numeric
 
 from .pods import SERVER, TwoPods
 
@@ -27,7 +28,7 @@ RECORDS = {"web.default.svc.cluster.local": "10.96.0.7", "example.com": "203.0.1
 def test_resolv_conf_and_its_candidates():
     conf = ResolvConf.parse(RESOLV)
     assert conf.servers == (SERVER,)
-    assert conf.ndots == 5
+    assert conf.options.ndots == 5
     assert conf.candidates("web") == [
         "web.default.svc.cluster.local",
         "web.svc.cluster.local",
@@ -41,10 +42,13 @@ def test_resolv_conf_and_its_candidates():
 
 def test_hosts_and_numbers():
     text = "127.0.0.1 localhost\n::1 localhost ip6\n10.0.0.1\tDB db2 # note\n10.0.0.2 db\n"
-    assert parse_hosts(text)["db"] == ["10.0.0.1", "10.0.0.2"]
-    assert parse_hosts(text)["localhost"] == ["127.0.0.1"]
-    assert "note" not in parse_hosts(text)
-    assert numeric("10.0.0.1") == numeric("::ffff:10.0.0.1") == "10.0.0.1"
+    assert parse_hosts(text) == [
+        ("127.0.0.1", ("localhost",)),
+        ("::1", ("localhost", "ip6")),
+        ("10.0.0.1", ("db", "db2")),
+        ("10.0.0.2", ("db",)),
+    ]
+    assert str(numeric("10.0.0.1")) == "10.0.0.1"
     assert numeric("web") is None
 
 
@@ -84,7 +88,7 @@ def test_names_are_asked_along_the_search_path():
         server.asked.clear()
         assert (await pods.loop.getaddrinfo("example.com", 1))[0][4] == ("203.0.113.5", 1)
         assert server.asked[-1] == "example.com"
-        assert len(server.asked) == 4
+        assert len(set(server.asked)) == 4
         with pytest.raises(socket.gaierror) as caught:
             await pods.loop.getaddrinfo("nosuch", 80)
         assert caught.value.errno == socket.EAI_NONAME
@@ -103,17 +107,19 @@ def test_without_a_server_resolution_fails_for_now():
             await pods.loop.getaddrinfo("localhost", 80, family=socket.AF_INET6)
         with pytest.raises(socket.gaierror):
             await pods.loop.getaddrinfo("localhost", "no-service")
-        assert await pods.loop.getnameinfo((SERVER, 80)) == ("web", "80")
+        assert await pods.loop.getnameinfo((SERVER, 80)) == ("web", "http")
         numeric_only = await pods.loop.getnameinfo((SERVER, 80), socket.NI_NUMERICHOST)
-        assert numeric_only == (SERVER, "80")
+        assert numeric_only == (SERVER, "http")
 
     TwoPods().run(scenario)
 
 
 @given(st.binary(max_size=100))
 def test_any_octets_are_an_answer_or_malformed(octets):
+    question = dns.Question(7, "web.example.com", dns.AAAA)
     try:
-        dns.parse_answer(octets, 7)
+        dns.parse_answer(octets, question)
+        dns.parse_answer(question.encode()[:2] + b"\x81\x80" + octets, question)
     except dns.MalformedMessage:
         return
 

@@ -1,0 +1,108 @@
+"""Options of the pod's sockets: setsockopt(2) and getsockopt(2).
+
+What the stack has is the stack's: TCP_NODELAY, keep-alive, SO_LINGER's abort, the sizes of its
+buffers. For the rest Linux is asked, by a kernel socket of the same kind that is never bound: it
+refuses what it would refuse anywhere, and what it takes is remembered without further effect.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from typing import Final
+
+from netstack.tcp.connection import TcpConnection
+
+#: The kernel's own sockets; code in pods finds another class under this name (pod_socket).
+KernelSocket: Final = socket.socket
+_LINGER: Final = struct.Struct("ii")
+_KEEPALIVE: Final = {
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): "keepalive_idle_s",
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): "keepalive_interval_s",
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): "keepalive_probes",
+}
+_NODELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY)
+_KEEP: Final = (socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+_SO_LINGER: Final = (socket.SOL_SOCKET, socket.SO_LINGER)
+_RECEIVE_BUFFER: Final = (socket.SOL_SOCKET, socket.SO_RCVBUF)
+_SEND_BUFFER: Final = (socket.SOL_SOCKET, socket.SO_SNDBUF)
+_MAXSEG: Final = (socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+_ERROR: Final = (socket.SOL_SOCKET, socket.SO_ERROR)
+#: What only the kernel's own connections have: better refused than made up.
+_INFO: Final = (socket.IPPROTO_TCP, socket.TCP_INFO)
+
+Key = tuple[int, int]
+Value = int | bytes
+
+
+class SocketOptions:
+    """The options that were set on one socket."""
+
+    def __init__(self, family: int, kind: int) -> None:
+        self._family, self._kind = family, kind
+        self._values: dict[Key, Value] = {}
+
+    def set(self, key: Key, value: Value, connection: TcpConnection | None, now: float) -> None:
+        """Set an option; raises the OSError that Linux would."""
+        if not (key == _NODELAY and isinstance(value, int)):
+            with KernelSocket(self._family, self._kind) as judge:
+                judge.setsockopt(*key, value)
+        self._values[key] = value
+        if connection is not None:
+            self._apply(key, connection, now)
+
+    def apply(self, connection: TcpConnection, now: float) -> None:
+        """Give a new *connection* what was set before there was one."""
+        for key in self._values:
+            self._apply(key, connection, now)
+
+    def _apply(self, key: Key, connection: TcpConnection, now: float) -> None:
+        value = self._values[key]
+        if not isinstance(value, int):
+            return
+        if key == _NODELAY:
+            connection.set_option(now, nodelay=bool(value))
+        elif key == _KEEP or (key in _KEEPALIVE and self._values.get(_KEEP)):
+            times = {name: self._values.get(each) for each, name in _KEEPALIVE.items()}
+            connection.set_option(now, keepalive=bool(self._values[_KEEP]), **times)  # type: ignore[arg-type]
+
+    def get(self, key: Key, octets: int, connection: TcpConnection | None) -> Value:
+        """Return an option's value; *octets* as in getsockopt: 0 means a number."""
+        number = self._of_stack(key, connection)
+        if number is None and key in self._values and key != _RECEIVE_BUFFER:
+            value = self._values[key]
+            if not isinstance(value, int):
+                return value[:octets]
+            number = value
+        if number is not None:
+            return number.to_bytes(4, "little")[:octets] if octets else number
+        if key == _INFO:
+            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+        with KernelSocket(self._family, self._kind) as judge:
+            return judge.getsockopt(*key, octets) if octets else judge.getsockopt(*key)
+
+    def _of_stack(self, key: Key, connection: TcpConnection | None) -> int | None:
+        if key == _ERROR:
+            error = None if connection is None else connection.error
+            return 0 if error is None else error.errno or 0
+        if connection is None:
+            return None
+        settings = connection.context.settings
+        known = {
+            _NODELAY: int(connection.nodelay),
+            _MAXSEG: connection.mss,
+            _RECEIVE_BUFFER: settings.receive_buffer_octets,
+            _SEND_BUFFER: settings.send_buffer_octets,
+        }
+        return known.get(key)
+
+    @property
+    def resets_on_close(self) -> bool:
+        """Return whether SO_LINGER with a time of zero was asked for: close is an abort."""
+        value = self._values.get(_SO_LINGER)
+        if not isinstance(value, bytes) or len(value) < _LINGER.size:
+            return False
+        on, seconds = _LINGER.unpack_from(value)
+        return bool(on) and seconds == 0
