@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from ipaddress import IPv4Address
 
+import kernel_icmp
 import pytest
 from netns import LIMIT_S
 from station import MTU, OURS, Station
 
 from componentbase.clock import monotonic
 from netdev.impairment import Impairment
-from netstack.wire.icmp import Icmp, IcmpView, Type, echo
 
 IPV4 = b"\x08\x00"
 PAYLOAD_MAX = 65507
@@ -34,29 +33,15 @@ def is_a_later_piece(seen):
     return frame[12:14] == IPV4 and int.from_bytes(frame[20:22], "big") & 0x1FFF != 0
 
 
-async def kernel_pings(raw, payload, sequence):
-    """Return what comes back to the kernel's echo request."""
-    loop = asyncio.get_running_loop()
-    request = echo(Type.ECHO_REQUEST, 9, sequence, payload).emit()
-    await loop.sock_sendto(raw, request, (OURS, 0))
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            packet = await loop.sock_recv(raw, 1 << 16)
-            message = Icmp.parse(IcmpView(packet[20:]))
-            wanted = (Type.ECHO_REPLY, 9, sequence)
-            if (message.type, message.identifier, message.sequence) == wanted:
-                return message.body
-
-
 @pytest.mark.parametrize("wire", [Impairment(), SHUFFLED], ids=["clean", "shuffled"])
 @pytest.mark.asyncio
 async def test_pings_of_every_size_come_back(tap_namespace, judge, wire):
     async with Station(tap_namespace) as station:
         station.impair(wire)
-        with tap_namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
-            for sequence, payload in enumerate(payloads()):
+        with kernel_icmp.open_raw(tap_namespace) as raw:
+            for payload in payloads():
                 assert await station.ping(payload) == payload
-                assert await kernel_pings(raw, payload, sequence) == payload
+                assert await kernel_icmp.ping(raw, OURS, payload) == payload
         await station.silence()
         assert any(is_a_later_piece(each) for each in station.seen)
         judge(station)
