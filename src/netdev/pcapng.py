@@ -9,7 +9,7 @@ growing, or whose writer died, can be read up to its last packet. About a micros
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 from netdev.framing import Octets
 
@@ -66,12 +66,22 @@ def _halves(time_ns: int) -> tuple[int, int]:
     return time_ns >> 32, time_ns & 0xFFFFFFFF
 
 
+class Stream(Protocol):
+    """What a capture is written to."""
+
+    def write(self, octets: bytes, /) -> object:
+        """Take octets."""
+
+    def flush(self) -> object:
+        """Hand them on."""
+
+
 class PcapngWriter:
     """A pcapng section on *stream*, begun at once; it says what made it, and which filter held."""
 
     def __init__(
         self,
-        stream: BinaryIO,
+        stream: Stream,
         *,
         application: str = "podwire",
         hardware: str = "",

@@ -80,5 +80,4 @@ def handle_deadline(node: Node, now: float) -> None:
 def _send(node: Node, destination: bytes, packet: Arp, now: float) -> None:
     header = Ethernet(destination, node.bridge.mac, ETHERTYPE_ARP)
     frame = bytearray(header.emit() + packet.emit())
-    node.tap(node.bridge.name, "out", frame)
     node.bridge_frame(frame, now)

@@ -246,6 +246,7 @@ class Node:
         """Send a frame of the node itself onto the bridge."""
         if self.taps and packet is None:
             with observed.frame(self):  # ARP is no part of what its packet meets.
+                self.tap(self.bridge.name, "out", frame)
                 br_input.forward(self, frame, now)
         else:
             br_input.forward(self, frame, now, packet=packet)

@@ -17,9 +17,11 @@ class Place:
     node: str
     interface: str
     label: str
+    is_pod: bool = False
 
     def describe(self) -> str:
-        return f"{self.node} {self.interface}"
+        where = f"{self.node} {self.interface}"
+        return f"{self.label} ({where})" if self.is_pod else where
 
 
 def find_pod(paths: Layout, text: str) -> Object:
@@ -37,5 +39,6 @@ def place_of_pod(paths: Layout, text: str) -> Place:
         raise CommandFailed(f"pod {text} has no address yet: it is not running")
     for link in netlink.ask(paths, node, "link_list"):
         if str(link.get("address", "")).split("/")[0] == address and link.get("kind") == "veth":
-            return Place(node, link["name"], text)
+            namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+            return Place(node, link["name"], f"pod {namespace}/{name}", is_pod=True)
     raise CommandFailed(f"{node} has no interface for {text} ({address})")
