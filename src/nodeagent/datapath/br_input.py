@@ -8,7 +8,7 @@ it. A frame to an unknown or a group address goes to every port but its own, at 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from netstack.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, HEADER_OCTETS
 from netstack.wire.malformed import MalformedPacket
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from nodeagent.datapath.node import Node
 
 
+#: Groups that no bridge forwards: spanning tree and its kin (IEEE 802.1D §7.12.6).
+_LINK_LOCAL: Final = b"\x01\x80\xc2\x00\x00"
+
+
 def receive(node: Node, port: Port, frame: Octets, now: float) -> None:
     """Take one frame from *port*."""
     if len(frame) < HEADER_OCTETS or frame[6] & 1:
@@ -29,7 +33,10 @@ def receive(node: Node, port: Port, frame: Octets, now: float) -> None:
         return
     node.deadline_moved = True
     destination, source = bytes(frame[0:6]), bytes(frame[6:12])
-    if node.bridge.fdb.learn(source, port, now):
+    if destination[:5] == _LINK_LOCAL and destination[5] < 16:
+        port.drops[DropReason.LINK_LOCAL_GROUP] += 1
+        return
+    if source != node.bridge.mac and node.bridge.fdb.learn(source, port, now):
         node.clear_flows()  # The pod has moved to another port.
     if destination == node.bridge.mac:
         _pass_up(node, port, frame, now)
@@ -98,7 +105,7 @@ def forward(
     port = None if destination[0] & 1 else node.bridge.fdb.lookup(destination, now)
     if port is None:
         _flood(node, frame, arrived_at, now)
-    elif port is not arrived_at:  # A bridge does not send a frame back.
+    elif port is not arrived_at or port.entry.hairpin:  # Else it would send the frame back.
         if packet is not None and port.connected:
             node.learn_flow(packet, port.output, port.mtu)
         _send(node, port, frame)
@@ -109,7 +116,7 @@ def _flood(node: Node, frame: Octets, arrived_at: Port | None, now: float) -> No
         node.drops[DropReason.FLOOD_RATE] += 1
         return
     for port in node.ports.values():
-        if port is not arrived_at and port.connected:
+        if (port is not arrived_at or port.entry.hairpin) and port.connected:
             _send(node, port, frame)
 
 

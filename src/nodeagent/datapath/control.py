@@ -19,7 +19,7 @@ from nodeagent.datapath.devices import Port, Vtep
 from nodeagent.datapath.frontends import PROTOCOLS, Endpoint, Frontend, Key, key_of
 from nodeagent.datapath.node import Node, Policy
 from nodeagent.datapath.output import Output
-from nodeagent.datapath.routes import Route
+from nodeagent.datapath.routes import Kind, Route
 
 PORTS_MAX: Final = 512  # A Linux bridge has 1,024; a node of ours 110 pods.
 
@@ -105,9 +105,14 @@ class Control:
                 device=entry.device,
                 via=IPv4Address(entry.via) if entry.via else None,
                 onlink=entry.onlink,
+                kind=Kind(entry.type),
+                metric=entry.metric,
             )
             for entry in entries
         ]
+        for route in routes:
+            if not route.device and route.kind is Kind.UNICAST:
+                raise ValueError(f"the route to {route.destination} needs a device")
         for route in routes:
             self._node.routes.replace(route)
         self._node.clear_flows()
@@ -193,7 +198,9 @@ class Control:
         self._node.policy = Policy(
             IPv4Network(settings.cluster_cidr) if settings.cluster_cidr else None,
             IPv4Network(settings.masquerade_cidr) if settings.masquerade_cidr else None,
+            dict(settings.rp_filter),
         )
+        self._node.clear_flows()
 
     def conntrack_delete(
         self,

@@ -31,9 +31,17 @@ class Hook(Enum):
     POSTROUTING = auto()
 
 
+def verify(_node: Node, packet: Packet, _now: float) -> DropReason | None:
+    """nf_conntrack_checksum: what arrives broken belongs to no connection."""
+    if not packet.checksum_holds():
+        packet.state = CtState.INVALID
+    return None
+
+
 def track(node: Node, packet: Packet, now: float) -> DropReason | None:
     """conntrack: find the packet's connection."""
-    node.conntrack.track(packet, now)
+    if packet.state is not CtState.INVALID:
+        node.conntrack.track(packet, now)
     return None
 
 
@@ -103,7 +111,7 @@ def confirm(node: Node, packet: Packet, _now: float) -> DropReason | None:
 
 
 NODE_HOOKS: Final[dict[Hook, tuple[Stage, ...]]] = {
-    Hook.PREROUTING: (track, dnat),
+    Hook.PREROUTING: (verify, track, dnat),
     Hook.INPUT: (keep_source, confirm),
     Hook.FORWARD: (drop_invalid,),
     Hook.OUTPUT: (track, dnat),

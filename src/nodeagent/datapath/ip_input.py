@@ -9,20 +9,28 @@ from nodeagent.datapath import hooks, ip_output, reject
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import Packet
+from nodeagent.datapath.routes import Kind
 
 if TYPE_CHECKING:
     from nodeagent.datapath.node import Node
 
-_LOOPBACK: Final = 127
+_NOWHERE: Final = (0, 127)  # "This network" and loopback are on no wire.
 _GROUPS_FROM: Final = 224  # Multicast, reserved and the limited broadcast.
 
 
 def receive(node: Node, packet: Packet, now: float) -> None:
     """Take a packet that was addressed to one of this node's devices."""
-    source = packet.source
-    if source >> 24 in (0, _LOOPBACK) or source >> 24 >= _GROUPS_FROM or node.is_local(source):
+    source, destination = packet.source, packet.destination
+    if (
+        source >> 24 in _NOWHERE
+        or source >> 24 >= _GROUPS_FROM
+        or destination >> 24 in _NOWHERE
+        or node.is_local(source)
+    ):
         node.drops[DropReason.MARTIAN] += 1
-    elif packet.destination >> 24 >= _GROUPS_FROM:
+    elif not node.source_is_valid(source, packet.device):
+        node.drops[DropReason.RP_FILTER] += 1
+    elif destination >> 24 >= _GROUPS_FROM:
         node.drops[DropReason.OTHER_HOST] += 1
     else:
         whole = node.fragments.whole(packet, now)
@@ -51,6 +59,9 @@ def forward(node: Node, packet: Packet, now: float) -> None:
         node.drops[DropReason.NO_ROUTE] += 1
         reject.unreachable(node, packet, Unreachable.NETWORK, now)
         return
+    if route.kind is not Kind.UNICAST:
+        _end(node, packet, route.kind, now)
+        return
     mtu = node.mtu_of(route.device)
     if packet.octets > mtu and not packet.may_be_cut:
         node.drops[DropReason.TOO_BIG] += 1
@@ -62,3 +73,18 @@ def forward(node: Node, packet: Packet, now: float) -> None:
     packet.device = route.device
     if hooks.run(Hook.POSTROUTING, node, packet, now):
         ip_output.send(node, packet, route, now)
+
+
+#: Why a route that leads nowhere ends a packet, and what its sender hears.
+_ENDS: Final = {
+    Kind.BLACKHOLE: (DropReason.BLACKHOLE, None),
+    Kind.UNREACHABLE: (DropReason.NO_ROUTE, Unreachable.HOST),
+    Kind.PROHIBIT: (DropReason.PROHIBITED, Unreachable.ADMINISTRATIVELY_PROHIBITED),
+}
+
+
+def _end(node: Node, packet: Packet, kind: Kind, now: float) -> None:
+    reason, code = _ENDS[kind]
+    node.drops[reason] += 1
+    if code is not None:
+        reject.unreachable(node, packet, code, now)

@@ -11,7 +11,7 @@ from nodeagent.datapath import arp, fragments, hooks, reject, vxlan
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import Packet
-from nodeagent.datapath.routes import Route
+from nodeagent.datapath.routes import Kind, Route
 
 if TYPE_CHECKING:
     from nodeagent.datapath.node import Node
@@ -26,7 +26,7 @@ def send_local(node: Node, octets: bytes, now: float) -> None:
     if packet is None or not hooks.run(Hook.OUTPUT, node, packet, now):
         return
     route = node.routes.lookup(packet.destination)
-    if route is None:
+    if route is None or route.kind is not Kind.UNICAST:
         node.drops[DropReason.NO_ROUTE] += 1
         node.stack.icmp.own_packet_failed(octets, Unreachable.NETWORK, now)
         return
@@ -38,7 +38,7 @@ def send_local(node: Node, octets: bytes, now: float) -> None:
 def route_and_send(node: Node, packet: Packet, now: float) -> None:
     """Send a packet that no hook shall see."""
     route = node.routes.lookup(packet.destination)
-    if route is None:
+    if route is None or route.kind is not Kind.UNICAST:
         node.drops[DropReason.NO_ROUTE] += 1
         return
     packet.device = route.device

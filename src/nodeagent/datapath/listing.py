@@ -89,6 +89,8 @@ def routes(node: Node) -> list[Row]:
             "via": None if route.via is None else str(route.via),
             "onlink": route.onlink,
             "protocol": "kernel" if route.connected else "static",
+            "type": str(route.kind),
+            "metric": route.metric,
         }
         for route in node.routes.entries()
     ]

@@ -15,8 +15,8 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
 
@@ -52,7 +52,7 @@ from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.neighbours import NeighbourTable
 from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import Octets, Packet
-from nodeagent.datapath.routes import Route, RouteTable
+from nodeagent.datapath.routes import Kind, Route, RouteTable
 from nodeagent.datapath.verdict import Verdict
 
 #: How often an entry of a table is looked at, whether it has been silent for too long.
@@ -65,6 +65,9 @@ GATEWAY_TCP: Final = TcpSettings(time_wait_s=1.0)
 
 _ETHERNET_HEADER: Final = bytes(12) + b"\x08\x00"  # Of frames that never were on an Ethernet.
 
+#: Modes of rp_filter: a packet's source must be reachable by its own device, or at all.
+STRICT, LOOSE = 1, 2
+
 #: Returns the output towards another node, None when there is no way to it.
 OutputTo = Callable[[IPv4Address], Output | None]
 
@@ -75,6 +78,7 @@ class Policy:
 
     cluster_cidr: IPv4Network | None = None
     masquerade_cidr: IPv4Network | None = None
+    rp_filter: Mapping[str, int] = field(default_factory=lambda: {"all": LOOSE})
 
 
 @dataclass(slots=True)
@@ -301,6 +305,17 @@ class Node:
     def is_local(self, address: int) -> bool:
         """Tell whether *address* is one of this node's."""
         return address in self.addresses
+
+    def source_is_valid(self, source: int, device: str) -> bool:
+        """Tell whether a packet from *source* may come by *device* (fib_validate_source)."""
+        modes = self.policy.rp_filter
+        mode = max(modes.get("all", 0), modes.get(device, 0))
+        if not mode:
+            return True
+        route = self.routes.lookup(source)
+        if route is None or route.kind is not Kind.UNICAST:
+            return False
+        return mode == LOOSE or route.device == device
 
     def source_on(self, device: str, towards: int) -> int | None:
         """Return the address that speaks for *device* to somebody, as MASQUERADE chooses it."""

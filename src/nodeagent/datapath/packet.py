@@ -206,6 +206,35 @@ class Packet:
         """The packet without its Ethernet header."""
         return memoryview(self.frame)[_IP:]
 
+    def as_arrived(self) -> bytes:
+        """Return the IP packet as it was before hops and translations: what errors quote."""
+        frame, before = bytearray(self.frame), self.arrival
+        ports = slice(self.l4, self.l4 + 4) if self.l4 == _IP + 20 else slice(0, 0)
+        change = checksum.delta(bytes(frame[_IP + 12 : _IP + 20]), before[_IP + 12 : _IP + 20])
+        frame[_IP + 8], frame[_IP + 10 : _IP + 20] = before[_IP + 8], before[_IP + 10 : _IP + 20]
+        offset = _L4_CHECKSUM_AT.get(self.protocol)
+        if offset is not None and not self.is_fragment:
+            old, new = bytes(frame[ports]), before[ports]
+            change += checksum.delta(old, new)
+            frame[ports] = new
+            update = checksum.update_udp if self.protocol == PROTOCOL_UDP else checksum.update
+            field = _WORD.unpack_from(frame, self.l4 + offset)[0]
+            _WORD.pack_into(frame, self.l4 + offset, update(field, change))
+        return bytes(frame[_IP:])
+
+    def checksum_holds(self) -> bool:
+        """Tell whether the transport's checksum is right, as far as it can be judged here."""
+        frame, l4 = self.frame, self.l4
+        if self.is_fragment or self.protocol not in _L4_OCTETS_MIN:
+            return True
+        if self.protocol == PROTOCOL_ICMP:
+            return checksum.holds(checksum.add(frame[l4:]))
+        if self.protocol == PROTOCOL_UDP and not (frame[l4 + 6] or frame[l4 + 7]):
+            return True
+        addresses = frame[_IP + 12 : _IP + 20]
+        total = checksum.add(addresses) + self.protocol + len(frame) - l4
+        return checksum.holds(total + checksum.add(frame[l4:]))
+
     def set_ethernet(self, destination: bytes, source: bytes) -> None:
         """Address the frame."""
         self.frame[0:12] = destination + source

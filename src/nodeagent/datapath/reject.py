@@ -1,4 +1,9 @@
-"""What a client hears that cannot be served: `-j REJECT`, and the errors of a router."""
+"""What a client hears that cannot be served: `-j REJECT`, and the errors of a router.
+
+An error quotes its packet as it arrived, so its sender recognises it whatever was translated here
+meanwhile, also for a connection that is not in the table yet. (Linux attaches the packet's
+connection to the error and translates the quote back: `nf_ct_attach`.)
+"""
 
 from __future__ import annotations
 
@@ -28,13 +33,14 @@ def no_endpoints(node: Node, packet: Packet, how: str, now: float) -> DropReason
 
 def unreachable(node: Node, packet: Packet, code: Unreachable, now: float, *, mtu: int = 0) -> None:
     """Tell the sender that *packet* does not get there, and which *mtu* would."""
-    node.stack.icmp.send_error(Type.UNREACHABLE, code, bytes(packet.ip), now, rest=mtu)
+    node.stack.icmp.send_error(Type.UNREACHABLE, code, packet.as_arrived(), now, rest=mtu)
     node.stack_woken = True
 
 
 def time_exceeded(node: Node, packet: Packet, now: float) -> None:
     """Tell the sender that *packet* has made its last hop."""
-    node.stack.icmp.send_error(Type.TIME_EXCEEDED, TimeExceeded.IN_TRANSIT, bytes(packet.ip), now)
+    code, quoted = TimeExceeded.IN_TRANSIT, packet.as_arrived()
+    node.stack.icmp.send_error(Type.TIME_EXCEEDED, code, quoted, now)
     node.stack_woken = True
 
 

@@ -1,4 +1,4 @@
-"""The routing table: longest prefix match.
+"""The routing table: longest prefix match, then the lowest metric.
 
 One dict per prefix length, asked from the longest that is in use to the shortest. A node of a
 cluster has routes of two or three lengths, so this is two or three dict lookups whatever the
@@ -8,7 +8,17 @@ number of nodes. (Linux has a trie and a cache of results; the results cached he
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
+
+
+class Kind(StrEnum):
+    """What a route does (RTN_*): all but the first end a packet, silently or with an error."""
+
+    UNICAST = "unicast"
+    BLACKHOLE = "blackhole"
+    UNREACHABLE = "unreachable"
+    PROHIBIT = "prohibit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +29,8 @@ class Route:
     device: str
     via: IPv4Address | None = None
     onlink: bool = False
+    kind: Kind = Kind.UNICAST
+    metric: int = 0
     connected: bool = False  # Made by an address of the node, as `proto kernel scope link`.
 
 
@@ -28,25 +40,26 @@ def mask(prefix_length: int) -> int:
 
 
 class RouteTable:
-    """Routes by destination; one per destination and origin, a configured one wins."""
+    """Routes by destination; one per destination, metric and origin, a configured one wins."""
 
     def __init__(self) -> None:
         self._by_length: dict[int, dict[int, list[Route]]] = {}
         self._lengths: list[tuple[int, dict[int, list[Route]]]] = []
 
     def replace(self, route: Route) -> None:
-        """Add *route*, in place of the one that has its destination and origin."""
-        self.delete(route.destination, connected=route.connected)
+        """Add *route*, in place of the one that has its destination, metric and origin."""
         length = route.destination.prefixlen
         same = self._by_length.setdefault(length, {}).setdefault(
             int(route.destination.network_address), []
         )
+        origin = route.metric, route.connected
+        same[:] = [each for each in same if (each.metric, each.connected) != origin]
         same.append(route)
-        same.sort(key=lambda each: each.connected)
+        same.sort(key=lambda each: (each.metric, each.connected))
         self._order()
 
     def delete(self, destination: IPv4Network, *, connected: bool = False) -> bool:
-        """Remove a route; return whether it was there."""
+        """Remove the routes of a destination; return whether there were any."""
         by_network = self._by_length.get(destination.prefixlen, {})
         network = int(destination.network_address)
         routes = by_network.get(network, [])

@@ -116,4 +116,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cluster_cidr: str = ""
     masquerade_cidr: str = ""
     #: As net.ipv4.conf.*.rp_filter: device or "all" → 0 off, 1 strict, 2 loose; the larger counts.
-    rp_filter: dict[str, Literal[0, 1, 2]] = {"all": 2}
+    rp_filter: dict[str, Literal[0, 1, 2]] = msgspec.field(default_factory=lambda: {"all": 2})

@@ -65,6 +65,8 @@ def receive_frame(node: Node, vtep: Vtep, frame: memoryview, now: float) -> None
     """Take one inner frame."""
     if len(frame) < ETHERNET_OCTETS:
         node.drops[DropReason.MALFORMED_FRAME] += 1
+    elif frame[6:12] == vtep.mac:
+        node.drops[DropReason.LOOPED] += 1  # Our own frame has come back (vxlan_set_mac).
     elif frame[0:6] != vtep.mac:
         node.drops[DropReason.OTHER_HOST] += 1
     elif frame[12] << 8 | frame[13] != ETHERTYPE_IPV4:

@@ -339,6 +339,10 @@ def test_slow_and_fast_path_make_the_same_frames(world):
         (bytes(VXLAN(vni=1)) + bytes(5), DropReason.MALFORMED_FRAME),
         (bytes(VXLAN(vni=1) / Ether(dst="02:00:00:00:00:09") / IP()), DropReason.OTHER_HOST),
         (
+            bytes(VXLAN(vni=1) / Ether(dst="ee:00:00:00:00:01", src="ee:00:00:00:00:01") / IP()),
+            DropReason.LOOPED,
+        ),
+        (
             bytes(VXLAN(vni=1) / Ether(dst="ee:00:00:00:00:01", type=0x88B5)),
             DropReason.UNHANDLED_PROTOCOL,
         ),

@@ -38,6 +38,29 @@ def test_checksums_stay_right(layer, source, destination, source_port, destinati
         )
 
 
+@given(layers, addresses, addresses, ports, ports, st.binary(max_size=40))
+def test_what_was_done_is_undone_for_errors(layer, source, destination, sport, dport, payload):
+    frame = bytes(Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / layer.copy() / payload)
+    packet = Packet.parse(frame, "cni0")
+    if packet.protocol in (6, 17):
+        target = FlowTuple(packet.protocol, source, sport, destination, dport)
+        packet.translate_source(target)
+        packet.translate_destination(target)
+    else:
+        packet.set_source_address(source)
+        packet.set_destination_address(destination)
+    packet.decrement_ttl()
+    assert packet.as_arrived() == frame[14:]
+
+
+@given(layers.filter(lambda each: not isinstance(each, Raw)), st.integers(0, 7), st.binary())
+def test_one_wrong_bit_is_noticed(layer, bit, payload):
+    frame = bytearray(bytes(Ether() / IP() / layer.copy() / payload))
+    assert Packet.parse(frame, "cni0").checksum_holds()
+    frame[34] ^= 1 << bit
+    assert not Packet.parse(frame, "cni0").checksum_holds()
+
+
 def test_a_datagram_without_checksum_keeps_none():
     packet = Packet.parse(bytes(Ether() / IP() / UDP(chksum=0) / b"x"), "cni0")
     packet.set_source_address(5)

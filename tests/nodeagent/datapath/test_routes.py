@@ -38,3 +38,14 @@ def test_lookup_agrees_with_a_search_of_all_routes(changes, addresses):
             default=None,
         )
         assert table.lookup(int(address)) == best
+
+
+def test_the_lowest_metric_wins_and_deleting_removes_them_all():
+    table, network = RouteTable(), IPv4Network("10.0.0.0/8")
+    for metric in (20, 10, 30):
+        table.replace(Route(destination=network, device=f"eth{metric}", metric=metric))
+    table.replace(Route(destination=network, device="eth9", metric=10))
+    assert [route.device for route in table.entries()] == ["eth9", "eth20", "eth30"]
+    assert table.lookup(0x0A000001).device == "eth9"
+    assert table.delete(network)
+    assert table.lookup(0x0A000001) is None

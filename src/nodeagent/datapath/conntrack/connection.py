@@ -14,9 +14,12 @@ from nodeagent.datapath.packet import Direction, FlowTuple
 if TYPE_CHECKING:
     from nodeagent.datapath.fast_path import Flow
 
-#: Seconds of silence: before and after an answer was seen. Linux's defaults.
-_TIMEOUTS_S: Final = {PROTOCOL_UDP: (30.0, 120.0), PROTOCOL_ICMP: (30.0, 30.0)}
-_GENERIC_TIMEOUTS_S: Final = (600.0, 600.0)
+#: Seconds of silence after which a connection that is not TCP is forgotten. Linux's defaults.
+_TIMEOUTS_S: Final = {PROTOCOL_UDP: 30.0, PROTOCOL_ICMP: 30.0}
+_GENERIC_TIMEOUT_S: Final = 600.0
+#: An answered UDP flow that is older than this is a stream, and assured (nf_conntrack_udp_packet).
+_STREAM_AFTER_S: Final = 2.0
+_STREAM_TIMEOUT_S: Final = 120.0
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +34,7 @@ class Connection:
     reply: FlowTuple
     timeout_s: float
     seen_at: float
+    born_at: float
     tcp_state: TcpState = TcpState.NONE
     steady: bool = True  # A packet without SYN, FIN and RST changes only the time of last use.
     confirmed: bool = False
@@ -43,7 +47,18 @@ class Connection:
     fast_entries: list[tuple[dict[bytes, Flow], bytes]] = field(default_factory=list)
 
     def expired(self, now: float) -> bool:
+        if not self.assured:
+            self.settle()
         return now - self.seen_at >= self.timeout_s
+
+    def settle(self) -> None:
+        """Find out whether answered datagrams have become a stream; the fast path does not look."""
+        if (
+            self.original.protocol == PROTOCOL_UDP
+            and self.seen_reply
+            and self.seen_at - self.born_at > _STREAM_AFTER_S
+        ):
+            self.assured, self.timeout_s = True, _STREAM_TIMEOUT_S
 
     def tuple_of(self, direction: Direction) -> FlowTuple:
         """Return the tuple that packets of *direction* carry on arrival."""
@@ -107,6 +122,6 @@ class Connection:
         self.fast_entries.clear()
 
 
-def timeout_s(protocol: int, *, seen_reply: bool) -> float:
-    """Return how long a connection that is not TCP is remembered."""
-    return _TIMEOUTS_S.get(protocol, _GENERIC_TIMEOUTS_S)[seen_reply]
+def timeout_s(protocol: int) -> float:
+    """Return how long a new connection that is not TCP is remembered."""
+    return _TIMEOUTS_S.get(protocol, _GENERIC_TIMEOUT_S)

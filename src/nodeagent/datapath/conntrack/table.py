@@ -73,7 +73,7 @@ class ConntrackTable:
             self._seen(packet, now)
 
     def _track_new(self, packet: Packet, flow: FlowTuple, now: float) -> None:
-        state, limit_s = TcpState.NONE, timeout_s(packet.protocol, seen_reply=False)
+        state, limit_s = TcpState.NONE, timeout_s(packet.protocol)
         if packet.protocol == PROTOCOL_TCP:
             signal = tcp.signal_of(packet.tcp_flags)
             first = tcp.step(TcpState.NONE, Direction.ORIGINAL, signal)
@@ -85,7 +85,7 @@ class ConntrackTable:
             packet.state = CtState.INVALID
             return
         packet.state, packet.direction = CtState.NEW, Direction.ORIGINAL
-        packet.connection = Connection(flow, flow.inverted(), limit_s, now)
+        packet.connection = Connection(flow, flow.inverted(), limit_s, now, now)
         if state is not TcpState.NONE:
             packet.connection.enter(state)
             self._note(packet)
@@ -135,9 +135,6 @@ class ConntrackTable:
             packet.state = CtState.ESTABLISHED
         else:
             packet.state = CtState.ESTABLISHED if connection.seen_reply else CtState.NEW
-        if packet.protocol != PROTOCOL_TCP:
-            connection.assured = connection.seen_reply
-            connection.timeout_s = timeout_s(packet.protocol, seen_reply=connection.seen_reply)
 
     def _track_error(self, packet: Packet, now: float) -> None:
         """Relate an ICMP error to the connection of the packet that it quotes."""
@@ -166,6 +163,7 @@ class ConntrackTable:
             connection = self._round.popleft()
             if connection.forgotten:
                 continue
+            connection.settle()
             if not connection.assured:
                 self.delete(connection)
                 return True

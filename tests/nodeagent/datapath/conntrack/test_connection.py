@@ -22,7 +22,7 @@ def segment(direction, flags):
 def in_table(state, *, seen_reply):
     table = ConntrackTable()
     flow = segment(Direction.ORIGINAL, 2).flow
-    connection = Connection(flow, flow.inverted(), 60.0, 0.0, seen_reply=seen_reply)
+    connection = Connection(flow, flow.inverted(), 60.0, 0.0, 0.0, seen_reply=seen_reply)
     connection.enter(state)
     assert table.confirm(connection)
     return table, connection

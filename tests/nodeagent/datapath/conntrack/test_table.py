@@ -55,11 +55,14 @@ class Conntrack(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.table, self.now = ConntrackTable(), 0.0
-        self.model = {}  # Client → [server, seen at, answered]
+        self.model = {}  # Client → [server, seen at, answered, born at]
 
     def alive(self, client):
         known = self.model.get(client)
-        return known is not None and self.now - known[1] < (120.0 if known[2] else 30.0)
+        if known is None:
+            return False
+        stream = known[2] and known[1] - known[3] > 2.0
+        return self.now - known[1] < (120.0 if stream else 30.0)
 
     @rule(seconds=st.floats(0, 50))
     def wait(self, seconds):
@@ -73,7 +76,7 @@ class Conntrack(RuleBasedStateMachine):
     def ask(self, address, port, server):
         client = address, port
         if not self.alive(client):
-            self.model[client] = [(server, 5353), self.now, False]
+            self.model[client] = [(server, 5353), self.now, False, self.now]
         known = self.model[client]
         known[1] = self.now
         packet = udp(*client, *self.VIP)
@@ -85,7 +88,7 @@ class Conntrack(RuleBasedStateMachine):
         client = address, port
         if self.alive(client):
             known = self.model[client]
-            known[1:] = self.now, True
+            known[1:3] = self.now, True
             packet = udp(*known[0], *client)
             assert pass_through(self.table, packet, self.now) == (self.VIP, client)
             assert packet.direction is Direction.REPLY
@@ -126,14 +129,27 @@ def test_a_full_table_gives_up_what_was_never_answered_first():
     table = ConntrackTable(connections_max=2)
     for port in (1, 2):
         pass_through(table, udp("10.0.0.1", port, "10.1.0.1", 53), 0.0)
-    pass_through(table, udp("10.1.0.1", 53, "10.0.0.1", 1), 0.0)
-    pass_through(table, udp("10.0.0.1", 3, "10.1.0.1", 53), 0.0)
+    pass_through(table, udp("10.1.0.1", 53, "10.0.0.1", 1), 3.0)
+    pass_through(table, udp("10.0.0.1", 3, "10.1.0.1", 53), 3.0)
     assert sorted(each.original.source_port for each in table) == [1, 3]
     for port in (1, 3):
-        pass_through(table, udp("10.1.0.1", 53, "10.0.0.1", port), 0.0)
+        pass_through(table, udp("10.1.0.1", 53, "10.0.0.1", port), 6.0)
     packet = udp("10.0.0.1", 4, "10.1.0.1", 53)
-    table.track(packet, 0.0)
+    table.track(packet, 6.0)
     assert not table.confirm(packet.connection)
+
+
+def test_an_answered_question_is_no_stream():
+    table = ConntrackTable()
+    pass_through(table, udp("10.0.0.1", 1, "10.1.0.1", 53), 0.0)
+    pass_through(table, udp("10.1.0.1", 53, "10.0.0.1", 1), 1.9)
+    (connection,) = table
+    assert not connection.expired(31.8)
+    assert connection.expired(32.0)
+    pass_through(table, udp("10.0.0.1", 1, "10.1.0.1", 53), 2.1)
+    assert not connection.expired(122.0)
+    assert connection.assured
+    assert connection.expired(122.2)
 
 
 def test_a_reset_of_an_unanswered_connection_forgets_it():
@@ -183,7 +199,7 @@ def test_a_full_table_gives_up_the_unassured_wherever_they_are():
     table = ConntrackTable(connections_max=100)
     for port in range(1, 41):  # Answered, and older than all others.
         pass_through(table, udp(CLIENTS[0], port, SERVERS[0], 53), 0.0)
-        pass_through(table, udp(SERVERS[0], 53, CLIENTS[0], port), 0.0)
+        pass_through(table, udp(SERVERS[0], 53, CLIENTS[0], port), 3.0)
     refused = 0
     for port in range(1000, 2000):
         packet = udp(CLIENTS[1], port, SERVERS[0], 53)
