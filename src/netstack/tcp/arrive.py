@@ -133,14 +133,22 @@ def _is_acceptable(tcb: Tcb, segment: Segment, now: float) -> bool:
     if segment.flags & _FIN and tcb.state is State.TIME_WAIT:
         teardown.wait(tcb, now)
     if segment.payload or segment.flags & _FIN:
-        receive.owe_now(tcb)  # A retransmission of what we have: say so again.
+        # A retransmission of what we have, or data beyond the window: say where we are.
+        end = segment.sequence + len(segment.payload)
+        receive.owe_duplicate(tcb, segment.sequence, min(end, tcb.rcv_nxt))
     else:
         challenge(tcb, now)
     return False
 
 
 def _reset_arrives(tcb: Tcb, segment: Segment, now: float) -> None:
-    """Believe a RST only if it hits the next octet exactly (RFC 5961 §3.2)."""
+    """Believe a RST only if it hits the next octet exactly (RFC 5961 §3.2).
+
+    In TIME-WAIT none is believed, as with Linux's tcp_rfc1337=1: an old segment of this connection,
+    answered by a new one of the peer's, would otherwise end it too early (RFC 1337 §2).
+    """
+    if tcb.state is State.TIME_WAIT:
+        return
     if segment.sequence == tcb.rcv_nxt:
         teardown.reset_arrives(tcb)
     elif tcb.rcv_nxt < segment.sequence <= tcb.rcv_adv:

@@ -63,9 +63,11 @@ def data(tcb: Tcb, sequence: int, payload: bytes | bytearray, flags: int, now: f
 
 
 def ack(tcb: Tcb, now: float) -> None:
-    """Acknowledge, selectively where there are gaps."""
-    if tcb.held and tcb.sack_permitted:
-        blocks = tcb.held.recent(3 if tcb.timestamps else 4)
+    """Acknowledge, selectively where there are gaps; report what arrived twice."""
+    duplicate, tcb.duplicate = tcb.duplicate, None
+    if tcb.sack_permitted and (tcb.held or duplicate is not None):
+        blocks = [duplicate] if duplicate is not None else []  # First (RFC 2883 §4).
+        blocks += tcb.held.recent((3 if tcb.timestamps else 4) - len(blocks))
         sack = tuple((start & MASK, end & MASK) for start, end in blocks)
         general(tcb, tcb.snd_nxt, _ACK, tcp.Options(sack=sack, timestamps=_stamps(tcb, now)), now)
     else:

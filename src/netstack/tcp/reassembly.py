@@ -51,6 +51,14 @@ class HeldData:
         self._blocks = [*before, merged, *after]
         return True
 
+    def overlap(self, start: int, end: int) -> tuple[int, int] | None:
+        """Return the first part of [start, end) that is held already."""
+        for block in self._blocks:
+            low, high = max(start, block.start), min(end, block.end)
+            if low < high:
+                return low, high
+        return None
+
     def _merge(self, touched: list[_Block], start: int, data: bytes) -> _Block:
         """Fill the gaps between *touched* blocks from *data*; what is held already stays."""
         first = touched[0]

@@ -49,9 +49,16 @@ def owe_now(tcb: Tcb) -> None:
     tcb.context.owing[tcb] = None
 
 
+def owe_duplicate(tcb: Tcb, start: int, end: int) -> None:
+    """Acknowledge when the batch ends, and say that [start, end) arrived twice (RFC 2883)."""
+    if end > start:
+        tcb.duplicate = start, end
+    owe_now(tcb)
+
+
 def settle(tcb: Tcb, now: float) -> None:
     """The batch is over: acknowledge, or set the timer."""
-    if tcb.ack_now or tcb.owed >= _OWED_MAX:
+    if tcb.ack_now or tcb.owed >= _OWED_MAX or tcb.duplicate is not None:
         emit.ack(tcb, now)
     elif tcb.owed:
         tcb.ack_at = now + tcb.context.settings.delayed_ack_s
@@ -61,9 +68,10 @@ def settle(tcb: Tcb, now: float) -> None:
 def accept(tcb: Tcb, sequence: int, payload: bytes, fin: bool, now: float) -> None:
     """Take the data and FIN of a segment of which at least a part is in the window."""
     if sequence < tcb.rcv_nxt:
+        # A retransmission: the peer missed an acknowledgment, or lost its patience.
+        owe_duplicate(tcb, sequence, min(sequence + len(payload), tcb.rcv_nxt))
         payload = payload[tcb.rcv_nxt - sequence :]
         sequence = tcb.rcv_nxt
-        owe_now(tcb)  # A retransmission: the peer missed an acknowledgment.
     if sequence + len(payload) > tcb.rcv_adv:
         payload = payload[: max(0, tcb.rcv_adv - sequence)]
         fin = False
@@ -73,6 +81,7 @@ def accept(tcb: Tcb, sequence: int, payload: bytes, fin: bool, now: float) -> No
     if sequence == tcb.rcv_nxt:
         _in_order(tcb, payload)
     elif payload:
+        tcb.duplicate = tcb.held.overlap(sequence, sequence + len(payload))
         if not tcb.held.add(sequence, payload):
             tcb.context.drops[DropReason.TCP_RECEIVE_FULL] += 1
         emit.ack(tcb, now)  # One for each: duplicates tell the sender how much arrived.
@@ -81,12 +90,14 @@ def accept(tcb: Tcb, sequence: int, payload: bytes, fin: bool, now: float) -> No
 
 
 def _in_order(tcb: Tcb, payload: bytes) -> None:
+    sequence = tcb.rcv_nxt
     if payload:
         tcb.receive_buffer += payload
         tcb.rcv_nxt += len(payload)
         tcb.context.wakeups.note(tcb)
         owe(tcb)
     if tcb.held:
+        tcb.duplicate = tcb.held.overlap(sequence, tcb.rcv_nxt) or tcb.duplicate
         continued = tcb.held.take(tcb.rcv_nxt)
         tcb.receive_buffer += continued
         tcb.rcv_nxt += len(continued)

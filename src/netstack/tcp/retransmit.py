@@ -33,6 +33,7 @@ def acknowledge(
         if advanced:
             send.advance(tcb, acknowledgment, advanced, now - tcb.bursts[0][1], now)
         return
+    tcb.calm = False  # Until `predict` has judged anew.
     news = delivery.note(tcb, acknowledgment, options, now)
     if tcb.tlp_end:
         loss_probe.judge(tcb, acknowledgment, news, now, plain=repeats and not options.sack)
@@ -77,7 +78,6 @@ def on_timeout(tcb: Tcb, now: float) -> None:
     _lose_everything(tcb)
     _resend(tcb, tcb.snd_una, tcb.snd_una + tcb.mss, now)
     tcb.retransmit_at = now + tcb.rtt.rto_s
-    tcb.predict()
 
 
 def shrink(tcb: Tcb, now: float) -> None:
@@ -91,7 +91,6 @@ def shrink(tcb: Tcb, now: float) -> None:
         tcb.undo = None
         _lose_everything(tcb)
         _fill(tcb, now)
-        tcb.predict()
 
 
 def _count_duplicates(tcb: Tcb, advanced: int, *, repeats: bool) -> int:
@@ -102,11 +101,12 @@ def _count_duplicates(tcb: Tcb, advanced: int, *, repeats: bool) -> int:
         if tcb.recovery is Recovery.NONE:
             tcb.dupacks = 0
         return max(0, advanced - counted)
-    flight = tcb.snd_nxt - tcb.snd_una
-    if not repeats or counted >= flight:
-        return 0  # More duplicates than segments: somebody invents them.
+    sent_to = tcb.snd_nxt if tcb.recovery is Recovery.NONE else tcb.recovery_point
+    uncounted = sent_to - tcb.snd_una - counted
+    if not repeats or uncounted <= 0:
+        return 0  # More duplicates than segments: somebody invents them (RFC 5681 §3.2).
     tcb.dupacks += 1
-    return min(tcb.mss, flight - counted)
+    return min(tcb.mss, uncounted)
 
 
 def _recover(tcb: Tcb, delivered: int, now: float, *, advanced: bool) -> None:
@@ -122,11 +122,13 @@ def _recover(tcb: Tcb, delivered: int, now: float, *, advanced: bool) -> None:
     if tcb.recovery is not Recovery.NONE and not _awaits_proof(tcb, advanced=advanced):
         _fill(tcb, now)
     tcb.predict()
-    if look_again_at and tcb.snd_nxt > tcb.snd_una:
-        tcb.rack_at = look_again_at
-        tcb.context.timers.schedule(tcb, look_again_at)
-    elif not tcb.calm:
-        tcb.rack_at = math.inf
+    tcb.rack_at = math.inf
+    if tcb.snd_nxt > tcb.snd_una and tcb.sack_permitted:
+        if look_again_at:
+            tcb.rack_at = look_again_at
+            tcb.context.timers.schedule(tcb, look_again_at)
+        elif tcb.calm:
+            send.arm_probe(tcb, now)
 
 
 def _find_losses(tcb: Tcb, now: float) -> float:
@@ -191,6 +193,7 @@ def _lose_everything(tcb: Tcb) -> None:
     tcb.dupacks = tcb.tlp_end = 0
     tcb.rack_at = math.inf
     tcb.resent.lose(lambda end, sent_at: True)
+    tcb.predict()
 
 
 def _awaits_proof(tcb: Tcb, *, advanced: bool) -> bool:

@@ -145,10 +145,10 @@ def arm_retransmission(tcb: Tcb, now: float) -> None:
         tcb.retransmit_at = now + tcb.rtt.rto_s
         tcb.context.timers.schedule(tcb, tcb.retransmit_at)
     if tcb.calm and tcb.sack_permitted:
-        _arm_probe(tcb, now)
+        arm_probe(tcb, now)
 
 
-def _arm_probe(tcb: Tcb, now: float) -> None:
+def arm_probe(tcb: Tcb, now: float) -> None:
     """Set when to send a loss probe (RFC 8985 §7.2): at the latest instead of a timeout."""
     probe_at = now + tcb.rtt.pto_s
     if tcb.snd_nxt - tcb.snd_una <= tcb.mss:
@@ -190,7 +190,7 @@ def advance(tcb: Tcb, acknowledged: int, delivered: int, sample_s: float, now: f
         tcb.retransmit_at = now + rtt.rto_s
         tcb.context.timers.schedule(tcb, tcb.retransmit_at)
         if tcb.calm and tcb.sack_permitted:
-            _arm_probe(tcb, now)
+            arm_probe(tcb, now)
     tcb.context.wakeups.note(tcb)
 
 

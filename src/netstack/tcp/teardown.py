@@ -128,7 +128,7 @@ def finish(tcb: Tcb, number: int | None) -> None:
         del context.connections[tcb.key]
     tcb.retransmit_at = tcb.rack_at = tcb.probe_at = tcb.ack_at = math.inf
     tcb.keepalive_at = tcb.close_at = math.inf
-    tcb.owed, tcb.ack_now = 0, False
+    tcb.owed, tcb.ack_now, tcb.duplicate = 0, False, None
     tcb.send_buffer.clear()
     tcb.held.clear()
     if tcb.listener is not None:

@@ -7,115 +7,21 @@ from __future__ import annotations
 
 import errno
 import itertools
-import random
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address
 
 import pytest
 
 from netstack.drops import DropReason
-from netstack.ip_host import IpHost
 from netstack.tcp.settings import TcpSettings
 from netstack.tcp.states import State
-from netstack.wire.icmp import Icmp, Type, Unreachable
-from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, Ipv4, Ipv4View
-from netstack.wire.tcp import Flag, Options, Tcp, TcpView
+from netstack.wire.icmp import Unreachable
+from netstack.wire.ipv4 import PROTOCOL_TCP, Ipv4
+from netstack.wire.tcp import Flag, Options, Tcp
 
 HOST, PEER = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
 SYN, ACK, FIN, RST, PSH = Flag.SYN, Flag.ACK, Flag.FIN, Flag.RST, Flag.PSH
 OPTIONS = Options(mss=1000, window_scale=7, sack_permitted=True)
-
-
-class Conversation:
-    """A host, and a peer of it that speaks in segments. The peer's ISN is 5000."""
-
-    def __init__(self, settings=None, *, port=80):
-        self.now = 100.0
-        self.host = IpHost(
-            address=IPv4Interface("10.0.0.1/24"), mtu=1500, rng=random.Random(7), tcp=settings
-        )
-        self.port, self.peer_port = port, 4000
-        self.sequence, self.acknowledgment = 5000, 0
-
-    def say(self, flags, payload=b"", *, sequence=None, ack=None, window=512, options=None):
-        """Send a segment; our numbers are where the conversation is unless given."""
-        segment = Tcp(
-            source_port=self.peer_port,
-            destination_port=self.port,
-            sequence=(self.sequence if sequence is None else sequence) & 0xFFFFFFFF,
-            acknowledgment=(self.acknowledgment if ack is None else ack) & 0xFFFFFFFF,
-            flags=flags,
-            window=window,
-            options=options or Options(),
-            payload=payload,
-        )
-        self._send(PROTOCOL_TCP, segment.emit(PEER, HOST))
-        if sequence is None:
-            self.sequence += len(payload) + bool(flags & SYN) + bool(flags & FIN)
-        return self.hear()
-
-    def _send(self, protocol, octets):
-        header = Ipv4(source=PEER, destination=HOST, protocol=protocol, payload_length=len(octets))
-        self.host.receive_packet(header.emit() + octets, self.now)
-
-    def hear(self):
-        """Return what the host sent since, and acknowledge it from now on."""
-        heard = []
-        for packet in self.host.packets_to_send():
-            view = Ipv4View(packet)
-            assert Ipv4.parse(view).destination == PEER
-            segment = Tcp.parse(TcpView(view.payload), HOST, PEER)
-            heard.append(segment)
-            length = len(segment.payload) + bool(segment.flags & (SYN | FIN))
-            self.acknowledgment = max(self.acknowledgment, segment.sequence + length)
-        return heard
-
-    def wait(self, seconds):
-        """Let time pass; return what the host says of itself."""
-        end = self.now + seconds
-        while self.host.deadline() <= end:
-            self.now = max(self.now, self.host.deadline())
-            self.host.handle_deadline(self.now)
-        self.now = end
-        return self.hear()
-
-    def icmp(self, about, code, mtu=0):
-        """Send an ICMP error about a segment of the host."""
-        octets = about.emit(HOST, PEER)
-        quoted = Ipv4(
-            source=HOST, destination=PEER, protocol=PROTOCOL_TCP, payload_length=len(octets)
-        )
-        message = Icmp(Type.UNREACHABLE, code, mtu, quoted.emit() + octets[:8])
-        self._send(PROTOCOL_ICMP, message.emit())
-        return self.hear()
-
-    def accepted(self, options=OPTIONS):
-        """Return a connection that the peer opened."""
-        listener = self.host.tcp_listen(None, self.port)
-        self.say(SYN, options=options)
-        self.say(ACK)
-        connection = listener.accept()
-        assert connection is not None
-        assert connection.state is State.ESTABLISHED
-        return connection
-
-    def connected(self, options=OPTIONS):
-        """Return a connection that the host opened."""
-        connection = self.connecting()
-        self.say(SYN | ACK, options=options)
-        assert connection.state is State.ESTABLISHED
-        return connection
-
-    def connecting(self):
-        connection = self.host.tcp_connect((PEER, self.peer_port), self.now)
-        self.port = connection.local[1]
-        [self.syn] = self.hear()
-        return connection
-
-
-@pytest.fixture
-def talk():
-    return Conversation()
 
 
 def flags_of(segments):
@@ -395,8 +301,8 @@ def test_established_silence_retransmits_with_back_off(talk):
     assert moments == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2], abs=0.02)
 
 
-def test_established_long_silence_times_out():
-    talk = Conversation(TcpSettings(retries=3))
+def test_established_long_silence_times_out(converse):
+    talk = converse(TcpSettings(retries=3))
     connection = talk.accepted()
     connection.write(b"hello", talk.now)
     assert len(talk.wait(100)) == 1 + 1 + 3  # What was written, a probe, retries.
@@ -696,8 +602,8 @@ def test_time_wait_new_syn_opens_anew(talk):
     assert connection.state is State.CLOSED
 
 
-def test_time_wait_beyond_the_bound_is_skipped():
-    talk = Conversation(TcpSettings(time_wait_max=0))
+def test_time_wait_beyond_the_bound_is_skipped(converse):
+    talk = converse(TcpSettings(time_wait_max=0))
     connection = talk.accepted()
     connection.close(talk.now)
     talk.hear()
@@ -761,8 +667,8 @@ def test_fin_wait_1_lost_data_and_fin_come_together_again(talk):
     assert again.flags & FIN
 
 
-def test_established_zero_window_without_answers_times_out():
-    talk = Conversation(TcpSettings(retries=3))
+def test_established_zero_window_without_answers_times_out(converse):
+    talk = converse(TcpSettings(retries=3))
     connection = talk.accepted()
     talk.say(ACK, window=0)
     connection.write(b"hello", talk.now)
