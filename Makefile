@@ -11,7 +11,7 @@ FAST_JOBS ?= $(shell echo $$(( $$(nproc) + 1 )))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := all
-.PHONY: all help demo setup fix check fast test bench simulate lock proto schema clean
+.PHONY: all help demo setup fix check fast test bench simulate fuzz lock proto schema clean
 
 all: check fast  ## check + the fast tests
 
@@ -66,6 +66,9 @@ bench: $(VENV)/.dev  ## measure, and rewrite docs/benchmarks.md
 
 simulate: $(VENV)/.dev  ## run seeds of a network in virtual time (SEEDS=100 of each scenario)
 	@$(BIN)/python -m simulator run --seeds $(or $(SEEDS),100)
+
+fuzz: $(VENV)/.dev  ## let a coverage-guided fuzzer at every parser (SECONDS=10 each)
+	@$(BIN)/python tests/fuzz/run.py --seconds $(or $(SECONDS),10)
 
 lock:  ## resolve the dependencies anew (needs uv)
 	@UV_PYTHON_DOWNLOADS=never uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -119,7 +119,13 @@ class Connection:
                 unpacker.feed(octets)
                 for message in unpacker:
                     self._receive(message)
-        except (OSError, ValueError, msgpack.UnpackException, msgpack.BufferFull) as error:
+        except (
+            OSError,
+            TypeError,  # A map's key is a list.
+            ValueError,
+            msgpack.UnpackException,
+            msgpack.BufferFull,
+        ) as error:
             log.warning("connection cut: %s", error)
         finally:
             self._end()
@@ -128,7 +134,7 @@ class Connection:
         match message:
             case [0, int(call_id), str(method), dict(params)]:
                 self._tasks.spawn(self._answer(call_id, method, params), name=f"rpc {method}")
-            case [1, int(call_id), error, result]:
+            case [1, int(call_id), (None | [str(), str()]) as error, result]:
                 self._answered(call_id, error, result)
             case [2, str(method), dict(params)]:
                 self._on_tell(self, method, params)
@@ -142,7 +148,7 @@ class Connection:
         if error is None:
             answer.set_result(result)
         else:
-            answer.set_exception(RpcError(str(error[0]), str(error[1])))
+            answer.set_exception(RpcError(*error))
 
     async def _answer(self, call_id: int, method: str, params: Params) -> None:
         handler = self._handlers.get(method)

@@ -18,6 +18,8 @@ _SYNTAX: Final = re.compile(
     r"([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?\d{1,3}))?",
     re.ASCII,
 )
+#: Longer texts are no number that anyone means, and Python will not read one of 4,301 digits.
+_LENGTH_MAX: Final = 1000
 _BINARY: Final = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL: Final = {
     "n": -9,
@@ -48,7 +50,7 @@ class QuantityError(ValueError):
 
 
 def _parse(text: str | int | float) -> tuple[Fraction, Format]:
-    match = _SYNTAX.fullmatch(str(text))
+    match = _SYNTAX.fullmatch(str(text)) if len(str(text)) <= _LENGTH_MAX else None
     if match is None:
         raise QuantityError(
             "quantities must match the regular expression "

@@ -98,10 +98,10 @@ def _bar(console: Console) -> Progress:
 
 def _table(tallies: dict[str, _Tally]) -> Table:
     table = Table(box=None, header_style="bold")
-    table.add_column("scenario")
+    table.add_column("scenario", no_wrap=True)
     for heading in ("runs", "failed", "conversations", "succeeded", "packets", "hours"):
         table.add_column(heading, justify="right")
-    table.add_column("most frequent drops")
+    table.add_column("most frequent drops", no_wrap=True)
     for name, tally in tallies.items():
         drops = ", ".join(f"{reason} {count}" for reason, count in tally.drops.most_common(2))
         table.add_row(

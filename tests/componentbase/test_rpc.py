@@ -97,7 +97,15 @@ async def test_the_server_tells_its_clients(server) -> None:
 
 
 @pytest.mark.parametrize(
-    "octets", [b"\xc1", msgpack.packb([7, 1]), msgpack.packb("hello"), b"GET / HTTP/1.1\r\n\r\n"]
+    "octets",
+    [
+        b"\xc1",
+        msgpack.packb([7, 1]),
+        msgpack.packb("hello"),
+        msgpack.packb([1, 1, 5, None]),  # An error that is none.
+        b"\x81\x90\x01",  # A map with a list as its key.
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
 )
 async def test_a_stranger_is_cut_off_and_others_go_on(server, octets: bytes) -> None:
     client = await connect(server)

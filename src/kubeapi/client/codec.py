@@ -32,7 +32,8 @@ def decode(octets: bytes, media_type: str) -> Any:
         if media_type == MSGPACK:
             return msgspec.msgpack.decode(octets)
         return msgspec.json.decode(octets)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        # A text that is no UTF-8 is a ValueError; lists in lists may be deeper than the stack.
         raise MalformedBody(str(error)) from None
 
 
@@ -55,5 +56,6 @@ class WatchDecoder:
         try:
             self._unpacker.feed(octets)
             return list(self._unpacker)
-        except (ValueError, msgpack.UnpackException, msgpack.BufferFull) as error:
+        except (TypeError, ValueError, msgpack.UnpackException, msgpack.BufferFull) as error:
+            # TypeError: a map's key is a list.
             raise MalformedBody(str(error)) from None
