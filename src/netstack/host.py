@@ -1,73 +1,91 @@
-"""A host on an Ethernet: `IpHost` behind one interface, with ARP (RFC 826, RFC 1122 §2.3).
+"""A host on an Ethernet: `IpHost` behind one interface, with ARP and neighbour discovery.
 
-What a pod has: eth0 with a MAC, an address and a default gateway, and `lo`. On creation, and for
-each address that is added, it announces itself with a gratuitous ARP (Linux arp_notify).
+What a pod has: eth0 with a MAC, an address of each family that it uses, default gateways, and `lo`.
+With its first IPv6 address it gets a link-local one (RFC 4291). A new address is announced to the
+link (Linux arp_notify, ndisc_notify), and where *arp_probes* or *dad_transmits* say so, asked for
+before it is used. Both are 0 by default, as CNI has it: whoever gave the address knows.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from itertools import islice
 from typing import Final
 
+from netstack import address_probe
+from netstack.address_probe import AddressProbes
+from netstack.addresses import IpAddress
+from netstack.arp import ArpEndpoint
 from netstack.drops import DropReason
-from netstack.ip_host import TRANSMIT_QUEUE_MAX, IpHost, unreachable
-from netstack.neighbour import Neighbour, NeighbourState, NeighbourTable
+from netstack.ethernet_link import EthernetLink, Ip6Link
+from netstack.ip6_addresses import group_mac, link_local
+from netstack.ip_host import IpHost, unreachable
+from netstack.ndisc import NeighbourDiscovery
+from netstack.neighbour import Neighbour, NeighbourTable
 from netstack.tcp.settings import TcpSettings
-from netstack.wire import MalformedPacket
-from netstack.wire.arp import Arp, ArpView, Operation
+from netstack.wire import icmpv6
 from netstack.wire.ethernet import (
     BROADCAST,
     ETHERTYPE_ARP,
     ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
     HEADER_OCTETS,
     MAC_OCTETS,
-    Ethernet,
 )
 from netstack.wire.icmp import Unreachable
 
 _IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
+_IPV6: Final = ETHERTYPE_IPV6.to_bytes(2, "big")
 _ARP: Final = ETHERTYPE_ARP.to_bytes(2, "big")
-_NOBODY: Final = bytes(MAC_OCTETS)
-_REACHABLE: Final = NeighbourState.REACHABLE
 
-#: Next hops that are remembered per destination; all are forgotten at this number.
-_NEXT_HOPS_MAX: Final = 4096
+#: Connections, the newest, that are asked whether a neighbour has answered.
+_CONFIRMING_MAX: Final = 1024
 
 
 class Host(IpHost):
-    """One interface and loopback: Ethernet, ARP, IPv4, ICMP, UDP, TCP."""
+    """One interface and loopback: Ethernet, ARP, NDP, IPv4, IPv6, ICMP, UDP, TCP."""
 
     def __init__(
         self,
         *,
         mac: bytes,
-        address: IPv4Interface,
+        address: IPv4Interface | None,
         gateway: IPv4Address | None,
+        address6: IPv6Interface | None = None,
+        gateway6: IPv6Address | None = None,
         mtu: int,
         rng: random.Random,
         tcp: TcpSettings | None = None,
+        arp_probes: int = 0,
+        dad_transmits: int = 0,
     ) -> None:
         assert len(mac) == MAC_OCTETS
-        super().__init__(address=address, mtu=mtu, rng=rng, tcp=tcp)
+        super().__init__(address=None, mtu=mtu, rng=rng, tcp=tcp)
         self.mac = mac
-        self.gateway = gateway
         self._frames: list[bytes] = []
-        self.neighbours = NeighbourTable(
-            timers=self.timers,
-            rng=rng,
-            drops=self.drops,
-            from_us=mac + _IPV4,
-            solicit=self._solicit,
-            transmit=self._transmit_frame,
-            fail=self._neighbour_failed,
+        self._make_links(gateway, gateway6)
+        self.arp = ArpEndpoint(
+            mac, self.addresses, transmit=self._link.transmit_frame, drops=self.drops
         )
-        self._next_hops: dict[bytes, bytes] = {}
-        #: The neighbour on the way to each destination. One that left the table is not REACHABLE,
-        #: so nothing is sent to it from here.
-        self._towards: dict[bytes, Neighbour] = {}
-        self._announce(address.ip)
+        self.ndisc = NeighbourDiscovery(
+            mac,
+            self.addresses6,
+            link=self._link6,
+            output=self.output6,
+            timers=self.timers,
+            drops=self.drops,
+        )
+        self.icmp6.on_discovery = self.ndisc.receive
+        self._make_tables()
+        self._make_probes(arp_probes, dad_transmits)
+        #: MACs of the multicast groups that we are in.
+        self._groups: dict[bytes, None] = {}
+        for each in (address, address6):
+            if each is not None:
+                self.add_address(each)
 
     def receive_frame(self, frame: bytes | memoryview, now: float) -> None:
         """Take a frame that arrived."""
@@ -75,115 +93,201 @@ class Host(IpHost):
 
     def receive_frames(self, frames: Iterable[bytes | memoryview], now: float) -> None:
         """Take frames that arrived together; sockets are woken once."""
-        mac, drops = self.mac, self.drops
+        mac, receive = self.mac, self.input.receive
         for each in frames:
             frame = each if type(each) is bytes else bytes(each)
             destination = frame[:MAC_OCTETS]
-            if destination != mac and destination != BROADCAST:
-                short = len(frame) < HEADER_OCTETS
-                reason = DropReason.FRAME_MALFORMED if short else DropReason.FRAME_NOT_FOR_US
-                drops[reason] += 1
-            elif frame[12:14] == _IPV4:
-                self._receive(frame, HEADER_OCTETS, now)
+            if destination in (mac, BROADCAST):
+                if frame[12:14] == _IPV4:
+                    receive(frame, HEADER_OCTETS, now)
+                else:
+                    self._receive_other(frame, now)
             else:
-                self._receive_other(frame, now)
+                self._receive_group(frame, now)
         self._end_batch(now)
 
     def frames_to_send(self) -> list[bytes]:
         """Return what is to be sent, in order, and forget it."""
-        frames, self._frames = self._frames, []
+        frames = self._frames.copy()
+        self._frames.clear()
         return frames
 
-    def add_address(self, interface: IPv4Interface) -> None:
-        super().add_address(interface)
-        self._forget_routes()
-        self._announce(interface.ip)
+    # Addresses and routes.
 
-    def remove_address(self, address: IPv4Address) -> None:
+    @property
+    def gateway(self) -> IPv4Address | None:
+        packed = self._link.gateway
+        return None if packed is None else IPv4Address(packed)
+
+    @property
+    def gateway6(self) -> IPv6Address | None:
+        """The configured one, or the router that advertised itself."""
+        packed = self._link6.gateway
+        return None if packed is None else IPv6Address(packed)
+
+    def add_address(self, interface: IPv4Interface | IPv6Interface) -> None:
+        """Take an address; it is used at once, or when probing has found it free."""
+        if isinstance(interface, IPv4Interface):
+            self._waiting[interface.ip.packed] = interface
+            if not self.probes.begin(interface.ip.packed):
+                self._take(interface.ip.packed)
+            return
+        first = not self.addresses6
+        self._add_address6(interface)
+        if first:
+            self._add_address6(link_local(self.mac))
+
+    def remove_address(self, address: IpAddress) -> None:
+        if isinstance(address, IPv6Address):
+            self.probes6.cancel(address.packed)
+        else:
+            self.probes.cancel(address.packed)
         super().remove_address(address)
-        self._forget_routes()
+        self._addresses_changed()
 
     def source_towards(self, destination: bytes) -> bytes:
-        if not self.addresses.is_local(destination) and self._next_hop(destination) is None:
+        if len(destination) == 4:
+            local, link = self.addresses.is_local(destination), self._link
+        else:
+            local, link = self.addresses6.is_local(destination), self._link6
+        if not local and link.next_hop(destination) is None:
             raise unreachable(destination)
         return super().source_towards(destination)
 
-    def _next_hop(self, destination: bytes) -> bytes | None:
-        known = self._next_hops.get(destination)
-        if known is not None:
-            return known
-        if self.addresses.on_link(destination) is not None:
-            hop = destination
-        elif self.gateway is not None:
-            hop = self.gateway.packed
+    def _add_address6(self, interface: IPv6Interface) -> None:
+        packed = interface.ip.packed
+        if self.probes6.begin(packed):
+            self.addresses6.add_tentative(interface)
+            self._waiting[packed] = interface
+            self._addresses_changed()
         else:
-            return None
-        if len(self._next_hops) >= _NEXT_HOPS_MAX:
-            self._forget_routes()
-        self._next_hops[destination] = hop
-        return hop
+            self._waiting[packed] = interface
+            self._take(packed)
 
-    def _forget_routes(self) -> None:
-        self._next_hops.clear()
-        self._towards.clear()
+    def _take(self, address: bytes) -> None:
+        """Use *address* from now on, and tell everyone."""
+        super().add_address(self._waiting.pop(address))
+        self._addresses_changed()
+        (self.arp if len(address) == 4 else self.ndisc).announce(address)
 
-    def _transmit(self, packet: bytes, now: float) -> None:
-        destination = packet[16:20]
-        neighbour = self._towards.get(destination)
-        if len(self._frames) >= TRANSMIT_QUEUE_MAX:
-            self.drops[DropReason.TRANSMIT_QUEUE_FULL] += 1
-            return
-        if neighbour is not None and neighbour.state is _REACHABLE:
-            neighbour.used_at = now
-            self._frames.append(neighbour.header + packet)
-            return
-        next_hop = self._next_hop(destination)
-        if next_hop is None:
-            self.icmp.own_packet_failed(packet, Unreachable.NETWORK, now)
-            return
-        neighbour = self.neighbours.send(packet, next_hop, now)
-        if neighbour is not None:
-            self._towards[destination] = neighbour
+    def _addresses_changed(self) -> None:
+        self._link.forget()
+        self._link6.forget()
+        self._groups = {group_mac(each): None for each in self.addresses6.groups}
 
-    def _transmit_frame(self, frame: bytes) -> None:
-        self._frames.append(frame)
-
-    def _neighbour_failed(self, packet: bytes, now: float) -> None:
-        self.icmp.own_packet_failed(packet, Unreachable.HOST, now)
+    # Frames.
 
     def _receive_other(self, frame: bytes, now: float) -> None:
         if len(frame) < HEADER_OCTETS:
             self.drops[DropReason.FRAME_MALFORMED] += 1
-        elif frame[12:14] != _ARP:
+        elif frame[12:14] == _ARP:
+            self.arp.receive(frame[HEADER_OCTETS:], self.neighbours, self.probes, now)
+        elif frame[12:14] != _IPV6 or not self.addresses6:
             self.drops[DropReason.ETHERTYPE_UNKNOWN] += 1
+        elif frame[0] & 1 and frame[38:39] != b"\xff":
+            self.drops[DropReason.FRAME_NOT_FOR_US] += 1  # For one host, but sent to everyone.
         else:
-            self._receive_arp(frame[HEADER_OCTETS:], now)
+            self.input6.receive(frame, HEADER_OCTETS, now)
 
-    def _receive_arp(self, octets: bytes, now: float) -> None:
-        try:
-            arp = Arp.parse(ArpView(octets))
-        except MalformedPacket:
-            self.drops[DropReason.ARP_MALFORMED] += 1
-            return
-        if arp.sender_mac == self.mac or self.addresses.is_own(arp.sender_address.packed):
-            return  # Our own words, or somebody who claims our address: we do not give way.
-        asks_us = self.addresses.is_own(arp.target_address.packed)
-        if asks_us and arp.operation is Operation.REQUEST:
-            self._send_arp(Operation.REPLY, arp.target_address, arp.sender_mac, arp.sender_address)
-        if int(arp.sender_address):  # Not a probe for duplicates (RFC 5227 §2.1.1).
-            self.neighbours.arp_arrives(arp, now, asks_us=asks_us)
+    def _receive_group(self, frame: bytes, now: float) -> None:
+        """Take a frame to neither us nor everyone: perhaps to a group that we are in."""
+        if len(frame) < HEADER_OCTETS:
+            self.drops[DropReason.FRAME_MALFORMED] += 1
+        elif frame[:MAC_OCTETS] in self._groups:
+            self._receive_other(frame, now)
+        else:
+            self.drops[DropReason.FRAME_NOT_FOR_US] += 1
 
-    def _solicit(self, address: bytes, mac: bytes | None) -> None:
-        sender = IPv4Address(self.addresses.source_for(address))
-        self._send_arp(Operation.REQUEST, sender, mac, IPv4Address(address))
+    # Inside.
 
-    def _announce(self, address: IPv4Address) -> None:
-        self._send_arp(Operation.REQUEST, address, None, address)
+    def _make_links(self, gateway: IPv4Address | None, gateway6: IPv6Address | None) -> None:
+        self._link = EthernetLink(
+            self.addresses,
+            gateway.packed if gateway else None,
+            destination=self.output.destination,
+            frames=self._frames,
+            drops=self.drops,
+            no_route=self._no_route,
+        )
+        self._link6 = Ip6Link(
+            self.addresses6,
+            gateway6.packed if gateway6 else None,
+            destination=self.output6.destination,
+            frames=self._frames,
+            drops=self.drops,
+            no_route=self._no_route6,
+        )
+        self._link6.from_us = self.mac + _IPV6
+        self.output.link, self.output6.link = self._link.transmit, self._link6.transmit
 
-    def _send_arp(
-        self, operation: Operation, sender: IPv4Address, mac: bytes | None, target: IPv4Address
-    ) -> None:
-        """Send to *mac*, or to everyone."""
-        arp = Arp(operation, self.mac, sender, mac or _NOBODY, target)
-        header = Ethernet(mac or BROADCAST, self.mac, ETHERTYPE_ARP)
-        self._frames.append(header.emit() + arp.emit())
+    def _make_tables(self) -> None:
+        self.neighbours = NeighbourTable(
+            timers=self.timers,
+            rng=self.rng,
+            drops=self.drops,
+            from_us=self.mac + _IPV4,
+            solicit=self.arp.solicit,
+            transmit=self._link.transmit_frame,
+            fail=self._neighbour_failed,
+            confirmed_at=self._confirmed_at,
+        )
+        self.neighbours6 = NeighbourTable(
+            timers=self.timers,
+            rng=self.rng,
+            drops=self.drops,
+            from_us=self.mac + _IPV6,
+            solicit=self.ndisc.solicit,
+            transmit=self._link6.transmit_frame,
+            fail=self._neighbour_failed6,
+            confirmed_at=self._confirmed_at,
+        )
+        self._link.resolve_by(self.neighbours)
+        self._link6.resolve_by(self.neighbours6)
+
+    def _make_probes(self, arp_probes: int, dad_transmits: int) -> None:
+        #: Addresses that are being probed for.
+        self._waiting: dict[bytes, IPv4Interface | IPv6Interface] = {}
+        self.probes = AddressProbes(
+            address_probe.ARP,
+            probes=arp_probes,
+            ask=self.arp.probe,
+            take=self._take,
+            timers=self.timers,
+            rng=self.rng,
+            drops=self.drops,
+        )
+        self.probes6 = AddressProbes(
+            address_probe.NEIGHBOUR_DISCOVERY,
+            probes=dad_transmits,
+            ask=self.ndisc.probe,
+            take=self._take,
+            timers=self.timers,
+            rng=self.rng,
+            drops=self.drops,
+        )
+        self.ndisc.begin(self.neighbours6, self.probes6)
+
+    def _no_route(self, packet: bytes, now: float) -> None:
+        self.icmp.own_packet_failed(packet, Unreachable.NETWORK, now)
+
+    def _no_route6(self, packet: bytes, now: float) -> None:
+        self.icmp6.own_packet_failed(packet, icmpv6.Unreachable.NO_ROUTE, now)
+
+    def _neighbour_failed(self, packet: bytes, now: float) -> None:
+        self.icmp.own_packet_failed(packet, Unreachable.HOST, now)
+
+    def _neighbour_failed6(self, packet: bytes, now: float) -> None:
+        self.icmp6.own_packet_failed(packet, icmpv6.Unreachable.ADDRESS, now)
+
+    def _confirmed_at(self, neighbour: Neighbour) -> float:
+        """Return when a peer behind *neighbour* last acknowledged something (RFC 4861 §7.3.1)."""
+        link = self._link if len(neighbour.address) == 4 else self._link6
+        newest = islice(reversed(self.tcp.context.connections.values()), _CONFIRMING_MAX)
+        return max(
+            (
+                each.advanced_at
+                for each in newest
+                if link.leads_through(each.remote_address, neighbour)
+            ),
+            default=-math.inf,
+        )

@@ -11,10 +11,9 @@ import errno
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Final
 
-from netstack.addresses import ANY, AddressTable, is_loopback, is_multicast
+from netstack.addresses import ANY, AddressTable, IpAddress, from_octets, is_multicast
 from netstack.drops import DropReason
 from netstack.ip_output import IpOutput
 from netstack.token_bucket import TokenBucket
@@ -47,7 +46,7 @@ _UNREACHABLE: Final[Mapping[int, tuple[int, bool]]] = {
 class EchoReply:
     """An answer to a ping."""
 
-    address: IPv4Address
+    address: IpAddress
     identifier: int
     sequence: int
     payload: bytes
@@ -56,31 +55,17 @@ class EchoReply:
 
 @dataclass(frozen=True, slots=True)
 class IcmpError:
-    """An error about a packet of ours; `payload` is what was quoted after its IP header."""
+    """An error of either family about a packet of ours."""
 
-    type: int
-    code: int
-    next_hop_mtu: int
+    errno: int
+    #: Whether Linux calls the error a hard one.
+    is_fatal: bool
+    #: What fits, where the packet was too long.
+    mtu: int | None
     source: bytes
     destination: bytes
+    #: What was quoted after the IP header, at least eight octets.
     payload: bytes
-
-    @property
-    def errno(self) -> int:
-        if self.type == Type.UNREACHABLE:
-            return _UNREACHABLE.get(self.code, (errno.EHOSTUNREACH, False))[0]
-        return errno.EPROTO if self.type == Type.PARAMETER_PROBLEM else errno.EHOSTUNREACH
-
-    @property
-    def is_fatal(self) -> bool:
-        """Tell whether Linux calls the error a hard one."""
-        if self.type == Type.UNREACHABLE:
-            return _UNREACHABLE.get(self.code, (0, False))[1]
-        return self.type == Type.PARAMETER_PROBLEM
-
-    @property
-    def fragmentation_needed(self) -> bool:
-        return self.type == Type.UNREACHABLE and self.code == Unreachable.FRAGMENTATION_NEEDED
 
 
 #: What a protocol does about an error that quotes one of its packets.
@@ -114,7 +99,11 @@ class IcmpEndpoint:
         elif message.type in ERRORS:
             self._error_arrives(message, now)
 
-    def ping(self, endpoints: tuple[bytes, bytes], message: Icmp, now: float) -> None:
+    def ping(
+        self, endpoints: tuple[bytes, bytes], identity: tuple[int, int], payload: bytes, now: float
+    ) -> None:
+        """Send an echo request with an identifier and a sequence number."""
+        message = echo(Type.ECHO_REQUEST, *identity, payload)
         self._output.send(ipv4.PROTOCOL_ICMP, endpoints, message.emit(), now)
 
     def send_error(self, kind: int, code: int, packet: bytes, now: float, *, rest: int = 0) -> None:
@@ -124,12 +113,18 @@ class IcmpEndpoint:
         if not self._errors.take(now):
             self._drops[DropReason.ICMP_RATE] += 1
             return
-        endpoints = (self._answer_from(packet), packet[12:16])
+        source = self._answer_from(packet)
+        if source is None:
+            return
+        endpoints = (source, packet[12:16])
         message = Icmp(kind, code, rest, packet[:QUOTED_OCTETS_MAX])
         self._output.send(ipv4.PROTOCOL_ICMP, endpoints, message.emit(), now)
 
     def unreachable(self, code: Unreachable, packet: bytes, now: float) -> None:
         self.send_error(Type.UNREACHABLE, code, packet, now)
+
+    def port_unreachable(self, packet: bytes, now: float) -> None:
+        self.send_error(Type.UNREACHABLE, Unreachable.PORT, packet, now)
 
     def reassembly_timed_out(self, packet: bytes, now: float) -> None:
         self.send_error(Type.TIME_EXCEEDED, TimeExceeded.REASSEMBLY, packet, now)
@@ -149,7 +144,7 @@ class IcmpEndpoint:
     def _replied(self, message: Icmp, source: bytes, now: float) -> None:
         if self.on_echo_reply is not None:
             identifier, sequence = message.identifier, message.sequence
-            reply = EchoReply(IPv4Address(source), identifier, sequence, message.body, now)
+            reply = EchoReply(from_octets(source), identifier, sequence, message.body, now)
             self.on_echo_reply(reply)
 
     def _error_arrives(self, message: Icmp, now: float) -> None:
@@ -158,10 +153,14 @@ class IcmpEndpoint:
         if not ipv4.HEADER_OCTETS <= header_length <= len(quoted) - 8 or quoted[0] >> 4 != 4:
             self._drops[DropReason.ICMP_MALFORMED] += 1
             return
+        number, is_fatal = _meaning(message)
+        too_long = message.type == Type.UNREACHABLE and (
+            message.code == Unreachable.FRAGMENTATION_NEEDED
+        )
         error = IcmpError(
-            type=message.type,
-            code=message.code,
-            next_hop_mtu=message.next_hop_mtu,
+            errno=number,
+            is_fatal=is_fatal,
+            mtu=message.next_hop_mtu if too_long else None,
             source=quoted[12:16],
             destination=quoted[16:20],
             payload=quoted[header_length:],
@@ -181,9 +180,16 @@ class IcmpEndpoint:
         about_icmp = packet[9] == ipv4.PROTOCOL_ICMP
         return not (about_icmp and len(packet) > 20 and packet[20] in ERRORS)
 
-    def _answer_from(self, packet: bytes) -> bytes:
+    def _answer_from(self, packet: bytes) -> bytes | None:
         destination = packet[16:20]
         if self._addresses.is_local(destination):
             return destination
-        assert not is_loopback(packet[12:16]), "what is looped is local"
         return self._addresses.source_for(packet[12:16])
+
+
+def _meaning(message: Icmp) -> tuple[int, bool]:
+    """Return the error number of an error, and whether it is a hard one."""
+    if message.type == Type.UNREACHABLE:
+        return _UNREACHABLE.get(message.code, (errno.EHOSTUNREACH, False))
+    is_parameter = message.type == Type.PARAMETER_PROBLEM
+    return (errno.EPROTO, True) if is_parameter else (errno.EHOSTUNREACH, False)

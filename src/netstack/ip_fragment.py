@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from netstack.drops import DropReason
 from netstack.wire import ipv4
@@ -61,50 +61,46 @@ class _Partial:
         return b"".join(self.pieces[start] for start in sorted(self.pieces))
 
 
-class Reassembly:
-    """The packets of which fragments have come."""
+class Waiting:
+    """Packets of which fragments have come, whatever their headers look like."""
+
+    timeout_s: ClassVar[float]
 
     def __init__(self, drops: Counter[DropReason], on_late: Callable[[bytes, float], None]) -> None:
         self.timer_at = math.inf
         self._drops, self._on_late = drops, on_late
         self._partials: dict[bytes, _Partial] = {}
 
-    def add(self, packet: bytes, now: float) -> bytes | None:
-        """Take a fragment with a header of 20 octets; return the whole packet if it is complete."""
-        view = ipv4.Ipv4View(packet)
-        key = packet[4:6] + packet[9:10] + packet[12:20]
+    def take(
+        self, key: bytes, packet: bytes, piece: tuple[int, bytes, bool], now: float
+    ) -> tuple[bytes, bytes] | None:
+        """Take a *piece* of the packet with this *key*: where it begins, and whether more follows.
+
+        Once nothing is missing return the packet that the first piece came in, and all pieces.
+        """
         partial = self._partials.get(key)
         if partial is None:
             if len(self._partials) >= PACKETS_MAX:
                 self._drops[DropReason.FRAGMENTS_FULL] += 1
                 return None
-            partial = self._partials[key] = _Partial(now + TIMEOUT_S)
-        start = view.fragment_offset
-        piece = packet[ipv4.HEADER_OCTETS :]
-        fits = start + len(piece) <= ipv4.PACKET_OCTETS_MAX - ipv4.HEADER_OCTETS
-        if not fits or not partial.add(start, piece, more=view.more_fragments):
-            del self._partials[key]
-            self._drops[DropReason.FRAGMENT_BAD] += 1
+            partial = self._partials[key] = _Partial(now + self.timeout_s)
+        start, octets, more = piece
+        if not partial.add(start, octets, more=more):
+            self.forget(key, DropReason.FRAGMENT_BAD)
             return None
         if start == 0:
             partial.first = packet
-        return self._complete(key, partial)
-
-    def _complete(self, key: bytes, partial: _Partial) -> bytes | None:
         payload = partial.payload()
         if payload is None:
             return None
         del self._partials[key]
         assert partial.first is not None, "a gapless payload begins at zero"
-        total_length = ipv4.HEADER_OCTETS + len(payload)
-        return (
-            partial.first[:2]
-            + total_length.to_bytes(2, "big")
-            + partial.first[4:6]
-            + bytes(2)
-            + partial.first[8:20]
-            + payload
-        )
+        return partial.first, payload
+
+    def forget(self, key: bytes, reason: DropReason) -> None:
+        """Drop what has come of a packet, and what just came of it."""
+        self._partials.pop(key, None)
+        self._drops[reason] += 1
 
     def deadline(self) -> float:
         """The timeout is the same for all, so the first is the earliest."""
@@ -117,3 +113,25 @@ class Reassembly:
             self._drops[DropReason.FRAGMENTS_LATE] += 1
             if partial.first is not None:
                 self._on_late(partial.first, now)
+
+
+class Reassembly(Waiting):
+    """The IPv4 packets of which fragments have come."""
+
+    timeout_s = TIMEOUT_S
+
+    def add(self, packet: bytes, now: float) -> bytes | None:
+        """Take a fragment with a header of 20 octets; return the whole packet if it is complete."""
+        view = ipv4.Ipv4View(packet)
+        key = packet[4:6] + packet[9:10] + packet[12:20]
+        start = view.fragment_offset
+        piece = packet[ipv4.HEADER_OCTETS :]
+        if start + len(piece) > ipv4.PACKET_OCTETS_MAX - ipv4.HEADER_OCTETS:
+            self.forget(key, DropReason.FRAGMENT_BAD)
+            return None
+        whole = self.take(key, packet, (start, piece, view.more_fragments), now)
+        if whole is None:
+            return None
+        first, payload = whole
+        total_length = (ipv4.HEADER_OCTETS + len(payload)).to_bytes(2, "big")
+        return first[:2] + total_length + first[4:6] + bytes(2) + first[8:20] + payload

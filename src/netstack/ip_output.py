@@ -1,18 +1,19 @@
-"""IPv4 output, after Linux ip_output.c: header, fragments, loopback or link.
+"""IP output, after Linux ip_output.c: header, fragments, loopback or link.
 
-Every packet of a host passes `transmit`. What is addressed to the host itself waits in `looped`
-until its owner takes it; everything else goes to the link.
+Every packet of a host passes `transmit` of its family. What is addressed to the host itself waits
+in the one `Loopback` until the host takes it; everything else goes to the link.
 """
 
 from __future__ import annotations
 
+import abc
 import math
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
-from netstack.addresses import AddressTable
+from netstack.addresses import Addresses
 from netstack.drops import DropReason
 from netstack.path_mtu import PathMtu
 from netstack.wire import checksum, ipv4
@@ -27,23 +28,45 @@ TTL: Final = 64
 Link = Callable[[bytes, float], None]
 
 
-class IpOutput:
-    """Send packets; fragment what is too large and may be fragmented."""
+class Loopback:
+    """Packets of a host to itself, of both families, oldest first."""
+
+    def __init__(self, drops: Counter[DropReason]) -> None:
+        self.packets: deque[bytes] = deque()
+        self.since = math.inf
+        self._drops = drops
+
+    def put(self, packet: bytes, now: float) -> None:
+        if len(self.packets) >= LOOPBACK_QUEUE_MAX:
+            self._drops[DropReason.LOOPBACK_FULL] += 1
+        else:
+            self.packets.append(packet)
+            self.since = min(self.since, now)
+
+    def note(self, now: float) -> None:
+        """Remember since when packets wait, if any do."""
+        self.since = now if self.packets else math.inf
+
+
+class Output(abc.ABC):
+    """What sending is in both families."""
+
+    #: Where a header has its destination.
+    destination: ClassVar[slice]
 
     def __init__(
-        self,
-        addresses: AddressTable,
-        *,
-        mtu: int,
-        rng: random.Random,
-        link: Link,
-        drops: Counter[DropReason],
+        self, addresses: Addresses, path_mtu: PathMtu, *, loopback: Loopback, link: Link
     ) -> None:
-        self.path_mtu = PathMtu(mtu)
-        self.looped: deque[bytes] = deque()
-        self.looped_since = math.inf
-        self._addresses, self.link, self._drops = addresses, link, drops
-        self._identification = rng.randrange(1 << 16)
+        self.path_mtu = path_mtu
+        self.link = link
+        self.loop = loopback.put
+        self._addresses = addresses
+
+    @abc.abstractmethod
+    def send(
+        self, protocol: int, endpoints: tuple[bytes, bytes], payload: bytes, now: float
+    ) -> None:
+        """Send *payload* from the first of *endpoints* to the second."""
 
     def mtu_towards(self, destination: bytes, now: float) -> int:
         if self._addresses.is_local(destination):
@@ -55,22 +78,28 @@ class IpOutput:
 
     def transmit(self, packet: bytes, now: float) -> None:
         """Send a whole packet."""
-        if self._addresses.is_local(packet[16:20]):
+        if self._addresses.is_local(packet[self.destination]):
             self.loop(packet, now)
         else:
             self.link(packet, now)
 
-    def loop(self, packet: bytes, now: float) -> None:
-        """Send a whole packet to ourselves."""
-        if len(self.looped) >= LOOPBACK_QUEUE_MAX:
-            self._drops[DropReason.LOOPBACK_FULL] += 1
-        else:
-            self.looped.append(packet)
-            self.looped_since = min(self.looped_since, now)
 
-    def note_looped(self, now: float) -> None:
-        """Remember since when packets to oneself wait, if any do."""
-        self.looped_since = now if self.looped else math.inf
+class IpOutput(Output):
+    """Send IPv4 packets; fragment what is too large and may be fragmented."""
+
+    destination = slice(16, 20)
+
+    def __init__(
+        self,
+        addresses: Addresses,
+        *,
+        mtu: int,
+        rng: random.Random,
+        loopback: Loopback,
+        link: Link,
+    ) -> None:
+        super().__init__(addresses, PathMtu(mtu), loopback=loopback, link=link)
+        self._identification = rng.randrange(1 << 16)
 
     def send(
         self, protocol: int, endpoints: tuple[bytes, bytes], payload: bytes, now: float

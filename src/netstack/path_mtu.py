@@ -1,4 +1,4 @@
-"""What is known of path MTUs (RFC 1191), after Linux's next-hop exceptions."""
+"""What is known of path MTUs (RFC 1191, RFC 8201), after Linux's next-hop exceptions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ class PathMtu:
     """The MTU towards each destination where it is less than the interface's."""
 
     def __init__(self, mtu: int) -> None:
-        self._mtu = mtu
+        #: The interface's.
+        self.mtu = mtu
         self._known: dict[bytes, tuple[int, float]] = {}
 
     def towards(self, destination: bytes, now: float) -> int:
         if not self._known:
-            return self._mtu
-        mtu, expires_at = self._known.get(destination, (self._mtu, now))
+            return self.mtu
+        mtu, expires_at = self._known.get(destination, (self.mtu, now))
         if now >= expires_at:
             self._known.pop(destination, None)
-            return self._mtu
+            return self.mtu
         return mtu
 
     def lower(self, destination: bytes, claimed: int, now: float) -> int:

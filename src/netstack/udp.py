@@ -1,8 +1,9 @@
 """UDP sockets of a host (RFC 768, RFC 1122 §4.1), after Linux udp.c.
 
 A datagram goes to the socket that fits best: connected to its sender before unconnected, bound to
-its address before bound to any. A full socket drops. Only a connected socket learns of ICMP errors,
-as on Linux without IP_RECVERR. There is no SO_REUSEPORT and no multicast.
+its address before bound to any; one that is bound to any hears both families. A full socket drops.
+Only a connected socket learns of ICMP errors, as on Linux without IP_RECVERR. There is no
+SO_REUSEPORT and no multicast.
 """
 
 from __future__ import annotations
@@ -13,23 +14,27 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Final
 
 from netstack import ports
-from netstack.addresses import ANY, AddressTable, is_loopback
+from netstack.addresses import (
+    UNSPECIFIED,
+    Endpoint,
+    IpAddress,
+    bound_to,
+    clash,
+    from_octets,
+    to_octets,
+)
 from netstack.drops import DropReason
-from netstack.icmp import IcmpEndpoint, IcmpError
-from netstack.ip_output import IpOutput
+from netstack.icmp import IcmpError
+from netstack.ip_family import Families, Family, Receive
 from netstack.wakeups import Wakeups
 from netstack.wire import checksum, ipv4, udp
-from netstack.wire.icmp import Unreachable
 
 #: Octets that wait in one socket (net.core.rmem_default), each datagram counted with its overhead.
 RECEIVE_BUFFER_OCTETS: Final = 212_992
 DATAGRAM_OVERHEAD_OCTETS: Final = 256
-
-Endpoint = tuple[IPv4Address, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,8 @@ class UdpSocket:
     __slots__ = ("_address", "_layer", "_peer", "_queue", "_queued_octets", "error", "local",
                  "on_ready", "remote")  # fmt: skip
 
-    def __init__(self, layer: UdpLayer, address: bytes, port: int) -> None:
-        self.local: Endpoint = (IPv4Address(address), port)
+    def __init__(self, layer: UdpLayer, address: bytes, local: Endpoint) -> None:
+        self.local = local
         self.remote: Endpoint | None = None
         #: The last ICMP error; the reader that reports it sets it to None again.
         self.error: OSError | None = None
@@ -75,11 +80,11 @@ class UdpSocket:
         target = remote or self.remote
         if target is None:
             raise OSError(errno.EDESTADDRREQ, os.strerror(errno.EDESTADDRREQ))
-        self._layer.send(self, bytes(data), (target[0].packed, target[1]), now)
+        self._layer.send(self, bytes(data), (to_octets(target[0]), target[1]), now)
 
     def connect(self, remote: Endpoint) -> None:
         """Send to *remote* by default, and receive from it only."""
-        self._layer.connect(self, (remote[0].packed, remote[1]))
+        self._layer.connect(self, (to_octets(remote[0]), remote[1]))
         self.remote = remote
 
     def close(self) -> None:
@@ -93,14 +98,20 @@ class UdpSocket:
 
     def fitness(self, source: tuple[bytes, int], destination: bytes) -> int:
         """Return how well a datagram fits (Linux compute_score), -1 when it does not."""
-        if self._address not in (ANY, destination) or self._peer not in (None, source):
+        if self._peer not in (None, source) or not self._hears(destination):
             return -1
-        return (self._address != ANY) + 2 * (self._peer is not None)
+        return any(self._address) + 2 * (self._peer is not None)
+
+    def _hears(self, destination: bytes) -> bool:
+        address = self._address
+        if any(address):
+            return address == destination
+        return not address or len(address) == len(destination)
 
     def bind_to(self, address: bytes, peer: tuple[bytes, int]) -> None:
         """Be connected."""
         self._address, self._peer = address, peer
-        self.local = (IPv4Address(address), self.local[1])
+        self.local = (from_octets(address), self.local[1])
 
     @property
     def bound_address(self) -> bytes:
@@ -126,35 +137,32 @@ class UdpLayer:
     def __init__(
         self,
         *,
-        output: IpOutput,
-        icmp: IcmpEndpoint,
-        addresses: AddressTable,
-        source_towards: Callable[[bytes], bytes],
+        families: Families,
         wakeups: Wakeups,
         drops: Counter[DropReason],
         rng: random.Random,
     ) -> None:
-        self._output, self._icmp, self._addresses = output, icmp, addresses
-        self._source_towards, self._wakeups, self._drops = source_towards, wakeups, drops
+        self._families, self._wakeups, self._drops = families, wakeups, drops
         self._rng = rng
         self._by_port: dict[int, list[UdpSocket]] = {}
 
-    def bind(self, address: bytes, port: int) -> UdpSocket:
+    def bind(self, local: tuple[IpAddress | None, int], *, v6only: bool = False) -> UdpSocket:
         """Return a new socket; port 0 chooses one. Raises OSError EADDRINUSE, EADDRNOTAVAIL."""
+        address, port = bound_to(local[0], v6only=v6only), local[1]
         ports.check(port)
-        if address != ANY and not self._addresses.is_local(address):
+        if any(address) and not self._families[len(address)].addresses.is_local(address):
             raise OSError(errno.EADDRNOTAVAIL, "cannot assign requested address")
         if port == 0:
             port = ports.pick(self._rng, lambda candidate: candidate not in self._by_port)
-        if any(_overlap(each.bound_address, address) for each in self._by_port.get(port, ())):
+        if any(clash(each.bound_address, address) for each in self._by_port.get(port, ())):
             raise ports.in_use(port)
-        socket = UdpSocket(self, address, port)
+        socket = UdpSocket(self, address, (local[0] or UNSPECIFIED, port))
         self._by_port.setdefault(port, []).append(socket)
         return socket
 
     def connect(self, socket: UdpSocket, peer: tuple[bytes, int]) -> None:
-        source = socket.bound_address
-        socket.bind_to(self._source_towards(peer[0]) if source == ANY else source, peer)
+        family = self._families[len(peer[0])]
+        socket.bind_to(self._source(socket, family, peer[0]), peer)
 
     def close(self, socket: UdpSocket) -> None:
         sharing = self._by_port.get(socket.local[1], [])
@@ -165,16 +173,16 @@ class UdpLayer:
 
     def send(self, socket: UdpSocket, data: bytes, target: tuple[bytes, int], now: float) -> None:
         destination, port = target
-        if len(data) > udp.PAYLOAD_OCTETS_MAX:
+        family = self._families[len(destination)]
+        if len(data) > family.datagram_octets_max:
             raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
         if socket not in self._by_port.get(socket.local[1], ()):
             raise OSError(errno.EBADF, "the socket is closed")
-        if self._addresses.is_broadcast(destination):
+        addresses = family.addresses
+        if len(destination) == 4 and addresses.is_group(destination):
             raise OSError(errno.EACCES, "broadcast is not permitted")
-        source = self._source_towards(destination)
-        if socket.bound_address != ANY:
-            source = socket.bound_address
-        if is_loopback(source) and not self._addresses.is_local(destination):
+        source = self._source(socket, family, destination)
+        if addresses.is_loopback(source) and not addresses.is_local(destination):
             raise OSError(errno.EINVAL, "a loopback address does not leave this host")
         length = udp.HEADER_OCTETS + len(data)
         total = (
@@ -185,40 +193,51 @@ class UdpLayer:
             + checksum.add(data)
         )
         header = udp.HEADER.pack(socket.local[1], port, length, checksum.finish_udp(total))
-        self._output.send(ipv4.PROTOCOL_UDP, (source, destination), header + data, now)
+        family.output.send(ipv4.PROTOCOL_UDP, (source, destination), header + data, now)
 
-    def receive(self, octets: bytes, offset: int, end: int, now: float) -> None:
-        """Take a packet whose header is at *offset* and has 20 octets."""
-        start = offset + ipv4.HEADER_OCTETS
-        if end - start < udp.HEADER_OCTETS:
-            self._drops[DropReason.UDP_MALFORMED] += 1
-            return
-        source_port, port, length, field = udp.HEADER.unpack_from(octets, start)
-        if not udp.HEADER_OCTETS <= length <= end - start:
-            self._drops[DropReason.UDP_MALFORMED] += 1
-            return
-        end = start + length
-        pseudo = ipv4.PROTOCOL_UDP + length
-        if field and not checksum.holds(pseudo + checksum.add(octets[offset + 12 : end])):
-            self._drops[DropReason.UDP_CHECKSUM] += 1
-            return
-        source = (octets[offset + 12 : offset + 16], source_port)
-        destination = octets[offset + 16 : offset + 20]
-        socket = self._find(source, (destination, port))
-        if socket is None:
-            self._drops[DropReason.UDP_NO_SOCKET] += 1
-            self._icmp.unreachable(Unreachable.PORT, octets[offset:end], now)
-            return
-        remote = (IPv4Address(source[0]), source_port)
-        if socket.offer(Datagram(octets[start + udp.HEADER_OCTETS : end], remote)):
-            self._wakeups.note(socket)
-        else:
-            self._drops[DropReason.UDP_QUEUE_FULL] += 1
+    def receiver(self, family: Family) -> Receive:
+        """Return what takes packets of *family* whose header has no options."""
+        drops, wakeups, find = self._drops, self._wakeups, self._find
+        header_octets, addresses_at = family.header_octets, family.addresses_at
+        middle = addresses_at + family.address_octets
+
+        def receive(octets: bytes, offset: int, end: int, now: float) -> None:
+            start = offset + header_octets
+            if end - start < udp.HEADER_OCTETS:
+                drops[DropReason.UDP_MALFORMED] += 1
+                return
+            source_port, port, length, field = udp.HEADER.unpack_from(octets, start)
+            if not udp.HEADER_OCTETS <= length <= end - start:
+                drops[DropReason.UDP_MALFORMED] += 1
+                return
+            end = start + length
+            if field or header_octets != ipv4.HEADER_OCTETS:  # IPv6 demands it (RFC 8200 §8.1).
+                total = (
+                    ipv4.PROTOCOL_UDP + length + checksum.add(octets[offset + addresses_at : end])
+                )
+                if not (field and checksum.holds(total)):
+                    drops[DropReason.UDP_CHECKSUM] += 1
+                    return
+            source = octets[offset + addresses_at : offset + middle]
+            destination = octets[offset + middle : start]
+            socket = find((source, source_port), (destination, port))
+            if socket is None:
+                drops[DropReason.UDP_NO_SOCKET] += 1
+                family.errors.port_unreachable(octets[offset:end], now)
+                return
+            data = octets[start + udp.HEADER_OCTETS : end]
+            if socket.offer(Datagram(data, (from_octets(source), source_port))):
+                wakeups.note(socket)
+            else:
+                drops[DropReason.UDP_QUEUE_FULL] += 1
+
+        return receive
 
     def error_arrives(self, error: IcmpError, now: float) -> None:
         """Heed an ICMP error that quotes a datagram of ours."""
-        if error.fragmentation_needed:
-            self._output.path_mtu.lower(error.destination, error.next_hop_mtu, now)
+        if error.mtu is not None:
+            path_mtu = self._families[len(error.destination)].output.path_mtu
+            path_mtu.lower(error.destination, error.mtu, now)
             return
         source_port, port = udp.HEADER.unpack_from(error.payload)[:2]
         peer = (error.destination, port)
@@ -227,13 +246,18 @@ class UdpLayer:
             socket.error = OSError(error.errno, os.strerror(error.errno))
             self._wakeups.note(socket)
 
+    def _source(self, socket: UdpSocket, family: Family, destination: bytes) -> bytes:
+        """Return the address that *socket* sends from."""
+        source = socket.bound_address
+        if not any(source):
+            return family.source_towards(destination)
+        if len(source) != len(destination):
+            raise OSError(errno.EAFNOSUPPORT, "the socket is bound to an address of another family")
+        return source
+
     def _find(self, source: tuple[bytes, int], destination: tuple[bytes, int]) -> UdpSocket | None:
         candidates = self._by_port.get(destination[1])
         if not candidates:
             return None
         best = max(candidates, key=lambda each: each.fitness(source, destination[0]))
         return best if best.fitness(source, destination[0]) >= 0 else None
-
-
-def _overlap(one: bytes, other: bytes) -> bool:
-    return ANY in (one, other) or one == other

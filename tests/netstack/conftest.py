@@ -10,14 +10,13 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 from typing import Any
 
 import pytest
 
 from netstack.host import Host
 from netstack.tcp.connection import TcpConnection
-from netstack.wire.ethernet import BROADCAST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +48,24 @@ class Network:
         self._count = 0
 
     def host(self, number: int, **options: Any) -> Host:
-        options = {"gateway": None, "mtu": 1450} | options
+        """Add a host; *options* are the constructor's."""
+        options = {
+            "address": IPv4Interface(f"10.0.0.{number}/24"),
+            "gateway": None,
+            "mtu": 1450,
+        } | options
         host = Host(
             mac=bytes([2, 0, 0, 0, 0, number]),
-            address=IPv4Interface(f"10.0.0.{number}/24"),
             rng=random.Random(self.seed * 1000 + number),
             **options,
         )
         self.hosts.append(host)
         return host
+
+    def host6(self, number: int, **options: Any) -> Host:
+        """Add a host with an address of each family."""
+        address6 = IPv6Interface(f"fd00::{number}/64")
+        return self.host(number, **({"address6": address6} | options))
 
     def run(self, *, until: Callable[[], bool] = lambda: False, limit_s: float = 600.0) -> None:
         """Let time pass until *until* holds, nothing is left to happen, or *limit_s* is over."""
@@ -94,7 +102,7 @@ class Network:
     def _fly(self, sender: Host, frame: bytes) -> None:
         arrives_at = self.now + self.wire.delay_s + self.rng.uniform(0, self.wire.jitter_s)
         for host in self.hosts:
-            if host is not sender and frame[:6] in (host.mac, BROADCAST):
+            if host is not sender and (frame[:6] == host.mac or frame[0] & 1):
                 self._count += 1
                 heapq.heappush(self._flying, (arrives_at, self._count, host, frame))
 

@@ -247,7 +247,7 @@ def test_loopback_address_does_not_leave(network):
 
 
 def test_what_nobody_fetches_is_dropped_in_the_end(monkeypatch):
-    monkeypatch.setattr("netstack.host.TRANSMIT_QUEUE_MAX", 10)
+    monkeypatch.setattr("netstack.ethernet_link.TRANSMIT_QUEUE_MAX", 10)
     host = make()
     host.receive_frame(arp_frame(Arp(Operation.REQUEST, OTHER, B, bytes(6), A)), 1.0)
     for _ in range(20):

@@ -78,6 +78,7 @@ def _predicted(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -> boo
     if scaled > tcb.snd_wnd_max:
         tcb.snd_wnd_max = scaled
     if advanced:
+        tcb.advanced_at = now
         send.advance(tcb, snd_una + advanced, advanced, now - tcb.bursts[0][1], now)
     if tcb.send_buffer:
         send.push(tcb, now)
@@ -187,6 +188,8 @@ def _acknowledgment_arrives(tcb: Tcb, segment: Segment, now: float) -> bool:
     window = segment.window << tcb.snd_wscale
     repeats = acknowledgment == tcb.snd_una and not segment.length and window == tcb.snd_wnd
     send.update_window(tcb, segment.sequence, acknowledgment, segment.window)
+    if acknowledgment > tcb.snd_una:
+        tcb.advanced_at = now
     retransmit.acknowledge(tcb, acknowledgment, segment.options, now, repeats=repeats)
     if tcb.fin_acked and tcb.state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK):
         teardown.fin_acknowledged(tcb, now)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from netstack.drops import DropReason
-from netstack.ip_output import IpOutput
+from netstack.ip_family import Families
 from netstack.tcp.congestion import CONGESTION_CONTROLS
 from netstack.tcp.isn import IsnGenerator
 from netstack.tcp.prr import Prr
@@ -45,7 +45,6 @@ TIMESTAMPS_OCTETS: Final = 12
 #: Data offset and flags of what the fast path takes.
 _EXPECTED: Final = 5 << 12 | int(tcp.Flag.ACK)
 _EXPECTED_WITH_STAMPS: Final = 8 << 12 | int(tcp.Flag.ACK)
-HEADERS_OCTETS: Final = ipv4.HEADER_OCTETS + tcp.HEADER_OCTETS
 
 
 class Recovery(enum.Enum):
@@ -73,7 +72,7 @@ class TcpContext:
     """What the connections of a host share."""
 
     settings: TcpSettings
-    output: IpOutput
+    families: Families
     timers: TimerHeap
     wakeups: Wakeups
     drops: Counter[DropReason]
@@ -91,12 +90,12 @@ class Tcb(abc.ABC):
     """The variables of one connection."""
 
     __slots__ = (
-        "ack_at", "ack_now", "bursts", "calm", "close_at", "congestion", "context", "dupacks",
-        "duplicate", "error", "expected", "fin_queued", "fin_received_at", "fin_sent_at", "frto",
-        "heard_at", "held", "ip_base", "ip_id", "irs", "iss", "keepalive", "keepalive_at",
-        "keepalive_out", "key", "last_ack_sent", "listener", "loopback", "lost_edge", "mss",
-        "nodelay", "orphaned", "owed", "peer_mss", "probe_at", "probes_out", "prr", "rack",
-        "rack_at", "rcv_adv", "rcv_nxt", "rcv_wscale", "receive_buffer", "recovery",
+        "ack_at", "ack_now", "advanced_at", "bursts", "calm", "close_at", "congestion", "context",
+        "dupacks", "duplicate", "error", "expected", "family", "fin_queued", "fin_received_at",
+        "fin_sent_at", "frto", "heard_at", "held", "ip_base", "ip_id", "irs", "iss", "keepalive",
+        "keepalive_at", "keepalive_out", "key", "last_ack_sent", "listener", "loopback",
+        "lost_edge", "mss", "nodelay", "orphaned", "owed", "peer_mss", "probe_at", "probes_out",
+        "prr", "rack", "rack_at", "rcv_adv", "rcv_nxt", "rcv_wscale", "receive_buffer", "recovery",
         "recovery_point", "resent", "retransmit_at", "retries", "route", "rtt", "sack",
         "sack_permitted", "send_buffer", "snd_nxt", "snd_sml", "snd_una", "snd_wl1", "snd_wl2",
         "snd_wnd", "snd_wnd_max", "snd_wscale", "state", "tcp_base", "timer_at", "timestamps",
@@ -109,14 +108,7 @@ class Tcb(abc.ABC):
         settings = context.settings
         self.context = context
         self.key = key
-        self.route = key[4:8] + key[0:4] + key[10:12] + key[8:10]  # The same of packets sent.
-        addresses = int.from_bytes(self.route[:4], "big") + int.from_bytes(self.route[4:8], "big")
-        #: Sums of what is the same in all headers, for checksums.
-        self.ip_base = 0x4500 + ipv4.DONT_FRAGMENT + (64 << 8 | ipv4.PROTOCOL_TCP) + addresses
-        self.tcp_base = ipv4.PROTOCOL_TCP + addresses + int.from_bytes(self.route[8:], "big")
-        self.ip_id = context.rng.randrange(1 << 16)
-        self.loopback = context.output.is_local(key[:4])
-        self.transmit = context.output.loop if self.loopback else context.output.link
+        self._head_for(key)
         self.state = State.CLOSED
         self.error: OSError | None = None
         self.listener: Acceptor | None = None
@@ -179,7 +171,26 @@ class Tcb(abc.ABC):
         self.keepalive: tuple[float, float, int] | None = None  # Idle, interval, probes.
         self.keepalive_out = 0
         self.heard_at = 0.0
+        self.advanced_at = -math.inf  # When the peer last acknowledged something new.
         self.waits = False  # Counted among those in TIME-WAIT.
+
+    def _head_for(self, key: bytes) -> None:
+        """Compute what is the same in the headers of all packets that are sent."""
+        context, size = self.context, len(key) - 4 >> 1
+        self.family = context.families[size]
+        remote, local = key[:size], key[size:-4]
+        #: The key of what is sent.
+        self.route = local + remote + key[-2:] + key[-4:-2]
+        addresses = (int.from_bytes(local, "big") + int.from_bytes(remote, "big")) % 0xFFFF
+        #: Sums of what is the same in all headers, for checksums; IPv6 headers have none.
+        self.ip_base = 0
+        if size == 4:
+            self.ip_base = 0x4500 + ipv4.DONT_FRAGMENT + (64 << 8 | ipv4.PROTOCOL_TCP) + addresses
+        self.tcp_base = ipv4.PROTOCOL_TCP + addresses + int.from_bytes(key[-4:], "big")
+        self.ip_id = context.rng.randrange(1 << 16)
+        output = self.family.output
+        self.loopback = output.is_local(remote)
+        self.transmit = output.loop if self.loopback else output.link
 
     @abc.abstractmethod
     def handle_deadline(self, now: float) -> None:
@@ -215,6 +226,14 @@ class Tcb(abc.ABC):
             self.expected = _EXPECTED_WITH_STAMPS if self.timestamps else _EXPECTED
         else:
             self.expected = 0
+
+    @property
+    def local_address(self) -> bytes:
+        return self.route[: self.family.address_octets]
+
+    @property
+    def remote_address(self) -> bytes:
+        return self.key[: self.family.address_octets]
 
     @property
     def send_end(self) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv4Address
 from typing import Final
 
+from netstack.addresses import Endpoint, from_octets
 from netstack.tcp import deadlines, receive, send, teardown
 from netstack.tcp.block import Tcb, TcpContext
 from netstack.tcp.states import MAY_SEND, State
@@ -24,12 +24,12 @@ class TcpConnection(Tcb):
         self.on_change: Callable[[], None] | None = None
 
     @property
-    def local(self) -> tuple[IPv4Address, int]:
-        return (IPv4Address(self.route[0:4]), int.from_bytes(self.route[8:10], "big"))
+    def local(self) -> Endpoint:
+        return (from_octets(self.local_address), int.from_bytes(self.route[-4:-2], "big"))
 
     @property
-    def remote(self) -> tuple[IPv4Address, int]:
-        return (IPv4Address(self.route[4:8]), int.from_bytes(self.route[10:12], "big"))
+    def remote(self) -> Endpoint:
+        return (from_octets(self.remote_address), int.from_bytes(self.route[-2:], "big"))
 
     @property
     def established(self) -> bool:

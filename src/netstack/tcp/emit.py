@@ -17,6 +17,11 @@ from netstack.wire import checksum, ipv4, tcp
 #: TCP: sequence, acknowledgment, offset and flags, window, checksum, urgent pointer and options.
 _PLAIN: Final = struct.Struct("!2sHH4sH12sIIHHHH")
 _TIMESTAMPED: Final = struct.Struct("!2sHH4sH12sIIHHH6sII")
+#: The same behind an IPv6 header: version to flow label, length, next header and hop limit.
+_PLAIN6: Final = struct.Struct("!4sH2s36sIIHHHH")
+_TIMESTAMPED6: Final = struct.Struct("!4sH2s36sIIHHH6sII")
+_VERSION6: Final = b"\x60\x00\x00\x00"
+_NEXT_HEADER_AND_HOP_LIMIT: Final = bytes((ipv4.PROTOCOL_TCP, 64))
 _VERSION: Final = b"\x45\x00"
 _FLAGS_TO_PROTOCOL: Final = struct.pack("!HBB", ipv4.DONT_FRAGMENT, 64, ipv4.PROTOCOL_TCP)
 #: Urgent pointer, two no-ops, kind and length of the timestamps option.
@@ -39,13 +44,17 @@ def data(tcb: Tcb, sequence: int, payload: bytes | bytearray, flags: int, now: f
     window = _advance_window(tcb)
     header_octets = 52 if tcb.timestamps else 40
     length = header_octets + len(payload)
-    tcb.ip_id = identification = (tcb.ip_id + 1) & 0xFFFF
     sequence &= MASK
     acknowledgment = tcb.rcv_nxt & MASK
     offset_and_flags = (header_octets - 20) << 10 | flags
     total = tcb.tcp_base + length - 20 + sequence + acknowledgment + offset_and_flags + window
     if payload and not tcb.loopback:
         total += checksum.add(payload)
+    if not tcb.ip_base:
+        fixed = (sequence, acknowledgment, offset_and_flags, window)
+        tcb.transmit(_header6(tcb, length - 20, fixed, total, now) + payload, now)
+        return
+    tcb.ip_id = identification = (tcb.ip_id + 1) & 0xFFFF
     ip_checksum = -(tcb.ip_base + length + identification) % 0xFFFF
     if tcb.timestamps:
         value, echo = timestamp(tcb, now), tcb.ts_recent
@@ -60,6 +69,22 @@ def data(tcb: Tcb, sequence: int, payload: bytes | bytearray, flags: int, now: f
             acknowledgment, offset_and_flags, window, -total % 0xFFFF, 0,
         )  # fmt: skip
     tcb.transmit(header + payload, now)
+
+
+def _header6(
+    tcb: Tcb, length: int, fixed: tuple[int, int, int, int], total: int, now: float
+) -> bytes:
+    """Return IPv6's header and TCP's for *length* octets whose sum, but for options, is *total*."""
+    if tcb.timestamps:
+        value, echo = timestamp(tcb, now), tcb.ts_recent
+        field = -(total + _TIMESTAMPS_SUM + value + echo) % 0xFFFF
+        return _TIMESTAMPED6.pack(
+            _VERSION6, length, _NEXT_HEADER_AND_HOP_LIMIT, tcb.route, *fixed, field,
+            _URGENT_TO_TIMESTAMPS, value, echo,
+        )  # fmt: skip
+    return _PLAIN6.pack(
+        _VERSION6, length, _NEXT_HEADER_AND_HOP_LIMIT, tcb.route, *fixed, -total % 0xFFFF, 0
+    )
 
 
 def ack(tcb: Tcb, now: float) -> None:
@@ -109,6 +134,13 @@ def general(tcb: Tcb, sequence: int, flags: int, options: tcp.Options, now: floa
     offset_and_flags = segment_length << 10 | flags
     total = tcb.tcp_base + segment_length + sequence + acknowledgment + offset_and_flags + window
     field = -(total + checksum.add(tail)) % 0xFFFF
+    if not tcb.ip_base:
+        header = _PLAIN6.pack(
+            _VERSION6, segment_length, _NEXT_HEADER_AND_HOP_LIMIT, tcb.route, sequence,
+            acknowledgment, offset_and_flags, window, field, 0,
+        )  # fmt: skip
+        tcb.transmit(header + tail, now)
+        return
     length = 20 + segment_length
     tcb.ip_id = identification = (tcb.ip_id + 1) & 0xFFFF
     ip_checksum = -(tcb.ip_base + length + identification) % 0xFFFF
@@ -147,8 +179,9 @@ def _stamps(tcb: Tcb, now: float) -> tuple[int, int] | None:
 
 def _offered_mss(tcb: Tcb, now: float) -> int:
     """Return what the link carries, less fixed headers (RFC 6691)."""
-    mtu = tcb.context.output.mtu_towards(tcb.key[:4], now)
-    return mtu - ipv4.HEADER_OCTETS - tcp.HEADER_OCTETS
+    family = tcb.family
+    mtu = family.output.mtu_towards(tcb.remote_address, now)
+    return mtu - family.header_octets - tcp.HEADER_OCTETS
 
 
 def payload_max(tcb: Tcb, now: float) -> int:

@@ -7,11 +7,11 @@ taken (no TCP Fast Open); the peer sends it again.
 from __future__ import annotations
 
 import math
-from ipaddress import IPv4Address
 from typing import Final
 
+from netstack.addresses import from_octets
 from netstack.tcp import delivery, emit, receive, send, teardown
-from netstack.tcp.block import HEADERS_OCTETS, MSS_DEFAULT, MSS_MIN, Tcb, near
+from netstack.tcp.block import MSS_DEFAULT, MSS_MIN, Tcb, near
 from netstack.tcp.segment import Segment
 from netstack.tcp.states import Signal, State
 from netstack.wire import ipv4, tcp
@@ -96,8 +96,8 @@ def retry(tcb: Tcb, now: float) -> None:
 def refuse(tcb: Tcb, segment: Segment, now: float) -> None:
     """Answer an acknowledgment of what was never sent with a RST (RFC 9293 §3.10.7.3)."""
     reset = tcp.Tcp(
-        source_port=int.from_bytes(tcb.route[8:10], "big"),
-        destination_port=int.from_bytes(tcb.route[10:12], "big"),
+        source_port=int.from_bytes(tcb.route[-4:-2], "big"),
+        destination_port=int.from_bytes(tcb.route[-2:], "big"),
         sequence=segment.acknowledgment,
         flags=tcp.Flag.RST,
     )
@@ -106,9 +106,9 @@ def refuse(tcb: Tcb, segment: Segment, now: float) -> None:
 
 def send_alone(tcb: Tcb, segment: tcp.Tcp, now: float) -> None:
     """Send a segment that shares nothing with the connection but its endpoints."""
-    source, destination = tcb.route[0:4], tcb.route[4:8]
-    octets = segment.emit(IPv4Address(source), IPv4Address(destination))
-    tcb.context.output.send(ipv4.PROTOCOL_TCP, (source, destination), octets, now)
+    source, destination = tcb.local_address, tcb.remote_address
+    octets = segment.emit(from_octets(source), from_octets(destination))
+    tcb.family.output.send(ipv4.PROTOCOL_TCP, (source, destination), octets, now)
 
 
 def _choose(tcb: Tcb, iss: int) -> None:
@@ -147,7 +147,7 @@ def _take_syn(tcb: Tcb, segment: Segment, now: float) -> None:
 
 def _synchronized(tcb: Tcb, segment: Segment, now: float) -> None:
     """Both SYNs are acknowledged."""
-    assert tcb.mss <= ipv4.PACKET_OCTETS_MAX - HEADERS_OCTETS
+    assert tcb.mss <= ipv4.PACKET_OCTETS_MAX - tcp.HEADER_OCTETS
     sample_s = (
         now - tcb.bursts[0][1] if tcb.bursts else delivery.echoed_s(tcb, segment.options, now)
     )
@@ -156,6 +156,7 @@ def _synchronized(tcb: Tcb, segment: Segment, now: float) -> None:
     elif tcb.retries:
         tcb.rtt.fall_back(_TIMEOUT_FALLBACK_S)
     tcb.bursts.clear()
+    tcb.advanced_at = now
     tcb.snd_una = tcb.lost_edge = tcb.snd_nxt
     tcb.snd_wl1, tcb.snd_wl2 = segment.sequence, tcb.snd_una
     tcb.congestion.begin(tcb.mss, cautious=tcb.retries > 1)

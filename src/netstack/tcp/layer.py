@@ -6,15 +6,22 @@ import errno
 import random
 import struct
 from collections import Counter
-from collections.abc import Callable
-from ipaddress import IPv4Address
 from typing import Final
 
 from netstack import ports
-from netstack.addresses import ANY, AddressTable, is_loopback, is_multicast
+from netstack.addresses import (
+    ANY_FAMILY,
+    UNSPECIFIED,
+    Endpoint,
+    IpAddress,
+    bound_to,
+    clash,
+    from_octets,
+    to_octets,
+)
 from netstack.drops import DropReason
 from netstack.icmp import IcmpError
-from netstack.ip_output import IpOutput
+from netstack.ip_family import Families, Family, Receive
 from netstack.tcp import handshake, receive, retransmit, teardown
 from netstack.tcp.arrive import segment_arrives
 from netstack.tcp.block import Tcb, TcpContext, near
@@ -45,9 +52,7 @@ class TcpLayer:
         self,
         *,
         settings: TcpSettings,
-        output: IpOutput,
-        addresses: AddressTable,
-        source_towards: Callable[[bytes], bytes],
+        families: Families,
         timers: TimerHeap,
         wakeups: Wakeups,
         drops: Counter[DropReason],
@@ -55,7 +60,7 @@ class TcpLayer:
     ) -> None:
         self.context = TcpContext(
             settings=settings,
-            output=output,
+            families=families,
             timers=timers,
             wakeups=wakeups,
             drops=drops,
@@ -63,43 +68,40 @@ class TcpLayer:
             isn=IsnGenerator(rng),
             challenges=TokenBucket(per_s=CHALLENGES_PER_S, burst=CHALLENGES_PER_S),
         )
-        self._addresses, self._source_towards = addresses, source_towards
+        self._families = families
         self._connections = self.context.connections
         self._listeners: dict[tuple[bytes, int], TcpListener] = {}
         self._drops = drops
 
     # What users ask for.
 
-    def listen(self, address: bytes, port: int, backlog: int) -> TcpListener:
+    def listen(
+        self, local: tuple[IpAddress | None, int], backlog: int, *, v6only: bool = False
+    ) -> TcpListener:
+        address, port = bound_to(local[0], v6only=v6only), local[1]
         ports.check(port)
-        if address != ANY and not self._addresses.is_local(address):
+        if any(address) and not self._families[len(address)].addresses.is_local(address):
             raise OSError(errno.EADDRNOTAVAIL, "cannot assign requested address")
         if port == 0:
             port = ports.pick(self.context.rng, lambda each: not self._is_listening(address, each))
         if self._is_listening(address, port):
             raise ports.in_use(port)
-        listener = TcpListener(self, self.context, address, port, backlog)
+        shown = (local[0] or UNSPECIFIED, port)
+        listener = TcpListener(self, self.context, address, shown, backlog)
         self._listeners[address, port] = listener
         return listener
 
     def connect(
-        self, local: tuple[bytes, int], remote: tuple[bytes, int], now: float
+        self, local: tuple[IpAddress | None, int], remote: Endpoint, now: float
     ) -> TcpConnection:
-        address, port = local
+        address, port = bound_to(local[0]), local[1]
+        destination = to_octets(remote[0])
         ports.check(port)
         ports.check(remote[1])
         if len(self._connections) >= CONNECTIONS_MAX:
             raise OSError(errno.ENOBUFS, "too many connections")
-        if is_multicast(remote[0]) or self._addresses.is_broadcast(remote[0]):
-            raise OSError(errno.ENETUNREACH, "TCP has one peer")
-        source = self._source_towards(remote[0])
-        if address != ANY:
-            if not self._addresses.is_local(address):
-                raise OSError(errno.EADDRNOTAVAIL, "cannot assign requested address")
-            source = address
-        if is_loopback(source) and not self._addresses.is_local(remote[0]):
-            raise OSError(errno.EINVAL, "a loopback address does not leave this host")
-        key = self._free_key(source, port, remote)
+        source = self._source(address, destination)
+        key = self._free_key(source, port, (destination, remote[1]))
         connection = TcpConnection(self.context, key)
         self._connections[key] = connection
         handshake.connect(connection, self.context.isn.choose(key, now), now)
@@ -116,25 +118,33 @@ class TcpLayer:
 
     # What arrives.
 
-    def receive(self, octets: bytes, offset: int, end: int, now: float) -> None:
-        """Take a packet whose header is at *offset* and has 20 octets."""
-        start = offset + ipv4.HEADER_OCTETS
-        if end - start < tcp.HEADER_OCTETS:
-            self._drops[DropReason.TCP_MALFORMED] += 1
-            return
-        key = octets[offset + 12 : offset + 24]
-        tcb = self._connections.get(key)
-        # What we say to ourselves carries no checksum, and nobody else speaks from our addresses.
-        if not (tcb.loopback if tcb else self._addresses.is_local(key[:4])):
-            # Addresses and segment are contiguous: all but two fields of what is summed.
-            total = ipv4.PROTOCOL_TCP + end - start + checksum.add(octets[offset + 12 : end])
-            if total % 0xFFFF:
-                self._drops[DropReason.TCP_CHECKSUM] += 1
+    def receiver(self, family: Family) -> Receive:
+        """Return what takes packets of *family* whose header has no options."""
+        drops, connections, unusual = self._drops, self._connections, self._receive_unusual
+        is_local, address_octets = family.addresses.is_local, family.address_octets
+        header_octets, addresses_at = family.header_octets, family.addresses_at
+        key_end = header_octets + 4
+
+        def receive(octets: bytes, offset: int, end: int, now: float) -> None:
+            start = offset + header_octets
+            if end - start < tcp.HEADER_OCTETS:
+                drops[DropReason.TCP_MALFORMED] += 1
                 return
-        if tcb is None or tcb.state is State.TIME_WAIT:
-            self._receive_unusual(tcb, key, octets, (start, end), now)
-        else:
-            segment_arrives(tcb, octets, start, end, now)
+            key = octets[offset + addresses_at : offset + key_end]
+            tcb = connections.get(key)
+            # What we say to ourselves carries no checksum; nobody else speaks from our addresses.
+            if not (tcb.loopback if tcb else is_local(key[:address_octets])):
+                # Addresses and segment are contiguous: all but two fields of what is summed.
+                summed = octets[offset + addresses_at : end]
+                if (ipv4.PROTOCOL_TCP + end - start + checksum.add(summed)) % 0xFFFF:
+                    drops[DropReason.TCP_CHECKSUM] += 1
+                    return
+            if tcb is None or tcb.state is State.TIME_WAIT:
+                unusual(tcb, key, octets, (start, end), now)
+            else:
+                segment_arrives(tcb, octets, start, end, now)
+
+        return receive
 
     def flush_acknowledgments(self, now: float) -> None:
         """The batch is over: acknowledge what nothing acknowledged yet."""
@@ -151,8 +161,8 @@ class TcpLayer:
         tcb = self._connections.get(key)
         if tcb is None or not tcb.snd_una <= near(number, tcb.snd_una) <= tcb.snd_nxt:
             return  # Not about anything that is on its way: perhaps forged.
-        if error.fragmentation_needed:
-            self.context.output.path_mtu.lower(error.destination, error.next_hop_mtu, now)
+        if error.mtu is not None:
+            tcb.family.output.path_mtu.lower(error.destination, error.mtu, now)
             if tcb.state not in (State.SYN_SENT, State.SYN_RECEIVED):
                 retransmit.shrink(tcb, now)
         elif tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
@@ -180,8 +190,7 @@ class TcpLayer:
         """Take a segment of no connection (RFC 9293 §3.10.7.1 and §3.10.7.2)."""
         if segment.flags & _RST:
             return
-        port = int.from_bytes(key[10:12], "big")
-        listener = self._listeners.get((key[4:8], port)) or self._listeners.get((ANY, port))
+        listener = self._listener(key)
         opens = segment.flags & (_SYN | _ACK) == _SYN
         if listener is None or not opens:
             if listener is None:
@@ -200,20 +209,45 @@ class TcpLayer:
         else:
             sequence, acknowledgment = 0, segment.end & 0xFFFFFFFF
             flags = tcp.Flag.RST | tcp.Flag.ACK
-        source, destination = key[4:8], key[0:4]
+        size = len(key) - 4 >> 1
+        source, destination = key[size:-4], key[:size]
         reset = tcp.Tcp(
-            source_port=int.from_bytes(key[10:12], "big"),
-            destination_port=int.from_bytes(key[8:10], "big"),
+            source_port=int.from_bytes(key[-2:], "big"),
+            destination_port=int.from_bytes(key[-4:-2], "big"),
             sequence=sequence,
             acknowledgment=acknowledgment,
             flags=flags,
-        ).emit(IPv4Address(source), IPv4Address(destination))
-        self.context.output.send(ipv4.PROTOCOL_TCP, (source, destination), reset, now)
+        ).emit(from_octets(source), from_octets(destination))
+        output = self._families[size].output
+        output.send(ipv4.PROTOCOL_TCP, (source, destination), reset, now)
+
+    def _listener(self, key: bytes) -> TcpListener | None:
+        """Return who listens where *key* leads to: at the address before at any."""
+        size = len(key) - 4 >> 1
+        listeners, port = self._listeners, int.from_bytes(key[-2:], "big")
+        return (
+            listeners.get((key[size:-4], port))
+            or listeners.get((self._families[size].any, port))
+            or listeners.get((ANY_FAMILY, port))
+        )
 
     def _is_listening(self, address: bytes, port: int) -> bool:
-        if address != ANY:
-            return (address, port) in self._listeners or (ANY, port) in self._listeners
-        return any(each == port for _, each in self._listeners)
+        return any(each == port and clash(there, address) for there, each in self._listeners)
+
+    def _source(self, address: bytes, destination: bytes) -> bytes:
+        """Return where a connection to *destination* comes from; *address* if that names any."""
+        family = self._families[len(destination)]
+        addresses = family.addresses
+        if addresses.is_group(destination):
+            raise OSError(errno.ENETUNREACH, "TCP has one peer")
+        source = family.source_towards(destination)
+        if any(address):
+            if len(address) != len(destination) or not addresses.is_local(address):
+                raise OSError(errno.EADDRNOTAVAIL, "cannot assign requested address")
+            source = address
+        if addresses.is_loopback(source) and not addresses.is_local(destination):
+            raise OSError(errno.EINVAL, "a loopback address does not leave this host")
+        return source
 
     def _free_key(self, source: bytes, port: int, remote: tuple[bytes, int]) -> bytes:
         """Return the key of a new connection; choose its port if that is 0."""
@@ -222,13 +256,19 @@ class TcpLayer:
             return remote[0] + source + remote[1].to_bytes(2, "big") + candidate.to_bytes(2, "big")
 
         if port == 0:
-            port = ports.pick(self.context.rng, lambda each: self._is_free(key_of(each), each))
+            wildcards = (ANY_FAMILY, self._families[len(source)].any)
+            port = ports.pick(
+                self.context.rng, lambda each: self._is_free(key_of(each), each, wildcards)
+            )
         elif key_of(port) in self._connections:
             raise ports.in_use(port)
         return key_of(port)
 
-    def _is_free(self, key: bytes, port: int) -> bool:
-        return key not in self._connections and (ANY, port) not in self._listeners
+    def _is_free(self, key: bytes, port: int, wildcards: tuple[bytes, bytes]) -> bool:
+        if key in self._connections:
+            return False
+        listeners = self._listeners
+        return (wildcards[0], port) not in listeners and (wildcards[1], port) not in listeners
 
 
 def _may_follow(tcb: Tcb, segment: Segment) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from ipaddress import IPv4Address
 from typing import Final, Protocol
 
+from netstack.addresses import Endpoint
 from netstack.drops import DropReason
 from netstack.tcp import handshake, teardown
 from netstack.tcp.block import Tcb, TcpContext
@@ -32,9 +32,15 @@ class TcpListener:
     """A port that accepts connections."""
 
     def __init__(
-        self, table: ListenerTable, context: TcpContext, address: bytes, port: int, backlog: int
+        self,
+        table: ListenerTable,
+        context: TcpContext,
+        address: bytes,
+        local: Endpoint,
+        backlog: int,
     ) -> None:
-        self.local = (IPv4Address(address), port)
+        """*address* is what `local` means in packets: of one host, of a family's any, of any."""
+        self.local = local
         self.address = address
         self.backlog = max(1, backlog)
         #: Called once per batch when there is a connection to accept.

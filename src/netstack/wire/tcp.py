@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from netstack.wire import checksum
@@ -39,6 +39,9 @@ class Flag(enum.IntFlag):
 
 
 FLAGS_MASK: Final = 0xFF
+
+#: The pseudo header of either family sums alike.
+_Address = IPv4Address | IPv6Address
 
 #: Two no-ops and the timestamps: how everyone sends them (RFC 7323, appendix A).
 _ONLY_TIMESTAMPS: Final = struct.Struct("!III")
@@ -209,7 +212,7 @@ class Tcp:
         assert 0 <= self.window <= 0xFFFF
 
     @classmethod
-    def parse(cls, view: TcpView, source: IPv4Address, destination: IPv4Address) -> Tcp:
+    def parse(cls, view: TcpView, source: _Address, destination: _Address) -> Tcp:
         length = len(view.octets)
         if not HEADER_OCTETS <= view.header_length <= length:
             raise MalformedPacket("tcp: impossible data offset")
@@ -227,7 +230,7 @@ class Tcp:
             payload=bytes(view.payload),
         )
 
-    def emit(self, source: IPv4Address, destination: IPv4Address) -> bytes:
+    def emit(self, source: _Address, destination: _Address) -> bytes:
         options = self.options.emit()
         assert len(options) <= OPTIONS_OCTETS_MAX
         offset_and_flags = HEADER_OCTETS + len(options) << 10 | self.flags

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from netstack.wire import checksum
@@ -12,8 +12,11 @@ from netstack.wire.ipv4 import PROTOCOL_UDP
 from netstack.wire.malformed import MalformedPacket
 
 HEADER_OCTETS: Final = 8
-#: What is left of the largest IPv4 packet.
+#: What is left of the largest packet of IPv4, and of IPv6, which does not count its header.
 PAYLOAD_OCTETS_MAX: Final = 0xFFFF - 20 - HEADER_OCTETS
+PAYLOAD6_OCTETS_MAX: Final = 0xFFFF - HEADER_OCTETS
+
+_Address = IPv4Address | IPv6Address
 
 HEADER: Final = struct.Struct("!HHHH")
 
@@ -60,22 +63,24 @@ class Udp:
     def __post_init__(self) -> None:
         assert 0 <= self.source_port <= 0xFFFF
         assert 0 <= self.destination_port <= 0xFFFF
-        assert len(self.payload) <= PAYLOAD_OCTETS_MAX
+        assert len(self.payload) <= PAYLOAD6_OCTETS_MAX
 
     @classmethod
-    def parse(cls, view: UdpView, source: IPv4Address, destination: IPv4Address) -> Udp:
+    def parse(cls, view: UdpView, source: _Address, destination: _Address) -> Udp:
         length = view.length
         if not HEADER_OCTETS <= length <= len(view.octets):
             raise MalformedPacket("udp: lengths contradict each other")
-        if length - HEADER_OCTETS > PAYLOAD_OCTETS_MAX:
+        if source.version == 4 and length - HEADER_OCTETS > PAYLOAD_OCTETS_MAX:
             raise MalformedPacket("udp: longer than a packet can be")
+        if not view.checksum and source.version == 6:
+            raise MalformedPacket("udp: IPv6 demands a checksum")
         if view.checksum:
             pseudo = checksum.pseudo_header(source.packed, destination.packed, PROTOCOL_UDP, length)
             if not checksum.holds(pseudo + checksum.add(view.octets[:length])):
                 raise MalformedPacket("udp: wrong checksum")
         return cls(view.source_port, view.destination_port, bytes(view.payload))
 
-    def emit(self, source: IPv4Address, destination: IPv4Address) -> bytes:
+    def emit(self, source: _Address, destination: _Address) -> bytes:
         length = HEADER_OCTETS + len(self.payload)
         total = (
             checksum.pseudo_header(source.packed, destination.packed, PROTOCOL_UDP, length)
