@@ -7,19 +7,23 @@ third; the blocks of the page are run in them as they stand there.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import random
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import kernel_icmp
 import netns
 import pytest
-from clusters import EXAMPLES, Home, Lab
+import wireshark
+from clusters import EXAMPLES, Home, Lab, eventually
 from netns import Namespace
 from pods import Pod
 
@@ -36,6 +40,8 @@ class RemoteHome(Home):
     def __init__(self, directory: Path, namespace: Namespace) -> None:
         super().__init__(directory)
         self.namespace = namespace
+        path = (str(Path(__file__).parent), self.environment["PYTHONPATH"])  # For peer_apps.py.
+        self.environment["PYTHONPATH"] = os.pathsep.join(path)
 
     def run(self, words: list[str], timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         return super().run([*self.namespace.enter, *words], timeout_s)
@@ -157,12 +163,98 @@ async def test_host_and_pods_ping_each_other(joined, pods):
                     payload = random.Random(size).randbytes(size)
                     assert await kernel_icmp.ping(raw, pod.address, payload) == payload
     for pod in pods:
-        said = joined.lab.podwire("ping", pod.name, joined.address, "-c", "2", check=False)
+        said = joined.lab.podwire("ping", pod.name, joined.address, "-c", "1", check=False)
         assert " 0% packet loss" in said
 
 
-def test_the_host_fetches_from_pods(joined, pods):
-    for pod in pods:
-        url = f"http://{pod.address}:8080/hostname"
-        assert joined.host.run("curl", "-sS", "--max-time", "10", url) == pod.name
-        assert joined.machine.run("curl", "-sS", "--max-time", "10", url) == pod.name
+def test_the_host_fetches_from_the_endpoints_of_a_service(joined):
+    slices = joined.lab.objects("endpointslices", "-l", "kubernetes.io/service-name=web")
+    endpoints = [each for found in slices for each in found["endpoints"]]
+    assert len(endpoints) == 6
+    for endpoint in endpoints:
+        url = f"http://{endpoint['addresses'][0]}:8080/hostname"
+        for place in (joined.host, joined.machine):
+            assert fetch(place, url).decode() == endpoint["targetRef"]["name"]
+
+
+def test_the_host_exchanges_much_with_pods(joined, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(FILE)
+    for node in (1, 2):
+        start(joined.lab, f"site-{node}", node, "python_apps:site")
+    for node in (1, 2):
+        joined.lab.kubectl("wait", "pod", f"site-{node}", "--for=condition=Ready")
+        url = f"http://{Pod(joined.lab, f'site-{node}').address}:8080"
+        assert fetch(joined.host, f"{url}/zeros/{len(FILE)}") == bytes(len(FILE))
+        told = fetch(joined.host, f"{url}/digest", "--data-binary", f"@{file}")
+        assert told.decode() == hashlib.sha256(FILE).hexdigest()
+
+
+def test_pods_fetch_from_the_host(joined, tmp_path):
+    (tmp_path / "file").write_bytes(FILE)
+    joined.host.start(sys.executable, "-m", "http.server", "8000", cwd=tmp_path)
+    url = f"http://{joined.address}:8000/file"
+    eventually(lambda: fetch(joined.host, url, check=False) == FILE)
+    for node in (1, 2):
+        start(joined.lab, f"reader-{node}", node, "peer_apps:digest", url, url)
+    for node in (1, 2):
+        name = f"reader-{node}"
+        joined.lab.kubectl("wait", "pod", name, "--for=jsonpath={.status.phase}=Succeeded")
+        assert joined.lab.kubectl("logs", name).split() == [hashlib.sha256(FILE).hexdigest()] * 2
+
+
+def test_the_wire_between_them_is_clean(joined, pods, tmp_path):
+    if why := netns.missing("tshark"):
+        pytest.skip(why)
+    patient(joined)
+    file = tmp_path / "wire.pcapng"
+    with capturing(joined.lab, file):
+        for pod in pods:
+            assert fetch(joined.host, f"http://{pod.address}:8080/hostname").decode() == pod.name
+        said = joined.lab.podwire("ping", pods[0].name, joined.address, "-c", "1")
+        assert " 0% packet loss" in said
+    both = "vxlan && ip.addr == 192.168.64.77 && ip.addr == 192.168.64."
+    for node in (1, 2):
+        assert wireshark.tshark(file, "-Y", f"{both}{node} && tcp"), f"node-{node}"
+    assert wireshark.tshark(file, "-Y", f"{both}1 && icmp")
+    assert wireshark.findings(file) == []
+
+
+def fetch(place: Namespace, url: str, *options: str, check: bool = True) -> bytes:
+    command = [*place.enter, "curl", "-sS", "--max-time", "20", *options, url]
+    return subprocess.run(command, capture_output=True, check=check, timeout=30).stdout
+
+
+def start(lab: Lab, name: str, node: int, target: str, *args: str) -> None:
+    """Start a pod that runs a Python program."""
+    container = {"name": "main", "image": f"python://{target}", "args": list(args)}
+    spec = {
+        "nodeName": f"node-{node}",
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 1,
+        "containers": [container],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+    lab.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+
+
+def patient(joined: KernelNode) -> None:
+    """Let the host's kernel not take a busy machine for a lossy wire."""
+    joined.host.sysctl("net.ipv4.tcp_early_retrans=0")
+    gateway = joined.address.rsplit(".", 1)[0] + ".1"
+    joined.host.ip(f"route change default via {gateway} rto_min 5s")
+
+
+@contextlib.contextmanager
+def capturing(lab: Lab, file: Path) -> Iterator[None]:
+    """Capture what crosses the wire between the nodes."""
+    command = [sys.executable, "-m", "podwire", "capture", "--name", lab.name, "-w", str(file)]
+    with subprocess.Popen(
+        command, env=lab.environment, stderr=subprocess.PIPE, text=True
+    ) as capture:
+        assert capture.stderr is not None
+        assert "Ctrl-C" in capture.stderr.readline()
+        yield
+        capture.send_signal(signal.SIGINT)
+        assert "dropped" not in capture.stderr.read()
+    assert capture.returncode == 0
