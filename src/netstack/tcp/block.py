@@ -90,17 +90,17 @@ class Tcb(abc.ABC):
     """The variables of one connection."""
 
     __slots__ = (
-        "ack_at", "ack_now", "advanced_at", "bursts", "calm", "close_at", "congestion", "context",
-        "dupacks", "duplicate", "error", "expected", "family", "fin_queued", "fin_received_at",
-        "fin_sent_at", "frto", "heard_at", "held", "ip_base", "ip_id", "irs", "iss", "keepalive",
-        "keepalive_at", "keepalive_out", "key", "last_ack_sent", "listener", "loopback",
-        "lost_edge", "mss", "nodelay", "orphaned", "owed", "peer_mss", "probe_at", "probes_out",
-        "prr", "rack", "rack_at", "rcv_adv", "rcv_nxt", "rcv_wscale", "receive_buffer", "recovery",
-        "recovery_point", "resent", "retransmit_at", "retries", "route", "rtt", "sack",
-        "sack_permitted", "send_buffer", "snd_nxt", "snd_sml", "snd_una", "snd_wl1", "snd_wl2",
-        "snd_wnd", "snd_wnd_max", "snd_wscale", "state", "tcp_base", "timer_at", "timestamps",
-        "tlp_again", "tlp_end", "transmit", "ts_offset", "ts_recent", "ts_recent_at", "undo",
-        "waits",
+        "_rack", "_resent", "ack_at", "ack_now", "advanced_at", "bursts", "calm", "close_at",
+        "congestion", "context", "dupacks", "duplicate", "error", "expected", "family",
+        "fin_queued", "fin_received_at", "fin_sent_at", "frto", "heard_at", "held", "ip_base",
+        "ip_id", "irs", "iss", "keepalive", "keepalive_at", "keepalive_out", "key", "last_ack_sent",
+        "listener", "loopback", "lost_edge", "mss", "nodelay", "orphaned", "owed", "peer_mss",
+        "probe_at", "probes_out", "prr", "rack_at", "rcv_adv", "rcv_nxt", "rcv_wscale",
+        "receive_buffer", "recovery", "recovery_point", "retransmit_at", "retries", "route", "rtt",
+        "sack", "sack_permitted", "send_buffer", "snd_nxt", "snd_sml", "snd_una", "snd_wl1",
+        "snd_wl2", "snd_wnd", "snd_wnd_max", "snd_wscale", "state", "tcp_base", "timer_at",
+        "timestamps", "tlp_again", "tlp_end", "transmit", "ts_offset", "ts_recent", "ts_recent_at",
+        "undo", "waits",
     )  # fmt: skip
 
     def __init__(self, context: TcpContext, key: bytes) -> None:
@@ -138,8 +138,8 @@ class Tcb(abc.ABC):
         #: What is missing below is lost, unless it was sent again.
         self.lost_edge = 0
         self.sack = Scoreboard()
-        self.resent = Resent()
-        self.rack = Rack()
+        self._resent: Resent | None = None
+        self._rack: Rack | None = None
         self.prr: Prr | None = None
         self.undo: Undo | None = None
         self.frto = False  # After a timeout, which the next acknowledgments may prove needless.
@@ -210,14 +210,17 @@ class Tcb(abc.ABC):
         """Change the state as the table says, tell the user, return the new state."""
         self.state = step(self.state, signal)
         self.context.wakeups.note(self)
-        self.predict()
+        if self.state is State.ESTABLISHED:
+            self.predict()
+        else:
+            self.expected = 0
         return self.state
 
     def predict(self) -> None:
         """Set what the fast path takes: in ESTABLISHED, while nothing is missing or doubtful."""
         self.calm = not (
             self.sack.ranges
-            or self.resent.ranges
+            or (self._resent is not None and self._resent.ranges)
             or self.dupacks
             or self.tlp_end
             or self.recovery is not Recovery.NONE
@@ -234,6 +237,20 @@ class Tcb(abc.ABC):
     @property
     def remote_address(self) -> bytes:
         return self.key[: self.family.address_octets]
+
+    # Most connections lose nothing: these are made when they are first asked for.
+
+    @property
+    def resent(self) -> Resent:
+        if self._resent is None:
+            self._resent = Resent()
+        return self._resent
+
+    @property
+    def rack(self) -> Rack:
+        if self._rack is None:
+            self._rack = Rack()
+        return self._rack
 
     @property
     def send_end(self) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
 
+from netstack.tcp import deadlines
 from netstack.tcp.settings import TcpSettings
 from netstack.tcp.states import State
 
@@ -80,3 +82,21 @@ def test_loss_of_one_percent_is_repaired_without_timeouts(make_network, make_pee
     ended = max(moment for moment, frame in network.sent if len(frame) > 1000)
     # 380 segments each way and four losses: a timeout for each would take more than a second.
     assert ended - started < 1.0, f"seed {network.seed}"
+
+
+@pytest.mark.parametrize("lost", range(30))
+def test_any_single_loss_is_repaired_without_a_timeout(make_network, connect, monkeypatch, lost):
+    """Whichever segment of a transfer is lost, the last included."""
+    network = make_network(lost, delay_s=0.01)
+    near, far = connect(network, network.host(1), network.host(2))
+    timeouts = []
+    monkeypatch.setattr(deadlines.retransmit, "on_timeout", lambda *a: timeouts.append(a))
+    count = itertools.count()
+    network.passes = lambda frame: len(frame) < 1000 or next(count) != lost
+    near.write(b"x" * 1398 * 30, network.now)
+    started = network.now
+    network.run(until=lambda: far.readable_octets == 1398 * 30, limit_s=10)
+    assert far.readable_octets == 1398 * 30
+    assert not timeouts
+    # A lone segment at the end waits as long as the peer might delay its acknowledgment.
+    assert network.now - started < (0.15 if lost < 28 else 0.35)
