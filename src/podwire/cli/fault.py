@@ -1,33 +1,20 @@
-"""`podwire fault …`: break links between hosts, and calls of the API, and heal them again."""
+"""`podwire fault …`: break links between hosts, and heal them again."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import click
-from rich import box
-from rich.table import Table
 
 from podwire.cli import cluster_option, output_option
-from podwire.cli.console import table_console
-from podwire.cli.units import DURATION, RATE, SHARE, duration_text, rate_text, share_text
+from podwire.cli.console import print_table
+from podwire.cli.fault_api import api
+from podwire.cli.fault_options import impairment_of, impairment_options
+from podwire.cli.fault_words import fates_of, tell_unheard, words_of
 from podwire.cluster import hosts
 from podwire.cluster.layout import Layout, UsageError
-from podwire.launcher import client, faults
-
-#: A rule's field -> how a person reads it.
-_TEXTS: Final[dict[str, Callable[[float], str]]] = {
-    "delay_s": lambda value: f"delay {duration_text(value)}",
-    "jitter_s": lambda value: f"jitter {duration_text(value)}",
-    "loss": lambda value: "partition" if value >= 1 else f"loss {share_text(value)}",
-    "corrupt": lambda value: f"corrupt {share_text(value)}",
-    "duplicate": lambda value: f"duplicate {share_text(value)}",
-    "reorder": lambda value: f"reorder {share_text(value)}",
-    "rate_bit_s": lambda value: f"rate {rate_text(value)}",
-}
-_COUNTERS: Final = ("lost", "corrupted", "duplicated", "reordered", "overlimit")
+from podwire.launcher import client, faults, pods
 
 
 @click.group()
@@ -35,47 +22,47 @@ def fault() -> None:
     """Break links between hosts, or API calls; heal them.
 
     Hosts are node-N, control-plane-K and etcd-K; control-plane and etcd alone mean all of them.
+    A pod is pod/NAMESPACE/NAME; pod/NAMESPACE/LABEL=VALUE are all that have this label now. A pod
+    has one link, to its node, and its faults end with it.
 
     \b
     Examples:
     podwire fault link node-1 node-2 --delay 100ms --loss 5%
+    podwire fault link pod/default/app=web --delay 200ms --rate 1mbit
     podwire fault partition node-3 control-plane
     podwire fault heal
     """
 
+
+fault.add_command(api)
 
 _one_way = click.option("--one-way", is_flag=True, help="From A to B only, not back.")
 
 
 @fault.command()
 @click.argument("left", metavar="A")
-@click.argument("right", metavar="B")
-@click.option("--delay", "delay_s", type=DURATION, help="Each packet waits: 50ms.")
-@click.option("--jitter", "jitter_s", type=DURATION, help="The delay varies by so much: 10ms.")
-@click.option("--loss", type=SHARE, help="So many packets are lost: 5%.")
-@click.option("--rate", "rate_bit_s", type=RATE, help="No more than that: 1mbit.")
-@click.option("--corrupt", type=SHARE, help="So many have one bit wrong: 1%.")
-@click.option("--duplicate", type=SHARE, help="So many come twice: 1%.")
-@click.option("--reorder", type=SHARE, help="So many overtake the delayed ones: 5%.")
+@click.argument("right", metavar="[B]", default="")
+@impairment_options
 @_one_way
 @cluster_option
-def link(left: str, right: str, one_way: bool, cluster_name: str, **given: float | None) -> None:
+def link(
+    left: str, right: str, one_way: bool, profile: str | None, cluster_name: str, **given: Any
+) -> None:
     """Make the link between two hosts bad, as Linux's netem does. Replaces what it was before.
 
-    A and B may each be several hosts, with commas.
+    A and B may each be several hosts, with commas. Of a pod B is its node.
 
     \b
     Examples:
-    podwire fault link node-1 node-2 --delay 50ms --jitter 10ms
-    podwire fault link control-plane etcd --loss 5% --one-way
+    podwire fault link node-1 node-2 --delay 100ms --jitter 10ms --distribution normal
+    podwire fault link node-1 node-2 --loss 5% --burst 4 --seed 7
+    podwire fault link pod/default/web-0 --rate 10mbit --limit 100
+    podwire fault link control-plane etcd --profile satellite --loss 5% --one-way
     """
-    impairment = {name: value for name, value in given.items() if value}
-    if not impairment:
-        raise UsageError(
-            "say what is wrong with the link: --delay, --jitter, --loss, --rate, --corrupt, "
-            "--duplicate or --reorder"
-        )
-    _set(cluster_name, left, right, impairment, one_way=one_way)
+    if not right and not hosts.names_pods(left):
+        raise UsageError(f"say which link: podwire fault link {left} ANOTHER-HOST")
+    impairment = impairment_of(profile, given)
+    _set(cluster_name, (left, right or hosts.ALL), impairment, one_way=one_way)
 
 
 @fault.command()
@@ -92,53 +79,65 @@ def partition(left: str, right: str, one_way: bool, cluster_name: str) -> None:
     Examples:
     podwire fault partition node-3 control-plane
     podwire fault partition node-1,node-2 node-3
+    podwire fault partition pod/default/web-0
     """
-    _set(cluster_name, left, right, {"loss": 1.0}, one_way=one_way)
+    _set(cluster_name, (left, right), {"loss": 1.0}, one_way=one_way)
 
 
 def _set(
-    cluster_name: str, left: str, right: str, impairment: dict[str, float], *, one_way: bool
+    cluster_name: str, ends: tuple[str, str], impairment: dict[str, Any], *, one_way: bool
 ) -> None:
-    paths = Layout.of(cluster_name)
-    pairs = hosts.pairs(paths.read_cluster(), left, right)
-    if not pairs:
+    paths, (left, right) = Layout.of(cluster_name), ends
+    ways = _ways(paths, ends, one_way=one_way)
+    if not ways:
         raise UsageError(f"{left} and {right} share no link")
-    if not one_way:
-        pairs += [(other, one) for one, other in pairs]
-    rules = [{"from": one, "to": other, **impairment} for one, other in dict.fromkeys(pairs)]
+    rules = [{"from": one, "to": other, **impairment} for one, other in ways]
     answer = client.call(paths, "fault_set", {"rules": rules})
     arrow = "→" if one_way else "↔"
-    what = ", ".join(_TEXTS[name](value) for name, value in impairment.items())
-    click.echo(f"{left} {arrow} {right}: {what} ({len(rules)} rules)")
-    _tell_unheard(answer)
+    other = "its node" if right == hosts.ALL and hosts.names_pods(left) else right
+    count = f"{len(rules)} rule{'s' * (len(rules) > 1)}"
+    click.echo(f"{left} {arrow} {other}: {words_of(impairment)} ({count})")
+    tell_unheard(answer)
 
 
-def _tell_unheard(answer: dict[str, Any]) -> None:
-    if answer["unheard"]:
-        names = ", ".join(answer["unheard"])
-        click.echo(f"podwire: not yet in force at {names}: told when it answers again", err=True)
+def _ways(paths: Layout, ends: tuple[str, str], *, one_way: bool) -> list[tuple[str, str]]:
+    """Return the directed links between two groups of hosts."""
+    pairs = pods.pairs(paths, paths.read_cluster(), *ends)
+    if not one_way:
+        pairs += [(other, one) for one, other in pairs]
+    return list(dict.fromkeys(pairs))
 
 
 @fault.command()
 @click.argument("names", metavar="[A...]", nargs=-1)
+@click.option("--link", "ends", nargs=2, metavar="A B", help="Only the link between two hosts.")
 @cluster_option
-def heal(names: tuple[str, ...], cluster_name: str) -> None:
-    """Heal every link, or those of some hosts.
+def heal(names: tuple[str, ...], ends: tuple[str, str] | None, cluster_name: str) -> None:
+    """Heal every link, or those of some hosts, or one.
+
+    What is under way on a link arrives at once.
 
     \b
-    Example: podwire fault heal node-1
+    Examples:
+    podwire fault heal node-1 pod/default/web-0
+    podwire fault heal --link node-1 node-2
+    podwire fault heal
     """
     paths = Layout.of(cluster_name)
-    cluster = paths.read_cluster()
-    wanted = [host for name in names for host in hosts.expand(cluster, name)]
+    if names and ends:
+        raise UsageError("give hosts or --link, not both")
+    asked: dict[str, Any] = {"hosts": pods.expand(paths, paths.read_cluster(), names)}
+    if ends:
+        asked = {"ways": _ways(paths, ends, one_way=False)}
     if client.running_session(paths) is None:
         table = faults.read(paths)  # A cluster that is down keeps its faults for the next start.
-        answer: dict[str, Any] = {"healed": len(table.heal(wanted)), "unheard": []}
+        healed = table.heal_ways(asked["ways"]) if ends else table.heal(asked["hosts"])
+        answer: dict[str, Any] = {"healed": len(healed), "unheard": []}
         table.write(paths.faults_file)
     else:
-        answer = client.call(paths, "fault_heal", {"hosts": wanted})
+        answer = client.call(paths, "fault_heal", asked)
     click.echo(f"{answer['healed']} rules healed")
-    _tell_unheard(answer)
+    tell_unheard(answer)
 
 
 @fault.command(name="list")
@@ -157,85 +156,8 @@ def list_(cluster_name: str, output: str) -> None:
     if not rules:
         click.echo("no link is impaired", err=True)
         return
-    rows = [[rule["from"], rule["to"], _what(rule), _felt(rule)] for rule in rules]
-    _print(("FROM", "TO", "FAULT", "PACKETS"), rows)
-
-
-def _what(rule: dict[str, Any]) -> str:
-    return ", ".join(text(rule[name]) for name, text in _TEXTS.items() if rule.get(name))
-
-
-def _felt(rule: dict[str, Any]) -> str:
-    """Return what happened to the rule's packets; "unknown" when who counts does not answer."""
-    if "packets" not in rule:
-        return "unknown"
-    parts = [f"{rule[name]} {name}" for name in _COUNTERS if rule.get(name)]
-    return ", ".join([str(rule["packets"]), *parts])
-
-
-def _print(columns: tuple[str, ...], rows: list[list[str]]) -> None:
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    table_console().print(table)
-
-
-@fault.command()
-@click.option("--client", "user", help="Whose calls: a user name such as system:node:node-1.")
-@click.option("--verb", help="get, list, watch, create, update, patch, delete.")
-@click.option("--resource", help="pods, leases, ….")
-@click.option("--latency", "latency_s", type=DURATION, help="Each such call waits: 200ms.")
-@click.option("--error", "status", type=click.Choice(["409", "429", "500"]), help="It fails so.")
-@click.option("--share", type=SHARE, help="So many of the calls are hit.  [default: 100%]")
-@click.option("--drop-watches", is_flag=True, help="Watches are cut off.")
-@click.option("--list", "listing", is_flag=True, help="Show the API faults and their hits.")
-@click.option("--heal", "healing", is_flag=True, help="Heal them; with --id one of them.")
-@click.option("--id", "fault_id", default="", help="Which one to heal.")
-@cluster_option
-def api(cluster_name: str, listing: bool, healing: bool, fault_id: str, **given: Any) -> None:
-    """Slow down or fail calls of the API.
-
-    All calls, or those of one client, verb or resource.
-
-    \b
-    Examples:
-    podwire fault api --client system:node:node-2 --verb update --error 500 --share 50%
-    podwire fault api --list
-    podwire fault api --heal
-    """
-    paths = Layout.of(cluster_name)
-    wanted = {name: value for name, value in given.items() if value}
-    if (listing or healing) and (wanted or (listing and healing)):
-        raise UsageError("--list and --heal come alone: they take no description of a fault")
-    if fault_id and not healing:
-        raise UsageError("--id says which fault to heal: it goes with --heal")
-    if listing:
-        _list_api(client.call(paths, "api_fault_list"))
-    elif healing:
-        answer = client.call(paths, "api_fault_heal", {"id": fault_id})
-        click.echo(f"{answer['healed']} API faults healed")
-        _tell_unheard(answer)
-    else:
-        if not wanted.keys() & {"latency_s", "status", "drop_watches"}:
-            raise UsageError("say what happens to the calls: --latency, --error or --drop-watches")
-        entry = wanted | {"status": int(wanted.get("status", 0))}
-        answer = client.call(paths, "api_fault_set", {"entry": entry})
-        click.echo(f"API fault {answer['id']} is set")
-        _tell_unheard(answer)
-
-
-def _list_api(entries: list[dict[str, Any]]) -> None:
-    if not entries:
-        click.echo("no API call is impaired", err=True)
-        return
-    rows = []
-    for entry in entries:
-        what = [f"latency {duration_text(entry['latency_s'])}"] if entry["latency_s"] else []
-        what += [f"error {entry['status']}"] if entry["status"] else []
-        what += ["watches dropped"] if entry["drop_watches"] else []
-        cells = [entry["id"], entry["user"], entry["verb"], entry["resource"], ", ".join(what)]
-        hits = "-" if entry["hits"] is None else str(entry["hits"])
-        rows.append([*cells, share_text(entry["share"]), hits])
-    _print(("ID", "CLIENT", "VERB", "RESOURCE", "FAULT", "SHARE", "HITS"), rows)
+    rows = [
+        [rule["from"], rule["to"], words_of(rule), str(rule["seed"]), *fates_of(rule)]
+        for rule in rules
+    ]
+    print_table(("FROM", "TO", "FAULT", "SEED", "PACKETS", "SIZE", "OF THEM"), rows)

@@ -10,9 +10,13 @@ import click
 
 _NUMBER: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([a-zµ%/]*)")
 DURATIONS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
-SHARES: Final = {"%": 0.01}
+PERCENT: Final = {"%": 0.01}
 #: As tc(8) writes them: bit and its multiples of 1000.
 RATES: Final = {"bit": 1.0, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
+
+
+#: As tc(8) writes sizes: multiples of 1024.
+SIZES: Final = {"b": 1.0, "kb": 1024.0, "mb": 1024.0**2}
 
 
 class Quantity(click.ParamType[float]):
@@ -30,7 +34,7 @@ class Quantity(click.ParamType[float]):
         match = _NUMBER.fullmatch(str(value).strip().lower())
         factor = self._units.get(match[2]) if match is not None else None
         if match is None or factor is None:
-            units = ", ".join(self._units)
+            units = ", ".join(filter(None, self._units))
             self.fail(
                 f"{value!r} is no {self.name}: write {self._example} (units: {units})", param, ctx
             )
@@ -49,8 +53,37 @@ class Share(Quantity):
         return share
 
 
+class Shares(click.ParamType[tuple[float, ...]]):
+    """Percentages, with blanks or commas between them."""
+
+    name = "shares"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """Return every percentage's share."""
+        if isinstance(value, tuple):
+            return value
+        texts = str(value).replace(",", " ").split()
+        if not texts:
+            self.fail(f"{value!r} is no share: write 1% 25%", param, ctx)
+        return tuple(SHARE.convert(text, param, ctx) for text in texts)
+
+
+class Octets(Quantity):
+    """A whole number of octets."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the number, rounded."""
+        return round(super().convert(value, param, ctx))
+
+
 DURATION: Final = Quantity("duration", DURATIONS, "50ms")
-SHARE: Final = Share("share", SHARES, "5%")
+SHARE: Final = Share("share", PERCENT, "5%")
+SHARES: Final = Shares()
+OCTETS: Final = Octets("size", SIZES, "64kb")
 RATE: Final = Quantity("rate", RATES, "1mbit")
 
 
@@ -63,6 +96,14 @@ def duration_text(seconds: float) -> str:
 
 def share_text(share: float) -> str:
     return f"{share * 100:g}%"
+
+
+def octets_text(octets: int) -> str:
+    """Return a size as tc writes it, to three digits."""
+    for unit, factor in reversed(SIZES.items()):
+        if octets >= factor:
+            return f"{octets / factor:.3g}{unit}"
+    return f"{octets}b"
 
 
 def rate_text(bit_s: float) -> str:

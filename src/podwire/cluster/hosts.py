@@ -1,7 +1,8 @@
 """The hosts that faults name, and which of them share a link (contracts §§10, 11).
 
 Nodes speak with nodes over the underlay, and with control planes through the fabric; a control
-plane speaks with every etcd member. Nothing else is connected, so nothing else can be impaired.
+plane speaks with every etcd member; a pod has a link to its node. Nothing else is connected, so
+nothing else can be impaired.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from podwire.cluster.layout import Cluster, UsageError, node_name
 
 OUTSIDE = "outside"
 ALL = "all"
+POD_PREFIX = "pod/"
 
 
 def control_plane_name(number: int) -> str:
@@ -20,6 +22,16 @@ def control_plane_name(number: int) -> str:
 def etcd_name(number: int) -> str:
     """Return the name of the host of etcd member *number*."""
     return f"etcd-{number}"
+
+
+def pod_name(namespace: str, name: str) -> str:
+    """Return what faults call a pod."""
+    return f"{POD_PREFIX}{namespace}/{name}"
+
+
+def names_pods(text: str) -> bool:
+    """Tell whether *text* names pods: `pod/NAMESPACE/NAME`, its node before it or not."""
+    return text.startswith(POD_PREFIX) or f"/{POD_PREFIX}" in text
 
 
 def nodes(cluster: Cluster) -> list[str]:
@@ -63,6 +75,7 @@ def share_a_link(one: str, other: str) -> bool:
         ["control-plane", "node"],
         ["control-plane", "etcd"],
         ["control-plane", "outside"],
+        ["node", "pod"],
     )
 
 
@@ -72,6 +85,8 @@ def is_underlay(one: str, other: str) -> bool:
 
 
 def _kind(name: str) -> str:
+    if names_pods(name):
+        return "pod"
     return name.rstrip("0123456789").rstrip("-")
 
 
@@ -79,14 +94,14 @@ def check_link(cluster: Cluster, one: str, other: str) -> None:
     """Raise UsageError unless both are hosts of *cluster* that share a link."""
     known = every(cluster)
     for name in (one, other):
-        if name not in known:
+        if name not in known and not names_pods(name):
             raise UsageError(f"there is no host {name!r}; there are {', '.join(known)}")
     if one == other:
         raise UsageError(f"{one} has no link with itself")
     if not share_a_link(one, other):
         raise UsageError(
             f"{one} and {other} share no link; links are node to node, node to control-plane, "
-            "control-plane to etcd"
+            "control-plane to etcd, a pod to its node"
         )
 
 

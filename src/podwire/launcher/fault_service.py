@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from componentbase import rpc
+from componentbase.journal import Detail
 from componentbase.tasks import Tasks
+from netdev.impaired_link import COUNTERS
+from netdev.impairment import Impairment
 from podwire.cluster.layout import Cluster, Layout, UsageError, node_name
 from podwire.cluster.plan import FABRIC
-from podwire.launcher import faults
-from podwire.launcher.faults import ApiFault, Rule
+from podwire.launcher import faults, pods
+from podwire.launcher.faults import ApiFault
+from podwire.launcher.link_rules import Rule, link_key, parse_rules
 from podwire.launcher.messenger import ANSWER_S, Line, Messenger, ask
 from podwire.launcher.notes import Notes
 from podwire.launcher.supervisor import State, Supervisor
 
 T = TypeVar("T")
-_COUNTERS: Final = ("packets", "lost", "corrupted", "duplicated", "reordered", "overlimit")
+_SEED_BITS: Final = 32
+#: Details that a note can do without: what an impairment is when nobody says.
+_USUAL: Final = msgspec.structs.asdict(Impairment())
 
 
 class FaultService:
@@ -39,7 +46,7 @@ class FaultService:
             supervisor,
             notes,
         )
-        self._table = faults.read(paths)
+        self._table, self._chance = faults.read(paths), random.SystemRandom()
         self._messenger = Messenger(tasks, self._line)
 
     def handlers(self) -> dict[str, rpc.Handler]:
@@ -95,19 +102,25 @@ class FaultService:
         await client.call("impairments_replace", entries, timeout_s=ANSWER_S)
 
     async def _tell_datapath(self, client: rpc.Client, node: str) -> None:
-        """Replace the whole table; a netlink table is changed by entries."""
-        wanted = self._table.of_datapath(self._cluster(), node)
-        there = await client.call("impairment_list", timeout_s=ANSWER_S)
-        remotes = {entry["remote"] for entry in wanted}
-        stale = [entry["remote"] for entry in there if entry["remote"] not in remotes]
-        if stale:
-            await client.call("impairment_delete", {"keys": stale}, timeout_s=ANSWER_S)
-        if wanted:
-            await client.call("impairment_replace", {"entries": wanted}, timeout_s=ANSWER_S)
+        """Replace the whole tables; a netlink table is changed by entries."""
+        remotes = self._table.of_datapath(self._cluster(), node)
+        await _replace(client, "impairment", remotes, lambda entry: entry["remote"])
+        links = self._table.of_links(node)
+        await _replace(
+            client, "link_impairment", links, lambda entry: (entry["name"], entry["direction"])
+        )
 
     async def _tell_apiserver(self, client: rpc.Client) -> None:
         entries = {"entries": self._table.of_apiservers()}
         await client.call("api_faults_replace", entries, timeout_s=ANSWER_S)
+
+    def _end_gone_pods(self) -> None:
+        """End the rules of pods that are gone: who enforced them is told with the next news."""
+        ended = self._table.end_gone_pods(lambda: {place.uid for place in pods.places(self._paths)})
+        for process in self._end_rules(ended):
+            self._messenger.tell(process)
+        if ended:
+            self._table.write(self._paths.faults_file)
 
     async def _deliver(self, processes: Sequence[str]) -> list[str]:
         """Keep the table and tell *processes*; return those that have not heard in time."""
@@ -117,14 +130,22 @@ class FaultService:
         return await self._messenger.settle(processes)
 
     async def _set(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
-        rules = _checked(lambda: faults.parse_rules(self._cluster(), params["rules"]))
+        self._end_gone_pods()
+        given = _checked(lambda: parse_rules(self._cluster(), params["rules"]))
+        located = _checked(lambda: pods.located(self._paths, given))
+        rules = self._table.seeded(located, self._chance.getrandbits(_SEED_BITS))
         self._table.set(rules)
         for rule in rules:
             self._notes.note("fault-set", rule.subject, **_details(rule))
-        return {"unheard": await self._deliver(faults.told(rules))}
+        unheard = await self._deliver(faults.told(rules))
+        return {"rules": msgspec.to_builtins(rules), "unheard": unheard}
 
     async def _heal(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
-        healed = self._table.heal([str(name) for name in params.get("hosts", [])])
+        self._end_gone_pods()
+        if "ways" in params:
+            healed = self._table.heal_ways([(one, other) for one, other in params["ways"]])
+        else:
+            healed = self._table.heal([str(name) for name in params.get("hosts", [])])
         processes = self._end_rules(healed)
         return {"healed": len(healed), "unheard": await self._deliver(processes)}
 
@@ -136,6 +157,7 @@ class FaultService:
 
     async def _list(self, _connection: rpc.Connection, _params: rpc.Params) -> Any:
         """Return the rules, each with the counters of who enforces it."""
+        self._end_gone_pods()
         counters = await self._counters()
         return [
             msgspec.to_builtins(rule) | counters.get(rule.key, {}) for rule in self._table.rules
@@ -150,13 +172,21 @@ class FaultService:
         if process == FABRIC:
             rows = await ask(self._paths.control_socket(process), "impairments_list")
             return {(row["from"], row["to"]): _numbers(row) for row in rows or []}
-        node = process.partition("/")[0]
-        rows = await ask(self._paths.node(node) / "netlink.sock", "impairment_list")
-        cluster = self._cluster()
+        node, cluster = process.partition("/")[0], self._cluster()
+        socket = self._paths.node(node) / "netlink.sock"
+        remotes, links = await asyncio.gather(
+            ask(socket, "impairment_list"), ask(socket, "link_impairment_list")
+        )
         names = {
             cluster.underlay_address(number): node_name(number) for number in cluster.node_numbers
         }
-        return {(node, names.get(row["remote"], "")): _numbers(row) for row in rows or []}
+        ways = {link_key(rule): rule.key for rule in self._table.rules if rule.pod}
+        found = {(node, names.get(row["remote"], "")): _numbers(row) for row in remotes or []}
+        for row in links or []:
+            way = ways.get((row["name"], row["direction"]))
+            if way is not None:
+                found[way] = _numbers(row)
+        return found
 
     async def _set_api(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
         entry = params["entry"]
@@ -190,17 +220,32 @@ class FaultService:
 
 
 def _numbers(row: dict[str, Any]) -> dict[str, int]:
-    return {name: row[name] for name in _COUNTERS if name in row}
+    return {name: row[name] for name in COUNTERS if name in row}
 
 
-def _details(rule: Rule) -> dict[str, float]:
-    defaults = {"limit": 1000}
-    given = msgspec.to_builtins(rule)
+def _details(rule: Rule) -> dict[str, Detail]:
+    """Return what is unusual of a rule; several shares are one text, as tc writes them."""
     return {
-        name: value
-        for name, value in given.items()
-        if name not in ("from", "to") and value != defaults.get(name, 0)
+        name: " ".join(f"{share:g}" for share in value) if isinstance(value, tuple) else value
+        for name, value in msgspec.structs.asdict(rule).items()
+        if name in _USUAL and value != _USUAL[name]
     }
+
+
+async def _replace(
+    client: rpc.Client,
+    table: str,
+    wanted: Sequence[dict[str, Any]],
+    key_of: Callable[[dict[str, Any]], Any],
+) -> None:
+    """Let a netlink table have exactly the entries *wanted*."""
+    there = await client.call(f"{table}_list", timeout_s=ANSWER_S)
+    keys = {key_of(entry) for entry in wanted}
+    stale = [key for key in map(key_of, there) if key not in keys]
+    if stale:
+        await client.call(f"{table}_delete", {"keys": stale}, timeout_s=ANSWER_S)
+    if wanted:
+        await client.call(f"{table}_replace", {"entries": wanted}, timeout_s=ANSWER_S)
 
 
 def _api_details(fault: ApiFault) -> dict[str, str | float]:

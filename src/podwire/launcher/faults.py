@@ -1,13 +1,12 @@
 """The table of faults: what is wrong with which link, and with which calls of the API.
 
 Pure: who keeps it, whom it concerns, what each of them is told. A rule is directed; what leaves
-`from` towards `to` is impaired. Links between nodes are the sending node's datapath's, all
-others the fabric's; API faults are every API server's.
+`from` towards `to` is impaired by whom the rule says; API faults are every API server's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,30 +14,15 @@ import msgspec
 
 from controlplane.apiserver.api_faults import ANY, Fault
 from kubeapi.resources import ALL
-from netdev.impairment import Impairment
 from podwire.cluster import hosts, pki
 from podwire.cluster.layout import Cluster, Layout, UsageError, node_number
 from podwire.cluster.plan import FABRIC, apiservers
+from podwire.launcher.link_rules import Rule, in_words, link_key
 
 API_FAULTS_MAX: Final = 100
 STATUSES: Final = (0, 409, 429, 500)
 _HEALTH: Final = ("/healthz", "/livez", "/readyz")
 _RESOURCES: Final = sorted(resource.plural for resource in ALL)
-
-
-class Rule(Impairment, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is wrong with the way from one host to another."""
-
-    source: str = msgspec.field(name="from")
-    target: str = msgspec.field(name="to")
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.source, self.target
-
-    @property
-    def subject(self) -> str:
-        return f"{self.source} → {self.target}"
 
 
 class ApiFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,10 +80,36 @@ class FaultTable:
 
     def heal(self, names: Sequence[str]) -> list[Rule]:
         """Remove all rules, or those that touch one of the hosts *names*; return them."""
-        healed = [rule for rule in self.rules if not names or {*names} & {*rule.key}]
-        for rule in healed:
+        return self._end(lambda rule: not names or bool({*names} & {*rule.key}))
+
+    def heal_ways(self, ways: Iterable[tuple[str, str]]) -> list[Rule]:
+        """Remove the rules from one host to another; return them."""
+        wanted = dict.fromkeys(ways)
+        return self._end(lambda rule: rule.key in wanted)
+
+    def end_gone_pods(self, living: Callable[[], Container[str]]) -> list[Rule]:
+        """Remove the rules of pods whose uids are not among the *living*; return them."""
+        if not any(rule.pod for rule in self.rules):
+            return []
+        uids = living()
+        return self._end(lambda rule: bool(rule.pod) and rule.uid not in uids)
+
+    def _end(self, ends: Callable[[Rule], bool]) -> list[Rule]:
+        ended = [rule for rule in self.rules if ends(rule)]
+        for rule in ended:
             del self._rules[rule.key]
-        return healed
+        return ended
+
+    def seeded(self, rules: Iterable[Rule], seed: int) -> list[Rule]:
+        """Return *rules* with seeds: their own, of the rules they replace, or *seed*."""
+        found = []
+        for rule in rules:
+            if rule.seed is None:
+                before = self._rules.get(rule.key)
+                known = None if before is None else before.seed
+                rule = msgspec.structs.replace(rule, seed=seed if known is None else known)
+            found.append(rule)
+        return found
 
     def set_api(self, fault: ApiFault) -> ApiFault:
         """Add *fault* and return it with its id; raises UsageError when there are too many."""
@@ -119,19 +129,29 @@ class FaultTable:
 
     def of_datapath(self, cluster: Cluster, node: str) -> list[dict[str, Any]]:
         """Return the entries of the netlink table `impairment` of *node*."""
-        found = []
-        for rule in self.rules:
-            if rule.source == node and hosts.is_underlay(*rule.key):
-                entry = msgspec.to_builtins(rule)
-                del entry["from"], entry["to"]
-                entry["remote"] = cluster.underlay_address(node_number(rule.target))
-                found.append(entry)
-        return found
+        return [
+            rule.impairment() | {"remote": cluster.underlay_address(node_number(rule.target))}
+            for rule in self._enforced(f"{node}/datapath")
+            if not rule.pod
+        ]
+
+    def of_links(self, node: str) -> list[dict[str, Any]]:
+        """Return the entries of the netlink table `link_impairment` of *node*."""
+        return [
+            rule.impairment() | {"name": name, "direction": direction}
+            for rule in self._enforced(f"{node}/datapath")
+            if rule.pod
+            for name, direction in [link_key(rule)]
+        ]
+
+    def _enforced(self, process: str) -> list[Rule]:
+        return [rule for rule in self.rules if rule.told == process]
 
     def of_fabric(self) -> list[dict[str, Any]]:
         """Return the fabric's rules."""
         return [
-            msgspec.to_builtins(rule) for rule in self.rules if not hosts.is_underlay(*rule.key)
+            rule.impairment() | {"from": rule.source, "to": rule.target}
+            for rule in self._enforced(FABRIC)
         ]
 
     def of_apiservers(self) -> list[dict[str, Any]]:
@@ -140,14 +160,9 @@ class FaultTable:
 
     def concerns(self, process: str) -> bool:
         """Tell whether *process* has to be told something when it starts anew."""
-        if process == FABRIC:
-            return bool(self.of_fabric())
         if process.startswith("apiserver"):
             return bool(self._api)
-        node, _, role = process.partition("/")
-        return role == "datapath" and any(
-            rule.source == node and hosts.is_underlay(*rule.key) for rule in self.rules
-        )
+        return bool(self._enforced(process))
 
     def write(self, path: Path) -> None:
         """Keep the table at *path*; without faults there is no file."""
@@ -162,11 +177,7 @@ class FaultTable:
 
 def told(rules: Iterable[Rule]) -> list[str]:
     """Return the processes that enforce *rules*."""
-    return list(
-        dict.fromkeys(
-            f"{rule.source}/datapath" if hosts.is_underlay(*rule.key) else FABRIC for rule in rules
-        )
-    )
+    return list(dict.fromkeys(rule.told for rule in rules))
 
 
 def told_of_api(cluster: Cluster) -> list[str]:
@@ -192,23 +203,12 @@ def read(paths: Layout) -> FaultTable:
     return FaultTable(content.rules, content.api)
 
 
-def parse_rules(cluster: Cluster, entries: object) -> list[Rule]:
-    """Return the rules that *entries* are; raises UsageError when one is impossible."""
-    try:
-        rules = msgspec.convert(entries, list[Rule])
-    except msgspec.ValidationError as error:
-        raise UsageError(_in_words(error)) from None
-    for rule in rules:
-        hosts.check_link(cluster, rule.source, rule.target)
-    return rules
-
-
 def parse_api_fault(cluster: Cluster, entry: object) -> ApiFault:
     """Return the API fault that *entry* is; raises UsageError when it is impossible."""
     try:
         fault = msgspec.convert(entry, ApiFault)
     except msgspec.ValidationError as error:
-        raise UsageError(_in_words(error)) from None
+        raise UsageError(in_words(error)) from None
     known = users(cluster)
     if fault.user not in (ANY, *known):
         raise UsageError(f"there is no client {fault.user!r}; there are {', '.join(known)}")
@@ -219,11 +219,3 @@ def users(cluster: Cluster) -> list[str]:
     """Return the names by which an API server knows its callers."""
     people = [one.user for one in (pki.ADMIN, pki.SCHEDULER, pki.CONTROLLER_MANAGER)]
     return [*people, *(pki.node_identity(name, ()).user for name in hosts.nodes(cluster))]
-
-
-def _in_words(error: msgspec.ValidationError) -> str:
-    """Return what is wrong, without msgspec's path and with the names that people type."""
-    text = str(error).partition(" - at `")[0]
-    for field, option in (("delay_s", "delay"), ("jitter_s", "jitter"), ("latency_s", "latency")):
-        text = text.replace(field, option)
-    return text.replace("rate_bit_s", "rate")

@@ -18,7 +18,8 @@ from podwire.cli import CommandFailed
 from podwire.cluster import hosts
 from podwire.cluster.layout import Layout
 from podwire.launcher import client as launcher
-from podwire.launcher.faults import Rule
+from podwire.launcher import pods
+from podwire.launcher.link_rules import Rule
 
 #: Fields of an API fault that the launcher adds.
 _ADDED = ("id", "hits")
@@ -53,8 +54,10 @@ class Before:
         """Heal everything but the faults that were there before; raises UsageError."""
         await launcher.call_async(paths, "fault_heal")
         await launcher.call_async(paths, "api_fault_heal")
-        if self.rules:
-            await launcher.call_async(paths, "fault_set", {"rules": list(self.rules)})
+        living = {place.uid for place in pods.places(paths)}
+        rules = [rule for rule in self.rules if not rule["uid"] or rule["uid"] in living]
+        if rules:
+            await launcher.call_async(paths, "fault_set", {"rules": rules})
         for entry in self.api_faults:
             await launcher.call_async(paths, "api_fault_set", {"entry": entry})
 

@@ -10,11 +10,13 @@ from typing import Final
 import click
 
 from podwire.cli import CommandFailed, root
+from podwire.cli.fault_options import check_options
 from podwire.cluster import hosts
 from podwire.cluster.layout import Cluster, UsageError
 
 #: What acts on a cluster that is up, and comes to an end by itself.
 ALLOWED: Final = ("node", "process", "fault", "apply", "delete")
+_LINK: Final = ("fault", "link")
 
 
 def check(words: Sequence[str]) -> click.Context:
@@ -33,7 +35,10 @@ def check(words: Sequence[str]) -> click.Context:
                 context = click.Context(command, parent=context, info_name=name)
             if isinstance(command, click.Group) and not rest:
                 raise UsageError(f"say what: {', '.join(command.list_commands(context))}")
-        return command.make_context(command.name, rest, parent=context)
+        given = command.make_context(command.name, rest, parent=context)
+        if tuple(words[:2]) == _LINK:
+            check_options(given.params)
+        return given
     except click.exceptions.Exit:
         raise UsageError("a step cannot ask for help") from None
     except click.ClickException as error:
@@ -48,9 +53,20 @@ def check_names(words: Sequence[str], cluster: Cluster, processes: Sequence[str]
     if words[0] == "process" and not _is_process(given["target"], processes):
         raise UsageError(f"there is no process {given['target']}; there are {', '.join(processes)}")
     if "left" in given:
-        hosts.pairs(cluster, given["left"], given["right"])
-    for name in given.get("names", ()):
-        hosts.expand(cluster, name)
+        _check_link(cluster, given["left"], given["right"] or hosts.ALL)
+    for name in (*given.get("names", ()), *(given.get("ends") or ())):
+        if not hosts.names_pods(name):
+            hosts.expand(cluster, name)
+
+
+def _check_link(cluster: Cluster, left: str, right: str) -> None:
+    """Look at a link's ends; which pods there are is known when they are to have the fault."""
+    if not hosts.names_pods(left) and not hosts.names_pods(right):
+        hosts.pairs(cluster, left, right)
+        return
+    for name in (left, right):
+        if not hosts.names_pods(name) and name != hosts.ALL:
+            hosts.expand(cluster, name)
 
 
 def _is_process(name: str, processes: Sequence[str]) -> bool:

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from podwire.cli import fault
 from podwire.cluster.layout import Cluster, Layout, UsageError
-from podwire.launcher.faults import FaultTable, Rule, read
+from podwire.launcher.faults import FaultTable, read
+from podwire.launcher.link_rules import Rule
 
 CLUSTER = Cluster(name="lab", nodes=2, block=3, store="etcd", control_planes=3)
 
@@ -69,9 +70,39 @@ def test_a_partition_without_a_second_group_is_from_all_others(
 
 
 @pytest.mark.usefixtures("paths")
+def test_one_link_is_healed_in_both_directions(
+    asked: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fault.client, "running_session", lambda _paths: "one")
+    run("heal", "--link", "node-1", "node-2")
+    run("heal", "node-1", "pod/default/web-1")
+    assert asked == [
+        ("fault_heal", {"ways": [("node-1", "node-2"), ("node-2", "node-1")]}),
+        ("fault_heal", {"hosts": ["node-1", "pod/default/web-1"]}),
+    ]
+
+
+@pytest.mark.usefixtures("paths")
+def test_the_list_shows_faults_seeds_and_fates(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = {"from": "node-1", "to": "node-2", "loss": 0.5, "seed": 77}
+    felt = {"packets": 12, "octets": 1200, "lost": 5}
+    monkeypatch.setattr(fault.client, "call", lambda *_: [rule | felt, rule | {"to": "node-3"}])
+    lines = [line.split() for line in run("list").output.splitlines() if "node-1" in line]
+    assert lines == [
+        ["node-1", "node-2", "loss", "50%", "77", "12", "1.17kb", "5", "lost"],
+        ["node-1", "node-3", "loss", "50%", "77", "-", "-", "unknown"],
+    ]
+    assert '"seed": 77' in run("list", "-o", "json").output
+
+
+@pytest.mark.usefixtures("paths")
 @pytest.mark.parametrize(
     "words",
     [
+        ("link", "node-1", "--delay", "1ms"),
+        ("link", "pod/default/web-1", "--delay", "1ms"),
+        ("heal", "--link", "node-1", "etcd-1"),
+        ("heal", "node-1", "--link", "node-1", "node-2"),
         ("link", "node-1", "node-2"),
         ("link", "node-1", "etcd", "--delay", "1ms"),
         ("partition", "node-1", "node-1"),

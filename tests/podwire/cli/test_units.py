@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.cli.units import DURATION, RATE, SHARE, duration_text, rate_text, share_text
+from podwire.cli.units import (
+    DURATION,
+    OCTETS,
+    RATE,
+    SHARE,
+    duration_text,
+    octets_text,
+    rate_text,
+    share_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +31,9 @@ from podwire.cli.units import DURATION, RATE, SHARE, duration_text, rate_text, s
         (SHARE, ".5%", 0.005),
         (RATE, "1mbit", 1e6),
         (RATE, "10Kbit", 1e4),
+        (OCTETS, "1514b", 1514),
+        (OCTETS, "64kb", 65536),
+        (OCTETS, "1.5mb", 1572864),
     ],
 )
 def test_what_is_understood(kind: click.ParamType, text: str, value: float) -> None:
@@ -39,6 +51,7 @@ def test_what_is_understood(kind: click.ParamType, text: str, value: float) -> N
         (SHARE, "101%"),
         (SHARE, "nan%"),
         (RATE, "1MB"),
+        (OCTETS, "64"),
     ],
 )
 def test_what_is_not_says_how_to_write_it(kind: click.ParamType, text: str) -> None:
@@ -57,3 +70,10 @@ def test_a_share_and_a_rate_are_read_back(number: int) -> None:
     share, rate = number / 10_000, number * 1000.0
     assert SHARE.convert(share_text(share), None, None) == pytest.approx(share)
     assert RATE.convert(rate_text(rate), None, None) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"), [(0, "0b"), (434, "434b"), (65536, "64kb"), (3_200_000, "3.05mb")]
+)
+def test_sizes_are_short(octets: int, text: str) -> None:
+    assert octets_text(octets) == text

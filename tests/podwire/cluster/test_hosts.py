@@ -68,3 +68,28 @@ def test_two_named_groups_must_share_every_link() -> None:
     ]
     with pytest.raises(UsageError, match="node-1 and etcd-1 share no link"):
         hosts.pairs(THREE, "node-1", "control-plane-1,etcd-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("pod/default/web-1", True),
+        ("node-1/pod/default/web-1", True),
+        ("pod/default/app=web,pod/kube-system/dns", True),
+        ("node-1", False),
+        ("podium", False),
+        ("node-1,control-plane", False),
+    ],
+)
+def test_what_names_pods(text: str, names: bool) -> None:
+    assert hosts.names_pods(text) == names
+
+
+def test_a_pod_has_a_link_to_a_node_and_to_nobody_else() -> None:
+    pod = hosts.pod_name("default", "web-1")
+    hosts.check_link(ONE, pod, "node-2")
+    hosts.check_link(ONE, "node-2", pod)
+    assert not hosts.is_underlay(pod, "node-2")
+    for other in ("control-plane-1", hosts.pod_name("default", "web-2")):
+        with pytest.raises(UsageError, match="a pod to its node"):
+            hosts.check_link(ONE, pod, other)

@@ -8,7 +8,8 @@ import pytest
 
 from podwire.cluster.layout import Cluster, Layout, UsageError
 from podwire.launcher import faults
-from podwire.launcher.faults import ApiFault, FaultTable, Rule
+from podwire.launcher.faults import ApiFault, FaultTable
+from podwire.launcher.link_rules import Rule, parse_rules
 
 CLUSTER = Cluster(name="lab", nodes=3, block=3, store="etcd", control_planes=3)
 UNDERLAY = Rule(source="node-1", target="node-2", delay_s=0.05)
@@ -116,7 +117,7 @@ def test_a_damaged_file_says_what_to_do(text: bytes, tmp_path: Path) -> None:
 )
 def test_impossible_rules_are_refused(entry: object, says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        faults.parse_rules(CLUSTER, [entry])
+        parse_rules(CLUSTER, [entry])
 
 
 @pytest.mark.parametrize(
@@ -143,3 +144,44 @@ def test_impossible_api_faults_are_refused(entry: object, says: str) -> None:
 def test_an_api_fault_hits_what_there_is(resource: str) -> None:
     entry = {"status": 500, "resource": resource, "user": "system:node:node-3"}
     assert faults.parse_api_fault(CLUSTER, entry).resource == resource
+
+
+POD = Rule(source="pod/default/web-1", target="node-2", uid="u1", delay_s=0.3)
+
+
+def test_a_pods_rules_are_its_nodes_datapaths() -> None:
+    table = FaultTable([UNDERLAY, POD])
+    (entry,) = table.of_links("node-2")
+    assert (entry["direction"], entry["delay_s"]) == ("from-pod", 0.3)
+    assert "uid" not in entry
+    assert table.of_links("node-1") == []
+    assert table.of_datapath(CLUSTER, "node-2") == []
+    assert table.of_fabric() == []
+    assert table.concerns("node-2/datapath")
+    assert [rule.pod for rule in table.heal(["node-2"])] == ["", POD.pod]
+
+
+def test_a_pods_rules_end_with_it() -> None:
+    table = FaultTable([UNDERLAY, POD])
+    assert table.end_gone_pods(lambda: {"u1", "u2"}) == []
+    assert table.end_gone_pods(lambda: {"u2"}) == [POD]
+    assert table.rules == [UNDERLAY]
+
+    def never() -> list[str]:
+        raise AssertionError("without rules for pods nobody looks for them")
+
+    assert table.end_gone_pods(never) == []
+
+
+def test_one_way_can_be_healed_alone() -> None:
+    table = FaultTable([UNDERLAY, TCP])
+    assert table.heal_ways([UNDERLAY.key, ("node-2", "node-1")]) == [UNDERLAY]
+    assert table.rules == [TCP]
+
+
+def test_a_rule_has_its_own_seed_or_that_of_the_one_before_or_a_new_one() -> None:
+    table = FaultTable([Rule(source="node-1", target="node-2", loss=0.5, seed=5)])
+    again = Rule(source="node-1", target="node-2", loss=0.7)
+    other = Rule(source="node-2", target="node-1", loss=0.7)
+    own = Rule(source="node-1", target="node-2", loss=0.7, seed=0)
+    assert [rule.seed for rule in table.seeded([again, other, own], 9)] == [5, 9, 0]

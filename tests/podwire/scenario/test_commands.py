@@ -36,6 +36,9 @@ def test_commands_that_act_on_a_cluster_are_taken(command: str) -> None:
         ("node kill node-2 node-3", "unexpected extra argument"),
         ("node kill --force node-2", "No such option"),
         ("node kill --help", "cannot ask for help"),
+        ("fault link node-1 node-2", "say what is wrong with the link"),
+        ("fault link node-1 node-2 --loss 5% --gap 5", "gap needs reorder"),
+        ("fault link node-1 node-2 --profile 5g", "not one of"),
     ],
 )
 def test_commands_that_make_no_sense_are_refused(command: str, why: str) -> None:
@@ -51,6 +54,8 @@ def test_commands_that_make_no_sense_are_refused(command: str, why: str) -> None
         ("fault partition node-1 node-4", "no host 'node-4'"),
         ("fault link node-1 etcd-1 --loss 5%", "no host 'etcd-1'"),
         ("fault heal node-4", "no host 'node-4'"),
+        ("fault heal --link node-1 node-4", "no host 'node-4'"),
+        ("fault link pod/default/web-1 node-4 --loss 5%", "no host 'node-4'"),
     ],
 )
 def test_names_that_the_cluster_does_not_have_are_refused(command: str, why: str) -> None:
@@ -66,6 +71,11 @@ def test_names_that_the_cluster_does_not_have_are_refused(command: str, why: str
         "process kill fabric",
         "process kill node-1/pod/default/web-1",
         "fault heal",
+        "fault heal --link node-1 node-2",
+        "fault heal pod/default/web-1",
+        "fault link pod/default/app=web --delay 200ms --seed 4",
+        "fault link node-1 pod/default/web-1 --loss 5% --burst 3",
+        "fault partition pod/default/web-1",
         "fault partition node-1",
         "fault api --error 500",
         "apply -f web.yaml",

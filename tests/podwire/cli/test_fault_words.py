@@ -1,0 +1,50 @@
+"""How a rule reads, in netem's words, and what its packets felt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from podwire.cli.fault_words import fates_of, tell_unheard, words_of
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"delay_s": 0.1}, "delay 100ms"),
+        (
+            {"delay_s": 0.1, "jitter_s": 0.01, "delay_correlation": 0.25, "distribution": "normal"},
+            "delay 100ms 10ms 25% distribution normal",
+        ),
+        ({"loss": 1.0}, "partition"),
+        ({"loss": 0.05, "loss_correlation": 0.25}, "loss 5% 25%"),
+        ({"loss_gemodel": [0.01, 0.25]}, "loss gemodel 1% 25%"),
+        ({"loss_state": [0.02]}, "loss state 2%"),
+        (
+            {"delay_s": 0.01, "reorder": 0.25, "gap": 5, "corrupt": 0.01, "duplicate": 0.02},
+            "delay 10ms, corrupt 1%, duplicate 2%, reorder 25%, gap 5",
+        ),
+        (
+            {"rate_bit_s": 1e7, "limit": 100, "limit_octets": 65536},
+            "rate 10mbit, limit 100, limit 64kb",
+        ),
+        ({"loss": 0.5, "limit": 1000, "limit_octets": 64 << 20, "seed": 4}, "loss 50%"),
+    ],
+)
+def test_a_rule_in_netems_words(rule: dict[str, Any], words: str) -> None:
+    assert words_of(rule) == words
+
+
+def test_fates_name_what_happened_and_nothing_else() -> None:
+    felt = {"packets": 100, "octets": 20480, "lost": 7, "delayed": 93, "queued": 0, "delivered": 93}
+    assert fates_of(felt) == ["100", "20kb", "7 lost, 93 delayed"]
+    assert fates_of({"loss": 1}) == ["-", "-", "unknown"]
+
+
+def test_who_has_not_heard_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_unheard({"unheard": []})
+    tell_unheard({"unheard": ["fabric", "node-1/datapath"]})
+    assert capsys.readouterr().err == (
+        "podwire: not yet in force at fabric, node-1/datapath: told when it answers again\n"
+    )

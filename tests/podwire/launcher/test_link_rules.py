@@ -1,0 +1,57 @@
+"""Rules about links: who enforces them, and what is said of impossible ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from podwire.cluster.layout import UsageError
+from podwire.launcher.link_rules import Rule, check_impairment, link_key
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "told", "pod"),
+    [
+        ("node-1", "node-2", "node-1/datapath", ""),
+        ("node-1", "control-plane-1", "fabric", ""),
+        ("control-plane-1", "etcd-2", "fabric", ""),
+        ("node-2", "pod/default/web-1", "node-2/datapath", "pod/default/web-1"),
+        ("pod/default/web-1", "node-2", "node-2/datapath", "pod/default/web-1"),
+    ],
+)
+def test_who_enforces_a_rule(source: str, target: str, told: str, pod: str) -> None:
+    rule = Rule(source=source, target=target)
+    assert (rule.told, rule.pod) == (told, pod)
+
+
+def test_a_pods_rule_is_of_the_link_that_its_uid_names() -> None:
+    there = Rule(source="node-2", target="pod/default/web-1", uid="u1")
+    back = Rule(source="pod/default/web-1", target="node-2", uid="u1")
+    (name, direction), (same, other) = link_key(there), link_key(back)
+    assert name == same
+    assert name.startswith("veth")
+    assert len(name) == 12
+    assert (direction, other) == ("to-pod", "from-pod")
+
+
+def test_an_impairment_does_not_say_where() -> None:
+    entry = Rule(source="node-1", target="node-2", loss=0.5, seed=4).impairment()
+    assert (entry["loss"], entry["seed"]) == (0.5, 4)
+    assert not entry.keys() & {"from", "to", "uid"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"gap": 4}, "^gap needs reorder"),
+        ({"delay_correlation": 0.5}, "^delay-correlation needs jitter:"),
+        ({"loss": 0.1, "loss_gemodel": [0.1]}, "one model of loss, not loss and loss-gemodel"),
+        ({"limit_octets": 5}, "^limit-bytes is 1514 to"),
+        ({"delay_s": 90.0}, "^delay is 0 to 60 seconds, not 90$"),
+        ({"distribution": "normal"}, "^distribution needs jitter:"),
+    ],
+)
+def test_what_cannot_be_is_said_in_the_words_of_the_options(
+    wanted: dict[str, object], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        check_impairment(wanted)
