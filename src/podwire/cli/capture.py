@@ -164,22 +164,16 @@ class _Session:
 
     async def run(self) -> None:
         """Capture until it is enough; raises CommandFailed when nobody is left to tell."""
-        request, options = self._request, self._request.options
+        options = self._request.options
         try:
             await self._connect()
             await self._open()
             self._target = await open_target(options.target, options.rotation)
-            described = {
-                self._shown(place, place.interface): place.describe()
-                for place in request.places
-                if place.interface != "any"
-            }
-            self._files = CaptureFiles(
-                self._target, options.rotation, self._new_writer, described, wall_ns()
-            )
-            where = ", ".join(place.describe() for place in request.places)
-            click.echo(f"capturing on {where}; Ctrl-C ends", err=True)
-            await self._until_the_end(self._target)
+            try:
+                await self._until_the_end(self._target)
+            finally:
+                self._status.clear()
+                await _close(self._target)
         finally:
             for source in self._sources:
                 await source.client.close()
@@ -187,9 +181,20 @@ class _Session:
             raise CommandFailed(f"no datapath is left to capture at; {self._summary()}")
 
     async def _connect(self) -> None:
+        """Connect to every place's node; one that nobody asked for by name may be dead."""
+        dead: CommandFailed | None = None
         for place in self._request.places:
-            client = await netlink.connect(self._request.paths, place.node, self._listen(place))
-            self._sources.append(_Source(place, client))
+            try:
+                client = await netlink.connect(self._request.paths, place.node, self._listen(place))
+            except CommandFailed as error:
+                if place.is_pod or self._request.options.nodes:
+                    raise
+                dead = error
+                click.echo(f"podwire: {error}", err=True)
+            else:
+                self._sources.append(_Source(place, client))
+        if dead is not None and not self._sources:
+            raise dead
 
     async def _open(self) -> None:
         options, wanted = self._request.options, self._request.wanted
@@ -200,6 +205,19 @@ class _Session:
             except rpc.RpcError as error:
                 wrong = UsageError if error.code == "InvalidArgument" else CommandFailed
                 raise wrong(f"{source.place.node}: {error.message}") from None
+
+    def _new_files(self, target: Target) -> CaptureFiles:
+        places = [source.place for source in self._sources]
+        rotation = self._request.options.rotation
+        described = {
+            self._shown(place, place.interface): place.describe()
+            for place in places
+            if place.interface != "any"
+        }
+        files = CaptureFiles(target, rotation, self._new_writer, described, wall_ns())
+        where = ", ".join(place.describe() for place in places)
+        click.echo(f"capturing on {where}; Ctrl-C ends", err=True)
+        return files
 
     def _new_writer(self, stream: Stream) -> PcapngWriter:
         return PcapngWriter(
@@ -239,8 +257,9 @@ class _Session:
             loop.add_signal_handler(number, self._finish)
         if options.duration is not None:
             loop.call_later(options.duration, self._finish)
-        self._status.begin()
         try:
+            self._files = self._new_files(target)
+            self._status.begin()
             while not (self._is_over() or target.is_gone):
                 self._write(self._merge.due(wall_ns()))
                 self._status.show(self._merge)
@@ -253,9 +272,7 @@ class _Session:
         except OSError as error:
             where = error.filename or options.target
             raise CommandFailed(f"{where}: {error.strerror}; {self._summary()}") from None
-        finally:
-            self._status.clear()
-            await _close(target)
+        self._status.clear()
         click.echo(self._summary(), err=True)
         for line in self._by_interface():
             click.echo(line, err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 
@@ -70,14 +71,14 @@ def interface_names(paths: Layout, nodes: Iterable[str]) -> InterfaceNames:
         for endpoint in pod_endpoints(pod)
         if not pod["spec"].get("hostNetwork")
     }
-    return InterfaceNames(
-        {
-            (node, link["name"]): by_address[node, address]
-            for node in nodes
-            for link in netlink.ask(paths, node, "link_list")
-            if (node, address := str(link["address"]).split("/")[0]) in by_address
-        }
-    )
+    names = {}
+    for node in nodes:
+        with suppress(CommandFailed):  # A dead node has nothing to be named.
+            for link in netlink.ask(paths, node, "link_list"):
+                address = str(link["address"]).split("/")[0]
+                if (node, address) in by_address:
+                    names[node, link["name"]] = by_address[node, address]
+    return InterfaceNames(names)
 
 
 async def _endpoints(
