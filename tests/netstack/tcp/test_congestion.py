@@ -14,58 +14,68 @@ from netstack.tcp.window import WINDOW_MAX
 RTT_S = 0.1
 
 
-@pytest.mark.parametrize("make", CONGESTION_CONTROLS.values())
-class TestEveryControl:
-    def test_slow_start_doubles_each_round_trip(self, make):
-        control = make(1000)
-        assert control.window == 10_000
-        control.on_ack(10_000, RTT_S, 1.0)
-        assert control.window == 20_000
+@pytest.fixture(params=CONGESTION_CONTROLS.values(), ids=CONGESTION_CONTROLS)
+def make(request):
+    return request.param
 
-    def test_divided_acknowledgments_gain_nothing(self, make):
-        whole, divided = make(1000), make(1000)
-        whole.on_ack(10_000, RTT_S, 1.0)
-        for _ in range(10_000):
-            divided.on_ack(1, RTT_S, 1.0)
-        assert divided.window == whole.window
 
-    def test_slow_start_ends_at_the_threshold(self, make):
-        control = make(1000)
-        control.on_loss(10_000, 1.0)
-        control.on_timeout(10_000, 1.0, first=False)
-        threshold = control.threshold
-        control.on_ack(100_000, RTT_S, 1.0)
-        assert threshold <= control.window < 2 * threshold + 20_000
+def test_slow_start_doubles_each_round_trip(make):
+    control = make(1000)
+    assert control.window == 10_000
+    control.on_ack(10_000, RTT_S, 1.0)
+    assert control.window == 20_000
 
-    def test_first_timeout_lowers_and_later_ones_do_not(self, make):
-        control = make(1000)
-        control.on_timeout(10_000, 1.0, first=True)
-        threshold = control.threshold
-        assert control.window == 1000
-        control.on_timeout(1000, 2.0, first=False)
-        assert control.threshold == threshold
 
-    def test_threshold_is_never_less_than_two_segments(self, make):
-        control = make(1000)
-        control.on_loss(1, 1.0)
-        assert control.threshold == 2000
+def test_divided_acknowledgments_gain_nothing(make):
+    whole, divided = make(1000), make(1000)
+    whole.on_ack(10_000, RTT_S, 1.0)
+    for _ in range(10_000):
+        divided.on_ack(1, RTT_S, 1.0)
+    assert divided.window == whole.window
 
-    def test_window_has_a_bound(self, make):
-        control = make(1000)
-        for step in range(100):
-            control.on_ack(1 << 24, RTT_S, float(step))
-        assert control.window == WINDOW_MAX
 
-    def test_idle_restarts_with_the_initial_window(self, make):
-        control = make(1000)
-        control.on_ack(100_000, RTT_S, 1.0)
-        control.on_idle()
-        assert control.window == 10_000
+def test_slow_start_ends_at_the_threshold(make):
+    control = make(1000)
+    control.on_loss(10_000, 1.0)
+    control.on_timeout(10_000, 1.0, first=False)
+    threshold = control.threshold
+    control.on_ack(100_000, RTT_S, 1.0)
+    assert threshold <= control.window < 2 * threshold + 20_000
 
-    def test_handshake_that_was_lost_twice_begins_with_a_segment(self, make):
-        control = make(536)
-        control.begin(1000, cautious=True)
-        assert control.window == 1000
+
+def test_first_timeout_lowers_and_later_ones_do_not(make):
+    control = make(1000)
+    control.on_timeout(10_000, 1.0, first=True)
+    threshold = control.threshold
+    assert control.window == 1000
+    control.on_timeout(1000, 2.0, first=False)
+    assert control.threshold == threshold
+
+
+def test_threshold_is_never_less_than_two_segments(make):
+    control = make(1000)
+    control.on_loss(1, 1.0)
+    assert control.threshold == 2000
+
+
+def test_window_has_a_bound(make):
+    control = make(1000)
+    for step in range(100):
+        control.on_ack(1 << 24, RTT_S, float(step))
+    assert control.window == WINDOW_MAX
+
+
+def test_idle_restarts_with_the_initial_window(make):
+    control = make(1000)
+    control.on_ack(100_000, RTT_S, 1.0)
+    control.on_idle()
+    assert control.window == 10_000
+
+
+def test_handshake_that_was_lost_twice_begins_with_a_segment(make):
+    control = make(536)
+    control.begin(1000, cautious=True)
+    assert control.window == 1000
 
 
 def test_reno_adds_a_segment_each_round_trip():

@@ -236,6 +236,32 @@ def test_established_retransmission_is_acknowledged_and_not_repeated(talk):
     assert connection.read(99, talk.now) == b"hello world"
 
 
+def test_established_duplicates_are_reported(talk):
+    """D-SACK (RFC 2883): the duplicate first, then the block that contains it."""
+    talk.accepted()
+    start = talk.sequence
+    talk.say(ACK, b"x" * 100)
+    [whole] = talk.say(ACK, b"x" * 100, sequence=start)
+    assert whole.options.sack == ((start, start + 100),)
+    [partly] = talk.say(ACK, b"x" * 100, sequence=start + 50)
+    assert partly.options.sack == ((start + 50, start + 100),)
+    talk.say(ACK, b"y" * 100, sequence=start + 500)
+    [held] = talk.say(ACK, b"y" * 50, sequence=start + 520)
+    assert held.options.sack == ((start + 520, start + 570), (start + 500, start + 600))
+    [filled] = talk.say(ACK, b"x" * 400, sequence=start + 150)
+    assert filled.options.sack == ((start + 500, start + 550),)
+    assert filled.acknowledgment == start + 600
+    assert talk.say(ACK, sequence=start + 600) == []
+
+
+def test_established_duplicates_are_not_reported_to_a_peer_without_sack(talk):
+    talk.accepted(Options(mss=1000))
+    start = talk.sequence
+    talk.say(ACK, b"x" * 100)
+    [again] = talk.say(ACK, b"x" * 100, sequence=start)
+    assert again.options.sack == ()
+
+
 def test_established_data_beyond_the_window_is_cut(talk):
     connection = talk.accepted(Options(mss=1000))
     talk.say(ACK, b"x" * 1000, sequence=talk.sequence + 65536)
@@ -600,6 +626,17 @@ def test_time_wait_new_syn_opens_anew(talk):
     talk.sequence += 10_000
     assert flags_of(talk.say(SYN)) == [SYN | ACK]
     assert connection.state is State.CLOSED
+
+
+def test_time_wait_reset_is_ignored(talk):
+    """TIME-WAIT assassination (RFC 1337): an old segment, our answer, the peer's RST to that."""
+    connection = talk.accepted()
+    connection.close(talk.now)
+    talk.hear()
+    talk.say(FIN | ACK)
+    assert flags_of(talk.say(ACK, b"old", sequence=talk.sequence - 100)) == [ACK]
+    assert talk.say(RST) == []
+    assert connection.state is State.TIME_WAIT
 
 
 def test_time_wait_beyond_the_bound_is_skipped(converse):
