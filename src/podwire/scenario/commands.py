@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from netdev.impairment import SEED_MAX
 from podwire.cli import CommandFailed, root
 from podwire.cli.fault_options import check_options
 from podwire.cluster import hosts
@@ -72,6 +73,13 @@ def _check_link(cluster: Cluster, left: str, right: str) -> None:
 def _is_process(name: str, processes: Sequence[str]) -> bool:
     """Tell whether *name* is a process, or could be one that comes and goes."""
     return name in processes or "/pod/" in name or name.endswith("zygote")
+
+
+def seeded(words: Sequence[str], seed: int) -> Sequence[str]:
+    """Return *words*, with *seed* where they make a fault that has none: fates repeat, too."""
+    if tuple(words[:2]) != _LINK or any(word.startswith("--seed") for word in words):
+        return words
+    return (*words, "--seed", str(seed % (SEED_MAX + 1)))
 
 
 def run(words: Sequence[str], cluster_name: str) -> str:

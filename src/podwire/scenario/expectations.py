@@ -191,12 +191,13 @@ def _outage_at_most(longest_s: float) -> Feel:
     return feel
 
 
-def _quantile_below(name: str, limit_s: float) -> Feel:
+def _quantile(name: str, side: str, limit_s: float) -> Feel:
     def feel(felt: Felt) -> str:
         value = felt.latency_s.get(name)
         if value is None:
             return "no request succeeded"
-        return f"{name} is {1000 * value:.1f} ms" if value >= limit_s else ""
+        held = value < limit_s if side == "below" else value > limit_s
+        return "" if held else f"{name} is {1000 * value:.1f} ms"
 
     return feel
 
@@ -298,9 +299,9 @@ _GRAMMAR: Final[tuple[tuple[str, str, Callable[..., object]], ...]] = (
         _felt(lambda g: _fails_at_most(float(g["percent"]) / 100)),
     ),
     (
-        "p99 below 50ms",
-        rf"(?P<quantile>p50|p90|p99|p99\.9|max) below {_SPAN}",
-        _felt(lambda g: _quantile_below(g["quantile"], seconds(g["span"]))),
+        "p99 below 50ms",  # Or above: what is broken should be felt.
+        rf"(?P<quantile>p50|p90|p99|p99\.9|max) (?P<side>below|above) {_SPAN}",
+        _felt(lambda g: _quantile(g["quantile"], g["side"], seconds(g["span"]))),
     ),
 )
 

@@ -168,8 +168,9 @@ class Run:
         return ""
 
     async def _command(self, words: Sequence[str]) -> str:
+        given = commands.seeded(words, self._scenario.seed)
         try:
-            await asyncio.to_thread(commands.run, words, self._cluster.name)
+            await asyncio.to_thread(commands.run, given, self._cluster.name)
         except CommandFailed as error:
             return str(error)
         return ""

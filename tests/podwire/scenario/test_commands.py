@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from podwire.cluster.layout import Cluster, UsageError
-from podwire.scenario.commands import check, check_names
+from podwire.scenario.commands import check, check_names, seeded
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,18 @@ def test_names_that_the_cluster_does_not_have_are_refused(command: str, why: str
 )
 def test_names_that_the_cluster_has_are_taken(command: str) -> None:
     check_names(shlex.split(command), Cluster(name="x", nodes=3), ["apiserver", "fabric"])
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("fault link node-1 node-2 --loss 5%", "fault link node-1 node-2 --loss 5% --seed 7"),
+        ("fault link node-1 node-2 --loss 5% --seed=3", None),
+        ("fault partition node-1", None),
+        ("node kill node-1", None),
+    ],
+)
+def test_a_fault_without_a_seed_gets_the_scenarios(command: str, expected: str | None) -> None:
+    words = tuple(seeded(command.split(), 7))
+    assert words == tuple((expected or command).split())
+    check(words)

@@ -113,6 +113,9 @@ def test_a_failure_says_what_is_wrong(text: str, world: World, why: str) -> None
         ("p99 below 20ms", Felt(latency_s={"p99": 0.0201}), "p99 is 20.1 ms"),
         ("p99 below 20ms", Felt(latency_s={"p99": 0.0199}), ""),
         ("p99 below 20ms", Felt(), "no request succeeded"),
+        ("p90 above 20ms", Felt(latency_s={"p90": 0.0199}), "p90 is 19.9 ms"),
+        ("p90 above 20ms", Felt(latency_s={"p90": 0.0201}), ""),
+        ("p90 above 20ms", Felt(), "no request succeeded"),
     ],
 )
 def test_what_clients_felt(text: str, felt: Felt, why: str) -> None:
