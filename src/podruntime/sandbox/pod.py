@@ -102,6 +102,7 @@ class Pod:
                 "remove": self._remove,
                 "exec": self._exec,
                 "list": self._list,
+                "sockets": lambda _params: socket_table.sockets(host),
                 "shutdown": self._shutdown,
             },
             loop,

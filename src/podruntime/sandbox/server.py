@@ -8,6 +8,7 @@ always there.
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Sequence
@@ -49,8 +50,8 @@ class PodServer(asyncio.Server):
         self._connections: dict[TcpTransport, None] = {}
         self._waiting: list[asyncio.Future[None]] = []
         self._owner = owner.adopt(self, self._context)
-        #: The socket object that this listens at: it must not be collected before.
-        self.keeps: object = None
+        #: The socket object that this was made of: it ends with the server, as asyncio has it.
+        self.keeps: socket.socket | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} sockets={self.sockets!r}>"
@@ -151,6 +152,8 @@ class PodServer(asyncio.Server):
         self._serving = False
         for each in bound:
             each.close()
+        if self.keeps is not None:
+            self.keeps.close()
         if self._owner is not None:
             self._owner.discard(self)
         if self._forever is not None and not self._forever.done():

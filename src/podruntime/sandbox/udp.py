@@ -41,8 +41,8 @@ class UdpTransport(asyncio.DatagramTransport):
         self._protocol = protocol
         self._closing = self._scheduled = False
         self._owner: owner.Owner | None = None
-        #: The socket object that this was made of: it must not be collected before.
-        self.keeps: object = None
+        #: The socket object that this was made of: it ends with the transport.
+        self.keeps: socket.socket | None = None
         super().__init__(
             extra={
                 "sockname": port.getsockname(),
@@ -138,6 +138,8 @@ class UdpTransport(asyncio.DatagramTransport):
         self._socket.on_ready = None
         self._socket.close()
         self._interface.udp_sockets.pop(self._socket, None)
+        if self.keeps is not None:
+            self.keeps.close()
         self._interface.touch()
         if self._owner is not None:
             self._owner.discard(self)
