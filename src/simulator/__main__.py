@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from componentbase.clock import monotonic
-from simulator import campaign, recording
+from simulator import campaign, goodput, goodput_picture, recording
 from simulator.campaign import Job
 from simulator.link import Watch
 from simulator.scenarios import SCENARIOS
@@ -155,6 +155,24 @@ def replay(scenario: str, seed: int, only: str, pcap: Path | None) -> None:
     for violation in outcome.violations:
         click.echo(violation)
     raise SystemExit(1 if outcome.violations else 0)
+
+
+@cli.command("goodput")
+@click.option("--jobs", default=os.cpu_count() or 1, show_default=True, type=click.IntRange(1),
+              help="Processes.")  # fmt: skip
+@click.option("--folder", default="docs", show_default=True, help="Where the page goes.",
+              type=click.Path(file_okay=False, exists=True, path_type=Path))  # fmt: skip
+def measure_goodput(jobs: int, folder: Path) -> None:
+    """Measure goodput over loss, RTT and buffer; write goodput.md and goodput.svg."""
+    results: dict[goodput.Cell, float] = {}
+    with _bar(Console()) as progress:
+        task = progress.add_task("cells", total=len(goodput.CELLS))
+        for cell, bit_s in goodput.measure_all(jobs):
+            results[cell] = bit_s
+            progress.update(task, advance=1)
+    (folder / "goodput.md").write_text(goodput.page(results))
+    (folder / "goodput.svg").write_text(goodput_picture.svg(results))
+    click.echo(f"{folder}/goodput.md, {folder}/goodput.svg")
 
 
 def _indices(text: str) -> tuple[int, ...] | None:
