@@ -22,7 +22,6 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from netstack.wire import checksum
 from netstack.wire.ipv4 import PROTOCOL_TCP, PROTOCOL_UDP
 
 if TYPE_CHECKING:
@@ -96,8 +95,8 @@ class FlowCache:
         if len(flows) >= ENTRIES_MAX:
             flows.clear()
         key, new_key = before[26:38], after[26:38]
-        addresses = checksum.delta(before[26:34], after[26:34])
-        ports = checksum.delta(before[34:38], after[34:38])
+        addresses = (_number(before[26:34]) - _number(after[26:34])) % 65535
+        ports = (_number(before[34:38]) - _number(after[34:38])) % 65535
         if key not in flows:  # Else a capture makes every packet come by here.
             connection.fast_entries.append((flows, key))
         ttl_step = before[22] - after[22]
@@ -117,9 +116,14 @@ class FlowCache:
             new_stable=after[20:24],
             key=new_key,
             ip_change=addresses + (ttl_step << 8),
-            l4_change=addresses + ports,
+            l4_change=(addresses + ports) % 65535,
             checksum_at=_CHECKSUM_AT[protocol],
         )
+
+
+def _number(octets: bytes) -> int:
+    """Return a field as an int, which is its checksum's sum too (see `wire.checksum`)."""
+    return int.from_bytes(octets, "big")
 
 
 def known(cache: FlowCache, frame: memoryview) -> Flow | None:

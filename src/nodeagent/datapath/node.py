@@ -99,6 +99,10 @@ class Outputs:
     underlay: OutputTo
 
 
+def _holds(network: IPv4Network, address: int) -> bool:
+    return address & int(network.netmask) == int(network.network_address)
+
+
 class Node:
     """A node's kernel; single-threaded, without any I/O of its own."""
 
@@ -322,7 +326,7 @@ class Node:
         found = None
         for address, (interface, name) in self.addresses.items():
             if name == device:
-                if interface.network.prefixlen < 32 and IPv4Address(towards) in interface.network:
+                if interface.network.prefixlen < 32 and _holds(interface.network, towards):
                     return address
                 found = address if found is None else found
         return found
@@ -345,7 +349,7 @@ class Node:
         """Tell whether a Service with this *rule* hides *source* from its endpoints."""
         if rule == "off-cluster":
             cidr = self.policy.cluster_cidr
-            return cidr is not None and IPv4Address(source) not in cidr
+            return cidr is not None and not _holds(cidr, source)
         return rule == "always"
 
     def leaves_cluster(self, packet: Packet) -> bool:
@@ -353,8 +357,8 @@ class Node:
         cidr = self.policy.masquerade_cidr
         return (
             cidr is not None
-            and IPv4Address(packet.source) in cidr
-            and IPv4Address(packet.destination) not in cidr
+            and _holds(cidr, packet.source)
+            and not _holds(cidr, packet.destination)
         )
 
     # The flow cache.

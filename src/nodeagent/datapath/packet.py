@@ -33,7 +33,9 @@ Octets = bytes | bytearray | memoryview
 
 _IP: Final = HEADER_OCTETS  # Where the IPv4 header begins.
 _IP_HEADER: Final = struct.Struct("!BxHxxHBBH4s4s")
+_WHAT: Final = struct.Struct("!HxBxxII")  # Flags and offset, protocol, addresses.
 _WORD: Final = struct.Struct("!H")
+_ADDRESS: Final = struct.Struct("!I")
 _PORTS: Final = struct.Struct("!HH")
 _L4_OCTETS_MIN: Final = {PROTOCOL_TCP: 20, PROTOCOL_UDP: 8, PROTOCOL_ICMP: 8}
 _L4_CHECKSUM_AT: Final = {PROTOCOL_TCP: 16, PROTOCOL_UDP: 6}
@@ -84,6 +86,7 @@ class Packet:
         "arrival",
         "cache",
         "connection",
+        "destination",
         "device",
         "direction",
         "flow",
@@ -92,14 +95,18 @@ class Packet:
         "l4",
         "masquerade",
         "protocol",
+        "source",
         "state",
     )
 
     def __init__(self, frame: bytearray, device: str) -> None:
         self.frame, self.device = frame, device
-        self.protocol = frame[_IP + 9]
+        self.protocol: int
+        self.source: int
+        self.destination: int
+        fragment, self.protocol, self.source, self.destination = _WHAT.unpack_from(frame, _IP + 6)
         self.l4 = _IP + ((frame[_IP] & 0xF) << 2)
-        self.is_fragment = bool(_WORD.unpack_from(frame, _IP + 6)[0] & FRAGMENT_MASK)
+        self.is_fragment = bool(fragment & FRAGMENT_MASK)
         self.flow = self._read_flow()
         #: Headers up to the ports as received: what the fast path will recognise.
         self.arrival = bytes(frame)[: _IP + 24]
@@ -148,14 +155,6 @@ class Packet:
             identifier = _WORD.unpack_from(frame, at + 4)[0]
             return FlowTuple(PROTOCOL_ICMP, source, identifier, destination, identifier)
         return FlowTuple(self.protocol, source, 0, destination, 0)
-
-    @property
-    def source(self) -> int:
-        return int.from_bytes(self.frame[_IP + 12 : _IP + 16], "big")
-
-    @property
-    def destination(self) -> int:
-        return int.from_bytes(self.frame[_IP + 16 : _IP + 20], "big")
 
     @property
     def ttl(self) -> int:
@@ -231,8 +230,7 @@ class Packet:
             return checksum.holds(checksum.add(frame[l4:]))
         if self.protocol == PROTOCOL_UDP and not (frame[l4 + 6] or frame[l4 + 7]):
             return True
-        addresses = frame[_IP + 12 : _IP + 20]
-        total = checksum.add(addresses) + self.protocol + len(frame) - l4
+        total = self.source + self.destination + self.protocol + len(frame) - l4
         return checksum.holds(total + checksum.add(frame[l4:]))
 
     def set_ethernet(self, destination: bytes, source: bytes) -> None:
@@ -246,47 +244,57 @@ class Packet:
 
     def set_source_address(self, address: int) -> None:
         """Make *address* the source; ports stay."""
-        self._set_address(_IP + 12, address)
+        self._adjust_l4(self._replace_source(address))
+        self.flow = self._read_flow()
 
     def set_destination_address(self, address: int) -> None:
         """Make *address* the destination; ports stay."""
-        self._set_address(_IP + 16, address)
+        self._adjust_l4(self._replace_destination(address))
+        self.flow = self._read_flow()
 
     def translate_source(self, target: FlowTuple) -> None:
         """Make *target*'s source the packet's; a port is an echo's identifier too."""
+        change, flow = self._replace_source(target.source), self.flow
+        if flow is None:
+            self._adjust_l4(change)
+            return
+        port = flow.destination_port
         if self.protocol == PROTOCOL_ICMP:
-            old, new = bytes(self.frame[self.l4 + 4 : self.l4 + 6]), _WORD.pack(target.source_port)
-            self.frame[self.l4 + 4 : self.l4 + 6] = new
-            self._adjust(self.l4 + 2, checksum.delta(old, new))
-            self.set_source_address(target.source)
-        else:
-            self._translate(_IP + 12, target.source, self.l4, target.source_port)
+            port = target.source_port
+            self._adjust(self.l4 + 2, flow.source_port - port)
+            _WORD.pack_into(self.frame, self.l4 + 4, port)
+        elif self.protocol in _L4_CHECKSUM_AT:
+            _WORD.pack_into(self.frame, self.l4, target.source_port)
+            self._adjust_l4(change + flow.source_port - target.source_port)
+        self.flow = FlowTuple(
+            self.protocol, target.source, target.source_port, flow.destination, port
+        )
 
     def translate_destination(self, target: FlowTuple) -> None:
         """Make *target*'s destination the packet's; an echo has no port there."""
-        if self.protocol == PROTOCOL_ICMP:
-            self.set_destination_address(target.destination)
-        else:
-            self._translate(_IP + 16, target.destination, self.l4 + 2, target.destination_port)
-
-    def _set_address(self, at: int, address: int) -> None:
-        change = self._replace_address(at, address)
-        self._adjust_l4(change)
-        self.flow = self._read_flow()
-
-    def _translate(self, address_at: int, address: int, port_at: int, port: int) -> None:
-        change, frame = self._replace_address(address_at, address), self.frame
-        if self.protocol in _L4_CHECKSUM_AT and not self.is_fragment:
-            change += (frame[port_at] << 8 | frame[port_at + 1]) - port
-            _WORD.pack_into(frame, port_at, port)
+        change, flow = self._replace_destination(target.destination), self.flow
+        if flow is None:
             self._adjust_l4(change)
-        self.flow = self._read_flow()
+            return
+        port = flow.destination_port
+        if self.protocol in _L4_CHECKSUM_AT:
+            port = target.destination_port
+            _WORD.pack_into(self.frame, self.l4 + 2, port)
+            self._adjust_l4(change + flow.destination_port - port)
+        self.flow = FlowTuple(
+            self.protocol, flow.source, flow.source_port, target.destination, port
+        )
 
-    def _replace_address(self, at: int, address: int) -> int:
+    def _replace_source(self, address: int) -> int:
         """Write an address; return by how much sums that it is part of change."""
-        new = address.to_bytes(4, "big")
-        change = checksum.delta(bytes(self.frame[at : at + 4]), new)
-        self.frame[at : at + 4] = new
+        change, self.source = self.source - address, address
+        _ADDRESS.pack_into(self.frame, _IP + 12, address)
+        self._adjust(_IP + 10, change)
+        return change
+
+    def _replace_destination(self, address: int) -> int:
+        change, self.destination = self.destination - address, address
+        _ADDRESS.pack_into(self.frame, _IP + 16, address)
         self._adjust(_IP + 10, change)
         return change
 

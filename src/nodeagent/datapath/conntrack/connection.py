@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +44,8 @@ class Connection:
     assured: bool = False
     sides: Sides = field(default_factory=lambda: (Side(), Side()))  # What TCP's ends have sent.
     source_bound: bool = False  # Source translation has been decided, also when there is none.
+    #: Hears of every new state, while somebody watches.
+    watch: Callable[[str, Connection], None] | None = None
     #: Where the fast path keeps entries of this connection: (table, key).
     fast_entries: list[tuple[dict[bytes, Flow], bytes]] = field(default_factory=list)
 
@@ -88,6 +91,8 @@ class Connection:
         self.tcp_state, self.timeout_s = state, tcp.TIMEOUT_S[state]
         self.steady = state in tcp.STEADY
         self.assured = self.assured or state is TcpState.ESTABLISHED
+        if self.watch is not None:
+            self.watch("UPDATE", self)
 
     def judge(self, direction: Direction, segment: bytes, octets: int) -> TcpState | None:
         """Return the state that a segment leads to, or IGNORED; None when it is INVALID."""
@@ -95,6 +100,9 @@ class Connection:
         new = tcp.step(state, direction, signal)
         if new is None or new is TcpState.IGNORED or signal in tcp.SYNS:
             return new
+        if signal is Signal.ACK and self.assured:
+            window.note(self.sides, direction, segment, octets)
+            return new  # As data on the fast path: it says nothing that is believed.
         if not window.accepts(self.sides, direction, segment, octets):
             return None
         if signal is Signal.RST:

@@ -14,7 +14,7 @@ from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
 from nodeagent.datapath.conntrack import icmp_error
 from nodeagent.datapath.conntrack.connection import Connection
 from nodeagent.datapath.conntrack.table import ConntrackTable
-from nodeagent.datapath.packet import CtState, Direction, Packet
+from nodeagent.datapath.packet import CtState, Direction, FlowTuple, Packet
 
 _PORT_MIN, _PORT_MAX = 1024, 65535
 _ATTEMPTS_MAX: Final = 128
@@ -23,7 +23,8 @@ _ATTEMPTS_MAX: Final = 128
 def bind_destination(connection: Connection, address: int, port: int) -> None:
     """Send the connection to *address*:*port* (DNAT); before it is confirmed."""
     assert not connection.confirmed
-    connection.reply = connection.reply._replace(source=address, source_port=port)
+    protocol, _, _, destination, destination_port = connection.reply
+    connection.reply = FlowTuple(protocol, address, port, destination, destination_port)
 
 
 def bind_source(

@@ -10,7 +10,7 @@ goes on there next time: a full table must not hold the packets up.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from netstack.wire.ethernet import HEADER_OCTETS as ETHERNET_OCTETS
@@ -35,6 +35,13 @@ class ConntrackTable:
         self._connections_max = connections_max
         self._by_tuple: dict[FlowTuple, tuple[Connection, Direction]] = {}
         self._round: deque[Connection] = deque()  # Oldest look first; may hold forgotten ones.
+        self._watch: Callable[[str, Connection], None] | None = None
+
+    def set_watch(self, watch: Callable[[str, Connection], None] | None) -> None:
+        """Let *watch* hear of what becomes of connections: "NEW", "UPDATE" and "DESTROY"."""
+        self._watch = watch
+        for connection in self:
+            connection.watch = watch
 
     def __len__(self) -> int:
         return len(self._by_tuple) // 2
@@ -120,7 +127,7 @@ class ConntrackTable:
         sender, receiver = sides[way], sides[not way]
         segment, octets = packet.tcp_segment, packet.octets - packet.l4 + _L4_AT
         if tcp.signal_of(packet.tcp_flags) not in tcp.SYNS:
-            sender.segment, sender.octets = segment, octets
+            window.note(sides, way, segment, octets)
             return
         window.open_side(sender, segment, octets, window.scale_of(packet.tcp_options))
         if receiver.opened:
@@ -131,6 +138,8 @@ class ConntrackTable:
         assert connection is not None
         connection.seen_at = now
         if packet.direction is Direction.REPLY:
+            if connection.watch is not None and not connection.seen_reply:
+                connection.watch("UPDATE", connection)
             connection.seen_reply = True
             packet.state = CtState.ESTABLISHED
         else:
@@ -155,6 +164,9 @@ class ConntrackTable:
         self._by_tuple[connection.reply] = connection, Direction.REPLY
         connection.confirmed = True
         self._round.append(connection)
+        if self._watch is not None:
+            connection.watch = self._watch
+            self._watch("NEW", connection)
         return True
 
     def _early_drop(self) -> bool:
@@ -172,6 +184,8 @@ class ConntrackTable:
 
     def delete(self, connection: Connection) -> None:
         """Forget a connection; its next packet is a first packet."""
+        if connection.watch is not None and not connection.forgotten:
+            connection.watch("DESTROY", connection)
         connection.forgotten = True
         connection.forget_fast_entries()
         for flow in (connection.original, connection.reply):

@@ -27,6 +27,8 @@ _MASK, _HALF = 0xFFFFFFFF, 0x80000000
 _ACK_WINDOW_MIN: Final = 66000  # MAXACKWINCONST
 _SCALE_MAX: Final = 14
 _SYN, _FIN, _RST, _ACK = int(Flag.SYN), int(Flag.FIN), int(Flag.RST), int(Flag.ACK)
+_SYN_FIN: Final = _SYN | _FIN
+_END, _NO_OPERATION, _WINDOW_SCALE = 0, 1, int(OptionKind.WINDOW_SCALE)
 
 
 class Side:
@@ -58,19 +60,15 @@ class Side:
 Sides = tuple[Side, Side]
 
 
-def _before(one: int, other: int) -> bool:
-    return bool((one - other) & _HALF)
-
-
 def scale_of(options: bytes | bytearray | memoryview) -> int | None:
     """Return the window scale that a SYN's *options* offer."""
     at, size = 0, len(options)
-    while at < size and options[at] != OptionKind.END:
-        if options[at] == OptionKind.NO_OPERATION:
+    while at < size and options[at] != _END:
+        if options[at] == _NO_OPERATION:
             at += 1
         elif at + 2 >= size or options[at + 1] < 2:
             break
-        elif options[at] == OptionKind.WINDOW_SCALE:
+        elif options[at] == _WINDOW_SCALE:
             return min(options[at + 2], _SCALE_MAX)
         else:
             at += options[at + 1]
@@ -81,7 +79,7 @@ def open_side(side: Side, segment: bytes, octets: int, scale: int | None) -> Non
     """Note a SYN: from here its sender's numbers count."""
     sequence, acknowledgment, offset_and_flags, window = SEGMENT.unpack(segment)
     side.segment, side.scale, side.opened = b"", scale, True
-    side.end = side.max_end = side.last_end = _end(sequence, segment, octets)
+    side.end = side.max_end = side.last_end = _end(sequence, offset_and_flags, octets)
     side.max_window = max(window, 1)
     side.max_ack = acknowledgment if offset_and_flags & _ACK else None
 
@@ -94,11 +92,19 @@ def agree(sender: Side, receiver: Side) -> None:
         receiver.max_end = (sender.max_ack + sender.max_window) & _MASK
 
 
+def note(sides: Sides, direction: int, segment: bytes, octets: int) -> None:
+    """Remember a segment until a judgment asks for it."""
+    side = sides[direction]
+    side.segment, side.octets = segment, octets
+
+
 def accepts(sides: Sides, direction: int, segment: bytes, octets: int) -> bool:
     """Tell whether a segment of *direction* fits what is known, and note it if it does."""
     sender, receiver = sides[direction], sides[not direction]
-    _take_in(sender, receiver)
-    _take_in(receiver, sender)
+    if sender.segment:
+        _take_in(sender, receiver)
+    if receiver.segment:
+        _take_in(receiver, sender)
     if receiver.opened:
         if sender.opened:
             if not _is_within(sender, receiver, segment, octets):
@@ -111,17 +117,24 @@ def accepts(sides: Sides, direction: int, segment: bytes, octets: int) -> bool:
 
 def _is_within(sender: Side, receiver: Side, segment: bytes, octets: int) -> bool:
     sequence, acknowledgment, flags, _ = SEGMENT.unpack(segment)
-    end = _end(sequence, segment, octets)
+    end, sent = _end(sequence, flags, octets), receiver.max_end
     if not flags & _ACK or (flags & _RST and acknowledgment == 0):
         acknowledgment = receiver.end  # None, or of a stack that does not fill it in.
-    sent = receiver.end if _before(receiver.max_end, receiver.end) else receiver.max_end
-    behind = max(receiver.max_window, _ACK_WINDOW_MIN)
-    unheard = max(sender.max_window, _ACK_WINDOW_MIN)
-    return not (
-        _before(sender.max_end, sequence)
-        or _before(end, sender.end - behind)
-        or _before(sent, acknowledgment)
-        or _before(acknowledgment, receiver.end - unheard)
+    if (sent - receiver.end) & _HALF:
+        sent = receiver.end
+    behind, unheard = receiver.max_window, sender.max_window
+    if behind < _ACK_WINDOW_MIN:
+        behind = _ACK_WINDOW_MIN
+    if unheard < _ACK_WINDOW_MIN:
+        unheard = _ACK_WINDOW_MIN
+    return (
+        not (
+            (sender.max_end - sequence)  # Beyond the window,
+            | (end - sender.end + behind)  # or long since sent;
+            | (sent - acknowledgment)  # acknowledges what was never sent,
+            | (acknowledgment - receiver.end + unheard)  # or much less than was sent.
+        )
+        & _HALF
     )
 
 
@@ -132,39 +145,35 @@ def resets(sides: Sides, direction: int, segment: bytes) -> bool | None:
     expected = receiver.max_ack
     if expected is None or sequence in (expected, sender.last_end):
         return True
-    return None if _before(sequence, expected) else False
+    return None if (sequence - expected) & _HALF else False
 
 
-def _end(sequence: int, segment: bytes, octets: int) -> int:
+def _end(sequence: int, offset_and_flags: int, octets: int) -> int:
     """Return the number behind the last octet of a segment in an IP packet without options."""
-    flags = segment[9]
-    payload = octets - 20 - (segment[8] >> 4 << 2)
-    return (sequence + payload + bool(flags & _SYN) + bool(flags & _FIN)) & _MASK
+    end = sequence + octets - 20 - (offset_and_flags >> 12 << 2)
+    if offset_and_flags & _SYN_FIN:
+        end += bool(offset_and_flags & _SYN) + bool(offset_and_flags & _FIN)
+    return end & _MASK
 
 
 def _take_in(sender: Side, receiver: Side) -> None:
     """Learn from the last segment of *sender*."""
-    segment = sender.segment
-    if not segment:
-        return
+    sequence, acknowledgment, flags, window = SEGMENT.unpack(sender.segment)
     sender.segment = b""
-    sequence, acknowledgment, offset_and_flags, window = SEGMENT.unpack(segment)
-    end = sender.last_end = _end(sequence, segment, sender.octets)
-    if offset_and_flags & _RST:
+    end = sender.last_end = _end(sequence, flags, sender.octets)
+    if flags & _RST or not flags & _ACK:
         return
-    if offset_and_flags & _ACK and (
-        sender.max_ack is None or _before(sender.max_ack, acknowledgment)
-    ):
+    if sender.max_ack is None or (sender.max_ack - acknowledgment) & _HALF:
         sender.max_ack = acknowledgment
     if not (sender.opened and receiver.opened):
         return
-    if not offset_and_flags & _SYN:
-        window <<= sender.scale or 0
-    sender.max_window = max(sender.max_window, window)
-    if _before(sender.end, end):
+    window <<= sender.scale or 0
+    if sender.max_window < window:
+        sender.max_window = window
+    if (sender.end - end) & _HALF:
         sender.end = end
-    if _before(sender.max_end, end):
+    if (sender.max_end - end) & _HALF:
         receiver.max_window += (end - sender.max_end) & _MASK
-    edge = (acknowledgment + max(window, 1)) & _MASK  # A probe may come behind an empty window.
-    if offset_and_flags & _ACK and _before(receiver.max_end, edge):
+    edge = (acknowledgment + (window or 1)) & _MASK  # A probe may come behind an empty window.
+    if (receiver.max_end - edge) & _HALF:
         receiver.max_end = edge
