@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +36,7 @@ from nodeagent.kubelet.services import NodeServices
 from nodeagent.kubelet.status_manager import StatusManager
 from nodeagent.netlink import Netlink
 from nodeagent.network.agent import NetworkAgent
-from nodeagent.network.provider import NodeIdentity
+from nodeagent.network.provider import Network, NodeIdentity
 from nodeagent.network.providers import PROVIDERS
 from nodeagent.proxy.kube_proxy import KubeProxy
 from nodeagent.tables import Tables
@@ -132,7 +131,7 @@ class NodeAgent:
         provider = PROVIDERS[config.network](identity)
         self._mtu = provider.mtu
         agent = NetworkAgent(config.node_name, provider, self._netlink.tables)
-        agent.on_pod_cidr = self._pod_cidr_known
+        agent.on_pod_cidrs = self._pod_cidrs_known
         self._nodes.add_handler(
             on_add=self._node_changed,
             on_update=lambda _old, new: self._node_changed(new),
@@ -155,9 +154,10 @@ class NodeAgent:
             # The next look at our Node, at the latest after a status update, tries again.
             log.warning("cannot annotate the node: %s", error)
 
-    def _pod_cidr_known(self, cidr: IPv4Network) -> None:
-        ipam = HostLocal(self._directory / "cni" / "networks" / self._config.network, cidr)
-        self._services.bridge = Bridge(ipam, self._netlink.tables, mtu=self._mtu)
+    def _pod_cidrs_known(self, cidrs: tuple[Network, ...]) -> None:
+        directory = self._directory / "cni" / "networks" / self._config.network
+        ipams = [HostLocal(directory, cidr) for cidr in cidrs]
+        self._services.bridge = Bridge(ipams, self._netlink.tables, mtu=self._mtu)
         self._tasks.spawn(self._adopt_links(), name="CNI GC")
         self._tasks.spawn(self._wait_for_tables(), name="first tables")
         self._kubelet.wake_all()

@@ -1,20 +1,23 @@
 """The bridge plugin: a pod's link on `cni0`, its MAC, address and gateway.
 
-Name, MAC and address of a link follow from the pod's uid and its IPAM file alone, so a restarted
+Name, MAC and addresses of a link follow from the pod's uid and its IPAM files alone, so a restarted
 agent writes the same entries again and a restarted datapath gets them back. MACs are
-`0a:58` + the IPv4 address, as the CNI bridge plugin and OVN derive them.
+`0a:58` + the IPv4 address, as the CNI bridge plugin and OVN derive them, or, as OVN does where
+there is none, the head of a hash of the IPv6 address.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
 from kubeapi.objects import Object
-from nodeagent.cni.ipam import HostLocal
+from nodeagent.cni.ipam import Address, HostLocal
 from nodeagent.tables import Tables
+
+Interface = IPv4Interface | IPv6Interface
 
 
 class CniError(Exception):
@@ -23,12 +26,12 @@ class CniError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """CNI's result: what the sandbox needs to know of its interface."""
+    """CNI's result: what the sandbox needs to know of its interface, one address of a family."""
 
     interface: str
     mac: str
-    address: IPv4Interface
-    gateway: IPv4Address
+    addresses: tuple[Interface, ...]
+    gateways: tuple[Address, ...]
     mtu: int
 
     def link(self) -> Object:
@@ -37,7 +40,7 @@ class Attachment:
             "name": self.interface,
             "kind": "veth",
             "mac": self.mac,
-            "address": str(self.address),
+            **_by_family("address", self.addresses),
             "mtu": self.mtu,
         }
 
@@ -46,11 +49,19 @@ class Attachment:
         return {
             "interface": self.interface,
             "mac": self.mac,
-            "address": str(self.address),
-            "gateway": str(self.gateway),
+            **_by_family("address", self.addresses),
+            **_by_family("gateway", self.gateways),
             "mtu": self.mtu,
             "veth_socket": veth_socket,
         }
+
+
+def _by_family(name: str, values: Iterable[Interface | Address]) -> dict[str, str]:
+    """Return the fields *name* for IPv4, which is always there, and *name*6 where there is one."""
+    fields = {name: ""}
+    for value in values:
+        fields[name if value.version == 4 else f"{name}6"] = str(value)
+    return fields
 
 
 def interface_name(pod_uid: str) -> str:
@@ -58,57 +69,81 @@ def interface_name(pod_uid: str) -> str:
     return "veth" + hashlib.sha256(pod_uid.encode()).hexdigest()[:8]
 
 
-def mac_of(address: IPv4Address) -> str:
+def mac_of(address: Address) -> str:
     """Return the locally administered MAC that belongs to *address*."""
-    return ":".join(f"{octet:02x}" for octet in b"\x0a\x58" + address.packed)
+    packed = address.packed
+    tail = packed if address.version == 4 else hashlib.sha256(packed).digest()[:4]
+    return ":".join(f"{octet:02x}" for octet in b"\x0a\x58" + tail)
 
 
 class Bridge:
     """The verbs of CNI for this node's one network."""
 
-    def __init__(self, ipam: HostLocal, tables: Tables, *, mtu: int) -> None:
-        self._ipam, self._tables, self._mtu = ipam, tables, mtu
-        for uid in ipam.owners:
+    def __init__(self, ipams: Sequence[HostLocal], tables: Tables, *, mtu: int) -> None:
+        """*ipams* are those of the node's ranges, the cluster's first family foremost."""
+        self._ipams, self._tables, self._mtu = tuple(ipams), tables, mtu
+        for uid in self._owners():
             tables.replace("link", self._attachment(uid).link())
 
+    def _owners(self) -> list[str]:
+        return list(dict.fromkeys(uid for ipam in self._ipams for uid in ipam.owners))
+
     def _attachment(self, uid: str) -> Attachment:
-        address = self._ipam.owners[uid]
+        held = [ipam for ipam in self._ipams if uid in ipam.owners]
+        first = min((ipam.owners[uid] for ipam in held), key=lambda address: address.version)
         return Attachment(
             interface=interface_name(uid),
-            mac=mac_of(address),
-            address=IPv4Interface((address, self._ipam.subnet.prefixlen)),
-            gateway=self._ipam.gateway,
+            mac=mac_of(first),
+            addresses=tuple(
+                ip_interface((ipam.owners[uid], ipam.subnet.prefixlen)) for ipam in held
+            ),
+            gateways=tuple(ipam.gateway for ipam in held),
             mtu=self._mtu,
         )
 
     def add(self, uid: str) -> Attachment:
-        """ADD: give the pod an address and a link; the same ones when it has them already."""
-        self._ipam.allocate(uid)
+        """ADD: give the pod addresses and a link; the same ones when it has them already."""
+        allocated = False
+        try:
+            for ipam in self._ipams:
+                ipam.allocate(uid)
+            allocated = True
+        finally:
+            if not allocated:
+                self.delete(uid)
         attachment = self._attachment(uid)
         self._tables.replace("link", attachment.link())
         return attachment
 
     def delete(self, uid: str) -> None:
-        """DEL: take link and address away; nothing happens when there are none."""
+        """DEL: take link and addresses away; nothing happens when there are none."""
         self._tables.delete("link", (interface_name(uid),))
-        self._ipam.release(uid)
+        for ipam in self._ipams:
+            ipam.release(uid)
 
     def check(self, uid: str) -> None:
-        """CHECK: raise CniError unless the pod has its address and its link."""
-        if uid not in self._ipam.owners:
+        """CHECK: raise CniError unless the pod has its addresses and its link."""
+        if not all(uid in ipam.owners for ipam in self._ipams):
             raise CniError(f"host-local: no address allocated for pod {uid}")
         if (interface_name(uid),) not in self._tables.wanted("link"):
             raise CniError(f"bridge: interface {interface_name(uid)} is missing")
 
-    def adopt(self, addresses: Mapping[str, IPv4Address]) -> None:
-        """Take over running pods whose IPAM file was lost: they keep the address they use."""
-        for uid, address in addresses.items():
-            if self._ipam.reserve(uid, address):
+    def adopt(self, addresses: Mapping[str, Iterable[Address]]) -> None:
+        """Take over running pods whose IPAM files were lost: they keep the addresses they use."""
+        for uid, used in addresses.items():
+            reserved = [
+                ipam.reserve(uid, address)
+                for address in used
+                for ipam in self._ipams
+                if ipam.subnet.version == address.version
+            ]
+            if any(reserved):
                 self._tables.replace("link", self._attachment(uid).link())
 
     def collect(self, live: Iterable[str]) -> list[str]:
         """GC: take away what belongs to no pod in *live*, then own the whole link table."""
-        leaked = self._ipam.collect(live)
+        living = list(live)
+        leaked = list(dict.fromkeys(uid for ipam in self._ipams for uid in ipam.collect(living)))
         for uid in leaked:
             self._tables.delete("link", (interface_name(uid),))
         self._tables.claim("link")

@@ -58,11 +58,17 @@ def pod_status(pod: Object, facts: PodFacts, now: float) -> Object:
     }
     if inits:
         status["initContainerStatuses"] = inits
-    address = facts.seen.address or before.get("podIP")
-    if address:
-        status |= {"podIP": address, "podIPs": [{"ip": address}]}
+    known = [{"ip": address} for address in _preferred(facts)] or before.get("podIPs")
+    if known:
+        status |= {"podIP": known[0]["ip"], "podIPs": known}
     status["conditions"] = _conditions(pod, status, facts, initialized, now)
     return status
+
+
+def _preferred(facts: PodFacts) -> list[str]:
+    """Return the pod's addresses, those of the node's own family first (sortPodIPs)."""
+    own = ":" in facts.host_ip
+    return sorted(facts.seen.addresses, key=lambda address: (":" in address) != own)
 
 
 def _status(

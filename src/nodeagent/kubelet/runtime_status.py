@@ -67,7 +67,13 @@ class SandboxStatus:
     attempt: int
     ready: bool
     created_at: float = 0
-    address: str = ""
+    #: One of a family, IPv4's first.
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> str:
+        """Return the address that the node itself uses for the pod, empty when it has none."""
+        return self.addresses[0] if self.addresses else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +104,15 @@ class PodRuntimeStatus:
         return self.sandboxes[0] if self.sandboxes else None
 
     @property
-    def address(self) -> str:
-        """Return the pod's IP address, empty while it has no ready sandbox."""
+    def addresses(self) -> tuple[str, ...]:
+        """Return the pod's addresses, none while it has no ready sandbox."""
         newest = self.sandbox
-        return newest.address if newest and newest.ready else ""
+        return newest.addresses if newest and newest.ready else ()
+
+    @property
+    def address(self) -> str:
+        """Return the address that the node itself uses for the pod, empty while it has none."""
+        return self.addresses[0] if self.addresses else ""
 
 
 def pods_of(
@@ -145,7 +156,11 @@ def _sandbox(item: Object) -> SandboxStatus:
         attempt=item["metadata"].get("attempt", 0),
         ready=item["state"] == "SANDBOX_READY",
         created_at=item.get("created_at") or 0,
-        address=str(network.get("address") or "").partition("/")[0],
+        addresses=tuple(
+            str(network[key]).partition("/")[0]
+            for key in ("address", "address6")
+            if network.get(key)
+        ),
     )
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 
 from kubeapi.objects import Object, annotations_of, name_of
-from nodeagent.network.provider import Provider, TableEntry
+from nodeagent.network.provider import Network, Provider, TableEntry
 from nodeagent.tables import Key, Tables, key_of
 
 log = logging.getLogger(__name__)
@@ -28,31 +28,32 @@ class NetworkAgent:
         self._entries: dict[str, list[TableEntry]] = {}
         #: Which node an entry belongs to: two nodes may claim one key for a moment.
         self._owners: dict[tuple[str, Key], str] = {}
-        self.pod_cidr: IPv4Network | None = None
+        self.pod_cidrs: tuple[Network, ...] = ()
         #: Remote nodes heard of before this node has a device that their entries can name.
         self._waiting: dict[str, Object] = {}
-        self.on_pod_cidr: Callable[[IPv4Network], None] = lambda _cidr: None
+        self.on_pod_cidrs: Callable[[tuple[Network, ...]], None] = lambda _cidrs: None
 
     def node_changed(self, node: Object) -> None:
         """Look at *node* as it is now."""
         if name_of(node) != self._node_name:
-            if self.pod_cidr is None:
+            if not self.pod_cidrs:
                 self._waiting[name_of(node)] = node
             else:
                 self._set_entries(name_of(node), self._provider.remote_entries(node))
             return
-        text = node.get("spec", {}).get("podCIDR")
-        if not text:
+        spec = node.get("spec", {})
+        texts = spec.get("podCIDRs") or [spec.get("podCIDR")]
+        cidrs = tuple(ip_network(text) for text in texts if text)
+        if not cidrs:
             return
-        cidr = IPv4Network(text)
-        self._set_entries(self._node_name, self._provider.own_entries(cidr))
-        if self.pod_cidr is None:
-            self.pod_cidr = cidr
-            log.info("podCIDR is %s", cidr)
+        self._set_entries(self._node_name, self._provider.own_entries(cidrs))
+        if not self.pod_cidrs:
+            self.pod_cidrs = cidrs
+            log.info("podCIDRs are %s", ", ".join(map(str, cidrs)))
             for waiting in self._waiting.values():
                 self.node_changed(waiting)
             self._waiting.clear()
-            self.on_pod_cidr(cidr)
+            self.on_pod_cidrs(cidrs)
 
     def node_deleted(self, node: Object) -> None:
         """Forget a remote node. This node's own entries stay: pods may still run here."""

@@ -6,19 +6,23 @@ permanent neighbour (`.0` has the remote VTEP's MAC) and one FDB entry (that MAC
 remote public IP): nothing is learned, nothing is flooded. Upstream: flannel
 pkg/backend/vxlan/vxlan_network.go. Deviations: the VXLAN port is IANA's 4789, flannel's default
 being Linux' 8472, and the VTEP's MAC follows from the node's name instead of being random, so it
-survives any restart.
+survives any restart. The underlay is IPv4 alone, so IPv6 of pods crosses the same tunnel, where
+upstream has a second device (flannel-v6.1) between IPv6 addresses of nodes: a remote node then has
+one route and one neighbour more.
 """
 
 from __future__ import annotations
 
 import hashlib
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, NetmaskValueError, ip_network
 from typing import Final
 
 import msgspec
 
 from kubeapi.objects import Object, annotations_of
-from nodeagent.network.provider import NodeIdentity, TableEntry
+from nodeagent.network.provider import Network, NodeIdentity, TableEntry
 
 PREFIX: Final = "flannel.alpha.coreos.com/"
 DEVICE: Final = "flannel.1"
@@ -59,10 +63,9 @@ class Flannel:
             f"{PREFIX}kube-subnet-manager": "true",
         }
 
-    def own_entries(self, pod_cidr: IPv4Network) -> list[TableEntry]:
+    def own_entries(self, pod_cidrs: Sequence[Network]) -> list[TableEntry]:
         """Return the VTEP and the addresses of this node."""
         node = self._node
-        bridge = f"{pod_cidr[1]}/{pod_cidr.prefixlen}"
         vtep: Object = {
             "name": DEVICE,
             "vni": VNI,
@@ -71,40 +74,56 @@ class Flannel:
             "port": PORT,
             "mtu": MTU,
         }
-        underlay = f"{node.internal_ip}/{node.underlay_prefix}"
+        addresses = [(f"{node.internal_ip}/{node.underlay_prefix}", "eth0")]
+        for cidr in pod_cidrs:
+            addresses += [
+                (f"{cidr[1]}/{cidr.prefixlen}", "cni0"),
+                (f"{cidr[0]}/{cidr.max_prefixlen}", DEVICE),
+            ]
         return [
             ("vtep", vtep),
-            ("address", {"address": underlay, "device": "eth0"}),
-            ("address", {"address": bridge, "device": "cni0"}),
-            ("address", {"address": f"{pod_cidr[0]}/32", "device": DEVICE}),
+            *(("address", {"address": text, "device": device}) for text, device in addresses),
         ]
 
     def remote_entries(self, node: Object) -> list[TableEntry]:
-        """Return the route, the neighbour and the FDB entry of a remote node."""
+        """Return the FDB entry, and of each family the neighbour and the route, of a node."""
         lease = _lease_of(node)
         if lease is None:
             return []
-        subnet, public_ip, mac = lease
-        via = str(subnet[0])
-        route: Object = {"destination": str(subnet), "device": DEVICE, "via": via, "onlink": True}
-        neighbour: Object = {"address": via, "device": DEVICE, "mac": mac, "state": "PERMANENT"}
-        return [
-            ("fdb", {"mac": mac, "device": DEVICE, "remote": public_ip}),
-            ("neighbour", neighbour),
-            ("route", route),
+        entries: list[TableEntry] = [
+            ("fdb", {"mac": lease.mac, "device": DEVICE, "remote": lease.public_ip})
         ]
+        for subnet in lease.subnets:
+            via = str(subnet[0])
+            entries += [
+                ("neighbour", {"address": via, "device": DEVICE, "mac": lease.mac,
+                               "state": "PERMANENT"}),
+                ("route", {"destination": str(subnet), "device": DEVICE, "via": via,
+                           "onlink": True}),
+            ]  # fmt: skip
+        return entries
 
 
-def _lease_of(node: Object) -> tuple[IPv4Network, str, str] | None:
-    """Return (podCIDR, public IP, VTEP MAC) of *node*, or None while it is no VXLAN peer of ours.
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """What a remote node has said of itself."""
+
+    subnets: tuple[Network, ...]
+    public_ip: str
+    mac: str
+
+
+def _lease_of(node: Object) -> _Lease | None:
+    """Return the lease of *node*, or None while it is no VXLAN peer of ours.
 
     Annotations are whatever someone wrote there: what does not parse is no lease.
     """
     annotations = annotations_of(node)
     if annotations.get(f"{PREFIX}backend-type") != "vxlan":
         return None
+    spec = node.get("spec", {})
     try:
-        subnet = IPv4Network(node.get("spec", {}).get("podCIDR", ""))
+        subnets = tuple(map(ip_network, spec.get("podCIDRs") or [spec.get("podCIDR", "")]))
         public_ip = IPv4Address(annotations.get(f"{PREFIX}public-ip", ""))
         text = annotations.get(f"{PREFIX}backend-data", "")
         data = msgspec.json.decode(text, type=_BackendData)
@@ -113,4 +132,4 @@ def _lease_of(node: Object) -> tuple[IPv4Network, str, str] | None:
         return None
     if data.vni != VNI or len(octets) != 6:
         return None
-    return subnet, str(public_ip), ":".join(f"{octet:02x}" for octet in octets)
+    return _Lease(subnets, str(public_ip), ":".join(f"{octet:02x}" for octet in octets))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 from kubeapi.objects import Object
 
+Network = IPv4Network | IPv6Network
 #: An entry and the table it belongs to.
 TableEntry = tuple[str, Object]
 
@@ -31,8 +33,8 @@ class Provider(Protocol):
     def annotations(self) -> dict[str, str]:
         """Return what this node publishes about itself on its Node object."""
 
-    def own_entries(self, pod_cidr: IPv4Network) -> list[TableEntry]:
-        """Return the entries of this node itself."""
+    def own_entries(self, pod_cidrs: Sequence[Network]) -> list[TableEntry]:
+        """Return the entries of this node itself, which has a range of each family."""
 
     def remote_entries(self, node: Object) -> list[TableEntry]:
         """Return the entries that lead to *node*; none while it has not said enough."""

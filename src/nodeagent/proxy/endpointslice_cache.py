@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubeapi.objects import Object, labels_of, name_of, namespace_of
+from nodeagent.proxy.service_port import IPV4, IPV6
 
 _SERVICE_LABEL: Final = "kubernetes.io/service-name"
 
-#: A port of a Service's endpoints: (name, protocol).
-PortKey = tuple[str, str]
+#: A port of a Service's endpoints: (name, protocol, address family).
+PortKey = tuple[str, str, str]
 ServiceKey = tuple[str, str]
 
 
@@ -82,12 +83,13 @@ def _rank(endpoint: Endpoint) -> tuple[bool, bool, bool]:
 
 
 def _endpoints_of(endpoint_slice: Object) -> Iterator[tuple[PortKey, Endpoint]]:
-    if endpoint_slice.get("addressType", "IPv4") != "IPv4":
-        return
+    family = endpoint_slice.get("addressType", IPV4)
+    if family not in (IPV4, IPV6):
+        return  # FQDN: nobody sends packets to a name.
     for port in endpoint_slice.get("ports") or []:
         if not port.get("port"):
             continue
-        key = (port.get("name") or "", port.get("protocol") or "TCP")
+        key = (port.get("name") or "", port.get("protocol") or "TCP", family)
         for item in endpoint_slice.get("endpoints") or []:
             if item.get("addresses"):
                 yield key, _endpoint(item, port["port"])

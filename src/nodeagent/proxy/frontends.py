@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from kubeapi.objects import Object
 from nodeagent.proxy.endpointslice_cache import Endpoint
-from nodeagent.proxy.service_port import ServicePort, ServicePortName
+from nodeagent.proxy.service_port import IPV6, ServicePort, ServicePortName
 from nodeagent.proxy.topology import Topology, categorize
 
 
@@ -36,7 +36,9 @@ def frontends(
         outside | {"address": address, "port": port.port} for address in port.external_addresses
     ]
     if port.node_port:
-        entries.append(outside | {"address": "", "port": port.node_port, "listen": True})
+        # A NodePort on this machine is a listener of IPv4: the underlay has no other.
+        anywhere = {"address": "::" if name.family == IPV6 else "", "listen": name.family != IPV6}
+        entries.append(outside | anywhere | {"port": port.node_port})
     return entries
 
 

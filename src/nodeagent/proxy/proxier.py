@@ -71,7 +71,7 @@ class Proxier:
                     self._set_entries(name, {})
             endpoints = self._endpoints.get(key, {})
             for name, port in ports.items():
-                usable = endpoints.get((name.port, name.protocol), ())
+                usable = endpoints.get((name.port, name.protocol, name.family), ())
                 entries = frontends(name, port, usable, self._here)
                 self._set_entries(name, {key_of("frontend", e): e for e in entries})
 

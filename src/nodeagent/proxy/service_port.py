@@ -1,6 +1,7 @@
 """Service ports as kube-proxy sees them (upstream: pkg/proxy/serviceport.go).
 
-A Service without a ClusterIP (headless, ExternalName) has none: it is DNS's affair.
+Upstream runs a proxier for each address family; here a port of a Service that has two is two. A
+Service without a ClusterIP (headless, ExternalName) has none: it is DNS's affair.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubeapi.objects import Object, name_of, namespace_of
+
+IPV4: Final = "IPv4"
+IPV6: Final = "IPv6"
 
 #: Upstream: DefaultClientIPServiceAffinitySeconds.
 _AFFINITY_DEFAULT_S: Final = 10800
@@ -22,6 +26,7 @@ class ServicePortName:
     service: str
     port: str
     protocol: str
+    family: str = IPV4
 
     def __str__(self) -> str:
         port = f":{self.port}" if self.port else ""
@@ -46,29 +51,42 @@ class ServicePort:
 def service_ports(service: Object) -> dict[ServicePortName, ServicePort]:
     """Return the ports of *service*; none when kube-proxy has nothing to do for it."""
     spec = service.get("spec", {})
-    cluster_ip = spec.get("clusterIP", "")
-    if cluster_ip in ("", "None") or spec.get("type") == "ExternalName":
+    cluster_ips = spec.get("clusterIPs") or [spec.get("clusterIP", "")]
+    if cluster_ips[0] in ("", "None") or spec.get("type") == "ExternalName":
         return {}
-    ports = spec.get("ports") or []
-    return {_name(service, port): _port(service, port) for port in ports}
+    return {
+        _name(service, port, address): _port(service, port, address)
+        for address in cluster_ips
+        for port in spec.get("ports") or ()
+    }
 
 
-def _name(service: Object, port: Object) -> ServicePortName:
-    protocol = port.get("protocol", "TCP")
-    return ServicePortName(namespace_of(service), name_of(service), port.get("name", ""), protocol)
+def family_of(address: str) -> str:
+    """Return the family of *address*, as EndpointSlices call it."""
+    return IPV6 if ":" in address else IPV4
 
 
-def _port(service: Object, port: Object) -> ServicePort:
+def _name(service: Object, port: Object, cluster_ip: str) -> ServicePortName:
+    protocol, family = port.get("protocol", "TCP"), family_of(cluster_ip)
+    return ServicePortName(
+        namespace_of(service), name_of(service), port.get("name", ""), protocol, family
+    )
+
+
+def _port(service: Object, port: Object, cluster_ip: str) -> ServicePort:
     spec = service["spec"]
     ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
     balancers = [item["ip"] for item in ingress if item.get("ip")]
     externals = (*(spec.get("externalIPs") or ()), *balancers)
+    family = family_of(cluster_ip)
     return ServicePort(
-        cluster_ip=spec["clusterIP"],
+        cluster_ip=cluster_ip,
         port=port["port"],
         protocol=port.get("protocol", "TCP"),
         node_port=port.get("nodePort", 0),
-        external_addresses=tuple(dict.fromkeys(externals)),
+        external_addresses=tuple(
+            address for address in dict.fromkeys(externals) if family_of(address) == family
+        ),
         affinity_s=_affinity_s(spec),
         internal_local=spec.get("internalTrafficPolicy") == "Local",
         external_local=spec.get("externalTrafficPolicy") == "Local",

@@ -32,7 +32,8 @@ def ran(name: str, how: str, attempt: int = 0) -> ContainerStatus:
 
 def status_of(policy: str, inits=(), mains=(), *, before=None, spec=None, **facts):
     """*inits* and *mains* are (name, how) pairs; how is None for *not made yet*."""
-    sandbox = SandboxStatus(id="s", attempt=0, ready=True, address="10.244.1.5")
+    addresses = facts.pop("addresses", ("10.244.1.5",))
+    sandbox = SandboxStatus(id="s", attempt=0, ready=True, addresses=addresses)
     made = [c if isinstance(c, ContainerStatus) else ran(*c) for c in (*inits, *mains) if made_(c)]
     runtime = PodRuntimeStatus(
         uid="u", name="p", namespace="d", sandboxes=(sandbox,), containers=tuple(made)
@@ -47,7 +48,9 @@ def status_of(policy: str, inits=(), mains=(), *, before=None, spec=None, **fact
         | (spec or {}),
         "status": before or {},
     }
-    return pod_status(pod, PodFacts(seen=runtime, host_ip="h", started_at=0, **facts), 10.0)
+    return pod_status(
+        pod, PodFacts(**{"seen": runtime, "host_ip": "h", "started_at": 0} | facts), 10.0
+    )
 
 
 def made_(item) -> bool:
@@ -176,3 +179,15 @@ def test_patch_holds_only_what_changed():
         "u", {"phase": "Pending", "hostIP": "h"}, {"phase": "Running", "hostIP": "h"}
     )
     assert patch == {"metadata": {"uid": "u"}, "status": {"phase": "Running"}}
+
+
+@pytest.mark.parametrize(
+    ("host_ip", "first"), [("192.168.64.1", "10.244.1.5"), ("fd00::1", "fd00:10:244:1::5")]
+)
+def test_the_address_of_the_nodes_own_family_comes_first(host_ip, first):
+    addresses = ("10.244.1.5", "fd00:10:244:1::5")
+    status = status_of("Always", mains=[("a", None)], addresses=addresses, host_ip=host_ip)
+    assert status["podIP"] == status["podIPs"][0]["ip"] == first
+    assert {each["ip"] for each in status["podIPs"]} == set(addresses)
+    gone = status_of("Always", mains=[("a", None)], addresses=(), before=status)
+    assert gone["podIPs"] == status["podIPs"]

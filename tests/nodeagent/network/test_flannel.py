@@ -1,5 +1,5 @@
 import random
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_vtep_mac_is_unicast_and_local():
 
 
 def test_own_entries():
-    entries = Flannel(identity(1)).own_entries(IPv4Network("10.244.1.0/24"))
+    entries = Flannel(identity(1)).own_entries([IPv4Network("10.244.1.0/24")])
     assert [e["address"] for table, e in entries if table == "address"] == [
         "192.168.64.1/24",
         "10.244.1.1/24",
@@ -72,6 +72,24 @@ def test_remote_node_is_one_route_one_neighbour_one_fdb_entry():
                 "onlink": True,
             },
         ),
+    ]
+
+
+def test_a_second_family_is_one_route_and_one_neighbour_more():
+    remote = node(2)
+    remote["spec"]["podCIDRs"] = ["10.244.2.0/24", "fd00:10:244:2::/64"]
+    entries = Flannel(identity(1)).remote_entries(remote)
+    assert [table for table, _ in entries].count("fdb") == 1
+    routes = [entry for table, entry in entries if table == "route"]
+    assert [(route["destination"], route["via"]) for route in routes] == [
+        ("10.244.2.0/24", "10.244.2.0"),
+        ("fd00:10:244:2::/64", "fd00:10:244:2::"),
+    ]
+    own = Flannel(identity(1)).own_entries([IPv6Network("fd00:10:244:1::/64")])
+    assert [entry["address"] for table, entry in own if table == "address"] == [
+        "192.168.64.1/24",
+        "fd00:10:244:1::1/64",
+        "fd00:10:244:1::/128",
     ]
 
 
@@ -105,12 +123,12 @@ def agent(*, known: bool = False) -> tuple[NetworkAgent, Tables]:
 
 def test_pod_cidr_is_told_once_and_own_node_gets_no_route():
     network, tables = agent()
-    told: list[IPv4Network] = []
-    network.on_pod_cidr = told.append
+    told: list[object] = []
+    network.on_pod_cidrs = told.append
     network.node_changed({"metadata": {"name": "node-1"}, "spec": {}})
     network.node_changed(node(1))
     network.node_changed(node(1))
-    assert told == [IPv4Network("10.244.1.0/24")]
+    assert told == [(IPv4Network("10.244.1.0/24"),)]
     assert not tables.wanted("route")
     assert network.missing_annotations(node(1)) == {}
     assert network.missing_annotations({"metadata": {}})

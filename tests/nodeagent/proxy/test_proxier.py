@@ -57,6 +57,28 @@ def addresses(entry) -> list[str]:
     return [backend["address"] for backend in entry["backends"]]
 
 
+def test_a_service_of_two_families_reaches_endpoints_of_the_same_family():
+    dual = service(
+        clusterIPs=["10.96.0.9", "fd00:10:96::9"],
+        type="NodePort",
+        externalIPs=["192.0.2.1", "2001:db8::1"],
+        ports=[{"name": "http", "port": 80, "protocol": "TCP", "nodePort": 30080}],
+    )
+    second = endpoint_slice("fd00:10:244::5", name="web-6") | {"addressType": "IPv6"}
+    names = endpoint_slice("web.example", name="web-f") | {"addressType": "FQDN"}
+    found = synced(dual, endpoint_slice("10.0.0.1"), second, names)
+    assert {key[0]: addresses(entry) for key, entry in found.items()} == {
+        "10.96.0.9": ["10.0.0.1"],
+        "192.0.2.1": ["10.0.0.1"],
+        "": ["10.0.0.1"],
+        "fd00:10:96::9": ["fd00:10:244::5"],
+        "2001:db8::1": ["fd00:10:244::5"],
+        "::": ["fd00:10:244::5"],
+    }
+    assert found["", 30080, "TCP"]["listen"]
+    assert not found["::", 30080, "TCP"]["listen"]
+
+
 def test_cluster_ip_has_its_endpoints():
     found = synced(service(), endpoint_slice("10.0.0.1", "10.0.0.2"))
     entry = found["10.96.0.9", 80, "TCP"]
