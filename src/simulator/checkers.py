@@ -15,8 +15,9 @@ from netstack.tcp.listener import SYN_QUEUE_MAX
 from netstack.wire import checksum, ipv4
 from netstack.wire.ethernet import ETHERTYPE_IPV4, HEADER_OCTETS
 from netstack.wire.vxlan import HEADER_OCTETS as VXLAN_OCTETS
-from nodeagent.datapath import bridge, neighbours
+from nodeagent.datapath import bridge
 from nodeagent.datapath.conntrack.table import CONNECTIONS_MAX
+from nodeagent.datapath.neighbours import ENTRIES_MAX, State
 from simulator.conversation import Conversation
 from simulator.kernel import Kernel
 from simulator.link import BARE, VXLAN, Link
@@ -86,7 +87,7 @@ def bounds(kernels: Iterable[Kernel], pods: Iterable[Pod], *, conntrack_max: int
     for kernel in kernels:
         node = kernel.node
         sizes = {
-            "neighbours": (len(node.neighbours.entries()), neighbours.ENTRIES_MAX),
+            "neighbours": (len(node.neighbours.entries()), ENTRIES_MAX),
             "bridge FDB": (len(node.bridge.fdb), bridge.ENTRIES_MAX),
             "conntrack": (len(node.conntrack), conntrack_max or CONNECTIONS_MAX),
         }
@@ -99,12 +100,13 @@ def bounds(kernels: Iterable[Kernel], pods: Iterable[Pod], *, conntrack_max: int
     return found
 
 
-def leaks_of_pod(pod: Pod) -> list[str]:
+def leaks_of_pod(pod: Pod, *, neighbours: int) -> list[str]:
     """Return what *pod* still keeps after a day of silence, and should not."""
     host = pod.host
     kept = {
         "connections": len(host.tcp.context.connections),
-        "neighbours": len(host.neighbours.entries()),
+        "packets that wait": sum(len(entry.queue) for entry in host.neighbours.entries()),
+        "neighbours too many": max(0, len(host.neighbours.entries()) - neighbours),
         "frames": len(host.frames_to_send()),
     }
     found = [f"{pod.name} keeps {count} {what}" for what, count in kept.items() if count]
@@ -113,13 +115,13 @@ def leaks_of_pod(pod: Pod) -> list[str]:
     return found
 
 
-def leaks_of_kernel(kernel: Kernel, *, pods: int) -> list[str]:
+def leaks_of_kernel(kernel: Kernel, *, neighbours: int) -> list[str]:
     """Return what a node still keeps after a day of silence, and should not."""
     node = kernel.node
     caches = [port.cache for port in node.ports.values()]
     caches += [node.outside_cache, *([node.vtep.cache] if node.vtep else [])]
     learned = [entry for _, entry in node.neighbours.entries()
-               if entry.state is not neighbours.State.PERMANENT]  # fmt: skip
+               if entry.state is not State.PERMANENT]  # fmt: skip
     kept = {
         "tracked connections": len(node.conntrack),
         "cached flows": sum(map(len, caches)),
@@ -127,7 +129,7 @@ def leaks_of_kernel(kernel: Kernel, *, pods: int) -> list[str]:
         "connections from outside": len(kernel.outside.tcp.context.connections),
         "queued outputs": len(node.dirty),
         "packets that wait": sum(len(entry.waiting) for entry in learned),
-        "neighbours too many": max(0, len(learned) - pods),
+        "neighbours too many": max(0, len(learned) - neighbours),
         "learned MACs": len(node.bridge.fdb),
     }
     found = [f"{node.name} keeps {count} {what}" for what, count in kept.items() if count]

@@ -160,10 +160,11 @@ class Simulation:
         self._complain_all(checkers.bounds(kernels, pods, conntrack_max=most))
 
     def _check_leaks(self) -> None:
+        there_are = self.plan.pods + 1  # And the gateway.
         for pod in self.cluster.pods.values():
-            self._complain_all(checkers.leaks_of_pod(pod))
+            self._complain_all(checkers.leaks_of_pod(pod, neighbours=there_are))
         for kernel in self.cluster.kernels.values():
-            self._complain_all(checkers.leaks_of_kernel(kernel, pods=self.plan.pods + 1))
+            self._complain_all(checkers.leaks_of_kernel(kernel, neighbours=there_are))
         for chat in self.director.chats:
             self._complain_all(chat.leaks())
 

@@ -95,8 +95,8 @@ def test_leaks_are_found() -> None:
     pod.host.tcp_connect((pod.host.address.__class__("10.244.2.9"), 80), simulation.world.now)
     pod.wake()
     simulation.world.run(limit_s=0.1)
-    assert any("connections" in leak for leak in checkers.leaks_of_pod(pod))
-    leaks = checkers.leaks_of_kernel(kernel, pods=4)
+    assert any("connections" in leak for leak in checkers.leaks_of_pod(pod, neighbours=4))
+    leaks = checkers.leaks_of_kernel(kernel, neighbours=4)
     assert any("tracked connections" in leak for leak in leaks)
 
 

@@ -108,7 +108,7 @@ class Stage:
             if frame[12:14] == _IPV4:
                 assert not wrong_checksum(memoryview(frame)[14:]), frame.hex()
         assert len(host.tcp.context.connections) < 80
-        assert len(host.neighbours.entries()) <= neighbour.NEIGHBOURS_MAX
+        assert len(host.neighbours.entries()) <= neighbour.GC_THRESH3
         for connection in self.connections:
             assert connection.readable_octets <= _TCP.receive_buffer_octets
             assert connection.unacknowledged_octets <= _TCP.send_buffer_octets
