@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from netstack.drops import DropReason
 from netstack.ip_fragment import Waiting
 from netstack.wire import ipv6
 from netstack.wire.ipv6 import Fragment
@@ -31,9 +30,7 @@ class Ip6Reassembly(Waiting):
         fragment = Fragment.parse(packet[at : at + ipv6.FRAGMENT_OCTETS])
         key = packet[8:40] + packet[at + 4 : at + 8]
         piece = packet[at + ipv6.FRAGMENT_OCTETS :]
-        if fragment.offset + len(piece) > ipv6.PAYLOAD_OCTETS_MAX:
-            self.forget(key, DropReason.FRAGMENT_BAD)
-            return None
+        assert fragment.offset + len(piece) <= ipv6.PAYLOAD_OCTETS_MAX, "the sender was told"
         whole = self.take(key, packet, (fragment.offset, piece, fragment.more), now)
         if whole is None:
             return None

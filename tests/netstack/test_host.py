@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import random
 import struct
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import IP
+from scapy.layers.inet6 import IPv6
 
 from netstack.drops import DropReason
 from netstack.host import Host
@@ -132,36 +133,53 @@ def test_bad_frame_is_dropped_and_counted(frame, reason):
 
 def seasoned_host():
     """Return a host with something of everything, and frames that it and its peer would send."""
-    host = make()
-    host.receive_frame(arp_frame(Arp(Operation.REQUEST, OTHER, B, bytes(6), A)), 1.0)
+    host = Host(
+        mac=OWN,
+        address=IPv4Interface("10.0.0.1/24"),
+        gateway=None,
+        address6=IPv6Interface("fd00::1/64"),
+        mtu=1450,
+        rng=random.Random(3),
+    )
+    peer = Host(
+        mac=OTHER,
+        address=IPv4Interface("10.0.0.2/24"),
+        gateway=None,
+        address6=IPv6Interface("fd00::2/64"),
+        mtu=1280,
+        rng=random.Random(4),
+    )
+    seen = peer.frames_to_send()
     host.tcp_listen(None, 80)
     host.udp_bind(None, 53)
-    host.tcp_connect((B, 80), 1.0)
-    host.ping(B, identifier=1, sequence=1, payload=b"x" * 3000, now=1.0)
-    peer = Host(
-        mac=OTHER, address=IPv4Interface("10.0.0.2/24"), gateway=None, mtu=700, rng=random.Random(4)
-    )
     listener = peer.tcp_listen(None, 80)
-    peer.tcp_connect((A, 80), 1.0)
-    peer.udp_bind(None, 9).send(b"u" * 1500, (A, 53), 1.0)
-    peer.udp_bind(None, 8).send(b"u", (A, 54), 1.0)
-    seen = []
+    unbound, other = peer.udp_bind(None, 9), peer.udp_bind(None, 8)
+    for here, there in ((A, B), (IPv6Address("fd00::1"), IPv6Address("fd00::2"))):
+        host.tcp_connect((there, 80), 1.0)
+        host.ping(there, identifier=1, sequence=1, payload=b"x" * 3000, now=1.0)
+        peer.tcp_connect((here, 80), 1.0)
+        unbound.send(b"u" * 1500, (here, 53), 1.0)
+        other.send(b"u", (here, 54), 1.0)
     for _ in range(6):
         out, back = host.frames_to_send(), peer.frames_to_send()
         seen += back
         peer.receive_frames(out, 1.0)
         host.receive_frames(back, 1.0)
-        if (accepted := listener.accept()) is not None:
+        while (accepted := listener.accept()) is not None:
             accepted.write(b"data" * 100, 1.0)
     return host, seen
 
 
-@settings(max_examples=100)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.one_of(
             st.binary(max_size=80),
-            st.binary(max_size=80).map(lambda octets: OWN + OTHER + b"\x08\x00" + octets),
+            st.tuples(
+                st.sampled_from((OWN, BROADCAST, bytes.fromhex("333300000001"))),
+                st.sampled_from((b"\x08\x00", b"\x08\x06", b"\x86\xdd")),
+                st.binary(max_size=80),
+            ).map(lambda parts: parts[0] + OTHER + parts[1] + parts[2]),
             st.tuples(st.integers(0, 99), st.integers(0, 999), st.integers(0, 255)),
         ),
         max_size=20,
@@ -184,16 +202,20 @@ def test_no_frame_can_raise(frames):
 
 
 def repaired(frame):
-    """Make the IP and TCP checksums right, so that a mutation gets past them."""
-    if frame[12:14] != b"\x08\x00":
+    """Make the checksums right, so that a mutation gets past them."""
+    layer = {b"\x08\x00": IP, b"\x86\xdd": IPv6}.get(frame[12:14])
+    if layer is None:
         return frame
-    packet = IP(frame[14:])
-    for layer in (IP, TCP, UDP, ICMP):
-        if layer in packet and packet[layer].chksum is not None:
-            del packet[layer].chksum
     try:
-        return frame[:14] + bytes(packet)  # scapy cannot build all that it reads.
-    except (AttributeError, OSError, TypeError, ValueError, struct.error):
+        packet = layer(frame[14:])  # scapy cannot read or build all that it has names for.
+        at = packet
+        while at:
+            for name in ("chksum", "cksum"):
+                if name in at.fields:
+                    delattr(at, name)
+            at = at.payload
+        return frame[:14] + bytes(packet)
+    except (AttributeError, IndexError, OSError, TypeError, ValueError, struct.error):
         return frame
 
 
