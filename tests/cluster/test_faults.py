@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
 
 import pytest
 from clusters import Lab
+
+from netdev.impaired_link import ImpairedLink
+from netdev.impairment import Impairment
 
 pytestmark = [
     pytest.mark.cluster,
@@ -52,6 +58,71 @@ def test_loss_loses_about_its_share(lab: Lab) -> None:
     lab.podwire("fault heal")
     assert re.search(r"40 packets transmitted, [0-9]+ received", said)
     assert 4 <= rule["lost"] <= 36, "beyond five standard deviations"
+
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: felt, labels: {link: felt}}
+spec:
+  nodeName: node-2
+  containers:
+    - {name: pause, image: registry.k8s.io/pause:3.10}
+"""
+
+
+@pytest.fixture
+def felt(lab: Lab, tmp_path: Path) -> Iterator[str]:
+    """A pod on node-2, and what faults call it."""
+    manifest = tmp_path / "pod.yaml"
+    manifest.write_text(POD)
+    lab.podwire("apply", "-f", str(manifest))
+    lab.eventually(lambda: "Running" in lab.podwire("get pods"))
+    yield "pod/default/felt"
+    lab.podwire("delete pod felt", check=False)
+    lab.podwire("fault heal")
+
+
+def test_a_pods_link_is_as_it_was_set_and_as_its_seed_says(lab: Lab, felt: str) -> None:
+    lab.podwire(f"fault link {felt} --delay 80ms")
+    assert 160 <= min(ping_ms(lab, "node-1", "felt")) < 260
+    # An echo is 98 octets on an Ethernet: 49 ms at this rate, there and back.
+    lab.podwire(f"fault link {felt} --rate 16kbit")
+    assert 98 <= min(ping_ms(lab, "node-1", "felt")) < 190
+    lab.podwire("fault heal")
+    lab.podwire("fault link pod/default/link=felt --loss 30% --seed 7 --one-way")
+    said = lab.podwire("ping", "node-1", "felt", "-c", "60", "--timeout", "0.05", check=False)
+    rule = rules(lab)[felt, "node-2"]
+    twin = ImpairedLink(Impairment(loss=0.3, seed=7), Random(1), way="from-pod")
+    for _ in range(int(rule["packets"])):
+        twin.offer(b"", 0.0)
+    assert rule["lost"] == twin.counters.lost, "a seed is a history, whatever the clock does"
+    assert 4 <= rule["lost"] <= 32, "beyond four standard deviations"
+    answered = int(re.search(r"([0-9]+) received", said)[1])
+    assert answered <= 60 - rule["lost"] + 1, "the pod answers an ARP request, too"
+
+
+def test_a_pods_faults_follow_it_and_end_with_it(lab: Lab, felt: str) -> None:
+    lab.podwire(f"fault link {felt} --delay 60ms")
+    for process in ("node-2/pod/default/felt", "node-2/datapath"):
+        before = lab.pid(process)
+        lab.podwire(f"process kill {process}")
+        if "/pod/" not in process:
+            lab.podwire(f"process start {process}")
+        lab.eventually(lambda p=process, old=before: lab.pid(p) not in (None, old))
+        lab.eventually(lambda: min(ping_ms(lab, "node-1", "felt", 1), default=0) >= 120)
+    lab.podwire("delete pod felt")
+    lab.eventually(lambda: rules(lab) == {})
+
+
+def test_bursts_on_the_way_to_the_control_plane_are_repaired_by_tcp(lab: Lab) -> None:
+    lab.podwire("fault link node-1 control-plane --loss 20% --burst 2 --delay 5ms")
+    way = ("node-1", "control-plane-1")
+    lab.eventually(lambda: rules(lab)[way].get("lost"))
+    assert rules(lab)[way]["loss_gemodel"] == pytest.approx([0.125, 0.5])
+    assert ready(lab, "node-1")
+    lab.podwire("fault heal --link node-1 control-plane")
+    assert rules(lab) == {}
 
 
 def test_a_node_cut_off_from_the_control_plane_is_not_ready_until_healed(lab: Lab) -> None:
@@ -104,6 +175,8 @@ def test_chosen_calls_of_the_api_fail_and_others_do_not(lab: Lab) -> None:
         ("link node-1 node-2 --delay 50", "write 50ms"),
         ("link node-1 node-2 --reorder 5%", "delay"),
         ("link node-1 node-2 --delay 5m", "0 to 60 seconds"),
+        ("link node-1 node-2 --loss 5% --loss-gemodel 5%", "one model of loss"),
+        ("link pod/default/nobody --delay 5ms", "no pod default/nobody runs"),
         ("heal node-9", "no host"),
         ("api", "say what happens"),
         ("api --heal --id 77", "no API fault 77"),
