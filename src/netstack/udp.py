@@ -118,6 +118,11 @@ class UdpSocket:
         return self._address
 
     @property
+    def queued_octets(self) -> int:
+        """How much waits to be received, each datagram with its overhead."""
+        return self._queued_octets
+
+    @property
     def peer(self) -> tuple[bytes, int] | None:
         return self._peer
 
@@ -159,6 +164,9 @@ class UdpLayer:
         socket = UdpSocket(self, address, (local[0] or UNSPECIFIED, port))
         self._by_port.setdefault(port, []).append(socket)
         return socket
+
+    def sockets(self) -> list[UdpSocket]:
+        return [socket for sharing in self._by_port.values() for socket in sharing]
 
     def connect(self, socket: UdpSocket, peer: tuple[bytes, int]) -> None:
         family = self._families[len(peer[0])]

@@ -73,6 +73,7 @@ SHELLS: Final = {
     "nodeagent/netlink.py": "asks the datapath for tables",
     "nodeagent/peer.py": "keeps a connection to a process of the node",
     "nodeagent/datapath/capture.py": "stamps packets with the wall clock",
+    "nodeagent/datapath/conntrack_events.py": "stamps events and tells them turn by turn",
     "nodeagent/datapath/gateway.py": "kernel connections to NodePorts",
     "nodeagent/datapath/hostnet.py": "connections from the node",
     "nodeagent/datapath/netlink.py": "answers calls",

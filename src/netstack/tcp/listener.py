@@ -54,6 +54,11 @@ class TcpListener:
         """Tell whether `accept` would return a connection."""
         return bool(self._ready)
 
+    @property
+    def queued(self) -> int:
+        """How many connections wait to be accepted."""
+        return len(self._ready)
+
     def accept(self) -> TcpConnection | None:
         """Return the connection that waits longest, None when none does."""
         if not self._ready:

@@ -131,19 +131,20 @@ def frontends(node: Node) -> list[Row]:
 
 
 def conntrack(node: Node, now: float) -> list[Row]:
-    return [_connection(connection, now) for connection in node.conntrack]
+    return [connection(each, now) for each in node.conntrack]
 
 
-def _connection(connection: Connection, now: float) -> Row:
-    protocol = connection.original.protocol
+def connection(each: Connection, now: float) -> Row:
+    """Return one connection of the table."""
+    protocol = each.original.protocol
     return {
         "protocol": _PROTOCOL_NAMES.get(protocol, str(protocol)),
-        "state": str(connection.tcp_state) if protocol == PROTOCOL_TCP else "",
-        "timeout_s": round(max(0.0, connection.seen_at + connection.timeout_s - now)),
-        "original": _tuple(connection.original),
-        "reply": _tuple(connection.reply),
-        "assured": connection.assured,
-        "unreplied": not connection.seen_reply,
+        "state": str(each.tcp_state) if protocol == PROTOCOL_TCP else "",
+        "timeout_s": round(max(0.0, each.seen_at + each.timeout_s - now)),
+        "original": _tuple(each.original),
+        "reply": _tuple(each.reply),
+        "assured": each.assured,
+        "unreplied": not each.seen_reply,
     }
 
 
@@ -158,12 +159,12 @@ def _tuple(flow: FlowTuple) -> Row:
 
 def counters(node: Node, shell_drops: Mapping[str, int]) -> Row:
     drops = {str(reason): count for reason, count in node.drops.items()}
-    drops |= {str(reason): count for reason, count in node.fragments.drops.items()}
+    drops |= {reason.value: count for reason, count in node.fragments.drops.items()}
     return {
         "drops": drops | {reason: count for reason, count in shell_drops.items() if count},
-        "stack_drops": {str(reason): count for reason, count in node.stack.drops.items()},
+        "stack_drops": {reason.value: count for reason, count in node.stack.drops.items()},
         "outside_drops": {
-            str(reason): count
+            reason.value: count
             for reason, count in (node.outside.drops if node.outside else {}).items()
         },
         "link_drops": {

@@ -10,8 +10,10 @@ import msgspec
 
 from componentbase.clock import Clock
 from componentbase.rpc import Connection, Handler, Params, RpcError, Server
+from netstack import socket_table
 from nodeagent.datapath import listing, tables
 from nodeagent.datapath.capture import Captures
+from nodeagent.datapath.conntrack_events import ConntrackEvents
 from nodeagent.datapath.control import Control
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.pinger import Pinger
@@ -43,12 +45,13 @@ class Netlink:
         self._on_links_deleted, self._on_frontends = on_links_deleted, on_frontends
         self._frontend_state, self._shell_drops = frontend_state, shell_drops
         self._captures = Captures(node)
+        self._conntrack_events = ConntrackEvents(node.conntrack, clock)
         self._pinger = Pinger(node, clock, after)
         self._server: Server | None = None
 
     async def start(self, path: Path) -> None:
         """Serve at *path*."""
-        self._server = Server(path, self._handlers(), on_close=self._captures.close)
+        self._server = Server(path, self._handlers(), on_close=self._forget_reader)
         await self._server.start()
 
     async def close(self) -> None:
@@ -94,6 +97,8 @@ class Netlink:
             "link_impairment_list": self._list(veths.rows),
             "conntrack_list": self._list(lambda: listing.conntrack(node, self._clock())),
             "conntrack_delete": self._conntrack_delete,
+            "conntrack_watch": self._conntrack_watch,
+            "socket_list": self._list(lambda: socket_table.sockets(node.stack)),
             "counters": self._list(lambda: listing.counters(node, self._shell_drops())),
             "settings": self._settings,
             "ping": self._ping,
@@ -155,6 +160,13 @@ class Netlink:
     async def _conntrack_delete(self, _connection: Connection, params: Params) -> int:
         with _Refusals():
             return self._control.conntrack_delete(**params)
+
+    async def _conntrack_watch(self, connection: Connection, _params: Params) -> None:
+        self._conntrack_events.open(connection)
+
+    def _forget_reader(self, connection: Connection) -> None:
+        self._captures.close(connection)
+        self._conntrack_events.close(connection)
 
     async def _ping(self, _connection: Connection, params: Params) -> list[listing.Row]:
         with _Refusals():

@@ -47,7 +47,7 @@ class Verdict:
     @classmethod
     def begin(cls, *counters: Drops) -> Verdict:
         """Note what the counters are now."""
-        before = tuple({str(reason): n for reason, n in each.items()} for each in counters)
+        before = tuple({reason.value: n for reason, n in each.items()} for each in counters)
         return cls(counters=counters, before=before)
 
     def follow(self, flow: Flow) -> None:
@@ -60,8 +60,8 @@ class Verdict:
         """Read what the frame's way has left behind."""
         for counter, before in zip(self.counters, self.before, strict=True):
             for reason, count in counter.items():
-                if count > before.get(str(reason), 0):
-                    self.drops.append(str(reason))
+                if count > before.get(reason.value, 0):
+                    self.drops.append(reason.value)
         self.counters = self.before = ()
         packet, self.packet = self.packet, None
         if packet is not None:

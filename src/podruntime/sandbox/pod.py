@@ -24,6 +24,7 @@ from componentbase.rpc import Params, RpcError
 from componentbase.tasks import Tasks
 from componentbase.unix import socket_path
 from netdev.veth import VethClient
+from netstack import socket_table
 from netstack.host import Host
 from podruntime.cri import (
     CREATED,
@@ -102,6 +103,7 @@ class Pod:
                 "remove": self._remove,
                 "exec": self._exec,
                 "list": self._list,
+                "sockets": lambda _params: socket_table.sockets(host),
                 "sockets": lambda _params: socket_table.sockets(host),
                 "shutdown": self._shutdown,
             },

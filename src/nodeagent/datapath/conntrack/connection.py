@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,8 @@ class Connection:
     assured: bool = False
     sides: Sides = field(default_factory=lambda: (Side(), Side()))  # What TCP's ends have sent.
     source_bound: bool = False  # Source translation has been decided, also when there is none.
+    #: Hears of every new state, while somebody watches.
+    watch: Callable[[str, Connection], None] | None = None
     #: Hears of every new state, while somebody watches.
     watch: Callable[[str, Connection], None] | None = None
     #: Where the fast path keeps entries of this connection: (table, key).
@@ -91,6 +94,8 @@ class Connection:
         self.tcp_state, self.timeout_s = state, tcp.TIMEOUT_S[state]
         self.steady = state in tcp.STEADY
         self.assured = self.assured or state is TcpState.ESTABLISHED
+        if self.watch is not None:
+            self.watch("UPDATE", self)
         if self.watch is not None:
             self.watch("UPDATE", self)
 

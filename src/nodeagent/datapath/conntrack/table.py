@@ -36,6 +36,13 @@ class ConntrackTable:
         self._by_tuple: dict[FlowTuple, tuple[Connection, Direction]] = {}
         self._round: deque[Connection] = deque()  # Oldest look first; may hold forgotten ones.
         self._watch: Callable[[str, Connection], None] | None = None
+        self._watch: Callable[[str, Connection], None] | None = None
+
+    def set_watch(self, watch: Callable[[str, Connection], None] | None) -> None:
+        """Let *watch* hear of what becomes of connections: "NEW", "UPDATE" and "DESTROY"."""
+        self._watch = watch
+        for connection in self:
+            connection.watch = watch
 
     def set_watch(self, watch: Callable[[str, Connection], None] | None) -> None:
         """Let *watch* hear of what becomes of connections: "NEW", "UPDATE" and "DESTROY"."""
@@ -184,6 +191,8 @@ class ConntrackTable:
 
     def delete(self, connection: Connection) -> None:
         """Forget a connection; its next packet is a first packet."""
+        if connection.watch is not None and not connection.forgotten:
+            connection.watch("DESTROY", connection)
         if connection.watch is not None and not connection.forgotten:
             connection.watch("DESTROY", connection)
         connection.forgotten = True

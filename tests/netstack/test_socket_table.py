@@ -1,0 +1,97 @@
+"""The sockets of a host, row by row."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+
+import msgpack
+
+from netstack.socket_table import sockets
+from netstack.tcp.states import State
+
+
+def shown(host):
+    return [
+        (row["protocol"], row["state"], row["recv_q"], row["send_q"], row["local"], row["remote"])
+        for row in sockets(host)
+    ]
+
+
+def test_listeners_and_datagram_sockets_say_where_they_hear(network):
+    host, other = network.host6(1), network.host(2)
+    assert sockets(host) == []
+    host.udp_bind(None, 53)
+    asking = host.udp_bind(IPv4Address("10.0.0.1"), 4000)
+    asking.connect((other.address, 53))
+    host.tcp_listen(None, 80, backlog=7)
+    host.tcp_listen(IPv4Address("127.0.0.1"), 8080)
+    host.tcp_listen(IPv6Address("fd00::1"), 443)
+    assert shown(host) == [
+        ("udp", "UNCONN", 0, 0, "*:53", "*:*"),
+        ("udp", "ESTAB", 0, 0, "10.0.0.1:4000", "10.0.0.2:53"),
+        ("tcp", "LISTEN", 0, 7, "*:80", "*:*"),
+        ("tcp", "LISTEN", 0, 128, "127.0.0.1:8080", "*:*"),
+        ("tcp", "LISTEN", 0, 128, "[fd00::1]:443", "*:*"),
+    ]
+
+
+def test_queues_are_what_nobody_read_and_nobody_confirmed(network):
+    client, server = network.host(1), network.host(2)
+    listener = server.tcp_listen(None, 80)
+    near = client.tcp_connect((server.address, 80), network.now)
+    network.run(until=lambda: near.established, limit_s=5)
+    network.run(limit_s=0.1)
+    assert shown(server)[0] == ("tcp", "LISTEN", 1, 128, "*:80", "*:*")
+    far = listener.accept()
+    assert shown(server)[0][2] == 0
+    near.write(bytes(500), network.now)
+    assert shown(client)[0][1:4] == ("ESTAB", 0, 500)
+    network.run(limit_s=1)
+    assert shown(client)[0][1:4] == ("ESTAB", 0, 0)
+    assert shown(server)[1][1:4] == ("ESTAB", 500, 0)
+    near.close(network.now)
+    network.run(limit_s=1)
+    assert shown(client)[0][1] == "FIN-WAIT-2"
+    assert shown(server)[1][1] == "CLOSE-WAIT"
+    assert len(far.read(1000, network.now)) == 500
+    far.close(network.now)
+    network.run(until=lambda: near.state is State.TIME_WAIT, limit_s=1)
+    assert shown(client)[0][1] == "TIME-WAIT"
+    network.run(limit_s=120)
+    assert shown(client) == []
+
+
+def test_internals_are_those_of_tcp_info(network, connect):
+    client, server = network.host(1), network.host(2)
+    near, _ = connect(network, client, server)
+    near.write(bytes(100), network.now)
+    network.run(limit_s=1)
+    (row,) = sockets(client)
+    info = row["info"]
+    assert (info["congestion"], info["cwnd"], info["sack"], info["timestamps"]) == (
+        "cubic", 10, True, True,
+    )  # fmt: skip
+    assert 1.9 < info["minrtt_ms"] < 4  # One millisecond each way, and ARP.
+    assert info["minrtt_ms"] <= info["rtt_ms"]
+    assert info["mss"] == 1398  # 1450 less headers and timestamps.
+    assert info["rto_ms"] >= 200
+    assert info["backoff"] == 0
+    assert info["unacked_octets"] == 0
+    assert "ssthresh" not in info  # Nothing was lost.
+    network.passes = lambda frame: False
+    near.write(bytes(5000), network.now)
+    network.run(limit_s=2)
+    info = sockets(client)[0]["info"]
+    assert info["backoff"] >= 1
+    assert info["cwnd"] == 1
+    assert info["ssthresh"] >= 2
+    assert info["recovery"] == "loss"
+    assert info["unacked_octets"] == 5000
+
+
+def test_rows_travel_as_plain_values(network, connect):
+    client, server = network.host(1), network.host(2)
+    connect(network, client, server)
+    server.udp_bind(None, 53)
+    for host in (client, server):
+        assert msgpack.unpackb(msgpack.packb(sockets(host))) == sockets(host)
