@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import random
 from collections import Counter
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from netstack.ip_host import IpHost
@@ -59,7 +59,7 @@ class Chatter:
         self.answers: Counter[int] = Counter()
         self.over = False
 
-    def begin(self, host: IpHost, target: tuple[IPv4Address, int]) -> None:
+    def begin(self, host: IpHost, target: tuple[IPv4Address | IPv6Address, int]) -> None:
         """Send the first, and the others after it."""
         self._host, self._socket = host, host.udp_bind(None, 0)
         self._socket.connect(target)

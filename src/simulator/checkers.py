@@ -12,8 +12,8 @@ from typing import Final
 from netdev.framing import Octets
 from netstack.tcp import layer
 from netstack.tcp.listener import SYN_QUEUE_MAX
-from netstack.wire import checksum, ipv4
-from netstack.wire.ethernet import ETHERTYPE_IPV4, HEADER_OCTETS
+from netstack.wire import checksum, ipv4, ipv6
+from netstack.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, HEADER_OCTETS
 from netstack.wire.vxlan import HEADER_OCTETS as VXLAN_OCTETS
 from nodeagent.datapath import bridge
 from nodeagent.datapath.conntrack.table import CONNECTIONS_MAX
@@ -26,6 +26,8 @@ from simulator.pod import Pod
 #: Routers on the longest way: the nodes of both ends.
 _HOPS_MAX: Final = 2
 _TTL: Final = 64
+_CHECKED6: Final = (ipv6.NextHeader.TCP, ipv6.NextHeader.UDP, ipv6.NextHeader.ICMPV6)
+_ETHERTYPES: Final = (ETHERTYPE_IPV4, ETHERTYPE_IPV6)
 _L4_CHECKSUM_AT: Final = {ipv4.PROTOCOL_TCP: 16, ipv4.PROTOCOL_UDP: 6}
 
 Complain = Callable[[str], None]
@@ -44,12 +46,13 @@ class WireWatch:
         """Look at one packet."""
         self.packets += 1
         packet = self._ip(link, channel, octets)
-        if packet is None or len(packet) < ipv4.HEADER_OCTETS or packet[0] != 0x45:
+        if packet is None or len(packet) < ipv4.HEADER_OCTETS:
             return
-        if self._ttl and not _TTL - _HOPS_MAX <= packet[8] <= _TTL:
+        is_4 = packet[0] == 0x45
+        if self._ttl and is_4 and not _TTL - _HOPS_MAX <= packet[8] <= _TTL:
             self._complain(f"{link.name}: a packet with TTL {packet[8]}")
         if self._checksums:
-            wrong = wrong_checksum(packet)
+            wrong = wrong_checksum(packet) if is_4 else wrong_checksum6(packet)
             if wrong:
                 self._complain(f"{link.name}: wrong checksum of {wrong}")
 
@@ -59,7 +62,7 @@ class WireWatch:
             return view
         if self._nodes and link.name.startswith("node-") and channel == VXLAN:
             view = view[VXLAN_OCTETS:]
-        if len(view) < HEADER_OCTETS or view[12] << 8 | view[13] != ETHERTYPE_IPV4:
+        if len(view) < HEADER_OCTETS or view[12] << 8 | view[13] not in _ETHERTYPES:
             return None
         return view[HEADER_OCTETS:]
 
@@ -79,6 +82,15 @@ def wrong_checksum(packet: memoryview) -> str:
         bytes(packet[12:16]), bytes(packet[16:20]), protocol, len(segment)
     )
     return "" if checksum.holds(pseudo + checksum.add(segment)) else f"protocol {protocol}"
+
+
+def wrong_checksum6(packet: memoryview) -> str:
+    """Return whose checksum is wrong in an IPv6 packet without extensions, "" when none is."""
+    if len(packet) < ipv6.HEADER_OCTETS or packet[6] not in _CHECKED6:
+        return ""
+    payload = packet[ipv6.HEADER_OCTETS :]
+    total = checksum.add(packet[8 : ipv6.HEADER_OCTETS]) + packet[6] + len(payload)
+    return "" if checksum.holds(total + checksum.add(payload)) else f"protocol {packet[6]}"
 
 
 def bounds(kernels: Iterable[Kernel], pods: Iterable[Pod], *, conntrack_max: int) -> list[str]:
@@ -103,10 +115,11 @@ def bounds(kernels: Iterable[Kernel], pods: Iterable[Pod], *, conntrack_max: int
 def leaks_of_pod(pod: Pod, *, neighbours: int) -> list[str]:
     """Return what *pod* still keeps after a day of silence, and should not."""
     host = pod.host
+    known = [*host.neighbours.entries(), *host.neighbours6.entries()]
     kept = {
         "connections": len(host.tcp.context.connections),
-        "packets that wait": sum(len(entry.queue) for entry in host.neighbours.entries()),
-        "neighbours too many": max(0, len(host.neighbours.entries()) - neighbours),
+        "packets that wait": sum(len(entry.queue) for entry in known),
+        "neighbours too many": max(0, len(known) - 2 * neighbours),  # IPv6 has link-local ones.
         "frames": len(host.frames_to_send()),
     }
     found = [f"{pod.name} keeps {count} {what}" for what, count in kept.items() if count]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Final
 
 from netdev.impairment import Impairment
@@ -21,6 +21,8 @@ from simulator.plan import Plan
 from simulator.pod import Pod
 from simulator.world import World
 
+#: Where multicast MACs of IPv6 begin (RFC 2464 §7).
+_GROUP6: Final = b"\x33\x33"
 #: An agent's hand is no faster and no slower than this.
 _TOLD_WITHIN_S: Final = 0.3
 #: How long it takes until a dead node's endpoints are taken away.
@@ -62,15 +64,21 @@ class Cluster:
         number = 2 + (index // nodes if nodes else index)
         return IPv4Interface(f"10.244.{self.node_of(index)}.{number}/24")
 
+    def _interface6(self, index: int) -> IPv6Interface | None:
+        return (
+            IPv6Interface(f"fd00:10:244::{2 + index:x}/64") if self.plan.ip_version == 6 else None
+        )
+
     def target(
         self, name: str, *, udp: bool = False, outside: bool = False
-    ) -> tuple[IPv4Address, int]:
+    ) -> tuple[IPv4Address | IPv6Address, int]:
         """Return where *name*, a pod or a service, is reached, from *outside* by a NodePort."""
         kind, _, number = name.partition("-")
         index = int(number)
         if kind == "pod":
             port = tables.POD_UDP_PORT if udp else tables.POD_TCP_PORT
-            return self.pod_interface(index).ip, port
+            interface6 = self._interface6(index)
+            return (self.pod_interface(index) if interface6 is None else interface6).ip, port
         if outside:
             return node_address(1), tables.NODE_PORT_FIRST + index
         port = tables.SERVICE_UDP_PORT if udp else tables.SERVICE_TCP_PORT
@@ -126,7 +134,7 @@ class Cluster:
         """Carry frames to whom they are for: the Ethernet that hosts share."""
         for _, frame in packets:
             for pod in self.pods.values():
-                to_it = frame[:6] in (pod.host.mac, BROADCAST)
+                to_it = frame[:6] in (pod.host.mac, BROADCAST) or frame.startswith(_GROUP6)
                 if to_it and pod.name != f"pod-{index}":
                     self.links[f"{pod.name} down"].offer(frame, now)
 
@@ -146,6 +154,7 @@ class Cluster:
             self.world,
             name,
             self.pod_interface(index),
+            address6=self._interface6(index),
             gateway=gateway,
             tcp=self.plan.tcp,
             up=self.links[f"{name} up"],

@@ -118,6 +118,8 @@ class Plan:
     #: 0: the pods are hosts on one Ethernet.
     nodes: int
     pods: int
+    #: The version of IP that conversations use.
+    ip_version: int = 4
     #: Pods of each service.
     services: tuple[tuple[str, ...], ...] = ()
     veth: Impairment = GOOD_VETH

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 
 from netstack.host import Host
 from netstack.tcp.settings import TcpSettings
@@ -22,6 +22,7 @@ class Pod:
         name: str,
         address: IPv4Interface,
         *,
+        address6: IPv6Interface | None = None,
         gateway: IPv4Address | None,
         tcp: TcpSettings,
         up: Link,
@@ -32,6 +33,7 @@ class Pod:
         self.host = Host(
             mac=b"\x0a\x58" + address.ip.packed,
             address=address,
+            address6=address6,
             gateway=gateway,
             mtu=OVERLAY_MTU,
             rng=random.Random(world.rng.getrandbits(64)),

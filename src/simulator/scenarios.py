@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from netdev.impairment import Impairment
@@ -108,6 +109,11 @@ def wire(rng: random.Random) -> Plan:
         tcp=_tcp(rng),
         events=_talk(rng, pods=pods, services=0, count=4, within_s=1.0),
     )
+
+
+def wire6(rng: random.Random) -> Plan:
+    """The same over IPv6."""
+    return replace(wire(rng), ip_version=6)
 
 
 def _tcp(rng: random.Random) -> TcpSettings:
@@ -273,6 +279,7 @@ def loop(rng: random.Random) -> Plan:
 #: Every scenario by its name.
 SCENARIOS: Final[Mapping[str, Planner]] = {
     "wire": wire,
+    "wire6": wire6,
     "overlay": overlay,
     "churn": churn,
     "partition": partition,
