@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import socket
 
-from netns import LIMIT_S, Namespace
+from length import LIMIT_S
+from netns import Namespace
 
 from netstack.wire.icmp import Icmp, IcmpView, Type, echo
 

@@ -9,7 +9,8 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from netns import LIMIT_S, Namespace
+from length import LIMIT_S
+from netns import Namespace
 from station import OURS
 
 from componentbase.tasks import Tasks

@@ -19,9 +19,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from length import LIMIT_S
+
 SERVER = Path(__file__).with_name("netns_server.py")
-#: Who does not answer by then never will.
-LIMIT_S = 30
 
 
 class Namespace:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
-from netns import LIMIT_S, Namespace
+from length import LIMIT_S
+from netns import Namespace
 
 from componentbase.clock import monotonic, wall_ns
 from componentbase.tasks import Tasks

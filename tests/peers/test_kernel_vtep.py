@@ -24,6 +24,7 @@ import netns
 import pytest
 import wireshark
 from clusters import EXAMPLES, Home, Lab, eventually
+from length import TIMES
 from netns import Namespace
 from pods import Pod
 
@@ -31,7 +32,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("kernel-vtep"), pytes
 
 PAGE = Path(__file__).parents[2] / "docs" / "interoperation.md"
 BIN = Path(__file__).with_name("bin")
-FILE = random.Random(4).randbytes(3_000_000)
+FILE = random.Random(4).randbytes(3_000_000 * TIMES)
 
 
 class RemoteHome(Home):

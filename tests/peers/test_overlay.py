@@ -12,13 +12,14 @@ import kernel_tcp
 import netns
 import pytest
 import wireshark
+from length import TIMES
 from overlay import MTU, overlay
 from wireshark import FULL_WINDOWS, RESETS
 
-DATA = random.Random(7).randbytes(3_000_000)
+DATA = random.Random(7).randbytes(3_000_000 * TIMES)
 FAULTS = {"loss": 0.01, "delay_s": 0.001, "jitter_s": 0.001, "duplicate": 0.01, "reorder": 0.01}
 NARROW = 1000
-OCTETS = 10_000_000
+OCTETS = 10_000_000 * TIMES
 
 
 @pytest.fixture

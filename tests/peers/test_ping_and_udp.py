@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 
 import kernel_icmp
 import pytest
-from netns import LIMIT_S
+from length import LIMIT_S
 from station import MTU, OURS, Station
 
 from componentbase.clock import monotonic

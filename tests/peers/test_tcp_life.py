@@ -9,7 +9,7 @@ import socket
 
 import kernel_tcp
 import pytest
-from netns import LIMIT_S
+from length import LIMIT_S, TIMES
 from station import Segment, Station
 from wireshark import FULL_WINDOWS, KEEPALIVES, REPAIRS, RESETS, REUSE
 
@@ -20,7 +20,7 @@ from netstack.tcp.settings import TcpSettings
 DATA = random.Random(2).randbytes(300_000)
 #: What a full window must have stopped: more than both buffers hold together.
 MUCH = random.Random(3).randbytes(3_000_000)
-CONNECTIONS = 300
+CONNECTIONS = 300 * TIMES
 AT_ONCE = 30
 
 

@@ -8,13 +8,14 @@ from collections import deque
 
 import kernel_tcp
 import pytest
+from length import TIMES
 from station import Segment, Station, Stream
 from wireshark import FULL_WINDOWS, REPAIRS, RESETS
 
 from netdev.impairment import Impairment
 from netstack.drops import DropReason
 
-DATA = random.Random(1).randbytes(1_000_000)
+DATA = random.Random(1).randbytes(1_000_000 * TIMES)
 #: Octets on the wire per octet of DATA, at most: what was lost, and what was believed to be.
 WASTE_MAX = 1.5
 WIRES = {
@@ -100,10 +101,11 @@ async def test_a_clean_wire_carries_each_octet_once(tap_namespace, judge):
         judge(station, FULL_WINDOWS)
 
 
+@pytest.mark.parametrize("seed", range(1, TIMES + 1))
 @pytest.mark.parametrize("name", WIRES)
 @pytest.mark.asyncio
-async def test_a_bad_wire_carries_every_octet(tap_namespace, judge, name):
-    async with Station(tap_namespace, patient=False) as station:
+async def test_a_bad_wire_carries_every_octet(tap_namespace, judge, name, seed):
+    async with Station(tap_namespace, patient=False, seed=seed) as station:
         station.impair(WIRES[name])
         await exchange_both_ways(station)
         for direction in ("out", "in"):
