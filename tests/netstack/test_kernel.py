@@ -25,13 +25,16 @@ def unshare():
     return command
 
 
+@pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize("loss", [0.0, 0.01])
-def test_linux_understands_us_and_we_it(loss):
+def test_linux_understands_us_and_we_it(loss, version):
     command = unshare()
     if command is None:
         pytest.skip("needs /dev/net/tun and unshare -n")
+    if version == 6 and not Path("/proc/net/if_inet6").exists():
+        pytest.skip("needs a kernel with IPv6")
     done = subprocess.run(
-        [*command, sys.executable, str(HERE / "tap_peer.py"), str(loss)],
+        [*command, sys.executable, str(HERE / "tap_peer.py"), str(loss), str(version)],
         capture_output=True,
         text=True,
         timeout=90,
@@ -40,5 +43,5 @@ def test_linux_understands_us_and_we_it(loss):
     )
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
-    assert len(results) == 8, results
+    assert len(results) == 10, results
     assert all(results.values()), results
