@@ -143,7 +143,7 @@ def _bind(attempt: StackSocket, near: Sequence[AddrInfo], errors: list[OSError])
         if family != attempt.family:
             continue
         try:
-            attempt.bind(*local(address))
+            attempt.bind(local(address))
         except OSError as error:
             failures.append(bind_failed(error, address))
         else:

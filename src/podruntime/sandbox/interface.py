@@ -12,14 +12,13 @@ import errno
 import math
 import os
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from componentbase.clock import Clock
+from netstack.addresses import Endpoint, IpAddress, bound_to, clash, from_octets, to_octets
 from netstack.host import Host
 from netstack.tcp.connection import TcpConnection
 from netstack.udp import UdpSocket
-from podruntime.sandbox.endpoints import Address, Bound
 
 Transmit = Callable[[list[bytes]], None]
 
@@ -45,8 +44,8 @@ class NetworkInterface:
         self._timer_at = math.inf
         #: Open UDP ports: the stack lists its TCP listeners, this what `netstat` adds.
         self.udp_sockets: dict[UdpSocket, None] = {}
-        #: TCP ports that are bound and do not listen yet.
-        self.reserved: dict[Bound, None] = {}
+        #: TCP ports that are bound and do not listen yet, with the octets that they are bound to.
+        self.reserved: dict[Endpoint, bytes] = {}
         self.rx_octets = self.tx_octets = 0
         self.rx_packets = self.tx_packets = 0
 
@@ -75,25 +74,26 @@ class NetworkInterface:
             self._touched = True
             self._loop.call_soon(self._flush)
 
-    def reserve(self, address: Address | None, port: int) -> Bound:
+    def reserve(self, local: Endpoint, *, v6only: bool) -> Endpoint:
         """Take a TCP port without listening (bind(2)); raises OSError as the stack does."""
-        if port and any(_overlap(each, (address, port)) for each in self.reserved):
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        address, port = local
+        octets = bound_to(address, v6only=v6only)
         # The stack judges, and chooses port 0; what listens for no time at all is never noticed.
-        trial = self.host.tcp_listen(address, port)
+        trial = self.host.tcp_listen(address, port, v6only=v6only)
         trial.close(self.now())
         bound = (address, trial.local[1])
-        if any(_overlap(each, bound) for each in self.reserved):
-            return self.reserve(address, port)  # A random port that somebody has: another one.
-        self.reserved[bound] = None
+        for (_, taken), other in self.reserved.items():
+            if taken == bound[1] and clash(octets, other):
+                if port:
+                    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+                return self.reserve(local, v6only=v6only)  # A random port that somebody has.
+        self.reserved[bound] = octets
         return bound
 
-    def source_for(self, destination: IPv4Address | IPv6Address) -> IPv4Address | None:
+    def source_for(self, destination: IpAddress) -> IpAddress | None:
         """Return the source of packets to *destination*; None: there is no route."""
-        if isinstance(destination, IPv6Address):
-            return None
         try:
-            return IPv4Address(self.host.source_towards(destination.packed))
+            return from_octets(self.host.source_towards(to_octets(destination)))
         except OSError:
             return None
 
@@ -142,7 +142,3 @@ class NetworkInterface:
     def _expired(self) -> None:
         self._timer, self._timer_at = None, math.inf
         self._flush()
-
-
-def _overlap(one: Bound, other: Bound) -> bool:
-    return one[1] == other[1] and (None in (one[0], other[0]) or one[0] == other[0])

@@ -24,6 +24,8 @@ _KEEPALIVE: Final = {
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): "keepalive_probes",
 }
 _NODELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY)
+#: What is taken without asking Linux.
+_OURS: Final = (_NODELAY, (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
 _KEEP: Final = (socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 _SO_LINGER: Final = (socket.SOL_SOCKET, socket.SO_LINGER)
 _RECEIVE_BUFFER: Final = (socket.SOL_SOCKET, socket.SO_RCVBUF)
@@ -46,12 +48,18 @@ class SocketOptions:
 
     def set(self, key: Key, value: Value, connection: TcpConnection | None, now: float) -> None:
         """Set an option; raises the OSError that Linux would."""
-        if not (key == _NODELAY and isinstance(value, int)):
-            with KernelSocket(self._family, self._kind) as judge:
+        if not (key in _OURS and isinstance(value, int)):
+            with self._judge() as judge:
                 judge.setsockopt(*key, value)
         self._values[key] = value
         if connection is not None:
             self._apply(key, connection, now)
+
+    def _judge(self) -> socket.socket:
+        try:
+            return KernelSocket(self._family, self._kind)
+        except OSError:  # A machine without IPv6: what is asked of both families is the same.
+            return KernelSocket(socket.AF_INET, self._kind)
 
     def apply(self, connection: TcpConnection, now: float) -> None:
         """Give a new *connection* what was set before there was one."""
@@ -68,6 +76,10 @@ class SocketOptions:
             times = {name: self._values.get(each) for each, name in _KEEPALIVE.items()}
             connection.set_option(now, keepalive=bool(self._values[_KEEP]), **times)  # type: ignore[arg-type]
 
+    def given(self, key: Key) -> Value | None:
+        """Return what was set, None when nothing was."""
+        return self._values.get(key)
+
     def get(self, key: Key, octets: int, connection: TcpConnection | None) -> Value:
         """Return an option's value; *octets* as in getsockopt: 0 means a number."""
         number = self._of_stack(key, connection)
@@ -80,7 +92,7 @@ class SocketOptions:
             return number.to_bytes(4, "little")[:octets] if octets else number
         if key == _INFO:
             raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
-        with KernelSocket(self._family, self._kind) as judge:
+        with self._judge() as judge:
             return judge.getsockopt(*key, octets) if octets else judge.getsockopt(*key)
 
     def _of_stack(self, key: Key, connection: TcpConnection | None) -> int | None:

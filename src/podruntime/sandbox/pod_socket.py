@@ -49,6 +49,27 @@ class InternetSocket(PodSocket):
     """A socket of the pod's stack that looks like one of the kernel's."""
 
     _stack: StackSocket | None = None
+    _six = False
+
+    def __init__(
+        self,
+        family: int = _ANYWHERE,
+        type: int = _ANYWHERE,
+        proto: int = _ANYWHERE,
+        fileno: int | None = None,
+    ) -> None:
+        try:
+            super().__init__(family, type, proto, fileno)
+        except OSError as error:
+            if error.errno != errno.EAFNOSUPPORT:
+                raise
+            super().__init__(socket.AF_INET, type, proto)  # The pod has IPv6, if the machine not.
+            self._six = True
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """The address family that was asked for."""
+        return socket.AF_INET6 if self._six else super().family
 
     def stand_for(self, stack: StackSocket) -> None:
         """Be the socket object of *stack* from now on."""
@@ -83,7 +104,7 @@ class InternetSocket(PodSocket):
         if stack is None:
             super().bind(address)
         else:
-            stack.bind(*local(_checked(address)))
+            stack.bind(local(_checked(address)))
 
     def listen(self, backlog: int = 128, /) -> None:
         """Accept connections in the pod; the loop hands them out."""
@@ -121,7 +142,7 @@ class InternetSocket(PodSocket):
             return super().sendto(data, *arguments)  # type: ignore[call-overload, no-any-return]
         stack.autobind()
         assert stack.udp is not None
-        stack.udp.send(data, destination(arguments[-1]), stack.interface.now())
+        stack.udp.send(data, destination(arguments[-1], stack.family), stack.interface.now())
         stack.interface.touch()
         return len(data)
 
@@ -194,7 +215,7 @@ def _checked(address: object) -> SockAddr:
         raise OverflowError("bind(): port must be 0-65535.")
     if host == "localhost":
         host = "127.0.0.1"
-    if host and host not in ("::", "::1") and parse(host) is None and ":" not in host:
+    if host and parse(host) is None:
         raise socket.gaierror(
             socket.EAI_NONAME, f"{host!r} is no address: loop.getaddrinfo resolves names in a pod"
         )

@@ -16,7 +16,7 @@ from typing import Final
 
 from podruntime.sandbox import dns, name_server
 from podruntime.sandbox.destination_order import Address, SourceFor, ordered
-from podruntime.sandbox.endpoints import SockAddr
+from podruntime.sandbox.endpoints import SockAddr, parse, show
 from podruntime.sandbox.resolv_conf import ResolvConf, parse_hosts
 
 #: What asyncio's calls take as a port: a number, or a service's name.
@@ -104,7 +104,7 @@ class Resolver:
                 if each in wanted and (family or self._has(each))
             ]
             return _Found(usable, "")
-        address = numeric(host)
+        address = parse(host)
         if address is not None:
             return _Found([self._fitting(address, family, flags)], host)
         if flags & socket.AI_NUMERICHOST:
@@ -131,7 +131,7 @@ class Resolver:
         found: list[Address] = []
         canonical = ""
         for text, names in parse_hosts(self._read_file("/etc/hosts")):
-            address = numeric(text)
+            address = parse(text)
             if name in names and address is not None and _FAMILIES[address.version] in wanted:
                 found.append(address)
                 canonical = canonical or names[0]
@@ -172,7 +172,7 @@ class Resolver:
         if not isinstance(sockaddr, tuple):
             raise TypeError("getnameinfo() argument 1 must be a tuple")
         host, port = str(sockaddr[0]), int(sockaddr[1])
-        address = numeric(host)
+        address = parse(host)
         if address is None:
             raise gaierror(socket.EAI_NONAME)
         service = str(port)
@@ -187,7 +187,7 @@ class Resolver:
 
     def _hosts_name(self, address: Address) -> str | None:
         for text, names in parse_hosts(self._read_file("/etc/hosts")):
-            if numeric(text) == address:
+            if parse(text) == address:
                 return names[0]
         return None
 
@@ -209,24 +209,10 @@ def _infos(
     for address in addresses:
         six = address.version == 6
         for kind, proto in kinds:
-            where: SockAddr = (_text(address), port, 0, 0) if six else (str(address), port)
+            where: SockAddr = (show(address), port, 0, 0) if six else (str(address), port)
             first = "" if infos else canonical
             infos.append((_FAMILIES[address.version], kind, proto, first, where))
     return infos
-
-
-def _text(address: Address) -> str:
-    """Write an IPv6 address as glibc does: a mapped one shows its IPv4 address."""
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(address) if mapped is None else f"::ffff:{mapped}"
-
-
-def numeric(host: str) -> Address | None:
-    """Return the address that *host* is, else None."""
-    try:
-        return ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
 
 
 def port_number(port: Port, flags: int = 0) -> int:

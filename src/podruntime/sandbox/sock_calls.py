@@ -159,7 +159,7 @@ class SockCalls:
         """Send a datagram; return its length."""
         stack = self.stack_of(sock)
         stack.autobind()
-        _udp(stack).send(bytes(data), destination(address), self._interface.now())
+        _udp(stack).send(bytes(data), destination(address, stack.family), self._interface.now())
         self._interface.touch()
         await asyncio.sleep(0)  # The turn in which it leaves.
         return len(data)

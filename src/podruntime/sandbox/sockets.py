@@ -82,11 +82,10 @@ class PodSockets:
     ) -> PodServer:
         """Listen; raises OSError EADDRINUSE as asyncio words it."""
         names = [hosts] if hosts is None or isinstance(hosts, str) else list(hosts)
-        wanted: dict[tuple[object, int], AddrInfo] = {}
+        wanted: dict[SockAddr, AddrInfo] = {}
         for name in names:
             for info in await self._resolve(name or None, port, how.family, 0, how.flags):
-                # "0.0.0.0" and "::" are one port here: the stack has one table for both.
-                wanted.setdefault(local(info[4]), info)
+                wanted.setdefault(info[4], info)
         bound: list[StackSocket] = []
         listening = False
         try:
@@ -105,8 +104,10 @@ class PodSockets:
     def _bound(self, info: AddrInfo) -> StackSocket:
         family, kind, proto, _, address = info
         made = StackSocket(self.interface, family, kind, proto)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # As asyncio does.
         try:
-            made.bind(*local(address))
+            made.bind(local(address))
         except OSError as error:
             raise bind_failed(error, address) from None
         return made
@@ -229,7 +230,7 @@ class PodSockets:
             port = StackSocket(self.interface, family, socket.SOCK_DGRAM, proto)
             try:
                 if near is not None:
-                    port.bind(*local(near))
+                    port.bind(local(near))
                 if far is not None:
                     port.begin_connect(remote(far))
                 port.autobind()

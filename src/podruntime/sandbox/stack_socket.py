@@ -13,15 +13,17 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from netstack.addresses import Endpoint, IpAddress
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.listener import TcpListener
 from netstack.udp import UdpSocket
 from podruntime.sandbox import owner
-from podruntime.sandbox.endpoints import Address, Bound, Endpoint, SockAddr, sockaddr
+from podruntime.sandbox.endpoints import ANY, SockAddr, family_of, sockaddr
 from podruntime.sandbox.interface import NetworkInterface
 from podruntime.sandbox.options import SocketOptions, Value
 
 _BACKLOG: Final = 128
+_V6ONLY: Final = (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
 
 def failed(number: int) -> OSError:
@@ -39,7 +41,7 @@ class StackSocket:
         self.listener: TcpListener | None = None
         self.connection: TcpConnection | None = None
         self.udp: UdpSocket | None = None
-        self._reserved: Bound | None = None
+        self._reserved: Endpoint | None = None
         self._remote: Endpoint | None = None
         self._waiters: list[asyncio.Future[None]] = []
         self._owner: owner.Owner | None = None
@@ -50,7 +52,8 @@ class StackSocket:
     @classmethod
     def connected(cls, interface: NetworkInterface, connection: TcpConnection) -> StackSocket:
         """Return the socket of a *connection* that somebody else made."""
-        made = cls(interface, socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        family = family_of(connection.local[0])
+        made = cls(interface, family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         made.connection, made._remote = connection, connection.remote
         return made
 
@@ -62,20 +65,24 @@ class StackSocket:
 
     # --- addresses
 
-    def bind(self, address: Address | None, port: int) -> None:
+    def bind(self, local: Endpoint) -> None:
         """Take a port; 0 chooses one. Raises OSError EADDRINUSE, EADDRNOTAVAIL or EINVAL."""
         self._open()
         if self._reserved or self.listener or self.connection or self.udp:
             raise failed(errno.EINVAL)
         if self.type == socket.SOCK_DGRAM:
-            self.udp = self.interface.host.udp_bind(address, port)
+            self.udp = self.interface.host.udp_bind(*local, v6only=self._v6only)
             self.interface.udp_sockets[self.udp] = None
             self.udp.on_ready = self._changed
         else:
-            self._reserved = self.interface.reserve(address, port)
+            self._reserved = self.interface.reserve(local, v6only=self._v6only)
 
     @property
-    def bound(self) -> Bound | None:
+    def _v6only(self) -> bool:
+        return bool(self.options.given(_V6ONLY)) and self.family == socket.AF_INET6
+
+    @property
+    def bound(self) -> Endpoint | None:
         """Return the port that is taken before there is a listener or a connection."""
         return self._reserved
 
@@ -85,7 +92,7 @@ class StackSocket:
         part = self.connection or self.listener or self.udp
         if part is not None:
             return sockaddr(part.local, self.family)
-        return sockaddr(self._reserved or (None, 0), self.family)
+        return sockaddr(self._reserved or (ANY[socket.AF_INET], 0), self.family)
 
     def getpeername(self) -> SockAddr:
         """Return the remote address; raises OSError ENOTCONN."""
@@ -94,6 +101,10 @@ class StackSocket:
         if remote is None:
             raise failed(errno.ENOTCONN)
         return sockaddr(remote, self.family)
+
+    @property
+    def _any(self) -> IpAddress:
+        return ANY[self.family]
 
     # --- options
 
@@ -125,10 +136,11 @@ class StackSocket:
             self.listener.backlog = max(1, backlog)
             return
         if self._reserved is None:
-            self._reserved = self.interface.reserve(None, 0)
-        address, port = self._reserved
+            self.bind((self._any, 0))
+        assert self._reserved is not None
+        local = self._reserved
         self._free()
-        self.listener = self.interface.host.tcp_listen(address, port, backlog=backlog)
+        self.listener = self.interface.host.tcp_listen(*local, backlog=backlog, v6only=self._v6only)
         self.listener.on_ready = self._changed
 
     def accept(self) -> StackSocket | None:
@@ -158,9 +170,11 @@ class StackSocket:
             assert self.udp is not None
             self.udp.connect(remote)
             return
-        local = self._reserved
-        interface = self.interface
-        self.connection = interface.host.tcp_connect(remote, interface.now(), local=local)
+        local, interface = self._reserved, self.interface
+        try:
+            self.connection = interface.host.tcp_connect(remote, interface.now(), local=local)
+        except OSError as error:
+            raise failed(error.errno or errno.ENETUNREACH) from None
         self._remote = remote
         self.connection.on_change = self._changed
         self.options.apply(self.connection, interface.now())
@@ -170,7 +184,7 @@ class StackSocket:
     def autobind(self) -> None:
         """Give a UDP socket a port if it has none."""
         if self.udp is None:
-            self.bind(None, 0)
+            self.bind((self._any, 0))
 
     def shutdown(self, how: int) -> None:
         """Send FIN, unless only reading is to end."""

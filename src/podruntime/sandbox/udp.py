@@ -10,8 +10,9 @@ from asyncio.trsock import TransportSocket
 from contextvars import Context
 from typing import Final
 
+from netstack.addresses import Endpoint
 from podruntime.sandbox import owner
-from podruntime.sandbox.endpoints import Endpoint, SockAddr, parse, sockaddr
+from podruntime.sandbox.endpoints import SockAddr, parse, sockaddr
 from podruntime.sandbox.interface import NetworkInterface
 from podruntime.sandbox.protocols import Fault, call, report
 from podruntime.sandbox.stack_socket import StackSocket
@@ -120,7 +121,7 @@ class UdpTransport(asyncio.DatagramTransport):
             raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
         target: Endpoint | None = None
         if self._remote is None:
-            target = destination(addr)
+            target = destination(addr, self._family)
         self._socket.send(data, target, self._interface.now())
 
     def is_closing(self) -> bool:
@@ -171,12 +172,13 @@ _RECEIVED: Final = "Fatal error: protocol.datagram_received() call failed."
 _ERROR: Final = "Fatal error: protocol.error_received() call failed."
 
 
-def destination(addr: object) -> Endpoint:
+def destination(addr: object, family: int) -> Endpoint:
     """Return where a datagram goes; raises what the socket module raises for *addr*."""
     if addr is None:
         raise OSError(errno.EDESTADDRREQ, os.strerror(errno.EDESTADDRREQ))
     if not isinstance(addr, tuple):
-        raise TypeError(f"AF_INET address must be tuple, not {type(addr).__name__}")
+        name = socket.AddressFamily(family).name
+        raise TypeError(f"{name} address must be tuple, not {type(addr).__name__}")
     host, port = addr[0], addr[1]
     if not isinstance(port, int):
         raise TypeError(f"{type(port).__name__!r} object cannot be interpreted as an integer")
@@ -185,4 +187,6 @@ def destination(addr: object) -> Endpoint:
     address = parse(str(host))
     if address is None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    if address.version == 6 and family == socket.AF_INET:
+        raise socket.gaierror(socket.EAI_ADDRFAMILY, "Address family for hostname not supported")
     return address, port

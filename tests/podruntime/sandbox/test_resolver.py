@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podruntime.sandbox import dns
+from podruntime.sandbox.endpoints import parse
 from podruntime.sandbox.resolv_conf import ResolvConf, parse_hosts
-from podruntime.sandbox.resolver import numeric
 
 from .pods import SERVER, TwoPods
 
@@ -48,8 +48,8 @@ def test_hosts_and_numbers():
         ("10.0.0.1", ("db", "db2")),
         ("10.0.0.2", ("db",)),
     ]
-    assert str(numeric("10.0.0.1")) == "10.0.0.1"
-    assert numeric("web") is None
+    assert str(parse("10.0.0.1")) == "10.0.0.1"
+    assert parse("web") is None
 
 
 class _NameServer(asyncio.DatagramProtocol):
