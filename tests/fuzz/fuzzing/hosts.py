@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from functools import partial
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
-from fuzzing.packets import ipv4, mended_ipv4, script, steps, tcp
+from fuzzing.packets import ipv4, ipv6, mended_ipv4, mended_ipv6, script, steps, tcp
 from fuzzing.target import Target
 from netstack import ip_fragment, neighbour
 from netstack.host import Host
@@ -14,11 +14,14 @@ from netstack.tcp.connection import TcpConnection
 from netstack.tcp.settings import TcpSettings
 from netstack.wire import tcp as tcp_wire
 from netstack.wire.arp import Arp, Operation
-from simulator.checkers import wrong_checksum
+from simulator.checkers import wrong_checksum, wrong_checksum6
 
 US, PEER = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
 OUR_MAC, PEER_MAC = b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x02"
-_IPV4, _ARP = b"\x08\0", b"\x08\x06"
+US6, PEER6 = IPv6Address("fd00::1"), IPv6Address("fd00::2")
+_IPV4, _ARP, _IPV6 = b"\x08\0", b"\x08\x06", b"\x86\xdd"
+#: Ways of a step to be a frame.
+_KINDS = 15
 _TCP = TcpSettings(send_buffer_octets=8192, receive_buffer_octets=8192, time_wait_s=1.0)
 
 
@@ -27,6 +30,7 @@ def _host(address: IPv4Address, mac: bytes) -> Host:
         mac=mac,
         address=IPv4Interface(f"{address}/24"),
         gateway=PEER if address == US else US,
+        address6=IPv6Interface(f"{US6 if address == US else PEER6}/64"),
         mtu=1450,
         rng=random.Random(7),
         tcp=_TCP,
@@ -65,7 +69,9 @@ class Stage:
         """Return the frame that a step stands for."""
         source, destination = PEER.packed, US.packed
         to_us = OUR_MAC + PEER_MAC
-        match kind % 9:
+        if kind % _KINDS > 8:
+            return to_us + _IPV6 + self._packet6(kind % _KINDS, body)
+        match kind % _KINDS:
             case 0:
                 return body
             case 1:
@@ -93,6 +99,26 @@ class Stage:
                 return to_us + _IPV4 + ipv4(1, source, destination, body[:8].ljust(8, b"\3")
                                             + quoted)  # fmt: skip
 
+    def _packet6(self, kind: int, body: bytes) -> bytes:
+        """Return the IPv6 packet that a step stands for."""
+        source, destination = PEER6.packed, US6.packed
+        match kind:
+            case 9:
+                return mended_ipv6(body)
+            case 10:  # Neighbour discovery, which only neighbours may send: hop limit 255.
+                return ipv6(58, source, destination, body, hops=255)
+            case 11:
+                return ipv6(58, source, destination, b"\x02\0\0\0" + body, hops=64)
+            case 12:
+                segment = tcp(body[:2].ljust(2, b"\1") + b"\0\x50", 1, 0, body[2:])
+                return ipv6(6, source, destination, segment, hops=64)
+            case 13:
+                length = (8 + len(body)).to_bytes(2, "big")
+                datagram = b"\0\x35\0\x35" + length + b"\0\0" + body
+                return ipv6(17, source, destination, datagram, hops=64)
+            case _:
+                return ipv6(body[0] if body else 0, source, destination, body[1:], hops=64)
+
     def _segment(self, body: bytes) -> bytes:
         """Return a segment near the window of the connection."""
         body = body.ljust(4, b"\0")
@@ -107,8 +133,11 @@ class Stage:
         for frame in host.frames_to_send():
             if frame[12:14] == _IPV4:
                 assert not wrong_checksum(memoryview(frame)[14:]), frame.hex()
+            elif frame[12:14] == _IPV6:
+                assert not wrong_checksum6(memoryview(frame)[14:]), frame.hex()
         assert len(host.tcp.context.connections) < 80
-        assert len(host.neighbours.entries()) <= neighbour.GC_THRESH3
+        for table in (host.neighbours, host.neighbours6):
+            assert len(table.entries()) <= neighbour.GC_THRESH3
         for connection in self.connections:
             assert connection.readable_octets <= _TCP.receive_buffer_octets
             assert connection.unacknowledged_octets <= _TCP.send_buffer_octets
@@ -162,6 +191,15 @@ _SEEDS = [
     script((7, b"\x20\0" + bytes(16)), (7, b"\0\2" + bytes(16)), (0xFF, b"")),
     script((8, b"\x03\x04\0\0\0\0\x02\x58"), (8, b"\x03\x01" + bytes(6))),
     script((2, bytes.fromhex("46000000000000004006000001020304") + US.packed + bytes(30))),
+    script((10, b"\x87\0\0\0\0\0\0\0" + US6.packed + b"\x01\x01" + PEER_MAC)),
+    script((10, b"\x88\0\0\0\x60\0\0\0" + PEER6.packed + b"\x02\x01" + PEER_MAC)),
+    script((10, b"\x86\0\0\0\x40\0\x07\x08" + bytes(8) + b"\x05\x01\0\0\0\0\x05\x00")),
+    script((11, b"\0\0\x05\0" + bytes(60)), (10, b"\x80\0\0\0\0\1\0\1echo")),
+    script((12, b"\x99\x99\x02\xff\xff\0"), (13, b"question"), (0xF9, b"")),
+    script((14, b"\x00\x3a\0\x01\x04" + bytes(4) + b"\x80\0\0\0\0\1\0\1")),
+    script(
+        (14, b"\x2c\x11\0\0\x01\0\0\0\7" + bytes(16)), (14, b"\x2c\x11\0\0\x10\0\0\0\7" + bytes(9))
+    ),
     script((0, b"\xff" * 6 + PEER_MAC + b"\x86\xdd" + bytes(40))),
 ]
 

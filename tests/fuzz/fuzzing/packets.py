@@ -84,3 +84,32 @@ def tcp(ports: bytes, sequence: int, acknowledgment: int, rest: bytes) -> bytes:
         + options
         + rest[4 + 4 * words :]
     )
+
+
+def mended_ipv6(packet: bytes) -> bytes:
+    """Return *packet* with version, length and, where the last header is plain, its checksum."""
+    if len(packet) < 40:
+        return packet
+    head, body = bytearray(packet[:40]), packet[40:]
+    head[0] = 0x60
+    head[4:6] = len(body).to_bytes(2, "big")
+    protocol, at = head[6], 0
+    for _ in range(8):
+        if protocol not in (0, 43, 60) or at + 2 > len(body):
+            break
+        protocol, at = body[at], at + 8 + 8 * body[at + 1]
+    return bytes(head) + body[:at] + _mended_l4_of_6(protocol, bytes(head[8:40]), body[at:])
+
+
+def _mended_l4_of_6(protocol: int, addresses: bytes, segment: bytes) -> bytes:
+    at = {6: 16, 17: 6, 58: 2}.get(protocol)
+    if at is None or len(segment) < at + 2:
+        return segment
+    bare = segment[:at] + bytes(2) + segment[at + 2 :]
+    total = checksum.add(bare) + checksum.add(addresses) + protocol + len(segment)
+    return bare[:at] + checksum.finish(total).to_bytes(2, "big") + bare[at + 2 :]
+
+
+def ipv6(protocol: int, source: bytes, destination: bytes, body: bytes, *, hops: int) -> bytes:
+    """Return a packet with right lengths and checksums."""
+    return mended_ipv6(b"\x60\0\0\0\0\0" + bytes([protocol, hops]) + source + destination + body)
