@@ -2,13 +2,15 @@
 
 The window stays near the size of the last loss, first approaching it, then leaving it ever faster;
 where Reno would be faster than that (short round trips, small windows) it grows as Reno does (the
-Reno-friendly region, §4.3). Fast convergence (§4.7) is on. Sizes are segments here, as in the RFC.
+Reno-friendly region, §4.3). Fast convergence (§4.7) is on, and the first slow start is HyStart++
+(§4.10). Sizes are segments here, as in the RFC.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from netstack.tcp.hystart import HyStart
 from netstack.tcp.window import WINDOW_MAX, CongestionWindow
 
 #: Multiplicative decrease, and how steep the curve is (segments/s³).
@@ -25,8 +27,8 @@ _STANDSTILL_ROUNDS: Final = 2
 class Cubic(CongestionWindow):
     """The window of one connection, and the curve that it follows."""
 
-    __slots__ = ("_credit", "_epoch_at", "_estimate", "_grown_at", "_k_s", "_origin", "_peak",
-                 "_prior")  # fmt: skip
+    __slots__ = ("_credit", "_epoch_at", "_estimate", "_grown_at", "_hystart", "_k_s", "_origin",
+                 "_peak", "_prior")  # fmt: skip
 
     def __init__(self, mss: int) -> None:
         super().__init__(mss)
@@ -36,7 +38,19 @@ class Cubic(CongestionWindow):
         self._prior = 0.0  # cwnd_prior.
         self._estimate = 0.0  # W_est.
         self._origin = self._k_s = 0.0
+        self._hystart: HyStart | None = None
         self._credit = 0.0  # Octets of growth that do not make a whole one yet.
+
+    def _slow_start(self, acked: int, rtt_s: float, now: float) -> int:
+        if self.threshold < WINDOW_MAX:
+            return acked  # Not the first: where to stop is known.
+        if self._hystart is None:
+            self._hystart = HyStart()
+        growth = self._hystart.growth(acked, rtt_s, now)
+        if self._hystart.over:
+            self.threshold = self.window
+            return 0
+        return growth
 
     def _avoid(self, acked: int, rtt_s: float, now: float) -> None:
         window = self.window / self.mss

@@ -50,9 +50,10 @@ def note(tcb: Tcb, acknowledgment: int, options: tcp.Options, now: float) -> Del
         delivery.octets += end - start
         again = tcb.resent.take(start, end) if tcb.resent.ranges else []
         ambiguous = ambiguous or bool(again)
-        for _, high, sent_at in again:
-            if _answers(tcb, sent_at, options, now):
-                tcb.rack.note_arrival(high, sent_at, now, again=True)
+        for _, high, sent_again_at in again:
+            answers = _answers(tcb, sent_again_at, options, now)
+            sent_at = sent_again_at if answers else _sent_at(tcb, high)  # Then the original has.
+            tcb.rack.note_arrival(high, sent_at, now, again=answers)
         for low, high in gaps(((low, high) for low, high, _ in again), start, end):
             tcb.rack.note_arrival(high, _sent_at(tcb, high), now, again=False)
             delivery.original_end = min(delivery.original_end, high)

@@ -181,7 +181,7 @@ def advance(tcb: Tcb, acknowledged: int, delivered: int, sample_s: float, now: f
         rtt.settle()
     tcb.retries = 0
     if was_limited and tcb.recovery is not Recovery.FAST:
-        tcb.congestion.on_ack(delivered, rtt.smoothed_s, now)
+        tcb.congestion.on_ack(delivered, sample_s if sample_s >= 0 else rtt.smoothed_s, now)
     if tcb.snd_nxt == acknowledged:
         tcb.bursts.clear()
         tcb.retransmit_at = tcb.rack_at = math.inf

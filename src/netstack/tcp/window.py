@@ -42,8 +42,9 @@ class CongestionWindow(abc.ABC):
         """Grow: *acked* new octets arrived while the window was full."""
         window = self.window
         if window < self.threshold:
-            self.window = grown = min(window + acked, self.threshold)
-            acked -= grown - window
+            acked = self._slow_start(acked, rtt_s, now)
+            self.window = min(window + acked, self.threshold)
+            acked -= self.window - window
         if acked and self.window < WINDOW_MAX:
             self._avoid(acked, rtt_s, now)
 
@@ -65,6 +66,10 @@ class CongestionWindow(abc.ABC):
     def on_idle(self) -> None:
         """Nothing was sent for a timeout: restart (RFC 5681 §4.1)."""
         self.window = min(self.window, INITIAL_SEGMENTS * self.mss)
+
+    def _slow_start(self, acked: int, rtt_s: float, now: float) -> int:
+        """Return by how much the window would grow, were there no threshold."""
+        return acked
 
     @abc.abstractmethod
     def _avoid(self, acked: int, rtt_s: float, now: float) -> None:

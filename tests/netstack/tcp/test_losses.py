@@ -429,3 +429,14 @@ def test_reno_can_be_chosen(converse):
     sender.wait(RTT_S)
     sender.ack(0, (1, 10))
     assert sender.connection.congestion.threshold == 5 * MSS
+
+
+def test_probe_whose_original_arrives_late_tells_of_the_gap_before_it(talk):
+    """A queue delayed the last and dropped those before: its timestamp says which copy arrived."""
+    sender = Sender(talk, STAMPED)
+    sender.write(6)
+    echo = sender.last.options.timestamps[0]
+    assert sender.wait(2 * RTT_S + 0.01) == [5]
+    sender.ack(0, (5, 6), echo=echo)
+    assert sender.wait(RTT_S / 4 + 0.1)[0] == 0
+    assert sender.connection.retries == 0
