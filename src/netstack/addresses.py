@@ -19,6 +19,8 @@ ANY: Final = bytes(4)
 UNSPECIFIED: Final = IPv4Address(0)
 #: Stands for every address of both families, as `::` does with net.ipv6.bindv6only=0.
 ANY_FAMILY: Final = b""
+#: Sources that are remembered per destination; all are forgotten at this number.
+SOURCES_MAX: Final = 4096
 LIMITED_BROADCAST: Final = b"\xff\xff\xff\xff"
 _LOOPBACK_NET: Final = 127
 _LOOPBACK: Final = bytes((127, 0, 0, 1))
@@ -80,6 +82,7 @@ class AddressTable:
     def __init__(self, primary: IPv4Interface | None) -> None:
         self._interfaces: dict[bytes, IPv4Interface] = {}
         self._broadcasts: dict[bytes, None] = {LIMITED_BROADCAST: None}
+        self._sources: dict[bytes, bytes] = {}
         if primary is not None:
             self.add(primary)
 
@@ -126,6 +129,17 @@ class AddressTable:
 
     def source_for(self, destination: bytes) -> bytes | None:
         """Return the address that a packet to *destination* is sent from, None: we have none."""
+        known = self._sources.get(destination)
+        if known is not None:
+            return known
+        source = self._choose_source(destination)
+        if source is not None:
+            if len(self._sources) >= SOURCES_MAX:
+                self._sources.clear()
+            self._sources[destination] = source
+        return source
+
+    def _choose_source(self, destination: bytes) -> bytes | None:
         if destination in self._interfaces:
             return destination
         if destination[0] == _LOOPBACK_NET:
@@ -141,6 +155,7 @@ class AddressTable:
         return max(matching, key=lambda each: each.network.prefixlen, default=None)
 
     def _index_broadcasts(self) -> None:
+        self._sources.clear()
         self._broadcasts = {LIMITED_BROADCAST: None}
         for each in self._interfaces.values():
             if each.network.prefixlen < 31:

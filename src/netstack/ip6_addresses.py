@@ -12,6 +12,8 @@ from __future__ import annotations
 from ipaddress import IPv6Address, IPv6Interface, IPv6Network
 from typing import Final
 
+from netstack.addresses import SOURCES_MAX
+
 ANY: Final = bytes(16)
 LOOPBACK: Final = bytes(15) + b"\x01"
 ALL_NODES: Final = IPv6Address("ff02::1").packed
@@ -69,6 +71,7 @@ class Ip6AddressTable:
         self._interfaces: dict[bytes, IPv6Interface] = {}
         self._tentative: dict[bytes, IPv6Interface] = {}
         self._groups: dict[bytes, None] = {}
+        self._sources: dict[bytes, bytes] = {}
         if primary is not None:
             self.add(primary)
 
@@ -134,6 +137,17 @@ class Ip6AddressTable:
 
     def source_for(self, destination: bytes) -> bytes | None:
         """Return the address that a packet to *destination* is sent from, None: we have none."""
+        known = self._sources.get(destination)
+        if known is not None:
+            return known
+        source = self._choose_source(destination)
+        if source is not None:
+            if len(self._sources) >= SOURCES_MAX:
+                self._sources.clear()
+            self._sources[destination] = source
+        return source
+
+    def _choose_source(self, destination: bytes) -> bytes | None:
         if destination in self._interfaces or destination == LOOPBACK:
             return destination
         if not self._interfaces:
@@ -152,6 +166,7 @@ class Ip6AddressTable:
 
     def _index_groups(self) -> None:
         self._groups = {}
+        self._sources.clear()
         if self:
             self._groups[ALL_NODES] = None
         for each in (*self._interfaces, *self._tentative):

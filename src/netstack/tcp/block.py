@@ -42,6 +42,8 @@ _HALF: Final = 1 << 31
 MSS_DEFAULT: Final = 536
 MSS_MIN: Final = 48
 TIMESTAMPS_OCTETS: Final = 12
+#: What of IPv4's header is the same for everyone: version, DF, TTL and protocol.
+_IPV4_BASE: Final = 0x4500 + ipv4.DONT_FRAGMENT + (64 << 8 | ipv4.PROTOCOL_TCP)
 #: Data offset and flags of what the fast path takes.
 _EXPECTED: Final = 5 << 12 | int(tcp.Flag.ACK)
 _EXPECTED_WITH_STAMPS: Final = 8 << 12 | int(tcp.Flag.ACK)
@@ -181,11 +183,10 @@ class Tcb(abc.ABC):
         remote, local = key[:size], key[size:-4]
         #: The key of what is sent.
         self.route = local + remote + key[-2:] + key[-4:-2]
-        addresses = (int.from_bytes(local, "big") + int.from_bytes(remote, "big")) % 0xFFFF
-        #: Sums of what is the same in all headers, for checksums; IPv6 headers have none.
-        self.ip_base = 0
-        if size == 4:
-            self.ip_base = 0x4500 + ipv4.DONT_FRAGMENT + (64 << 8 | ipv4.PROTOCOL_TCP) + addresses
+        #: Sums of what is the same in all headers, for checksums (65536 is 1 there, so a number of
+        #: any length is the sum of its words); IPv6 headers have none.
+        addresses = int.from_bytes(key[:-4], "big") % 0xFFFF
+        self.ip_base = _IPV4_BASE + addresses if size == 4 else 0
         self.tcp_base = ipv4.PROTOCOL_TCP + addresses + int.from_bytes(key[-4:], "big")
         self.ip_id = context.rng.randrange(1 << 16)
         output = self.family.output
