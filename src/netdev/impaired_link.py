@@ -81,11 +81,8 @@ class ImpairedLink:
     def __len__(self) -> int:
         return len(self._line) + len(self._overtaking)
 
-    def change(self, impairment: Impairment, now: float = math.inf) -> None:
-        """Let *impairment* hold for packets to come; those under way are not overtaken.
-
-        Without a *now* they leave as they would have, and may be.
-        """
+    def change(self, impairment: Impairment, now: float) -> None:
+        """Let *impairment* hold for packets to come; those under way are not overtaken."""
         before, self.impairment = self.impairment, impairment
         self._fate.change(impairment)
         if any(

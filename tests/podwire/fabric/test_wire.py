@@ -118,6 +118,48 @@ def test_a_round_trip_beyond_the_longest_patience_still_gets_through():
     assert FABRIC_TCP.rto_max_s < 1.6
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"loss_gemodel": (0.02, 0.3), "delay_s": 0.005},
+        {"loss": 0.05, "loss_correlation": 0.5},
+        {"delay_s": 0.02, "jitter_s": 0.01, "distribution": "normal", "duplicate": 0.05},
+        {"delay_s": 0.01, "reorder": 0.5, "gap": 5},
+        {"corrupt": 0.03},
+        {"rate_bit_s": 4e6, "limit": 20, "limit_octets": 20_000, "delay_s": 0.005},
+    ],
+)
+def test_tcp_carries_everything_over_any_wire(wanted):
+    world = World(seed=4, **wanted)
+    near, far = world.wire.establish(HERE, 6443, world.now)
+    octets, received, sent = random.Random(1).randbytes(400_000), bytearray(), 0
+
+    def all_there() -> bool:
+        nonlocal sent
+        sent += near.write(octets[sent : sent + 65536], world.now)
+        received.extend(far.read(1 << 20, world.now))
+        return len(received) >= len(octets)
+
+    took_s = world.run(60, all_there)
+    assert bytes(received) == octets
+    row = world.rules.rows()[0]
+    felt = sum(row[name] for name in ("lost", "corrupted", "duplicated", "reordered", "overlimit"))
+    assert felt
+    assert row["packets"] + row["duplicated"] == (
+        row["delivered"] + row["queued"] + row["lost"] + row["overlimit"]
+    )
+    if "rate_bit_s" in wanted:
+        assert took_s > 8 * len(octets) / wanted["rate_bit_s"]
+    if "corrupt" in wanted:
+        assert caught_by_checksums(world) >= 0.9 * row["corrupted"]
+
+
+def caught_by_checksums(world: World) -> int:
+    """Return how many packets a stack of the wire has found to be wrong."""
+    (there,) = [stack for name, stack in world.wire._stacks.items() if name == THERE]
+    return sum(there.drops.values())
+
+
 def test_one_direction_alone_can_be_cut():
     world = World()
     near, far = world.wire.establish(HERE, 6443, world.now)
