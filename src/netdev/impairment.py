@@ -85,8 +85,8 @@ class Impairment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             if not 0 <= getattr(self, name) <= DELAY_MAX_S:
                 allowed = f"0 to {DELAY_MAX_S:g} seconds"
                 raise ValueError(f"{name} is {allowed}, not {getattr(self, name):g}")
-        if not 0 <= self.rate_bit_s <= RATE_MAX_BIT_S:
-            raise ValueError(f"rate_bit_s is 0 (unlimited) to {RATE_MAX_BIT_S}")
+        if self.rate_bit_s and not 1 <= self.rate_bit_s <= RATE_MAX_BIT_S:
+            raise ValueError(f"rate_bit_s is 0 (unlimited) or 1 to {RATE_MAX_BIT_S}")
         self._check_numbers()
         self._check_models()
         self._check_needs()

@@ -82,8 +82,8 @@ def _victim(note: Note) -> str:
         return note.subject if node_in(note.subject) == note.subject else ""
     if note.what != "fault-set":
         return node_in(note.subject)
-    if number(note, "loss") != 1:
-        return ""  # A bad link is no partition: nothing need follow from it.
+    if number(note, "loss") != 1 or "pod/" in note.subject:
+        return ""  # A bad link is no partition, and a pod no node: nothing need follow from it.
     return next((node for end in note.subject.split(_ARROW) if (node := node_in(end))), "")
 
 

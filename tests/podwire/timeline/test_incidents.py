@@ -33,6 +33,7 @@ def test_a_partition_is_one_incident_in_both_directions_and_a_slow_link_none() -
         note(1.1, "launcher", "fault-set", "node-2 → control-plane-1", loss=1.0),
         note(50.0, "launcher", "fault-set", "node-1 → node-2", delay_s=0.1),
         note(90.0, "launcher", "fault-set", "etcd-1 → etcd-2", loss=1.0),
+        note(95.0, "launcher", "fault-set", "pod/default/web-1 → node-1", loss=1.0),
     ]
     found = incidents(notes)
     assert [(one.note.tick, one.node) for one in found] == [(1.0, "node-2")]
