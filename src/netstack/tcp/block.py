@@ -29,6 +29,7 @@ from netstack.tcp.rtt import RttEstimator
 from netstack.tcp.scoreboard import Range, Scoreboard
 from netstack.tcp.settings import TcpSettings
 from netstack.tcp.states import Signal, State, step
+from netstack.tcp.syn_cookies import SynCookies
 from netstack.tcp.undo import Undo
 from netstack.timers import TimerHeap
 from netstack.token_bucket import TokenBucket
@@ -80,6 +81,7 @@ class TcpContext:
     drops: Counter[DropReason]
     rng: random.Random
     isn: IsnGenerator
+    cookies: SynCookies
     challenges: TokenBucket
     connections: dict[bytes, Tcb] = field(default_factory=dict)
     #: Connections that owe an acknowledgment at the end of the batch.

@@ -7,11 +7,12 @@ taken (no TCP Fast Open); the peer sends it again.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 from netstack.addresses import from_octets
 from netstack.tcp import delivery, emit, receive, send, teardown
-from netstack.tcp.block import MSS_DEFAULT, MSS_MIN, Tcb, near
+from netstack.tcp.block import MASK, MSS_DEFAULT, MSS_MIN, Tcb, near
 from netstack.tcp.segment import Segment
 from netstack.tcp.states import Signal, State
 from netstack.wire import ipv4, tcp
@@ -35,12 +36,32 @@ def connect(tcb: Tcb, iss: int, now: float) -> None:
 
 def accept_syn(tcb: Tcb, segment: Segment, iss: int, now: float) -> None:
     """Answer the SYN that made this connection."""
+    _receive_syn(tcb, segment, iss, now)
+    emit.syn(tcb, now, acknowledge=True)
+    _await_answer(tcb, now)
+
+
+def answer_with_cookie(tcb: Tcb, segment: Segment, cookie: int, now: float) -> None:
+    """Answer a SYN that is not to be remembered: *tcb* is for this SYN+ACK only."""
+    bare = replace(segment, options=tcp.Options(mss=segment.options.mss))
+    _receive_syn(tcb, bare, cookie, now)
+    emit.syn(tcb, now, acknowledge=True)
+
+
+def resume(tcb: Tcb, segment: Segment, mss: int, now: float) -> None:
+    """The acknowledgment *segment* brings a cookie back: be where the SYN+ACK left us."""
+    syn = replace(
+        segment, sequence=segment.sequence - 1 & MASK, options=tcp.Options(mss=mss), payload=b""
+    )
+    _receive_syn(tcb, syn, segment.acknowledgment - 1 & MASK, now)
+
+
+def _receive_syn(tcb: Tcb, segment: Segment, iss: int, now: float) -> None:
+    """A SYN makes this connection: go to SYN-RECEIVED."""
     _choose(tcb, iss)
     tcb.signal(Signal.PASSIVE_OPEN)
     _take_syn(tcb, segment, now)
     tcb.signal(Signal.SYN)
-    emit.syn(tcb, now, acknowledge=True)
-    _await_answer(tcb, now)
 
 
 def syn_sent_arrives(tcb: Tcb, segment: Segment, now: float) -> None:

@@ -31,6 +31,7 @@ from netstack.tcp.listener import TcpListener
 from netstack.tcp.segment import Segment, read
 from netstack.tcp.settings import TcpSettings
 from netstack.tcp.states import State
+from netstack.tcp.syn_cookies import SynCookies
 from netstack.timers import TimerHeap
 from netstack.token_bucket import TokenBucket
 from netstack.wakeups import Wakeups
@@ -66,6 +67,7 @@ class TcpLayer:
             drops=drops,
             rng=rng,
             isn=IsnGenerator(rng),
+            cookies=SynCookies(rng),
             challenges=TokenBucket(per_s=CHALLENGES_PER_S, burst=CHALLENGES_PER_S),
         )
         self._families = families
@@ -173,7 +175,7 @@ class TcpLayer:
     def _receive_unusual(
         self, tcb: Tcb | None, key: bytes, octets: bytes, bounds: tuple[int, int], now: float
     ) -> None:
-        """Take a segment of no connection, or of one in TIME-WAIT."""
+        """Take a segment of no connection (RFC 9293 §3.10.7.1, 2), or of one in TIME-WAIT."""
         try:
             segment = read(octets, *bounds)
         except MalformedPacket:
@@ -184,24 +186,28 @@ class TcpLayer:
                 segment_arrives(tcb, octets, *bounds, now)
                 return
             teardown.expire(tcb)
-        self._receive_stranger(key, segment, now)
-
-    def _receive_stranger(self, key: bytes, segment: Segment, now: float) -> None:
-        """Take a segment of no connection (RFC 9293 §3.10.7.1 and §3.10.7.2)."""
         if segment.flags & _RST:
             return
         listener = self._listener(key)
-        opens = segment.flags & (_SYN | _ACK) == _SYN
-        if listener is None or not opens:
-            if listener is None:
-                self._drops[DropReason.TCP_NO_SOCKET] += 1
-            if listener is None or segment.flags & _ACK:
+        if listener is None:
+            self._drops[DropReason.TCP_NO_SOCKET] += 1
+            self._refuse(key, segment, now)
+        elif segment.flags & (_SYN | _ACK) == _SYN:
+            self._syn_arrives(listener, key, segment, now)
+        elif segment.flags & _ACK:
+            resumed = None
+            if len(self._connections) < CONNECTIONS_MAX:
+                resumed = listener.cookie_arrives(key, segment, now)
+            if resumed is not None:
+                segment_arrives(resumed, octets, *bounds, now)
+            elif not listener.full:
                 self._refuse(key, segment, now)
-            return
+
+    def _syn_arrives(self, listener: TcpListener, key: bytes, segment: Segment, now: float) -> None:
         if len(self._connections) >= CONNECTIONS_MAX:
             self._drops[DropReason.TCP_SYN_QUEUE_FULL] += 1
-            return
-        listener.syn_arrives(key, segment, self.context.isn.choose(key, now), now)
+        else:
+            listener.syn_arrives(key, segment, self.context.isn.choose(key, now), now)
 
     def _refuse(self, key: bytes, segment: Segment, now: float) -> None:
         if segment.flags & _ACK:

@@ -1,8 +1,9 @@
 """Listening for connections (RFC 9293 §3.10.1, listen(2)).
 
-A SYN makes a connection at once (no SYN cookies); how many wait for the end of their handshake, and
-how many for `accept`, is bounded. While the accept queue is full SYNs are dropped, and so are last
-acknowledgments, as Linux does with tcp_abort_on_overflow=0: the peer tries again.
+A SYN makes a connection at once; how many wait for the end of their handshake, and how many for
+`accept`, is bounded. At the first bound SYNs are answered by cookies (RFC 4987), which need no
+memory. While the accept queue is full SYNs are dropped, and so are last acknowledgments, as Linux
+does with tcp_abort_on_overflow=0: the peer tries again.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Final, Protocol
 from netstack.addresses import Endpoint
 from netstack.drops import DropReason
 from netstack.tcp import handshake, teardown
-from netstack.tcp.block import Tcb, TcpContext
+from netstack.tcp.block import MASK, MSS_DEFAULT, Tcb, TcpContext
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.segment import Segment
+from netstack.tcp.syn_cookies import PERIOD_S
 
 #: net.ipv4.tcp_max_syn_backlog: handshakes under way per listener, whatever its backlog.
 SYN_QUEUE_MAX: Final = 1024
@@ -47,12 +49,18 @@ class TcpListener:
         self.on_ready: Callable[[], None] | None = None
         self._table, self._context = table, context
         self._handshakes: dict[Tcb, None] = {}
+        self._cookies_until = 0.0
         self._ready: deque[TcpConnection] = deque()
 
     @property
     def ready(self) -> bool:
         """Tell whether `accept` would return a connection."""
         return bool(self._ready)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether no more connections can wait to be accepted."""
+        return len(self._ready) >= self.backlog
 
     @property
     def queued(self) -> int:
@@ -83,21 +91,44 @@ class TcpListener:
     def syn_arrives(self, key: bytes, segment: Segment, iss: int, now: float) -> None:
         """Begin a handshake, if there is room."""
         drops = self._context.drops
-        if len(self._ready) >= self.backlog:
+        if self.full:
             drops[DropReason.TCP_ACCEPT_QUEUE_FULL] += 1
-            return
-        if len(self._handshakes) >= SYN_QUEUE_MAX:
+        elif len(self._handshakes) < SYN_QUEUE_MAX:
+            handshake.accept_syn(self._begin(key), segment, iss, now)
+        elif self._context.settings.syncookies:
+            self._cookies_until = now + 2 * PERIOD_S
+            mss = segment.options.mss or MSS_DEFAULT
+            cookie = self._context.cookies.make(key, segment.sequence, mss, now)
+            passing = TcpConnection(self._context, key)
+            handshake.answer_with_cookie(passing, segment, cookie, now)
+        else:
             drops[DropReason.TCP_SYN_QUEUE_FULL] += 1
-            return
+
+    def cookie_arrives(self, key: bytes, segment: Segment, now: float) -> TcpConnection | None:
+        """Return the connection that an acknowledgment of no other makes by its cookie, if any."""
+        if now >= self._cookies_until:
+            return None
+        irs, cookie = segment.sequence - 1 & MASK, segment.acknowledgment - 1 & MASK
+        mss = self._context.cookies.check(key, irs, cookie, now)
+        if mss is None:
+            return None
+        if self.full:
+            self._context.drops[DropReason.TCP_ACCEPT_QUEUE_FULL] += 1
+            return None
+        connection = self._begin(key)
+        handshake.resume(connection, segment, mss, now)
+        return connection
+
+    def _begin(self, key: bytes) -> TcpConnection:
         connection = TcpConnection(self._context, key)
         connection.listener = self
         self._handshakes[connection] = None
         self._context.connections[key] = connection
-        handshake.accept_syn(connection, segment, iss, now)
+        return connection
 
     def complete(self, tcb: Tcb) -> bool:
         assert isinstance(tcb, TcpConnection)
-        if len(self._ready) >= self.backlog:
+        if self.full:
             self._context.drops[DropReason.TCP_ACCEPT_QUEUE_FULL] += 1
             return False
         self._handshakes.pop(tcb, None)

@@ -19,6 +19,8 @@ class TcpSettings:
     #: SYNs after the first (tcp_syn_retries) and SYN+ACKs (tcp_synack_retries).
     syn_retries: int = 6
     synack_retries: int = 5
+    #: Answer by cookies while a listener's queue of handshakes is full (tcp_syncookies=1).
+    syncookies: bool = True
     #: Retransmissions without an answer before a connection is given up (tcp_retries2).
     retries: int = 15
     #: How long FIN-WAIT-2 lasts after close (tcp_fin_timeout).

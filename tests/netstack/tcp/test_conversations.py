@@ -752,13 +752,85 @@ def test_established_too_many_gaps_are_dropped(talk):
     assert talk.host.drops[DropReason.TCP_RECEIVE_FULL] == 300 - 256
 
 
-def test_syn_flood_is_bounded(talk):
+def test_syn_flood_is_bounded(converse):
+    talk = converse(TcpSettings(syncookies=False))
     talk.host.tcp_listen(None, 80)
     for number in range(1030):
         talk.peer_port = 10_000 + number
         talk.say(SYN, sequence=5000)
     assert len(talk.host.tcp.connections()) == 1024
     assert talk.host.drops[DropReason.TCP_SYN_QUEUE_FULL] == 6
+
+
+def flooded(talk):
+    """Return a listener whose queue of handshakes is full."""
+    listener = talk.host.tcp_listen(None, 80)
+    for number in range(1024):
+        talk.peer_port = 10_000 + number
+        talk.say(SYN, sequence=5000)
+    talk.peer_port = 4000
+    return listener
+
+
+def test_syn_flood_does_not_keep_others_out(talk):
+    """SYN cookies (RFC 4987): a handshake that is remembered only by the peer."""
+    listener = flooded(talk)
+    talk.acknowledgment = 0
+    [answer] = talk.say(SYN, options=replace(OPTIONS, mss=1400, timestamps=(1, 0)))
+    assert answer.flags == SYN | ACK
+    assert answer.options == Options(mss=1460)
+    assert len(talk.host.tcp.connections()) == 1024
+    talk.wait(30)
+    talk.acknowledgment = answer.sequence + 1  # What is heard of the others is not for us.
+    talk.say(ACK | PSH, b"hello")
+    connection = listener.accept()
+    assert connection.state is State.ESTABLISHED
+    assert connection.mss == 1398
+    assert connection.read(99, talk.now) == b"hello"
+    connection.write(b"world", talk.now)
+    [echo] = [each for each in talk.hear() if each.destination_port == 4000]
+    assert (echo.payload, echo.acknowledgment) == (b"world", talk.sequence)
+
+
+@pytest.mark.parametrize("forged", [(1, 0), (0, 1), (1 << 24, 0), (1 << 27, 0)])
+def test_forged_cookies_are_reset(talk, forged):
+    flooded(talk)
+    talk.acknowledgment = 0
+    [answer] = talk.say(SYN)
+    number, shift = answer.sequence + 1 + forged[0], talk.sequence + forged[1]
+    assert flags_of(talk.say(ACK, ack=number, sequence=shift)) == [RST]
+    assert len(talk.host.tcp.connections()) == 1024
+
+
+def test_cookies_grow_old(talk):
+    flooded(talk)
+    talk.acknowledgment = 0
+    [answer] = talk.say(SYN)
+    talk.now += 130
+    assert RST in flags_of(talk.say(ACK, ack=answer.sequence + 1))
+
+
+def test_cookies_are_believed_only_in_times_of_need(talk):
+    """Without a flood there are none: then guessing is vain."""
+    listener = talk.host.tcp_listen(None, 80)
+    context = talk.host.tcp.context
+    key = PEER.packed + HOST.packed + (4000).to_bytes(2, "big") + (80).to_bytes(2, "big")
+    cookie = context.cookies.make(key, 4999, 1400, talk.now)
+    assert context.cookies.check(key, 4999, cookie, talk.now) == 1398
+    assert flags_of(talk.say(ACK, ack=cookie + 1)) == [RST]
+    assert listener.accept() is None
+
+
+def test_cookie_with_a_full_accept_queue_waits(talk):
+    listener = flooded(talk)
+    talk.acknowledgment = 0
+    [answer] = talk.say(SYN)
+    listener.backlog = 0
+    assert talk.say(ACK, ack=answer.sequence + 1) == []
+    assert talk.host.drops[DropReason.TCP_ACCEPT_QUEUE_FULL] == 1
+    listener.backlog = 1
+    talk.say(ACK, ack=answer.sequence + 1)
+    assert listener.accept().state is State.ESTABLISHED
 
 
 # Users.
