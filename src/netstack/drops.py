@@ -32,6 +32,7 @@ class DropReason(enum.Enum):
     FRAGMENT_BAD = "fragment_bad"
     FRAGMENTS_FULL = "fragments_full"
     FRAGMENTS_LATE = "fragments_late"
+    NO_ROUTE = "no_route"
     TRANSMIT_QUEUE_FULL = "transmit_queue_full"
     LOOPBACK_FULL = "loopback_full"
     ICMP_MALFORMED = "icmp_malformed"

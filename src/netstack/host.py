@@ -215,7 +215,7 @@ class Host(IpHost):
             destination=self.output6.destination,
             frames=self._frames,
             drops=self.drops,
-            no_route=self._no_route6,
+            no_route=self._no_route,
         )
         self._link6.from_us = self.mac + _IPV6
         self.output.link, self.output6.link = self._link.transmit, self._link6.transmit
@@ -267,11 +267,10 @@ class Host(IpHost):
         )
         self.ndisc.begin(self.neighbours6, self.probes6)
 
-    def _no_route(self, packet: bytes, now: float) -> None:
-        self.icmp.own_packet_failed(packet, Unreachable.NETWORK, now)
-
-    def _no_route6(self, packet: bytes, now: float) -> None:
-        self.icmp6.own_packet_failed(packet, icmpv6.Unreachable.NO_ROUTE, now)
+    def _no_route(self, _packet: bytes, _now: float) -> None:
+        """Drop; no word to the socket, which is in the middle of sending (as Linux's TCP, it tries
+        again). Who begins to speak has learned it from `source_towards`."""
+        self.drops[DropReason.NO_ROUTE] += 1
 
     def _neighbour_failed(self, packet: bytes, now: float) -> None:
         self.icmp.own_packet_failed(packet, Unreachable.HOST, now)

@@ -19,6 +19,7 @@ from netstack.wire.ethernet import ETHERTYPE_IPV4, Ethernet
 from simulator.tables import POD_TCP_PORT, POD_UDP_PORT
 
 _LOOPBACK: Final = IPv4Address("127.0.0.1")
+_SYN: Final = int(tcp.Flag.SYN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,12 @@ def _stranger(rng: random.Random) -> IPv4Address:
 
 def syn(aim: Aim, rng: random.Random) -> bytes:
     """Begin a handshake in a stranger's name, and never end it."""
-    return _frame(aim, _segment(_stranger(rng), aim, tcp.Flag.SYN, rng))
+    return _frame(aim, _segment(_stranger(rng), aim, _SYN, rng))
 
 
 def own_syn(aim: Aim, rng: random.Random) -> bytes:
     """Begin a handshake in one's own name: the answers arrive, and are answered with RST."""
-    return _frame(aim, _segment(aim.attacker, aim, tcp.Flag.SYN, rng))
+    return _frame(aim, _segment(aim.attacker, aim, _SYN, rng))
 
 
 def flags(aim: Aim, rng: random.Random) -> bytes:
@@ -82,7 +83,7 @@ def flags(aim: Aim, rng: random.Random) -> bytes:
 def martian(aim: Aim, rng: random.Random) -> bytes:
     """Claim to be loopback, a broadcast, or the victim itself."""
     sources = (_LOOPBACK, IPv4Address("255.255.255.255"), IPv4Address("0.0.0.0"), aim.victim)
-    return _frame(aim, _segment(rng.choice(sources), aim, tcp.Flag.SYN, rng))
+    return _frame(aim, _segment(rng.choice(sources), aim, _SYN, rng))
 
 
 def fragment(aim: Aim, rng: random.Random) -> bytes:
@@ -101,11 +102,26 @@ def fragment(aim: Aim, rng: random.Random) -> bytes:
     )
 
 
+def neighbour_syn(aim: Aim, rng: random.Random) -> bytes:
+    """Begin a handshake in the name of somebody on the link who is not there: ask for them all."""
+    network = int(aim.victim) & 0xFFFFFF00
+    return _frame(aim, _segment(IPv4Address(network | rng.randrange(50, 255)), aim, _SYN, rng))
+
+
 def datagram(aim: Aim, rng: random.Random) -> bytes:
-    """Fill conntrack: every datagram comes from another address, to a port that nobody serves."""
-    source = _stranger(rng)
+    """Fill conntrack: every datagram comes from another port, to one that nobody serves."""
+    return _datagram(aim, POD_UDP_PORT + 1, rng)
+
+
+def question(aim: Aim, rng: random.Random) -> bytes:
+    """Fill conntrack with datagrams that are answered."""
+    return _datagram(aim, POD_UDP_PORT, rng)
+
+
+def _datagram(aim: Aim, port: int, rng: random.Random) -> bytes:
+    source = aim.attacker
     size = udp.HEADER_OCTETS + 8
-    bare = udp.HEADER.pack(rng.randrange(1, 65536), POD_UDP_PORT + 1, size, 0) + rng.randbytes(8)
+    bare = udp.HEADER.pack(rng.randrange(1, 65536), port, size, 0) + rng.randbytes(8)
     pseudo = checksum.pseudo_header(source.packed, aim.victim.packed, ipv4.PROTOCOL_UDP, size)
     field = struct.pack("!H", checksum.finish_udp(pseudo + checksum.add(bare)))
     payload = bare[:6] + field + bare[8:]
@@ -135,6 +151,8 @@ ATTACKS: Final[Mapping[str, Callable[[Aim, random.Random], bytes]]] = {
     "martian": martian,
     "fragment": fragment,
     "datagram": datagram,
+    "question": question,
+    "neighbour-syn": neighbour_syn,
     "noise": noise,
     "stranger-mac": stranger_mac,
 }

@@ -258,8 +258,19 @@ def _flooded(rng: random.Random, kinds: tuple[str, ...], *, packets: int) -> Pla
 
 def floods(rng: random.Random) -> Plan:
     """SYNs, fragments and datagrams in strangers' names, more than any table has room for."""
-    kinds = ("syn", "own-syn", "fragment", "datagram", "stranger-mac")
+    kinds = ("syn", "own-syn", "fragment", "datagram", "question", "stranger-mac")
     return _flooded(rng, tuple(rng.sample(kinds, 2)), packets=400)
+
+
+def siege(rng: random.Random) -> Plan:
+    """A host on the attacker's own Ethernet: more SYNs than its queue holds, and fragments."""
+    kinds = rng.sample(("syn", "neighbour-syn", "own-syn", "fragment", "flags"), 2)
+    floods = [
+        Flood(at=0.1, until=1.1, kind=kind, attacker="pod-0", victim="pod-1", packets=packets)
+        for kind, packets in zip(kinds, (1100, 200), strict=True)
+    ]
+    talk = _talk(rng, pods=3, services=0, count=3, within_s=1.5)
+    return Plan(nodes=0, pods=3, events=(*talk, *floods))
 
 
 def nonsense(rng: random.Random) -> Plan:
@@ -288,6 +299,7 @@ SCENARIOS: Final[Mapping[str, Planner]] = {
     "everything": everything,
     "sips": sips,
     "floods": floods,
+    "siege": siege,
     "nonsense": nonsense,
     "loop": loop,
 }

@@ -20,6 +20,7 @@ from netstack.neighbour import NeighbourState
 from netstack.wire.arp import Arp, ArpView, Operation
 from netstack.wire.ethernet import BROADCAST, Ethernet, EthernetView
 from netstack.wire.ipv4 import Ipv4, Ipv4View
+from netstack.wire.tcp import Flag, Tcp
 
 OWN, OTHER = bytes([2, 0, 0, 0, 0, 1]), bytes([2, 0, 0, 0, 0, 2])
 A, B = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
@@ -331,3 +332,17 @@ def test_ip_host_leaves_routes_to_its_owner():
     assert IPv4Address(Ipv4View(packet).source) == IPv4Address("10.0.0.77")
     with pytest.raises(OSError, match="no route"):
         host.ping(IPv4Address("10.9.0.2"), identifier=1, sequence=1, payload=b"", now=0.0)
+
+
+def test_a_handshake_from_where_no_route_leads_back_times_out():
+    """Its answers are dropped while it is sending them: it must not be told in the middle."""
+    host, stranger = make(), IPv4Address("203.0.113.5")
+    host.tcp_listen(None, 80)
+    syn = Tcp(source_port=40000, destination_port=80, sequence=1, flags=Flag.SYN).emit(stranger, A)
+    header = Ipv4(source=stranger, destination=A, protocol=6, payload_length=len(syn))
+    host.receive_frame(Ethernet(OWN, OTHER, 0x0800).emit() + header.emit() + syn, 0.0)
+    assert len(host.tcp.context.connections) == 1
+    for now in range(1, 200):
+        host.handle_deadline(float(now))
+    assert not host.tcp.context.connections
+    assert host.drops[DropReason.NO_ROUTE] > 1
