@@ -95,6 +95,7 @@ class AddressTable:
 
     @property
     def primary(self) -> IPv4Interface:
+        assert self, "there is no address of this family"
         return next(iter(self._interfaces.values()))
 
     def add(self, interface: IPv4Interface) -> None:

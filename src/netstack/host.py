@@ -190,10 +190,13 @@ class Host(IpHost):
             self.input6.receive(frame, HEADER_OCTETS, now)
 
     def _receive_group(self, frame: bytes, now: float) -> None:
-        """Take a frame to neither us nor everyone: perhaps to a group that we are in."""
+        """Take a frame to neither us nor everyone: perhaps to a group that we are in.
+
+        Our own words that come back would look like somebody else who has our address.
+        """
         if len(frame) < HEADER_OCTETS:
             self.drops[DropReason.FRAME_MALFORMED] += 1
-        elif frame[:MAC_OCTETS] in self._groups:
+        elif frame[:MAC_OCTETS] in self._groups and frame[6:12] != self.mac:
             self._receive_other(frame, now)
         else:
             self.drops[DropReason.FRAME_NOT_FOR_US] += 1

@@ -88,6 +88,7 @@ class Ip6AddressTable:
 
     @property
     def primary(self) -> IPv6Interface:
+        assert self, "there is no address of this family"
         return next(iter((self._interfaces or self._tentative).values()))
 
     @property

@@ -151,6 +151,32 @@ def test_packet_too_big_shrinks_the_segments_of_a_connection(host):
     assert not connection.closed
 
 
+def test_packet_too_big_cuts_what_is_on_its_way_again(host):
+    other = IpHost(
+        address=None, address6=IPv6Interface(f"{PEER}/64"), mtu=1500, rng=random.Random(2)
+    )
+    listener = other.tcp_listen(None, 80)
+    connection = host.tcp_connect((PEER, 80), 1.0)
+    for _ in range(3):
+        other.receive_packets(host.packets_to_send(), 1.0)
+        host.receive_packets(other.packets_to_send(), 1.0)
+    connection.write(b"x" * 2856, 1.0)
+    first, _ = host.packets_to_send()
+    assert len(first) == 1500
+    message = Icmpv6(Type.PACKET_TOO_BIG, 0, 1300, first[:1232])
+    payload = message.emit(PEER, HOST)
+    header = Ipv6(
+        source=PEER, destination=HOST, next_header=NextHeader.ICMPV6, payload_length=len(payload)
+    )
+    host.receive_packet(header.emit() + payload, 1.0)
+    again = host.packets_to_send()
+    assert max(map(len, again)) == 1300
+    other.receive_packets(again, 1.0)
+    host.receive_packets(other.packets_to_send(), 1.0)
+    other.receive_packets(host.packets_to_send(), 1.0)
+    assert listener.accept().read(9999, 1.0) == b"x" * 2856
+
+
 @pytest.mark.parametrize(
     ("code", "number"),
     [

@@ -194,6 +194,28 @@ def test_spoofed_advertisement_of_our_address_is_counted(host):
     assert said(host)
 
 
+def test_own_words_that_come_back_are_nobodys():
+    host = make(dad_transmits=1)
+    now = 1.0
+    while host.addresses6.tentative:
+        host.handle_deadline(now)
+        host.receive_frames(host.frames_to_send(), now)
+        now += 0.5
+        assert now < 10
+    assert host.drops.keys() == {DropReason.FRAME_NOT_FOR_US}
+    assert host.addresses6.is_own(A.packed)
+
+
+def test_flood_of_advertisements_leaves_nothing(host):
+    for number in range(2000):
+        answer = NeighbourAdvertisement(
+            target=IPv6Address(int(B) + number), options=Options(target_mac=OTHER)
+        )
+        host.receive_frame(frame(answer.emit()), 1.0)
+    assert host.neighbours6.entries() == []
+    assert host.frames_to_send() == []
+
+
 def test_flood_of_solicitations_is_bounded(host):
     ask = NeighbourSolicitation(A, Options(source_mac=OTHER)).emit()
     count = neighbour.GC_THRESH3 + 50
