@@ -165,6 +165,7 @@ class IpHost:
 
     def add_address(self, interface: IPv4Interface | IPv6Interface) -> None:
         if isinstance(interface, IPv6Interface):
+            assert self.mtu >= ipv6.MTU_MIN, "IPv6 needs an MTU of 1280"
             self.addresses6.add(interface)
             self.input6.forget()
         else:

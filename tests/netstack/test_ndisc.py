@@ -6,6 +6,8 @@ import random
 from ipaddress import IPv6Address, IPv6Interface
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netstack import neighbour
 from netstack.drops import DropReason
@@ -224,6 +226,33 @@ def test_flood_of_solicitations_is_bounded(host):
         host.receive_frame(frame(ask, source=source), 1.0)
     assert len(host.neighbours6.entries()) == neighbour.GC_THRESH3
     assert host.drops == {DropReason.NEIGHBOURS_FULL: 50}
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((133, 134, 135, 136, 137)),
+            st.integers(0, 0xFFFFFFFF),
+            st.sampled_from((b"", A.packed, B.packed, LINK_LOCAL.packed)),
+            st.binary(max_size=40),
+            st.sampled_from((NOBODY, A, B, ROUTER)),
+            st.sampled_from((A, ALL_NODES, TO_OUR_GROUP)),
+        ),
+        max_size=20,
+    )
+)
+def test_no_message_can_raise(messages):
+    host, now = make(dad_transmits=len(messages) % 2), 1.0
+    for kind, rest, target, tail, source, destination in messages:
+        before = host.drops.total()
+        message = Icmpv6(kind, 0, rest, target + tail)
+        host.receive_frame(frame(message, source=source, destination=destination), now)
+        assert host.drops.total() <= before + 1
+        host.handle_deadline(now)
+        now += 0.7
+    assert len(host.neighbours6.entries()) <= 3
+    assert len(host.frames_to_send()) <= 10 + 3 * len(messages)
 
 
 # Routers.
