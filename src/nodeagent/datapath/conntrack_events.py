@@ -15,11 +15,12 @@ from componentbase.rpc import Connection as Reader
 from nodeagent.datapath import listing
 from nodeagent.datapath.conntrack.connection import Connection
 from nodeagent.datapath.conntrack.table import ConntrackTable
+from nodeagent.datapath.conntrack.tcp import TcpState
 
 _BACKLOG_OCTETS_MAX: Final = 1024 * 1024
 _TURN_EVENTS_MAX: Final = 10_000
 
-_Key = tuple[str, Connection, str]
+_Key = tuple[str, Connection, TcpState]
 
 
 class ConntrackEvents:
@@ -28,7 +29,7 @@ class ConntrackEvents:
     def __init__(self, table: ConntrackTable, clock: Clock) -> None:
         self._table, self._clock = table, clock
         self._readers: dict[Reader, int] = {}  # And how many events each has lost.
-        self._events: dict[_Key, int] = {}
+        self._events: dict[_Key, listing.Row] = {}
 
     def open(self, reader: Reader) -> None:
         """Tell *reader* from now on."""
@@ -48,24 +49,19 @@ class ConntrackEvents:
             for reader in self._readers:
                 self._readers[reader] += 1
             return
-        self._events.setdefault((kind, connection, str(connection.tcp_state)), wall_ns())
+        key = (kind, connection, connection.tcp_state)
+        if key not in self._events:
+            row = listing.connection(connection, self._clock())
+            self._events[key] = {"event": kind, "at_ns": wall_ns(), **row}
 
     def _tell(self) -> None:
         events, self._events = self._events, {}
-        now = self._clock()
-        rows = [
-            {"event": kind, "at_ns": at_ns, **listing.connection(each, now), "state": _state(key)}
-            for key, at_ns in events.items()
-            for kind, each, _ in [key]
-        ]
+        for (_, connection, _), row in events.items():
+            row["unreplied"] = not connection.seen_reply  # Noted behind the state.
+        rows = list(events.values())
         for reader, lost in self._readers.items():
             if reader.backlog_octets >= _BACKLOG_OCTETS_MAX:
                 self._readers[reader] += len(rows)
                 continue
             reader.tell("conntrack_events", {"events": rows, "dropped": lost})
             self._readers[reader] = 0
-
-
-def _state(key: _Key) -> str:
-    """Return the state that a connection had then; only TCP's have one."""
-    return "" if key[2] == "NONE" else key[2]

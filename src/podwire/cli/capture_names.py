@@ -108,7 +108,6 @@ def service_endpoints(service: Object, slices: Sequence[Object]) -> Iterator[End
         if address and address != _HEADLESS:
             yield Endpoint(ip_address(address))
     for each in slices:
-        for port in each.get("ports") or ():
-            for endpoint in each.get("endpoints") or ():
-                for address in endpoint["addresses"]:
-                    yield Endpoint(ip_address(address), port["port"])
+        ports = [port["port"] for port in each.get("ports") or ()]
+        addresses = [text for one in each.get("endpoints") or () for text in one["addresses"]]
+        yield from (Endpoint(ip_address(text), port) for port in ports for text in addresses)

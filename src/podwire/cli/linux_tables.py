@@ -1,36 +1,65 @@
-"""A datapath's tables in the words of the Linux tools: ip, bridge, conntrack, ipvsadm.
+"""A datapath's tables in the words of the Linux tools: ip, bridge, ipvsadm.
 
 Pure text: rows as the datapath lists them in, lines out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from typing import Any, Final
 
 Row = dict[str, Any]
+#: By protocol, the port that was asked for, and the endpoint: how many asked which address.
+Users = defaultdict[tuple[str, int, str, int], Counter[str]]
+
+_NO_MAC: Final = ("INCOMPLETE", "FAILED")
+_LOST_ON_SENDING: Final = ("dev-ready", "full-ring")
+#: The columns of `ip -s link`; a column is as wide as iproute2's widest title.
+_WIDEST: Final = ("RX: bytes", "packets", "errors", "dropped", "heartbt", "overrun")
+_RECEIVED: Final = ("bytes", "packets", "errors", "dropped", "missed", "mcast")
+_SENT: Final = ("bytes", "packets", "errors", "dropped", "carrier", "collsns")
 
 
-def routes(rows: Iterable[Row]) -> list[str]:
-    """Print as `ip route`."""
+def routes(rows: Iterable[Row], addresses: Iterable[Row] = ()) -> list[str]:
+    """Print as `ip route`; *addresses* are those of the node, one of which speaks on each link."""
+    interfaces = [(row["device"], ip_interface(row["address"])) for row in addresses]
     lines = []
     for row in rows:
-        parts = ["default" if row["destination"] == "0.0.0.0/0" else row["destination"]]
+        kind = row.get("type", "unicast")
+        parts = [] if kind == "unicast" else [kind]
+        is_default = row["destination"] in ("0.0.0.0/0", "::/0")
+        parts.append("default" if is_default else row["destination"])
         if row.get("via"):
             parts += ["via", row["via"]]
-        parts += ["dev", row["device"]]
+        if row["device"]:
+            parts += ["dev", row["device"]]
         if row.get("protocol") == "kernel":
             parts += ["proto", "kernel", "scope", "link"]
+            parts += _source(row, interfaces)
+        if row.get("metric"):
+            parts += ["metric", str(row["metric"])]
         if row.get("onlink"):
             parts.append("onlink")
         lines.append(" ".join(parts))
     return lines
 
 
+def _source(row: Row, interfaces: list[tuple[str, IPv4Interface | IPv6Interface]]) -> list[str]:
+    """Return which of the node's addresses a link's route came with."""
+    for device, interface in interfaces:
+        if device == row["device"] and str(interface.network) == row["destination"]:
+            return ["src", str(interface.ip)]
+    return []
+
+
 def neighbours(rows: Iterable[Row]) -> list[str]:
-    """Print as `ip neigh`."""
+    """Print as `ip neigh`: who did not answer has no address of the link."""
     return [
-        f"{row['address']} dev {row['device']} lladdr {row['mac']} {row['state'].upper()}"
+        f"{row['address']} dev {row['device']} "
+        + (f"lladdr {row['mac']} " if row["mac"] and row["state"].upper() not in _NO_MAC else "")
+        + row["state"].upper()
         for row in rows
     ]
 
@@ -48,49 +77,60 @@ def fdb(rows: Iterable[Row]) -> list[str]:
 
 
 def links(rows: Iterable[Row]) -> list[str]:
-    """Print as `ip -s link`: each with what it counts, and its drops."""
-    lines = []
-    for row in rows:
-        state = "UP" if row["connected"] else "NO-CARRIER"
-        address = f" inet {row['address']}" if row["address"] else ""
-        lines.append(
-            f"{row['name']}: <{state}> mtu {row['mtu']} {row['kind']} {row['mac']}{address}"
-        )
-        if row["kind"] == "veth":
-            lines.append(
-                f"    RX: {row['rx_packets']} packets {row['rx_octets']} bytes"
-                f"  TX: {row['tx_packets']} packets {row['tx_octets']} bytes"
-            )
-        elif row["kind"] == "vxlan":  # Its octets are not counted; bridge and eth0 count nothing.
-            lines.append(f"    RX: {row['rx_packets']} packets  TX: {row['tx_packets']} packets")
-        lines += [f"    dropped {count}: {reason}" for reason, count in row["drops"].items()]
+    """Print as `ip -s link`, with the reasons of drops beneath; "-": not counted."""
+    lines: list[str] = []
+    for number, row in enumerate(rows, start=1):
+        lines += _link(number, row)
     return lines
 
 
-def conntrack(rows: Iterable[Row]) -> list[str]:
-    """Print as `conntrack -L`."""
-    numbers = {"TCP": 6, "UDP": 17, "ICMP": 1}
-    lines = []
-    for row in rows:
-        name = row["protocol"]
-        parts = [f"{name.lower():<8} {numbers.get(name, name)} {row['timeout_s']}"]
-        if row["state"]:
-            parts.append(row["state"].upper())
-        parts.append(_flow(row["original"]))
-        if row["unreplied"]:
-            parts.append("[UNREPLIED]")
-        parts.append(_flow(row["reply"]))
-        if row["assured"]:
-            parts.append("[ASSURED]")
-        lines.append(" ".join(parts))
-    return lines
+def _link(number: int, row: Row) -> list[str]:
+    up = row["connected"]
+    flags = "BROADCAST,MULTICAST,UP,LOWER_UP" if up else "NO-CARRIER,BROADCAST,MULTICAST,UP"
+    master = " master cni0" if row["kind"] == "veth" else ""
+    lines = [
+        f"{number}: {row['name']}: <{flags}> mtu {row['mtu']} qdisc noqueue{master} "
+        f"state {'UP' if up else 'DOWN'} mode DEFAULT group default",
+        f"    link/ether {row['mac']} brd ff:ff:ff:ff:ff:ff",
+    ]
+    if row["address"]:
+        behind = "alias pod" if row["kind"] == "veth" else "inet"
+        lines.append(f"    {behind} {row['address']}")
+    lines += statistics(_counted(row, "rx"), _counted(row, "tx"))
+    return [*lines, *(f"    dropped {count}: {reason}" for reason, count in row["drops"].items())]
 
 
-def _flow(flow: Row) -> str:
-    return (
-        f"src={flow['source']} dst={flow['destination']} "
-        f"sport={flow['source_port']} dport={flow['destination_port']}"
+def _counted(row: Row, way: str) -> list[str]:
+    """Return bytes, packets, errors, dropped and the rest, as far as the device counts them."""
+    has_packets, has_octets = row["kind"] in ("veth", "vxlan"), row["kind"] == "veth"
+    lost = sum(
+        count
+        for reason, count in row["drops"].items()
+        if (reason in _LOST_ON_SENDING) == (way == "tx")
     )
+    return [
+        str(row[f"{way}_octets"]) if has_octets else "-",
+        str(row[f"{way}_packets"]) if has_packets else "-",
+        "0",
+        str(lost),
+        "0",
+        "0",
+    ]
+
+
+def statistics(received: Sequence[str], sent: Sequence[str]) -> list[str]:
+    """Return the four lines of `ip -s link`, columns as wide as both rows need."""
+    widths = [
+        max(len(title), len(one), len(other))
+        for title, one, other in zip(_WIDEST, received, sent, strict=True)
+    ]
+    lines = []
+    for way, titles, values in (("RX", _RECEIVED, received), ("TX", _SENT, sent)):
+        heads = [f"{title:>{width}}" for title, width in zip(titles, widths, strict=True)]
+        lines.append(f"    {way}: {' '.join(heads)[4:]}")
+        cells = [f"{value:>{width}}" for value, width in zip(values, widths, strict=True)]
+        lines.append(f"    {' '.join(cells)}")
+    return lines
 
 
 def drops(counters: Mapping[str, Any]) -> list[str]:
@@ -109,18 +149,48 @@ def drops(counters: Mapping[str, Any]) -> list[str]:
     return lines or ["nothing was dropped"]
 
 
-def services(rows: Iterable[Row]) -> list[str]:
-    """Print as `ipvsadm -Ln`: what is reached where, and its endpoints beneath."""
-    lines = []
+def services(rows: Iterable[Row], connections: Iterable[Row] = ()) -> list[str]:
+    """Print as `ipvsadm -Ln`: what is reached where, its endpoints, and who uses them now."""
+    active, inactive = _users(connections)
+    lines = [
+        "Prot LocalAddress:Port  Service  Flags",
+        "  -> RemoteAddress:Port          Node             ActiveConn InActConn",
+    ]
     for row in sorted(rows, key=lambda row: (row["service"], row["address"] == "", row["port"])):
-        address = row["address"] or "*"
-        extra = (
-            "" if row.get("listening", True) is not False else f"  not listening: {row['error']}"
-        )
-        lines.append(f"{row['protocol']}  {address}:{row['port']}  {row['service']}{extra}")
+        lines.append(_frontend(row))
         for backend in row["backends"]:
-            node = f"  on {backend['node']}" if backend.get("node") else ""
-            lines.append(f"  -> {backend['address']}:{backend['port']}{node}")
+            key = (row["protocol"], row["port"], backend["address"], backend["port"])
+            used, left = (_count(each[key], row["address"]) for each in (active, inactive))
+            remote = f"{backend['address']}:{backend['port']}"
+            node = backend.get("node") or "-"
+            lines.append(f"  -> {remote:<27} {node:<16} {used:>10} {left:>9}")
         if not row["backends"]:
             lines.append(f"  -> none: {row['on_empty']}")
     return lines
+
+
+def _users(connections: Iterable[Row]) -> tuple[Users, Users]:
+    """Return who uses which endpoint of which port: established TCP, and what else is known."""
+    active: Users = defaultdict(Counter)
+    inactive: Users = defaultdict(Counter)
+    for row in connections:
+        asked, served = row["original"], row["reply"]
+        key = (row["protocol"], asked["destination_port"], served["source"], served["source_port"])
+        users = active if row["state"].upper() == "ESTABLISHED" else inactive
+        users[key][asked["destination"]] += 1
+    return active, inactive
+
+
+def _count(users: Counter[str], address: str) -> int:
+    """Return how many came by *address*; "" is any of the node's."""
+    return users[address] if address else users.total()
+
+
+def _frontend(row: Row) -> str:
+    flags = [] if row.get("masquerade", "never") == "never" else [f"masq {row['masquerade']}"]
+    if row.get("affinity_s"):
+        flags.append(f"persistent {row['affinity_s']}")
+    if row.get("listening", True) is False:
+        flags.append(f"not listening: {row['error']}")
+    shown = f"{row['protocol']}  {row['address'] or '*'}:{row['port']}  {row['service']}"
+    return f"{shown}  {', '.join(flags)}".rstrip()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
+import pytest
+
 from podwire.cli import linux_tables
 
 
@@ -40,40 +45,78 @@ def test_fdb_reads_as_bridge_fdb() -> None:
     ]
 
 
-def test_conntrack_reads_as_conntrack_list() -> None:
-    flow = {"source": "1.1.1.1", "destination": "2.2.2.2", "source_port": 1, "destination_port": 2}
-    row = {"protocol": "TCP", "state": "established", "timeout_s": 86400, "original": flow,
-           "reply": flow, "assured": True, "unreplied": False}  # fmt: skip
-    shown = "src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2"
-    assert linux_tables.conntrack([row]) == [
-        f"tcp      6 86400 ESTABLISHED {shown} {shown} [ASSURED]"
+def test_routes_name_their_kind_metric_and_source() -> None:
+    rows = [
+        {"destination": "10.244.1.0/24", "device": "cni0", "via": None, "onlink": False,
+         "protocol": "kernel", "type": "unicast", "metric": 0},
+        {"destination": "10.9.0.0/24", "device": "", "via": None, "onlink": False,
+         "protocol": "static", "type": "blackhole", "metric": 0},
+        {"destination": "::/0", "device": "eth0", "via": "fd00::1", "onlink": False,
+         "protocol": "static", "type": "unicast", "metric": 1024},
+    ]  # fmt: skip
+    addresses = [
+        {"address": "192.168.64.1/24", "device": "eth0"},
+        {"address": "10.244.1.1/24", "device": "cni0"},
+    ]
+    assert linux_tables.routes(rows, addresses) == [
+        "10.244.1.0/24 dev cni0 proto kernel scope link src 10.244.1.1",
+        "blackhole 10.9.0.0/24",
+        "default via fd00::1 dev eth0 metric 1024",
     ]
 
 
-def test_services_show_their_endpoints_or_why_there_are_none() -> None:
+def test_a_neighbour_that_did_not_answer_has_no_address() -> None:
+    row = {"address": "10.244.1.9", "device": "cni0", "mac": "00:00:00:00:00:00",
+           "state": "INCOMPLETE"}  # fmt: skip
+    assert linux_tables.neighbours([row]) == ["10.244.1.9 dev cni0 INCOMPLETE"]
+
+
+def test_services_show_their_endpoints_and_who_uses_them() -> None:
     rows = [
         {"service": "default/web:http", "address": "10.96.0.7", "port": 80, "protocol": "TCP",
          "backends": [{"address": "10.244.1.2", "port": 8080, "node": "node-1"}],
-         "on_empty": "reject"},
+         "on_empty": "reject", "masquerade": "off-cluster", "affinity_s": 10800},
         {"service": "default/web:http", "address": "", "port": 30080, "protocol": "TCP",
-         "backends": [], "on_empty": "reject"},
+         "backends": [], "on_empty": "reject", "listening": False, "error": "in use"},
     ]  # fmt: skip
-    assert linux_tables.services(rows) == [
-        "TCP  10.96.0.7:80  default/web:http",
-        "  -> 10.244.1.2:8080  on node-1",
-        "TCP  *:30080  default/web:http",
+    through = {
+        "protocol": "TCP",
+        "original": {"destination": "10.96.0.7", "destination_port": 80},
+        "reply": {"source": "10.244.1.2", "source_port": 8080},
+    }
+    elsewhere = {**through, "original": {"destination": "10.96.0.8", "destination_port": 80}}
+    connections = [
+        {**through, "state": "ESTABLISHED"},
+        {**through, "state": "ESTABLISHED"},
+        {**through, "state": "TIME_WAIT"},
+        {**elsewhere, "state": "ESTABLISHED"},
+    ]
+    assert linux_tables.services(rows, connections) == [
+        "Prot LocalAddress:Port  Service  Flags",
+        "  -> RemoteAddress:Port          Node             ActiveConn InActConn",
+        "TCP  10.96.0.7:80  default/web:http  masq off-cluster, persistent 10800",
+        "  -> 10.244.1.2:8080             node-1                    2         1",
+        "TCP  *:30080  default/web:http  not listening: in use",
         "  -> none: reject",
     ]
 
 
-def test_links_show_counters_and_drops() -> None:
+def test_links_read_as_ip_s_link_with_the_reasons_of_drops() -> None:
     row = {"name": "veth1", "kind": "veth", "mac": "aa:00:00:00:00:01", "address": "10.244.1.2/24",
-           "mtu": 1450, "connected": False, "rx_packets": 1, "rx_octets": 2, "tx_packets": 3,
-           "tx_octets": 4, "drops": {"queue full": 5}}  # fmt: skip
+           "mtu": 1450, "connected": False, "rx_packets": 1, "rx_octets": 1234567890123,
+           "tx_packets": 3, "tx_octets": 4,
+           "drops": {"full-ring": 5, "malformed-frame": 2}}  # fmt: skip
     assert linux_tables.links([row]) == [
-        "veth1: <NO-CARRIER> mtu 1450 veth aa:00:00:00:00:01 inet 10.244.1.2/24",
-        "    RX: 1 packets 2 bytes  TX: 3 packets 4 bytes",
-        "    dropped 5: queue full",
+        "1: veth1: <NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1450 qdisc noqueue master cni0 "
+        "state DOWN mode DEFAULT group default",
+        "    link/ether aa:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff",
+        "    alias pod 10.244.1.2/24",
+        "    RX:     bytes packets errors dropped  missed   mcast",
+        "    1234567890123       1      0       2       0       0",
+        "    TX:     bytes packets errors dropped carrier collsns",
+        "                4       3      0       5       0       0",
+        "    dropped 5: full-ring",
+        "    dropped 2: malformed-frame",
     ]
 
 
@@ -84,11 +127,22 @@ def test_links_show_no_counter_that_nobody_counts() -> None:
         {**none, "name": "cni0", "kind": "bridge", "mtu": 1450},
         {**none, "name": "flannel.1", "kind": "vxlan", "mtu": 1450},
     ]
-    assert linux_tables.links(rows) == [
-        "cni0: <UP> mtu 1450 bridge aa:00:00:00:00:01",
-        "flannel.1: <UP> mtu 1450 vxlan aa:00:00:00:00:01",
-        "    RX: 7 packets  TX: 8 packets",
+    lines = linux_tables.links(rows)
+    assert [line.split() for line in (lines[3], lines[9])] == [
+        ["-", "-", "0", "0", "0", "0"],
+        ["-", "7", "0", "0", "0", "0"],
     ]
+
+
+def test_the_table_of_links_is_iproute2s_own() -> None:
+    """The same numbers, printed by both."""
+    if shutil.which("ip") is None:
+        pytest.skip("iproute2 is not installed")
+    shown = subprocess.run(["ip", "-s", "link", "show", "lo"], capture_output=True, text=True,
+                           check=True).stdout.splitlines()  # fmt: skip
+    theirs = [line.rstrip() for line in shown[2:6]]
+    received, sent = theirs[1].split(), theirs[3].split()
+    assert linux_tables.statistics(received, sent) == theirs
 
 
 def test_drops_name_place_and_reason() -> None:
