@@ -71,6 +71,9 @@ class Waiting:
         self._drops, self._on_late = drops, on_late
         self._partials: dict[bytes, _Partial] = {}
 
+    def __len__(self) -> int:
+        return len(self._partials)
+
     def take(
         self, key: bytes, packet: bytes, piece: tuple[int, bytes, bool], now: float
     ) -> tuple[bytes, bytes] | None:

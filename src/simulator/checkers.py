@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from netdev.framing import Octets
+from netstack.ip_fragment import PACKETS_MAX
 from netstack.tcp import layer
 from netstack.tcp.listener import SYN_QUEUE_MAX
 from netstack.wire import checksum, ipv4, ipv6
@@ -101,6 +102,7 @@ def bounds(kernels: Iterable[Kernel], pods: Iterable[Pod], *, conntrack_max: int
         sizes = {
             "neighbours": (len(node.neighbours.entries()), ENTRIES_MAX),
             "bridge FDB": (len(node.bridge.fdb), bridge.ENTRIES_MAX),
+            "packets in pieces": (len(node.fragments), PACKETS_MAX),
             "conntrack": (len(node.conntrack), conntrack_max or CONNECTIONS_MAX),
         }
         found += [f"{node.name}: {size} {what}, {most} are allowed"

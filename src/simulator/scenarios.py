@@ -219,6 +219,18 @@ def everything(rng: random.Random) -> Plan:
     )
 
 
+def many(rng: random.Random) -> Plan:
+    """Five to eight nodes, two pods on each, three services, and one node that dies."""
+    nodes = rng.randint(5, 8)
+    pods = 2 * nodes
+    at = rng.uniform(0.2, 1.0)
+    death = NodeDies(at=at, until=at + rng.uniform(0.5, 3), node=rng.randint(1, nodes))
+    talk = _talk(rng, pods=pods, services=3, count=12, within_s=2.0)
+    underlay = _wire(rng, corrupt=False)
+    services = _services(rng, pods, 3)
+    return Plan(nodes=nodes, pods=pods, services=services, underlay=underlay, events=(*talk, death))
+
+
 def sips(rng: random.Random) -> Plan:
     """Readers that read little at a time, and windows that are tiny: no silly segments, no end."""
     talk = tuple(
@@ -297,6 +309,7 @@ SCENARIOS: Final[Mapping[str, Planner]] = {
     "failover": failover,
     "restart": restart,
     "everything": everything,
+    "many": many,
     "sips": sips,
     "floods": floods,
     "siege": siege,

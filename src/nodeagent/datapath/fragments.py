@@ -27,6 +27,9 @@ class Defragmenter:
         self.drops: Counter[DropReason] = Counter()
         self._reassembly = Reassembly(self.drops, lambda _packet, _now: None)
 
+    def __len__(self) -> int:
+        return len(self._reassembly)
+
     def whole(self, packet: Packet, now: float) -> Packet | None:
         """Return the packet that *packet* completes, itself if it is none, or None."""
         header = packet.l4 - (len(packet.frame) - packet.octets)

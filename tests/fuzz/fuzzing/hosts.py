@@ -174,6 +174,7 @@ def reassembly(octets: bytes) -> None:
         packet = ipv4(17, PEER.packed, bytes([kind >> 1]) * 4, body[2:], flags=flags)
         whole = parts.add(packet, 1.0)
         assert whole is None or len(whole) <= 65535
+        assert len(parts) <= ip_fragment.PACKETS_MAX
     parts.handle_deadline(100.0)
 
 
