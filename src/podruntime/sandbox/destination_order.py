@@ -1,4 +1,7 @@
-"""In which order addresses are tried: RFC 6724 §6, as glibc's getaddrinfo sorts them.
+"""In which order addresses are tried: RFC 6724 §6, which getaddrinfo sorts by.
+
+The table of policies is the RFC's, as in musl; glibc's own is still that of RFC 3484, where unique
+local addresses come before IPv4.
 
 Rules 3, 4 and 7 have no subject here: a pod has no deprecated and no home addresses, and no
 transport but its own. Rule 9 is for IPv6 alone, as in glibc where IPv4 addresses are not on one
@@ -8,10 +11,11 @@ subnet: round robin between servers survives.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from typing import Final
 
-Address = IPv4Address | IPv6Address
+from netstack.addresses import IpAddress as Address
+
 #: The address that packets to a destination would have as their source; None: there is no route.
 SourceFor = Callable[[Address], Address | None]
 

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import math
 import os
+import socket
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -89,6 +90,11 @@ class NetworkInterface:
                 return self.reserve(local, v6only=v6only)  # A random port that somebody has.
         self.reserved[bound] = octets
         return bound
+
+    def has(self, family: int) -> bool:
+        """Return whether there is an address of *family* besides loopback's."""
+        host = self.host
+        return bool(host.addresses if family == socket.AF_INET else host.addresses6)
 
     def source_for(self, destination: IpAddress) -> IpAddress | None:
         """Return the source of packets to *destination*; None: there is no route."""

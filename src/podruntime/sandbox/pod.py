@@ -81,7 +81,7 @@ class Pod:
             rng=rng,
         )
         self._interface = NetworkInterface(host, loop, monotonic)
-        names = Resolver(self._read_file, rng, self._interface.source_for)
+        names = Resolver(self._read_file, rng, self._interface)
         loop.sockets = PodSockets(loop, self._interface, names)
         self._veth = VethClient(
             Path(config.network.veth_socket),
@@ -103,7 +103,6 @@ class Pod:
                 "remove": self._remove,
                 "exec": self._exec,
                 "list": self._list,
-                "sockets": lambda _params: socket_table.sockets(host),
                 "sockets": lambda _params: socket_table.sockets(host),
                 "shutdown": self._shutdown,
             },

@@ -11,11 +11,12 @@ import random
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from ipaddress import IPv6Address, ip_address
+from typing import Final, Protocol
 
+from netstack.addresses import IpAddress
 from podruntime.sandbox import dns, name_server
-from podruntime.sandbox.destination_order import Address, SourceFor, ordered
+from podruntime.sandbox.destination_order import ordered
 from podruntime.sandbox.endpoints import SockAddr, parse, show
 from podruntime.sandbox.resolv_conf import ResolvConf, parse_hosts
 
@@ -32,7 +33,7 @@ _KINDS: Final = (
 )
 _FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 _TYPES: Final = {socket.AF_INET: dns.A, socket.AF_INET6: dns.AAAA}
-_FLAGS: Final = (
+_FLAGS: Final = int(
     socket.AI_PASSIVE | socket.AI_CANONNAME | socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
     | socket.AI_V4MAPPED | socket.AI_ALL | socket.AI_ADDRCONFIG
 )  # fmt: skip
@@ -54,17 +55,27 @@ _MESSAGES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    addresses: list[Address]
+    addresses: list[IpAddress]
     canonical: str
+
+
+class Addressing(Protocol):
+    """What the resolver asks of the pod's interface."""
+
+    def has(self, family: int) -> bool:
+        """Return whether there is an address of *family* besides loopback's."""
+
+    def source_for(self, destination: IpAddress) -> IpAddress | None:
+        """Return the source of packets to *destination*; None: there is no route."""
 
 
 class Resolver:
     """Answers getaddrinfo for the code that runs in a pod."""
 
     def __init__(
-        self, read_file: Callable[[str], str], rng: random.Random, source_for: SourceFor
+        self, read_file: Callable[[str], str], rng: random.Random, addressing: Addressing
     ) -> None:
-        self._read_file, self._rng, self._source_for = read_file, rng, source_for
+        self._read_file, self._rng, self._addressing = read_file, rng, addressing
 
     # --- getaddrinfo
 
@@ -84,13 +95,13 @@ class Resolver:
             raise gaierror(socket.EAI_BADFLAGS)
         if family not in (socket.AF_UNSPEC, *_TYPES):
             raise gaierror(socket.EAI_FAMILY)
-        if name is None and port is None:
+        if name == "" or (name is None and port is None):
             raise gaierror(socket.EAI_NONAME)
         kinds = [each for each in _KINDS if type in (0, each[0]) and proto in (0, each[1])]
         if not kinds:
             raise gaierror(socket.EAI_SOCKTYPE if not type else socket.EAI_SERVICE)
         number = port_number(port, flags)
-        found = await self._find(name or None, family, flags)
+        found = await self._find(name, family, flags)
         canonical = found.canonical if flags & socket.AI_CANONNAME else ""
         return _infos(found.addresses, number, kinds, canonical)
 
@@ -101,7 +112,7 @@ class Resolver:
             usable = [
                 ip_address(texts[each])
                 for each in _TYPES
-                if each in wanted and (family or self._has(each))
+                if each in wanted and (family or self._addressing.has(each))
             ]
             return _Found(usable, "")
         address = parse(host)
@@ -110,16 +121,11 @@ class Resolver:
         if flags & socket.AI_NUMERICHOST:
             raise gaierror(socket.EAI_NONAME)
         if flags & socket.AI_ADDRCONFIG:
-            wanted = [each for each in wanted if self._has(each)] or wanted
+            wanted = [each for each in wanted if self._addressing.has(each)] or wanted
         found = self._in_hosts(host, wanted) or await self._ask_servers(host, wanted)
-        return _Found(ordered(found.addresses, self._source_for), found.canonical)
+        return _Found(ordered(found.addresses, self._addressing.source_for), found.canonical)
 
-    def _has(self, family: int) -> bool:
-        """Return whether the pod has an address of *family* besides loopback."""
-        anywhere = IPv4Address("192.0.2.1") if family == socket.AF_INET else IPv6Address("2001::1")
-        return self._source_for(anywhere) is not None
-
-    def _fitting(self, address: Address, family: int, flags: int) -> Address:
+    def _fitting(self, address: IpAddress, family: int, flags: int) -> IpAddress:
         if family in (0, _FAMILIES[address.version]):
             return address
         if flags & socket.AI_V4MAPPED and address.version == 4:
@@ -128,7 +134,7 @@ class Resolver:
 
     def _in_hosts(self, host: str, wanted: Sequence[int]) -> _Found | None:
         name = host.lower().rstrip(".")
-        found: list[Address] = []
+        found: list[IpAddress] = []
         canonical = ""
         for text, names in parse_hosts(self._read_file("/etc/hosts")):
             address = parse(text)
@@ -185,13 +191,13 @@ class Resolver:
             raise gaierror(socket.EAI_NONAME)
         return name or host, service
 
-    def _hosts_name(self, address: Address) -> str | None:
+    def _hosts_name(self, address: IpAddress) -> str | None:
         for text, names in parse_hosts(self._read_file("/etc/hosts")):
             if parse(text) == address:
                 return names[0]
         return None
 
-    async def _pointer(self, address: Address) -> str | None:
+    async def _pointer(self, address: IpAddress) -> str | None:
         conf = ResolvConf.parse(self._read_file("/etc/resolv.conf"))
         if not conf.servers:
             return None
@@ -200,7 +206,7 @@ class Resolver:
 
 
 def _infos(
-    addresses: Sequence[Address],
+    addresses: Sequence[IpAddress],
     port: int,
     kinds: Sequence[tuple[int, int]],
     canonical: str,

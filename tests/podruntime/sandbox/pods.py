@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 
 from componentbase.clock import monotonic
 from netstack.host import Host
@@ -18,12 +18,15 @@ from podruntime.sandbox.sockets import PodSockets
 
 SERVER = "10.244.1.2"
 CLIENT = "10.244.1.3"
+SERVER6 = "fd00:10:244:1::2"
+CLIENT6 = "fd00:10:244:1::3"
 
 
 class TwoPods:
     """A loop that can speak as either pod: `with pods.client:` switches."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, dual_stack: bool = False) -> None:
+        self._dual_stack = dual_stack
         self.loop = PodLoop()
         self.files = {"/etc/hosts": "127.0.0.1 localhost\n10.244.1.2 web\n", "/etc/resolv.conf": ""}
         self.server_interface, self.server = self._pod(SERVER, 2)
@@ -38,14 +41,13 @@ class TwoPods:
             mac=bytes([10, 88, 10, 244, 1, last]),
             address=IPv4Interface(f"{address}/24"),
             gateway=IPv4Address("10.244.1.1"),
+            address6=IPv6Interface(f"fd00:10:244:1::{last}/64") if self._dual_stack else None,
             mtu=1450,
             rng=random.Random(last),
         )
         interface = NetworkInterface(host, self.loop, monotonic)
         files = self.files
-        names = Resolver(
-            lambda path: files.get(path, ""), random.Random(last), interface.source_for
-        )
+        names = Resolver(lambda path: files.get(path, ""), random.Random(last), interface)
         return interface, PodSockets(self.loop, interface, names)
 
     def _join(self, one: NetworkInterface, other: NetworkInterface) -> None:
