@@ -77,6 +77,12 @@ class Segment:
 
     FIN, SYN, RST, PSH, ACK, _, ECE, CWR = (1 << bit for bit in range(8))
 
+    @property
+    def end(self) -> int:
+        """Return the number behind it."""
+        flags = bool(self.flags & self.SYN) + bool(self.flags & self.FIN)
+        return (self.number + self.length + flags) & 0xFFFFFFFF
+
     def option(self, kind: int) -> bytes | None:
         """Return the octets of the option *kind*, None if it is not there."""
         octets = self.options
@@ -215,6 +221,18 @@ class Station:
         """Return the TCP segments that went "in" or "out", of one connection's *port*."""
         found = [each.segment() for each in self.seen if each.direction == direction]
         return [each for each in found if each and (port is None or port in each.ports)]
+
+    def is_tail_probe(self, at: int) -> bool:
+        """Tell whether our host asks with the last segment once more (RFC 8985 §7).
+
+        It may on a clean wire: whoever does not read is acknowledged late by Linux, too.
+        """
+        probe = self.seen[at].segment()
+        if probe is None or self.seen[at].direction != "out":
+            return False
+        before = [each.segment() for each in self.seen[:at] if each.direction == "out"]
+        ends = [each.end for each in before if each and each.ports == probe.ports]
+        return probe.end in ends and all((probe.end - end) & 0xFFFFFFFF < 1 << 31 for end in ends)
 
     def save(self, file: Path) -> Path:
         """Write what was seen as a capture."""
