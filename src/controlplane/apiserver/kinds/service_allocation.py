@@ -184,31 +184,31 @@ class ServiceAllocator:
         named = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
         given["clusterIPs"], assigned = [], []
         for family, wanted in zip_longest(spec["ipFamilies"], named, fillvalue=""):
-            if wanted not in held:
-                cause = None
-                if wanted:
-                    cause = self._take_address(wanted, key_of(service))
-                else:
-                    wanted = self._take_any_address(family)
-                    if not wanted:
-                        detail = "failed to allocate a serviceIP: range is full"
-                        cause = field.invalid("spec.clusterIPs", go_strings([]), detail)
-                if cause is not None:
-                    yield cause
-                    return
-                given["clusterIPs"].append(wanted)
-            assigned.append(wanted)
+            if wanted in held:
+                assigned.append(wanted)
+                continue
+            taken = (
+                self._take_address(wanted, key_of(service))
+                if wanted
+                else self._take_any_address(family)
+            )
+            if isinstance(taken, Cause):
+                yield taken
+                return
+            given["clusterIPs"].append(taken)
+            assigned.append(taken)
         spec["clusterIP"], spec["clusterIPs"] = assigned[0], assigned
 
-    def _take_any_address(self, family: str) -> str:
-        """Take any address; return "" when there is none."""
+    def _take_any_address(self, family: str) -> str | Cause:
+        """Take any address, or say that there is none."""
         number = self._addresses[family].take_any()
         if number is None:
-            return ""
+            detail = "failed to allocate a serviceIP: range is full"
+            return field.invalid("spec.clusterIPs", go_strings([]), detail)
         return str((IPv6Address if family == "IPv6" else IPv4Address)(number))
 
-    def _take_address(self, wanted: str, owner: str) -> Cause | None:
-        """Take the address *wanted*, or say why not."""
+    def _take_address(self, wanted: str, owner: str) -> str | Cause:
+        """Take the address *wanted* and return it, or say why not."""
         network, number = self._networks[family_of(wanted)], int(ip_address(wanted))
         if not self._has(wanted):
             why = (
@@ -219,7 +219,7 @@ class ServiceAllocator:
             why = "provided IP is already allocated"
         else:
             self._addresses[family_of(wanted)].take(number)
-            return None
+            return wanted
         detail = f"failed to allocate IP {wanted}: {why}"
         return field.invalid("spec.clusterIPs", go_strings([wanted]), detail)
 

@@ -81,12 +81,12 @@ def _prefers_what_it_had(spec: Object, before: Object) -> bool:
 def validate(service: Object, configured: Sequence[str]) -> Iterator[Cause]:
     """Judge policy, families and cluster IPs (ValidateServiceClusterIPsRelatedFields)."""
     spec = service["spec"]
+    if spec["type"] == "ExternalName":
+        detail = "may not be set for ExternalName services"
+        for key in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            if spec.get(key):
+                yield field.forbidden(f"spec.{key}", detail)
     if not needs_cluster_ip(service):
-        if spec["type"] == "ExternalName":
-            for key in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-                if spec.get(key):
-                    detail = "may not be set for ExternalName services"
-                    yield field.forbidden(f"spec.{key}", detail)
         return
     malformed = list(_malformed(spec))
     yield from malformed
