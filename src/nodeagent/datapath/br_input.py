@@ -123,5 +123,7 @@ def _flood(node: Node, frame: Octets, arrived_at: Port | None, now: float) -> No
 def _send(node: Node, port: Port, frame: Octets) -> None:
     if not port.connected:
         port.drops[DropReason.LINK_DOWN] += 1
+        if node.verdict is not None:
+            node.verdict.drops.append(DropReason.LINK_DOWN)
         return
     node.queue(port.output, frame)

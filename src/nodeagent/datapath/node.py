@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
@@ -271,7 +271,17 @@ class Node:
 
     def send_untracked(self, packet: Packet, now: float) -> None:
         """Send a packet of the node past every hook."""
-        ip_output.route_and_send(self, packet, now)
+        if self.taps:
+            with observed.frame(self):
+                ip_output.route_and_send(self, packet, now)
+        else:
+            ip_output.route_and_send(self, packet, now)
+
+    def lost(self, frames: Sequence[Octets], reason: DropReason) -> None:
+        """Let captures say that frames which had left a queue went no further."""
+        for frame in frames if self.queued else ():
+            if (verdict := self.queued.get(id(frame))) is not None:
+                verdict.drops.append(reason)
 
     # Time.
 

@@ -34,6 +34,8 @@ def frame(node: Node, *counters: Drops) -> Iterator[None]:
     finally:
         verdict.end()
         node.verdict = outer
+        if outer is not None and outer.packet is not None:
+            outer.answers += verdict.outputs
 
 
 def from_port(node: Node, port: Port, frames: list[memoryview], now: float) -> None:

@@ -42,6 +42,8 @@ class Verdict:
     state: CtState | None = None
     is_fragment: bool = False
     outputs: list[str] = field(default_factory=list)
+    #: Where frames went that the node sent because of this one.
+    answers: list[str] = field(default_factory=list)
     drops: list[str] = field(default_factory=list)
 
     @classmethod
@@ -78,20 +80,22 @@ class Verdict:
         return "; ".join([*parts, *self._fate()])
 
     def _fate(self) -> list[str]:
-        named = ", ".join(self.outputs[:_OUTPUTS_NAMED_MAX])
-        if len(self.outputs) > _OUTPUTS_NAMED_MAX:
-            named += f" and {len(self.outputs) - _OUTPUTS_NAMED_MAX} more"
         if self.drops:
             at = f" at {self.hook.name}" if self.hook is not None else ""
-            fate = [f"dropped: {', '.join(self.drops)}{at}"]
-            return [*fate, f"answered to {named}"] if named else fate
-        if named:
-            return [f"forwarded to {named}"]
+            answered = [f"answered to {_named(self.answers)}"] if self.answers else []
+            return [f"dropped: {', '.join(self.drops)}{at}", *answered]
+        if self.outputs:
+            return [f"forwarded to {_named(self.outputs)}"]
         if self.hook is None:
             return []
         if self.hook.name == "INPUT":
             return ["delivered to the node's own stack"]
         return ["waits for its neighbour's address"]
+
+
+def _named(outputs: list[str]) -> str:
+    more = len(outputs) - _OUTPUTS_NAMED_MAX
+    return ", ".join(outputs[:_OUTPUTS_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _state_text(state: CtState, direction: Direction) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -120,15 +120,19 @@ class VethPorts:
         if port is None:
             return  # Deleted within this batch.
         if veth is None:
-            port.drops[DropReason.LINK_DOWN] += len(frames)
+            self._drop(port, frames, DropReason.LINK_DOWN)
             return
         for stride, part in framing.runs(frames):
             try:
                 veth.sendmsg((stride.to_bytes(2, "big"), *part))
             except BlockingIOError:
-                port.drops[DropReason.RING_FULL] += len(part)
+                self._drop(port, part, DropReason.RING_FULL)
             except OSError:
-                port.drops[DropReason.LINK_DOWN] += len(part)
+                self._drop(port, part, DropReason.LINK_DOWN)
             else:
                 port.tx_packets += len(part)
                 port.tx_octets += sum(map(len, part))
+
+    def _drop(self, port: Port, frames: Sequence[Octets], reason: DropReason) -> None:
+        port.drops[reason] += len(frames)
+        self._node.lost(frames, reason)

@@ -7,6 +7,8 @@ from ipaddress import IPv4Address
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
+from nodeagent.datapath.drops import DropReason
+
 
 def watch(world, number, interface):
     """Return the list of (direction, frame, verdict) that grows; read the texts at the end."""
@@ -132,3 +134,21 @@ def test_capturing_changes_nothing_of_what_is_forwarded(world):
     assert sum(verdict.fast for _, _, verdict in seen) > len(seen) // 2
     assert not world.nodes[1].queued
     assert not world.nodes[1].drops
+
+
+def test_what_a_pod_does_not_take_is_shown_as_lost(world):
+    """The ring of the receiving veth is full; both ends' captures say so."""
+    a, _ = world.pod(1, 5), world.pod(1, 6)
+    assert world.ping(a, "10.244.1.6")
+    node = world.nodes[1]
+    output = node.ports["veth1-6"].output
+    output.transmit = lambda frames, _now: node.lost(frames, DropReason.RING_FULL)
+    sent, arrived = watch(world, 1, "veth1-5"), watch(world, 1, "veth1-6")
+    assert not world.ping(a, "10.244.1.6")
+    text = next(text for text in texts(world, 1, sent) if "; ct " in text)
+    assert text == "slow path; ct ESTABLISHED; dropped: full-ring at POSTROUTING"
+    assert text in texts(world, 1, arrived)
+    node.ports["veth1-6"].connected = False
+    sent.clear()
+    assert not world.ping(a, "10.244.1.6")
+    assert "dropped: dev-ready" in texts(world, 1, sent)[0]
