@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import socket
 import ssl
+import tempfile
 import time
+from typing import Any
 
 from aiohttp import ClientSession, TCPConnector, WSMsgType, web
 
@@ -31,12 +34,12 @@ async def _zeros(request: web.Request) -> web.Response:
 
 
 async def _echo(request: web.Request) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse()
-    await socket.prepare(request)
-    async for message in socket:
+    answer = web.WebSocketResponse()
+    await answer.prepare(request)
+    async for message in answer:
         if message.type is WSMsgType.TEXT:
-            await socket.send_str(message.data)
-    return socket
+            await answer.send_str(message.data)
+    return answer
 
 
 async def visit(arguments: list[str]) -> int:
@@ -57,11 +60,11 @@ async def visit(arguments: list[str]) -> int:
                 return len(await each.read())
 
         many = await asyncio.gather(*(fetch() for _ in range(100)))
-        async with session.ws_connect(base + "/echo") as socket:
+        async with session.ws_connect(base + "/echo") as talk:
             echoes = []
             for number in range(20):
-                await socket.send_str(f"word {number}")
-                echoes.append(await socket.receive_str())
+                await talk.send_str(f"word {number}")
+                echoes.append(await talk.receive_str())
     result = {
         "up": up,
         "down": down,
@@ -113,4 +116,65 @@ async def ask_api_server() -> int:
     writer.write(b"GET /api HTTP/1.1\r\nHost: kubernetes\r\nConnection: close\r\n\r\n")
     print((await reader.readline()).decode(), flush=True)
     writer.close()
+    return 0
+
+
+# --- programs of others: an ASGI application under uvicorn and hypercorn, and a client of both
+
+
+async def _asgi(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            print(message["type"], flush=True)
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    body = f"{scope['http_version']} {scope['scheme']}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def with_uvicorn() -> None:
+    """Serve at port 8000 until told to stop."""
+    import uvicorn
+
+    await uvicorn.Server(uvicorn.Config(_asgi, host="0.0.0.0", port=8000)).serve()
+    print("stopped", flush=True)
+
+
+async def with_hypercorn(_arguments: list[str], env: dict[str, str]) -> None:
+    """Serve HTTP/2 over TLS at port 8443 until told to stop; the certificate comes by $PEM."""
+    import hypercorn.asyncio
+    import hypercorn.config
+
+    config = hypercorn.config.Config()
+    config.bind = ["0.0.0.0:8443"]
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as pem:
+        pem.write(env["PEM"])
+        pem.flush()
+        config.certfile = config.keyfile = pem.name
+        await hypercorn.asyncio.serve(_asgi, config)
+    print("stopped", flush=True)
+
+
+async def browse(arguments: list[str]) -> int:
+    """Ask both servers, whose addresses are the arguments; print what they speak."""
+    loop = asyncio.get_running_loop()
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    async with ClientSession() as session:
+        async with session.get(f"http://{arguments[0]}:8000/") as answer:
+            one = await answer.text()
+        async with session.get(f"https://{arguments[1]}:8443/", ssl=context) as answer:
+            other = await answer.text()
+    context.set_alpn_protocols(["h2"])
+    _, writer = await asyncio.open_connection(arguments[1], 8443, ssl=context)
+    spoken = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+    writer.close()
+    with open("/etc/resolv.conf") as file:
+        servers = [line.split()[1] for line in file if line.startswith("nameserver")]
+    names = await loop.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
+    result = {"uvicorn": one, "hypercorn": other, "alpn": spoken, "dns": servers}
+    print(json.dumps({**result, "localhost": names[0][4][0]}), flush=True)
     return 0

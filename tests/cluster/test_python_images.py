@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from clusters import Lab
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pods import Pod
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("python-images")]
 
 
-def start(lab: Lab, name: str, node: int, target: str, *args: str) -> None:
-    container = {"name": "main", "image": f"python://python_apps:{target}", "args": list(args)}
+def start(lab: Lab, name: str, node: int, target: str, *args: str, pem: str = "") -> None:
+    container = {
+        "name": "main",
+        "image": f"python://python_apps:{target}",
+        "args": list(args),
+        "env": [{"name": "PEM", "value": pem}],
+    }
     lab.apply(
         json.dumps(
             {
@@ -23,7 +33,7 @@ def start(lab: Lab, name: str, node: int, target: str, *args: str) -> None:
                 "spec": {
                     "nodeName": f"node-{node}",
                     "restartPolicy": "Never",
-                    "terminationGracePeriodSeconds": 1,
+                    "terminationGracePeriodSeconds": 5,
                     "containers": [container],
                 },
             }
@@ -31,9 +41,9 @@ def start(lab: Lab, name: str, node: int, target: str, *args: str) -> None:
     )
 
 
-def serve(lab: Lab, name: str, node: int, target: str) -> str:
+def serve(lab: Lab, name: str, node: int, target: str, *, pem: str = "") -> str:
     """Start a server; return its address."""
-    start(lab, name, node, target)
+    start(lab, name, node, target, pem=pem)
     lab.kubectl("wait", "pod", name, "--for=condition=Ready", "--timeout=30s")
     return Pod(lab, name).address
 
@@ -68,3 +78,40 @@ def test_streams_answer_without_nagles_delay(lab: Lab) -> None:
 def test_the_api_server_speaks_tls_at_its_service(lab: Lab) -> None:
     start(lab, "stranger", 2, "ask_api_server")
     assert output_of(lab, "stranger").split()[1] in ("401", "403")
+
+
+def certificate() -> str:
+    """Return a key and a self-signed certificate, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "pod")])
+    began = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(began)
+        .not_valid_after(began + datetime.timedelta(days=36500))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return (key.private_bytes(pem, *plain) + made.public_bytes(pem)).decode()
+
+
+def test_asgi_servers_serve_across_nodes_and_shut_down_gracefully(lab: Lab) -> None:
+    uvicorn = serve(lab, "uvicorn", 1, "with_uvicorn")
+    hypercorn = serve(lab, "hypercorn", 2, "with_hypercorn", pem=certificate())
+    start(lab, "browser", 3, "browse", uvicorn, hypercorn)
+    assert result_of(lab, "browser") == {
+        "uvicorn": "1.1 http",
+        "hypercorn": "1.1 https",
+        "alpn": "h2",
+        "dns": ["10.96.0.10"],
+        "localhost": "127.0.0.1",
+    }
+    with ThreadPoolExecutor() as pool:
+        names = ("uvicorn", "hypercorn")
+        logs = [pool.submit(lab.kubectl, "logs", "-f", name) for name in names]
+        lab.kubectl("delete", "pod", *names, "--wait=false")
+        for log in logs:
+            said = log.result(timeout=30)
+            assert said.index("lifespan.startup") < said.index("lifespan.shutdown")
+            assert "stopped" in said, "the program ended by itself"

@@ -17,6 +17,7 @@ from componentbase.memory import return_zero_pages
 from podruntime.sandbox import owner, secure, sendfile, signals
 from podruntime.sandbox.connecting import Manner
 from podruntime.sandbox.endpoints import INTERNET, SockAddr
+from podruntime.sandbox.pod_socket import refuse_selector
 from podruntime.sandbox.resolver import AddrInfo, Port
 from podruntime.sandbox.sockets import (
     DatagramFactory,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     BaseLoop = asyncio.SelectorEventLoop
     Buffer = bytearray | memoryview
+    FileDescriptor = int | socket.socket
 else:
     try:
         from uvloop import Loop as BaseLoop
@@ -388,6 +390,20 @@ class PodLoop(BaseLoop):
             await self.sockets.calls.sendall(sock, piece)
             total += len(piece)
         return total
+
+    def add_reader(
+        self, fd: FileDescriptor, callback: Callable[..., object], *args: object  # type: ignore[override]
+    ) -> None:
+        """Watch a descriptor of the kernel's; raises OSError for the pod's own sockets."""
+        refuse_selector(fd)
+        super().add_reader(fd, callback, *args)
+
+    def add_writer(
+        self, fd: FileDescriptor, callback: Callable[..., object], *args: object  # type: ignore[override]
+    ) -> None:
+        """Watch a descriptor of the kernel's; raises OSError for the pod's own sockets."""
+        refuse_selector(fd)
+        super().add_writer(fd, callback, *args)
 
     # --- signals
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _KINDS: Final = frozenset({socket.SOCK_STREAM, socket.SOCK_DGRAM})
 _ANYWHERE: Final = -1
+#: By descriptor, to tell who would wait in vain for a selector.
+_OPEN: Final[weakref.WeakValueDictionary[int, socket.socket]] = weakref.WeakValueDictionary()
 
 
 class PodSocket(socket.socket):
@@ -65,6 +67,7 @@ class InternetSocket(PodSocket):
                 raise
             super().__init__(socket.AF_INET, type, proto)  # The pod has IPv6, if the machine not.
             self._six = True
+        _OPEN[self.fileno()] = self
 
     @property
     def family(self) -> socket.AddressFamily:
@@ -202,6 +205,20 @@ class InternetSocket(PodSocket):
     def lend(self) -> None:
         """Give up the descriptor: a transport has the connection now, and needs none."""
         super().close()
+
+
+def refuse_selector(file: object) -> None:
+    """Raise when *file*, a descriptor or a socket, is an InternetSocket: it is never ready."""
+    found = _OPEN.get(file) if isinstance(file, int) else file
+    if (
+        isinstance(found, InternetSocket)
+        and found.fileno() >= 0
+        and file in (found, found.fileno())
+    ):
+        raise OSError(
+            errno.EOPNOTSUPP,
+            "a selector does not see a pod's sockets: use transports, or loop.sock_recv and kin",
+        )
 
 
 def _checked(address: object) -> SockAddr:

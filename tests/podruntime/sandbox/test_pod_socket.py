@@ -222,6 +222,10 @@ def test_what_would_block_or_leave_the_pod_is_refused():
                 sock.accept()
             with pytest.raises(OSError, match="Transport endpoint is not connected"):
                 sock.getpeername()
+            for watch in (pods.loop.add_reader, pods.loop.add_writer):
+                for file in (sock, sock.fileno()):
+                    with pytest.raises(OSError, match="a selector does not see"):
+                        watch(file, print)
         with _stream() as sock:
             with pytest.raises(socket.gaierror, match=r"loop.getaddrinfo"):
                 sock.bind(("web", 80))
