@@ -81,7 +81,8 @@ class ResponseReader:
         self._head_only = head_only  # The answer to HEAD has a length but no body.
         self._octets = bytearray()
         #: The head before, and what it says: a server writes the same one again and again.
-        self._head_seen, self._head_parsed = b"", _Head(0, {}, keep_alive=True)
+        self._head_seen: bytes | None = None
+        self._head_parsed = _Head(0, {}, keep_alive=True)
         self._begin()
 
     def _begin(self) -> None:

@@ -104,6 +104,7 @@ def test_only_the_beginning_of_a_body_is_kept():
     "octets",
     [
         b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"\r\n\r\n",
         b"HTTP/1.1 abc\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",

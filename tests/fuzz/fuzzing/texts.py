@@ -22,6 +22,12 @@ from kubeapi.schema import schema_for
 from kubeapi.selectors import SelectorError, parse_field_selector, parse_label_selector
 from kubeapi.status import StatusError
 from loadgen.http1 import BadResponse, ResponseReader
+from loadgen.plan import LoadPlan
+from loadgen.protocols.dns import DnsCodec
+from netdev.capture_filter import match as filter_match
+from netdev.capture_filter import parse as filter_parse
+from netdev.capture_filter import tree as filter_tree
+from netdev.capture_filter.words import FilterError
 from netdev.transport_map import TransportMap
 from netstack.ip_host import IpHost
 from nodeagent.datapath import hostnet, tables
@@ -31,7 +37,7 @@ from podruntime.sandbox.resolv_conf import ResolvConf, parse_hosts
 
 _HTTP = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-_HTTP_MAX = 1 << 20
+_DNS_PLAN = LoadPlan(url="dns://10.96.0.10/web.default.svc.cluster.local", rate=1, duration_s=1)
 
 
 def http(octets: bytes) -> None:
@@ -63,6 +69,22 @@ def dns_answer(octets: bytes) -> None:
 
 def dns_name(octets: bytes) -> None:
     dns.encode_name(octets.decode("utf-8"))
+
+
+def dns_load(octets: bytes) -> None:
+    """An answer as the load generator reads it."""
+    codec_of_dns = DnsCodec(_DNS_PLAN)
+    codec_of_dns.request()
+    codec_of_dns.feed(octets)
+
+
+def capture_filter(octets: bytes) -> None:
+    """A filter that somebody typed, and a frame for it to judge; as text it means the same."""
+    text, _, frame = octets.partition(b"\n")
+    wanted = filter_parse.parse(text.decode("utf-8", "replace"))
+    again = filter_parse.parse(filter_tree.text(wanted))
+    verdict = filter_match.compile_tree(wanted)(frame)
+    assert verdict == filter_match.compile_tree(again)(frame)
 
 
 def resolv_conf(octets: bytes) -> None:
@@ -196,7 +218,10 @@ def hostnet_line(octets: bytes) -> None:
 
 def tables_of_netlink(octets: bytes) -> None:
     """Entries of tables, as netlink converts what msgpack decoded."""
-    value = msgpack.unpackb(octets, strict_map_key=False)
+    try:
+        value = msgpack.unpackb(octets, strict_map_key=False)
+    except (TypeError, *_MALFORMED):
+        return  # RPC's matter.
     for kind in (tables.Link, tables.Route, tables.Frontend, tables.Vtep, tables.Impairment):
         with contextlib.suppress(msgspec.ValidationError):
             msgspec.convert(value, list[kind])  # type: ignore[valid-type]
@@ -227,6 +252,11 @@ TARGETS = {
     "dns-answer": Target(dns_answer, ("podruntime.sandbox",), [_ANSWER]),
     "dns-name": Target(dns_name, ("podruntime.sandbox",), [b"web.default.svc", b"\xc3\xbc.de"],
                        (ValueError,)),
+    "dns-load": Target(dns_load, ("loadgen",), [b"\x00\x01" + _ANSWER[2:]], (BadResponse,)),
+    "capture-filter": Target(capture_filter, ("netdev.capture_filter",), [
+        b"tcp port 80 or 443 and not host 10.0.0.1\n" + bytes(12) + b"\x08\0\x45" + bytes(60),
+        b"vxlan and (udp[0:2] & 0xff == 53 or len > 100)\n" + bytes(60),
+        b"ip6 net fd00::/8 && portrange 1-1024 || syn\n"], (FilterError,)),
     "resolv-conf": Target(resolv_conf, ("podruntime.sandbox",), [
         b"nameserver 10.96.0.10\nsearch default.svc.cluster.local svc.cluster.local\n"
         b"options ndots:5 timeout:1 attempts:2\n10.0.0.1 a b # c\n"
