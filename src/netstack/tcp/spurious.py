@@ -51,6 +51,8 @@ def take_back(tcb: Tcb) -> None:
     if before.window > tcb.congestion.window:
         before.mss = tcb.mss
         tcb.congestion = before
+    else:  # It has grown beyond meanwhile, but for its threshold.
+        tcb.congestion.threshold = max(tcb.congestion.threshold, before.threshold)
     tcb.undo, tcb.prr = None, None
     tcb.recovery = Recovery.NONE
     tcb.frto = False

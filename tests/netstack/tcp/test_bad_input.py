@@ -106,6 +106,21 @@ def test_peer_that_says_anything_is_survived(converse, conversation):
         assert not fuzzed.talk.host.tcp.connections() or not fuzzed.connection.send_buffer
 
 
+def test_user_who_writes_octet_by_octet_costs_no_memory(converse):
+    """The peer acknowledges nothing; what was sent at too many moments counts as sent late."""
+    talk = converse()
+    connection = talk.accepted(Options(mss=60000, window_scale=7, sack_permitted=True))
+    connection.set_option(talk.now, nodelay=True)
+    for _ in range(send.BURSTS_MAX + 500):
+        talk.now += 1e-6
+        connection.write(b"x", talk.now)
+    assert len(talk.hear()) == send.BURSTS_MAX + 500
+    assert len(connection.bursts) == send.BURSTS_MAX
+    assert connection.bursts[-1] == (connection.snd_nxt, talk.now)
+    talk.say(ACK)
+    assert not connection.bursts
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(conversation=steps)
 def test_honest_peer_gets_everything_after_any_nonsense_that_acknowledges_nothing(
