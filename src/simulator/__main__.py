@@ -81,6 +81,7 @@ def run(seeds: int, first: int, names: tuple[str, ...], jobs: int) -> None:
             tallies[job.scenario].add(outcome)
             if outcome.violations:
                 failures.append((job, outcome))
+                progress.console.print(f"{job.scenario} {job.seed}: {outcome.violations[0]}")
             progress.update(task, advance=1, description=f"{len(failures)} failed")
     took_s = monotonic() - began_at
     console.print(_table(tallies))

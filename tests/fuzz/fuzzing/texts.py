@@ -282,8 +282,7 @@ TARGETS = {
     "hostnet": Target(hostnet_line, ("nodeagent.datapath",), [
         b'{"connect": ["10.0.0.2", 80], "timeout_s": 1}\nGET / HTTP/1.0\r\n\r\n',
         b'{"connect": ["10.0.0.1", 80]}\n']),
-    "netlink": Target(tables_of_netlink, ("nodeagent.datapath",), [msgpack.packb(_ROUTE)],
-                      _MALFORMED),
+    "netlink": Target(tables_of_netlink, ("nodeagent.datapath",), [msgpack.packb(_ROUTE)]),
     "config": Target(datapath_config, ("nodeagent.datapath", "netdev"),
                      [msgspec.json.encode(_CONFIG)], (ValueError, msgspec.MsgspecError)),
 }  # fmt: skip
