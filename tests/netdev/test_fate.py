@@ -55,7 +55,15 @@ def test_a_change_leaves_the_other_faults_where_they_are():
     changed, left = (Fate(WANTED, random.Random(1), "a") for _ in range(2))
     assert losses(changed, 20) == losses(left, 20)
     changed.change(msgspec.structs.replace(WANTED, delay_s=0.5, corrupt=0.9))
+    changed.change(msgspec.structs.replace(WANTED, duplicate=0.0))
+    changed.change(msgspec.structs.replace(WANTED, gap=3))
     assert losses(changed) == losses(left)
+
+
+def test_a_model_of_bursts_may_follow_independent_loss():
+    fate = Fate(WANTED, random.Random(1), "a")
+    fate.change(Impairment(seed=9, loss_gemodel=(1.0, 0.0)))
+    assert losses(fate, 3) == [False, True, True]
 
 
 def test_another_seed_begins_another_history():

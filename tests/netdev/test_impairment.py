@@ -51,6 +51,8 @@ def test_what_cannot_be_is_refused_with_what_is_allowed(wanted, says):
 def test_a_distribution_that_nobody_knows_is_refused():
     with pytest.raises(msgspec.ValidationError, match="distribution"):
         msgspec.convert({"jitter_s": 1, "distribution": "cauchy"}, Impairment)
+    with pytest.raises(ValueError, match="one of uniform, normal"):
+        Impairment(jitter_s=1, distribution="cauchy")
 
 
 def test_a_partition_is_silent():

@@ -54,6 +54,7 @@ def test_frames_to_a_pod_are_copied_wait_and_leave_as_one_batch(veths):
     buffer = bytearray(b"abcdef")
     veths.port.output.transmit([memoryview(buffer)[:3], memoryview(buffer)[3:]], 1.0)
     buffer[:] = b"______"
+    veths.faults.handle_deadline(1.05)
     assert veths.sent == []
     assert veths.faults.deadline() == pytest.approx(1.1)
     veths.faults.handle_deadline(1.1)
@@ -107,6 +108,7 @@ def test_the_list_shows_both_directions_with_their_counters(veths):
     to, of = veths.faults.rows()
     assert (to["name"], to["direction"], to["corrupt"]) == (LINK, "to-pod", 0.5)
     assert (to["packets"], to["lost"], of["packets"]) == (3, 3, 0)
+    assert dict(veths.faults.drops) == {"impairment-loss": 3}
 
 
 def test_the_table_has_an_end_and_nothing_is_half_applied(veths, monkeypatch):

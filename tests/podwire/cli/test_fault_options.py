@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from netdev.chance import MarkovLoss, gilbert_elliott
 from netdev.impairment import Impairment
-from podwire.cli.fault_options import PROFILES, impairment_of, impairment_options
+from podwire.cli.fault_options import PROFILES, check_options, impairment_of, impairment_options
 from podwire.cluster.layout import UsageError
 
 
@@ -103,6 +103,13 @@ def test_every_profile_is_a_wire_and_options_replace_its_parts(name: str) -> Non
 def test_what_cannot_be_is_refused(words: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         asked(*words.split())
+
+
+def test_options_can_be_checked_without_asking_for_anything() -> None:
+    given = {"profile": None, "left": "node-1", "loss": 0.5, "burst": 2.0}
+    check_options(given)
+    with pytest.raises(UsageError, match="gap needs reorder"):
+        check_options(given | {"gap": 3})
 
 
 @pytest.mark.parametrize(

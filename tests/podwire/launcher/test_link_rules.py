@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from podwire.cluster.layout import UsageError
-from podwire.launcher.link_rules import Rule, check_impairment, link_key
+from podwire.cluster.layout import Cluster, UsageError
+from podwire.launcher.link_rules import Rule, check_impairment, link_key, parse_rules
+
+CLUSTER = Cluster(name="lab", nodes=3, block=3, store="etcd", control_planes=3)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,26 @@ def test_what_cannot_be_is_said_in_the_words_of_the_options(
 ) -> None:
     with pytest.raises(UsageError, match=says):
         check_impairment(wanted)
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"from": "node-1", "to": "node-1", "loss": 1}, "no link with itself"),
+        ({"from": "node-1", "to": "etcd-1", "loss": 1}, "share no link"),
+        ({"from": "node-1", "to": "node-4", "loss": 1}, "no host"),
+        ({"from": "node-1", "to": "node-2", "loss": 1.2}, "share"),
+        ({"from": "node-1", "to": "node-2", "delay_s": -1}, "^delay is 0 to 60 seconds, not -1$"),
+        ({"from": "node-1", "to": "node-2", "speed": 1}, "unknown field"),
+        ({"from": "node-1"}, "missing"),
+        ("x", "Expected"),
+    ],
+)
+def test_impossible_rules_are_refused(entry: object, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        parse_rules(CLUSTER, [entry])
+
+
+def test_a_rule_is_read_and_told_of_by_its_ends() -> None:
+    (rule,) = parse_rules(CLUSTER, [{"from": "node-1", "to": "node-2", "loss": 0.5}])
+    assert (rule.subject, rule.key) == ("node-1 → node-2", ("node-1", "node-2"))

@@ -38,6 +38,9 @@ def paths(tmp_path: Path) -> Layout:
         config = PodSandboxConfig(metadata=metadata, hostname=name, labels=labels, network=NETWORK)
         record = SandboxRecord(id=uid, config=config, created_at=age)
         SandboxDirectory(made.node(node) / "pods" / uid).create(record)
+    half_made = made.node("node-1") / "pods" / "begun" / "sandbox.json"
+    half_made.parent.mkdir()
+    half_made.write_text("{")
     return made
 
 
