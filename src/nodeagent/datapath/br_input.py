@@ -86,8 +86,13 @@ def _bridge_ipv4(node: Node, port: Port, frame: Octets, now: float) -> None:
     elif hooks.run(Hook.FORWARD, node, packet, now) and hooks.run(
         Hook.POSTROUTING, node, packet, now
     ):
-        long = packet.octets > port.mtu and packet.may_be_cut
-        for piece in fragments.cut(packet, port.mtu) if long else [packet]:
+        leaves_by = node.bridge.fdb.lookup(ethernet[0:6], now)
+        mtu = node.bridge.mtu if leaves_by is None else leaves_by.mtu
+        long = packet.octets > mtu
+        if long and not packet.may_be_cut:
+            port.drops[DropReason.TOO_BIG] += 1  # No router, so nobody says so.
+            return
+        for piece in fragments.cut(packet, mtu) if long else [packet]:
             piece.set_ethernet(ethernet[0:6], ethernet[6:12])
             forward(node, piece.frame, now, arrived_at=port, packet=piece)
 

@@ -97,7 +97,8 @@ class FlowCache:
         key, new_key = before[26:38], after[26:38]
         addresses = (_number(before[26:34]) - _number(after[26:34])) % 65535
         ports = (_number(before[34:38]) - _number(after[34:38])) % 65535
-        if key not in flows:  # Else a capture makes every packet come by here.
+        old = flows.get(key)
+        if old is None or old.connection is not connection:
             connection.fast_entries.append((flows, key))
         ttl_step = before[22] - after[22]
         flows[key] = Flow(

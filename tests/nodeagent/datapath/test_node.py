@@ -9,8 +9,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 
-from netstack.wire.tcp import Flag
-from nodeagent.datapath import fast_path, listing, tables
+from nodeagent.datapath import listing, tables
 from nodeagent.datapath.drops import DropReason
 
 
@@ -470,7 +469,3 @@ def checksums_hold(frame):
         if layer in fresh:
             del fresh[layer].chksum
     return bytes(Ether(bytes(fresh))) == bytes(frame)
-
-
-def test_flags_of_the_fast_path_are_tcps():
-    assert fast_path._FIN_SYN_RST == Flag.FIN | Flag.SYN | Flag.RST

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -45,8 +44,6 @@ class Connection:
     assured: bool = False
     sides: Sides = field(default_factory=lambda: (Side(), Side()))  # What TCP's ends have sent.
     source_bound: bool = False  # Source translation has been decided, also when there is none.
-    #: Hears of every new state, while somebody watches.
-    watch: Callable[[str, Connection], None] | None = None
     #: Hears of every new state, while somebody watches.
     watch: Callable[[str, Connection], None] | None = None
     #: Where the fast path keeps entries of this connection: (table, key).
@@ -96,8 +93,6 @@ class Connection:
         self.assured = self.assured or state is TcpState.ESTABLISHED
         if self.watch is not None:
             self.watch("UPDATE", self)
-        if self.watch is not None:
-            self.watch("UPDATE", self)
 
     def judge(self, direction: Direction, segment: bytes, octets: int) -> TcpState | None:
         """Return the state that a segment leads to, or IGNORED; None when it is INVALID."""
@@ -131,7 +126,9 @@ class Connection:
     def forget_fast_entries(self) -> None:
         """Make every packet of this connection take the slow path again."""
         for table, key in self.fast_entries:
-            table.pop(key, None)
+            flow = table.get(key)
+            if flow is not None and flow.connection is self:
+                del table[key]
         self.fast_entries.clear()
 
 

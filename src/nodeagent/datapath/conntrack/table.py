@@ -36,13 +36,6 @@ class ConntrackTable:
         self._by_tuple: dict[FlowTuple, tuple[Connection, Direction]] = {}
         self._round: deque[Connection] = deque()  # Oldest look first; may hold forgotten ones.
         self._watch: Callable[[str, Connection], None] | None = None
-        self._watch: Callable[[str, Connection], None] | None = None
-
-    def set_watch(self, watch: Callable[[str, Connection], None] | None) -> None:
-        """Let *watch* hear of what becomes of connections: "NEW", "UPDATE" and "DESTROY"."""
-        self._watch = watch
-        for connection in self:
-            connection.watch = watch
 
     def set_watch(self, watch: Callable[[str, Connection], None] | None) -> None:
         """Let *watch* hear of what becomes of connections: "NEW", "UPDATE" and "DESTROY"."""
@@ -54,7 +47,10 @@ class ConntrackTable:
         return len(self._by_tuple) // 2
 
     def __iter__(self) -> Iterator[Connection]:
-        return iter([conn for conn, way in self._by_tuple.values() if way is Direction.ORIGINAL])
+        for connection, way in list(self._by_tuple.values()):
+            if way is Direction.ORIGINAL:
+                connection.settle()
+                yield connection
 
     def lookup(self, flow: FlowTuple, now: float) -> tuple[Connection, Direction] | None:
         """Return the live connection that *flow* belongs to, and which way it goes."""
@@ -191,8 +187,6 @@ class ConntrackTable:
 
     def delete(self, connection: Connection) -> None:
         """Forget a connection; its next packet is a first packet."""
-        if connection.watch is not None and not connection.forgotten:
-            connection.watch("DESTROY", connection)
         if connection.watch is not None and not connection.forgotten:
             connection.watch("DESTROY", connection)
         connection.forgotten = True
