@@ -100,3 +100,18 @@ def test_any_single_loss_is_repaired_without_a_timeout(make_network, connect, mo
     assert not timeouts
     # A lone segment at the end waits as long as the peer might delay its acknowledgment.
     assert network.now - started < (0.15 if lost < 28 else 0.35)
+
+
+@pytest.mark.parametrize("jitter_s", [0.0002, 0.003, 0.01])
+def test_reordering_is_not_taken_for_loss(make_network, connect, jitter_s):
+    """On a path that reorders nearly every segment next to nothing is sent again (RFC 8985)."""
+    network = make_network(3, delay_s=0.01, jitter_s=jitter_s)
+    near, far = connect(network, network.host(1), network.host(2))
+    segments = 700
+    near.write(b"x" * 1398 * segments, network.now)
+    started = network.now
+    network.run(until=lambda: far.readable_octets == 1398 * segments, limit_s=30)
+    sent = sum(len(frame) > 1000 for _, frame in network.sent)
+    assert sent <= segments * 1.01
+    # Slow start in the main: seven round trips, and no recoveries that halve the window.
+    assert network.now - started < 0.5
