@@ -31,6 +31,8 @@ class Family:
     header_octets: int
     addresses_at: int
     datagram_octets_max: int
+    #: The MSS of a TCP peer that names none (RFC 9293 §3.7.1).
+    mss_default: int
     addresses: Addresses
     output: Output
     errors: Errors

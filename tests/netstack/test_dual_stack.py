@@ -10,6 +10,8 @@ import pytest
 from netstack.addresses import clash, to_octets
 from netstack.tcp.settings import TcpSettings
 from netstack.udp import Datagram
+from netstack.wire.ipv4 import PROTOCOL_TCP
+from netstack.wire.tcp import Flag, Tcp
 
 ANY4, ANY6 = IPv4Address("0.0.0.0"), IPv6Address("::")
 
@@ -181,6 +183,21 @@ def test_added_address_is_announced_and_answers(pair):
     first.ping(added.ip, identifier=1, sequence=2, payload=b"", now=network.now)
     network.run(limit_s=1)
     assert len(replies) == 1
+
+
+@pytest.mark.parametrize(("family", "mss"), [(4, 536), (6, 1220)])
+def test_peer_that_names_no_mss_gets_what_its_family_says(pair, family, mss):
+    network, first, second = pair
+    listener = second.tcp_listen(None, 80)
+    syn = Tcp(source_port=9, destination_port=80, sequence=7, flags=Flag.SYN, window=65535)
+    source, destination = target(family, 1), target(family)
+    octets = syn.emit(source, destination)
+    output = first.output if family == 4 else first.output6
+    output.send(PROTOCOL_TCP, (source.packed, destination.packed), octets, network.now)
+    network.run(until=lambda: bool(second.tcp.connections()), limit_s=0.5)
+    [half_open] = second.tcp.connections()
+    assert half_open.mss == mss
+    assert not listener.ready
 
 
 @pytest.mark.parametrize("timestamps", [True, False])

@@ -307,10 +307,12 @@ def test_router_tells_of_mtu_and_timers(host):
 # Neighbours in use.
 
 
-def test_neighbour_whose_peer_acknowledges_is_not_probed(network):
+@pytest.mark.parametrize("version", [4, 6])
+def test_neighbour_whose_peer_acknowledges_is_not_probed(network, version):
     first, second = network.host6(1), network.host6(2)
     listener = second.tcp_listen(None, 80)
-    near = first.tcp_connect((second.address6, 80), network.now)
+    target = second.address if version == 4 else second.address6
+    near = first.tcp_connect((target, 80), network.now)
     network.run(until=lambda: listener.ready, limit_s=1)
     far = listener.accept()
     network.sent.clear()
@@ -318,10 +320,16 @@ def test_neighbour_whose_peer_acknowledges_is_not_probed(network):
         near.write(b"still there?", network.now)
         network.run(limit_s=2)
         far.read(100, network.now)
-    solicitations = [each for _, each in network.sent if each[20:21] == b"\x3a" and each[54] == 135]
+    asks = {each[6:12] for _, each in network.sent if is_question(each)}
     assert near.unacknowledged_octets == 0
     # Only the peer, whose acknowledgments nobody acknowledges, must ask.
-    assert not [each for each in solicitations if each[6:12] == first.mac]
+    assert asks == {second.mac}
+
+
+def is_question(octets):
+    if octets[12:14] == b"\x08\x06":
+        return octets[21] == 1
+    return octets[12:14] == b"\x86\xdd" and octets[20] == 58 and octets[54] == 135
 
 
 # Duplicate address detection (RFC 4862 §5.4).

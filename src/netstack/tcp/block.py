@@ -38,9 +38,7 @@ from netstack.wire import ipv4, tcp
 
 MASK: Final = 0xFFFFFFFF
 _HALF: Final = 1 << 31
-#: MSS of a peer that names none (RFC 9293 §3.7.1), and the least that is believed
-#: (Linux TCP_MIN_SND_MSS).
-MSS_DEFAULT: Final = 536
+#: The least MSS that is believed (Linux TCP_MIN_SND_MSS).
 MSS_MIN: Final = 48
 TIMESTAMPS_OCTETS: Final = 12
 #: What of IPv4's header is the same for everyone: version, DF, TTL and protocol.
@@ -124,11 +122,11 @@ class Tcb(abc.ABC):
         self.snd_wnd = self.snd_wnd_max = self.snd_wl1 = self.snd_wl2 = 0
         self.snd_wscale = 0
         self.snd_sml = 0  # The end of the last segment that was less than an MSS.
-        self.mss = self.peer_mss = MSS_DEFAULT
+        self.mss = self.peer_mss = self.family.mss_default
         self.send_buffer = bytearray()
         self.fin_queued = self.nodelay = self.orphaned = False
         self.fin_sent_at: int | None = None
-        self.congestion = CONGESTION_CONTROLS[settings.congestion](MSS_DEFAULT)
+        self.congestion = CONGESTION_CONTROLS[settings.congestion](self.mss)
         self.rtt = RttEstimator(
             initial_s=settings.rto_initial_s, min_s=settings.rto_min_s, max_s=settings.rto_max_s
         )

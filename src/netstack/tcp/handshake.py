@@ -12,7 +12,7 @@ from typing import Final
 
 from netstack.addresses import from_octets
 from netstack.tcp import delivery, emit, receive, send, teardown
-from netstack.tcp.block import MASK, MSS_DEFAULT, MSS_MIN, Tcb, near
+from netstack.tcp.block import MASK, MSS_MIN, Tcb, near
 from netstack.tcp.segment import Segment
 from netstack.tcp.states import Signal, State
 from netstack.wire import ipv4, tcp
@@ -159,7 +159,8 @@ def _take_syn(tcb: Tcb, segment: Segment, now: float) -> None:
     tcb.timestamps = tcb.timestamps and options.timestamps is not None
     if options.timestamps is not None:
         tcb.ts_recent, tcb.ts_recent_at = options.timestamps[0], now
-    tcb.peer_mss = max(MSS_MIN, MSS_DEFAULT if options.mss is None else options.mss)
+    named = tcb.family.mss_default if options.mss is None else options.mss
+    tcb.peer_mss = max(MSS_MIN, named)
     tcb.mss = max(MSS_MIN, emit.payload_max(tcb, now))
     tcb.snd_wnd = tcb.snd_wnd_max = segment.window
     tcb.snd_wl1, tcb.snd_wl2 = segment.sequence, tcb.iss

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from netstack.addresses import Endpoint
 from netstack.drops import DropReason
 from netstack.tcp import handshake, teardown
-from netstack.tcp.block import MASK, MSS_DEFAULT, Tcb, TcpContext
+from netstack.tcp.block import MASK, Tcb, TcpContext
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.segment import Segment
 from netstack.tcp.syn_cookies import PERIOD_S
@@ -97,9 +97,9 @@ class TcpListener:
             handshake.accept_syn(self._begin(key), segment, iss, now)
         elif self._context.settings.syncookies:
             self._cookies_until = now + 2 * PERIOD_S
-            mss = segment.options.mss or MSS_DEFAULT
-            cookie = self._context.cookies.make(key, segment.sequence, mss, now)
             passing = TcpConnection(self._context, key)
+            mss = segment.options.mss or passing.family.mss_default
+            cookie = self._context.cookies.make(key, segment.sequence, mss, now)
             handshake.answer_with_cookie(passing, segment, cookie, now)
         else:
             drops[DropReason.TCP_SYN_QUEUE_FULL] += 1

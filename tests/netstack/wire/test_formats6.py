@@ -271,7 +271,7 @@ def test_options_are_found_and_bounded():
 @given(ipv6s)
 def test_scapy_agrees_on_our_ipv6(header):
     read = IPv6(header.emit() + bytes(header.payload_length))
-    assert (read.src, read.dst) == (str(header.source), str(header.destination))
+    assert (IPv6Address(read.src), IPv6Address(read.dst)) == (header.source, header.destination)
     assert (read.nh, read.hlim, read.plen) == (
         header.next_header, header.hop_limit, header.payload_length,
     )  # fmt: skip
