@@ -203,8 +203,11 @@ class ResponseReader:
     def _whole_head(self) -> bytes | None:
         """Take the head from the stream when it is whole."""
         end, length = self._octets.find(b"\r\n\r\n"), 4
-        if end < 0:  # A line feed alone ends a line, too (RFC 9112 §2.2).
-            end, length = self._octets.find(b"\n\n"), 2
+        # A line feed alone ends a line, too (RFC 9112 §2.2). What comes first counts, however the
+        # octets came.
+        bare = self._octets.find(b"\n\n", 0, end if end >= 0 else None)
+        if bare >= 0:
+            end, length = bare, 2
         if end >= 0:
             octets = bytes(self._octets[:end])
             del self._octets[: end + length]

@@ -41,22 +41,25 @@ _DNS_PLAN = LoadPlan(url="dns://10.96.0.10/web.default.svc.cluster.local", rate=
 
 
 def http(octets: bytes) -> None:
-    """Responses in pieces: cut anywhere they say the same, or the same complaint."""
+    """A response in two pieces: cut anywhere, it is the same, or the same complaint."""
     if not octets:
         return
     head_only, cut = bool(octets[0] & 1), octets[0] >> 1
-    whole = _responses(ResponseReader(head_only=head_only), [octets[1:]])
+    whole = _response(ResponseReader(head_only=head_only), [octets[1:]])
     pieces = [octets[1 : 1 + cut], octets[1 + cut :]]
-    cut_up = _responses(ResponseReader(head_only=head_only), pieces)
-    assert type(whole) is type(cut_up)
+    assert _response(ResponseReader(head_only=head_only), pieces) == whole
 
 
-def _responses(reader: ResponseReader, pieces: list[bytes]) -> str | int:
+def _response(reader: ResponseReader, pieces: list[bytes]) -> tuple[int, int] | None:
+    """Return status and length of the first response, None where there is none."""
     try:
-        found = sum(reader.feed(piece) is not None for piece in pieces)
-        return found + (reader.end() is not None)
-    except BadResponse as error:
-        return str(error)
+        for piece in pieces:
+            if (response := reader.feed(piece)) is not None:
+                return response.status, response.length
+        response = reader.end()
+    except BadResponse:
+        return None
+    return None if response is None else (response.status, response.length)
 
 
 def dns_answer(octets: bytes) -> None:
