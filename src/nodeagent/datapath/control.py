@@ -11,16 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
 
+from netdev.framing import FRAME_OCTETS_MAX
+from netdev.segmentation import DATAGRAM_OCTETS_MAX
+from netstack.wire import ethernet, vxlan
 from netstack.wire.ethernet import parse_mac
 from netstack.wire.ipv4 import PROTOCOL_TCP
 from nodeagent.datapath import tables
 from nodeagent.datapath.conntrack.connection import Connection
-from nodeagent.datapath.devices import Port, Vtep
+from nodeagent.datapath.devices import OVERLAY_MTU, Port, Vtep
 from nodeagent.datapath.frontends import PROTOCOLS, Endpoint, Frontend, Key, key_of
 from nodeagent.datapath.node import Node, Policy
 from nodeagent.datapath.output import Output
 from nodeagent.datapath.routes import Kind, Route
 
+MTU_MIN: Final = 68  # RFC 791: what every link carries.
+VETH_MTU_MAX: Final = FRAME_OCTETS_MAX - ethernet.HEADER_OCTETS
+#: What a datagram carries: between nodes of ours, frames may be as long as this ("jumbo").
+VTEP_MTU_MAX: Final = DATAGRAM_OCTETS_MAX - vxlan.HEADER_OCTETS - ethernet.HEADER_OCTETS
 PORTS_MAX: Final = 512  # A Linux bridge has 1,024; a node of ours 110 pods.
 
 
@@ -34,6 +41,9 @@ class Control:
 
     def link_replace(self, entries: Sequence[tables.Link]) -> None:
         links = [(entry, parse_mac(entry.mac), IPv4Interface(entry.address)) for entry in entries]
+        for entry, _, _ in links:
+            if not MTU_MIN <= entry.mtu <= VETH_MTU_MAX:
+                raise ValueError(f"mtu of {entry.name} is {MTU_MIN} to {VETH_MTU_MAX}")
         node = self._node
         for entry, mac, interface in links:
             port = node.ports.get(entry.name)
@@ -48,15 +58,21 @@ class Control:
             known = node.neighbours.mac_of(node.bridge.name, int(interface.ip))
             if known and known != mac:
                 node.neighbours.delete(node.bridge.name, int(interface.ip))
-        node.clear_flows()
+        self._links_changed()
 
     def link_delete(self, names: Sequence[str]) -> list[str]:
         """Remove links and return the names of those that were there."""
         removed = [name for name in names if name in self._node.ports]
         for name in removed:
             self._forget(self._node.ports.pop(name))
-        self._node.clear_flows()
+        self._links_changed()
         return removed
+
+    def _links_changed(self) -> None:
+        """Let the bridge carry what all its ports do (br_mtu_auto_adjust)."""
+        mtus = [port.mtu for port in self._node.ports.values()]
+        self._node.bridge.mtu = min(mtus, default=OVERLAY_MTU)
+        self._node.clear_flows()
 
     def _forget(self, port: Port) -> None:
         address = int(IPv4Interface(port.entry.address).ip)
@@ -77,6 +93,8 @@ class Control:
 
     def vtep_replace(self, entries: Sequence[tables.Vtep]) -> None:
         for entry in entries:
+            if not MTU_MIN <= entry.mtu <= VTEP_MTU_MAX:
+                raise ValueError(f"mtu of {entry.name} is {MTU_MIN} to {VTEP_MTU_MAX}")
             old = self._node.vtep
             vtep = Vtep(
                 entry.name,

@@ -469,3 +469,32 @@ def checksums_hold(frame):
         if layer in fresh:
             del fresh[layer].chksum
     return bytes(Ether(bytes(fresh))) == bytes(frame)
+
+
+def test_jumbo_frames_cross_where_links_and_vteps_carry_them(world):
+    mtu = 60_000
+    hosts = {}
+    for n, control in world.controls.items():
+        hosts[n] = world.pod(n, 5)
+        name, address = f"veth{n}-5", f"10.244.{n}.5/24"
+        mac = f"0a:58:0a:f4:{n:02x}:05"
+        control.link_replace([tables.Link(name=name, mac=mac, address=address, mtu=mtu)])
+        entry = {"name": "flannel.1", "vni": 1, "mac": f"ee:00:00:00:00:{n:02x}"}
+        control.vtep_replace([tables.Vtep(**entry, local=f"192.168.64.{n}", mtu=mtu)])
+    seen = []
+    world.nodes[2].taps["flannel.1"] = [lambda _i, _way, octets: seen.append(len(octets))]
+    packet = IP(src="10.244.1.5", dst="10.244.2.5", flags="DF") / UDP(sport=1, dport=2)
+    for octets in (mtu - 28, mtu - 27):
+        inject(world, 1, "veth1-5", to_gateway(hosts[1]) / packet / bytes(octets))
+    assert max(seen) == mtu + 14
+    assert world.nodes[1].drops == {DropReason.TOO_BIG: 1}
+
+
+@pytest.mark.parametrize("mtu", [67, 65_486])
+def test_an_mtu_that_no_datagram_carries_is_refused(world, mtu):
+    fields = {"name": "flannel.1", "vni": 1, "mac": "ee:00:00:00:00:01", "local": "192.168.64.1"}
+    with pytest.raises(ValueError, match=r"mtu of flannel\.1 is 68 to 65485"):
+        world.controls[1].vtep_replace([tables.Vtep(**fields, mtu=mtu)])
+    link = {"name": "veth1-5", "mac": "0a:58:0a:f4:01:05", "address": "10.244.1.5/24"}
+    with pytest.raises(ValueError, match="mtu of veth1-5 is 68 to 65520"):
+        world.controls[1].link_replace([tables.Link(**link, mtu=mtu + 100 if mtu > 68 else mtu)])
