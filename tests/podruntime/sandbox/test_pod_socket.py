@@ -11,6 +11,8 @@ import threading
 
 import pytest
 
+from podruntime.images.process import Octets
+from podruntime.sandbox.owner import CURRENT, Owner
 from podruntime.sandbox.pod_socket import InternetSocket, PodSocket
 
 from .pods import CLIENT, SERVER, TwoPods
@@ -318,3 +320,57 @@ def test_in_a_thread_a_socket_is_the_kernels():
 
     TwoPods().run(scenario)
     assert found == [("0.0.0.0", 0)]
+
+
+def test_the_end_of_a_container_closes_its_sockets():
+    async def scenario(pods: TwoPods) -> None:
+        ended = Owner({}, Octets(), Octets())
+        me = CURRENT.set(ended)
+        bound, listening, datagrams = _stream(), _stream(), _datagrams()
+        bound.bind((SERVER, 80))
+        listening.bind((SERVER, 81))
+        listening.listen()
+        datagrams.bind((SERVER, 82))
+        CURRENT.reset(me)
+        ended.release()
+        for port in (80, 81):
+            (await asyncio.start_server(lambda _r, _w: None, SERVER, port)).close()
+        assert pods.server_interface.host.tcp.listeners() == []
+        with _datagrams() as again:
+            again.bind((SERVER, 82))
+        for each in (bound, listening, datagrams):
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                each.getsockname()
+            each.close()
+
+    TwoPods().run(scenario)
+
+
+def test_unix_sockets_are_the_base_loops(tmp_path):
+    async def scenario(pods: TwoPods) -> None:
+        path = str(tmp_path / "socket")
+
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.readline())
+            writer.close()
+
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path)
+            server = await asyncio.start_server(echo, sock=listening)
+            with socket.socket(socket.AF_UNIX) as calling:
+                calling.setblocking(False)
+                await pods.loop.sock_connect(calling, path)
+                await pods.loop.sock_sendall(calling, b"hello\n")
+                assert await pods.loop.sock_recv(calling, 100) == b"hello\n"
+            server.close()
+        one, other = socket.socketpair()
+        with one, other:
+            one.setblocking(False)
+            readable = asyncio.Event()
+            pods.loop.add_reader(one, readable.set)
+            other.send(b"x")
+            await readable.wait()
+            assert await pods.loop.sock_recv_into(one, bytearray(5)) == 1
+            pods.loop.remove_reader(one)
+
+    TwoPods().run(scenario)
