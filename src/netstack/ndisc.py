@@ -163,7 +163,7 @@ class NeighbourDiscovery:
         if not is_link_local(source):
             raise MalformedPacket("ndp: a router speaks from its link-local address")
         if router.options.source_mac is not None:
-            self._neighbours.learn(source, router.options.source_mac, now)
+            self._neighbours.learn(source, router.options.source_mac, now, router=True)
         if 0 < router.reachable_ms <= _TIMER_MS_MAX:
             self._neighbours.base_reachable_s = router.reachable_ms / 1000
         if 1000 <= router.retransmit_ms <= _TIMER_MS_MAX:

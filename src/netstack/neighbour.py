@@ -66,12 +66,15 @@ _SOLICITING: Final = (NeighbourState.INCOMPLETE, NeighbourState.PROBE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What an answer says of an address (RFC 4861 §4.4); a MAC may be left out."""
+    """What an answer says of an address (RFC 4861 §4.4); a MAC may be left out.
+
+    Whether it is a router's only neighbour discovery says; None: nothing is said.
+    """
 
     mac: bytes | None
     solicited: bool
     override: bool
-    router: bool = False
+    router: bool | None = None
 
 
 class Neighbour:
@@ -158,11 +161,12 @@ class NeighbourTable:
             self._send_unsure(packet, neighbour, now)
         return neighbour
 
-    def learn(self, address: bytes, mac: bytes, now: float) -> None:
-        """Remember who asks us for our address: we are about to answer."""
+    def learn(self, address: bytes, mac: bytes, now: float, *, router: bool | None = None) -> None:
+        """Remember who asks us for our address, or is a router: we are about to send to it."""
         neighbour = self._neighbours.get(address) or self._create(address, now)
         if neighbour is not None:
-            self._update(neighbour, Claim(mac=mac, solicited=False, override=True), now)
+            claim = Claim(mac=mac, solicited=False, override=True, router=router)
+            self._update(neighbour, claim, now)
 
     def advertised(self, address: bytes, claim: Claim, now: float) -> None:
         """Heed what somebody says of an address that we are interested in (RFC 4861 §7.2.5)."""
@@ -222,7 +226,8 @@ class NeighbourTable:
         if claim.mac is not None:
             neighbour.mac, neighbour.updated_at = claim.mac, now
             neighbour.header = claim.mac + self._from_us
-        neighbour.is_router = claim.router
+        if claim.router is not None:
+            neighbour.is_router = claim.router
         if claim.solicited:
             self._enter(neighbour, _REACHABLE, self._reachable_s(), now)
         elif changed or unknown:

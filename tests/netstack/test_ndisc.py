@@ -269,6 +269,9 @@ def test_router_is_used_until_its_lifetime_ends(host):
     host.ping(IPv6Address("2001:db8::1"), identifier=1, sequence=1, payload=b"", now=2.0)
     [(mac, source, _, _)] = said(host)
     assert (mac, source) == (OTHER, A)
+    assert host.neighbours6.get(ROUTER).is_router
+    host.receive_frame(frame(ASK, source=ROUTER, destination=TO_OUR_GROUP), 2.0)
+    assert host.neighbours6.get(ROUTER).is_router  # A question says nothing of that.
     advertise(host, now=2.0, source=IPv6Address("fe80::77"))
     assert host.gateway6 == ROUTER
     host.handle_deadline(1801.5)

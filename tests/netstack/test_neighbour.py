@@ -190,7 +190,7 @@ def test_stale_same_mac_solicited_is_reachable_and_may_be_a_router(link):
     link.asked()
     assert link.answer(override=False, router=True) is NeighbourState.REACHABLE
     assert link.table.get(ADDRESS).is_router
-    assert link.answer(None) is NeighbourState.REACHABLE
+    assert link.answer(None) is NeighbourState.REACHABLE  # And no longer a router.
     assert not link.table.get(ADDRESS).is_router
 
 
