@@ -22,7 +22,7 @@ async def connect(
     namespace: Namespace, port: int, *, local_port: int = 0, to: str = OURS
 ) -> socket.socket:
     """Return a connection to our host's *port*."""
-    connection = namespace.tcp()
+    connection = namespace.tcp(socket.AF_INET6 if ":" in to else socket.AF_INET)
     if local_port:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         connection.bind(("", local_port))
@@ -79,7 +79,10 @@ async def accept(listener: socket.socket) -> socket.socket:
 
 @asynccontextmanager
 async def serving(
-    namespace: Namespace, handle: Callable[[socket.socket], Awaitable[None]], port: int = 0
+    namespace: Namespace,
+    handle: Callable[[socket.socket], Awaitable[None]],
+    port: int = 0,
+    address: str = "0.0.0.0",
 ) -> AsyncIterator[int]:
     """Let *handle* have every connection to the port that is returned."""
     tasks, loop = Tasks(), asyncio.get_running_loop()
@@ -93,7 +96,7 @@ async def serving(
             connection, _ = await loop.sock_accept(listener)
             tasks.spawn(run(connection), name="connection")
 
-    with namespace.listen("0.0.0.0", port, backlog=1024) as listener:
+    with namespace.listen(address, port, backlog=1024) as listener:
         tasks.spawn(serve(), name="listener")
         try:
             yield listener.getsockname()[1]

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from socket import AF_INET
 from typing import Final
 
 from length import LIMIT_S
@@ -108,14 +109,14 @@ class Namespace:
         made.setblocking(False)
         return made
 
-    def tcp(self) -> socket.socket:
-        return self.socket(socket.AF_INET, socket.SOCK_STREAM)
+    def tcp(self, family: int = AF_INET) -> socket.socket:
+        return self.socket(family, socket.SOCK_STREAM)
 
-    def udp(self) -> socket.socket:
-        return self.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def udp(self, family: int = AF_INET) -> socket.socket:
+        return self.socket(family, socket.SOCK_DGRAM)
 
     def listen(self, address: str, port: int = 0, backlog: int = 128) -> socket.socket:
-        listener = self.tcp()
+        listener = self.tcp(socket.AF_INET6 if ":" in address else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, port))
         listener.listen(backlog)

@@ -13,7 +13,7 @@ import random
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from pathlib import Path
 
 from length import LIMIT_S
@@ -32,6 +32,8 @@ from netstack.udp import UdpSocket
 
 NETWORK = "10.99.0"
 KERNEL, OURS = f"{NETWORK}.1", f"{NETWORK}.2"
+NETWORK6 = "fd99::/64"
+KERNEL6, OURS6 = "fd99::1", "fd99::2"
 MTU = 1500
 CLEAN = Impairment()
 _READ_FRAMES = 64
@@ -50,16 +52,18 @@ class Seen:
     def segment(self) -> Segment | None:
         """Return the TCP segment in it, None if it is none."""
         frame = self.octets
-        if frame[12:14] != b"\x08\x00" or frame[23] != 6:
+        if frame[12:14] == b"\x08\x00" and frame[23] == 6:
+            start, end = 14 + 4 * (frame[14] & 0xF), 14 + int.from_bytes(frame[16:18], "big")
+        elif frame[12:14] == b"\x86\xdd" and frame[20] == 6:
+            start, end = 54, 54 + int.from_bytes(frame[18:20], "big")
+        else:
             return None
-        start = 14 + 4 * (frame[14] & 0xF)
         source, target, number, acknowledged, offset, flags = struct.unpack_from(
             "!HHIIBB", frame, start
         )
         header = 4 * (offset >> 4)
-        length = int.from_bytes(frame[16:18], "big") + 14 - start - header
         return Segment(
-            (source, target), number, acknowledged, flags, length,
+            (source, target), number, acknowledged, flags, end - start - header,
             frame[start + 20 : start + header],
         )  # fmt: skip
 
@@ -109,6 +113,7 @@ class Station:
         seed: int = 1,
         tcp: TcpSettings | None = None,
         patient: bool = True,
+        ipv6: bool = False,
     ) -> None:
         """A *patient* kernel believes in a loss after 5 s: a busy machine must not look like one.
 
@@ -125,10 +130,19 @@ class Station:
             namespace.sysctl("net.ipv4.tcp_early_retrans=0")
             route = f"{network}.0/24 dev {device} src {self.kernel}"
             namespace.ip(f"route change {route} rto_min 5s")
+        if ipv6:
+            # Without duplicate address detection the address is there at once.
+            settings = ("accept_dad=0", "router_solicitations=0", "disable_ipv6=0")
+            namespace.sysctl(*(f"net.ipv6.conf.{device}.{each}" for each in settings))
+            namespace.ip(f"address add {KERNEL6}/64 dev {device} nodad")
+        if ipv6 and patient:
+            namespace.ip(f"route change {NETWORK6} dev {device} proto kernel metric 256 rto_min 5s")
         self.host = Host(
             mac=bytes([2, 0, 0, 0, 0, 2]),
             address=IPv4Interface(f"{self.address}/24"),
             gateway=IPv4Address(self.kernel),
+            address6=IPv6Interface(f"{OURS6}/64") if ipv6 else None,
+            gateway6=IPv6Address(KERNEL6) if ipv6 else None,
             mtu=mtu,
             rng=random.Random(seed),
             tcp=tcp,
@@ -248,7 +262,7 @@ class Station:
         """Return what an echo request with *payload* brings back."""
         sequence = len(self._pings) + 1
         answer = self._pings[sequence] = self._loop.create_future()
-        address = IPv4Address(to or self.kernel)
+        address = ip_address(to or self.kernel)
         self.host.ping(address, identifier=7, sequence=sequence, payload=payload, now=monotonic())
         self.pump()
         async with asyncio.timeout(LIMIT_S):
@@ -291,7 +305,7 @@ class Station:
 
     def begin(self, port: int, *, local_port: int = 0, to: str = "") -> Stream:
         """Begin a connection to the kernel's *port*."""
-        remote, local = (IPv4Address(to or self.kernel), port), (None, local_port)
+        remote, local = (ip_address(to or self.kernel), port), (None, local_port)
         stream = Stream(self, self.host.tcp_connect(remote, monotonic(), local=local))
         self.pump()
         return stream

@@ -26,7 +26,7 @@ _BETWEEN = "~"  # No message has one.
 
 #: Types of ICMP errors whose own checksum is good: Wireshark takes the beginning of a segment that
 #: they quote for the whole, and finds its checksum wrong.
-_GOOD_ERRORS = (["3", "1"], ["11", "1"])
+_GOOD_ERRORS = (["3", "1", "", ""], ["11", "1", "", ""], ["", "", "1", "1"], ["", "", "2", "1"])
 #: It notes the ends of connections, too; and that Linux (skb_checksum_help) writes a TCP checksum
 #: of 0 as 0xffff, which is as good: we write 0.
 _NORMAL = ("connection closing", "tcp checksum 0xffff instead of 0x0000")
@@ -88,8 +88,10 @@ def findings(file: Path, accept: Collection[str] = ()) -> list[Finding]:
 
 
 def _expert(file: Path) -> Iterator[Finding]:
-    fields = ["frame.number", "_ws.expert.severity", "_ws.expert.message", "_ws.malformed",
-              "icmp.type", "icmp.checksum.status"]  # fmt: skip
+    fields = [
+        "frame.number", "_ws.expert.severity", "_ws.expert.message", "_ws.malformed",
+        "icmp.type", "icmp.checksum.status", "icmpv6.type", "icmpv6.checksum.status",
+    ]  # fmt: skip
     words = [word for name in fields for word in ("-e", name)]
     printed = tshark(
         file, "-Y", "_ws.expert || _ws.malformed", "-T", "fields",
