@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from netstack.drops import DropReason as StackDropReason
@@ -129,8 +129,8 @@ def _translations(node: Node, connection: Connection, direction: Direction) -> l
 
 
 def _source(flow: FlowTuple) -> str:
-    return f"{IPv4Address(flow.source)}:{flow.source_port}"
+    return f"{ip_address(flow.source)}:{flow.source_port}"
 
 
 def _destination(flow: FlowTuple) -> str:
-    return f"{IPv4Address(flow.destination)}:{flow.destination_port}"
+    return f"{ip_address(flow.destination)}:{flow.destination_port}"

@@ -32,7 +32,7 @@ from podwire.cluster.layout import Layout, UsageError
 def conntrack(node: str, cluster_name: str, **options: Any) -> None:
     """Show the flows a node tracks, as `conntrack`.
 
-    -L is what it does; -E follows what becomes of them.
+    A list as `conntrack -L` has it; with -E what becomes of them from now on.
 
     \b
     Examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -54,6 +55,8 @@ def counters(
                 click.echo(json.dumps(as_json(rows)) if watch else _pretty(rows))
             else:
                 rates = None if before is None else _rates(before[1], rows, now - before[0])
+                if watch and sys.stdout.isatty():
+                    click.clear()
                 click.echo("\n".join(table(rows, rates, with_zero=with_zero)))
             if not watch:
                 return
@@ -61,7 +64,7 @@ def counters(
             await asyncio.sleep(every)
             if client.closed.is_set():
                 raise CommandFailed(f"the datapath of {node} has ended")
-            if output != "json":
+            if output != "json" and not sys.stdout.isatty():
                 click.echo()
 
     netlink.run(paths, node, show)
@@ -82,9 +85,9 @@ def _flat(links: list[Row], counted: Row) -> dict[Key, int]:
         "node's own stack": counted["stack_drops"],
         "outside": counted["outside_drops"],
     }
+    rows |= {("node", name): counted[name] for name in ("conntrack", "flows")}
     for place, reasons in places.items():
         rows |= {(place, f"drop {reason}"): n for reason, n in sorted(reasons.items())}
-    rows["node", "conntrack"], rows["node", "flows"] = counted["conntrack"], counted["flows"]
     return rows
 
 

@@ -161,7 +161,7 @@ def services(rows: Iterable[Row], connections: Iterable[Row] = ()) -> list[str]:
         for backend in row["backends"]:
             key = (row["protocol"], row["port"], backend["address"], backend["port"])
             used, left = (_count(each[key], row["address"]) for each in (active, inactive))
-            remote = f"{backend['address']}:{backend['port']}"
+            remote = _end(backend)
             node = backend.get("node") or "-"
             lines.append(f"  -> {remote:<27} {node:<16} {used:>10} {left:>9}")
         if not row["backends"]:
@@ -186,11 +186,16 @@ def _count(users: Counter[str], address: str) -> int:
     return users[address] if address else users.total()
 
 
+def _end(row: Row) -> str:
+    address = row["address"] or "*"
+    return f"[{address}]:{row['port']}" if ":" in address else f"{address}:{row['port']}"
+
+
 def _frontend(row: Row) -> str:
     flags = [] if row.get("masquerade", "never") == "never" else [f"masq {row['masquerade']}"]
     if row.get("affinity_s"):
         flags.append(f"persistent {row['affinity_s']}")
     if row.get("listening", True) is False:
         flags.append(f"not listening: {row['error']}")
-    shown = f"{row['protocol']}  {row['address'] or '*'}:{row['port']}  {row['service']}"
+    shown = f"{row['protocol']}  {_end(row)}  {row['service']}"
     return f"{shown}  {', '.join(flags)}".rstrip()

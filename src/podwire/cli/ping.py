@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import statistics
 import sys
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 import click
@@ -60,8 +62,8 @@ def _is_node(text: str) -> bool:
 
 
 def _address_of(paths: Layout, target: str) -> str:
-    if target.replace(".", "").isdigit():
-        return target
+    with suppress(ValueError):
+        return str(ip_address(target))
     if _is_node(target):
         cluster = paths.read_cluster()
         if node_number(target) not in cluster.node_numbers:
