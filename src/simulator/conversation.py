@@ -86,10 +86,11 @@ class Side:
             self.heard_end = True
             if self.received != len(self.hears):
                 self._complain(f"the stream ended after {self.received} of {len(self.hears)}")
-        self._check_acknowledged()
         if connection.error is not None:
             self.error, self.over = connection.error, True
-        elif self.heard_end and self.said_end:
+            return  # What was not acknowledged is forgotten.
+        self._check_acknowledged()
+        if self.heard_end and self.said_end:
             self.over = True
             connection.close(now)
         elif connection.closed and not connection.readable_octets:

@@ -22,6 +22,7 @@ ONCE_FAILED: Final = {
     ("churn", 7): "a refused connection looked like an empty stream to a careless reader",
     ("wire", 22): "three questions of ARP were lost in a row",
     ("floods", 3): "answered questions of strangers kept conntrack full for two minutes",
+    ("everything", 30001): "what a reset connection forgets is not acknowledged",
     ("siege", 0): "a SYN that no route leads back to ended its connection while it was being sent",
 }
 
