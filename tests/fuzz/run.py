@@ -25,7 +25,7 @@ KEPT = HERE.parents[1] / ".venv" / "fuzz"
 #: One input may take this long, the process this much memory, an input be this long.
 TIMEOUT_S, RSS_MB, OCTETS_MAX = 10, 1500, 4000
 #: Inputs that `--keep` commits for each target, none longer than this.
-COMMITTED_MAX, COMMITTED_OCTETS_MAX = 24, 600
+COMMITTED_MAX, COMMITTED_OCTETS_MAX = 12, 300
 
 
 def main() -> int:
