@@ -29,11 +29,12 @@ from podruntime.sandbox.sockets import (
 from podruntime.sandbox.tcp import TcpTransport
 
 if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
     from podruntime.sandbox.interface import NetworkInterface
 
     BaseLoop = asyncio.SelectorEventLoop
     Buffer = bytearray | memoryview
-    FileDescriptor = int | socket.socket
 else:
     try:
         from uvloop import Loop as BaseLoop
@@ -392,14 +393,14 @@ class PodLoop(BaseLoop):
         return total
 
     def add_reader(
-        self, fd: FileDescriptor, callback: Callable[..., object], *args: object  # type: ignore[override]
+        self, fd: FileDescriptorLike, callback: Callable[..., object], *args: object
     ) -> None:
         """Watch a descriptor of the kernel's; raises OSError for the pod's own sockets."""
         refuse_selector(fd)
         super().add_reader(fd, callback, *args)
 
     def add_writer(
-        self, fd: FileDescriptor, callback: Callable[..., object], *args: object  # type: ignore[override]
+        self, fd: FileDescriptorLike, callback: Callable[..., object], *args: object
     ) -> None:
         """Watch a descriptor of the kernel's; raises OSError for the pod's own sockets."""
         refuse_selector(fd)

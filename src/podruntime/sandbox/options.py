@@ -17,7 +17,7 @@ from netstack.tcp.connection import TcpConnection
 
 #: The kernel's own sockets; code in pods finds another class under this name (pod_socket).
 KernelSocket: Final = socket.socket
-_LINGER: Final = struct.Struct("ii")
+_NUMBER, _LINGER = struct.Struct("i"), struct.Struct("ii")
 _KEEPALIVE: Final = {
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): "keepalive_idle_s",
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): "keepalive_interval_s",
@@ -83,13 +83,13 @@ class SocketOptions:
     def get(self, key: Key, octets: int, connection: TcpConnection | None) -> Value:
         """Return an option's value; *octets* as in getsockopt: 0 means a number."""
         number = self._of_stack(key, connection)
-        if number is None and key in self._values and key != _RECEIVE_BUFFER:
+        if number is None and key in self._values:
             value = self._values[key]
             if not isinstance(value, int):
                 return value[:octets]
             number = value
         if number is not None:
-            return number.to_bytes(4, "little")[:octets] if octets else number
+            return _NUMBER.pack(number)[:octets] if octets else number
         if key == _INFO:
             raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
         with self._judge() as judge:

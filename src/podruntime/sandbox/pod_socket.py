@@ -1,11 +1,11 @@
 """What `socket.socket` is to code in a pod: Internet sockets that bind and listen on our stack.
 
-Many libraries make a socket, bind it, listen, and hand it to the event loop (hypercorn, uvicorn
-with workers, anyio, aiohttp's SockSite, pytest-like port finders). The pod's process is ours, so
-the name `socket.socket` is too: there it is `PodSocket`, a subclass, and what it makes for
-AF_INET and AF_INET6 is an `InternetSocket`. That has a kernel socket beneath, for its descriptor,
-time-out and options, which is never bound and never connected; its addresses and its state are
-those of a StackSocket. Unix sockets are the kernel's own in all their methods.
+Many libraries make a socket, bind it, listen, and hand it to the event loop (hypercorn, uvicorn,
+anyio, aiohttp's SockSite). The pod's process is ours, so the name `socket.socket` is too: there it
+is `PodSocket`, a subclass, and what it makes for AF_INET and AF_INET6 is an `InternetSocket`. That
+has a kernel socket beneath, for its descriptor, time-out and type, which is never bound and never
+connected; its addresses and its state are those of a StackSocket. Unix sockets are the kernel's
+own in all their methods.
 
 Waiting is the event loop's (`loop.sock_…`, create_server(sock=…)): a call that would block the
 pod's one thread is refused, and so is a connection that the loop does not make.
