@@ -187,8 +187,9 @@ def advance(tcb: Tcb, acknowledged: int, delivered: int, sample_s: float, now: f
         tcb.retransmit_at = tcb.rack_at = math.inf
     else:
         _forget_bursts(tcb.bursts, acknowledged)
-        tcb.retransmit_at = now + rtt.rto_s
-        tcb.context.timers.schedule(tcb, tcb.retransmit_at)
+        tcb.retransmit_at = timeout_at = now + rtt.rto_s
+        if timeout_at < tcb.timer_at:
+            tcb.context.timers.schedule(tcb, timeout_at)
         if tcb.calm and tcb.sack_permitted:
             arm_probe(tcb, now)
     tcb.context.wakeups.note(tcb)
