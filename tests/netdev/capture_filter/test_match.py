@@ -203,7 +203,7 @@ def is_extended(text, octets):
     return reads and any(each[12:14] == b"\x86\xdd" for each in octets)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(text=filters, octets=st.lists(frames(), min_size=1, max_size=6))
 def test_verdicts_are_those_of_libpcap(libpcap, text, octets):
     text = text.replace("ether broadcast", "broadcast").replace("ether multicast", "multicast")
@@ -215,7 +215,7 @@ def test_verdicts_are_those_of_libpcap(libpcap, text, octets):
     assert ours(text, octets) == theirs
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=filters, octets=st.lists(frames(), min_size=1, max_size=4))
 def test_a_filter_written_as_text_again_matches_the_same(text, octets):
     text = text.replace("ether broadcast", "broadcast").replace("ether multicast", "multicast")
@@ -225,7 +225,7 @@ def test_a_filter_written_as_text_again_matches_the_same(text, octets):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(octets=st.binary(max_size=120))
 def test_any_octets_give_a_verdict(octets):
     for text in ("vxlan and tcp port 80", "not tcp[ip[0]:4] / len = 3", "syn or host ::1", "ip6"):
