@@ -6,6 +6,7 @@ that answers wins; without it one after the other. Errors are worded and joined 
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 from asyncio.staggered import staggered_race
@@ -167,7 +168,11 @@ async def handshake(stack: StackSocket, address: SockAddr) -> None:
     connection = stack.connection
     if connection is None:
         return  # UDP has no handshake.
-    await stack.wait(lambda: connection.established or connection.error is not None)
+    try:
+        await stack.wait(lambda: connection.established or connection.error is not None)
+    except asyncio.CancelledError:
+        stack.give_up_connecting()
+        raise
     if connection.error is not None:
         raise OSError(connection.error.errno, f"Connect call failed {address!r}")
 

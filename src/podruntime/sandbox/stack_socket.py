@@ -181,6 +181,14 @@ class StackSocket:
         self._free()
         interface.touch()
 
+    def give_up_connecting(self) -> None:
+        """Forget a handshake: nobody waits for its end any more."""
+        if self.connection is not None:
+            self.connection.on_change = None
+            self.connection.abort(self.interface.now())
+            self.connection = self._remote = None
+            self.interface.touch()
+
     def autobind(self) -> None:
         """Give a UDP socket a port if it has none."""
         if self.udp is None:

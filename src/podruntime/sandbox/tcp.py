@@ -289,8 +289,10 @@ class TcpTransport(asyncio.Transport):
             self._finish(None)
 
     def _force_close(self, error: BaseException | None) -> None:
-        """End now and say why; asyncio's TLS asks for it by this name."""
-        if not self._finished:
+        """End now and say why (asyncio's TLS calls it so); without an error it is `abort`."""
+        if error is None:
+            self.abort()
+        elif not self._finished:
             self._unwritten.clear()
             self._connection.close(self._interface.now())
             self._finish(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import itertools
 import socket
 import time
@@ -93,6 +94,7 @@ def test_cancelled_in_the_middle_it_leaves_nothing():
         with sock, pytest.raises(TimeoutError):
             await asyncio.wait_for(pods.loop.sock_connect(sock, (SERVER, 80)), 0.05)
         del sock
+        gc.collect()
         assert pods.client_interface.host.tcp.connections() == []
 
     TwoPods().run(scenario)

@@ -15,7 +15,7 @@ from netstack.drops import DropReason
 from .pods import SERVER, TwoPods
 
 MEGABYTE = 1 << 20
-CONNECTIONS = int(os.environ.get("CONNECTIONS", "600"))
+CONNECTIONS = int(os.environ.get("CONNECTIONS", "400"))
 
 
 async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

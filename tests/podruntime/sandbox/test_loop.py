@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import hashlib
 import socket
 import ssl
@@ -81,8 +82,10 @@ def test_aiohttp_streams_megabytes_both_ways_with_back_pressure():
 def test_a_reader_that_pauses_stops_the_writer():
     async def scenario(pods: TwoPods) -> None:
         accepted: asyncio.Future[asyncio.StreamReader] = pods.loop.create_future()
+        kept = []  # A writer that nobody has any more closes its connection.
 
         def on_connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            kept.append(writer)
             accepted.set_result(reader)
 
         server = await asyncio.start_server(on_connect, "0.0.0.0", 9000, limit=4096)
@@ -107,6 +110,7 @@ def test_a_reader_that_pauses_stops_the_writer():
             total += len(await reader.read(256 * 1024))
         writer.close()
         server.close()
+        kept[0].close()
 
     TwoPods().run(scenario)
 
@@ -275,19 +279,21 @@ def test_datagrams_both_ways_and_port_unreachable():
 
 def test_a_token_that_is_given_up_resets_its_connection():
     async def scenario(pods: TwoPods) -> None:
-        accepted: asyncio.Future[asyncio.StreamReader] = pods.loop.create_future()
-        await asyncio.start_server(lambda r, _w: accepted.set_result(r), "0.0.0.0", 80)
+        accepted = pods.loop.create_future()
+        await asyncio.start_server(lambda *pair: accepted.set_result(pair), "0.0.0.0", 80)
         pods.use(pods.client)
         token = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         token.setblocking(False)
         await pods.loop.sock_connect(token, (SERVER, 80))
-        reader = await accepted
+        reader, writer = await accepted
         await pods.loop.sock_sendall(token, b"abc")
         assert await reader.readexactly(3) == b"abc"
         token.close()
         del token
+        gc.collect()
         with pytest.raises(ConnectionResetError):
             await reader.read()
+        writer.close()
 
     TwoPods().run(scenario)
 

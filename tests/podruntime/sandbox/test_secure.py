@@ -76,12 +76,14 @@ def test_a_stranger_to_tls_is_refused_and_others_are_served(serving, asking):
 
 def test_a_handshake_that_is_not_answered_times_out(serving, asking):
     async def scenario(pods: TwoPods) -> None:
-        silent = await asyncio.start_server(lambda _r, _w: None, "0.0.0.0", 444)
+        kept = []
+        silent = await asyncio.start_server(lambda *pair: kept.append(pair), "0.0.0.0", 444)
         await asyncio.start_server(_echo, "0.0.0.0", 443, ssl=serving, ssl_handshake_timeout=0.05)
         pods.use(pods.client)
         with pytest.raises(ConnectionAbortedError, match=r"SSL handshake is taking longer than"):
             await asyncio.open_connection("web", 444, ssl=asking, ssl_handshake_timeout=0.05)
         silent.close_clients()
+        kept[0][1].close()
         reader, writer = await asyncio.open_connection("web", 443)
         with suppress(ConnectionResetError):
             assert await reader.read() == b"", "the server gives up, too"
@@ -159,6 +161,7 @@ def test_an_end_without_close_notify_is_an_end(serving, asking):
             await reader.readexactly(2)
             inner = writer.transport._ssl_protocol._transport
             inner.close()  # FIN, where close_notify was due.
+            writer.close()
 
         async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readexactly(1)
