@@ -158,23 +158,22 @@ def forward(
             return frames[index:]
         connection = flow.connection
         if flow.is_tcp:
-            if not connection.steady or segment[_FLAGS_AT] & _FIN_SYN_RST:
-                if not connection.follow(flow.direction, segment, octets):
-                    return frames[index:]
-            else:
+            if connection.steady and not segment[_FLAGS_AT] & _FIN_SYN_RST:
                 side = flow.side
                 side.segment, side.octets = segment, octets
+            elif not connection.follow(flow.direction, segment, octets):
+                return frames[index:]
         if flow.rewritten:
             frame[0:12] = flow.macs
             new_checksum = (header_checksum + flow.ip_change) % 65535
             pack(frame, _REWRITTEN_AT, flow.new_stable, new_checksum, flow.key)
-            if flow.l4_change:
-                at = flow.checksum_at
-                old = word(frame, at)[0]
-                if flow.is_tcp:
-                    put(frame, at, (old + flow.l4_change) % 65535)
-                elif old:
-                    put(frame, at, (old + flow.l4_change) % 65535 or 65535)
+        if flow.l4_change:
+            at = flow.checksum_at
+            old = word(frame, at)[0]
+            if flow.is_tcp:
+                put(frame, at, (old + flow.l4_change) % 65535)
+            elif old:
+                put(frame, at, (old + flow.l4_change) % 65535 or 65535)
         connection.seen_at = now
         if flow.output is not output:
             output = flow.output
