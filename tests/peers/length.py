@@ -6,6 +6,6 @@ import os
 
 LONG = os.environ.get("PODWIRE_PEERS") == "long"
 #: How many times as much data, connections and seeds.
-TIMES = 20 if LONG else 1
+TIMES = 5 if LONG else 1
 #: Who does not answer by then never will.
 LIMIT_S = 30 * TIMES
