@@ -80,21 +80,13 @@ def fuzz(name: str, seconds: int) -> bool:
 
 
 def keep(name: str) -> None:
-    """Merge what was found into the committed corpus: what reaches the most with the least."""
+    """Add some of what reached new code to the committed corpus, small ones of all sizes."""
     from fuzzing import corpus
 
-    merged = KEPT / f"{name}-merged"
-    merged.mkdir(parents=True, exist_ok=True)
-    for old in merged.iterdir():
-        old.unlink()
-    command = [sys.executable, str(HERE / "atheris_child.py"), name, "-merge=1",
-               str(merged), str(KEPT / name)]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": f"{HERE}:{HERE.parents[1] / 'src'}"}
-    subprocess.run(command, capture_output=True, env=environment, check=False)
-    found = sorted((file.read_bytes() for file in merged.iterdir()), key=len)
+    found = sorted((file.read_bytes() for file in (KEPT / name).iterdir()), key=len)
     found = [octets for octets in found if 0 < len(octets) <= COMMITTED_OCTETS_MAX]
     step = max(1, len(found) // COMMITTED_MAX)
-    corpus.save(name, [*found[::step][:COMMITTED_MAX], *corpus.load(name)][: 2 * COMMITTED_MAX])
+    corpus.save(name, [*corpus.load(name), *found[::step]][: 2 * COMMITTED_MAX])
 
 
 if __name__ == "__main__":
