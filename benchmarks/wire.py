@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,8 +14,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from benchmarks import kernel_wire
 from benchmarks.cluster import Cluster
 from benchmarks.row import Row
 from benchmarks.wire_programs import SITE_PORT
@@ -30,6 +33,11 @@ _POLL_S: Final = 0.1
 #: About what can be served over kept connections; much more would measure loadgen's own queue.
 _RATE: Final = 4000
 _DURATION: Final = "3s"
+_PINGS: Final = 1000
+_LOG: Final = "/api/v1/namespaces/default/pods/{}/log"
+_RATIO_TO_TAP: Final = 1.2
+_RATIO_PING: Final = 7
+_RATIO_AIOHTTP: Final = 0.35
 
 
 def _pod(name: str, node: int, target: str, *args: str) -> Object:
@@ -38,6 +46,13 @@ def _pod(name: str, node: int, target: str, *args: str) -> Object:
     spec = {"nodeName": f"node-{node}", "restartPolicy": "Never", "containers": [container]}
     metadata = {"name": name, "labels": {"app": target}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _pinging(address: str) -> Object:
+    pod = _pod("pinger", 1, "ping")
+    command = ["ping", "-c", str(_PINGS), "-i", "0.002", address]
+    pod["spec"]["containers"] = [{"name": "main", "image": "busybox", "command": command}]
+    return pod
 
 
 _SERVICE: Final[Object] = {
@@ -64,22 +79,29 @@ def run() -> Iterator[Row]:
         try:
             cluster.podwire("up", "--nodes", "2")
             layout = Layout(Path(home) / "podwire")
-            pods = asyncio.run(_measure(layout))
+            pods, ping_us = asyncio.run(_measure(layout))
             address = layout.read_cluster().transport_address(1)
             url = f"http://{address}:{_NODE_PORT}/"
             fresh, kept = _requests_per_s(url, "--fresh"), _requests_per_s(url)
         finally:
             cluster.podwire("down")
+    yield from _against_the_kernel(pods, ping_us)
     yield Row(
         "TCP goodput between pods of two nodes, of the same programs on loopback",
         f"{pods['gbit_s'] / plain['gbit_s']:.2f}",
         note=f"{pods['gbit_s']:.2f} Gbit/s",
     )
     yield Row(
-        "round trip of 64 octets between pods of two nodes (p50), of that on loopback",
+        "line of 64 octets sent back by a pod of another node (p50), of that on loopback",
         f"{pods['rtt_us'] / plain['rtt_us']:.1f}",
         note=f"{pods['rtt_us']:.0f} µs",
     )
+    ratio = pods["requests_per_s"] / plain["requests_per_s"]
+    yield Row(
+        "requests/s of aiohttp between pods of two nodes, 32 connections, of that on loopback",
+        f"{ratio:.2f}", f"≥ {_RATIO_AIOHTTP}", ratio >= _RATIO_AIOHTTP,
+        f"{pods['requests_per_s']:.0f}/s",
+    )  # fmt: skip
     for what, reached, reference in (
         ("new connections", fresh, plain_fresh),
         ("requests on kept connections", kept, plain_kept),
@@ -89,6 +111,24 @@ def run() -> Iterator[Row]:
             f"{reached / reference:.2f}",
             note=f"{reached:.0f}/s",
         )
+
+
+def _against_the_kernel(pods: dict[str, float], ping_us: float) -> Iterator[Row]:
+    kernel = kernel_wire.measure()
+    if kernel is None:
+        yield Row("the wire against the kernel", "skipped", note="no C compiler, or no namespaces")
+        return
+    ratio = pods["gbit_s"] / kernel.gbit_s
+    yield Row(
+        "TCP goodput between pods of two nodes, of the kernel's over a TAP and UDP forwarder in C",
+        f"{ratio:.2f}", f"≥ {_RATIO_TO_TAP}", ratio >= _RATIO_TO_TAP,
+        f"{pods['gbit_s']:.2f} to {kernel.gbit_s:.2f} Gbit/s",
+    )  # fmt: skip
+    ratio = ping_us / kernel.udp_round_trip_us
+    yield Row(
+        "ping of 64 octets between pods of two nodes (p50), of a UDP round trip on loopback in C",
+        f"{ratio:.1f}", f"≤ {_RATIO_PING}", ratio <= _RATIO_PING, f"{ping_us:.0f} µs",
+    )  # fmt: skip
 
 
 def _program(*words: str) -> str:
@@ -123,7 +163,8 @@ def _requests_per_s(url: str, *options: str) -> float:
     return answered
 
 
-async def _measure(paths: Layout) -> dict[str, Any]:
+async def _measure(paths: Layout) -> tuple[dict[str, float], float]:
+    """Return what the programs reached in pods, and the median of pings in µs."""
     client = RestClient.from_kubeconfig(paths.kubeconfig, user_agent="podwire-bench")
     try:
         await client.create(SERVICES, _SERVICE, "default")
@@ -132,9 +173,11 @@ async def _measure(paths: Layout) -> dict[str, Any]:
         address = server["status"]["podIP"]
         await client.create(PODS, _pod("client", 1, "measure", address), "default")
         await _until(client, "client", "Succeeded")
-        path = "/api/v1/namespaces/default/pods/client/log"
-        result: dict[str, Any] = json.loads(await client.raw("GET", path))
-        return result
+        await client.create(PODS, _pinging(address), "default")
+        await _until(client, "pinger", "Succeeded")
+        logs = [await client.raw("GET", _LOG.format(pod)) for pod in ("client", "pinger")]
+        times_ms = re.findall(rb"time=([0-9.]+) ms", logs[1])
+        return json.loads(logs[0]), 1000 * statistics.median(map(float, times_ms))
     finally:
         await client.close()
 

@@ -14,9 +14,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import aiohttp
 import uvloop
+from aiohttp import web
 
-_SINK_PORT, _ECHO_PORT, SITE_PORT = 5201, 5207, 5280
+_SINK_PORT, _ECHO_PORT, SITE_PORT, _AIOHTTP_PORT = 5201, 5207, 5280, 5290
+_CONNECTIONS: Final = 32
+_ASKING_S: Final = 3.0
 _OCTETS: Final = 64 * 1024 * 1024
 _CHUNK: Final = bytes(256 * 1024)
 _ROUNDS: Final = 500
@@ -30,6 +34,11 @@ async def serve(arguments: list[str]) -> None:
     handlers = {_SINK_PORT: _sink, _ECHO_PORT: _echo, SITE_PORT: _site}
     for port, handler in handlers.items():
         await asyncio.start_server(_until_reset(handler), host, port)
+    application = web.Application()
+    application.router.add_get("/", lambda _request: _answered())
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    await runner.setup()
+    await web.TCPSite(runner, host, _AIOHTTP_PORT).start()
     await asyncio.Event().wait()
 
 
@@ -62,12 +71,20 @@ async def _site(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+async def _answered() -> web.Response:
+    return web.Response(text="ok")
+
+
 async def measure(arguments: list[str]) -> int:
-    """Send to the first argument and ask it; print goodput and round-trip time as JSON."""
+    """Send to the first argument and ask it; print what was reached as JSON."""
     host = arguments[0]
     delays_us = await _round_trips(host)
     gbit_s = [await _goodput(host) for _ in range(3)]
-    result = {"gbit_s": statistics.median(gbit_s), "rtt_us": statistics.median(delays_us)}
+    result = {
+        "gbit_s": statistics.median(gbit_s),
+        "rtt_us": statistics.median(delays_us),
+        "requests_per_s": await _requests_per_s(host),
+    }
     print(json.dumps(result), flush=True)
     return 0
 
@@ -84,6 +101,22 @@ async def _goodput(host: str) -> float:
     took_s = time.monotonic() - began
     writer.close()
     return 8 * _OCTETS / took_s / 1e9
+
+
+async def _requests_per_s(host: str) -> float:
+    """Let aiohttp's client ask aiohttp's server over kept connections, as fast as it goes."""
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        end = time.monotonic() + _ASKING_S
+
+        async def ask() -> int:
+            answered = 0
+            while time.monotonic() < end:
+                async with session.get(f"http://{host}:{_AIOHTTP_PORT}/") as response:
+                    answered += len(await response.read()) == 2
+            return answered
+
+        return sum(await asyncio.gather(*(ask() for _ in range(_CONNECTIONS)))) / _ASKING_S
 
 
 async def _round_trips(host: str) -> list[float]:
