@@ -3,9 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
-JOBS   ?= auto
-# Many fast tests wait for a peer's timer: one worker more than there are cores keeps them busy.
-FAST_JOBS ?= $(shell echo $$(( $$(nproc) + 1 )))
+# Many tests wait for a peer's timer: one worker more than there are cores keeps them busy.
+JOBS   ?= $(shell echo $$(( $$(nproc) + 1 )))
 
 # Compiled once, or every test process would compile all of it again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -56,7 +55,7 @@ check: $(VENV)/.dev  ## look, change nothing: format, lint, types, layers, tidy
 	@$(BIN)/pytest -q tests/tidy
 
 fast: $(VENV)/.dev  ## the tests that start no cluster
-	@$(BIN)/pytest -q -n $(FAST_JOBS) --dist worksteal -m "not cluster" tests
+	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not cluster" tests
 
 test: check  ## everything: what CI runs
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadgroup tests

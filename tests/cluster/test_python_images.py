@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -107,11 +108,21 @@ def test_asgi_servers_serve_across_nodes_and_shut_down_gracefully(lab: Lab) -> N
         "dns": ["10.96.0.10"],
         "localhost": "127.0.0.1",
     }
-    with ThreadPoolExecutor() as pool:
-        names = ("uvicorn", "hypercorn")
-        logs = [pool.submit(lab.kubectl, "logs", "-f", name) for name in names]
+    names = ("uvicorn", "hypercorn")
+    with ExitStack() as stack:
+        logs = [stack.enter_context(following(lab, name)) for name in names]
+        for log in logs:
+            assert log.stdout is not None
+            assert any("lifespan.startup" in line for line in log.stdout)
         lab.kubectl("delete", "pod", *names, "--wait=false")
         for log in logs:
-            said = log.result(timeout=30)
-            assert said.index("lifespan.startup") < said.index("lifespan.shutdown")
+            assert log.stdout is not None
+            said = log.stdout.read()
+            assert "lifespan.shutdown" in said
             assert "stopped" in said, "the program ended by itself"
+
+
+def following(lab: Lab, name: str) -> subprocess.Popen[str]:
+    """Return `kubectl logs -f`, to be read while the pod lives."""
+    words = ["kubectl", "logs", "-f", name]
+    return subprocess.Popen(words, env=lab.environment, stdout=subprocess.PIPE, text=True)

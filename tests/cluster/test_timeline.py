@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from clusters import EXAMPLES, Lab
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("timeline")]
 
 REPLICAS = 6
 TOLERATION_S = 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import IPv4Address
 
 import pytest
 
@@ -93,7 +94,7 @@ async def test_runtime_lists_after_events_restarts_and_wishes(tmp_path):
     try:
         async with asyncio.timeout(5):
             assert await changes.get() == ["a"]
-            assert {uid: str(ip) for uid, ip in runtime.addresses().items()} == {"a": "10.244.1.5"}
+            assert runtime.addresses() == {"a": [IPv4Address("10.244.1.5")]}
             cri.sandboxes = [sandbox("a"), sandbox("b")]
             cri.tell()
             assert await changes.get() == ["b"]
