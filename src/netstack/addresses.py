@@ -7,6 +7,7 @@ per-interface tables.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 from typing import Final, Protocol
 
@@ -76,13 +77,37 @@ class Addresses(Protocol):
         ...
 
 
+class Sources:
+    """The source that was chosen towards each destination; all are forgotten at a number."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, bytes] = {}
+
+    def towards(self, destination: bytes, choose: Callable[[bytes], bytes | None]) -> bytes | None:
+        """Return the source for *destination*; ask *choose* when it is not known yet."""
+        source = self._known.get(destination)
+        if source is None:
+            source = choose(destination)
+            if source is not None:
+                if len(self._known) >= SOURCES_MAX:
+                    self._known.clear()
+                self._known[destination] = source
+        return source
+
+    def clear(self) -> None:
+        """The addresses changed: choose anew."""
+        self._known.clear()
+
+
 class AddressTable:
     """Local addresses, the primary first."""
 
     def __init__(self, primary: IPv4Interface | None) -> None:
         self._interfaces: dict[bytes, IPv4Interface] = {}
         self._broadcasts: dict[bytes, None] = {LIMITED_BROADCAST: None}
-        self._sources: dict[bytes, bytes] = {}
+        self._sources = Sources()
         if primary is not None:
             self.add(primary)
 
@@ -130,15 +155,7 @@ class AddressTable:
 
     def source_for(self, destination: bytes) -> bytes | None:
         """Return the address that a packet to *destination* is sent from, None: we have none."""
-        known = self._sources.get(destination)
-        if known is not None:
-            return known
-        source = self._choose_source(destination)
-        if source is not None:
-            if len(self._sources) >= SOURCES_MAX:
-                self._sources.clear()
-            self._sources[destination] = source
-        return source
+        return self._sources.towards(destination, self._choose_source)
 
     def _choose_source(self, destination: bytes) -> bytes | None:
         if destination in self._interfaces:

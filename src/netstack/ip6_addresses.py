@@ -12,7 +12,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address, IPv6Interface, IPv6Network
 from typing import Final
 
-from netstack.addresses import SOURCES_MAX
+from netstack.addresses import Sources
 
 ANY: Final = bytes(16)
 LOOPBACK: Final = bytes(15) + b"\x01"
@@ -71,7 +71,7 @@ class Ip6AddressTable:
         self._interfaces: dict[bytes, IPv6Interface] = {}
         self._tentative: dict[bytes, IPv6Interface] = {}
         self._groups: dict[bytes, None] = {}
-        self._sources: dict[bytes, bytes] = {}
+        self._sources = Sources()
         if primary is not None:
             self.add(primary)
 
@@ -138,15 +138,7 @@ class Ip6AddressTable:
 
     def source_for(self, destination: bytes) -> bytes | None:
         """Return the address that a packet to *destination* is sent from, None: we have none."""
-        known = self._sources.get(destination)
-        if known is not None:
-            return known
-        source = self._choose_source(destination)
-        if source is not None:
-            if len(self._sources) >= SOURCES_MAX:
-                self._sources.clear()
-            self._sources[destination] = source
-        return source
+        return self._sources.towards(destination, self._choose_source)
 
     def _choose_source(self, destination: bytes) -> bytes | None:
         if destination in self._interfaces or destination == LOOPBACK:
