@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Final
@@ -71,12 +72,16 @@ def _place(error: BaseException) -> str:
 
 
 def run_all(jobs: Sequence[Job], *, processes: int) -> Iterator[tuple[Job, Outcome]]:
-    """Run *jobs*, in any order, and say what came of each."""
+    """Run *jobs* and say what came of each, in their order."""
     if processes <= 1:
         yield from map(_attempt_named, jobs)
         return
-    with get_context("fork").Pool(processes) as pool:
-        yield from pool.imap_unordered(_attempt_named, jobs, _CHUNK)
+    # Spawned, not forked: a fork takes over whatever locks and signal handlers its parent had.
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    try:
+        yield from pool.map(_attempt_named, jobs, chunksize=_CHUNK)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _attempt_named(job: Job) -> tuple[Job, Outcome]:
