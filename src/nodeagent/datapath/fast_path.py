@@ -19,6 +19,7 @@ The header checksum is not verified: the incremental update keeps a wrong one wr
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -122,14 +123,34 @@ class FlowCache:
         )
 
 
+#: Takes a frame of no known flow.
+Slow = Callable[[memoryview, float], None]
+
+
 def _number(octets: bytes) -> int:
     """Return a field as an int, which is its checksum's sum too (see `wire.checksum`)."""
     return int.from_bytes(octets, "big")
 
 
-def known(cache: FlowCache, frame: memoryview) -> Flow | None:
-    """Return the flow that *frame* may belong to."""
-    return cache.flows.get(bytes(frame[26:38]))
+def run(
+    cache: FlowCache, frames: list[memoryview], dirty: list[Output], slow: Slow, now: float
+) -> None:
+    """Forward *frames* in order; those of no known flow are for *slow*."""
+    while frames:
+        frames = forward(cache, frames, dirty, now)
+        if frames:
+            slow(frames[0], now)
+            frames = frames[1:]
+
+
+def forward_one(
+    cache: FlowCache, frame: memoryview, dirty: list[Output], now: float
+) -> Flow | None:
+    """Forward *frame* and return its flow, or do nothing and return None when it has none."""
+    flow = cache.flows.get(bytes(frame[26:38]))
+    if flow is None or forward(cache, [frame], dirty, now):
+        return None
+    return flow
 
 
 def forward(

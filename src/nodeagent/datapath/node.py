@@ -17,6 +17,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
 
@@ -153,11 +154,8 @@ class Node:
         if self.taps:
             observed.from_port(self, port, frames, now)
             return
-        while frames:
-            frames = fast_path.forward(port.cache, frames, self.dirty, now)
-            if frames:
-                br_input.receive(self, port, frames[0], now)
-                frames = frames[1:]
+        slow = partial(br_input.receive, self, port)
+        fast_path.run(port.cache, frames, self.dirty, slow, now)
 
     def receive_vxlan(
         self, sender: IPv4Address, octets: memoryview, stride: int, now: float
@@ -189,11 +187,7 @@ class Node:
         if self.taps:
             observed.from_outside(self, frames, self._receive_eth0, now)
             return
-        while frames:
-            frames = fast_path.forward(self.outside_cache, frames, self.dirty, now)
-            if frames:
-                self._receive_eth0(frames[0], now)
-                frames = frames[1:]
+        fast_path.run(self.outside_cache, frames, self.dirty, self._receive_eth0, now)
 
     def _receive_eth0(self, frame: memoryview, now: float) -> None:
         try:

@@ -77,8 +77,8 @@ def from_outside(
 
 def _fast(node: Node, cache: FlowCache, octets: memoryview, now: float) -> bool:
     """Send a frame of a known flow on its way; False when it must take the slow path."""
-    flow = fast_path.known(cache, octets)
-    if flow is None or fast_path.forward(cache, [octets], node.dirty, now):
+    flow = fast_path.forward_one(cache, octets, node.dirty, now)
+    if flow is None:
         return False
     assert node.verdict is not None
     node.verdict.follow(flow)

@@ -7,6 +7,7 @@ dropped, and so are inner frames that are not addressed to this node's VTEP.
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -40,11 +41,7 @@ def receive(node: Node, sender: IPv4Address, octets: memoryview, stride: int, no
             if inner is not None:
                 frames.append(inner)
     vtep.rx_packets += len(frames)
-    while frames:
-        frames = fast_path.forward(vtep.cache, frames, node.dirty, now)
-        if frames:
-            receive_frame(node, vtep, frames[0], now)
-            frames = frames[1:]
+    fast_path.run(vtep.cache, frames, node.dirty, partial(receive_frame, node, vtep), now)
 
 
 def decapsulate(node: Node, vtep: Vtep, datagram: memoryview) -> memoryview | None:
