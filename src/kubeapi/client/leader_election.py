@@ -24,6 +24,7 @@ from typing import Final
 from componentbase import clock
 from componentbase.tasks import Tasks
 from componentbase.timings import Timings
+from kubeapi.client.backoff import Backoff
 from kubeapi.client.errors import Unreachable
 from kubeapi.client.rest import RestClient
 from kubeapi.objects import Object
@@ -36,6 +37,9 @@ log = logging.getLogger(__name__)
 JITTER_FACTOR: Final = 1.2
 #: However fast a cluster's other timers run, its leaders' leases last at least this long.
 LEASE_MIN_S: Final = 9.0
+#: A server that never answered yet is asked so soon again: it starts beside this process, and a
+#: whole retry period would be what `podwire up` waits for (upstream waits for /healthz first).
+_UNHEARD_RETRY_S: Final = 0.025
 
 
 class LeadershipLost(Exception):
@@ -148,6 +152,10 @@ class LeaderElector:
             "metadata": {"name": name, "namespace": namespace},
         }
         self._exists = False
+        self._heard = False  # The server has answered, whatever it was.
+        self._unheard = Backoff(
+            initial_s=min(_UNHEARD_RETRY_S, durations.retry_s), max_s=durations.retry_s, rng=rng
+        )
 
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Wait to become the leader, then run *lead*; raises LeadershipLost when it is over."""
@@ -169,6 +177,9 @@ class LeaderElector:
                 raise LeadershipLost(f"{self._namespace}/{self._name} is held no longer")
 
     async def _pause(self) -> None:
+        if not self._heard:
+            await asyncio.sleep(self._unheard.failed())
+            return
         retry_s = self._durations.retry_s
         await asyncio.sleep(self._rng.uniform(retry_s, retry_s * JITTER_FACTOR))
 
@@ -176,11 +187,14 @@ class LeaderElector:
         """Acquire or renew the lease; tell whether it is ours now."""
         try:
             async with asyncio.timeout(self._durations.renew_deadline_s):
-                return await self._acquire_or_renew()
+                is_ours = await self._acquire_or_renew()
         except (StatusError, Unreachable, TimeoutError) as error:
+            self._heard = self._heard or isinstance(error, StatusError)
             log.info("lease %s/%s: %s", self._namespace, self._name, error)
             self._exists = False  # Look before the next write.
             return False
+        self._heard = True
+        return is_ours
 
     async def _acquire_or_renew(self) -> bool:
         if not self._exists:

@@ -73,13 +73,13 @@ def test_transitions_count_changes_of_holder_only():
     assert candidate.next_spec("t2")["leaseTransitions"] == 1
 
 
-def elector(client, process, seed=1):
+def elector(client, process, seed=1, durations=FAST):
     return LeaderElector(
         client,
         namespace="kube-system",
         name="kube-scheduler",
         process=process,
-        durations=FAST,
+        durations=durations,
         rng=random.Random(seed),
     )
 
@@ -100,6 +100,22 @@ async def test_the_only_one_leads_at_once_and_a_restart_leads_on():
             await eventually(lambda led=led: led == ["a"], timeout_s=0.5)
             await tasks.close()
         assert server.objects[LEASE]["spec"]["leaseTransitions"] == 1
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_starts_later_is_not_kept_waiting_for_a_retry_period(caplog):
+    caplog.set_level("INFO")
+    slow = LeaseDurations(lease_s=900, renew_deadline_s=800, retry_s=600)
+    async with serving() as (server, client):
+        port = int(server.url.rpartition(":")[2])
+        await server.stop()
+        led, tasks = [], Tasks()
+        candidate = elector(client, "a", durations=slow)
+        tasks.spawn(candidate.run(lambda: lead_for_ever(led, "a")), name="a")
+        await eventually(lambda: caplog.text.count("Cannot connect") >= 2)
+        await server.start(port)
+        await eventually(lambda: led == ["a"])
+        await tasks.close()
 
 
 @pytest.mark.asyncio
