@@ -24,6 +24,7 @@ from simulator.simulation import Outcome
 
 #: Failed seeds that are cut down and printed; the table counts the others.
 _SHOWN_MAX: Final = 5
+_YEAR_S: Final = 365.25 * 86400
 
 _SCENARIO: Final = click.Choice(list(SCENARIOS))
 
@@ -85,7 +86,9 @@ def run(seeds: int, first: int, names: tuple[str, ...], jobs: int) -> None:
             progress.update(task, advance=1, description=f"{len(failures)} failed")
     took_s = monotonic() - began_at
     console.print(_table(tallies))
-    console.print(f"{len(todo)} runs in {took_s:.1f} s: {60 * len(todo) / took_s:.0f} a minute")
+    years = sum(tally.virtual_s for tally in tallies.values()) / _YEAR_S
+    speed = 60 * len(todo) / took_s
+    console.print(f"{len(todo)} runs, {years:.1f} years, in {took_s:.1f} s: {speed:.0f} a minute")
     for job, outcome in sorted(failures, key=lambda each: (each[0].scenario, each[0].seed)):
         _show(console, job, outcome, shrink=failures.index((job, outcome)) < _SHOWN_MAX)
     raise SystemExit(1 if failures else 0)
@@ -98,24 +101,28 @@ def _bar(console: Console) -> Progress:
 
 
 def _table(tallies: dict[str, _Tally]) -> Table:
-    table = Table(box=None, header_style="bold")
+    """Return what came of it, as wide as a terminal of 80 columns; only the drops are folded."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("scenario", no_wrap=True)
-    for heading in ("runs", "failed", "conversations", "succeeded", "packets", "hours"):
-        table.add_column(heading, justify="right")
-    table.add_column("most frequent drops", no_wrap=True)
+    for heading in ("runs", "failed", "talks", "good", "packets"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("most frequent drops", overflow="fold")
     for name, tally in tallies.items():
-        drops = ", ".join(f"{reason} {count}" for reason, count in tally.drops.most_common(2))
+        drops = [f"{reason} {count}" for reason, count in tally.drops.most_common(2)]
         table.add_row(
             name,
             str(tally.runs),
             f"[red]{tally.failed}[/red]" if tally.failed else "0",
             str(tally.conversations),
             str(tally.succeeded),
-            str(tally.packets),
-            f"{tally.virtual_s / 3600:.0f}",
-            drops,
+            _thousands(tally.packets),
+            "\n".join(drops),
         )
     return table
+
+
+def _thousands(count: int) -> str:
+    return str(count) if count < 100_000 else f"{count // 1000} k"
 
 
 def _show(console: Console, job: Job, outcome: Outcome, *, shrink: bool) -> None:

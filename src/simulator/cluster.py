@@ -12,6 +12,8 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Final
 
+import msgspec
+
 from netdev.impairment import Impairment
 from netstack.wire.ethernet import BROADCAST
 from simulator import tables
@@ -116,7 +118,9 @@ class Cluster:
         name, veth = f"pod-{index}", self.plan.veth
         arrive = self._arrive_at_port if self.plan.nodes else self._arrive_on_ethernet
         self._link(f"{name} up", veth, partial(arrive, index))
-        self._link(f"{name} down", veth, partial(self._arrive_at_pod, name))
+        # One bit on a path is always found; two could cancel in a sum, so one wire corrupts.
+        down = msgspec.structs.replace(veth, corrupt=0.0)
+        self._link(f"{name} down", down, partial(self._arrive_at_pod, name))
 
     def _arrive_at_node(
         self, number: int, sender: IPv4Address, packets: list[tuple[int, bytes]], now: float

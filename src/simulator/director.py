@@ -129,8 +129,14 @@ class Director:
     def _chat(self, event: Chat) -> None:
         pod = self.cluster.pods[event.client]
         if pod.alive:
-            duplicates = self.plan.duplicates
-            chat = Chatter(event, self.world, pod, complain=self._complain, duplicates=duplicates)
+            chat = Chatter(
+                event,
+                self.world,
+                pod,
+                complain=self._complain,
+                duplicates=self.plan.duplicates,
+                corrupts=self.plan.corrupts,
+            )
             self.chats.append(chat)
             chat.begin(pod.host, self.cluster.target(event.server, udp=True))
 

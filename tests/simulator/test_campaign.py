@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from simulator import campaign
-from simulator.__main__ import cli
+from simulator.__main__ import _table, _Tally, cli
 from simulator.campaign import Job, attempt, run_all, shrink
 from simulator.simulation import Outcome
 
@@ -57,6 +60,20 @@ def test_good_seeds_exit_with_0() -> None:
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, result.output
     assert "2 runs" in result.output
+
+
+def test_the_table_can_be_read_in_80_columns() -> None:
+    """Even after a long campaign nothing is cut."""
+    tally = _Tally(runs=10_000, failed=10_000, conversations=60_000, succeeded=59_000)
+    tally.packets = 98_765_432
+    tally.drops = Counter({"underlay-unknown-sender": 123_456, "ndp_unheeded": 12})
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(_table({"everything": tally}))
+    head, first, second = console.export_text().splitlines()
+    assert head.startswith("scenario     runs  failed  talks   good  packets  most frequent drops")
+    assert first.split()[:6] == ["everything", "10000", "10000", "60000", "59000", "98765"]
+    assert first.endswith("k  underlay-unknown-sender 123456")
+    assert second.split() == ["ndp_unheeded", "12"]
 
 
 def test_replay_writes_a_capture_that_wireshark_can_read(tmp_path: Path) -> None:

@@ -6,17 +6,20 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from netstack.tcp.connection import TcpConnection
+from netstack.udp import Datagram, UdpSocket
 from netstack.wire.ethernet import ETHERTYPE_IPV4
 from simulator import checkers
 from simulator.attacks import ATTACKS, Aim
 from simulator.checkers import WireWatch, wrong_checksum
 from simulator.cluster import Cluster
 from simulator.link import FRAMES
-from simulator.plan import Converse, Plan
+from simulator.plan import GOOD_VETH, Chat, Converse, Plan
 from simulator.simulation import Simulation
+from simulator.tables import POD_UDP_PORT
 
 TALK = Converse(at=0.0, client="pod-0", server="pod-1", up=5000, down=5000)
 QUIET = Plan(nodes=0, pods=2, events=(TALK,))
@@ -55,6 +58,41 @@ def test_changed_octets_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lost_octets_that_were_acknowledged_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     found = violations_if_read_is(monkeypatch, lambda octets: octets[:-1])
     assert "octets acknowledged" in found
+
+
+def swapped(octets: bytes) -> bytes:
+    """Return *octets* with two words exchanged, which leaves their sum as it was."""
+    return octets[:4] + octets[6:8] + octets[4:6] + octets[8:]
+
+
+def changed_once(octets: bytes) -> bytes:
+    """Return *octets* with one octet changed, which any sum shows."""
+    return octets[:-1] + bytes([octets[-1] ^ 1])
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "change", "violations"),
+    [(1e-12, swapped, 0), (0.0, swapped, 2), (1e-12, changed_once, 2)],
+)
+def test_a_wrong_answer_is_excused_only_where_no_checksum_could_tell(
+    monkeypatch: pytest.MonkeyPatch,
+    corrupt: float,
+    change: Callable[[bytes], bytes],
+    violations: int,
+) -> None:
+    receive = UdpSocket.receive
+
+    def changed(socket: UdpSocket) -> Datagram | None:
+        datagram = receive(socket)
+        if datagram is None or socket.local[1] == POD_UDP_PORT:
+            return datagram
+        return replace(datagram, data=change(datagram.data))
+
+    monkeypatch.setattr(UdpSocket, "receive", changed)
+    chat = Chat(at=0.0, client="pod-0", server="pod-1", datagrams=2, octets=20)
+    veth = msgspec.structs.replace(GOOD_VETH, corrupt=corrupt)
+    found = Simulation(replace(QUIET, veth=veth, events=(chat,)), 1).run().violations
+    assert len(found) == violations
 
 
 def test_a_stream_that_ends_early_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
