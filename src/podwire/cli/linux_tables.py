@@ -1,4 +1,4 @@
-"""A datapath's tables in the words of the Linux tools: ip, bridge, ipvsadm.
+"""What a node knows of Services in the words of ipvsadm(8), and its drops by reason.
 
 Pure text: rows as the datapath lists them in, lines out.
 """
@@ -6,131 +6,12 @@ Pure text: rows as the datapath lists them in, lines out.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 Row = dict[str, Any]
 #: By protocol, the port that was asked for, and the endpoint: how many asked which address.
 Users = defaultdict[tuple[str, int, str, int], Counter[str]]
-
-_NO_MAC: Final = ("INCOMPLETE", "FAILED")
-_LOST_ON_SENDING: Final = ("dev-ready", "full-ring")
-#: The columns of `ip -s link`; a column is as wide as iproute2's widest title.
-_WIDEST: Final = ("RX: bytes", "packets", "errors", "dropped", "heartbt", "overrun")
-_RECEIVED: Final = ("bytes", "packets", "errors", "dropped", "missed", "mcast")
-_SENT: Final = ("bytes", "packets", "errors", "dropped", "carrier", "collsns")
-
-
-def routes(rows: Iterable[Row], addresses: Iterable[Row] = ()) -> list[str]:
-    """Print as `ip route`; *addresses* are those of the node, one of which speaks on each link."""
-    interfaces = [(row["device"], ip_interface(row["address"])) for row in addresses]
-    lines = []
-    for row in rows:
-        kind = row.get("type", "unicast")
-        parts = [] if kind == "unicast" else [kind]
-        is_default = row["destination"] in ("0.0.0.0/0", "::/0")
-        parts.append("default" if is_default else row["destination"])
-        if row.get("via"):
-            parts += ["via", row["via"]]
-        if row["device"]:
-            parts += ["dev", row["device"]]
-        if row.get("protocol") == "kernel":
-            parts += ["proto", "kernel", "scope", "link"]
-            parts += _source(row, interfaces)
-        if row.get("metric"):
-            parts += ["metric", str(row["metric"])]
-        if row.get("onlink"):
-            parts.append("onlink")
-        lines.append(" ".join(parts))
-    return lines
-
-
-def _source(row: Row, interfaces: list[tuple[str, IPv4Interface | IPv6Interface]]) -> list[str]:
-    """Return which of the node's addresses a link's route came with."""
-    for device, interface in interfaces:
-        if device == row["device"] and str(interface.network) == row["destination"]:
-            return ["src", str(interface.ip)]
-    return []
-
-
-def neighbours(rows: Iterable[Row]) -> list[str]:
-    """Print as `ip neigh`: who did not answer has no address of the link."""
-    return [
-        f"{row['address']} dev {row['device']} "
-        + (f"lladdr {row['mac']} " if row["mac"] and row["state"].upper() not in _NO_MAC else "")
-        + row["state"].upper()
-        for row in rows
-    ]
-
-
-def fdb(rows: Iterable[Row]) -> list[str]:
-    """Print as `bridge fdb`."""
-    lines = []
-    for row in rows:
-        if row.get("remote"):
-            tail = f"dst {row['remote']} self permanent"
-        else:
-            tail = f"master {row.get('master', 'cni0')}"
-        lines.append(f"{row['mac']} dev {row['device']} {tail}")
-    return lines
-
-
-def links(rows: Iterable[Row]) -> list[str]:
-    """Print as `ip -s link`, with the reasons of drops beneath; "-": not counted."""
-    lines: list[str] = []
-    for number, row in enumerate(rows, start=1):
-        lines += _link(number, row)
-    return lines
-
-
-def _link(number: int, row: Row) -> list[str]:
-    up = row["connected"]
-    flags = "BROADCAST,MULTICAST,UP,LOWER_UP" if up else "NO-CARRIER,BROADCAST,MULTICAST,UP"
-    master = " master cni0" if row["kind"] == "veth" else ""
-    lines = [
-        f"{number}: {row['name']}: <{flags}> mtu {row['mtu']} qdisc noqueue{master} "
-        f"state {'UP' if up else 'DOWN'} mode DEFAULT group default",
-        f"    link/ether {row['mac']} brd ff:ff:ff:ff:ff:ff",
-    ]
-    if row["address"]:
-        behind = "alias pod" if row["kind"] == "veth" else "inet"
-        lines.append(f"    {behind} {row['address']}")
-    lines += statistics(_counted(row, "rx"), _counted(row, "tx"))
-    return [*lines, *(f"    dropped {count}: {reason}" for reason, count in row["drops"].items())]
-
-
-def _counted(row: Row, way: str) -> list[str]:
-    """Return bytes, packets, errors, dropped and the rest, as far as the device counts them."""
-    has_packets, has_octets = row["kind"] in ("veth", "vxlan"), row["kind"] == "veth"
-    lost = sum(
-        count
-        for reason, count in row["drops"].items()
-        if (reason in _LOST_ON_SENDING) == (way == "tx")
-    )
-    return [
-        str(row[f"{way}_octets"]) if has_octets else "-",
-        str(row[f"{way}_packets"]) if has_packets else "-",
-        "0",
-        str(lost),
-        "0",
-        "0",
-    ]
-
-
-def statistics(received: Sequence[str], sent: Sequence[str]) -> list[str]:
-    """Return the four lines of `ip -s link`, columns as wide as both rows need."""
-    widths = [
-        max(len(title), len(one), len(other))
-        for title, one, other in zip(_WIDEST, received, sent, strict=True)
-    ]
-    lines = []
-    for way, titles, values in (("RX", _RECEIVED, received), ("TX", _SENT, sent)):
-        heads = [f"{title:>{width}}" for title, width in zip(titles, widths, strict=True)]
-        lines.append(f"    {way}: {' '.join(heads)[4:]}")
-        cells = [f"{value:>{width}}" for value, width in zip(values, widths, strict=True)]
-        lines.append(f"    {' '.join(cells)}")
-    return lines
 
 
 def drops(counters: Mapping[str, Any]) -> list[str]:
