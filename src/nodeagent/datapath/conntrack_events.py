@@ -56,8 +56,9 @@ class ConntrackEvents:
 
     def _tell(self) -> None:
         events, self._events = self._events, {}
-        for (_, connection, _), row in events.items():
-            row["unreplied"] = not connection.seen_reply  # Noted behind the state.
+        for (kind, connection, _), row in events.items():
+            if kind != "NEW":
+                row["unreplied"] = not connection.seen_reply  # Noted behind the state.
         rows = list(events.values())
         for reader, lost in self._readers.items():
             if reader.backlog_octets >= _BACKLOG_OCTETS_MAX:

@@ -8,7 +8,7 @@ the flow cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 from typing import Final
 
 from netdev.framing import FRAME_OCTETS_MAX
@@ -16,12 +16,13 @@ from netdev.segmentation import DATAGRAM_OCTETS_MAX
 from netstack.wire import ethernet, vxlan
 from netstack.wire.ethernet import parse_mac
 from netstack.wire.ipv4 import PROTOCOL_TCP
-from nodeagent.datapath import tables
+from nodeagent.datapath import listing, tables
 from nodeagent.datapath.conntrack.connection import Connection
 from nodeagent.datapath.devices import OVERLAY_MTU, Port, Vtep
-from nodeagent.datapath.frontends import PROTOCOLS, Endpoint, Frontend, Key, key_of
+from nodeagent.datapath.frontends import Endpoint, Frontend, Key, key_of
 from nodeagent.datapath.node import Node, Policy
 from nodeagent.datapath.output import Output
+from nodeagent.datapath.packet import FlowTuple
 from nodeagent.datapath.routes import Kind, Route
 
 MTU_MIN: Final = 68  # RFC 791: what every link carries.
@@ -29,6 +30,7 @@ VETH_MTU_MAX: Final = FRAME_OCTETS_MAX - ethernet.HEADER_OCTETS
 #: What a datagram carries: between nodes of ours, frames may be as long as this ("jumbo").
 VTEP_MTU_MAX: Final = DATAGRAM_OCTETS_MAX - vxlan.HEADER_OCTETS - ethernet.HEADER_OCTETS
 PORTS_MAX: Final = 512  # A Linux bridge has 1,024; a node of ours 110 pods.
+_PROTOCOL_NUMBERS: Final = {name: number for number, name in listing.PROTOCOL_NAMES.items()}
 
 
 class Control:
@@ -220,28 +222,24 @@ class Control:
         )
         self._node.clear_flows()
 
-    def conntrack_delete(
-        self,
-        protocol: str,
-        original_destination: str | None = None,
-        original_port: int | None = None,
-        reply_source: str | None = None,
-    ) -> int:
-        """Forget the connections that match everything given; return how many they were."""
-        number = PROTOCOLS[protocol]
-        destination = int(IPv4Address(original_destination)) if original_destination else None
-        source = int(IPv4Address(reply_source)) if reply_source else None
-
-        def matches(connection: Connection) -> bool:
-            original = connection.original
-            return (
-                original.protocol == number
-                and destination in (None, original.destination)
-                and original_port in (None, original.destination_port)
-                and source in (None, connection.reply.source)
+    def conntrack_delete(self, flows: Sequence[tables.Flow]) -> list[Connection]:
+        """Forget the connections whose first packets were these; return those that were there."""
+        originals = [
+            FlowTuple(
+                _PROTOCOL_NUMBERS[flow.protocol]
+                if flow.protocol in _PROTOCOL_NUMBERS
+                else int(flow.protocol),
+                int(ip_address(flow.source)),
+                flow.source_port,
+                int(ip_address(flow.destination)),
+                flow.destination_port,
             )
-
-        matching = [connection for connection in self._node.conntrack if matches(connection)]
-        for connection in matching:
-            self._node.conntrack.delete(connection)
-        return len(matching)
+            for flow in flows
+        ]
+        conntrack, deleted = self._node.conntrack, []
+        for original in originals:
+            connection = conntrack.find(original)
+            if connection is not None:
+                conntrack.delete(connection)
+                deleted.append(connection)
+        return deleted

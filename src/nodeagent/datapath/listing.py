@@ -15,7 +15,7 @@ from nodeagent.datapath.node import Node
 from nodeagent.datapath.packet import FlowTuple
 
 Row = dict[str, object]
-_PROTOCOL_NAMES: Final = {PROTOCOL_ICMP: "ICMP", PROTOCOL_TCP: "TCP", PROTOCOL_UDP: "UDP"}
+PROTOCOL_NAMES: Final = {PROTOCOL_ICMP: "ICMP", PROTOCOL_TCP: "TCP", PROTOCOL_UDP: "UDP"}
 
 
 def links(node: Node) -> list[Row]:
@@ -138,7 +138,7 @@ def connection(each: Connection, now: float) -> Row:
     """Return one connection of the table."""
     protocol = each.original.protocol
     return {
-        "protocol": _PROTOCOL_NAMES.get(protocol, str(protocol)),
+        "protocol": PROTOCOL_NAMES.get(protocol, str(protocol)),
         "state": str(each.tcp_state) if protocol == PROTOCOL_TCP else "",
         "timeout_s": round(max(0.0, each.seen_at + each.timeout_s - now)),
         "original": _tuple(each.original),

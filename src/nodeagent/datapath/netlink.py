@@ -157,9 +157,12 @@ class Netlink:
         with _Refusals():
             self._control.settings(msgspec.convert(params, tables.Settings))
 
-    async def _conntrack_delete(self, _connection: Connection, params: Params) -> int:
+    async def _conntrack_delete(self, _connection: Connection, params: Params) -> list[listing.Row]:
         with _Refusals():
-            return self._control.conntrack_delete(**params)
+            deleted = self._control.conntrack_delete(
+                msgspec.convert(params["flows"], list[tables.Flow])
+            )
+        return [listing.connection(each, self._clock()) for each in deleted]
 
     async def _conntrack_watch(self, connection: Connection, _params: Params) -> None:
         self._conntrack_events.open(connection)

@@ -93,6 +93,16 @@ class Frontend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     listen: bool = False
 
 
+class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tuple of a connection's first packet, as conntrack lists it."""
+
+    protocol: str
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
+
+
 class Impairment(impairment.Impairment, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is wrong with the wire to another node; `remote` is its InternalIP."""
 

@@ -44,6 +44,7 @@ async def test_a_connection_is_heard_of_from_its_beginning_to_its_end(world):
     assert reader.heard[-1] == ("UPDATE", "TIME_WAIT")
     (row,) = [each for each in reader.told[0]["events"] if each["event"] == "NEW"]
     assert row["original"]["destination_port"] == 80
+    assert row["unreplied"]  # As it was then, though it is told later.
     world.run(130.0)
     await asyncio.sleep(0)
     assert reader.heard[-1] == ("DESTROY", "TIME_WAIT")

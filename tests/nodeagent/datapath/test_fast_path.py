@@ -161,7 +161,13 @@ class Twins(RuleBasedStateMachine):
 
     @rule()
     def connections_are_forgotten(self):
-        self.change(lambda world, _node: world.controls[1].conntrack_delete("TCP"))
+        def act(world, node):
+            rows = listing.conntrack(node, world.now)
+            wanted = [row["original"] for row in rows if row["protocol"] == "TCP"]
+            flows = [tables.Flow(protocol="TCP", **original) for original in wanted]
+            assert len(world.controls[1].conntrack_delete(flows)) == len(flows)
+
+        self.change(act)
 
     @rule(seconds=st.sampled_from([1, 10, 40, 130]))
     def time_passes(self, seconds):

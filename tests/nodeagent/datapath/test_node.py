@@ -422,7 +422,11 @@ def test_conntrack_is_listed_and_deleted(world):
     assert row["original"]["destination"] == "10.96.0.10"
     assert row["reply"]["source"] == "10.244.2.5"
     assert row["assured"]
-    assert world.controls[1].conntrack_delete("TCP", "10.96.0.10", 80) == 1
+    control = world.controls[1]
+    original, reply = (tables.Flow(protocol="TCP", **row[way]) for way in ("original", "reply"))
+    assert control.conntrack_delete([reply]) == []
+    (deleted,) = control.conntrack_delete([original, original])
+    assert listing.connection(deleted, world.now) == row
     assert not listing.conntrack(world.nodes[1], world.now)
 
 

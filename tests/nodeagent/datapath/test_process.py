@@ -21,6 +21,9 @@ from netdev.pcapng import PcapngWriter
 
 HTTP = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
 
+FLOW = {"protocol": "TCP", "source": "10.0.0.1", "source_port": 1, "destination": "10.0.0.2",
+        "destination_port": 2}  # fmt: skip
+
 
 def http(body: bytes) -> bytes:
     return HTTP % (len(body), body)
@@ -306,7 +309,9 @@ async def test_nonsense_on_netlink_is_refused_by_name(tmp_path, cluster):
             ("settings", {"cluster_cidr": "10.244.0.0/99"}),
             ("capture_open", {"interface": "nothing"}),
             ("ping", {"address": "nobody"}),
-            ("conntrack_delete", {"protocol": "SCTP"}),
+            ("conntrack_delete", {"protocol": "TCP"}),
+            ("conntrack_delete", {"flows": [{**FLOW, "protocol": "SCTP"}]}),
+            ("conntrack_delete", {"flows": [{**FLOW, "source": "nobody"}]}),
         ]
         for method, params in nonsense:
             with pytest.raises(rpc.RpcError) as refusal:

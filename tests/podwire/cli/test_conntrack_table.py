@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+from ipaddress import ip_network
+
 import pytest
 
-from podwire.cli.conntrack_table import connections, event, matching
+from podwire.cli.conntrack_table import Selection, connections, event
 
 
 def flow(source, destination, source_port, destination_port):
@@ -61,13 +68,73 @@ def test_events_read_as_conntrack_events():
 @pytest.mark.parametrize(
     ("wanted", "count"),
     [
-        ({}, 2),
+        ({}, 3),
         ({"protocol": "tcp"}, 1),
-        ({"source": "10.244.1.5"}, 2),
-        ({"destination": "10.244.2.5"}, 0),
-        ({"destination": "10.96.0.10", "port": 80}, 2),
-        ({"port": 53}, 0),
+        ({"source": ip_network("10.244.1.5")}, 2),
+        ({"source": ip_network("10.244.0.0/16")}, 2),
+        ({"source": ip_network("fd00::/8")}, 1),
+        ({"destination": ip_network("10.244.2.5")}, 0),
+        ({"reply_source": ip_network("10.244.2.0/24")}, 2),
+        ({"reply_destination": ip_network("10.244.2.0/24")}, 0),
+        ({"destination": ip_network("10.96.0.10"), "dport": 80}, 2),
+        ({"dport": 53}, 0),
+        ({"sport": 4000}, 3),
+        ({"state": "ESTABLISHED"}, 1),
+        ({"family": 6}, 1),
+        ({"destination_translated": True}, 2),
+        ({"source_translated": True}, 1),
     ],
 )
-def test_filters_look_at_the_original_direction(wanted, count):
-    assert len(matching([ROW, {**ROW, "protocol": "UDP"}], **wanted)) == count
+def test_selections_look_at_what_they_name(wanted, count):
+    six, back = flow("fd00::5", "fd00::9", 4000, 80), flow("fd00::9", "fd00::1", 80, 7)
+    rows = [
+        ROW,
+        {**ROW, "protocol": "UDP", "state": ""},
+        {**ROW, "protocol": "UDP", "state": "", "original": six, "reply": back},
+    ]
+    assert len(Selection(**wanted).matching(rows)) == count
+
+
+def test_a_table_is_what_conntrack_prints():
+    """The same connections, printed by both; marks and use counts we have none of."""
+    if shutil.which("conntrack") is None or shutil.which("unshare") is None:
+        pytest.skip("conntrack or unshare is not installed")
+    unshare = ["unshare", "-Urn" if os.geteuid() else "-n"]
+    done = subprocess.run(
+        [*unshare, sys.executable, "-c", TRAFFIC], capture_output=True, text=True, check=False
+    )
+    if done.returncode or not done.stdout.strip():
+        pytest.skip(f"nothing is tracked in a network namespace here: {done.stderr[-300:]}")
+    said = done.stdout.replace(" mark=0 use=1", "").splitlines()
+    rows = []
+    for line in said:
+        words = dict(re.findall(r"(\w+)=(\S+)", line.split("src=")[1].join(("src=", ""))))
+        ports = [int(number) for number in re.findall(r"(?:sport|dport|id)=(\d+)", line)]
+        ports = ports if len(ports) == 4 else [ports[0], ports[0], ports[1], ports[1]]
+        address = words["src"]
+        rows.append({
+            "protocol": line.split()[0].upper(), "timeout_s": int(line.split()[2]),
+            "state": line.split()[3] if line.startswith("tcp") else "",
+            "original": flow(address, address, ports[0], ports[1]),
+            "reply": flow(address, address, ports[2], ports[3]),
+            "assured": "[ASSURED]" in line, "unreplied": "[UNREPLIED]" in line,
+        })  # fmt: skip
+    assert connections(rows) == said
+    assert {row["protocol"] for row in rows} == {"TCP", "UDP"}
+
+
+TRAFFIC = """
+import socket, subprocess
+run = lambda words: subprocess.run(words.split(), check=True, stdout=subprocess.DEVNULL)
+run("ip link set lo up")
+run("iptables -A INPUT -m conntrack --ctstate NEW -j ACCEPT")
+listener = socket.create_server(("127.0.0.1", 0))
+connection = socket.create_connection(listener.getsockname())
+ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+for end in ends:
+    end.bind(("127.0.0.1", 0))
+ends[0].sendto(b"x", ends[1].getsockname())
+ends[1].sendto(b"x", ends[0].getsockname())
+ends[2].sendto(b"x", ends[1].getsockname())
+subprocess.run(["conntrack", "-L"], check=True, stderr=subprocess.DEVNULL)
+"""

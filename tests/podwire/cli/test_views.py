@@ -54,7 +54,7 @@ async def serve(path, **answers):
 async def typed(*words):
     """Return what a command prints; raise what it raises."""
     result = await asyncio.to_thread(CliRunner().invoke, root, words, standalone_mode=False)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
+    if result.exception is not None:
         raise result.exception
     return result.stdout
 
@@ -90,11 +90,11 @@ async def test_a_pod_is_asked_for_its_sockets(layout, monkeypatch):
 
 @pytest.mark.asyncio
 async def test_connections_are_listed_counted_and_deleted(layout):
-    asked = []
+    asked, alive = [], [0, 1]
     datapath = await serve(
         layout.node("node-1") / "netlink.sock",
         conntrack_list=[FLOW, {**FLOW, "protocol": "UDP", "state": ""}],
-        conntrack_delete=lambda _connection, params: asked.append(params) or 1,
+        conntrack_delete=lambda _connection, params: asked.append(params) or [FLOW][: alive.pop()],
     )
     try:
         listed = (await typed("conntrack", "node-1", "-p", "tcp")).splitlines()
@@ -102,12 +102,14 @@ async def test_connections_are_listed_counted_and_deleted(layout):
         assert listed[0].startswith("tcp      6 9 ESTABLISHED src=10.244.1.5 dst=10.96.0.10")
         assert await typed("conntrack", "node-1", "-C") == "2\n"
         assert json.loads(await typed("conntrack", "node-1", "-o", "json"))[0] == FLOW
-        await typed("conntrack", "node-1", "-D", "-p", "tcp", "-d", "10.96.0.10", "--dport", "80")
-        assert asked == [
-            {"protocol": "TCP", "original_destination": "10.96.0.10", "original_port": 80}
-        ]
+        words = ("conntrack", "node-1", "-D", "-s", "10.244.1.5", "--sport", "4000", "-p", "tcp")
+        assert (await typed(*words)).splitlines() == listed
+        assert asked == [{"flows": [{"protocol": "TCP", **ENDS}]}]
+        with pytest.raises(SystemExit):  # As conntrack's: nothing was there.
+            await typed(*words)
         for words, complaint in (
-            (["-D"], "add -p tcp or -p udp"),
+            (["-D"], "-D forgets what is selected"),
+            (["-p", "udp", "--state", "CLOSE"], "--state is TCP's"),
             (["-E", "-C"], "choose one of -E, -C and -D"),
             (["-s", "web"], "'web' is no address"),
             (["--timestamps"], "add -E"),

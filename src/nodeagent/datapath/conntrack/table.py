@@ -60,6 +60,11 @@ class ConntrackTable:
             return None
         return found
 
+    def find(self, original: FlowTuple) -> Connection | None:
+        """Return the connection that began with *original*."""
+        found = self._by_tuple.get(original)
+        return found[0] if found is not None and found[1] is Direction.ORIGINAL else None
+
     def taken(self, reply: FlowTuple) -> bool:
         """Tell whether another connection already expects packets with this tuple."""
         return reply in self._by_tuple
