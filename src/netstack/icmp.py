@@ -51,6 +51,7 @@ class EchoReply:
     sequence: int
     payload: bytes
     received_at: float
+    ttl: int  # As it arrived; IPv6's hop limit.
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class IcmpEndpoint:
         if message.type == Type.ECHO_REQUEST:
             self._reply(message, (destination, source), now)
         elif message.type == Type.ECHO_REPLY:
-            self._replied(message, source, now)
+            self._replied(message, source, octets[offset + 8], now)
         elif message.type in ERRORS:
             self._error_arrives(message, now)
 
@@ -141,10 +142,10 @@ class IcmpEndpoint:
         reply = echo(Type.ECHO_REPLY, request.identifier, request.sequence, request.body)
         self._output.send(ipv4.PROTOCOL_ICMP, endpoints, reply.emit(), now)
 
-    def _replied(self, message: Icmp, source: bytes, now: float) -> None:
+    def _replied(self, message: Icmp, source: bytes, ttl: int, now: float) -> None:
         if self.on_echo_reply is not None:
             identifier, sequence = message.identifier, message.sequence
-            reply = EchoReply(from_octets(source), identifier, sequence, message.body, now)
+            reply = EchoReply(from_octets(source), identifier, sequence, message.body, now, ttl)
             self.on_echo_reply(reply)
 
     def _error_arrives(self, message: Icmp, now: float) -> None:

@@ -96,7 +96,7 @@ class Icmp6Endpoint:
         if message.type == Type.ECHO_REQUEST:
             self._reply(message, header, now)
         elif message.type == Type.ECHO_REPLY:
-            self._replied(message, source, now)
+            self._replied(message, source, octets[offset + 7], now)
         elif message.type in ERRORS:
             self._error_arrives(message, now)
         elif message.type in _DISCOVERY and self.on_discovery is not None:
@@ -150,10 +150,10 @@ class Icmp6Endpoint:
         if source != ANY and header.source != ANY:
             self._send(reply, (source, header.source), now)
 
-    def _replied(self, message: Icmpv6, source: IPv6Address, now: float) -> None:
+    def _replied(self, message: Icmpv6, source: IPv6Address, ttl: int, now: float) -> None:
         if self.on_echo_reply is not None:
             identifier, sequence = message.identifier, message.sequence
-            self.on_echo_reply(EchoReply(source, identifier, sequence, message.body, now))
+            self.on_echo_reply(EchoReply(source, identifier, sequence, message.body, now, ttl))
 
     def _error_arrives(self, message: Icmpv6, now: float) -> None:
         quoted = message.body

@@ -16,10 +16,11 @@ class Sleeper(Protocol):
 class Wakeups:
     """The sleepers of one batch, in the order in which they were first noted."""
 
-    __slots__ = ("_noted",)
+    __slots__ = ("_noted", "woken")
 
     def __init__(self) -> None:
         self._noted: dict[Sleeper, None] = {}
+        self.woken = 0  # How often somebody was, so far.
 
     def note(self, sleeper: Sleeper) -> None:
         self._noted[sleeper] = None
@@ -28,5 +29,6 @@ class Wakeups:
         """Wake everyone noted; whom a callback notes is woken too."""
         while self._noted:
             noted, self._noted = self._noted, {}
+            self.woken += len(noted)
             for sleeper in noted:
                 sleeper.wake()

@@ -11,7 +11,8 @@ A verdict does not change while its connection lives, only conntrack's state doe
 with FIN or RST, or of a connection that is not steady, is judged and steps the state machine here;
 of others the last is noted for that judgment. What the machine does not simply follow (SYNs, an
 invalid segment), fragments, options, an expiring TTL, padded, too long or very short frames (fewer
-than eight octets in a datagram) and all ICMP go the slow way. Whoever changes a table that a
+than eight octets in a datagram) and errors of ICMP go the slow way; echoes have a table of their
+own (`fast_echo`). Whoever changes a table that a
 verdict rests on clears the caches; conntrack removes the entries of a connection that it forgets.
 The header checksum is not verified: the incremental update keeps a wrong one wrong.
 """
@@ -23,7 +24,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from netstack.wire.ipv4 import PROTOCOL_TCP, PROTOCOL_UDP
+from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
+from nodeagent.datapath import fast_echo
+from nodeagent.datapath.fast_echo import Echo, Echoes
 
 if TYPE_CHECKING:
     from nodeagent.datapath.conntrack.connection import Connection
@@ -77,17 +80,22 @@ class FlowCache:
     """The flows of one input."""
 
     flows: dict[bytes, Flow] = field(default_factory=dict)
+    echoes: Echoes = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.flows)
+        return len(self.flows) + len(self.echoes)
 
     def clear(self) -> None:
         """Forget every flow."""
         self.flows.clear()
+        self.echoes.clear()
 
     def learn(self, packet: Packet, output: Output, mtu: int) -> None:
         """Remember what has become of *packet*, which is about to leave by *output*."""
         protocol, connection, flows = packet.protocol, packet.connection, self.flows
+        if protocol == PROTOCOL_ICMP:
+            fast_echo.learn(self.echoes, packet, output, mtu)
+            return
         if protocol not in _CHECKSUM_AT or connection is None or connection.forgotten:
             return
         before, after = packet.arrival, bytes(packet.frame[:38])
@@ -138,6 +146,10 @@ def run(
     """Forward *frames* in order; those of no known flow are for *slow*."""
     while frames:
         frames = forward(cache, frames, dirty, now)
+        if frames and cache.echoes:
+            echoes, frames = frames, fast_echo.forward(cache.echoes, frames, dirty, now)
+            if len(frames) < len(echoes):
+                continue
         if frames:
             slow(frames[0], now)
             frames = frames[1:]
@@ -145,12 +157,15 @@ def run(
 
 def forward_one(
     cache: FlowCache, frame: memoryview, dirty: list[Output], now: float
-) -> Flow | None:
+) -> Flow | Echo | None:
     """Forward *frame* and return its flow, or do nothing and return None when it has none."""
     flow = cache.flows.get(bytes(frame[26:38]))
-    if flow is None or forward(cache, [frame], dirty, now):
-        return None
-    return flow
+    if flow is not None and not forward(cache, [frame], dirty, now):
+        return flow
+    echo = cache.echoes.get(bytes(frame[26:36]) + bytes(frame[38:40]))
+    if echo is not None and not fast_echo.forward(cache.echoes, [frame], dirty, now):
+        return echo
+    return None
 
 
 def forward(

@@ -108,8 +108,8 @@ class Packet:
         self.l4 = _IP + ((frame[_IP] & 0xF) << 2)
         self.is_fragment = bool(fragment & FRAGMENT_MASK)
         self.flow = self._read_flow()
-        #: Headers up to the ports as received: what the fast path will recognise.
-        self.arrival = bytes(frame)[: _IP + 24]
+        #: Headers up to the ports, or an identifier, as received: what the fast path recognises.
+        self.arrival = bytes(frame)[: _IP + 26]
         #: Where the input keeps its fast-path entries, if it has any.
         self.cache: FlowCache | None = None
         self.state = CtState.UNTRACKED

@@ -19,6 +19,7 @@ from nodeagent.datapath.packet import CtState, Direction, FlowTuple, Packet
 
 if TYPE_CHECKING:
     from nodeagent.datapath.conntrack.connection import Connection
+    from nodeagent.datapath.fast_echo import Echo
     from nodeagent.datapath.fast_path import Flow
     from nodeagent.datapath.hooks import Hook
     from nodeagent.datapath.node import Node
@@ -52,7 +53,7 @@ class Verdict:
         before = tuple({reason.value: n for reason, n in each.items()} for each in counters)
         return cls(counters=counters, before=before)
 
-    def follow(self, flow: Flow) -> None:
+    def follow(self, flow: Flow | Echo) -> None:
         """Take over what the flow cache has decided."""
         self.fast, self.connection, self.direction = True, flow.connection, flow.direction
         self.state = CtState.ESTABLISHED

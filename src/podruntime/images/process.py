@@ -12,6 +12,7 @@ import asyncio
 import posixpath
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Final, Protocol
@@ -159,6 +160,21 @@ class Pipe:
         await self._changed.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class Echoed:
+    """What is known of an echo reply."""
+
+    rtt_s: float
+    ttl: int
+
+
+class PingSocket(Protocol):
+    """Echoes of one identifier."""
+
+    async def ping(self, sequence: int, payload: bytes, timeout_s: float) -> Echoed | None:
+        """Send an echo request; return what is known of its reply, None when there is none."""
+
+
 class Network(Protocol):
     """The pod's interface, for programs that look below sockets."""
 
@@ -174,10 +190,8 @@ class Network(Protocol):
     def counters(self) -> dict[str, int]:
         """Return rx and tx packets and octets."""
 
-    async def ping(
-        self, address: IPv4Address, sequence: int, payload: bytes, timeout_s: float
-    ) -> float | None:
-        """Send an echo request; return the seconds until its reply, or None."""
+    def ping_socket(self, address: IPv4Address) -> AbstractContextManager[PingSocket]:
+        """Open a ping socket towards *address*; raises OSError when there are too many."""
 
 
 @dataclass(slots=True)

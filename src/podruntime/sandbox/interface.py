@@ -59,13 +59,20 @@ class NetworkInterface:
         self.touch()
 
     def receive(self, frames: Iterable[bytes | memoryview]) -> None:
-        """Take frames that came in together."""
-        now = self.now()
-        batch = list(frames)
+        """Take frames that came in together, and answer at once what wakes nobody (echoes, ARP).
+
+        Whoever was woken may have something to say within this turn: it shares frames with
+        acknowledgments.
+        """
+        now, wakeups = self.now(), self.host.wakeups
+        batch, woken = list(frames), wakeups.woken
         self.rx_packets += len(batch)
         self.rx_octets += sum(map(len, batch))
         self.host.receive_frames(batch, now)
-        self.touch()
+        if wakeups.woken != woken or self._closed:
+            self.touch()
+        else:
+            self.flush()
 
     def touch(self, unsent: TcpConnection | None = None) -> None:
         """Send what the stack has to say, and what waits in *unsent*, at the end of this turn."""
@@ -74,6 +81,16 @@ class NetworkInterface:
         if not (self._touched or self._closed):
             self._touched = True
             self._loop.call_soon(self._flush)
+
+    def flush(self) -> None:
+        """Send what the stack has to say now, and set the timer for what is due next."""
+        self._settle()
+        frames = self.host.frames_to_send() if self._transmit is not None else []
+        if frames and self._transmit is not None:
+            self.tx_packets += len(frames)
+            self.tx_octets += sum(map(len, frames))
+            self._transmit(frames)
+        self._set_timer()
 
     def reserve(self, local: Endpoint, *, v6only: bool) -> Endpoint:
         """Take a TCP port without listening (bind(2)); raises OSError as the stack does."""
@@ -105,20 +122,14 @@ class NetworkInterface:
 
     def close(self) -> None:
         """Send what is left and stop the timer; what is asked for later is not done."""
-        self._flush()
+        self.flush()
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
 
     def _flush(self) -> None:
         self._touched = False
-        self._settle()
-        frames = self.host.frames_to_send() if self._transmit is not None else []
-        if frames and self._transmit is not None:
-            self.tx_packets += len(frames)
-            self.tx_octets += sum(map(len, frames))
-            self._transmit(frames)
-        self._set_timer()
+        self.flush()
 
     def _settle(self) -> None:
         """Send what was written; do what is due by now: packets to itself (127.0.0.1) are."""

@@ -16,14 +16,16 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
+from netstack.wire.ipv4 import PROTOCOL_ICMP
 from netstack.wire.tcp import Flag
 from nodeagent.datapath import fast_path, listing, tables
 
 PODS = {5: "veth1-5", 6: "veth1-6"}
 REMOTE, SERVICE = "10.244.2.5", "10.96.0.10"
+OUTSIDE = "192.168.64.254"
 GATEWAY = "0a:57:c0:a8:40:01"
 VXLAN = b"\x08\0\0\0\0\0\x01\0"
 VTEPS = {1: "ee:00:00:00:00:01", 2: "ee:00:00:00:00:02"}
@@ -32,6 +34,7 @@ FLOWS = [(5, REMOTE, 5353), (5, SERVICE, 80), (5, "10.244.1.6", 5353), (6, "10.2
 flows = st.sampled_from(FLOWS)
 flags = st.sampled_from([None, None, "S", "A", "PA", "FA", "R"])
 ttls = st.sampled_from([64, 64, 64, 64, 2, 1])
+ids = st.sampled_from([1, 2])
 sizes = st.sampled_from([12, 12, 12, 1000, 1500])
 
 
@@ -122,6 +125,45 @@ class Twins(RuleBasedStateMachine):
         self.each(act)
         self.last = act
 
+    @rule(
+        pod=st.sampled_from([5, 6]),
+        peer=st.sampled_from([REMOTE, "10.244.1.5", "10.244.1.6", OUTSIDE]),
+        kind=st.sampled_from(["echo-request", "echo-request", "echo-reply", "time-exceeded"]),
+        identifier=ids,
+        ttl=ttls,
+        size=sizes,
+        times=st.integers(1, 3),
+        code=st.sampled_from([0, 0, 0, 1]),
+    )
+    def pod_pings(self, pod, peer, kind, identifier, ttl, size, times, code):
+        to = mac(int(peer[-1])) if peer.startswith("10.244.1.") else GATEWAY
+        frame = Ether(src=mac(pod), dst=to) / IP(src=f"10.244.1.{pod}", dst=peer, ttl=ttl)
+        octets = bytes(frame / ICMP(type=kind, code=code, id=identifier, seq=1) / bytes(size))
+
+        def act(world, node):
+            frames = [memoryview(bytearray(octets)) for _ in range(times)]
+            if world is self.worlds[1]:
+                for each in frames:
+                    node.clear_flows()
+                    node.receive_port(node.ports[PODS[pod]], [each], world.now)
+            else:
+                node.receive_port(node.ports[PODS[pod]], frames, world.now)
+
+        self.each(act)
+        self.last = act
+
+    @rule(kind=st.sampled_from(["echo-reply", "echo-request"]), identifier=ids, ttl=ttls)
+    def remote_pings(self, kind, identifier, ttl):
+        inner = Ether(src=VTEPS[2], dst=VTEPS[1]) / IP(src=REMOTE, dst="10.244.1.5", ttl=ttl)
+        octets = VXLAN + bytes(inner / ICMP(type=kind, id=identifier, seq=1) / bytes(12))
+
+        def act(world, node):
+            view = memoryview(bytearray(octets))
+            node.receive_vxlan(world.nodes[2].eth0.address, view, len(view), world.now)
+
+        self.each(act)
+        self.last = act
+
     @rule(there=st.booleans())
     def route_changes(self, there):
         def act(world, _node):
@@ -138,7 +180,10 @@ class Twins(RuleBasedStateMachine):
 
     @rule(mode=st.sampled_from([0, 1, 2]))
     def settings_change(self, mode):
-        entry = tables.Settings(cluster_cidr="10.244.0.0/16", rp_filter={"all": mode})
+        cidr = "10.244.0.0/16"
+        entry = tables.Settings(
+            cluster_cidr=cidr, masquerade_cidr=cidr if mode else "", rp_filter={"all": mode}
+        )
         self.change(lambda world, _node: world.controls[1].settings(entry))
 
     @rule(remote=st.sampled_from(["192.168.64.2", "192.168.64.3"]))
@@ -166,6 +211,15 @@ class Twins(RuleBasedStateMachine):
             wanted = [row["original"] for row in rows if row["protocol"] == "TCP"]
             flows = [tables.Flow(protocol="TCP", **original) for original in wanted]
             assert len(world.controls[1].conntrack_delete(flows)) == len(flows)
+
+        self.change(act)
+
+    @rule()
+    def pings_are_forgotten(self):
+        def act(_world, node):
+            for each in node.conntrack:
+                if each.original.protocol == PROTOCOL_ICMP:
+                    node.conntrack.delete(each)
 
         self.change(act)
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Interface
 
 from podruntime.images.busybox import APPLETS
 from podruntime.images.filesystem import FileSystem
-from podruntime.images.process import Octets, Process, find_program
+from podruntime.images.process import Echoed, Octets, Process, find_program
+
+
+class FakePingSocket:
+    """Every reply comes from two hops away."""
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    async def ping(self, sequence, payload, timeout_s):
+        return Echoed(0.001 * (sequence + 1), 62) if self.answers else None
 
 
 class FakeNetwork:
@@ -22,8 +33,9 @@ class FakeNetwork:
     def counters(self):
         return {"rx_packets": 1, "rx_octets": 60, "tx_packets": 2, "tx_octets": 120}
 
-    async def ping(self, address, sequence, payload, timeout_s):
-        return 0.001 if address == self.gateway else None
+    @contextmanager
+    def ping_socket(self, address):
+        yield FakePingSocket(address == self.gateway)
 
 
 def process(argv, *, stdin=b"", env=None, files=None, programs=APPLETS) -> Process:

@@ -71,9 +71,16 @@ async def test_usage_errors_are_one_line_and_status_1():
 
 
 async def test_ping_counts_and_fails_without_replies():
-    status, out, _ = await run(["ping", "-c", "1", "10.244.1.1"])
+    status, out, _ = await run(["ping", "-c", "2", "-i", "0", "10.244.1.1"])
     assert status == 0
-    assert "64 bytes from 10.244.1.1: seq=0 ttl=64 time=1.000 ms" in out
+    assert out == (
+        "PING 10.244.1.1 (10.244.1.1): 56 data bytes\n"
+        "64 bytes from 10.244.1.1: seq=0 ttl=62 time=1.000 ms\n"
+        "64 bytes from 10.244.1.1: seq=1 ttl=62 time=2.000 ms\n"
+        "\n--- 10.244.1.1 ping statistics ---\n"
+        "2 packets transmitted, 2 packets received, 0% packet loss\n"
+        "round-trip min/avg/max = 1.000/1.500/2.000 ms\n"
+    )
     status, out, _ = await run(["ping", "-c", "2", "-i", "0", "-W", "0.01", "10.244.1.9"])
     assert status == 1
     assert "2 packets transmitted, 0 packets received, 100% packet loss" in out

@@ -13,6 +13,7 @@ from nodeagent.datapath.conntrack.window import Side, Sides
 from nodeagent.datapath.packet import Direction, FlowTuple
 
 if TYPE_CHECKING:
+    from nodeagent.datapath.fast_echo import Echoes
     from nodeagent.datapath.fast_path import Flow
 
 #: Seconds of silence after which a connection that is not TCP is forgotten. Linux's defaults.
@@ -47,7 +48,7 @@ class Connection:
     #: Hears of every new state, while somebody watches.
     watch: Callable[[str, Connection], None] | None = None
     #: Where the fast path keeps entries of this connection: (table, key).
-    fast_entries: list[tuple[dict[bytes, Flow], bytes]] = field(default_factory=list)
+    fast_entries: list[tuple[dict[bytes, Flow] | Echoes, bytes]] = field(default_factory=list)
 
     def expired(self, now: float) -> bool:
         if not self.assured:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import Final
 
 from podruntime.images.busybox.applet import applet
 from podruntime.images.busybox.arguments import BadUsage, parse
-from podruntime.images.process import Process, Program
+from podruntime.images.process import Echoed, Process, Program
 
 _PAYLOAD_MAX: Final = 65_507
 _READ_OCTETS: Final = 64 * 1024
@@ -47,25 +48,24 @@ async def ping(process: Process) -> int:
     process.print(f"PING {name} ({address}): {size} data bytes")
     times: list[float] = []
     sent = 0
-    try:
-        async with asyncio.timeout(arguments.number("w", 0) or None):
+    interval_s, wait_s = arguments.number("i", 1), arguments.number("W", 10)
+    with process.network.ping_socket(address) as echoes, suppress(TimeoutError):
+        async with asyncio.timeout(arguments.number("w", 0) or None):  # Of the whole command.
             while count == 0 or sent < count:
                 if sent:
-                    await asyncio.sleep(arguments.number("i", 1))
+                    await asyncio.sleep(interval_s)
                 sent += 1
-                wait_s = arguments.number("W", 10)
-                rtt_s = await process.network.ping(address, sent - 1, bytes(size), wait_s)
-                if rtt_s is not None:
-                    times.append(rtt_s * 1000)
-                    process.print(_ping_reply(address, sent - 1, size, rtt_s))
-    except TimeoutError:
-        pass  # -w: the deadline of the whole command.
+                echoed = await echoes.ping(sent - 1, bytes(size), wait_s)
+                if echoed is not None:
+                    times.append(echoed.rtt_s * 1000)
+                    process.print(_ping_reply(address, sent - 1, size, echoed))
     _ping_summary(process, name, sent, times)
     return 0 if times else 1
 
 
-def _ping_reply(address: IPv4Address, sequence: int, size: int, rtt_s: float) -> str:
-    return f"{size + 8} bytes from {address}: seq={sequence} ttl=64 time={rtt_s * 1000:.3f} ms"
+def _ping_reply(address: IPv4Address, sequence: int, size: int, echoed: Echoed) -> str:
+    said = f"{size + 8} bytes from {address}: seq={sequence} ttl={echoed.ttl}"
+    return f"{said} time={echoed.rtt_s * 1000:.3f} ms"
 
 
 def _ping_summary(process: Process, name: str, sent: int, times: list[float]) -> None:
