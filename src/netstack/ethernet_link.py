@@ -10,10 +10,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from netstack import offload
 from netstack.drops import DropReason
 from netstack.ip6_addresses import group_mac, is_link_local, is_multicast
 from netstack.ip_host import TRANSMIT_QUEUE_MAX
 from netstack.neighbour import Neighbour, NeighbourTable
+from netstack.offload import Octets, SuperFrame
+from netstack.wire import ethernet
+
+_BLANK: Final = bytes(2 * ethernet.MAC_OCTETS)
 
 #: Next hops that are remembered per destination; all are forgotten at this number.
 _NEXT_HOPS_MAX: Final = 4096
@@ -34,12 +39,14 @@ class EthernetLink:
         gateway: bytes | None,
         *,
         destination: slice,
+        ethertype: int,
         frames: list[bytes],
         drops: Counter[DropReason],
         no_route: Callable[[bytes, float], None],
     ) -> None:
         """*destination* is where a packet has it; *no_route* is told of what leads nowhere."""
         self._addresses, self._gateway, self._destination = addresses, gateway, destination
+        self._blank = _BLANK + ethertype.to_bytes(2, "big")
         self._frames, self._drops, self._no_route = frames, drops, no_route
         self._neighbours: NeighbourTable | None = None
         self._next_hops: dict[bytes, bytes] = {}
@@ -70,6 +77,29 @@ class EthernetLink:
             self._frames.append(neighbour.header + packet)
         else:
             self._resolve(packet, now)
+
+    def transmit_super(self, header: bytes, payload: Octets, segment: int, now: float) -> None:
+        """Send a long partial TCP segment: as one frame, or in pieces where a neighbour's MAC is
+        not known, since the link may have changed its mind when it is."""
+        if len(self._frames) >= TRANSMIT_QUEUE_MAX:
+            self._drops[DropReason.TRANSMIT_QUEUE_FULL] += 1
+            return
+        neighbour = self._towards.get(header[self._destination])
+        if neighbour is not None and neighbour.is_ready:
+            neighbour.used_at = now
+            frame = SuperFrame(b"".join((neighbour.header, header, payload)))
+            frame.segment = segment
+            self._frames.append(frame)
+            return
+        whole = b"".join((self._blank, header, payload))
+        for piece in offload.cut(whole, segment, partial=True):
+            self._resolve(bytes(piece[ethernet.HEADER_OCTETS :]), now)
+
+    def transmit_late(self, frame: bytes) -> None:
+        """Send what was, or might have been, waiting for its neighbour's MAC."""
+        whole = bytearray(frame)
+        offload.complete(whole)
+        self.transmit_frame(bytes(whole))
 
     def transmit_frame(self, frame: bytes) -> None:
         """Send what is not IP, or needs no neighbour."""

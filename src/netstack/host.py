@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from itertools import islice
 from typing import Final
 
-from netstack import address_probe
+from netstack import address_probe, offload
 from netstack.address_probe import AddressProbes
 from netstack.addresses import IpAddress
 from netstack.arp import ArpEndpoint
@@ -91,9 +91,15 @@ class Host(IpHost):
         """Take a frame that arrived."""
         self.receive_frames((frame,), now)
 
-    def receive_frames(self, frames: Iterable[bytes | memoryview], now: float) -> None:
-        """Take frames that arrived together; sockets are woken once."""
+    def receive_frames(
+        self, frames: Iterable[bytes | memoryview], now: float, *, partial: bool = False
+    ) -> None:
+        """Take frames that arrived together; sockets are woken once.
+
+        *partial*: their TCP checksums mean nothing, and they may be super-frames.
+        """
         mac, receive = self.mac, self.input.receive
+        self.tcp.context.partial = partial
         for each in frames:
             frame = each if type(each) is bytes else bytes(each)
             destination = frame[:MAC_OCTETS]
@@ -106,8 +112,19 @@ class Host(IpHost):
                 self._receive_group(frame, now)
         self._end_batch(now)
 
+    @property
+    def offload(self) -> bool:
+        """Whether the link takes super-frames and partial ones; no one asks before it is set."""
+        return self.tcp.context.offload
+
+    @offload.setter
+    def offload(self, agreed: bool) -> None:
+        self.tcp.context.offload = agreed
+        if not agreed:
+            self._frames[:] = offload.completed(self._frames)
+
     def frames_to_send(self) -> list[bytes]:
-        """Return what is to be sent, in order, and forget it."""
+        """Return what is to be sent, in order, and forget it: `SuperFrame`s too with `offload`."""
         frames = self._frames.copy()
         self._frames.clear()
         return frames
@@ -208,6 +225,7 @@ class Host(IpHost):
             self.addresses,
             gateway.packed if gateway else None,
             destination=self.output.destination,
+            ethertype=ETHERTYPE_IPV4,
             frames=self._frames,
             drops=self.drops,
             no_route=self._no_route,
@@ -216,12 +234,15 @@ class Host(IpHost):
             self.addresses6,
             gateway6.packed if gateway6 else None,
             destination=self.output6.destination,
+            ethertype=ETHERTYPE_IPV6,
             frames=self._frames,
             drops=self.drops,
             no_route=self._no_route,
         )
         self._link6.from_us = self.mac + _IPV6
         self.output.link, self.output6.link = self._link.transmit, self._link6.transmit
+        self.output.super_link = self._link.transmit_super
+        self.output6.super_link = self._link6.transmit_super
 
     def _make_tables(self) -> None:
         self.neighbours = NeighbourTable(
@@ -230,7 +251,7 @@ class Host(IpHost):
             drops=self.drops,
             from_us=self.mac + _IPV4,
             solicit=self.arp.solicit,
-            transmit=self._link.transmit_frame,
+            transmit=self._link.transmit_late,
             fail=self._neighbour_failed,
             confirmed_at=self._confirmed_at,
         )
@@ -240,7 +261,7 @@ class Host(IpHost):
             drops=self.drops,
             from_us=self.mac + _IPV6,
             solicit=self.ndisc.solicit,
-            transmit=self._link6.transmit_frame,
+            transmit=self._link6.transmit_late,
             fail=self._neighbour_failed6,
             confirmed_at=self._confirmed_at,
         )

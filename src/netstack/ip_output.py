@@ -26,6 +26,8 @@ TTL: Final = 64
 
 #: What carries packets away from this host.
 Link = Callable[[bytes, float], None]
+#: The same for a long TCP segment, partial: its headers, its payload, the octets of each piece.
+SuperLink = Callable[[bytes, bytes | bytearray | memoryview, int, float], None]
 
 
 class Loopback:
@@ -59,6 +61,8 @@ class Output(abc.ABC):
     ) -> None:
         self.path_mtu = path_mtu
         self.link = link
+        #: Set where super-frames may be asked for.
+        self.super_link: SuperLink | None = None
         self.loop = loopback.put
         self._addresses = addresses
 

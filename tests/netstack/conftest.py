@@ -11,11 +11,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from itertools import groupby
 from typing import Any
 
 import pytest
 
+from netstack import offload
 from netstack.host import Host
+from netstack.offload import SuperFrame
 from netstack.tcp.connection import TcpConnection
 
 
@@ -28,6 +31,8 @@ class Wire:
     loss: float = 0.0
     duplicate: float = 0.0
     corrupt: float = 0.0
+    #: Hosts agree on offload: super-frames are cut on the way, what arrives together is joined.
+    offload: bool = False
 
 
 @dataclass
@@ -44,7 +49,7 @@ class Network:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
-        self._flying: list[tuple[float, int, Host, bytes]] = []
+        self._flying: list[tuple[float, int, Host, bytes, bool]] = []
         self._count = 0
 
     def host(self, number: int, **options: Any) -> Host:
@@ -59,6 +64,7 @@ class Network:
             rng=random.Random(self.seed * 1000 + number),
             **options,
         )
+        host.offload = self.wire.offload
         self.hosts.append(host)
         return host
 
@@ -85,31 +91,49 @@ class Network:
                     host.handle_deadline(self.now)
 
     def _carry(self, host: Host) -> None:
-        for frame in host.frames_to_send():
-            self.sent.append((self.now, frame))
-            copies = 1 + (self.rng.random() < self.wire.duplicate)
-            for _ in range(copies):
-                if self.passes(frame) and self.rng.random() >= self.wire.loss:
-                    self._fly(host, self._mangle(frame))
+        for whole in host.frames_to_send():
+            for frame in self._cut(whole):
+                self.sent.append((self.now, frame))
+                copies = 1 + (self.rng.random() < self.wire.duplicate)
+                for _ in range(copies):
+                    if self.passes(frame) and self.rng.random() >= self.wire.loss:
+                        self._fly(host, *self._mangle(frame))
 
-    def _mangle(self, frame: bytes) -> bytes:
+    def _cut(self, frame: bytes) -> list[bytes]:
+        """Return the ordinary frames of a super-frame, still partial."""
+        if not isinstance(frame, SuperFrame):
+            return [frame]
+        return [bytes(each) for each in offload.cut(frame, frame.segment, partial=True)]
+
+    def _mangle(self, frame: bytes) -> tuple[bytes, bool]:
+        """Return what becomes of a frame, and whether it is partial."""
         if self.rng.random() >= self.wire.corrupt:
-            return frame
+            return frame, self.wire.offload
         mangled = bytearray(frame)
+        if self.wire.offload:
+            offload.complete(mangled)
         mangled[self.rng.randrange(14, len(frame))] ^= 1 << self.rng.randrange(8)
-        return bytes(mangled)
+        return bytes(mangled), False
 
-    def _fly(self, sender: Host, frame: bytes) -> None:
+    def _fly(self, sender: Host, frame: bytes, partial: bool) -> None:
         arrives_at = self.now + self.wire.delay_s + self.rng.uniform(0, self.wire.jitter_s)
         for host in self.hosts:
             if host is not sender and (frame[:6] == host.mac or frame[0] & 1):
                 self._count += 1
-                heapq.heappush(self._flying, (arrives_at, self._count, host, frame))
+                heapq.heappush(self._flying, (arrives_at, self._count, host, frame, partial))
 
     def _deliver(self) -> None:
+        due = []
         while self._flying and self._flying[0][0] <= self.now:
-            _, _, host, frame = heapq.heappop(self._flying)
-            host.receive_frame(frame, self.now)
+            due.append(heapq.heappop(self._flying)[2:])
+        for (host, partial), together in groupby(due, key=lambda each: (each[0], each[2])):
+            frames = [memoryview(frame) for _, frame, _ in together]
+            if partial:
+                joined = [each for each, _ in offload.join(frames)]
+                host.receive_frames(joined, self.now, partial=True)
+            else:
+                for frame in frames:
+                    host.receive_frame(frame, self.now)
 
 
 class Peer:

@@ -70,7 +70,7 @@ def _predicted(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -> boo
     if length:
         tcb.receive_buffer += octets[data_start:end]
         tcb.rcv_nxt = rcv_nxt + length
-        tcb.owed += 1
+        tcb.owed += 1 if length <= tcb.mss else 2
         tcb.context.owing[tcb] = None
         tcb.context.wakeups.note(tcb)
     tcb.snd_wl1, tcb.snd_wl2 = rcv_nxt, snd_una + advanced

@@ -82,6 +82,10 @@ class TcpContext:
     cookies: SynCookies
     challenges: TokenBucket
     connections: dict[bytes, Tcb] = field(default_factory=dict)
+    #: Whether the link takes TCP segments without their checksum, and several in one.
+    offload: bool = False
+    #: Whether the checksums of what arrives mean nothing.
+    partial: bool = False
     #: Connections that owe an acknowledgment at the end of the batch.
     owing: dict[Tcb, None] = field(default_factory=dict)
     #: Connections in TIME-WAIT.

@@ -10,6 +10,7 @@ import math
 import struct
 from typing import Final
 
+from netstack import offload
 from netstack.tcp.block import MASK, TIMESTAMPS_OCTETS, Tcb
 from netstack.wire import checksum, ipv4, tcp
 
@@ -32,6 +33,9 @@ _ACK: Final = int(tcp.Flag.ACK)
 _RST: Final = int(tcp.Flag.RST)
 _SYN: Final = int(tcp.Flag.SYN)
 _WINDOW_MAX: Final = 0xFFFF
+#: What is cut goes through a tunnel in one call, with headers of its own for each piece.
+_TUNNEL_OCTETS: Final = 8
+_DATAGRAM_OCTETS_MAX: Final = 65_507
 
 
 def timestamp(tcb: Tcb, now: float) -> int:
@@ -39,8 +43,13 @@ def timestamp(tcb: Tcb, now: float) -> int:
     return (int(now * 1000) + tcb.ts_offset) & MASK
 
 
-def data(tcb: Tcb, sequence: int, payload: bytes | bytearray, flags: int, now: float) -> None:
-    """Send a segment of a synchronized connection; it acknowledges what there is."""
+def data(
+    tcb: Tcb, sequence: int, payload: bytes | bytearray | memoryview, flags: int, now: float
+) -> None:
+    """Send a segment of a synchronized connection; it acknowledges what there is.
+
+    A payload of more than an MSS makes a super-segment, which only a link with offload takes.
+    """
     window = _advance_window(tcb)
     header_octets = 52 if tcb.timestamps else 40
     length = header_octets + len(payload)
@@ -48,11 +57,15 @@ def data(tcb: Tcb, sequence: int, payload: bytes | bytearray, flags: int, now: f
     acknowledgment = tcb.rcv_nxt & MASK
     offset_and_flags = (header_octets - 20) << 10 | flags
     total = tcb.tcp_base + length - 20 + sequence + acknowledgment + offset_and_flags + window
-    if payload and not tcb.loopback:
+    if payload and not (tcb.loopback or tcb.context.offload):
         total += checksum.add(payload)
     if not tcb.ip_base:
         fixed = (sequence, acknowledgment, offset_and_flags, window)
-        tcb.transmit(_header6(tcb, length - 20, fixed, total, now) + payload, now)
+        header = _header6(tcb, length - 20, fixed, total, now)
+        if len(payload) <= tcb.mss:
+            tcb.transmit(header + payload, now)
+        else:
+            _transmit_super(tcb, header, payload, now)
         return
     tcb.ip_id = identification = (tcb.ip_id + 1) & 0xFFFF
     ip_checksum = -(tcb.ip_base + length + identification) % 0xFFFF
@@ -68,7 +81,33 @@ def data(tcb: Tcb, sequence: int, payload: bytes | bytearray, flags: int, now: f
             _VERSION, length, identification, _FLAGS_TO_PROTOCOL, ip_checksum, tcb.route, sequence,
             acknowledgment, offset_and_flags, window, -total % 0xFFFF, 0,
         )  # fmt: skip
-    tcb.transmit(header + payload, now)
+    if len(payload) <= tcb.mss:
+        tcb.transmit(header + payload, now)
+    else:
+        _transmit_super(tcb, header, payload, now)
+        tcb.ip_id = identification + (len(payload) - 1) // tcb.mss & 0xFFFF
+
+
+def _transmit_super(
+    tcb: Tcb, header: bytes, payload: bytes | bytearray | memoryview, now: float
+) -> None:
+    super_link = tcb.family.output.super_link
+    assert super_link is not None
+    super_link(header, payload, tcb.mss, now)
+
+
+def octets_max(tcb: Tcb) -> int:
+    """Return how much data one call of `data` takes: whole segments, more than one with offload."""
+    mss = tcb.mss
+    if not tcb.context.offload or tcb.loopback:
+        return mss
+    headers = 66 if tcb.ip_base else 86  # With Ethernet's and the timestamps.
+    number = min(
+        offload.SEGMENTS_MAX,
+        (offload.OCTETS_MAX - headers) // mss,
+        _DATAGRAM_OCTETS_MAX // (_TUNNEL_OCTETS + headers + mss),
+    )
+    return mss * number if number > 1 else mss
 
 
 def _header6(

@@ -123,6 +123,7 @@ class TcpLayer:
     def receiver(self, family: Family) -> Receive:
         """Return what takes packets of *family* whose header has no options."""
         drops, connections, unusual = self._drops, self._connections, self._receive_unusual
+        context = self.context
         is_local, address_octets = family.addresses.is_local, family.address_octets
         header_octets, addresses_at = family.header_octets, family.addresses_at
         key_end = header_octets + 4
@@ -135,7 +136,11 @@ class TcpLayer:
             key = octets[offset + addresses_at : offset + key_end]
             tcb = connections.get(key)
             # What we say to ourselves carries no checksum; nobody else speaks from our addresses.
-            if not (tcb.loopback if tcb else is_local(key[:address_octets])):
+            # Where the link has vouched for frames it has not for what was put together of
+            # fragments, which begins at 0.
+            if not (context.partial and offset) and not (
+                tcb.loopback if tcb else is_local(key[:address_octets])
+            ):
                 # Addresses and segment are contiguous: all but two fields of what is summed.
                 summed = octets[offset + addresses_at : end]
                 if (ipv4.PROTOCOL_TCP + end - start + checksum.add(summed)) % 0xFFFF:

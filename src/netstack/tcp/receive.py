@@ -37,9 +37,9 @@ def read(tcb: Tcb, octets_max: int, now: float) -> bytes:
     return octets
 
 
-def owe(tcb: Tcb) -> None:
-    """Acknowledge a segment when the batch ends or later."""
-    tcb.owed += 1
+def owe(tcb: Tcb, octets: int = 0) -> None:
+    """Acknowledge a segment, of several pieces if longer than one, when the batch ends or later."""
+    tcb.owed += 1 if octets <= tcb.mss else 2
     tcb.context.owing[tcb] = None
 
 
@@ -95,7 +95,7 @@ def _in_order(tcb: Tcb, payload: bytes) -> None:
         tcb.receive_buffer += payload
         tcb.rcv_nxt += len(payload)
         tcb.context.wakeups.note(tcb)
-        owe(tcb)
+        owe(tcb, len(payload))
     if tcb.held:
         tcb.duplicate = tcb.held.overlap(sequence, tcb.rcv_nxt) or tcb.duplicate
         continued = tcb.held.take(tcb.rcv_nxt)

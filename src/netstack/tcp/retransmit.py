@@ -212,10 +212,12 @@ def _fill(tcb: Tcb, now: float) -> None:
     """Send lost data again while the window has room, lowest first."""
     room = tcb.congestion.window - send.in_flight(tcb)
     una, limit = tcb.snd_una, min(tcb.lost_edge, tcb.snd_nxt)
+    most = emit.octets_max(tcb)
     for gap in gaps(tcb.sack.ranges, una, limit) if room > 0 else ():
         for start, end in tcb.resent.not_on_their_way(*gap):
             while start < end and room > 0:
-                sent_to = _resend(tcb, start, min(end, start + tcb.mss), now)
+                reach = min(end, start + min(most, max(tcb.mss, room - room % tcb.mss)))
+                sent_to = _resend(tcb, start, reach, now)
                 room -= sent_to - start
                 start = sent_to
         if room <= 0:
@@ -228,6 +230,8 @@ def _resend(tcb: Tcb, start: int, end: int, now: float) -> int:
     """Send [start, end) again, as far as it was sent; return where it ended."""
     end = min(end, tcb.snd_nxt)
     fin_at = tcb.fin_sent_at
+    if fin_at is not None and end >= fin_at > start + tcb.mss:
+        end = start + (fin_at - start - 1) // tcb.mss * tcb.mss  # FIN goes with the last segment.
     flags = _ACK
     data_end = end
     if fin_at is not None and end > fin_at:

@@ -68,9 +68,12 @@ def _push_data(tcb: Tcb, end: int, now: float) -> None:
     else:
         limit = first + tcb.congestion.window - in_flight(tcb)
     limit = min(limit, una + tcb.snd_wnd)
+    most = emit.octets_max(tcb) if tcb.context.offload else mss
     while (sequence := tcb.snd_nxt) < end:
-        size = min(mss, end - sequence, limit - sequence)
-        if size < mss and not _small_is_fine(tcb, size, end - sequence):
+        size = min(most, end - sequence, limit - sequence)
+        if size > mss:
+            size = _several(tcb, size, end - sequence)
+        elif size < mss and not _small_is_fine(tcb, size, end - sequence):
             break
         start = sequence - una
         last = sequence + size == end
@@ -79,7 +82,7 @@ def _push_data(tcb: Tcb, end: int, now: float) -> None:
             break
         flags = _PUSH if last else _ACK
         tcb.snd_nxt = sequence + size
-        if size < mss:
+        if size != mss and size % mss:
             tcb.snd_sml = tcb.snd_nxt
         emit.data(tcb, sequence, buffer[start : start + size], flags, now)
     if tcb.prr is not None:
@@ -120,6 +123,17 @@ def _small_is_fine(tcb: Tcb, size: int, unsent: int) -> bool:
         return tcb.nodelay or tcb.fin_queued or tcb.snd_sml <= tcb.snd_una
     # A window cuts it: worth sending only if the receiver never offered much more.
     return idle and 2 * size >= tcb.snd_wnd_max
+
+
+def _several(tcb: Tcb, size: int, unsent: int) -> int:
+    """Return how much of *size* octets, more than an MSS, leaves together: whole segments, and
+    behind them the last small one if it may; but FIN goes with a segment of its own."""
+    tail = size % tcb.mss
+    if size < unsent:
+        return size - tail
+    if tcb.fin_queued:
+        return size - (tail or tcb.mss)
+    return size if tcb.nodelay or tcb.snd_sml <= tcb.snd_una else size - tail
 
 
 def _send_fin(tcb: Tcb, now: float) -> None:

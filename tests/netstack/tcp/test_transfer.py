@@ -20,6 +20,8 @@ WIRES = {
     "corrupting": {"corrupt": 0.02},
     "terrible": {"loss": 0.1, "duplicate": 0.1, "jitter_s": 0.01, "corrupt": 0.02},
 }
+#: The same for hosts that leave segmentation and checksums to the wire.
+OFFLOADED = {name: {**wire, "offload": True} for name, wire in WIRES.items()}
 SETTINGS = {
     "all": TcpSettings(),
     "no-sack": TcpSettings(sack=False),
@@ -70,6 +72,21 @@ def test_everything_arrives_and_closes(make_network, make_peer, wire, settings):
 @pytest.mark.parametrize("seed", range(30))
 def test_any_seed_survives_a_terrible_wire(make_network, make_peer, seed):
     network = make_network(seed, **WIRES["terrible"])
+    settings = list(SETTINGS.values())[seed % len(SETTINGS)]
+    check(network, *transfer(network, make_peer, settings, 30_000))
+
+
+@pytest.mark.parametrize("wire", OFFLOADED)
+@pytest.mark.parametrize("settings", ["all", "no-sack", "small"])
+def test_everything_arrives_and_closes_with_offload(make_network, make_peer, wire, settings):
+    octets = 1_000_000 if settings == "all" and wire != "terrible" else 150_000
+    network = make_network(len(wire) * 7 + len(settings), **OFFLOADED[wire])
+    check(network, *transfer(network, make_peer, SETTINGS[settings], octets))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_seed_survives_a_terrible_wire_with_offload(make_network, make_peer, seed):
+    network = make_network(seed, **OFFLOADED["terrible"])
     settings = list(SETTINGS.values())[seed % len(SETTINGS)]
     check(network, *transfer(network, make_peer, settings, 30_000))
 

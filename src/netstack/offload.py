@@ -1,0 +1,304 @@
+"""Segmentation and checksums put off to where a frame leaves (Linux: GSO, GRO, CHECKSUM_PARTIAL).
+
+A super-frame is an Ethernet frame of one long TCP segment that stands for several: `cut` and
+`pieces` make those as Linux tcp_gso_segment does, `join` makes a super-frame of them again as
+tcp_gro_receive. Partial is a frame whose TCP checksum field means nothing; `complete` fills it in.
+
+Both families, without IP options and extension headers: what has them stays as it is. Unlike Linux
+`join` knows no flows but compares neighbours only, for a run of segments leaves and arrives as one
+message here, and identifications of IPv4 must count on, so that cutting gives what was joined.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+from netstack.wire import MalformedPacket, checksum, ethernet, ipv4, ipv6, tcp
+
+#: Bounds of a super-frame: segments, and octets with all headers.
+SEGMENTS_MAX: Final = 64
+OCTETS_MAX: Final = 62_000
+
+Octets = bytes | bytearray | memoryview
+
+_MASK: Final = 0xFFFFFFFF
+_ACK, _PSH = int(tcp.Flag.ACK), int(tcp.Flag.PSH)
+_MAY_JOIN: Final = (_ACK, _ACK | _PSH)
+_NEVER_CUT: Final = int(tcp.Flag.SYN | tcp.Flag.FIN | tcp.Flag.RST | tcp.Flag.URG)
+_IP: Final = ethernet.HEADER_OCTETS
+#: Where TCP begins behind either header.
+_TCP4: Final = _IP + ipv4.HEADER_OCTETS
+_TCP6: Final = _IP + ipv6.HEADER_OCTETS
+_FLAGS4, _FLAGS6 = _TCP4 + 13, _TCP6 + 13
+#: Ethernet and version; length; identification; flags to protocol; checksum; addresses and ports;
+#: sequence; acknowledgment and data offset; flags; window; checksum; urgent pointer and options.
+_FIELDS4: Final = tuple(
+    struct.Struct(f"!16sHH4sH12sI5sBHH{max(0, 4 * words - 18)}s") for words in range(16)
+)
+#: The same behind an IPv6 header: Ethernet to flow label; length; next header to ports; ...
+_FIELDS6: Final = tuple(
+    struct.Struct(f"!18sH38sI5sBHH{max(0, 4 * words - 18)}s") for words in range(16)
+)
+_VERSION4: Final = 0x45
+_TYPE_AND_VERSION: Final = struct.Struct("!12xHB")
+_LENGTH_TO_PROTOCOL: Final = struct.Struct("!16xHHHxB")
+_LENGTH_AND_NEXT: Final = struct.Struct("!18xHB")
+_LENGTH: Final = struct.Struct("!H")
+#: Where the fields end that count on: identification, checksum of IPv4; sequence number.
+_IDENTIFICATION_END, _CHECKSUM_END, _SEQUENCE4_END, _SEQUENCE6_END = 20, 26, 42, 62
+
+
+class SuperFrame(bytes):
+    """An Ethernet frame that stands for several, each with `segment` octets of its payload."""
+
+    segment: int
+
+
+def cut(frame: Octets, segment: int, *, partial: bool) -> list[bytearray]:
+    """Return the ordinary frames of a super-frame; raises MalformedPacket when it is none."""
+    return [
+        bytearray().join((header, payload))
+        for header, payload in pieces(frame, segment, partial=partial)
+    ]
+
+
+def pieces(frame: Octets, segment: int, *, partial: bool) -> list[tuple[bytes, memoryview]]:
+    """Do as `cut`, but return header and payload of each, the latter slices of *frame*."""
+    view = memoryview(frame)
+    head = _header_octets(view)
+    if not head:
+        raise MalformedPacket("super-frame: no TCP segment")
+    if not 0 < len(view) - head <= SEGMENTS_MAX * segment or len(view) > OCTETS_MAX:
+        raise MalformedPacket(f"super-frame: {len(view)} octets in segments of {segment}")
+    if view[12] == 8:
+        return _pieces4(view, segment, head, partial=partial)
+    return _pieces6(view, segment, head, partial=partial)
+
+
+def complete(frame: bytearray | memoryview) -> None:
+    """Fill in the TCP checksum of an ordinary frame; leave alone what is no whole TCP segment."""
+    if len(frame) < _TCP4 + tcp.HEADER_OCTETS:
+        return
+    ethertype, version = _TYPE_AND_VERSION.unpack_from(frame)
+    if ethertype == ethernet.ETHERTYPE_IPV4:
+        length, _, fragment, protocol = _LENGTH_TO_PROTOCOL.unpack_from(frame)
+        at, end, addresses = _IP + (version << 2 & 0x3C), _IP + length, slice(26, 34)
+        if at < _TCP4 or fragment & ipv4.FRAGMENT_MASK:
+            return
+    elif ethertype == ethernet.ETHERTYPE_IPV6:
+        length, protocol = _LENGTH_AND_NEXT.unpack_from(frame)
+        at, end, addresses = _TCP6, _TCP6 + length, slice(22, 54)
+    else:
+        return
+    if protocol != ipv4.PROTOCOL_TCP or not at + tcp.HEADER_OCTETS <= end <= len(frame):
+        return
+    frame[at + 16 : at + 18] = bytes(2)
+    with memoryview(frame) as view:
+        total = checksum.add(view[addresses]) + checksum.add(view[at:end])
+    field = checksum.finish(total + ipv4.PROTOCOL_TCP + end - at)
+    _LENGTH.pack_into(frame, at + 16, field)
+
+
+def completed(frames: Sequence[bytes]) -> list[bytes]:
+    """Return *frames*, partial and super-frames among them, as everyone understands them."""
+    found: list[bytes] = []
+    for frame in frames:
+        if isinstance(frame, SuperFrame):
+            found += map(bytes, cut(frame, frame.segment, partial=False))
+        else:
+            whole = bytearray(frame)
+            complete(whole)
+            found.append(bytes(whole))
+    return found
+
+
+def join(frames: Sequence[memoryview]) -> list[tuple[bytearray | memoryview, int]]:
+    """Make super-frames of runs of partial frames; return frames in order with their `segment`.
+
+    That is 0 for what stays as it is, which are the very slices that were given.
+    """
+    joined: list[tuple[bytearray | memoryview, int]] = []
+    at, count = 0, len(frames)
+    while at < count:
+        first = frames[at]
+        head = _header_octets(first) if at + 1 < count else 0
+        number = _run(frames, at, head) if head else 1
+        if number == 1:
+            joined.append((first, 0))
+        else:
+            joined.append((_joined(frames[at : at + number], head), len(first) - head))
+        at += number
+    return joined
+
+
+def _header_octets(frame: memoryview) -> int:
+    """Return where the payload of a frame begins that may be cut or joined, 0 if it may not."""
+    size = len(frame)
+    if size < _TCP4 + tcp.HEADER_OCTETS:
+        return 0
+    ethertype, version = _TYPE_AND_VERSION.unpack_from(frame)
+    if ethertype == ethernet.ETHERTYPE_IPV4:
+        length, _, fragment, protocol = _LENGTH_TO_PROTOCOL.unpack_from(frame)
+        at, end, whole = _TCP4, _IP + length, fragment == ipv4.DONT_FRAGMENT
+        whole = whole and version == _VERSION4
+    elif ethertype == ethernet.ETHERTYPE_IPV6 and size >= _TCP6 + tcp.HEADER_OCTETS:
+        length, protocol = _LENGTH_AND_NEXT.unpack_from(frame)
+        at, end, whole = _TCP6, _TCP6 + length, version >> 4 == 6
+    else:
+        return 0
+    if not whole or protocol != ipv4.PROTOCOL_TCP or end != size or frame[at + 13] & _NEVER_CUT:
+        return 0
+    head = at + (frame[at + 12] >> 2 & 0x3C)
+    return head if at + tcp.HEADER_OCTETS <= head < size else 0
+
+
+def _pieces4(
+    view: memoryview, segment: int, head: int, *, partial: bool
+) -> list[tuple[bytes, memoryview]]:
+    fields = _FIELDS4[head - _TCP4 >> 2]
+    (
+        prefix, _, identification, middle, _, route, sequence, answer, flags, window, field, rest,
+    ) = fields.unpack_from(view)  # fmt: skip
+    words = int.from_bytes(prefix[14:], "big") + int.from_bytes(middle + route[:8], "big")
+    fixed = _fixed_sum(route, answer, window, rest)
+    pack, end = fields.pack, len(view)
+    found = []
+    for start in range(head, end, segment):
+        payload = view[start : start + segment]
+        last = start + segment >= end
+        now = flags if last else flags & ~_PSH
+        length = head - _IP + len(payload)
+        if not partial:
+            field = -(fixed + length - 20 + sequence + now + checksum.add(payload)) % 0xFFFF
+        found.append((
+            pack(
+                prefix, length, identification, middle, -(words + length + identification) % 0xFFFF,
+                route, sequence, answer, now, window, field, rest,
+            ),
+            payload,
+        ))  # fmt: skip
+        sequence = (sequence + segment) & _MASK
+        identification = (identification + 1) & 0xFFFF
+    return found
+
+
+def _pieces6(
+    view: memoryview, segment: int, head: int, *, partial: bool
+) -> list[tuple[bytes, memoryview]]:
+    fields = _FIELDS6[head - _TCP6 >> 2]
+    prefix, _, route, sequence, answer, flags, window, field, rest = fields.unpack_from(view)
+    fixed = _fixed_sum(route[2:], answer, window, rest)
+    pack, end = fields.pack, len(view)
+    found = []
+    for start in range(head, end, segment):
+        payload = view[start : start + segment]
+        now = flags if start + segment >= end else flags & ~_PSH
+        length = head - _TCP6 + len(payload)
+        if not partial:
+            field = -(fixed + length + sequence + now + checksum.add(payload)) % 0xFFFF
+        header = pack(prefix, length, route, sequence, answer, now, window, field, rest)
+        found.append((header, payload))
+        sequence = (sequence + segment) & _MASK
+    return found
+
+
+def _fixed_sum(route: bytes, answer: bytes, window: int, rest: bytes) -> int:
+    """Return the sum of what all segments have in common, pseudo header included."""
+    return (
+        ipv4.PROTOCOL_TCP + checksum.add(route) + checksum.add(answer) + window + checksum.add(rest)
+    )
+
+
+def _run(frames: Sequence[memoryview], at: int, head: int) -> int:
+    """Return how many of *frames* from *at* on are one run; the first's payload begins at *head*.
+
+    Of nearly all neighbours the headers differ as numbers by a step that is known: the sequence
+    number grows by the payload, the identification by one, and IPv4's checksum shrinks by that.
+    Where a field would overflow into the next one, nothing is expected but all fields looked at.
+    """
+    first = frames[at]
+    size = len(first)
+    four = first[12] == 8
+    flags_at = _FLAGS4 if four else _FLAGS6
+    if first[flags_at] != _ACK or (four and not _is_sound4(first)):
+        return 1  # PSH ends a run before it has begun.
+    header = bytes(first[:head])
+    limit = min(SEGMENTS_MAX, 1 + (OCTETS_MAX - size) // (size - head))
+    step = _step(header, size - head, four=four)
+    expected = int.from_bytes(header, "big") if step else -1
+    number = 1
+    for frame in frames[at + 1 : at + limit]:
+        expected += step
+        if len(frame) != size or int.from_bytes(frame[:head], "big") != expected:
+            if len(frame) > size or not _follows(header, number * (size - head), frame, number):
+                break
+            if len(frame) < size or frame[flags_at] & _PSH:
+                return number + 1
+            expected = int.from_bytes(frame[:head], "big") if step else -1
+        number += 1
+    return number
+
+
+def _step(header: bytes, payload_octets: int, *, four: bool) -> int:
+    """Return how much the next header is more as a number; 0 where a field may overflow."""
+    bits = 8 * len(header)
+    sequence_end = _SEQUENCE4_END if four else _SEQUENCE6_END
+    sequence = int.from_bytes(header[sequence_end - 4 : sequence_end], "big")
+    if sequence + SEGMENTS_MAX * payload_octets > _MASK:
+        return 0
+    step = payload_octets << bits - 8 * sequence_end
+    if four:
+        identification = int.from_bytes(header[18:20], "big")
+        if identification + SEGMENTS_MAX > 0xFFFF or header[24:26] < b"\x01\x00":
+            return 0
+        step += (1 << bits - 8 * _IDENTIFICATION_END) - (1 << bits - 8 * _CHECKSUM_END)
+    return step
+
+
+def _follows(header: bytes, distance: int, frame: memoryview, number: int) -> bool:
+    """Tell whether *frame* is the next, *number* segments and *distance* octets after *header*."""
+    head = len(header)
+    if len(frame) <= head or _header_octets(frame) != head:
+        return False
+    if frame[12] == 8:
+        if not _is_sound4(frame):
+            return False
+        fields = _FIELDS4[head - _TCP4 >> 2]
+        ours, theirs = list(fields.unpack(header)), list(fields.unpack_from(frame))
+        ours[2] = (ours[2] + number) & 0xFFFF
+        ours[4] = theirs[4]
+        varying, at = (1, 8, 10), 6
+    elif header[12] != 8:
+        fields = _FIELDS6[head - _TCP6 >> 2]
+        ours, theirs = list(fields.unpack(header)), list(fields.unpack_from(frame))
+        varying, at = (1, 5, 7), 3
+    else:
+        return False
+    ours[at] = (ours[at] + distance) & _MASK
+    if theirs[varying[1]] not in _MAY_JOIN:
+        return False
+    for each in varying:  # The length, PSH and the partial checksum.
+        ours[each] = theirs[each]
+    return ours == theirs
+
+
+def _is_sound4(frame: memoryview) -> bool:
+    """Tell whether IPv4's header checksum is right: in a super-frame no other would be known."""
+    return not int.from_bytes(frame[_IP:_TCP4], "little") % 0xFFFF
+
+
+def _joined(frames: Sequence[memoryview], head: int) -> bytearray:
+    """Return the super-frame of a run."""
+    whole = bytearray().join((frames[0], *[frame[head:] for frame in frames[1:]]))
+    if whole[12] == 8:
+        length = len(whole) - _IP
+        field = int.from_bytes(whole[24:26], "big") + len(frames[0]) - _IP - length
+        _LENGTH.pack_into(whole, 16, length)
+        _LENGTH.pack_into(whole, 24, field % 0xFFFF)
+        whole[_FLAGS4] = frames[-1][_FLAGS4]
+    else:
+        _LENGTH.pack_into(whole, 18, len(whole) - _TCP6)
+        whole[_FLAGS6] = frames[-1][_FLAGS6]
+    return whole
