@@ -45,14 +45,16 @@ class DnsConfig(Message, frozen=True, kw_only=True):
 
 
 class NetworkConfig(Message, frozen=True, kw_only=True):
-    """What the CNI made: the pod's end of its veth."""
+    """What the CNI made: the pod's end of its veth; "" is a family that it has not."""
 
     interface: str
     mac: str
-    address: str
     mtu: int
     veth_socket: str
+    address: str = ""
     gateway: str | None = None
+    address6: str = ""
+    gateway6: str = ""
 
 
 class PodSandboxConfig(Message, frozen=True, kw_only=True):

@@ -123,8 +123,8 @@ class Node:
         """Call CRI."""
         return await self.cri.call(method, params)
 
-    async def run_pod(self, number: int, name: str = "", **config) -> str:
-        """Run a sandbox with the address 10.244.1.NUMBER and return its id."""
+    async def run_pod(self, number: int, name: str = "", *, families="4", **config) -> str:
+        """Run a sandbox with the address 10.244.1.NUMBER (or fd00::NUMBER); return its id."""
         name = name or f"pod-{number}"
         answer = await self.call(
             "RunPodSandbox",
@@ -136,8 +136,7 @@ class Node:
                 "network": {
                     "interface": f"veth{number}",
                     "mac": f"0a:58:0a:f4:01:{number:02x}",
-                    "address": f"10.244.1.{number}/24",
-                    "gateway": "10.244.1.1",
+                    **_addresses(number, families),
                     "mtu": 1450,
                     "veth_socket": str(self.veth),
                 },
@@ -191,6 +190,15 @@ class Node:
         """Return a container's log lines without their time."""
         text = self.log_path(sandbox, name).read_text()
         return [line.partition(" ")[2] for line in text.splitlines()]
+
+
+def _addresses(number: int, families: str) -> dict:
+    found = {"address": "", "gateway": ""}
+    if "4" in families:
+        found |= {"address": f"10.244.1.{number}/24", "gateway": "10.244.1.1"}
+    if "6" in families:
+        found |= {"address6": f"fd00::{number:x}/64", "gateway6": "fd00::ff"}
+    return found
 
 
 def _spawn(config: Path) -> subprocess.Popen:

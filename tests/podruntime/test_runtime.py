@@ -343,3 +343,30 @@ async def test_containers_of_a_pod_share_a_volume(node):
     mounts = [{"path": "/usr/share/nginx/html", "volume": "workdir"}]
     web = await node.run(sandbox, "nginx", "nginx", mounts=mounts)
     assert await node.sh(web, "wget -qO- http://localhost/") == (0, "from the volume\n")
+
+
+@pytest.mark.parametrize("families", ["46", "6"])
+async def test_pods_of_ipv6_serve_and_find_each_other(node, families):
+    server = await node.run_pod(2, "server", families=families)
+    await node.run(server, "agnhost", args=["netexec"])
+    client = await node.run(
+        await node.run_pod(3, "client", families=families), "busybox", args=["sleep", "3600"]
+    )
+    ours = {"6": "[fd00::3]", "4": "10.244.1.3"}
+    for family, address in (("6", "[fd00::2]"), ("4", "10.244.1.2")):
+        if family not in families:
+            continue
+        shown = address.strip("[]")
+        _, out = await node.sh(client, f"ping -c1 -W2 {shown}; wget -qO- {address}:8080/clientip")
+        assert "1 packets received" in out
+        assert f"{ours[family]}:" in out
+        dial = f"/dial?host={shown}&port=8081&protocol=udp&request=clientip"
+        _, out = await node.sh(client, f"wget -qO- '{address}:8080{dial}'")
+        assert shown in out, "the server heard itself by UDP, by the family it was asked by"
+    _, out = await node.sh(client, "cat /etc/hosts; ip addr; ip -6 route")
+    assert "::1\tlocalhost" in out
+    assert "fd00::3\tclient" in out
+    assert ("10.244.1.3\tclient" in out) is ("4" in families)
+    assert "default via fd00::ff" in out
+    _, out = await node.sh(client, "nc -l -p 9 & sleep 0.05; echo v4 | nc -w2 127.0.0.1 9")
+    assert out == "v4\n", "IPv4's loopback is there in every pod"

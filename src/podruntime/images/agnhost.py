@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from componentbase.clock import rfc3339_micro, wall
 from podruntime.images import flags
+from podruntime.images.addresses import Peer, show
 from podruntime.images.busybox import APPLETS
 from podruntime.images.http_client import BadUrl, Url, fetch
 from podruntime.images.http_message import MalformedMessage
@@ -40,16 +41,16 @@ class _Udp(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+    def datagram_received(self, data: bytes, addr: Peer) -> None:
         if self._only_hostname:
             self._transport.sendto(self._process.hostname.encode(), addr)
             return
         command, _, rest = data.decode(errors="replace").strip().partition(" ")
-        self._process.complain(f"Starting {command} from {addr[0]}:{addr[1]}")
+        self._process.complain(f"Starting {command} from {show(addr)}")
         answers = {
             "hostname": self._process.hostname,
             "echo": rest,
-            "clientip": f"{addr[0]}:{addr[1]}",
+            "clientip": show(addr),
         }
         if command.lower() in answers:
             self._transport.sendto(answers[command.lower()].encode(), addr)
@@ -91,7 +92,7 @@ class _NetExec:
         return _text(self._process.hostname)
 
     def _client_ip(self, request: Request) -> Response:
-        return _text(f"{request.peer[0]}:{request.peer[1]}")
+        return _text(show(request.peer))
 
     def _header(self, request: Request) -> Response:
         return _text(request.headers.get(request.value("key")))
@@ -234,9 +235,8 @@ async def _netexec(process: Process) -> int:
 
 async def _open_udp(opened: AsyncExitStack, protocol: _Udp, port: int) -> None:
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(
-        lambda: protocol, local_addr=("0.0.0.0", port)
-    )
+    # One socket for both families, as Go's programs have it.
+    transport, _ = await loop.create_datagram_endpoint(lambda: protocol, local_addr=("::", port))
     opened.callback(transport.close)
 
 
@@ -259,7 +259,7 @@ async def _serve_hostname(process: Process) -> int:
         if options.true("udp"):
             await _open_udp(opened, _Udp(process, only_hostname=True), port)
         if options.true("tcp"):
-            tcp = await asyncio.start_server(lambda _r, w: _say(w, name), "0.0.0.0", port)
+            tcp = await asyncio.start_server(lambda _r, w: _say(w, name), None, port)
             opened.callback(tcp.close)
         elif options.true("http"):
             await _open_http(opened, lambda _request: _text(name), port)

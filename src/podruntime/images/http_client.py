@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from podruntime.images.addresses import Peer
 from podruntime.images.http_message import Body, Head, MalformedMessage, take_head
 
 _READ_OCTETS: Final = 64 * 1024
@@ -41,7 +42,8 @@ class Url:
     @property
     def authority(self) -> str:
         """Return the Host header's value."""
-        return self.host if self.port == 80 else f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == 80 else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ class Answer:
 
     head: Head
     body: bytes
-    peer: tuple[str, int]
-    local: tuple[str, int]
+    peer: Peer
+    local: Peer
 
     @property
     def status(self) -> int:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from componentbase.clock import wall
 from componentbase.tasks import Tasks
+from podruntime.images.addresses import Peer
 from podruntime.images.http_message import (
     REASONS,
     Body,
@@ -37,7 +38,7 @@ class Request:
     version: str
     headers: Headers
     body: bytes
-    peer: tuple[str, int]
+    peer: Peer
 
     @property
     def path(self) -> str:
@@ -217,9 +218,9 @@ class HttpServer:
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self, port: int, host: str | None = None) -> None:
-        """Listen; raises OSError."""
+        """Listen, without *host* at every address of both families; raises OSError."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), host or "0.0.0.0", port)
+        self._server = await loop.create_server(lambda: _Connection(self), host, port)
 
     async def close(self) -> None:
         """Stop listening; let each connection finish the answer it is at."""

@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import Final, Protocol
 
+from netstack.addresses import IpAddress
 from podruntime.images.filesystem import FileSystem, clean
 
 #: How much a pipe between two programs holds (Linux: 64 KiB).
@@ -180,8 +181,9 @@ class Network(Protocol):
 
     name: str
     mac: str
-    address: IPv4Interface
-    gateway: IPv4Address | None
+    #: One of each family that the pod has, IPv4's first.
+    interfaces: tuple[IPv4Interface | IPv6Interface, ...]
+    gateways: tuple[IpAddress, ...]
     mtu: int
 
     def listening(self) -> list[tuple[str, str, int]]:
@@ -190,7 +192,7 @@ class Network(Protocol):
     def counters(self) -> dict[str, int]:
         """Return rx and tx packets and octets."""
 
-    def ping_socket(self, address: IPv4Address) -> AbstractContextManager[PingSocket]:
+    def ping_socket(self, address: IpAddress) -> AbstractContextManager[PingSocket]:
         """Open a ping socket towards *address*; raises OSError when there are too many."""
 
 

@@ -114,7 +114,7 @@ async def _serve(application: web.Application, port: int) -> None:
     runner = web.AppRunner(application)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "0.0.0.0", port).start()
+        await web.TCPSite(runner, None, port).start()
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()

@@ -35,7 +35,7 @@ class Server:
 
     async def run(self, port: int) -> None:
         """Listen until cancelled; raises OSError."""
-        server = await asyncio.start_server(self._serve, "0.0.0.0", port)
+        server = await asyncio.start_server(self._serve, None, port)
         self._follow()
         try:
             async with server:

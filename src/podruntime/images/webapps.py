@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from podruntime.images import flags
+from podruntime.images.addresses import show, unmapped
 from podruntime.images.http_server import Handler, HttpServer, Request, Response, serve_forever
 from podruntime.images.image import Image
 from podruntime.images.process import Process
@@ -85,20 +86,21 @@ async def _whoami(process: Process) -> int:
     defaults = {"port": "80", "name": "", "verbose": "false"}
     options = flags.parse(process.arguments, defaults)
     name = options.text("name") or process.env.get("WHOAMI_NAME", "")
-    own = str(process.network.address.ip)
+    own = ["127.0.0.1", "::1", *(str(each.ip) for each in process.network.interfaces)]
+    if all(each.version == 4 for each in process.network.interfaces):
+        own.remove("::1")
 
     def answer(request: Request) -> Response:
         if request.path == "/health":
             return Response(200)
-        facts = {"hostname": process.hostname, "ip": ["127.0.0.1", own], "name": name}
+        facts = {"hostname": process.hostname, "ip": own, "name": name}
         if request.path == "/api":
             return Response(body=json.dumps(facts).encode(), content_type="application/json")
         lines = [
             *([f"Name: {name}"] if name else []),
             f"Hostname: {process.hostname}",
-            "IP: 127.0.0.1",
-            f"IP: {own}",
-            f"RemoteAddr: {request.peer[0]}:{request.peer[1]}",
+            *(f"IP: {address}" for address in own),
+            f"RemoteAddr: {show(request.peer)}",
             f"{request.method} {request.target} {request.version}",
             *(f"{key}: {value}" for key, value in request.headers.fields),
         ]
@@ -117,7 +119,7 @@ async def _echoserver(process: Process) -> int:
         headers = "".join(f"\t{k.lower()}={v}\n" for k, v in request.headers.fields)
         text = (
             f"\n\nHostname: {process.hostname}\n\nRequest Information:\n"
-            f"\tclient_address={request.peer[0]}\n\tmethod={request.method}\n"
+            f"\tclient_address={unmapped(request.peer[0])}\n\tmethod={request.method}\n"
             f"\treal path={request.target}\n\tquery={request.target.partition('?')[2]}\n"
             f"\trequest_version={request.version.removeprefix('HTTP/')}\n"
             f"\nRequest Headers:\n{headers}\nRequest Body:\n{request.body.decode('latin-1')}\n"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import ip_address, ip_interface
 
+from netstack.addresses import IpAddress
 from podruntime.cri import NetworkConfig
 from podruntime.sandbox.interface import NetworkInterface
 from podruntime.sandbox.ping_socket import PingSocket, PingSockets
@@ -18,8 +19,10 @@ class PodNetwork:
     ) -> None:
         self.name = "eth0"
         self.mac, self.mtu = config.mac, config.mtu
-        self.address = IPv4Interface(config.address)
-        self.gateway = IPv4Address(config.gateway) if config.gateway else None
+        addresses = (config.address, config.address6)
+        self.interfaces = tuple(ip_interface(text) for text in addresses if text)
+        gateways = (config.gateway, config.gateway6)
+        self.gateways = tuple(ip_address(text) for text in gateways if text)
         self._interface, self._pings = interface, PingSockets(interface, rng)
 
     def listening(self) -> list[tuple[str, str, int]]:
@@ -41,6 +44,6 @@ class PodNetwork:
             "tx_octets": eth0.tx_octets,
         }
 
-    def ping_socket(self, address: IPv4Address) -> PingSocket:
+    def ping_socket(self, address: IpAddress) -> PingSocket:
         """Open a ping socket towards *address*; raises OSError when there are too many."""
         return self._pings.open(address)

@@ -12,7 +12,7 @@ import logging
 import os
 import random
 import socket
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ from podruntime.cri import (
     DnsConfig,
     ExecSyncRequest,
     Message,
+    NetworkConfig,
     StopContainerRequest,
     not_found,
     request,
@@ -53,6 +54,15 @@ from podruntime.store import READY_SOCKET, SandboxDirectory, SandboxRecord
 
 log = logging.getLogger(__name__)
 
+#: What a kubelet writes for IPv6 before the pod's own lines (managedHostsFileContent): here only
+#: where the pod has it, since elsewhere nobody would answer at the first address of localhost.
+_HOSTS6: Final = (
+    "::1\tlocalhost ip6-localhost ip6-loopback\n"
+    "fe00::0\tip6-localnet\n"
+    "fe00::0\tip6-mcastprefix\n"
+    "fe00::1\tip6-allnodes\n"
+    "fe00::2\tip6-allrouters\n"
+)
 #: What a title shows of names: as much as `ps` does in a terminal.
 _TITLE_MAX: Final = 80
 
@@ -73,13 +83,7 @@ class Pod:
         config = record.config
         self._hostname = config.hostname or config.metadata.name
         rng = random.Random()
-        host = Host(
-            mac=bytes.fromhex(config.network.mac.replace(":", "")),
-            address=IPv4Interface(config.network.address),
-            gateway=IPv4Address(config.network.gateway) if config.network.gateway else None,
-            mtu=config.network.mtu,
-            rng=rng,
-        )
+        host = _host(config.network, rng)
         self._interface = NetworkInterface(host, loop, monotonic)
         names = Resolver(self._read_file, rng, self._interface)
         loop.sockets = PodSockets(loop, self._interface, names)
@@ -90,7 +94,7 @@ class Pod:
             on_up=self._veth_up,
         )
         self._tasks = Tasks()
-        self._etc = _etc(self._hostname, config.network.address, config.dns_config)
+        self._etc = _etc(self._hostname, config.network, config.dns_config)
         network = PodNetwork(config.network, self._interface, rng)
         self._context = PodContext(self._hostname, network, self._etc, self._tasks)
         self._containers: dict[str, Container] = {}
@@ -214,7 +218,20 @@ class Pod:
         return {}
 
 
-def _etc(hostname: str, address: str, dns: DnsConfig) -> dict[str, str]:
+def _host(network: NetworkConfig, rng: random.Random) -> Host:
+    """Return the stack; an address without a family ("") is one that the pod has not."""
+    return Host(
+        mac=bytes.fromhex(network.mac.replace(":", "")),
+        address=IPv4Interface(network.address) if network.address else None,
+        gateway=IPv4Address(network.gateway) if network.gateway else None,
+        address6=IPv6Interface(network.address6) if network.address6 else None,
+        gateway6=IPv6Address(network.gateway6) if network.gateway6 else None,
+        mtu=network.mtu,
+        rng=rng,
+    )
+
+
+def _etc(hostname: str, network: NetworkConfig, dns: DnsConfig) -> dict[str, str]:
     """Return the files that the kubelet and the runtime put into every container."""
     resolv = "".join(
         [
@@ -223,10 +240,11 @@ def _etc(hostname: str, address: str, dns: DnsConfig) -> dict[str, str]:
             f"options {' '.join(dns.options)}\n" if dns.options else "",
         ]
     )
-    own = address.partition("/")[0]
+    own = [text.partition("/")[0] for text in (network.address, network.address6) if text]
+    hosts = "127.0.0.1\tlocalhost\n" + (_HOSTS6 if network.address6 else "")
     return {
         "/etc/hostname": f"{hostname}\n",
-        "/etc/hosts": f"127.0.0.1\tlocalhost\n{own}\t{hostname}\n",
+        "/etc/hosts": hosts + "".join(f"{address}\t{hostname}\n" for address in own),
         "/etc/resolv.conf": resolv,
     }
 

@@ -112,7 +112,9 @@ class Resolver:
             usable = [
                 ip_address(texts[each])
                 for each in _TYPES
-                if each in wanted and (family or self._addressing.has(each))
+                # IPv4's loopback is there also where no other address of IPv4 is.
+                if each in wanted
+                and (family or each == socket.AF_INET or self._addressing.has(each))
             ]
             return _Found(usable, "")
         address = parse(host)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from podruntime.images.busybox import APPLETS
 from podruntime.images.filesystem import FileSystem
@@ -24,8 +24,8 @@ class FakeNetwork:
     """A pod's interface whose only neighbour answers pings in 1 ms."""
 
     name, mac, mtu = "eth0", "0a:58:0a:f4:01:02", 1450
-    address = IPv4Interface("10.244.1.2/24")
-    gateway = IPv4Address("10.244.1.1")
+    interfaces = (IPv4Interface("10.244.1.2/24"),)
+    gateways = (IPv4Address("10.244.1.1"),)
 
     def listening(self):
         return [("tcp", "0.0.0.0", 80), ("udp", "0.0.0.0", 53)]
@@ -35,10 +35,22 @@ class FakeNetwork:
 
     @contextmanager
     def ping_socket(self, address):
-        yield FakePingSocket(address == self.gateway)
+        yield FakePingSocket(address in self.gateways)
 
 
-def process(argv, *, stdin=b"", env=None, files=None, programs=APPLETS) -> Process:
+class FakeDualNetwork(FakeNetwork):
+    """The same with both families."""
+
+    interfaces = (*FakeNetwork.interfaces, IPv6Interface("fd00:10:244:1::2/64"))
+    gateways = (*FakeNetwork.gateways, IPv6Address("fd00:10:244:1::1"))
+
+    def listening(self):
+        return [("tcp", "::", 80)]
+
+
+def process(
+    argv, *, stdin=b"", env=None, files=None, programs=APPLETS, network=FakeNetwork
+) -> Process:
     return Process(
         argv=list(argv),
         env=dict(env or {}),
@@ -48,7 +60,7 @@ def process(argv, *, stdin=b"", env=None, files=None, programs=APPLETS) -> Proce
         stdout=Octets(),
         stderr=Octets(),
         hostname="pod-1",
-        network=FakeNetwork(),
+        network=network(),
         programs=programs,
     )
 

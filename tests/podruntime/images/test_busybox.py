@@ -9,7 +9,7 @@ import pytest
 from podruntime.images.busybox import CURL
 from podruntime.images.http_server import HttpServer, Response
 
-from .processes import run, sh
+from .processes import FakeDualNetwork, run, sh
 
 pytestmark = pytest.mark.asyncio
 
@@ -168,3 +168,33 @@ async def test_nc_talks_and_listens():
     server.close()
     await server.wait_closed()
     assert (await run(["nc", "-z", "127.0.0.1", port]))[0] == 1
+
+
+async def test_both_families_are_shown_as_by_the_originals():
+    _, out, _ = await run(["ip", "-6", "route"], network=FakeDualNetwork)
+    assert out == (
+        "fd00:10:244:1::/64 dev eth0  metric 256\n"
+        "default via fd00:10:244:1::1 dev eth0  metric 1024\n"
+    )
+    _, out, _ = await run(["ip", "route"], network=FakeDualNetwork)
+    assert out.startswith("default via 10.244.1.1 dev eth0\n10.244.1.0/24")
+    _, out, _ = await run(["ip", "addr"], network=FakeDualNetwork)
+    assert "inet6 ::1/128 scope host" in out
+    assert "inet 10.244.1.2/24" in out
+    assert "inet6 fd00:10:244:1::2/64 scope global" in out
+    _, out, _ = await run(["ifconfig"], network=FakeDualNetwork)
+    assert "inet6 addr: fd00:10:244:1::2/64 Scope:Global" in out
+    _, out, _ = await run(["netstat"], network=FakeDualNetwork)
+    assert ":::80                   :::*" in out
+    assert (await run(["hostname", "-i"], network=FakeDualNetwork))[1] == (
+        "10.244.1.2 fd00:10:244:1::2\n"
+    )
+
+
+async def test_ping_goes_by_the_family_that_is_asked_for():
+    gateway = "fd00:10:244:1::1"
+    status, out, _ = await run(["ping", "-c1", gateway], network=FakeDualNetwork)
+    assert (status, out.splitlines()[0]) == (0, f"PING {gateway} ({gateway}): 56 data bytes")
+    status, out, _ = await run(["ping6", "-c1", "10.244.1.1"], network=FakeDualNetwork)
+    assert status == 1
+    assert "PING" not in out

@@ -8,37 +8,40 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from ipaddress import IPv4Address
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import Final
 
+from netstack.addresses import IpAddress
+from podruntime.images.addresses import join_host_port
 from podruntime.images.busybox.applet import applet
-from podruntime.images.busybox.arguments import BadUsage, parse
+from podruntime.images.busybox.arguments import Arguments, BadUsage, parse
 from podruntime.images.process import Echoed, Process, Program
 
 _PAYLOAD_MAX: Final = 65_507
 _READ_OCTETS: Final = 64 * 1024
+_FOREVER: Final = "\n       valid_lft forever preferred_lft forever"
 
 
-async def resolve(process: Process, name: str) -> IPv4Address | None:
+async def resolve(process: Process, name: str, family: int = socket.AF_UNSPEC) -> IpAddress | None:
     """Return the first address of *name*, or None after a complaint."""
     try:
         infos = await asyncio.get_running_loop().getaddrinfo(
-            name, None, family=socket.AF_INET, type=socket.SOCK_STREAM
+            name, None, family=family, type=socket.SOCK_STREAM
         )
     except socket.gaierror:
         process.complain(f"{process.argv[0]}: bad address '{name}'")
         return None
-    return IPv4Address(infos[0][4][0])
+    return ip_address(infos[0][4][0])
 
 
 @applet
 async def ping(process: Process) -> int:
     """Send echo requests."""
-    arguments = parse(process.arguments, "c:W:i:s:w:q4n")
+    arguments = parse(process.arguments, "c:W:i:s:w:q46n")
     if not arguments.operands:
-        raise BadUsage("usage: ping [-c COUNT] [-W SEC] [-i SEC] [-s SIZE] HOST")
+        raise BadUsage("usage: ping [-46] [-c COUNT] [-W SEC] [-i SEC] [-s SIZE] HOST")
     name = arguments.operands[0]
-    address = await resolve(process, name)
+    address = await resolve(process, name, _family(process, arguments))
     if address is None:
         return 1
     size = int(arguments.number("s", 56))
@@ -63,7 +66,14 @@ async def ping(process: Process) -> int:
     return 0 if times else 1
 
 
-def _ping_reply(address: IPv4Address, sequence: int, size: int, echoed: Echoed) -> str:
+def _family(process: Process, arguments: Arguments) -> int:
+    """Return the family that the command line asks for: -4, -6, or ping6."""
+    if "6" in arguments or process.argv[0].endswith("6"):
+        return socket.AF_INET6
+    return socket.AF_INET if "4" in arguments else socket.AF_UNSPEC
+
+
+def _ping_reply(address: IpAddress, sequence: int, size: int, echoed: Echoed) -> str:
     said = f"{size + 8} bytes from {address}: seq={sequence} ttl={echoed.ttl}"
     return f"{said} time={echoed.rtt_s * 1000:.3f} ms"
 
@@ -88,12 +98,11 @@ async def nslookup(process: Process) -> int:
     name = arguments.operands[0]
     for words in (line.split() for line in process.files.text("/etc/resolv.conf").splitlines()):
         if words[:1] == ["nameserver"] and len(words) > 1:
-            process.print(f"Server:\t\t{words[1]}\nAddress:\t{words[1]}:53\n")
+            where = join_host_port(words[1], 53)
+            process.print(f"Server:\t\t{words[1]}\nAddress:\t{where}\n")
             break
     try:
-        infos = await asyncio.get_running_loop().getaddrinfo(
-            name, None, family=socket.AF_INET, type=socket.SOCK_STREAM
-        )
+        infos = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         known = error.errno == socket.EAI_NONAME
         process.print(f"** server can't find {name}: {'NXDOMAIN' if known else error.strerror}\n")
@@ -107,21 +116,34 @@ async def nslookup(process: Process) -> int:
 async def ip(process: Process) -> int:
     """`ip addr`, `ip link`, `ip route` as iproute2 prints them."""
     words = [word for word in process.arguments if not word.startswith("-")] or [""]
-    network = process.network
     match words[0]:
         case "a" | "addr" | "address":
             _ip_link(process, addresses=True)
         case "l" | "link":
             _ip_link(process, addresses=False)
         case "r" | "route":
-            if network.gateway is not None:
-                process.print(f"default via {network.gateway} dev {network.name}")
-            subnet, own = network.address.network, network.address.ip
-            process.print(f"{subnet} dev {network.name} scope link  src {own}")
+            _ip_route(process, 6 if "-6" in process.arguments else 4)
         case _:
             process.complain("Usage: ip [addr | link | route]")
             return 1
     return 0
+
+
+def _ip_route(process: Process, version: int) -> None:
+    """Show the routes of one family, as `ip` and `ip -6` do."""
+    network = process.network
+    gateways = [f"default via {each} dev" for each in network.gateways if each.version == version]
+    own = [each for each in network.interfaces if each.version == version]
+    if version == 4:
+        for line in gateways:
+            process.print(f"{line} {network.name}")
+        for each in own:
+            process.print(f"{each.network} dev {network.name} scope link  src {each.ip}")
+    else:
+        for each in own:
+            process.print(f"{each.network} dev {network.name}  metric 256")
+        for line in gateways:
+            process.print(f"{line} {network.name}  metric 1024")
 
 
 def _ip_link(process: Process, *, addresses: bool) -> None:
@@ -131,29 +153,31 @@ def _ip_link(process: Process, *, addresses: bool) -> None:
         "    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00"
     )
     if addresses:
-        process.print(
-            "    inet 127.0.0.1/8 scope host lo\n       valid_lft forever preferred_lft forever"
-        )
+        process.print(f"    inet 127.0.0.1/8 scope host lo{_FOREVER}")
+        if any(each.version == 6 for each in network.interfaces):
+            process.print(f"    inet6 ::1/128 scope host{_FOREVER}")
     process.print(
         f"2: {network.name}@if3: <BROADCAST,MULTICAST,UP,LOWER_UP,M-DOWN> mtu {network.mtu}"
         f" qdisc noqueue\n    link/ether {network.mac} brd ff:ff:ff:ff:ff:ff"
     )
     if addresses:
-        broadcast = network.address.network.broadcast_address
-        process.print(
-            f"    inet {network.address} brd {broadcast} scope global {network.name}\n"
-            "       valid_lft forever preferred_lft forever"
-        )
+        for interface in network.interfaces:
+            process.print(f"    {_scoped(interface, network.name)}{_FOREVER}")
+
+
+def _scoped(interface: IPv4Interface | IPv6Interface, name: str) -> str:
+    if isinstance(interface, IPv6Interface):
+        return f"inet6 {interface} scope global"
+    return f"inet {interface} brd {interface.network.broadcast_address} scope global {name}"
 
 
 async def ifconfig(process: Process) -> int:
     """The old form of `ip addr`."""
     network, counters = process.network, process.network.counters()
-    subnet = network.address.network
+    lines = "".join(f"          {_old_form(each)}\n" for each in network.interfaces)
     process.print(
         f"{network.name}      Link encap:Ethernet  HWaddr {network.mac.upper()}\n"
-        f"          inet addr:{network.address.ip}  Bcast:{subnet.broadcast_address}"
-        f"  Mask:{subnet.netmask}\n"
+        f"{lines}"
         f"          UP BROADCAST RUNNING MULTICAST  MTU:{network.mtu}  Metric:1\n"
         f"          RX packets:{counters['rx_packets']} errors:0 dropped:0 overruns:0 frame:0\n"
         f"          TX packets:{counters['tx_packets']} errors:0 dropped:0 overruns:0 carrier:0\n"
@@ -161,6 +185,13 @@ async def ifconfig(process: Process) -> int:
         f"          RX bytes:{counters['rx_octets']}  TX bytes:{counters['tx_octets']}\n"
     )
     return 0
+
+
+def _old_form(interface: IPv4Interface | IPv6Interface) -> str:
+    if isinstance(interface, IPv6Interface):
+        return f"inet6 addr: {interface} Scope:Global"
+    subnet = interface.network
+    return f"inet addr:{interface.ip}  Bcast:{subnet.broadcast_address}  Mask:{subnet.netmask}"
 
 
 async def netstat(process: Process) -> int:
@@ -171,7 +202,8 @@ async def netstat(process: Process) -> int:
     )
     for protocol, address, port in process.network.listening():
         state = "LISTEN" if protocol == "tcp" else ""
-        process.print(f"{protocol:<5}      0      0 {f'{address}:{port}':<23} 0.0.0.0:*{state:>21}")
+        far = ":::*" if ":" in address else "0.0.0.0:*"
+        process.print(f"{protocol:<5}      0      0 {f'{address}:{port}':<23} {far:<9}{state:>21}")
     return 0
 
 
@@ -197,10 +229,10 @@ async def nc(process: Process) -> int:
         raise BadUsage("timed out") from None
     except OSError as error:
         if "v" in arguments or "z" not in arguments:
-            process.complain(f"nc: {host} ({host}:{port}): {_reason(error)}")
+            process.complain(f"nc: {host} ({join_host_port(host, int(port))}): {_reason(error)}")
         return 1
     if "v" in arguments:
-        process.complain(f"{host} ({host}:{port}) open")
+        process.complain(f"{host} ({join_host_port(host, int(port))}) open")
     if "z" not in arguments:
         await _nc_exchange(process, reader, writer)
     writer.close()
@@ -231,7 +263,7 @@ async def _nc_listen(process: Process, port: int) -> int:
         writer.close()
         done.set()
 
-    server = await asyncio.start_server(serve, "0.0.0.0", port)
+    server = await asyncio.start_server(serve, None, port)
     await done.wait()
     server.close()
     return 0
@@ -244,4 +276,5 @@ APPLETS: Final[dict[str, Program]] = {
     "netstat": netstat,
     "nslookup": nslookup,
     "ping": ping,
+    "ping6": ping,
 }

@@ -63,9 +63,9 @@ async def date(process: Process) -> int:
 
 
 async def hostname(process: Process) -> int:
-    """Write the pod's name, or with -i its address."""
+    """Write the pod's name, or with -i its addresses."""
     if process.arguments[:1] in (["-i"], ["-I"]):
-        process.print(str(process.network.address.ip))
+        process.print(" ".join(str(each.ip) for each in process.network.interfaces))
     else:
         process.print(process.hostname)
     return 0

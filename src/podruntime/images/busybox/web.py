@@ -9,6 +9,7 @@ from typing import Final
 
 from componentbase.clock import wall
 from componentbase.tasks import Tasks
+from podruntime.images.addresses import join_host_port
 from podruntime.images.busybox.applet import applet
 from podruntime.images.busybox.arguments import BadUsage, parse
 from podruntime.images.http_client import Answer, BadUrl, Url, fetch
@@ -49,7 +50,9 @@ async def wget(process: Process) -> int:
     for _ in range(_REDIRECTS_MAX):
         url = _url(text)
         if "q" not in arguments:
-            process.complain(f"Connecting to {url.authority} ({url.host}:{url.port})")
+            process.complain(
+                f"Connecting to {url.authority} ({join_host_port(url.host, url.port)})"
+            )
         answer = await _fetch(url, headers, body, timeout_s)
         if "S" in arguments:
             _show_head(process, answer)
