@@ -15,7 +15,8 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     node_name: str
     kubeconfig: str
-    internal_ip: str
+    internal_ip: str  # Always of IPv4: the underlay's.
+    internal_ip6: str = ""
     transport_map: dict[str, str]
     directory: str
     server_certificate: str
@@ -34,6 +35,24 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     dial_source: str = ""  # The address that API servers are dialled from.
     log_file: str
     journal: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no node can be (msgspec makes a ValidationError of it)."""
+        for field, text in (
+            ("cluster_cidr", self.cluster_cidr),
+            ("service_cidr", self.service_cidr),
+        ):
+            versions = [ipaddress.ip_network(each).version for each in text.split(",")]
+            if len(set(versions)) != len(versions):
+                raise ValueError(f"{field} {text!r} has two networks of one family")
+            if 6 in versions and not self.internal_ip6:
+                raise ValueError(f"{field} has IPv6, and internal_ip6 is missing")
+
+    def node_addresses(self) -> tuple[str, ...]:
+        """Return the node's InternalIPs, one of each of the cluster's families, foremost first."""
+        own = {4: self.internal_ip, 6: self.internal_ip6}
+        networks = map(ipaddress.ip_network, self.cluster_cidr.split(","))
+        return tuple(own[network.version] for network in networks if own[network.version])
 
 
 def transport_address(address: str, networks: Mapping[str, str]) -> str:
@@ -58,4 +77,4 @@ def underlay_prefix(address: str, networks: Mapping[str, str]) -> int:
         network = ipaddress.ip_network(network_text)
         if emulated in network:
             return network.prefixlen
-    return 24
+    return 24 if emulated.version == 4 else 120

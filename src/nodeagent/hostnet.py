@@ -28,6 +28,11 @@ _WORDS: Final = {
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+def join_host_port(host: str, port: object) -> str:
+    """Return `10.244.1.5:80`, or `[fd00::5]:80` (Go's net.JoinHostPort)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class HostNet:
     """The node's stack as a connector."""
 
@@ -46,7 +51,7 @@ class HostNet:
                 code = str(answer.get("code") or "ECONNRESET")
                 word = _WORDS.get(code) or str(answer.get("error") or "connection failed")
                 number = getattr(errno, code, errno.ECONNRESET)
-                raise OSError(number, f"dial tcp {address}:{port}: {word}")
+                raise OSError(number, f"dial tcp {join_host_port(address, port)}: {word}")
             yield reader, writer
         finally:
             writer.close()

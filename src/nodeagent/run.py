@@ -95,7 +95,7 @@ class NodeAgent:
         config = self._config
         return NodeFacts(
             name=config.node_name,
-            internal_ip=config.internal_ip,
+            internal_ips=config.node_addresses(),
             kubelet_port=config.kubelet_port,
             cpu=str(config.cpu),
             memory=str(config.memory),
@@ -107,7 +107,7 @@ class NodeAgent:
         hostnet = HostNet(self._directory / "hostnet.sock")
         return NodeServices(
             node_name=config.node_name,
-            host_ip=config.internal_ip,
+            host_ips=config.node_addresses(),
             directory=self._directory,
             client=client,
             recorder=EventRecorder(client, component="kubelet", host=config.node_name),
@@ -123,10 +123,16 @@ class NodeAgent:
 
     def _make_network_agent(self) -> NetworkAgent:
         config = self._config
+        address, address6 = config.internal_ip, config.internal_ip6
+        prefixes = [
+            underlay_prefix(each, config.transport_map) for each in (address, address6) if each
+        ]
         identity = NodeIdentity(
             name=config.node_name,
-            internal_ip=config.internal_ip,
-            underlay_prefix=underlay_prefix(config.internal_ip, config.transport_map),
+            internal_ip=address,
+            underlay_prefix=prefixes[0],
+            internal_ip6=address6,
+            underlay_prefix6=prefixes[-1],
         )
         provider = PROVIDERS[config.network](identity)
         self._mtu = provider.mtu

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 
 from componentbase.process import load_config
@@ -20,6 +21,57 @@ MAP = {"192.168.64.0/24": "127.0.3.0/24"}
 )
 def test_transport_address(address, networks, expected):
     assert transport_address(address, networks) == expected
+
+
+def test_an_address_of_ipv6_keeps_its_host_part_in_a_network_of_ipv4():
+    networks = {**MAP, "fd00:192:168:64::/120": "127.0.3.0/24"}
+    assert transport_address("fd00:192:168:64::fb", networks) == "127.0.3.251"
+    assert underlay_prefix("fd00:192:168:64::1", networks) == 120
+    assert underlay_prefix("fd00:192:168:64::1", {}) == 120
+
+
+def _config(**fields) -> NodeAgentConfig:
+    fixed = {
+        name: ""
+        for name in (
+            *("node_name", "kubeconfig", "directory", "server_certificate"),
+            *("server_private_key", "client_ca", "cluster_dns", "log_file"),
+        )
+    }
+    given = {
+        "internal_ip": "192.168.64.1",
+        "internal_ip6": "fd00:192:168:64::1",
+        "transport_map": {},
+        "service_cidr": "10.96.0.0/16",
+        **fields,
+    }
+    return msgspec.convert({**fixed, **given}, NodeAgentConfig)
+
+
+@pytest.mark.parametrize(
+    ("cluster_cidr", "addresses"),
+    [
+        ("10.244.0.0/16", ("192.168.64.1",)),
+        ("fd00:10:244::/56", ("fd00:192:168:64::1",)),
+        ("10.244.0.0/16,fd00:10:244::/56", ("192.168.64.1", "fd00:192:168:64::1")),
+        ("fd00:10:244::/56,10.244.0.0/16", ("fd00:192:168:64::1", "192.168.64.1")),
+    ],
+)
+def test_a_node_has_the_addresses_of_its_clusters_families(cluster_cidr, addresses):
+    assert _config(cluster_cidr=cluster_cidr).node_addresses() == addresses
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"cluster_cidr": "fd00:10:244::/56", "internal_ip6": ""}, "internal_ip6 is missing"),
+        ({"cluster_cidr": "10.0.0.0/16,10.1.0.0/16"}, "two networks of one family"),
+        ({"cluster_cidr": "10.0.0.0/33"}, "10.0.0.0/33"),
+    ],
+)
+def test_families_that_make_no_sense_are_refused(fields, why):
+    with pytest.raises(msgspec.ValidationError, match=why):
+        _config(**fields)
 
 
 def test_underlay_prefix():

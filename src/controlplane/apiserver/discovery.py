@@ -123,11 +123,12 @@ def _aggregated_resource(kind: Kind) -> Object:
 
 def api_versions(address: str, port: int) -> Object:
     """Return the unaggregated /api."""
+    shown = f"[{address}]" if ":" in address else address
     return {
         "kind": "APIVersions",
         "versions": ["v1"],
         "serverAddressByClientCIDRs": [
-            {"clientCIDR": "0.0.0.0/0", "serverAddress": f"{address}:{port}"}
+            {"clientCIDR": "0.0.0.0/0", "serverAddress": f"{shown}:{port}"}
         ],
     }
 

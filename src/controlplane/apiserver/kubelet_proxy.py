@@ -79,8 +79,9 @@ class KubeletProxy:
             response = await self._session.get(url, params=query)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
+            shown = f"[{target.address}]" if ":" in target.address else target.address
             raise internal(
-                f'Get "https://{target.address}:{target.port}{target.path}": '
+                f'Get "https://{shown}:{target.port}{target.path}": '
                 f"the kubelet of {resource.plural} {node} does not answer: {reason}"
             ) from None
         if response.status != 200:

@@ -57,12 +57,17 @@ class Masters:
 
     def _set(self, found: Sequence[str]) -> None:
         texts = [item.removeprefix(keys.MASTER_LEASES) for item in found]
-        addresses = sorted(filter(_is_address, texts), key=ip_address)
+        addresses = sorted(filter(_is_address, texts), key=_order)
         if addresses == self.addresses:
             return
         self.addresses = addresses
         if self.on_change is not None:
             self.on_change()
+
+
+def _order(text: str) -> tuple[int, int]:
+    address = ip_address(text)
+    return address.version, int(address)
 
 
 def _is_address(text: str) -> bool:

@@ -22,6 +22,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: and from which address: the fabric learns from it which node asks.
     fabric_map: dict[str, str] = {}
     dial_source: str = ""
+    #: The node's and the host's addresses of IPv6, "" where the cluster has none.
+    internal_ip6: str = ""
+    host_address6: str = ""
 
     @property
     def internal_address(self) -> IPv4Address:

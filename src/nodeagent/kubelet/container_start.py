@@ -21,10 +21,11 @@ from nodeagent.kubelet.pod_config import (
     pod_log_directory,
 )
 from nodeagent.kubelet.pod_spec import grace_period_s
+from nodeagent.kubelet.pod_status import address_fields
 from nodeagent.kubelet.probe_actions import ProbeError, Target
 from nodeagent.kubelet.recording import Tell, teller
 from nodeagent.kubelet.references import ConfigError
-from nodeagent.kubelet.runtime_status import ContainerState, PodRuntimeStatus
+from nodeagent.kubelet.runtime_status import ContainerState, PodRuntimeStatus, SandboxStatus
 from nodeagent.kubelet.services import NodeServices
 from nodeagent.peer import CONNECTION_CODES
 
@@ -57,7 +58,7 @@ class ContainerStarter:
             await runtime.remove_container(never_started.id)
         policy = container.get("imagePullPolicy") or "IfNotPresent"
         await self._images.ensure(container.get("image") or "", policy, tell)
-        config = await self._config(pod, container, wanted, sandbox.address)
+        config = await self._config(pod, container, wanted, sandbox)
         try:
             container_id = await runtime.create_container(sandbox.id, config)
             tell("Normal", "Created", f"Created container: {name}")
@@ -72,7 +73,7 @@ class ContainerStarter:
         await self._post_start(pod, target, tell)
 
     async def _config(
-        self, pod: Object, container: Object, wanted: StartContainer, address: str
+        self, pod: Object, container: Object, wanted: StartContainer, sandbox: SandboxStatus
     ) -> Object:
         services = self._services
         directory = pod_log_directory(services.pods_directory, pod)
@@ -81,7 +82,7 @@ class ContainerStarter:
         inputs = ContainerInputs(
             configuration=await services.configuration(pod),
             services=services.service_variables(namespace_of(pod)),
-            addresses={"status.podIP": address, "status.hostIP": services.host_ip},
+            addresses=address_fields(sandbox.addresses, services.host_ips),
             log_directory=directory,
         )
         try:

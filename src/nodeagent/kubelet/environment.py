@@ -87,8 +87,8 @@ def environment(
 ) -> dict[str, str]:
     """Return the variables of *container*.
 
-    *addresses* has `status.podIP` and `status.hostIP`. Raises ConfigError when something that
-    the pod needs is missing.
+    *addresses* has `status.podIP`, `status.hostIP` and their plurals. Raises ConfigError when
+    something that the pod needs is missing.
     """
     enabled = pod["spec"].get("enableServiceLinks") is not False
     found = {n: v for n, v in services.items() if enabled or n.startswith("KUBERNETES_")}
@@ -146,9 +146,9 @@ def field_value(pod: Object, path: str, addresses: Mapping[str, str]) -> str:
         "spec.nodeName": spec.get("nodeName") or "",
         "spec.serviceAccountName": spec.get("serviceAccountName") or "default",
         "status.podIP": addresses.get("status.podIP", ""),
-        "status.podIPs": addresses.get("status.podIP", ""),
+        "status.podIPs": addresses.get("status.podIPs", ""),
         "status.hostIP": addresses.get("status.hostIP", ""),
-        "status.hostIPs": addresses.get("status.hostIP", ""),
+        "status.hostIPs": addresses.get("status.hostIPs", ""),
     }
     if path not in fields:
         raise ConfigError(f"unsupported fieldPath: {path}")

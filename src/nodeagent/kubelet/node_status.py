@@ -25,7 +25,8 @@ class NodeFacts:
     """What a node says about itself once and for all."""
 
     name: str
-    internal_ip: str
+    #: One of each of the cluster's families, foremost first.
+    internal_ips: tuple[str, ...]
     kubelet_port: int
     cpu: str
     memory: str
@@ -96,7 +97,7 @@ def node_status(facts: NodeFacts, readiness: Readiness, before: Object, now: flo
     }
     return {
         "addresses": [
-            {"type": "InternalIP", "address": facts.internal_ip},
+            *({"type": "InternalIP", "address": address} for address in facts.internal_ips),
             {"type": "Hostname", "address": facts.name},
         ],
         "capacity": resources,

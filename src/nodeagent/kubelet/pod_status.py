@@ -20,7 +20,8 @@ class PodFacts:
     """Everything a status is made of besides the Pod object itself."""
 
     seen: PodRuntimeStatus
-    host_ip: str
+    #: The node's addresses, of the cluster's foremost family first.
+    host_ips: tuple[str, ...]
     started_at: float
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     probed: Callable[[str], Probed] = lambda _container_id: Probed()
@@ -51,24 +52,36 @@ def pod_status(pod: Object, facts: PodFacts, now: float) -> Object:
         phase = "Failed"
     status: Object = {
         "phase": phase,
-        "hostIP": facts.host_ip,
-        "hostIPs": [{"ip": facts.host_ip}],
+        "hostIP": facts.host_ips[0],
+        "hostIPs": [{"ip": address} for address in facts.host_ips],
         "startTime": before.get("startTime") or rfc3339(facts.started_at),
         "containerStatuses": mains,
     }
     if inits:
         status["initContainerStatuses"] = inits
-    known = [{"ip": address} for address in _preferred(facts)] or before.get("podIPs")
+    addresses = preferred(facts.seen.addresses, facts.host_ips)
+    known = [{"ip": address} for address in addresses] or before.get("podIPs")
     if known:
         status |= {"podIP": known[0]["ip"], "podIPs": known}
     status["conditions"] = _conditions(pod, status, facts, initialized, now)
     return status
 
 
-def _preferred(facts: PodFacts) -> list[str]:
-    """Return the pod's addresses, those of the node's own family first (sortPodIPs)."""
-    own = ":" in facts.host_ip
-    return sorted(facts.seen.addresses, key=lambda address: (":" in address) != own)
+def preferred(addresses: Sequence[str], host_ips: Sequence[str]) -> list[str]:
+    """Return a pod's addresses, those of the node's foremost family first (sortPodIPs)."""
+    own = ":" in host_ips[0]
+    return sorted(addresses, key=lambda address: (":" in address) != own)
+
+
+def address_fields(addresses: Sequence[str], host_ips: Sequence[str]) -> dict[str, str]:
+    """Return what the downward API says of addresses, several with a comma between."""
+    pod = preferred(addresses, host_ips)
+    return {
+        "status.podIP": pod[0] if pod else "",
+        "status.podIPs": ",".join(pod),
+        "status.hostIP": host_ips[0],
+        "status.hostIPs": ",".join(host_ips),
+    }
 
 
 def _status(

@@ -303,7 +303,7 @@ class PodWorker:
     def _status(self, *, ended: bool = False, rejected: tuple[str, str] | None = None) -> Object:
         facts = PodFacts(
             seen=self._seen,
-            host_ip=self._services.host_ip,
+            host_ips=self._services.host_ips,
             started_at=self._started_at,
             waiting=self._waiting,
             probed=self._prober.probed,

@@ -14,7 +14,7 @@ from typing import Final
 
 from componentbase.rpc import RpcError
 from kubeapi.objects import Object
-from nodeagent.hostnet import HostNet, Streams
+from nodeagent.hostnet import HostNet, Streams, join_host_port
 from nodeagent.kubelet.runtime import Runtime
 
 #: How much of an answer is read: what upstream keeps for its events.
@@ -92,7 +92,7 @@ class ProbeActions:
         async with self._hostnet.connect(host, port, timeout_s) as streams:
             if (action.get("scheme") or "HTTP").upper() == "HTTPS":
                 await streams[1].start_tls(_unverified())
-            code = await _request(streams, action, f"{host}:{port}")
+            code = await _request(streams, action, join_host_port(host, port))
         if not 200 <= code < 400:
             raise ProbeError(f"HTTP probe failed with statuscode: {code}")
 
@@ -130,14 +130,15 @@ def _url(handler: Object, target: Target) -> str:
     scheme = (action.get("scheme") or "HTTP").lower()
     path = action.get("path") or "/"
     host = action.get("host") or target.pod_ip
-    return f"{scheme}://{host}:{action['port']}{path if path.startswith('/') else '/' + path}"
+    path = path if path.startswith("/") else f"/{path}"
+    return f"{scheme}://{join_host_port(host, action['port'])}{path}"
 
 
 def _timeout_text(handler: Object, target: Target) -> str:
     if handler.get("httpGet"):
         return f'Get "{_url(handler, target)}": {_TIMEOUT_TEXT}'
     port = (handler.get("tcpSocket") or {}).get("port")
-    return f"dial tcp {target.pod_ip}:{port}: i/o timeout"
+    return f"dial tcp {join_host_port(target.pod_ip, port)}: i/o timeout"
 
 
 def _error_text(handler: Object, target: Target, error: Exception) -> str:

@@ -26,7 +26,8 @@ class NodeServices:
     """The kubelet's dependencies, made once in `run`."""
 
     node_name: str
-    host_ip: str
+    #: The node's addresses, of the cluster's foremost family first.
+    host_ips: tuple[str, ...]
     directory: Path
     client: RestClient
     recorder: EventRecorder

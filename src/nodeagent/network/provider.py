@@ -21,6 +21,9 @@ class NodeIdentity:
     name: str
     internal_ip: str
     underlay_prefix: int
+    #: "" where the cluster has no IPv6.
+    internal_ip6: str = ""
+    underlay_prefix6: int = 120
 
 
 class Provider(Protocol):

@@ -21,6 +21,7 @@ from kubeapi.quantity import QuantityError, parse_quantity
 from podwire.cli import CommandFailed, cluster_option, diagnosis
 from podwire.cli.readiness import Readiness, progress_bar
 from podwire.cluster import blocks, etcd, make
+from podwire.cluster.families import IpFamily
 from podwire.cluster.kept import NODES, Wish, settle
 from podwire.cluster.layout import (
     CONTROL_PLANES_MAX,
@@ -72,6 +73,12 @@ class AlreadyUp(UsageError):
     help="kubernetes: upstream's timers. lab: the same, ten times faster.",
 )
 @click.option(
+    "--ip-family",
+    type=click.Choice(["ipv4", "ipv6", "dual"]),
+    help="Addresses of pods, Services and nodes; dual has both, IPv4 foremost. This machine needs"
+    " no IPv6 for any.  [default: ipv4, or that of the state that was kept]",
+)
+@click.option(
     "--network",
     type=click.Choice(["flannel"]),
     default="flannel",
@@ -86,6 +93,7 @@ def up(
     control_planes: int | None,
     store: StoreName | None,
     timings: TimingsName,
+    ip_family: IpFamily | None,
     network: str,
     node_cpu: str,
     node_memory: str,
@@ -96,6 +104,7 @@ def up(
     Examples:
     podwire up --nodes 5
     podwire up --control-planes 3
+    podwire up --ip-family dual
     """
     _check_quantity("--node-cpu", node_cpu)
     _check_quantity("--node-memory", node_memory)
@@ -107,7 +116,13 @@ def up(
         node_cpu=node_cpu,
         node_memory=node_memory,
     )
-    wish = Wish(cluster=cluster, nodes=nodes, store=store, control_planes=control_planes)
+    wish = Wish(
+        cluster=cluster,
+        nodes=nodes,
+        store=store,
+        control_planes=control_planes,
+        ip_family=ip_family,
+    )
     paths = start(wish, Console(stderr=True))
     name = paths.name_option
     click.echo(

@@ -91,7 +91,7 @@ def _apiserver(cluster: Cluster, paths: Layout, number: int) -> Config:
         "cluster_uid": cluster.uid,
         "bind": cluster.transport_address(host),
         "port": layout.API_PORT,
-        "advertise_address": cluster.underlay_address(host),
+        "advertise_address": cluster.host_addresses(host)[0],
         "certificate": str(paths.certificate("apiserver")),
         "private_key": str(paths.private_key("apiserver")),
         "client_ca": str(paths.certificate("ca")),
@@ -130,7 +130,7 @@ def _datapath(cluster: Cluster, number: int, directory: str) -> Config:
         "vxlan_port": layout.VXLAN_PORT,
         "underlay_port": layout.UNDERLAY_PORT,
         "host_address": cluster.underlay_address(layout.OUTSIDE_HOST),
-    }
+    } | datapath_addresses6(cluster, number)
 
 
 def _nodeagent(cluster: Cluster, paths: Layout, number: int, directory: str) -> Config:
@@ -139,6 +139,7 @@ def _nodeagent(cluster: Cluster, paths: Layout, number: int, directory: str) -> 
         "node_name": name,
         "kubeconfig": str(paths.component_kubeconfig(name)),
         "internal_ip": cluster.underlay_address(number),
+        "internal_ip6": cluster.underlay_address6(number),
         "transport_map": cluster.transport_map,
         "dial_source": cluster.transport_address(number),
         "journal": str(paths.journal(f"{name}.nodeagent")),
@@ -147,6 +148,16 @@ def _nodeagent(cluster: Cluster, paths: Layout, number: int, directory: str) -> 
         "server_private_key": str(paths.private_key(name)),
         "client_ca": str(paths.certificate("ca")),
     } | node_settings(cluster)
+
+
+def datapath_addresses6(cluster: Cluster, number: int) -> Config:
+    """Return what a datapath is told of IPv6; nothing where the cluster has none."""
+    if 6 not in cluster.families:
+        return {}
+    return {
+        "internal_ip6": cluster.underlay_address6(number),
+        "host_address6": cluster.underlay_address6(layout.OUTSIDE_HOST),
+    }
 
 
 def node_settings(cluster: Cluster) -> Config:

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from podwire.cluster.families import NETWORKS, IpFamily
 from podwire.cluster.layout import Cluster, Layout, StoreName, UsageError
 
 NODES: Final = 3
@@ -23,6 +24,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     nodes: int | None = None
     store: StoreName | None = None
     control_planes: int | None = None
+    ip_family: IpFamily | None = None
 
 
 def settle(wish: Wish, paths: Layout) -> Cluster:
@@ -39,6 +41,9 @@ def settle(wish: Wish, paths: Layout) -> Cluster:
             uid=kept.uid or str(uuid.uuid4()),
             store=kept.store,
             control_planes=kept.control_planes,
+            cluster_cidr=kept.cluster_cidr,
+            service_cidr=kept.service_cidr,
+            cluster_dns=kept.cluster_dns,
         )
     return wanted
 
@@ -51,8 +56,11 @@ def _new(wish: Wish) -> Cluster:
             "the embedded store serves one control plane only; "
             f"use: podwire up --store etcd --control-planes {control_planes}"
         )
+    cluster = wish.cluster
+    if wish.ip_family is not None:
+        cluster = msgspec.structs.replace(cluster, **NETWORKS[wish.ip_family])
     return msgspec.structs.replace(
-        wish.cluster,
+        cluster,
         nodes=wish.nodes or NODES,
         uid=str(uuid.uuid4()),
         store=store,
@@ -61,10 +69,14 @@ def _new(wish: Wish) -> Cluster:
 
 
 def _check_kept(wish: Wish, kept: Cluster, paths: Layout) -> None:
-    if wish.store in (None, kept.store) and wish.control_planes in (None, kept.control_planes):
+    if (
+        wish.store in (None, kept.store)
+        and wish.control_planes in (None, kept.control_planes)
+        and wish.ip_family in (None, kept.ip_family)
+    ):
         return
     raise UsageError(
         f"the state that was kept is of --store {kept.store} "
-        f"--control-planes {kept.control_planes}; start it so, or remove it first: "
-        f"podwire down{paths.name_option}"
+        f"--control-planes {kept.control_planes} --ip-family {kept.ip_family}; "
+        f"start it so, or remove it first: podwire down{paths.name_option}"
     )

@@ -10,12 +10,15 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
 from componentbase.timings import TimingsName
+from podwire.cluster import families
+from podwire.cluster.families import NETWORKS, IpFamily
 
 DEFAULT_NAME: Final = "podwire"
 NODES_MAX: Final = 249  # Host parts .1 to .249 of the underlay; the rest are control planes.
@@ -60,10 +63,10 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     control_planes: int = 1
     timings: TimingsName = "lab"
     network: str = "flannel"
-    cluster_cidr: str = "10.244.0.0/16"
+    cluster_cidr: str = NETWORKS["ipv4"]["cluster_cidr"]
     node_cidr_mask: int = 24
-    service_cidr: str = "10.96.0.0/16"
-    cluster_dns: str = "10.96.0.10"
+    service_cidr: str = NETWORKS["ipv4"]["service_cidr"]
+    cluster_dns: str = NETWORKS["ipv4"]["cluster_dns"]
     cluster_domain: str = "cluster.local"
     underlay: str = "192.168.64.0/24"
     node_cpu: str = "4"
@@ -96,9 +99,32 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
         is_count = ordered == tuple(range(1, len(ordered) + 1))
         return msgspec.structs.replace(self, nodes=len(ordered) if is_count else ordered)
 
+    @property
+    def families(self) -> tuple[int, ...]:
+        """Return the families of pods and nodes, 4 and 6, the foremost first."""
+        return families.versions(self.cluster_cidr)
+
+    @property
+    def ip_family(self) -> IpFamily:
+        """Return the families as `podwire up --ip-family` names them."""
+        if len(self.families) > 1:
+            return "dual"
+        return "ipv4" if self.families == (4,) else "ipv6"
+
     def underlay_address(self, host: int) -> str:
-        """Return the emulated address of host part *host*."""
+        """Return the emulated IPv4 address of host part *host*; every cluster has it."""
         return self.underlay.rsplit(".", 1)[0] + f".{host}"
+
+    def underlay_address6(self, host: int) -> str:
+        """Return the emulated IPv6 address of host part *host*, "" where the cluster has none."""
+        if 6 not in self.families:
+            return ""
+        return str(ip_network(families.underlay6(self.underlay))[host])
+
+    def host_addresses(self, host: int) -> list[str]:
+        """Return what objects call host part *host*: an address of each family, foremost first."""
+        both = {4: self.underlay_address(host), 6: self.underlay_address6(host)}
+        return [both[family] for family in self.families]
 
     def transport_address(self, host: int) -> str:
         """Return the near address of host part *host*: where its processes listen."""
@@ -111,12 +137,19 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def transport_map(self) -> dict[str, str]:
         """Return the map of emulated underlay networks to near networks."""
-        return {self.underlay: f"127.0.{self.block}.0/24"}
+        return self._map(f"127.0.{self.block}.0/24")
 
     @property
     def fabric_map(self) -> dict[str, str]:
         """Return the map of emulated underlay networks to far networks."""
-        return {self.underlay: f"127.0.{FAR + self.block}.0/24"}
+        return self._map(f"127.0.{FAR + self.block}.0/24")
+
+    def _map(self, network: str) -> dict[str, str]:
+        """Map the underlay onto *network*: what has IPv6 there is carried by IPv4, too."""
+        rows = {self.underlay: network}
+        if 6 in self.families:
+            rows[families.underlay6(self.underlay)] = network
+        return rows
 
     @property
     def masters(self) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubeapi.client.kubeconfig import write_kubeconfig
-from podwire.cluster import configs, etcd, layout, pki
+from podwire.cluster import configs, etcd, families, layout, pki
 from podwire.cluster.layout import (
     API_PORT,
     Cluster,
@@ -92,7 +92,7 @@ class _Maker:
         identity = pki.node_identity(
             name,
             [
-                cluster.underlay_address(number),
+                *cluster.host_addresses(number),
                 cluster.transport_address(number),
                 cluster.far_address(number),
             ],
@@ -136,13 +136,12 @@ def _api_addresses(cluster: Cluster) -> list[str]:
     hosts = [control_plane_host(number) for number in cluster.masters]
     if cluster.control_planes > 1:
         hosts.append(layout.ENDPOINT_HOST)
-    first_service_address = cluster.service_cidr.split("/")[0].rsplit(".", 1)[0] + ".1"
-    found = ["127.0.0.1", first_service_address]
+    found = ["127.0.0.1", *families.first_addresses(cluster.service_cidr)]
     for host in hosts:
         found += [
             cluster.transport_address(host),
             cluster.far_address(host),
-            cluster.underlay_address(host),
+            *cluster.host_addresses(host),
         ]
     return found
 

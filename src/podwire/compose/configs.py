@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from podwire.cluster import layout
-from podwire.cluster.configs import node_settings
+from podwire.cluster.configs import datapath_addresses6, node_settings
+from podwire.cluster.families import NETWORKS
 from podwire.cluster.layout import Cluster
 from podwire.compose import hosts
 from podwire.compose.hosts import CLUSTER, MOUNTED, STATE
@@ -45,7 +46,16 @@ class Parameters:
             control_planes=self.control_planes,
             timings=settings.timings,
             underlay=settings.subnet,
+            **NETWORKS[settings.ip_family],
         )
+
+    @property
+    def transport_map(self) -> dict[str, str]:
+        """Return what carries which network: IPv4 itself, and with IPv6 that by IPv4."""
+        subnet = self.settings.subnet
+        return {
+            network: subnet for network in self.cluster.transport_map if 6 in self.cluster.families
+        }
 
     def masters(self) -> range:
         return range(1, self.control_planes + 1)
@@ -104,7 +114,7 @@ def _apiserver(given: Parameters, number: int) -> Config:
         "cluster_uid": given.uid,
         "bind": _ANY_ADDRESS,
         "port": layout.API_PORT,
-        "advertise_address": given.api_address(number),
+        "advertise_address": cluster.host_addresses(hosts.control_plane_host(number))[0],
         "certificate": str(MOUNTED.certificate("apiserver")),
         "private_key": str(MOUNTED.private_key("apiserver")),
         "client_ca": str(MOUNTED.certificate("ca")),
@@ -117,7 +127,7 @@ def _apiserver(given: Parameters, number: int) -> Config:
         "etcd_private_key": str(MOUNTED.private_key("apiserver-etcd-client")),
         "service_cidr": cluster.service_cidr,
         "node_port_range": "30000-32767",
-        "transport_map": {},
+        "transport_map": given.transport_map,
         "control_socket": str(STATE / "control.sock"),
         "timings": given.settings.timings,
     }
@@ -147,12 +157,12 @@ def _datapath(given: Parameters, number: int) -> Config:
         "log_file": STDOUT,
         "node_name": layout.node_name(number),
         "internal_ip": address(number),
-        "transport_map": {},
+        "transport_map": given.transport_map,
         "directory": str(CLUSTER.node(layout.node_name(number))),
         "vxlan_port": layout.VXLAN_PORT,
         "underlay_port": layout.UNDERLAY_PORT,
         "host_address": address(layout.OUTSIDE_HOST),
-    }
+    } | datapath_addresses6(given.cluster, number)
 
 
 def _nodeagent(given: Parameters, number: int) -> Config:
@@ -163,7 +173,8 @@ def _nodeagent(given: Parameters, number: int) -> Config:
             "node_name": name,
             "kubeconfig": str(MOUNTED.kubeconfig("kubelet")),
             "internal_ip": given.settings.address(number),
-            "transport_map": {},
+            "internal_ip6": cluster.underlay_address6(number),
+            "transport_map": given.transport_map,
             "directory": str(CLUSTER.node(layout.node_name(number))),
             "server_certificate": str(MOUNTED.certificate("kubelet")),
             "server_private_key": str(MOUNTED.private_key("kubelet")),

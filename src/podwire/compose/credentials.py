@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from kubeapi.client.kubeconfig import write_kubeconfig
-from podwire.cluster import pki
+from podwire.cluster import families, pki
 from podwire.cluster.layout import UsageError
 from podwire.cluster.pki import Authority, Identity
 from podwire.compose import hosts
@@ -30,9 +30,14 @@ class Credentials:
 
     def control_plane(self, files: Files, number: int) -> None:
         """Provide control-plane host *number*: API server, scheduler, controller manager."""
-        first_service = self._given.cluster.service_cidr.rpartition(".")[0] + ".1"
+        cluster = self._given.cluster
         apiserver = pki.apiserver_identity(
-            ["127.0.0.1", self._given.api_address(number), first_service]
+            [
+                "127.0.0.1",
+                self._given.api_address(number),
+                *cluster.host_addresses(hosts.control_plane_host(number)),
+                *families.first_addresses(cluster.service_cidr),
+            ]
         )
         self._trust(files)
         self._issue(files, "apiserver", apiserver)
@@ -58,7 +63,11 @@ class Credentials:
     def node(self, files: Files, number: int) -> None:
         """Provide node *number*: its kubelet, as client and as server."""
         name = hosts.node_names()[number - 1]
-        identity = pki.node_identity(name, [self._given.settings.address(number)])
+        addresses = [
+            self._given.settings.address(number),
+            *self._given.cluster.host_addresses(number),
+        ]
+        identity = pki.node_identity(name, list(dict.fromkeys(addresses)))
         self._trust(files)
         self._issue(files, "kubelet", identity)
         self._kubeconfig(files.kubeconfig("kubelet"), files, "kubelet", self._given.node_api_url)

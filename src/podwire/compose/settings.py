@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from componentbase.timings import TimingsName
+from podwire.cluster.families import NETWORKS, IpFamily
 from podwire.cluster.layout import UsageError
 
 NODES: Final = 3  # As many as compose.yaml has services for.
@@ -28,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_port: int = 6443  # On this machine's loopback, for kubectl; with one master
     ha_api_port: int = 6444  # and with three.
     timings: TimingsName = "lab"
+    ip_family: IpFamily = "ipv4"
 
     @property
     def subnet(self) -> str:
@@ -44,11 +46,15 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     timings = environment.get("PODWIRE_TIMINGS") or defaults.timings
     if timings not in _TIMINGS:
         raise UsageError(f"PODWIRE_TIMINGS={timings} must be one of {', '.join(_TIMINGS)}")
+    family = environment.get("PODWIRE_IP_FAMILY") or defaults.ip_family
+    if family not in NETWORKS:
+        raise UsageError(f"PODWIRE_IP_FAMILY={family} must be one of {', '.join(NETWORKS)}")
     return Settings(
         network=_network(environment.get("PODWIRE_NETWORK") or defaults.network),
         api_port=_port(environment, "PODWIRE_API_PORT", defaults.api_port),
         ha_api_port=_port(environment, "PODWIRE_HA_API_PORT", defaults.ha_api_port),
         timings=typing.cast(TimingsName, timings),
+        ip_family=typing.cast(IpFamily, family),
     )
 
 

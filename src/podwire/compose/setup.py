@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from podwire.cluster.families import IpFamily
 from podwire.cluster.layout import Layout, UsageError
 from podwire.compose import configs, hosts
 from podwire.compose.configs import Config, Parameters
@@ -38,6 +39,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     uid: str
     network: str
     control_planes: int
+    ip_family: IpFamily = "ipv4"
 
 
 def run(volumes: Path, settings: Settings, *, user: int = USER) -> None:
@@ -51,7 +53,10 @@ def run(volumes: Path, settings: Settings, *, user: int = USER) -> None:
     if record is not None:
         _check_unchanged(record, settings, wanted)
     record = record or _Record(
-        uid=str(uuid.uuid4()), network=settings.network, control_planes=wanted
+        uid=str(uuid.uuid4()),
+        network=settings.network,
+        control_planes=wanted,
+        ip_family=settings.ip_family,
     )
     everybody = [*hosts.control_plane_names(), *hosts.etcd_names(), *hosts.node_names()]
     for host in everybody:
@@ -89,6 +94,11 @@ def _check_unchanged(record: _Record, settings: Settings, control_planes: int) -
         )
     if record.control_planes > control_planes:
         print("this cluster has three masters: docker compose --profile ha up starts them all")
+    if record.ip_family != settings.ip_family:
+        raise UsageError(
+            f"this cluster was made with the addresses of {record.ip_family}: "
+            f"set PODWIRE_IP_FAMILY={record.ip_family}, or {_REMOVE} it"
+        )
     if record.network != settings.network:
         raise UsageError(
             f"this cluster was made in {record.network}.0/24: "

@@ -28,7 +28,11 @@ POD = {
     },
     "spec": {"nodeName": "n1", "containers": [{"name": "main"}]},
 }
-ADDRESSES = {"status.podIP": "10.0.0.1", "status.hostIP": "192.168.64.1"}
+ADDRESSES = {
+    "status.podIP": "10.0.0.1",
+    "status.podIPs": "10.0.0.1,fd00::1",
+    "status.hostIP": "192.168.64.1",
+}
 
 
 def env(*variables, services=None, pod=POD, **container) -> dict[str, str]:
@@ -61,10 +65,18 @@ def test_values_from_everywhere():
         {"name": "K", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
         {"name": "P", "valueFrom": {"secretKeyRef": {"name": "s", "key": "p"}}},
         {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "IPS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIPs"}}},
         {"name": "L", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
         {"name": "N", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
     )
-    assert got == {"K": "v", "P": "hush", "IP": "10.0.0.1", "L": "web", "N": "n1"}
+    assert got == {
+        "K": "v",
+        "P": "hush",
+        "IP": "10.0.0.1",
+        "IPS": "10.0.0.1,fd00::1",
+        "L": "web",
+        "N": "n1",
+    }
 
 
 def test_env_from_with_prefix_and_env_wins():

@@ -14,7 +14,7 @@ from nodeagent.kubelet.node_status import (
 
 FACTS = NodeFacts(
     name="node-1",
-    internal_ip="192.168.64.1",
+    internal_ips=("192.168.64.1", "fd00:192:168:64::1"),
     kubelet_port=10250,
     cpu="4",
     memory="8Gi",
@@ -31,6 +31,11 @@ def test_new_node_carries_the_well_known_labels():
 
 def test_status_has_what_kubectl_shows():
     status = node_status(FACTS, GOOD, {}, 0)
+    assert status["addresses"] == [
+        {"type": "InternalIP", "address": "192.168.64.1"},
+        {"type": "InternalIP", "address": "fd00:192:168:64::1"},
+        {"type": "Hostname", "address": "node-1"},
+    ]
     assert status["capacity"]["pods"] == "110"
     assert status["nodeInfo"]["containerRuntimeVersion"].startswith("podruntime://")
     assert status["nodeInfo"]["kubeletVersion"].startswith("v1.32.0")

@@ -4,7 +4,7 @@ import pytest
 
 from kubeapi.objects import condition
 from nodeagent.kubelet.container_status import Probed, Waiting
-from nodeagent.kubelet.pod_status import PodFacts, pod_status, status_patch
+from nodeagent.kubelet.pod_status import PodFacts, address_fields, pod_status, status_patch
 from nodeagent.kubelet.runtime_status import (
     ContainerState,
     ContainerStatus,
@@ -49,7 +49,7 @@ def status_of(policy: str, inits=(), mains=(), *, before=None, spec=None, **fact
         "status": before or {},
     }
     return pod_status(
-        pod, PodFacts(**{"seen": runtime, "host_ip": "h", "started_at": 0} | facts), 10.0
+        pod, PodFacts(**{"seen": runtime, "host_ips": ("h",), "started_at": 0} | facts), 10.0
     )
 
 
@@ -153,7 +153,7 @@ def test_restarted_container_keeps_its_last_state():
         uid="u", name="p", namespace="d", containers=(ran("c", RUN, 1), ran("c", BAD, 0))
     )
     pod = {"metadata": {}, "spec": {"containers": [{"name": "c"}]}}
-    status = pod_status(pod, PodFacts(seen=runtime, host_ip="h", started_at=0), 0)
+    status = pod_status(pod, PodFacts(seen=runtime, host_ips=("h",), started_at=0), 0)
     assert status["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 1
 
 
@@ -186,8 +186,21 @@ def test_patch_holds_only_what_changed():
 )
 def test_the_address_of_the_nodes_own_family_comes_first(host_ip, first):
     addresses = ("10.244.1.5", "fd00:10:244:1::5")
-    status = status_of("Always", mains=[("a", None)], addresses=addresses, host_ip=host_ip)
+    status = status_of("Always", mains=[("a", None)], addresses=addresses, host_ips=(host_ip,))
     assert status["podIP"] == status["podIPs"][0]["ip"] == first
     assert {each["ip"] for each in status["podIPs"]} == set(addresses)
     gone = status_of("Always", mains=[("a", None)], addresses=(), before=status)
     assert gone["podIPs"] == status["podIPs"]
+
+
+def test_hosts_addresses_are_told_to_the_api_and_to_the_pod():
+    hosts, pods = ("192.168.64.1", "fd00:192:168:64::1"), ("10.244.1.5", "fd00:10:244:1::5")
+    status = status_of("Always", mains=[("a", None)], addresses=pods, host_ips=hosts)
+    assert status["hostIP"] == "192.168.64.1"
+    assert status["hostIPs"] == [{"ip": "192.168.64.1"}, {"ip": "fd00:192:168:64::1"}]
+    assert address_fields(pods, hosts[::-1]) == {
+        "status.podIP": "fd00:10:244:1::5",
+        "status.podIPs": "fd00:10:244:1::5,10.244.1.5",
+        "status.hostIP": "fd00:192:168:64::1",
+        "status.hostIPs": "fd00:192:168:64::1,192.168.64.1",
+    }

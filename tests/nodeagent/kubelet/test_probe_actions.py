@@ -93,6 +93,21 @@ async def test_http_failures_are_worded_as_upstreams(tmp_path, answer, code, mes
 
 
 @pytest.mark.asyncio
+async def test_a_pod_of_ipv6_is_probed_by_an_address_in_brackets(tmp_path):
+    target = Target(container_id="c", container=CONTAINER, pod_ip="fd00::5")
+    pod = SmallPod(b"HTTP/1.1 200 OK\r\n\r\n")
+    async with probing(tmp_path, pod) as actions:
+        await actions.perform({"httpGet": {"port": 80}}, target, 5)
+    assert pod.asked == [["fd00::5", 80]]
+    assert b"\r\nHost: [fd00::5]:80\r\n" in pod.request
+    async with probing(tmp_path, SmallPod(b"", "ECONNREFUSED")) as actions:
+        with pytest.raises(ProbeError) as raised:
+            await actions.perform({"httpGet": {"port": 80}}, target, 5)
+    refused = "dial tcp [fd00::5]:80: connect: connection refused"
+    assert str(raised.value) == f'Get "http://[fd00::5]:80/": {refused}'
+
+
+@pytest.mark.asyncio
 async def test_silence_is_a_timeout(tmp_path):
     async with probing(tmp_path, SmallPod(b"")) as actions:
         with pytest.raises(ProbeError, match="context deadline exceeded"):

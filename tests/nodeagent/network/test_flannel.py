@@ -1,3 +1,4 @@
+import dataclasses
 import random
 from ipaddress import IPv4Network, IPv6Network
 
@@ -91,6 +92,13 @@ def test_a_second_family_is_one_route_and_one_neighbour_more():
         "fd00:10:244:1::1/64",
         "fd00:10:244:1::/128",
     ]
+
+
+def test_a_node_with_an_underlay_address_of_ipv6_has_it_on_eth0():
+    node = dataclasses.replace(identity(1), internal_ip6="fd00:192:168:64::1")
+    own = Flannel(node).own_entries([IPv6Network("fd00:10:244:1::/64")])
+    assert ("address", {"address": "fd00:192:168:64::1/120", "device": "eth0"}) in own
+    assert dict(own)["vtep"]["local"] == "192.168.64.1", "the tunnel itself is IPv4 in every family"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ import podruntime.config
 import podwire.fabric.config
 import podwire.launcher.etcd
 from componentbase.process import load_config
+from controlplane.apiserver.config import transport_address
 from podwire.cluster import configs, etcd, plan
+from podwire.cluster.families import NETWORKS, IpFamily
 from podwire.cluster.layout import Cluster, Layout
 from podwire.launcher.entries import ENTRIES
 
@@ -41,11 +43,16 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     return made
 
 
-@pytest.mark.parametrize(("store", "control_planes"), [("embedded", 1), ("etcd", 1), ("etcd", 3)])
+@pytest.mark.parametrize(
+    ("store", "control_planes", "family"),
+    [("embedded", 1, "ipv4"), ("etcd", 1, "ipv6"), ("etcd", 3, "dual")],
+)
 def test_every_process_accepts_its_configuration(
-    store: str, control_planes: int, paths: Layout
+    store: str, control_planes: int, family: IpFamily, paths: Layout
 ) -> None:
-    cluster = Cluster(name="lab", nodes=2, block=3, store=store, control_planes=control_planes)
+    cluster = Cluster(
+        name="lab", nodes=2, block=3, store=store, control_planes=control_planes, **NETWORKS[family]
+    )
     configs.write_configs(cluster, paths)
     planned = plan.processes(cluster)
     roles = {process.role for process in planned}
@@ -53,3 +60,28 @@ def test_every_process_accepts_its_configuration(
     for process in planned:
         config = load_config(KINDS[process.role], paths.config(process.file_name))
         assert getattr(config, "log_file") == str(paths.log(process.file_name))  # noqa: B009
+
+
+@pytest.mark.parametrize(
+    ("family", "advertised", "nodes"),
+    [
+        ("ipv4", "192.168.64.251", ("192.168.64.1",)),
+        ("ipv6", "fd00:192:168:64::fb", ("fd00:192:168:64::1",)),
+        ("dual", "192.168.64.251", ("192.168.64.1", "fd00:192:168:64::1")),
+    ],
+)
+def test_addresses_are_of_the_clusters_families_and_the_underlay_is_ipv4(
+    family: IpFamily, advertised: str, nodes: tuple[str, ...], paths: Layout
+) -> None:
+    configs.write_configs(Cluster(name="lab", nodes=1, block=3, **NETWORKS[family]), paths)
+    agent = load_config(KINDS["nodeagent"], paths.config("node-1.nodeagent"))
+    assert isinstance(agent, nodeagent.config.NodeAgentConfig)
+    assert agent.node_addresses() == nodes
+    assert agent.internal_ip == "192.168.64.1"
+    server = load_config(KINDS["apiserver"], paths.config("apiserver"))
+    assert isinstance(server, controlplane.apiserver.config.Config)
+    assert server.advertise_address == advertised
+    for name, network in (("transport", "127.0.3"), ("fabric", "127.0.131")):
+        rows = getattr(server, f"{name}_map")
+        near = transport_address(agent.node_addresses()[-1], rows)
+        assert near == f"{network}.1", "a kubelet is dialled by IPv4 in every family"

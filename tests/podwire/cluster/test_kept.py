@@ -41,6 +41,15 @@ def test_kept_state_keeps_what_nobody_asks_to_change(paths: Layout) -> None:
     assert settle(Wish(cluster=CLUSTER, nodes=5), paths).node_numbers == (1, 2, 3, 4, 5)
 
 
+def test_a_family_is_chosen_once_and_kept(paths: Layout) -> None:
+    dual = settle(Wish(cluster=CLUSTER, ip_family="dual"), paths)
+    assert (dual.ip_family, settle(Wish(cluster=CLUSTER), paths).ip_family) == ("dual", "ipv4")
+    paths.write_cluster(dual)
+    assert settle(Wish(cluster=CLUSTER), paths).cluster_cidr == dual.cluster_cidr
+    with pytest.raises(UsageError, match="--ip-family dual; start it so"):
+        settle(Wish(cluster=CLUSTER, ip_family="ipv6"), paths)
+
+
 @pytest.mark.parametrize("wish", [{"store": "embedded"}, {"control_planes": 1}])
 def test_another_store_than_the_kept_one_is_refused(wish: dict[str, object], paths: Layout) -> None:
     paths.write_cluster(

@@ -9,6 +9,7 @@ from cryptography import x509
 
 from kubeapi.client.kubeconfig import read_kubeconfig
 from podwire.cluster import etcd, make
+from podwire.cluster.families import NETWORKS
 from podwire.cluster.layout import Cluster, Layout, UsageError
 
 CLUSTER = Cluster(name="lab", nodes=2, block=3)
@@ -92,3 +93,17 @@ def test_etcd_trusts_an_authority_of_its_own(
     server = read_kubeconfig(paths.component_kubeconfig("scheduler-2")).server
     assert server == "https://127.0.3.252:6443"
     assert read_kubeconfig(paths.kubeconfig).server == "https://127.0.3.250:6443"
+
+
+def test_certificates_are_for_the_addresses_of_both_families(paths: Layout) -> None:
+    make.make(Cluster(name="lab", nodes=1, block=3, **NETWORKS["dual"]), paths)
+
+    def addresses(name: str) -> set[str]:
+        certificate = x509.load_pem_x509_certificate(paths.certificate(name).read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return {str(each) for each in names.get_values_for_type(x509.IPAddress)}
+
+    assert {"10.96.0.1", "fd00:10:96::1", "192.168.64.251", "fd00:192:168:64::fb"} <= addresses(
+        "apiserver"
+    )
+    assert {"192.168.64.1", "fd00:192:168:64::1", "127.0.3.1"} <= addresses("node-1")

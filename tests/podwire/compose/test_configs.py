@@ -11,6 +11,7 @@ import controlplane.scheduler.config
 import nodeagent.config
 import nodeagent.datapath.config
 import podruntime.config
+from podwire.cluster.families import NETWORKS, IpFamily
 from podwire.compose import balancer, configs
 from podwire.compose.configs import Parameters
 from podwire.compose.settings import Settings
@@ -26,13 +27,15 @@ KINDS = {
 }
 
 
-def parameters(control_planes: int) -> Parameters:
-    return Parameters(uid="a-uid", control_planes=control_planes, settings=Settings())
+def parameters(control_planes: int, family: IpFamily = "ipv4") -> Parameters:
+    settings = Settings(ip_family=family)
+    return Parameters(uid="a-uid", control_planes=control_planes, settings=settings)
 
 
+@pytest.mark.parametrize("family", list(NETWORKS))
 @pytest.mark.parametrize("control_planes", [1, 3])
-def test_every_process_takes_its_configuration(control_planes: int) -> None:
-    given = parameters(control_planes)
+def test_every_process_takes_its_configuration(control_planes: int, family: IpFamily) -> None:
+    given = parameters(control_planes, family)
     made = [*configs.node(given, 1), *configs.control_plane(given, control_planes)]
     for name, config in made:
         msgspec.convert(config, KINDS[name], strict=True)
@@ -64,3 +67,15 @@ def test_etcd_members_know_each_other_and_their_cluster() -> None:
     assert third["initial-cluster-token"] == "a-uid"
     for side in ("client-transport-security", "peer-transport-security"):
         assert third[side]["client-cert-auth"] is True
+
+
+def test_ipv6_is_carried_by_the_bridge_networks_ipv4() -> None:
+    assert dict(configs.node(parameters(1), 1))["datapath"]["transport_map"] == {}
+    dual = dict(configs.node(parameters(1, "dual"), 2))
+    assert dual["nodeagent"]["internal_ip6"] == "fd00:192:168:64::2"
+    assert dual["datapath"]["transport_map"] == {
+        "192.168.64.0/24": "192.168.64.0/24",
+        "fd00:192:168:64::/120": "192.168.64.0/24",
+    }
+    server = dict(configs.control_plane(parameters(1, "ipv6"), 1))["apiserver"]
+    assert server["advertise_address"] == "fd00:192:168:64::fb"

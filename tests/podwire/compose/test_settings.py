@@ -20,12 +20,14 @@ def test_everything_set_is_taken_over() -> None:
             "PODWIRE_API_PORT": "7000",
             "PODWIRE_HA_API_PORT": "7001",
             "PODWIRE_TIMINGS": "kubernetes",
+            "PODWIRE_IP_FAMILY": "dual",
         }
     )
     assert chosen.subnet == "10.9.8.0/24"
     assert chosen.address(3) == "10.9.8.3"
     assert (chosen.api_port, chosen.ha_api_port) == (7000, 7001)
     assert chosen.timings == "kubernetes"
+    assert chosen.ip_family == "dual"
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,7 @@ def test_everything_set_is_taken_over() -> None:
         ("PODWIRE_API_PORT", "65536"),
         ("PODWIRE_HA_API_PORT", "https"),
         ("PODWIRE_TIMINGS", "fast"),
+        ("PODWIRE_IP_FAMILY", "v6"),
     ],
 )
 def test_what_makes_no_sense_is_named(name: str, value: str) -> None:

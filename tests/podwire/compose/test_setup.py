@@ -130,3 +130,11 @@ def test_damaged_authorities_are_told_from_new_ones(volumes: Path, name: str) ->
     (volumes / hosts.AUTHORITIES / name).write_text("?")
     with pytest.raises(UsageError, match="is damaged; docker compose"):
         run(volumes)
+
+
+def test_another_family_than_the_clusters_is_refused_and_changes_nothing(volumes: Path) -> None:
+    run(volumes)
+    before = contents(volumes)
+    with pytest.raises(UsageError, match="PODWIRE_IP_FAMILY=ipv4, or"):
+        run(volumes, Settings(ip_family="dual"))
+    assert contents(volumes) == before
