@@ -39,7 +39,7 @@ class _Sink:
         self._server = VethServer(path, self._hello)
         self._server.start()
 
-    def _hello(self, _interface: str, veth: socket.socket) -> str:
+    def _hello(self, _interface: str, veth: socket.socket, _offload: bool) -> str:
         self._veths.append(veth)
         veth_server.accept(veth)
         self._loop.add_reader(veth, self._drop, veth)

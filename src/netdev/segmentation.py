@@ -22,8 +22,10 @@ _NONE: Final = -1
 
 def runs(datagrams: Sequence[Octets], header_octets: int) -> Iterator[Sequence[Octets]]:
     """Cut *datagrams*, each of them behind *header_octets* more, into runs."""
-    sizes = set(map(len, datagrams[:-1]))
-    if len(sizes) == 1 and len(datagrams[-1]) <= (size := sizes.pop()):
+    sizes = list(map(len, datagrams))
+    size = sizes[0]
+    others = len(sizes) - sizes.count(size)
+    if not others or (others == 1 and sizes[-1] < size):
         number = max(1, min(SEGMENTS_MAX, DATAGRAM_OCTETS_MAX // (size + header_octets)))
         for start in range(0, len(datagrams), number):
             yield datagrams[start : start + number]

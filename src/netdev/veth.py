@@ -3,6 +3,8 @@
 A pod outlives its datapath: when the socket closes, the client connects again, for ever, and the
 pod's connections do not notice more than some lost frames. A full socket drops and counts, as a
 full transmit ring does; nothing is queued here.
+
+A client may ask for offload (contracts §15); what is agreed upon holds until the connection ends.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import msgpack
 
 from componentbase.unix import socket_path
 from netdev import framing
-from netdev.framing import MESSAGE_OCTETS_MAX, MalformedBatch, Octets
+from netdev.framing import MESSAGE_OCTETS_MAX, PARTIAL, MalformedBatch, Octets
+from netstack.offload import SuperFrame
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,8 @@ _RETRY_MAX_S: Final = 0.5
 _DRAIN_MESSAGES: Final = 16
 #: Room for the windows of several connections; beyond it frames are dropped.
 SEND_BUFFER_OCTETS: Final = 4 * 1024 * 1024
+#: What is said of ordinary frames: their TCP checksums are not filled in.
+_PARTIAL: Final = PARTIAL.to_bytes(2, "big")
 #: One buffer for every veth of the process: it is empty again before the loop goes on.
 _buffer = bytearray(MESSAGE_OCTETS_MAX)
 
@@ -53,25 +58,27 @@ def new_socket() -> socket.socket:
 class VethClient:
     """Carries frames between a network stack and the datapath at *path*.
 
-    *on_frames* gets the frames of one message, in order, as slices that stay valid.
-    *on_up* is called after every (re)connection, before any frame is received.
+    *on_frames* gets the frames of one message, in order, as slices that stay valid, and whether
+    they are partial. *on_up* is called after every (re)connection, before any frame is received:
+    then `offload` says whether what was asked for was agreed to.
     """
 
     def __init__(
         self,
         path: Path,
         interface: str,
-        on_frames: Callable[[list[memoryview]], None],
+        on_frames: Callable[[list[memoryview], bool], None],
         *,
         on_up: Callable[[], None] | None = None,
+        offload: bool = False,
     ) -> None:
-        self._path, self._interface = path, interface
+        self._path, self._interface, self._wanted = path, interface, offload
         self._on_frames, self._on_up = on_frames, on_up
         self._socket: socket.socket | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._retry_s = _RETRY_FIRST_S
         self._closed = False
-        self.connected = False
+        self.connected = self.offload = False
         self.rx_packets = self.tx_packets = 0
         self.drops: Counter[VethDrop] = Counter()
 
@@ -88,7 +95,22 @@ class VethClient:
         self._drop_socket()
 
     def send(self, frames: Sequence[Octets]) -> None:
-        """Send *frames* in order; what the socket does not take now is dropped and counted."""
+        """Send *frames* in order; what the socket does not take now is dropped and counted.
+
+        Where offload is agreed upon they are partial, and some may be super-frames.
+        """
+        if not self.offload:
+            self._send_runs(frames, b"")
+            return
+        start = 0
+        for index, frame in enumerate(frames):
+            if isinstance(frame, SuperFrame):
+                self._send_runs(frames[start:index], _PARTIAL)
+                self._send_runs([frame], (PARTIAL | frame.segment).to_bytes(2, "big"))
+                start = index + 1
+        self._send_runs(frames[start:] if start else frames, _PARTIAL)
+
+    def _send_runs(self, frames: Sequence[Octets], offload: bytes) -> None:
         if self._socket is None or not self.connected:
             self.drops[VethDrop.DISCONNECTED] += len(frames)
             return
@@ -97,7 +119,7 @@ class VethClient:
                 self.drops[VethDrop.TOO_LONG] += len(part)
                 continue
             try:
-                self._socket.sendmsg((stride.to_bytes(2, "big"), *part))
+                self._socket.sendmsg((stride.to_bytes(2, "big") + offload, *part))
             except BlockingIOError:
                 self.drops[VethDrop.RING_FULL] += len(part)
             except OSError:
@@ -113,7 +135,7 @@ class VethClient:
         try:
             with socket_path(self._path) as address:
                 veth.connect(address)
-            veth.send(msgpack.packb({"interface": self._interface}))
+            veth.send(msgpack.packb(self._hello()))
         except OSError:  # Nobody listens yet, or its backlog is full.
             veth.close()
             self._connect_later()
@@ -121,13 +143,17 @@ class VethClient:
         self._socket = veth
         self._loop.add_reader(veth, self._readable)
 
+    def _hello(self) -> dict[str, object]:
+        wanted = {"offload": True} if self._wanted else {}
+        return {"interface": self._interface, **wanted}
+
     def _connect_later(self) -> None:
         if not self._closed:
             self._retry = self._loop.call_later(self._retry_s, self._connect)
             self._retry_s = min(self._retry_s * 2, _RETRY_MAX_S)
 
     def _drop_socket(self) -> None:
-        self.connected = False
+        self.connected = self.offload = False
         if self._socket is not None:
             self._loop.remove_reader(self._socket)
             self._socket.close()
@@ -158,12 +184,15 @@ class VethClient:
             self._hello_answered(message)
             return
         try:
-            frames = framing.split_batch(memoryview(message))
+            if self.offload:
+                frames, offload = framing.split_offloaded(memoryview(message))
+            else:
+                frames, offload = framing.split_batch(memoryview(message)), 0
         except MalformedBatch:
             self.drops[VethDrop.MALFORMED] += 1
             return
         self.rx_packets += len(frames)
-        self._on_frames(frames)
+        self._on_frames(frames, bool(offload))
 
     def _hello_answered(self, message: bytes) -> None:
         try:
@@ -173,7 +202,7 @@ class VethClient:
         if not isinstance(answer, dict) or not answer.get("ok"):
             self._reconnect()  # The link is not known yet: the nodeagent is about to add it.
             return
-        self.connected = True
+        self.connected, self.offload = True, self._wanted and answer.get("offload") is True
         self._retry_s = _RETRY_FIRST_S
         if self._on_up is not None:
             self._on_up()

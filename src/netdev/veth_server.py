@@ -22,9 +22,9 @@ _BACKLOG: Final = 512
 _HELLO_OCTETS_MAX: Final = 4096
 _HELLO_TIMEOUT_S: Final = 5.0
 
-#: Takes the interface's name and the connected socket; returns an error text, or "" when it took
-#: the socket over.
-OnHello = Callable[[str, socket.socket], str]
+#: Takes the interface's name, the connected socket and whether the pod asks for offload; returns
+#: an error text, or "" when it took the socket over.
+OnHello = Callable[[str, socket.socket, bool], str]
 
 
 class VethServer:
@@ -84,20 +84,21 @@ class VethServer:
             return
         except (OSError, ValueError, msgpack.UnpackException):
             hello = None
-        interface = hello.get("interface") if isinstance(hello, dict) else None
+        known = hello if isinstance(hello, dict) else {}
+        interface, offload = known.get("interface"), known.get("offload") is True
         if not isinstance(interface, str):
             self._refuse(veth)
             return
         self._stop_greeting(veth)
-        error = self._on_hello(interface, veth)
+        error = self._on_hello(interface, veth, offload)
         if error:
             _answer(veth, {"error": error})
             veth.close()
 
 
-def accept(veth: socket.socket) -> None:
+def accept(veth: socket.socket, *, offload: bool = False) -> None:
     """Tell the pod that its interface is up; call it before the first frame."""
-    _answer(veth, {"ok": True})
+    _answer(veth, {"ok": True, "offload": True} if offload else {"ok": True})
 
 
 def _answer(veth: socket.socket, answer: dict[str, object]) -> None:

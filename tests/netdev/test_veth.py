@@ -9,24 +9,27 @@ import msgpack
 import pytest
 
 from netdev import veth_server
-from netdev.framing import encode_batch, split_batch
+from netdev.framing import PARTIAL, encode_batch, split_batch, split_offloaded
 from netdev.veth import VethClient, VethDrop
 from netdev.veth_server import VethServer
+from netstack.offload import SuperFrame
 
 
 class Datapath:
     """Takes every pod and answers each frame with the same in capitals."""
 
-    def __init__(self, path, known=("veth0",)):
+    def __init__(self, path, known=("veth0",), *, offload=False):
         self.known, self.sockets, self.frames = list(known), [], []
+        self.offload, self.asked, self.words = offload, [], []
         self.arrived = asyncio.Event()
         self.server = VethServer(path, self._hello)
         self.server.start()
 
-    def _hello(self, interface, veth):
+    def _hello(self, interface, veth, offload):
         if interface not in self.known:
             return f"no link {interface}"
-        veth_server.accept(veth)
+        self.asked.append(offload)
+        veth_server.accept(veth, offload=self.offload)
         self.sockets.append(veth)
         asyncio.get_running_loop().add_reader(veth, self._readable, veth)
         return ""
@@ -36,6 +39,13 @@ class Datapath:
         if not message:
             asyncio.get_running_loop().remove_reader(veth)
             veth.close()
+            return
+        if self.offload:
+            split, word = split_offloaded(memoryview(message))
+            self.frames += [bytes(frame) for frame in split]
+            self.words.append(word)
+            self.arrived.set()
+            veth.send(message)
             return
         frames = [bytes(frame) for frame in split_batch(memoryview(message))]
         self.frames += frames
@@ -51,13 +61,15 @@ class Datapath:
 
 
 class Pod:
-    def __init__(self, path, interface="veth0"):
+    def __init__(self, path, interface="veth0", *, offload=False):
         self.frames, self.got, self.up = [], asyncio.Event(), asyncio.Event()
-        self.client = VethClient(path, interface, self._frames, on_up=self.up.set)
+        self.partial = []
+        self.client = VethClient(path, interface, self._frames, on_up=self.up.set, offload=offload)
         self.client.start()
 
-    def _frames(self, frames):
+    def _frames(self, frames, partial):
         self.frames += [bytes(frame) for frame in frames]
+        self.partial.append(partial)
         self.got.set()
 
     async def wait(self, event):
@@ -74,6 +86,60 @@ async def test_frames_cross_in_batches_both_ways(tmp_path):
     await pod.wait(pod.got)
     assert pod.frames == [b"ABC", b"DEF", b"GH"]
     assert (pod.client.tx_packets, pod.client.rx_packets) == (3, 3)
+    pod.client.close()
+    datapath.close()
+
+
+def super_frame(octets, segment):
+    frame = SuperFrame(octets)
+    frame.segment = segment
+    return frame
+
+
+@pytest.mark.asyncio
+async def test_super_frames_cross_alone_where_offload_is_agreed(tmp_path):
+    datapath = Datapath(tmp_path / "veth.sock", offload=True)
+    pod = Pod(tmp_path / "veth.sock", offload=True)
+    await pod.wait(pod.up)
+    assert pod.client.offload
+    long = super_frame(bytes(60_000), 1398)
+    pod.client.send([b"abc", b"def", long, b"gh"])
+    while len(pod.frames) < 4:
+        await pod.wait(pod.got)
+    assert pod.frames == datapath.frames == [b"abc", b"def", bytes(long), b"gh"]
+    assert datapath.words == [PARTIAL, PARTIAL | 1398, PARTIAL]
+    assert pod.partial == [True, True, True]
+    assert (pod.client.tx_packets, pod.client.rx_packets) == (4, 4)
+    pod.client.close()
+    datapath.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("asks", "answers"), [(True, False), (False, True), (False, False)])
+async def test_offload_needs_both(tmp_path, asks, answers):
+    datapath, path = Datapath(tmp_path / "veth.sock"), tmp_path / "veth.sock"
+    pod = Pod(path, offload=asks)
+    if answers:  # To one who has not asked.
+        pod.client._hello_answered(msgpack.packb({"ok": True, "offload": True}))
+    await pod.wait(pod.up)
+    assert not pod.client.offload
+    assert not answers or datapath.asked in ([], [False])
+    pod.client.send([b"abc"])
+    await pod.wait(pod.got)
+    assert (datapath.frames, pod.partial) == ([b"abc"], [False])
+    pod.client.close()
+    datapath.close()
+
+
+@pytest.mark.asyncio
+async def test_a_message_that_lies_about_offload_is_counted(tmp_path):
+    datapath = Datapath(tmp_path / "veth.sock", offload=True)
+    pod = Pod(tmp_path / "veth.sock", offload=True)
+    await pod.wait(pod.up)
+    datapath.sockets[0].send(b"\x00\x02\x85\x00abcd")  # Two frames, one of them super.
+    datapath.sockets[0].send(b"\x00\x04\x80\x00abcd")
+    await pod.wait(pod.got)
+    assert (pod.frames, pod.client.drops) == ([b"abcd"], {VethDrop.MALFORMED: 1})
     pod.client.close()
     datapath.close()
 

@@ -79,7 +79,7 @@ class KernelPod:
         if frames:
             self.veth.send(frames)
 
-    def _from_node(self, frames: list[memoryview]) -> None:
+    def _from_node(self, frames: list[memoryview], _partial: bool) -> None:
         for frame in frames:
             self.seen.append((wall_ns(), "in", bytes(frame)))
             os.write(self._tap, frame)

@@ -35,7 +35,7 @@ class Switch:
             self._loop.remove_reader(port)
             port.close()
 
-    def _hello(self, interface, port) -> str:
+    def _hello(self, interface, port, _offload) -> str:
         self._ports[interface] = port
         veth_server.accept(port)
         self._loop.add_reader(port, self._readable, interface, port)

@@ -11,7 +11,7 @@ A verdict does not change while its connection lives, only conntrack's state doe
 with FIN or RST, or of a connection that is not steady, is judged and steps the state machine here;
 of others the last is noted for that judgment. What the machine does not simply follow (SYNs, an
 invalid segment), fragments, options, an expiring TTL, padded, too long or very short frames (fewer
-than eight octets in a datagram) and errors of ICMP go the slow way; echoes have a table of their
+than twelve octets in a datagram) and errors of ICMP go the slow way; echoes have a table of their
 own (`fast_echo`). Whoever changes a table that a
 verdict rests on clears the caches; conntrack removes the entries of a connection that it forgets.
 The header checksum is not verified: the incremental update keeps a wrong one wrong.
@@ -35,17 +35,18 @@ if TYPE_CHECKING:
     from nodeagent.datapath.packet import Direction, Packet
 
 _IP: Final = 14
-#: MACs, EtherType, version and header length; total length; flags, offset, TTL and protocol;
-#: checksum; addresses and ports; what a connection notes of a TCP segment.
-_HEADERS: Final = struct.Struct("!15sxH2x4sH12s12s")
-_REWRITTEN: Final = struct.Struct("!4sH12s")
-_REWRITTEN_AT: Final = 20  # The flags.
-_WORD: Final = struct.Struct("!H")
+#: Ethernet to header length; type of service; total length; identification; flags, offset, TTL
+#: and protocol; checksum; addresses and ports. Then of UDP the length and the checksum; of TCP
+#: what a connection notes of a segment, and the checksum.
+_UDP: Final = struct.Struct("!15sBHH4sH12sHH")
+_TCP: Final = struct.Struct("!15sBHH4sH12s12sH")
+#: How to read and write them, by whether it is TCP.
+_LAYOUTS: Final = ((_UDP.unpack_from, _UDP.pack_into), (_TCP.unpack_from, _TCP.pack_into))
+_OCTETS_MIN: Final = _IP + 40
 _PLAIN_IPV4: Final = b"\x08\x00\x45"
 _FLAGS_AT: Final = 9  # In the segment.
 _FIN_SYN_RST: Final = 0x07
-_CHECKSUM_AT: Final = {PROTOCOL_TCP: _IP + 20 + 16, PROTOCOL_UDP: _IP + 20 + 6}
-_OCTETS_MIN: Final = {PROTOCOL_TCP: 40, PROTOCOL_UDP: 28}
+_PROTOCOLS: Final = (PROTOCOL_TCP, PROTOCOL_UDP)
 
 ENTRIES_MAX: Final = 65536
 
@@ -58,21 +59,19 @@ class Flow:
     direction: Direction
     side: Side  # Whose segments these are.
     output: Output
-    #: What all packets have where `_HEADERS` looks; another MAC or TTL is another matter.
+    #: What all packets have in their headers; another MAC or TTL is another matter.
     head: bytes
     stable: bytes
-    octets_min: int
     octets_max: int
     is_tcp: bool
     #: What they leave with.
     ttl_step: int
     rewritten: bool
-    macs: bytes
+    new_head: bytes
     new_stable: bytes
     key: bytes
     ip_change: int
     l4_change: int
-    checksum_at: int
 
 
 @dataclass(slots=True)
@@ -81,6 +80,7 @@ class FlowCache:
 
     flows: dict[bytes, Flow] = field(default_factory=dict)
     echoes: Echoes = field(default_factory=dict)
+    is_tcp: bool = True  # The last packet, and likely the next.
 
     def __len__(self) -> int:
         return len(self.flows) + len(self.echoes)
@@ -96,7 +96,7 @@ class FlowCache:
         if protocol == PROTOCOL_ICMP:
             fast_echo.learn(self.echoes, packet, output, mtu)
             return
-        if protocol not in _CHECKSUM_AT or connection is None or connection.forgotten:
+        if protocol not in _PROTOCOLS or connection is None or connection.forgotten:
             return
         before, after = packet.arrival, bytes(packet.frame[:38])
         if before[12:15] != _PLAIN_IPV4 or packet.is_fragment:
@@ -117,17 +117,15 @@ class FlowCache:
             output=output,
             head=before[0:15],
             stable=before[20:24],
-            octets_min=_OCTETS_MIN[protocol],
             octets_max=mtu,
             is_tcp=protocol == PROTOCOL_TCP,
             ttl_step=ttl_step,
             rewritten=before[:24] != after[:24] or key != new_key,
-            macs=after[0:12],
+            new_head=after[0:15],
             new_stable=after[20:24],
             key=new_key,
             ip_change=addresses + (ttl_step << 8),
             l4_change=(addresses + ports) % 65535,
-            checksum_at=_CHECKSUM_AT[protocol],
         )
 
 
@@ -175,41 +173,43 @@ def forward(
 
     A frame that must take the slow path holds up those behind it, so that no flow is reordered.
     """
-    flow_of, unpack, pack = cache.flows.get, _HEADERS.unpack_from, _REWRITTEN.pack_into
-    word, put = _WORD.unpack_from, _WORD.pack_into
-    output = None
-    for index, frame in enumerate(frames):
+    flow_of, is_tcp, output = cache.flows.get, cache.is_tcp, None
+    unpack, pack = _LAYOUTS[is_tcp]
+    rest = iter(frames)
+    for frame in rest:
         size = len(frame)
-        if size < _HEADERS.size:
-            return frames[index:]
-        head, octets, stable, header_checksum, key, segment = unpack(frame)
+        if size < _OCTETS_MIN:
+            return [frame, *rest]
+        head, service, octets, number, stable, checksum, key, segment, l4 = unpack(frame)
         flow = flow_of(key)
         if (
             flow is None
             or stable != flow.stable
             or head != flow.head
             or octets + _IP != size
-            or not flow.octets_min <= octets <= flow.octets_max
+            or octets > flow.octets_max
         ):
-            return frames[index:]
+            return [frame, *rest]
+        if flow.is_tcp is not is_tcp:
+            is_tcp = cache.is_tcp = flow.is_tcp
+            unpack, pack = _LAYOUTS[is_tcp]
+            *_, segment, l4 = unpack(frame)
         connection = flow.connection
-        if flow.is_tcp:
+        if is_tcp:
             if connection.steady and not segment[_FLAGS_AT] & _FIN_SYN_RST:
                 side = flow.side
                 side.segment, side.octets = segment, octets
             elif not connection.follow(flow.direction, segment, octets):
-                return frames[index:]
+                return [frame, *rest]
+            l4 = (l4 + flow.l4_change) % 65535
+        elif l4:  # Else there is no checksum.
+            l4 = (l4 + flow.l4_change) % 65535 or 65535
         if flow.rewritten:
-            frame[0:12] = flow.macs
-            new_checksum = (header_checksum + flow.ip_change) % 65535
-            pack(frame, _REWRITTEN_AT, flow.new_stable, new_checksum, flow.key)
-        if flow.l4_change:
-            at = flow.checksum_at
-            old = word(frame, at)[0]
-            if flow.is_tcp:
-                put(frame, at, (old + flow.l4_change) % 65535)
-            elif old:
-                put(frame, at, (old + flow.l4_change) % 65535 or 65535)
+            new = (checksum + flow.ip_change) % 65535
+            pack(
+                frame, 0, flow.new_head, service, octets, number, flow.new_stable, new, flow.key,
+                segment, l4,
+            )  # fmt: skip
         connection.seen_at = now
         if flow.output is not output:
             output = flow.output

@@ -71,7 +71,7 @@ class VethPorts:
         if port is not None:
             port.connected = False
 
-    def _attach(self, name: str, veth: socket.socket) -> str:
+    def _attach(self, name: str, veth: socket.socket, _offload: bool) -> str:
         port = self._node.ports.get(name)
         if port is None:
             return f"no link {name}"

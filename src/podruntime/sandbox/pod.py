@@ -90,7 +90,7 @@ class Pod:
         self._veth = VethClient(
             Path(config.network.veth_socket),
             config.network.interface,
-            self._interface.receive,
+            lambda frames, _partial: self._interface.receive(frames),
             on_up=self._veth_up,
         )
         self._tasks = Tasks()

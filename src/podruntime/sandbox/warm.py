@@ -152,7 +152,7 @@ class _Gateway:
         self._server = VethServer(path, self._hello)
         self._server.start()
 
-    def _hello(self, _interface: str, veth: socket.socket) -> str:
+    def _hello(self, _interface: str, veth: socket.socket, _offload: bool) -> str:
         self._veth = veth
         veth_server.accept(veth)
         pod = IPv4Interface(_POD).ip

@@ -76,7 +76,7 @@ class Pod:
         self.up.set()
         self.pump()
 
-    def _receive(self, frames) -> None:
+    def _receive(self, frames, _partial) -> None:
         self.host.receive_frames(frames, monotonic())
         self.pump()
 

@@ -500,5 +500,5 @@ def test_an_mtu_that_no_datagram_carries_is_refused(world, mtu):
     with pytest.raises(ValueError, match=r"mtu of flannel\.1 is 68 to 65485"):
         world.controls[1].vtep_replace([tables.Vtep(**fields, mtu=mtu)])
     link = {"name": "veth1-5", "mac": "0a:58:0a:f4:01:05", "address": "10.244.1.5/24"}
-    with pytest.raises(ValueError, match="mtu of veth1-5 is 68 to 65520"):
+    with pytest.raises(ValueError, match="mtu of veth1-5 is 68 to 65518"):
         world.controls[1].link_replace([tables.Link(**link, mtu=mtu + 100 if mtu > 68 else mtu)])
