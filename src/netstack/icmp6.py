@@ -79,6 +79,8 @@ class Icmp6Endpoint:
         self.on_echo_reply: Callable[[EchoReply], None] | None = None
         self.on_discovery: OnDiscovery | None = None
         self.on_error: dict[int, OnError] = {}
+        #: Chooses whom an error comes from that is not about a packet to ourselves.
+        self.source_for = addresses.source_for
         self._output, self._addresses, self._drops = output, addresses, drops
         self._errors = TokenBucket(per_s=ERRORS_PER_S, burst=ERRORS_BURST)
         self._echo_replies = TokenBucket(per_s=ECHO_REPLIES_PER_S, burst=ECHO_REPLIES_BURST)
@@ -196,7 +198,7 @@ class Icmp6Endpoint:
         destination = packet[24:40]
         if self._addresses.is_local(destination):
             return destination
-        return self._addresses.source_for(packet[8:24])
+        return self.source_for(packet[8:24])
 
 
 def _quoted_protocol(quoted: bytes) -> ipv6.Header | None:

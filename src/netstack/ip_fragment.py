@@ -68,6 +68,8 @@ class Waiting:
 
     def __init__(self, drops: Counter[DropReason], on_late: Callable[[bytes, float], None]) -> None:
         self.timer_at = math.inf
+        #: Octets of the longest piece of the packet that `take` returned last.
+        self.longest = 0
         self._drops, self._on_late = drops, on_late
         self._partials: dict[bytes, _Partial] = {}
 
@@ -97,6 +99,7 @@ class Waiting:
         if payload is None:
             return None
         del self._partials[key]
+        self.longest = max(map(len, partial.pieces.values()))
         assert partial.first is not None, "a gapless payload begins at zero"
         return partial.first, payload
 

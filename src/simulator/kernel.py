@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface
 
 from netdev import framing
+from netstack.addresses import IpAddress
 from netstack.ip_host import IpHost
 from netstack.wire import ethernet
 from nodeagent.datapath import outer_frame
@@ -102,8 +103,10 @@ class Kernel:
     def _vxlan(self, remote: IPv4Address) -> Output | None:
         return self._output(remote, VXLAN)
 
-    def _underlay(self, remote: IPv4Address) -> Output | None:
-        return self.node.outside_output if remote == OUTSIDE else self._output(remote, BARE)
+    def _underlay(self, remote: IpAddress) -> Output | None:
+        if remote == OUTSIDE:
+            return self.node.outside_output
+        return self._output(remote, BARE) if isinstance(remote, IPv4Address) else None
 
     def _output(self, remote: IPv4Address, channel: int) -> Output | None:
         known = self._outputs.get((remote, channel))

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from netstack.wire.arp import Arp, ArpView, Operation
 from netstack.wire.ethernet import BROADCAST, ETHERTYPE_ARP, HEADER_OCTETS, Ethernet
-from netstack.wire.icmp import Unreachable
 from netstack.wire.malformed import MalformedPacket
-from nodeagent.datapath import reject
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.neighbours import Probe
 from nodeagent.datapath.packet import Octets
@@ -50,11 +48,8 @@ def receive(node: Node, frame: Octets, now: float) -> None:
         _send(node, packet.sender_mac, reply, now)
 
 
-def ask(node: Node, probe: Probe, now: float) -> None:
-    """Ask who has an address: everybody, or the one that is believed to."""
-    source = node.source_on(probe.device, probe.address)
-    if source is None:
-        return  # A device without addresses has nobody to ask for.
+def ask(node: Node, probe: Probe, source: int, now: float) -> None:
+    """Ask for an address from *source*: everybody, or the one that is believed to have it."""
     request = Arp(
         Operation.REQUEST,
         node.bridge.mac,
@@ -63,18 +58,6 @@ def ask(node: Node, probe: Probe, now: float) -> None:
         IPv4Address(probe.address),
     )
     _send(node, probe.mac or BROADCAST, request, now)
-
-
-def handle_deadline(node: Node, now: float) -> None:
-    """Repeat questions, and give up on addresses that nobody has."""
-    if now < node.neighbours.deadline():
-        return
-    probes, failed = node.neighbours.due(now)
-    for probe in probes:
-        ask(node, probe, now)
-    for packet in failed:
-        node.drops[DropReason.NO_NEIGHBOUR] += 1
-        reject.unreachable(node, packet, Unreachable.HOST, now)
 
 
 def _send(node: Node, destination: bytes, packet: Arp, now: float) -> None:

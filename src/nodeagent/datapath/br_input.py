@@ -1,6 +1,6 @@
 """The bridge `cni0` (Linux br_input.c, br_forward.c, br_netfilter_hooks.c).
 
-Frames for the bridge's own MAC go up to the node's IP. IPv4 between two pods passes the same hooks
+Frames for the bridge's own MAC go up to the node's IP. IP between two pods passes the same hooks
 as if it were routed (bridge-nf-call-iptables = 1, which kube-proxy requires): only so is the reply
 of a Service's endpoint on the client's own node translated back, though the node's IP never sees
 it. A frame to an unknown or a group address goes to every port but its own, at a bounded rate.
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from netstack.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, HEADER_OCTETS
+from netstack.wire.ethernet import ETHERTYPE_ARP, HEADER_OCTETS
 from netstack.wire.malformed import MalformedPacket
-from nodeagent.datapath import arp, fragments, hooks, ip_input
+from nodeagent.datapath import arp, fragments, hooks, ip_input, ndisc
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import Octets, Packet
+from nodeagent.datapath.packet6 import KINDS, Packet6
 
 if TYPE_CHECKING:
     from nodeagent.datapath.devices import Port
@@ -43,27 +44,33 @@ def receive(node: Node, port: Port, frame: Octets, now: float) -> None:
     elif destination[0] & 1:
         _flood(node, frame, port, now)
         _pass_up(node, port, frame, now)
-    elif frame[12] << 8 | frame[13] == ETHERTYPE_IPV4:
-        _bridge_ipv4(node, port, frame, now)
+    elif (kind := KINDS.get(frame[12] << 8 | frame[13])) is not None:
+        packet = _parse(node, port, frame, kind)
+        if packet is not None:
+            _bridge_ip(node, port, packet, now)
     else:
         forward(node, bytearray(frame), now, arrived_at=port)
 
 
 def _pass_up(node: Node, port: Port, frame: Octets, now: float) -> None:
-    kind = frame[12] << 8 | frame[13]
-    if kind == ETHERTYPE_ARP:
+    ethertype = frame[12] << 8 | frame[13]
+    if ethertype == ETHERTYPE_ARP:
         arp.receive(node, frame, now)
-    elif kind == ETHERTYPE_IPV4:
-        packet = _parse(node, port, frame)
-        if packet is not None:
+    elif (kind := KINDS.get(ethertype)) is not None:
+        packet = _parse(node, port, frame, kind)
+        if packet is None:
+            return
+        if isinstance(packet, Packet6) and packet.is_discovery:
+            ndisc.receive(node, packet, now)
+        else:
             ip_input.receive(node, packet, now)
     elif not frame[0] & 1:
         port.drops[DropReason.UNHANDLED_PROTOCOL] += 1
 
 
-def _parse(node: Node, port: Port, frame: Octets) -> Packet | None:
+def _parse(node: Node, port: Port, frame: Octets, kind: type[Packet]) -> Packet | None:
     try:
-        packet = Packet.parse(frame, node.bridge.name)
+        packet = kind.parse(frame, node.bridge.name)
     except MalformedPacket:
         port.drops[DropReason.MALFORMED_PACKET] += 1
         return None
@@ -71,12 +78,12 @@ def _parse(node: Node, port: Port, frame: Octets) -> Packet | None:
     return packet
 
 
-def _bridge_ipv4(node: Node, port: Port, frame: Octets, now: float) -> None:
-    """Take IPv4 from pod to pod through the hooks."""
-    packet = _parse(node, port, frame)
-    if packet is None:
+def _bridge_ip(node: Node, port: Port, packet: Packet, now: float) -> None:
+    """Take IP from pod to pod through the hooks."""
+    if packet.version == 6 and ip_input.is_martian(packet):
+        port.drops[DropReason.MARTIAN] += 1  # Tables would take some of them for IPv4's.
         return
-    addressed_to, ethernet = packet.destination, bytes(frame[0:12])
+    addressed_to, ethernet = packet.destination, bytes(packet.frame[0:12])
     whole = node.fragments.whole(packet, now)
     if whole is None or not hooks.run(Hook.PREROUTING, node, whole, now):
         return
@@ -88,11 +95,10 @@ def _bridge_ipv4(node: Node, port: Port, frame: Octets, now: float) -> None:
     ):
         leaves_by = node.bridge.fdb.lookup(ethernet[0:6], now)
         mtu = node.bridge.mtu if leaves_by is None else leaves_by.mtu
-        long = packet.octets > mtu
-        if long and not packet.may_be_cut:
+        if packet.is_too_big(mtu):
             port.drops[DropReason.TOO_BIG] += 1  # No router, so nobody says so.
             return
-        for piece in fragments.cut(packet, mtu) if long else [packet]:
+        for piece in fragments.pieces(packet, mtu, node.rng):
             piece.set_ethernet(ethernet[0:6], ethernet[6:12])
             forward(node, piece.frame, now, arrived_at=port, packet=piece)
 

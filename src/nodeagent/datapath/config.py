@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 
@@ -29,3 +29,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def internal_address(self) -> IPv4Address:
         return IPv4Address(self.internal_ip)
+
+    @property
+    def internal_address6(self) -> IPv6Address | None:
+        return IPv6Address(self.internal_ip6) if self.internal_ip6 else None

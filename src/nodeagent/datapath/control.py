@@ -8,7 +8,14 @@ the flow cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv6Interface,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
 from typing import Final
 
 from netdev.framing import FRAME_OCTETS_MAX
@@ -19,10 +26,11 @@ from netstack.wire.ipv4 import PROTOCOL_TCP
 from nodeagent.datapath import listing, tables
 from nodeagent.datapath.conntrack.connection import Connection
 from nodeagent.datapath.devices import OVERLAY_MTU, Port, Vtep
-from nodeagent.datapath.frontends import Endpoint, Frontend, Key, key_of
-from nodeagent.datapath.node import Node, Policy
+from nodeagent.datapath.frontends import Endpoint, Frontend, Key, any_address, key_of
+from nodeagent.datapath.node import Node
 from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import FlowTuple
+from nodeagent.datapath.policy import Cidrs, Policy
 from nodeagent.datapath.routes import Kind, Route
 
 MTU_MIN: Final = 68  # RFC 791: what every link carries.
@@ -31,6 +39,18 @@ VETH_MTU_MAX: Final = FRAME_OCTETS_MAX - ethernet.HEADER_OCTETS
 VTEP_MTU_MAX: Final = DATAGRAM_OCTETS_MAX - vxlan.HEADER_OCTETS - ethernet.HEADER_OCTETS
 PORTS_MAX: Final = 512  # A Linux bridge has 1,024; a node of ours 110 pods.
 _PROTOCOL_NUMBERS: Final = {name: number for number, name in listing.PROTOCOL_NAMES.items()}
+
+
+def addresses_of(link: tables.Link) -> list[int]:
+    """Return the addresses of the pod behind *link*; raises ValueError when one is none."""
+    found: list[int] = []
+    if link.address:
+        found.append(int(IPv4Interface(link.address).ip))
+    if link.address6:
+        found.append(int(IPv6Interface(link.address6).ip))
+    if not found:
+        raise ValueError(f"link {link.name} needs an address")
+    return found
 
 
 class Control:
@@ -42,12 +62,12 @@ class Control:
     # Links.
 
     def link_replace(self, entries: Sequence[tables.Link]) -> None:
-        links = [(entry, parse_mac(entry.mac), IPv4Interface(entry.address)) for entry in entries]
+        links = [(entry, parse_mac(entry.mac), addresses_of(entry)) for entry in entries]
         for entry, _, _ in links:
             if not MTU_MIN <= entry.mtu <= VETH_MTU_MAX:
                 raise ValueError(f"mtu of {entry.name} is {MTU_MIN} to {VETH_MTU_MAX}")
         node = self._node
-        for entry, mac, interface in links:
+        for entry, mac, addresses in links:
             port = node.ports.get(entry.name)
             if port is not None:
                 if port.entry != entry:
@@ -57,9 +77,10 @@ class Control:
                 raise ValueError(f"{node.bridge.name} has {PORTS_MAX} ports already")
             else:
                 node.ports[entry.name] = Port(entry, self._new_output(entry.name))
-            known = node.neighbours.mac_of(node.bridge.name, int(interface.ip))
-            if known and known != mac:
-                node.neighbours.delete(node.bridge.name, int(interface.ip))
+            for address in addresses:
+                known = node.neighbours.mac_of(node.bridge.name, address)
+                if known and known != mac:
+                    node.neighbours.delete(node.bridge.name, address)
         self._links_changed()
 
     def link_delete(self, names: Sequence[str]) -> list[str]:
@@ -77,19 +98,19 @@ class Control:
         self._node.clear_flows()
 
     def _forget(self, port: Port) -> None:
-        address = int(IPv4Interface(port.entry.address).ip)
         self._node.bridge.fdb.forget_port(port)
-        self._node.neighbours.delete(self._node.bridge.name, address)
+        for address in addresses_of(port.entry):
+            self._node.neighbours.delete(self._node.bridge.name, address)
 
     # Addresses, routes, neighbours.
 
     def address_replace(self, entries: Sequence[tables.Address]) -> None:
-        for interface, device in [(IPv4Interface(each.address), each.device) for each in entries]:
+        for interface, device in [(ip_interface(each.address), each.device) for each in entries]:
             self._node.add_address(interface, device)
         self._node.clear_flows()
 
     def address_delete(self, keys: Sequence[str]) -> None:
-        for interface in [IPv4Interface(key) for key in keys]:
+        for interface in [ip_interface(key) for key in keys]:
             self._node.remove_address(interface)
         self._node.clear_flows()
 
@@ -121,9 +142,9 @@ class Control:
     def route_replace(self, entries: Sequence[tables.Route]) -> None:
         routes = [
             Route(
-                destination=IPv4Network(entry.destination),
+                destination=ip_network(entry.destination),
                 device=entry.device,
-                via=IPv4Address(entry.via) if entry.via else None,
+                via=ip_address(entry.via) if entry.via else None,
                 onlink=entry.onlink,
                 kind=Kind(entry.type),
                 metric=entry.metric,
@@ -133,18 +154,20 @@ class Control:
         for route in routes:
             if not route.device and route.kind is Kind.UNICAST:
                 raise ValueError(f"the route to {route.destination} needs a device")
+            if route.via is not None and route.via.version != route.destination.version:
+                raise ValueError(f"the route to {route.destination} needs a gateway of its family")
         for route in routes:
             self._node.routes.replace(route)
         self._node.clear_flows()
 
     def route_delete(self, keys: Sequence[str]) -> None:
-        for destination in [IPv4Network(key) for key in keys]:
+        for destination in [ip_network(key) for key in keys]:
             self._node.routes.delete(destination)
         self._node.clear_flows()
 
     def neighbour_replace(self, entries: Sequence[tables.Neighbour]) -> None:
         translated = [
-            (entry.device, int(IPv4Address(entry.address)), parse_mac(entry.mac))
+            (entry.device, int(ip_address(entry.address)), parse_mac(entry.mac))
             for entry in entries
         ]
         for device, address, mac in translated:
@@ -152,7 +175,7 @@ class Control:
         self._node.clear_flows()
 
     def neighbour_delete(self, keys: Sequence[tuple[str, str]]) -> None:
-        for address, device in [(int(IPv4Address(key[0])), key[1]) for key in keys]:
+        for address, device in [(int(ip_address(key[0])), key[1]) for key in keys]:
             self._node.neighbours.delete(device, address)
         self._node.clear_flows()
 
@@ -210,14 +233,15 @@ class Control:
                 continue
             gone = stale.get((original.destination, original.destination_port, original.protocol))
             if gone is None and node.is_local(original.destination):
-                gone = stale.get((0, original.destination_port, original.protocol))
+                any_of_node = any_address(original.destination)
+                gone = stale.get((any_of_node, original.destination_port, original.protocol))
             if gone and (reply.source, reply.source_port) in gone:
                 node.conntrack.delete(connection)
 
     def settings(self, settings: tables.Settings) -> None:
         self._node.policy = Policy(
-            IPv4Network(settings.cluster_cidr) if settings.cluster_cidr else None,
-            IPv4Network(settings.masquerade_cidr) if settings.masquerade_cidr else None,
+            Cidrs.parse(settings.cluster_cidr),
+            Cidrs.parse(settings.masquerade_cidr),
             dict(settings.rp_filter),
         )
         self._node.clear_flows()

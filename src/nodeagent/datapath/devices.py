@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from netstack.token_bucket import TokenBucket
@@ -88,6 +88,7 @@ class Eth0:
 
     address: IPv4Address
     mac: bytes
+    address6: IPv6Address | None = None
     name: str = "eth0"
     mtu: int = ETHERNET_MTU
 

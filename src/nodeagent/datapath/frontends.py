@@ -10,22 +10,36 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Final
 
 from netstack.wire.ipv4 import PROTOCOL_TCP, PROTOCOL_UDP
 from nodeagent.datapath import tables
+from nodeagent.datapath.packet import IPV6_FROM
 
 _CLIENTS_MAX: Final = 10_000
 PROTOCOLS: Final = {"TCP": PROTOCOL_TCP, "UDP": PROTOCOL_UDP}
 
-Key = tuple[int, int, int]  # Address (0: any of this node), port, protocol.
+#: Any IPv4 address of this node, and any IPv6 one: no address is either.
+_ANY, _ANY6 = 0, 1 << 128
+
+Key = tuple[int, int, int]  # Address, port, protocol.
 Endpoint = tuple[int, int]  # Address, port.
 
 
 def key_of(address: str, port: int, protocol: str) -> Key:
     """Return the key of a frontend; raises ValueError or KeyError when a part makes no sense."""
-    return (int(IPv4Address(address)) if address else 0, port, PROTOCOLS[protocol])
+    number = {"": _ANY, "::": _ANY6}.get(address)
+    if number is None:
+        number = int(ip_address(address))
+        if address.count(":") and number < IPV6_FROM:
+            raise ValueError(f"{address} is not an address of a Service")
+    return (number, port, PROTOCOLS[protocol])
+
+
+def any_address(address: int) -> int:
+    """Return what stands for any address of this node that has the family of *address*."""
+    return _ANY if address < IPV6_FROM else _ANY6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +53,14 @@ class Frontend:
     @classmethod
     def of(cls, entry: tables.Frontend) -> Frontend:
         """Translate texts; raises ValueError when one makes no sense."""
+        key = key_of(entry.address, entry.port, entry.protocol)
         endpoints = tuple(
-            (int(IPv4Address(backend.address)), backend.port) for backend in entry.backends
+            (int(ip_address(backend.address)), backend.port) for backend in entry.backends
         )
-        return cls(key_of(entry.address, entry.port, entry.protocol), entry, endpoints)
+        is_ipv6 = key[0] >= IPV6_FROM
+        if any((address >= IPV6_FROM) is not is_ipv6 for address, _ in endpoints):
+            raise ValueError(f"{entry.service} needs endpoints of its own family")
+        return cls(key, entry, endpoints)
 
 
 class FrontendTable:
@@ -76,7 +94,7 @@ class FrontendTable:
         """Return the frontend of a packet's destination; *local*: it is this node's own."""
         found = self._frontends.get((address, port, protocol))
         if found is None and local:
-            return self._frontends.get((0, port, protocol))
+            return self._frontends.get((any_address(address), port, protocol))
         return found
 
     def choose(self, frontend: Frontend, client: int, now: float) -> Endpoint | None:

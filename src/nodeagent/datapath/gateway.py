@@ -2,7 +2,8 @@
 
 Inwards: a NodePort is a real listener on the node's transport address. What connects to it becomes
 a connection of *the host* (`host_address`), a second stack outside the node, to its
-InternalIP:nodePort; it enters by eth0 and meets every hook that a packet from outside meets.
+InternalIP:nodePort, of IPv6 where the port is none of IPv4; it enters by eth0 and meets every hook
+that a packet from outside meets.
 Outwards: a connection that a pod makes to a control-plane host's API server port ends in the same
 outside stack and goes on as a kernel connection; if nobody listens there, the pod's connection is
 reset (the outside stack has already accepted it by then, so it is not "refused"). `Dialling` says
@@ -16,12 +17,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from componentbase.clock import Clock
 from componentbase.tasks import Tasks
 from netdev.transport_map import TransportMap
+from netstack.addresses import Endpoint, IpAddress
 from netstack.ip_host import IpHost
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.listener import TcpListener
@@ -44,10 +46,20 @@ class Dialling:
     source: str  # "": the kernel chooses.
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node is: what carries it on this machine, and its InternalIPs."""
+
+    transport: IPv4Address
+    internal_ip: IPv4Address
+    internal_ip6: IPv6Address | None
+
+
 @dataclass(slots=True)
 class _Listener:
     """A NodePort: listening, or the reason why not."""
 
+    version: int = 4  # Of the addresses that it leads to.
     server: asyncio.Server | UdpGateway | None = None
     error: str = ""
     failures: int = 0
@@ -59,20 +71,19 @@ class Gateway:
     def __init__(
         self,
         outside: IpHost,
-        addresses: tuple[IPv4Address, IPv4Address],
+        place: Place,
         dialling: Dialling,
         clock: Clock,
         kick: Callable[[], None],
     ) -> None:
-        """*addresses* are the node's: the InternalIP, and what carries it on this machine."""
-        self._outside, self._dialling = outside, dialling
-        self._internal_ip, self._bind = addresses[0], str(addresses[1])
+        self._outside, self._dialling, self._place = outside, dialling, place
+        self._bind = str(place.transport)
         self._clock, self._kick = clock, kick
         self._listeners: dict[PortKey, _Listener] = {}
         self._tasks = Tasks()
         self._changed = asyncio.Event()
 
-    def start(self, control_plane: Iterable[IPv4Address]) -> None:
+    def start(self, control_plane: Iterable[IpAddress]) -> None:
         """Begin to serve; *control_plane* are the hosts that pods may reach the API server at."""
         self._tasks.spawn(self._keep_listening(), name="NodePort listeners", essential=True)
         for address in control_plane:
@@ -93,15 +104,15 @@ class Gateway:
                 listener.server.close()
         self._listeners.clear()
 
-    def set_ports(self, wanted: Iterable[PortKey]) -> None:
-        """Listen at exactly these ports."""
-        ports = dict.fromkeys(wanted)
-        for key in [key for key in self._listeners if key not in ports]:
+    def set_ports(self, wanted: Mapping[PortKey, int]) -> None:
+        """Listen at exactly these ports, each for the addresses of one version of IP."""
+        changed = [key for key, each in self._listeners.items() if wanted.get(key) != each.version]
+        for key in changed:
             server = self._listeners.pop(key).server
             if server is not None:
                 server.close()
-        for key in ports:
-            self._listeners.setdefault(key, _Listener())
+        for key, version in wanted.items():
+            self._listeners.setdefault(key, _Listener(version))
         self._changed.set()
 
     def state(self, protocol: str, port: int) -> Mapping[str, object]:
@@ -139,12 +150,15 @@ class Gateway:
             return
         try:
             if protocol == "UDP":
-                remote = (self._internal_ip, port)
-                server = UdpGateway(self._outside, remote, self._clock, self._kick)
+                ends = self._ends(port, listener.version)
+                server = UdpGateway(self._outside, ends, self._clock, self._kick)
                 server.start(self._bind)
             else:
                 server = await asyncio.get_running_loop().create_server(
-                    lambda: _Ingress(self, port), self._bind, port, backlog=_BACKLOG
+                    lambda: _Ingress(self, port, listener.version),
+                    self._bind,
+                    port,
+                    backlog=_BACKLOG,
                 )
         except OSError as error:
             listener.error = f"cannot bind {self._bind}:{port}: {error.strerror or error}"
@@ -155,20 +169,27 @@ class Gateway:
             return
         listener.server, listener.error = server, ""
 
-    def connect(self, port: int) -> TcpConnection:
+    def connect(self, port: int, version: int) -> TcpConnection:
         """Connect from outside to this node's *port*; raises OSError."""
-        remote, local = (self._internal_ip, port), (self._outside.address, 0)
+        local, remote = self._ends(port, version)
         return self._outside.tcp_connect(remote, self._clock(), local=local)
+
+    def _ends(self, port: int, version: int) -> tuple[Endpoint, Endpoint]:
+        """Return from where and to where what comes for *port* goes."""
+        place, outside = self._place, self._outside
+        if version == 6 and place.internal_ip6 is not None and outside.addresses6:
+            return (outside.address6, 0), (place.internal_ip6, port)
+        return (outside.address, 0), (place.internal_ip, port)
 
     def new_splice(self) -> Splice:
         """Return a splice for a connection of the outside stack."""
         return Splice(self._clock, self._kick)
 
-    def _egress(self, address: IPv4Address, listener: TcpListener) -> None:
+    def _egress(self, address: IpAddress, listener: TcpListener) -> None:
         while (connection := listener.accept()) is not None:
             self._tasks.spawn(self._dial(address, connection), name=f"egress to {address}")
 
-    async def _dial(self, address: IPv4Address, connection: TcpConnection) -> None:
+    async def _dial(self, address: IpAddress, connection: TcpConnection) -> None:
         host = str(self._dialling.networks.transport(address))
         source = self._dialling.source
         splice = self.new_splice()
@@ -190,14 +211,14 @@ class Gateway:
 class _Ingress(Splice):
     """An accepted kernel connection, joined to a new connection from outside."""
 
-    def __init__(self, gateway: Gateway, port: int) -> None:
+    def __init__(self, gateway: Gateway, port: int, version: int) -> None:
         super().__init__(gateway._clock, gateway._kick)
-        self._gateway, self._port = gateway, port
+        self._gateway, self._port, self._version = gateway, port, version
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         try:
-            connection = self._gateway.connect(self._port)
+            connection = self._gateway.connect(self._port, self._version)
         except OSError:  # No port of the outside host is free.
             transport.close()
             return

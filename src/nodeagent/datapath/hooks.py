@@ -66,7 +66,7 @@ def dnat(node: Node, packet: Packet, now: float) -> DropReason | None:
                 return reject.no_endpoints(node, packet, frontend.entry.on_empty, now)
             nat.bind_destination(connection, *endpoint)
             packet.masquerade = endpoint[0] == flow.source or (
-                node.masquerades(frontend.entry.masquerade, flow.source)
+                node.policy.masquerades(frontend.entry.masquerade, flow.source)
             )
     nat.translate_destination(packet)
     return None
@@ -76,7 +76,7 @@ def masquerade(node: Node, packet: Packet, _now: float) -> DropReason | None:
     """kube-proxy and flannel: decide the source of a new connection by where it goes."""
     connection = packet.connection
     if connection is not None and not connection.source_bound:
-        hide = packet.masquerade or node.leaves_cluster(packet)
+        hide = packet.masquerade or node.policy.leaves_cluster(packet.source, packet.destination)
         address = node.source_on(packet.device, packet.destination) if hide else None
         if not nat.bind_source(node.conntrack, connection, address, node.rng):
             return DropReason.PORTS_EXHAUSTED

@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -100,7 +100,7 @@ class _Connector(Splice):
     def _connect(self, line: bytes) -> None:
         try:
             request = msgspec.json.decode(line, type=Request)
-            remote = (IPv4Address(request.connect[0]), request.connect[1])
+            remote = (ip_address(request.connect[0]), request.connect[1])
             connection = self._stack.tcp_connect(remote, self._clock())
         except OSError as error:
             self._fail(os.strerror(error.errno or 0), errno.errorcode.get(error.errno or 0, ""))

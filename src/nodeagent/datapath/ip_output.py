@@ -1,13 +1,12 @@
-"""IPv4 that leaves: this node's own, and the last step of what it forwards (Linux ip_output.c)."""
+"""IP that leaves: this node's own, and the last step of what it forwards (Linux ip_output.c)."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from netstack.wire.icmp import Unreachable
 from netstack.wire.malformed import MalformedPacket
-from nodeagent.datapath import arp, fragments, hooks, reject, vxlan
+from nodeagent.datapath import fragments, hooks, nud, packet6, reject, vxlan
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import Packet
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 def send_local(node: Node, octets: bytes, now: float) -> None:
     """Send a packet of the node's own stack."""
     try:
-        packet = node.fragments.whole(Packet.from_ip(octets, "lo"), now)
+        packet = node.fragments.whole(packet6.from_ip(octets, "lo"), now)
     except MalformedPacket as error:
         raise AssertionError(f"the stack made a broken packet: {error}") from None
     if packet is None or not hooks.run(Hook.OUTPUT, node, packet, now):
@@ -28,7 +27,7 @@ def send_local(node: Node, octets: bytes, now: float) -> None:
     route = node.routes.lookup(packet.destination)
     if route is None or route.kind is not Kind.UNICAST:
         node.drops[DropReason.NO_ROUTE] += 1
-        node.stack.icmp.own_packet_failed(octets, Unreachable.NETWORK, now)
+        reject.own_packet_failed(node, octets, now)
         return
     packet.device = route.device
     if hooks.run(Hook.POSTROUTING, node, packet, now):
@@ -47,26 +46,22 @@ def route_and_send(node: Node, packet: Packet, now: float) -> None:
 
 def send(node: Node, packet: Packet, route: Route, now: float) -> None:
     """Hand *packet* to the device of *route*, in pieces if it is too long."""
-    mtu = node.mtu_of(route.device)
-    if packet.octets > mtu and packet.may_be_cut:
-        for piece in fragments.cut(packet, mtu):
-            _send_piece(node, piece, route, now)
-    else:
-        _send_piece(node, packet, route, now)
+    for piece in fragments.pieces(packet, node.mtu_of(route.device), node.rng):
+        _send_piece(node, piece, route, now)
 
 
 def _send_piece(node: Node, packet: Packet, route: Route, now: float) -> None:
     device = route.device
     next_hop = packet.destination if route.via is None else int(route.via)
     if device == node.eth0.name:
-        _send_underlay(node, packet, IPv4Address(next_hop))
+        _send_underlay(node, packet, next_hop)
     elif device == node.bridge.name:
         _send_bridge(node, packet, next_hop, now)
     elif node.vtep is not None and device == node.vtep.name:
         mac = node.neighbours.mac_of(device, next_hop)
         if not mac:
             node.drops[DropReason.NO_NEIGHBOUR] += 1
-            reject.unreachable(node, packet, Unreachable.HOST, now)
+            reject.tell(node, packet, reject.Refusal.NO_NEIGHBOUR, now)
             return
         packet.set_ethernet(mac, node.vtep.mac)
         vxlan.send(node, packet, mac, now)
@@ -74,9 +69,9 @@ def _send_piece(node: Node, packet: Packet, route: Route, now: float) -> None:
         node.drops[DropReason.NO_ROUTE] += 1
 
 
-def _send_underlay(node: Node, packet: Packet, next_hop: IPv4Address) -> None:
+def _send_underlay(node: Node, packet: Packet, next_hop: int) -> None:
     """Send a bare IP packet between nodes, or to the world outside."""
-    output = node.underlay_output(next_hop)
+    output = node.underlay_output(ip_address(next_hop))
     if output is None:
         node.drops[DropReason.NO_NEIGHBOUR] += 1
         return
@@ -85,11 +80,11 @@ def _send_underlay(node: Node, packet: Packet, next_hop: IPv4Address) -> None:
 
 
 def _send_bridge(node: Node, packet: Packet, next_hop: int, now: float) -> None:
-    """Find out by ARP which pod has the address, then let the bridge carry it there."""
+    """Find out which pod has the address, then let the bridge carry it there."""
     device = node.bridge.name
     resolution = node.neighbours.resolve(device, next_hop, packet, now)
     if resolution.probe is not None:
-        arp.ask(node, resolution.probe, now)
+        nud.ask(node, resolution.probe, now)
     if resolution.refused:
         node.drops[DropReason.NEIGHBOUR_QUEUE_FULL] += 1
     elif resolution.mac is not None:

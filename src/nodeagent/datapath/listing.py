@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Final
 
 import msgspec
 
 from netstack.wire.ethernet import format_mac
 from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
+from netstack.wire.ipv6 import NextHeader
 from nodeagent.datapath.conntrack.connection import Connection
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.packet import FlowTuple
 
 Row = dict[str, object]
-PROTOCOL_NAMES: Final = {PROTOCOL_ICMP: "ICMP", PROTOCOL_TCP: "TCP", PROTOCOL_UDP: "UDP"}
+PROTOCOL_NAMES: Final[dict[int, str]] = {
+    PROTOCOL_ICMP: "ICMP",
+    PROTOCOL_TCP: "TCP",
+    PROTOCOL_UDP: "UDP",
+    NextHeader.ICMPV6: "ICMPv6",
+}
 
 
 def links(node: Node) -> list[Row]:
@@ -99,7 +105,7 @@ def routes(node: Node) -> list[Row]:
 def neighbours(node: Node) -> list[Row]:
     return [
         {
-            "address": str(IPv4Address(address)),
+            "address": str(ip_address(address)),
             "device": device,
             "mac": format_mac(entry.mac),
             "state": str(entry.state),
@@ -150,9 +156,9 @@ def connection(each: Connection, now: float) -> Row:
 
 def _tuple(flow: FlowTuple) -> Row:
     return {
-        "source": str(IPv4Address(flow.source)),
+        "source": str(ip_address(flow.source)),
         "source_port": flow.source_port,
-        "destination": str(IPv4Address(flow.destination)),
+        "destination": str(ip_address(flow.destination)),
         "destination_port": flow.destination_port,
     }
 

@@ -15,23 +15,27 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Final
 
+from netstack import ip6_addresses
+from netstack.addresses import IpAddress
 from netstack.ip_host import IpHost
 from netstack.tcp.settings import TcpSettings
+from netstack.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 from netstack.wire.malformed import MalformedPacket
 from nodeagent.datapath import (
-    arp,
     br_input,
     fast_path,
     ip_input,
     ip_output,
+    nud,
     observed,
     outer_frame,
+    packet6,
     vxlan,
 )
 from nodeagent.datapath.conntrack.table import ConntrackTable
@@ -52,7 +56,8 @@ from nodeagent.datapath.frontends import FrontendTable
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.neighbours import NeighbourTable
 from nodeagent.datapath.output import Output
-from nodeagent.datapath.packet import Octets, Packet
+from nodeagent.datapath.packet import IPV6_FROM, Octets, Packet
+from nodeagent.datapath.policy import LOOSE, Policy, holds
 from nodeagent.datapath.routes import Kind, Route, RouteTable
 from nodeagent.datapath.verdict import Verdict
 
@@ -64,22 +69,11 @@ _FLUSH_ROUNDS_MAX: Final = 64
 #: Probes and NodePorts open many connections from one address; their ports must come back soon.
 GATEWAY_TCP: Final = TcpSettings(time_wait_s=1.0)
 
-_ETHERNET_HEADER: Final = bytes(12) + b"\x08\x00"  # Of frames that never were on an Ethernet.
+#: Of frames that never were on an Ethernet.
+_ETHERNET_HEADER: Final = bytes(12) + ETHERTYPE_IPV4.to_bytes(2, "big")
+_ETHERNET_HEADER6: Final = bytes(12) + ETHERTYPE_IPV6.to_bytes(2, "big")
 
-#: Modes of rp_filter: a packet's source must be reachable by its own device, or at all.
-STRICT, LOOSE = 1, 2
-
-#: Returns the output towards another node, None when there is no way to it.
-OutputTo = Callable[[IPv4Address], Output | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What `settings` says about the cluster's addresses."""
-
-    cluster_cidr: IPv4Network | None = None
-    masquerade_cidr: IPv4Network | None = None
-    rp_filter: Mapping[str, int] = field(default_factory=lambda: {"all": LOOSE})
+IpInterface = IPv4Interface | IPv6Interface
 
 
 @dataclass(slots=True)
@@ -90,18 +84,21 @@ class Identity:
     internal_ip: IPv4Interface
     bridge_mac: bytes
     eth0_mac: bytes
+    internal_ip6: IPv6Interface | None = None
 
 
 @dataclass(slots=True)
 class Outputs:
     """How the shell carries what leaves the node."""
 
-    vxlan: OutputTo
-    underlay: OutputTo
+    #: Return the output towards another node, None when there is no way to it.
+    vxlan: Callable[[IPv4Address], Output | None]
+    underlay: Callable[[IpAddress], Output | None]
 
 
-def _holds(network: IPv4Network, address: int) -> bool:
-    return address & int(network.netmask) == int(network.network_address)
+def _is_on_link(interface: IpInterface, address: int) -> bool:
+    network = interface.network
+    return network.prefixlen < network.max_prefixlen and holds(network, address)
 
 
 class Node:
@@ -109,11 +106,16 @@ class Node:
 
     def __init__(self, identity: Identity, outputs: Outputs, rng: random.Random) -> None:
         self.name, self.rng = identity.name, rng
-        self.eth0 = Eth0(identity.internal_ip.ip, identity.eth0_mac)
+        internal_ip6 = identity.internal_ip6
+        self.eth0 = Eth0(
+            identity.internal_ip.ip,
+            identity.eth0_mac,
+            address6=None if internal_ip6 is None else internal_ip6.ip,
+        )
         self.bridge = Bridge("cni0", identity.bridge_mac)
         self.vtep: Vtep | None = None
         self.ports: dict[str, Port] = {}
-        self.addresses: dict[int, tuple[IPv4Interface, str]] = {}
+        self.addresses: dict[int, tuple[IpInterface, str]] = {}
         self.routes = RouteTable()
         self.neighbours = NeighbourTable()
         self.conntrack = ConntrackTable()
@@ -129,10 +131,12 @@ class Node:
         self.vxlan_output, self.underlay_output = outputs.vxlan, outputs.underlay
         self.stack = IpHost(
             address=identity.internal_ip,
+            address6=internal_ip6,
             mtu=OVERLAY_MTU,
             rng=rng,
             tcp=GATEWAY_TCP,
             source_for=self._source_for,
+            source_for6=self._source_for6,
         )
         self.stack_woken = False
         #: What is beyond eth0 besides nodes: the person's machine and the control plane.
@@ -144,7 +148,9 @@ class Node:
         )
         self.deadline_moved = True  # Since the owner last asked for `deadline`.
         self._expire_at = 0.0
-        self.add_address(identity.internal_ip, "eth0")
+        for interface in (identity.internal_ip, internal_ip6):
+            if interface is not None:
+                self.add_address(interface, self.eth0.name)
 
     # Input. Each batch ends with `flush`.
 
@@ -170,7 +176,7 @@ class Node:
     def receive_underlay(self, octets: Octets, now: float) -> None:
         """Take a bare IP packet from another node, or from outside."""
         try:
-            packet = Packet.from_ip(octets, self.eth0.name)
+            packet = packet6.from_ip(octets, self.eth0.name)
         except MalformedPacket:
             self.drops[DropReason.MALFORMED_PACKET] += 1
             return
@@ -183,7 +189,12 @@ class Node:
 
     def _receive_outside(self, packets: list[bytes], now: float) -> None:
         """Take what the world outside sends; it comes in by eth0."""
-        frames = [memoryview(bytearray(_ETHERNET_HEADER + packet)) for packet in packets]
+        frames = [
+            memoryview(
+                bytearray((_ETHERNET_HEADER if packet[0] >> 4 == 4 else _ETHERNET_HEADER6) + packet)
+            )
+            for packet in packets
+        ]
         if self.taps:
             observed.from_outside(self, frames, self._receive_eth0, now)
             return
@@ -191,7 +202,8 @@ class Node:
 
     def _receive_eth0(self, frame: memoryview, now: float) -> None:
         try:
-            packet = Packet.parse(frame, self.eth0.name)
+            kind = packet6.KINDS[frame[12] << 8 | frame[13]]
+            packet = kind.parse(frame, self.eth0.name)
         except MalformedPacket as error:
             raise AssertionError(f"the outside stack made a broken packet: {error}") from None
         packet.cache = self.outside_cache
@@ -295,7 +307,7 @@ class Node:
 
     def handle_deadline(self, now: float) -> None:
         """Do what is due at *now*."""
-        arp.handle_deadline(self, now)
+        nud.handle_deadline(self, now)
         self.fragments.handle_deadline(now)
         if now >= self.stack.deadline():
             self.stack.handle_deadline(now)
@@ -314,10 +326,15 @@ class Node:
         """Tell whether *address* is one of this node's."""
         return address in self.addresses
 
+    def is_joined(self, group: int) -> bool:
+        """Tell whether packets to an IPv6 *group* are for this node, too."""
+        if group < IPV6_FROM:
+            return False
+        return self.stack.addresses6.is_joined(group.to_bytes(16, "big"))
+
     def source_is_valid(self, source: int, device: str) -> bool:
         """Tell whether a packet from *source* may come by *device* (fib_validate_source)."""
-        modes = self.policy.rp_filter
-        mode = max(modes.get("all", 0), modes.get(device, 0))
+        mode = self.policy.reverse_path_mode(device)
         if not mode:
             return True
         route = self.routes.lookup(source)
@@ -327,43 +344,36 @@ class Node:
 
     def source_on(self, device: str, towards: int) -> int | None:
         """Return the address that speaks for *device* to somebody, as MASQUERADE chooses it."""
-        found = None
+        found, is_ipv6 = None, towards >= IPV6_FROM
         for address, (interface, name) in self.addresses.items():
-            if name == device:
-                if interface.network.prefixlen < 32 and _holds(interface.network, towards):
+            if name == device and (address >= IPV6_FROM) is is_ipv6:
+                if _is_on_link(interface, towards):
                     return address
-                found = address if found is None else found
+                if found is None and not interface.ip.is_link_local:
+                    found = address
         return found
 
     def _source_for(self, destination: IPv4Address) -> IPv4Address | None:
         """Return the source of what the node itself sends to *destination*."""
-        route = self.routes.lookup(int(destination))
-        if route is None:
-            return self.eth0.address  # A Service perhaps: routes are asked after translation.
-        source = self.source_on(route.device, int(destination))
+        source = self._source_towards(int(destination))
         return self.eth0.address if source is None else IPv4Address(source)
+
+    def _source_for6(self, destination: IPv6Address) -> IPv6Address | None:
+        """Do as `_source_for`; a node need not have any IPv6 address."""
+        source = self._source_towards(int(destination))
+        return self.eth0.address6 if source is None else IPv6Address(source)
+
+    def _source_towards(self, destination: int) -> int | None:
+        route = self.routes.lookup(destination)
+        if route is None:
+            return None  # A Service perhaps: routes are asked after translation.
+        return self.source_on(route.device, destination)
 
     def mtu_of(self, device: str) -> int:
         """Return how long a packet *device* carries."""
         if self.vtep is not None and device == self.vtep.name:
             return self.vtep.mtu
         return self.bridge.mtu if device == self.bridge.name else ETHERNET_MTU
-
-    def masquerades(self, rule: str, source: int) -> bool:
-        """Tell whether a Service with this *rule* hides *source* from its endpoints."""
-        if rule == "off-cluster":
-            cidr = self.policy.cluster_cidr
-            return cidr is not None and not _holds(cidr, source)
-        return rule == "always"
-
-    def leaves_cluster(self, packet: Packet) -> bool:
-        """Tell whether flannel's `--ip-masq` rule applies: from a pod to somewhere else."""
-        cidr = self.policy.masquerade_cidr
-        return (
-            cidr is not None
-            and _holds(cidr, packet.source)
-            and not _holds(cidr, packet.destination)
-        )
 
     # The flow cache.
 
@@ -384,15 +394,25 @@ class Node:
 
     # Addresses and taps.
 
-    def add_address(self, interface: IPv4Interface, device: str) -> None:
-        """Give the node an address, and the route that comes with it."""
+    def add_address(self, interface: IpInterface, device: str) -> None:
+        """Give the node an address, and the route that comes with it.
+
+        With its first IPv6 address the bridge gets a link-local one (RFC 4291).
+        """
         self.remove_address(interface)
         self.addresses[int(interface.ip)] = interface, device
         self.stack.add_address(interface)
-        if interface.network.prefixlen < 32:
+        if interface.network.prefixlen < interface.max_prefixlen:
             self.routes.replace(Route(destination=interface.network, device=device, connected=True))
+        link_local = ip6_addresses.link_local(self.bridge.mac)
+        if (
+            device == self.bridge.name
+            and interface.version == 6
+            and int(link_local.ip) not in self.addresses
+        ):
+            self.add_address(link_local, device)
 
-    def remove_address(self, interface: IPv4Interface) -> bool:
+    def remove_address(self, interface: IpInterface) -> bool:
         """Take an address away; return whether the node had it."""
         if self.addresses.pop(int(interface.ip), None) is None:
             return False
@@ -423,7 +443,8 @@ class Node:
         """Show what passes between the node and the world outside, with the MACs it would have."""
         if self._tapped(self.eth0.name):
             packet = bytes(frame[len(_ETHERNET_HEADER) :])
-            self.tap(self.eth0.name, direction, outer_frame.ethernet(packet) + packet)
+            header = outer_frame.ethernet(packet, self.eth0.mac, direction=direction)
+            self.tap(self.eth0.name, direction, header + packet)
 
     def tap_underlay(
         self, remote: IPv4Address, payload: Octets, direction: str, *, port: int

@@ -6,22 +6,29 @@ instead: Ethernet and IPv4 between InternalIPs, UDP, payload, every checksum rig
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
+from netstack.addresses import IpAddress
 from netstack.wire import checksum, ipv4, udp
-from netstack.wire.ethernet import ETHERTYPE_IPV4, Ethernet
+from netstack.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ethernet
 from nodeagent.datapath.devices import Eth0
 
 
-def mac_of(address: IPv4Address) -> bytes:
+def mac_of(address: IpAddress) -> bytes:
     """Return the MAC of the eth0 that has *address*, made the way a hypervisor would."""
-    return b"\x52\x54" + address.packed
+    return b"\x52\x54" + address.packed[-4:]
 
 
-def ethernet(packet: bytes) -> bytes:
-    """Return the Ethernet header of an IPv4 *packet* between two hosts of the underlay."""
-    source, destination = IPv4Address(packet[12:16]), IPv4Address(packet[16:20])
-    return Ethernet(mac_of(destination), mac_of(source), ETHERTYPE_IPV4).emit()
+def ethernet(packet: bytes, ours: bytes, *, direction: str) -> bytes:
+    """Return the Ethernet header of a *packet* that the eth0 with the MAC *ours* gets or sends."""
+    kind, source, destination = ETHERTYPE_IPV4, packet[12:16], packet[16:20]
+    family: type[IPv4Address] | type[IPv6Address] = IPv4Address
+    if packet[0] >> 4 == 6:
+        kind, source, destination = ETHERTYPE_IPV6, packet[8:24], packet[24:40]
+        family = IPv6Address
+    if direction == "in":
+        return Ethernet(ours, mac_of(family(source)), kind).emit()
+    return Ethernet(mac_of(family(destination)), ours, kind).emit()
 
 
 def build(eth0: Eth0, remote: IPv4Address, payload: bytes, *, direction: str, port: int) -> bytes:
@@ -40,4 +47,4 @@ def build(eth0: Eth0, remote: IPv4Address, payload: bytes, *, direction: str, po
         payload_length=length,
     )
     packet = b"".join((header.emit(), udp.HEADER.pack(port, port, length, field), payload))
-    return ethernet(packet) + packet
+    return ethernet(packet, eth0.mac, direction=direction) + packet

@@ -1,16 +1,18 @@
-"""An IPv4 packet on its slow way through the node: what Linux calls an skb.
+"""A packet on its slow way through the node: what Linux calls an skb. `packet6` has IPv6's.
 
 A private, mutable copy of the frame that it came in, with fourteen octets of room for an Ethernet
-header also where there was none. Addresses are ints, because tables want them so. Changing an
-address or a port adjusts the checksums by the difference (RFC 1624): a packet that arrived broken
-leaves broken, and its receiver notices.
+header also where there was none. Addresses are ints, because tables want them so: IPv4's are below
+2^32, IPv6's are not, so tables hold both side by side. Changing an address or a port adjusts the
+checksums by the difference (RFC 1624): a packet that arrived broken leaves broken, and its receiver
+notices.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self
 
 from netstack.wire import checksum
 from netstack.wire.ethernet import ETHERTYPE_IPV4, HEADER_OCTETS
@@ -37,9 +39,10 @@ _WHAT: Final = struct.Struct("!HxBxxII")  # Flags and offset, protocol, addresse
 _WORD: Final = struct.Struct("!H")
 _ADDRESS: Final = struct.Struct("!I")
 _PORTS: Final = struct.Struct("!HH")
-_L4_OCTETS_MIN: Final = {PROTOCOL_TCP: 20, PROTOCOL_UDP: 8, PROTOCOL_ICMP: 8}
-_L4_CHECKSUM_AT: Final = {PROTOCOL_TCP: 16, PROTOCOL_UDP: 6}
-_ECHOES: Final = (Type.ECHO_REQUEST, Type.ECHO_REPLY)
+_WITH_PORTS: Final = (PROTOCOL_TCP, PROTOCOL_UDP)
+
+#: Addresses from here on are IPv6's.
+IPV6_FROM: Final = 1 << 32
 
 
 class FlowTuple(NamedTuple):
@@ -80,7 +83,17 @@ class CtState(IntEnum):
 
 
 class Packet:
-    """An IPv4 packet whose header is intact."""
+    """An IPv4 packet whose header is intact, and what an IPv6 one has in common with it."""
+
+    #: What the family calls its echoes and errors, how short a protocol's header may not be, and
+    #: where its checksum is, if that covers addresses.
+    version: ClassVar[int] = 4
+    icmp: ClassVar[int] = PROTOCOL_ICMP
+    echo_request: ClassVar[int] = Type.ECHO_REQUEST
+    _echoes: ClassVar[tuple[int, ...]] = (Type.ECHO_REQUEST, Type.ECHO_REPLY)
+    _errors: ClassVar[tuple[int, ...]] = ERRORS
+    _octets_min: ClassVar[Mapping[int, int]] = {PROTOCOL_TCP: 20, PROTOCOL_UDP: 8, PROTOCOL_ICMP: 8}
+    _checksum_at: ClassVar[Mapping[int, int]] = {PROTOCOL_TCP: 16, PROTOCOL_UDP: 6}
 
     __slots__ = (
         "arrival",
@@ -118,8 +131,8 @@ class Packet:
         self.masquerade = False  # KUBE-MARK-MASQ: bit 0x4000 of the firewall mark.
 
     @classmethod
-    def parse(cls, frame: Octets, device: str) -> Packet:
-        """Copy the IPv4 packet of an Ethernet *frame*, without padding; raises MalformedPacket."""
+    def parse(cls, frame: Octets, device: str) -> Self:
+        """Copy the packet of an Ethernet *frame*, without padding; raises MalformedPacket."""
         size = len(frame)
         if size < _IP + 20:
             raise MalformedPacket(f"ipv4: {size - _IP} octets")
@@ -131,12 +144,12 @@ class Packet:
         if not checksum.holds(checksum.add(copy[_IP : _IP + header])):
             raise MalformedPacket("ipv4: wrong header checksum")
         first = not fragment & OFFSET_MASK
-        if first and total - header < _L4_OCTETS_MIN.get(protocol, 0):
+        if first and total - header < cls._octets_min.get(protocol, 0):
             raise MalformedPacket("the transport header is cut off")
         return cls(copy, device)
 
     @classmethod
-    def from_ip(cls, packet: Octets, device: str) -> Packet:
+    def from_ip(cls, packet: Octets, device: str) -> Self:
         """Do as `parse` for a packet without an Ethernet header."""
         return cls.parse(b"".join((bytes(12), _WORD.pack(ETHERTYPE_IPV4), packet)), device)
 
@@ -146,14 +159,14 @@ class Packet:
         if self.is_fragment:
             return None
         source, destination = self.source, self.destination
-        if self.protocol in _L4_CHECKSUM_AT:
+        if self.protocol in _WITH_PORTS:
             ports = _PORTS.unpack_from(frame, at)
             return FlowTuple(self.protocol, source, ports[0], destination, ports[1])
-        if self.protocol == PROTOCOL_ICMP:
-            if frame[at] not in _ECHOES:
+        if self.protocol == self.icmp:
+            if frame[at] not in self._echoes:
                 return None
             identifier = _WORD.unpack_from(frame, at + 4)[0]
-            return FlowTuple(PROTOCOL_ICMP, source, identifier, destination, identifier)
+            return FlowTuple(self.icmp, source, identifier, destination, identifier)
         return FlowTuple(self.protocol, source, 0, destination, 0)
 
     @property
@@ -161,17 +174,18 @@ class Packet:
         return self.frame[_IP + 8]
 
     @property
-    def dont_fragment(self) -> bool:
-        return bool(_WORD.unpack_from(self.frame, _IP + 6)[0] & DONT_FRAGMENT)
-
-    @property
     def may_be_cut(self) -> bool:
         """Whether a router may fragment it: neither forbidden, nor done, nor with options."""
-        return not (self.dont_fragment or self.is_fragment or self.l4 != _IP + 20)
+        forbidden = _WORD.unpack_from(self.frame, _IP + 6)[0] & DONT_FRAGMENT
+        return not (forbidden or self.is_fragment or self.l4 != _IP + 20)
+
+    def is_too_big(self, mtu: int) -> bool:
+        """Tell whether no link with this *mtu* may carry the packet, not even in pieces."""
+        return self.octets > mtu and not self.may_be_cut
 
     @property
     def octets(self) -> int:
-        """Length of the IPv4 packet."""
+        """Length of the IP packet."""
         return len(self.frame) - _IP
 
     @property
@@ -195,9 +209,9 @@ class Packet:
     @property
     def is_icmp_error(self) -> bool:
         return (
-            self.protocol == PROTOCOL_ICMP
+            self.protocol == self.icmp
             and not self.is_fragment
-            and self.frame[self.l4] in ERRORS
+            and self.frame[self.l4] in self._errors
         )
 
     @property
@@ -211,7 +225,7 @@ class Packet:
         ports = slice(self.l4, self.l4 + 4) if self.l4 == _IP + 20 else slice(0, 0)
         change = checksum.delta(bytes(frame[_IP + 12 : _IP + 20]), before[_IP + 12 : _IP + 20])
         frame[_IP + 8], frame[_IP + 10 : _IP + 20] = before[_IP + 8], before[_IP + 10 : _IP + 20]
-        offset = _L4_CHECKSUM_AT.get(self.protocol)
+        offset = self._checksum_at.get(self.protocol)
         if offset is not None and not self.is_fragment:
             old, new = bytes(frame[ports]), before[ports]
             change += checksum.delta(old, new)
@@ -224,9 +238,9 @@ class Packet:
     def checksum_holds(self) -> bool:
         """Tell whether the transport's checksum is right, as far as it can be judged here."""
         frame, l4 = self.frame, self.l4
-        if self.is_fragment or self.protocol not in _L4_OCTETS_MIN:
+        if self.is_fragment or self.protocol not in self._octets_min:
             return True
-        if self.protocol == PROTOCOL_ICMP:
+        if self.protocol not in self._checksum_at:
             return checksum.holds(checksum.add(frame[l4:]))
         if self.protocol == PROTOCOL_UDP and not (frame[l4 + 6] or frame[l4 + 7]):
             return True
@@ -259,11 +273,12 @@ class Packet:
             self._adjust_l4(change)
             return
         port = flow.destination_port
-        if self.protocol == PROTOCOL_ICMP:
+        if self.protocol == self.icmp:
             port = target.source_port
             self._adjust(self.l4 + 2, flow.source_port - port)
             _WORD.pack_into(self.frame, self.l4 + 4, port)
-        elif self.protocol in _L4_CHECKSUM_AT:
+            self._adjust_l4(change)
+        elif self.protocol in _WITH_PORTS:
             _WORD.pack_into(self.frame, self.l4, target.source_port)
             self._adjust_l4(change + flow.source_port - target.source_port)
         self.flow = FlowTuple(
@@ -277,10 +292,11 @@ class Packet:
             self._adjust_l4(change)
             return
         port = flow.destination_port
-        if self.protocol in _L4_CHECKSUM_AT:
+        if self.protocol in _WITH_PORTS:
             port = target.destination_port
             _WORD.pack_into(self.frame, self.l4 + 2, port)
-            self._adjust_l4(change + flow.destination_port - port)
+            change += flow.destination_port - port
+        self._adjust_l4(change)
         self.flow = FlowTuple(
             self.protocol, flow.source, flow.source_port, target.destination, port
         )
@@ -303,9 +319,9 @@ class Packet:
         _WORD.pack_into(self.frame, at, checksum.update(field, change))
 
     def _adjust_l4(self, change: int) -> None:
-        offset = _L4_CHECKSUM_AT.get(self.protocol)
+        offset = self._checksum_at.get(self.protocol)
         if offset is None or self.is_fragment:
-            return  # ICMP's checksum does not cover addresses.
+            return  # The checksum of IPv4's ICMP does not cover addresses.
         at = self.l4 + offset
         field = _WORD.unpack_from(self.frame, at)[0]
         update = checksum.update_udp if self.protocol == PROTOCOL_UDP else checksum.update

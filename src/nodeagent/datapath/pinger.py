@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Final
 
 from componentbase.clock import Clock
+from netstack.addresses import IpAddress
 from netstack.icmp import EchoReply
 from nodeagent.datapath.node import Node
 
@@ -29,7 +30,7 @@ class Pinger:
 
     async def ping(self, address: str, count: int, timeout_s: float) -> list[Row]:
         """Ping *address* *count* times; raises ValueError for what is no address."""
-        target = IPv4Address(address)
+        target = ip_address(address)
         if not 1 <= count <= _COUNT_MAX:
             raise ValueError(f"count must be 1..{_COUNT_MAX}")
         self._identifier = self._identifier % 0xFFFF + 1
@@ -47,7 +48,7 @@ class Pinger:
         return rows
 
     async def _once(
-        self, target: IPv4Address, identifier: int, sequence: int, timeout_s: float
+        self, target: IpAddress, identifier: int, sequence: int, timeout_s: float
     ) -> float | None:
         answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting[identifier, sequence] = answer

@@ -7,18 +7,61 @@ connection to the error and translates the quote back: `nf_ct_attach`.)
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
 
-from netstack.wire import checksum
-from netstack.wire.icmp import TimeExceeded, Type, Unreachable
-from netstack.wire.ipv4 import PROTOCOL_TCP, Ipv4
+from netstack import ip6_output, ip_output
+from netstack.wire import checksum, icmp, icmpv6, ipv4
+from netstack.wire.ipv4 import PROTOCOL_TCP
 from netstack.wire.tcp import HEADER, Flag
+from nodeagent.datapath import packet6
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.packet import Packet
 
 if TYPE_CHECKING:
     from nodeagent.datapath.node import Node
+
+
+class Refusal(Enum):
+    """Why a packet does not get there, as far as its sender is told."""
+
+    NO_ROUTE = auto()
+    UNREACHABLE_ROUTE = auto()
+    PROHIBITED = auto()
+    BEYOND_SCOPE = auto()
+    NO_NEIGHBOUR = auto()
+    PORT = auto()
+    TOO_BIG = auto()
+    HOP_LIMIT = auto()
+
+
+_Messages = Mapping[Refusal, tuple[int, int]]
+
+_UNREACHABLE: Final = icmp.Type.UNREACHABLE
+_UNREACHABLE6: Final = icmpv6.Type.UNREACHABLE
+#: Type and code, by family. IPv6 has no word for a route that is `unreachable` (ip6_pkt_discard).
+_MESSAGES: Final[Mapping[int, _Messages]] = {
+    4: {
+        Refusal.NO_ROUTE: (_UNREACHABLE, icmp.Unreachable.NETWORK),
+        Refusal.UNREACHABLE_ROUTE: (_UNREACHABLE, icmp.Unreachable.HOST),
+        Refusal.PROHIBITED: (_UNREACHABLE, icmp.Unreachable.ADMINISTRATIVELY_PROHIBITED),
+        Refusal.NO_NEIGHBOUR: (_UNREACHABLE, icmp.Unreachable.HOST),
+        Refusal.PORT: (_UNREACHABLE, icmp.Unreachable.PORT),
+        Refusal.TOO_BIG: (_UNREACHABLE, icmp.Unreachable.FRAGMENTATION_NEEDED),
+        Refusal.HOP_LIMIT: (icmp.Type.TIME_EXCEEDED, icmp.TimeExceeded.IN_TRANSIT),
+    },
+    6: {
+        Refusal.NO_ROUTE: (_UNREACHABLE6, icmpv6.Unreachable.NO_ROUTE),
+        Refusal.UNREACHABLE_ROUTE: (_UNREACHABLE6, icmpv6.Unreachable.NO_ROUTE),
+        Refusal.PROHIBITED: (_UNREACHABLE6, icmpv6.Unreachable.PROHIBITED),
+        Refusal.BEYOND_SCOPE: (_UNREACHABLE6, icmpv6.Unreachable.BEYOND_SCOPE),
+        Refusal.NO_NEIGHBOUR: (_UNREACHABLE6, icmpv6.Unreachable.ADDRESS),
+        Refusal.PORT: (_UNREACHABLE6, icmpv6.Unreachable.PORT),
+        Refusal.TOO_BIG: (icmpv6.Type.PACKET_TOO_BIG, 0),
+        Refusal.HOP_LIMIT: (icmpv6.Type.TIME_EXCEEDED, icmpv6.TimeExceeded.IN_TRANSIT),
+    },
+}
 
 
 def no_endpoints(node: Node, packet: Packet, how: str, now: float) -> DropReason:
@@ -27,21 +70,24 @@ def no_endpoints(node: Node, packet: Packet, how: str, now: float) -> DropReason
         if packet.protocol == PROTOCOL_TCP:
             _reset(node, packet, now)
         else:
-            unreachable(node, packet, Unreachable.PORT, now)
+            tell(node, packet, Refusal.PORT, now)
     return DropReason.NO_ENDPOINTS
 
 
-def unreachable(node: Node, packet: Packet, code: Unreachable, now: float, *, mtu: int = 0) -> None:
+def tell(node: Node, packet: Packet, why: Refusal, now: float, *, mtu: int = 0) -> None:
     """Tell the sender that *packet* does not get there, and which *mtu* would."""
-    node.stack.icmp.send_error(Type.UNREACHABLE, code, packet.as_arrived(), now, rest=mtu)
+    kind, code = _MESSAGES[packet.version][why]
+    errors = node.stack.icmp if packet.version == 4 else node.stack.icmp6
+    errors.send_error(kind, code, packet.as_arrived(), now, rest=mtu)
     node.stack_woken = True
 
 
-def time_exceeded(node: Node, packet: Packet, now: float) -> None:
-    """Tell the sender that *packet* has made its last hop."""
-    code, quoted = TimeExceeded.IN_TRANSIT, packet.as_arrived()
-    node.stack.icmp.send_error(Type.TIME_EXCEEDED, code, quoted, now)
-    node.stack_woken = True
+def own_packet_failed(node: Node, octets: bytes, now: float) -> None:
+    """Let a socket of the node's own stack know that there is no route for its packet."""
+    if octets[0] >> 4 == 4:
+        node.stack.icmp.own_packet_failed(octets, icmp.Unreachable.NETWORK, now)
+    else:
+        node.stack.icmp6.own_packet_failed(octets, icmpv6.Unreachable.NO_ROUTE, now)
 
 
 def _reset(node: Node, packet: Packet, now: float) -> None:
@@ -58,17 +104,21 @@ def _reset(node: Node, packet: Packet, now: float) -> None:
         octets = len(packet.frame) - packet.l4 - (offset >> 12 << 2)
         length = octets + bool(flags & Flag.SYN) + bool(flags & Flag.FIN)
         numbers = (0, (sequence + length) & 0xFFFFFFFF, 5 << 12 | Flag.RST | Flag.ACK)
-    source, destination = IPv4Address(packet.destination), IPv4Address(packet.source)
-    total = checksum.pseudo_header(source.packed, destination.packed, PROTOCOL_TCP, HEADER.size)
+    address_octets = 4 if packet.version == 4 else 16
+    source, destination = (
+        each.to_bytes(address_octets, "big") for each in (packet.destination, packet.source)
+    )
+    total = checksum.pseudo_header(source, destination, PROTOCOL_TCP, HEADER.size)
     bare = HEADER.pack(destination_port, source_port, *numbers, 0, 0, 0)
     field = checksum.finish(total + checksum.add(bare))
     segment = HEADER.pack(destination_port, source_port, *numbers, 0, field, 0)
-    header = Ipv4(
-        source=source,
-        destination=destination,
-        protocol=PROTOCOL_TCP,
-        payload_length=len(segment),
-        dont_fragment=True,
-    )
+    header = _header(source, destination, len(segment))
     # Untracked: for conntrack the connection never was.
-    node.send_untracked(Packet.from_ip(header.emit() + segment, "lo"), now)
+    node.send_untracked(packet6.from_ip(header + segment, "lo"), now)
+
+
+def _header(source: bytes, destination: bytes, length: int) -> bytes:
+    endpoints = source, destination
+    if len(source) == 4:
+        return ip_output.header(PROTOCOL_TCP, endpoints, 0, ipv4.DONT_FRAGMENT, length)
+    return ip6_output.header(PROTOCOL_TCP, endpoints, length)

@@ -10,20 +10,28 @@ import asyncio
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from collections.abc import Mapping, Sequence
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv6Address,
+    IPv6Interface,
+    ip_address,
+    ip_interface,
+)
 from pathlib import Path
 from typing import Final
 
 from componentbase.clock import monotonic
 from netdev.transport_map import TransportMap
 from netdev.underlay import Arena, Underlay
+from netstack.addresses import IpAddress
 from netstack.ip_host import IpHost
 from nodeagent.datapath import observed, outer_frame
 from nodeagent.datapath.config import Config
 from nodeagent.datapath.control import Control
 from nodeagent.datapath.devices import OVERLAY_MTU
-from nodeagent.datapath.gateway import Dialling, Gateway, PortKey
+from nodeagent.datapath.gateway import Dialling, Gateway, Place, PortKey
 from nodeagent.datapath.hostnet import Hostnet
 from nodeagent.datapath.netlink import Netlink
 from nodeagent.datapath.node import GATEWAY_TCP, Identity, Node, Outputs
@@ -38,14 +46,22 @@ _CONTROL_PLANE_HOSTS: Final = (250, 251, 252, 253)
 _EARLY_S: Final = 0.1
 
 
-def _outside_addresses(network: IPv4Network, host: str) -> list[IPv4Address]:
-    """Return the addresses of the outside stack, *host*'s first."""
-    return [IPv4Address(host), *(network[number] for number in _CONTROL_PLANE_HOSTS)]
+def _outside_addresses(networks: TransportMap, host: str) -> list[IpAddress]:
+    """Return the addresses that the outside stack has of a family, *host*'s first."""
+    if not host:
+        return []
+    network = networks.network_of(ip_address(host))
+    return [ip_address(host), *(network[number] for number in _CONTROL_PLANE_HOSTS)]
 
 
-def _listened_ports(node: Node) -> list[PortKey]:
-    entries = [frontend.entry for frontend in node.frontends.entries()]
-    return [(entry.protocol, entry.port) for entry in entries if entry.listen]
+def _listened_ports(node: Node) -> Mapping[PortKey, int]:
+    """Return the ports to listen at, and the family that gets what comes: IPv4 where it may."""
+    entries = [frontend.entry for frontend in node.frontends.entries() if frontend.entry.listen]
+    ports: dict[PortKey, int] = {}
+    for entry in entries:
+        version, key = 6 if ":" in entry.address else 4, (entry.protocol, entry.port)
+        ports[key] = min(version, ports.get(key, version))
+    return ports
 
 
 class Datapath:
@@ -59,22 +75,26 @@ class Datapath:
         if local is None:
             raise OSError(f"{internal} is not in the transport map")
         self._local = local
-        network = self._map.network_of(internal)
         arena = Arena()
         self.node = Node(
             Identity(
                 name=config.node_name,
-                internal_ip=IPv4Interface((internal, network.prefixlen)),
+                internal_ip=IPv4Interface((internal, self._prefix_length(internal))),
                 bridge_mac=b"\x0a\x57" + internal.packed,
                 eth0_mac=outer_frame.mac_of(internal),
+                internal_ip6=self._internal_ip6(),
             ),
             Outputs(
                 vxlan=lambda remote: self.uplinks.vxlan(remote), underlay=self._underlay_output
             ),
             random.Random(),
         )
-        self._outside_addresses = _outside_addresses(network, config.host_address)
-        self.node.outside = self._new_outside(network.prefixlen)
+        self._outside_addresses = [
+            address
+            for host in (config.host_address, config.host_address6)
+            for address in _outside_addresses(self._map, host)
+        ]
+        self.node.outside = self._new_outside()
         self._vxlan = Underlay(
             (local, config.vxlan_port),
             arena,
@@ -96,26 +116,38 @@ class Datapath:
         self._timer_at = math.inf
         self._kicked = False
 
-    def _new_outside(self, prefix_length: int) -> IpHost:
-        host, *control_plane = self._outside_addresses
+    def _prefix_length(self, address: IpAddress) -> int:
+        return self._map.network_of(address).prefixlen
+
+    def _internal_ip6(self) -> IPv6Interface | None:
+        address = self._config.internal_address6
+        return None if address is None else IPv6Interface((address, self._prefix_length(address)))
+
+    def _new_outside(self) -> IpHost:
+        config = self._config
+        host = IPv4Address(config.host_address)
+        host6 = IPv6Address(config.host_address6) if config.host_address6 else None
         outside = IpHost(
-            address=IPv4Interface((host, prefix_length)),
+            address=IPv4Interface((host, self._prefix_length(host))),
             mtu=OVERLAY_MTU,
             rng=self.node.rng,
             tcp=GATEWAY_TCP,
             source_for=lambda _destination: host,
+            source_for6=lambda _destination: host6,
         )
-        for address in control_plane:
-            outside.add_address(IPv4Interface((address, prefix_length)))
+        for address in self._outside_addresses:
+            if address != host:
+                outside.add_address(ip_interface((address, self._prefix_length(address))))
         return outside
 
     async def run(self) -> None:
         """Serve until cancelled."""
         directory = Path(self._config.directory)
         self._loop = asyncio.get_running_loop()
-        node, addresses = self.node, (self._config.internal_address, self._local)
+        node, config = self.node, self._config
         assert node.outside is not None
-        gateway = Gateway(node.outside, addresses, self._dialling(), monotonic, self._kick)
+        place = Place(self._local, config.internal_address, config.internal_address6)
+        gateway = Gateway(node.outside, place, self._dialling(), monotonic, self._kick)
         hostnet = Hostnet(node.stack, monotonic, self._kick)
         netlink = Netlink(
             self.node,
@@ -135,7 +167,8 @@ class Datapath:
             self.ports.start(directory / "veth.sock")
             await netlink.start(directory / "netlink.sock")
             await hostnet.start(directory / "hostnet.sock")
-            gateway.start(self._outside_addresses[1:])
+            hosts = (config.host_address, config.host_address6)
+            gateway.start(each for each in self._outside_addresses if str(each) not in hosts)
             await gateway.serve()
         finally:
             hostnet.close()
@@ -234,7 +267,8 @@ class Datapath:
     def _send_bare(self, to: IPv4Address, datagrams: Sequence[Octets], header: bytes) -> None:
         self._raw.peer(to, self._config.underlay_port).send(datagrams, header)
 
-    def _underlay_output(self, remote: IPv4Address) -> Output | None:
+    def _underlay_output(self, remote: IpAddress) -> Output | None:
         if remote in self._outside_addresses:
             return self.node.outside_output
-        return self.uplinks.bare(remote)
+        node = self._map.node_of(remote)
+        return None if node is None else self.uplinks.bare(node)

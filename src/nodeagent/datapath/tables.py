@@ -20,7 +20,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: str
     kind: Literal["veth"] = "veth"
     mac: str
-    address: str
+    address: str = ""
+    address6: str = ""
     mtu: int = 1450
     hairpin: bool = False  # A frame may leave by the port that it came in by.
 
@@ -80,7 +81,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Frontend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An address that a Service is reached at; `address` "" means any of this node."""
+    """An address that a Service is reached at; `address` "" or "::" means any of this node."""
 
     address: str
     port: int
@@ -121,7 +122,10 @@ class LinkImpairment(impairment.Impairment, frozen=True, kw_only=True, forbid_un
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What applies to the whole node; an empty text switches a rule off."""
+    """What applies to the whole node; an empty text switches a rule off.
+
+    A network of each family may be given, with a comma between.
+    """
 
     cluster_cidr: str = ""
     masquerade_cidr: str = ""

@@ -11,10 +11,10 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Final
 
 from componentbase.clock import Clock
+from netstack.addresses import Endpoint
 from netstack.ip_host import IpHost
 from netstack.udp import UdpSocket
 
@@ -36,11 +36,13 @@ class UdpGateway:
     def __init__(
         self,
         outside: IpHost,
-        remote: tuple[IPv4Address, int],
+        ends: tuple[Endpoint, Endpoint],
         clock: Clock,
         kick: Callable[[], None],
     ) -> None:
-        self._outside, self._remote, self._clock, self._kick = outside, remote, clock, kick
+        """*ends* are whose addresses and ports datagrams have: the host's and the node's."""
+        self._outside, self._clock, self._kick = outside, clock, kick
+        self._local, self._remote = ends
         self._clients: dict[tuple[str, int], _Client] = {}
         self._socket: socket.socket | None = None
         self.drops = 0
@@ -84,7 +86,7 @@ class UdpGateway:
         client = self._clients.pop(sender, None)
         if client is None:
             self._make_room(now)
-            emulated = self._outside.udp_bind(self._outside.address, 0)
+            emulated = self._outside.udp_bind(*self._local)
             client = _Client(emulated, now)
             emulated.on_ready = lambda: self._answer(sender, emulated)
         client.seen_at = now

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from netstack.drops import DropReason as StackDropReason
 from nodeagent.datapath.drops import DropReason
-from nodeagent.datapath.packet import CtState, Direction, FlowTuple, Packet
+from nodeagent.datapath.packet import IPV6_FROM, CtState, Direction, FlowTuple, Packet
 
 if TYPE_CHECKING:
     from nodeagent.datapath.conntrack.connection import Connection
@@ -130,8 +130,13 @@ def _translations(node: Node, connection: Connection, direction: Direction) -> l
 
 
 def _source(flow: FlowTuple) -> str:
-    return f"{ip_address(flow.source)}:{flow.source_port}"
+    return _endpoint(flow.source, flow.source_port)
 
 
 def _destination(flow: FlowTuple) -> str:
-    return f"{ip_address(flow.destination)}:{flow.destination_port}"
+    return _endpoint(flow.destination, flow.destination_port)
+
+
+def _endpoint(address: int, port: int) -> str:
+    text = str(ip_address(address))
+    return f"{text}:{port}" if address < IPV6_FROM else f"[{text}]:{port}"

@@ -11,14 +11,13 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from netstack.wire.ethernet import ETHERTYPE_IPV4
 from netstack.wire.ethernet import HEADER_OCTETS as ETHERNET_OCTETS
-from netstack.wire.icmp import Unreachable
 from netstack.wire.malformed import MalformedPacket
 from netstack.wire.vxlan import HEADER_OCTETS, Vxlan, VxlanView
 from nodeagent.datapath import fast_path, reject
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.packet import Packet
+from nodeagent.datapath.packet6 import KINDS
 
 if TYPE_CHECKING:
     from nodeagent.datapath.devices import Vtep
@@ -66,11 +65,11 @@ def receive_frame(node: Node, vtep: Vtep, frame: memoryview, now: float) -> None
         node.drops[DropReason.LOOPED] += 1  # Our own frame has come back (vxlan_set_mac).
     elif frame[0:6] != vtep.mac:
         node.drops[DropReason.OTHER_HOST] += 1
-    elif frame[12] << 8 | frame[13] != ETHERTYPE_IPV4:
+    elif (kind := KINDS.get(frame[12] << 8 | frame[13])) is None:
         node.drops[DropReason.UNHANDLED_PROTOCOL] += 1
     else:
         try:
-            packet = Packet.parse(frame, vtep.name)
+            packet = kind.parse(frame, vtep.name)
         except MalformedPacket:
             node.drops[DropReason.MALFORMED_PACKET] += 1
             return
@@ -84,7 +83,7 @@ def send(node: Node, packet: Packet, mac: bytes, now: float) -> None:
     remote = node.vtep.fdb.lookup(mac, now)
     if remote is None:
         node.drops[DropReason.NO_FDB] += 1
-        reject.unreachable(node, packet, Unreachable.HOST, now)
+        reject.tell(node, packet, reject.Refusal.NO_NEIGHBOUR, now)
         return
     output = node.vxlan_output(remote)
     if output is None:

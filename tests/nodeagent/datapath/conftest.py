@@ -9,7 +9,7 @@ import random
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ from nodeagent.datapath.node import Identity, Node, Outputs
 from nodeagent.datapath.output import Output
 
 HOST_ADDRESS = IPv4Address("192.168.64.254")
+HOST_ADDRESS6 = IPv6Address("fd00:192:168:64::fe")
 
 
 class Pod:
@@ -290,8 +291,8 @@ def frontend_entry(address: str, port: int, backends: list[tuple[str, int]], **f
 class World:
     """Nodes joined by memory, pods that are stacks, and one clock that waits for nobody."""
 
-    def __init__(self, nodes: int = 2, seed: int = 1) -> None:
-        self.now = 1000.0
+    def __init__(self, nodes: int = 2, seed: int = 1, *, dual: bool = False) -> None:
+        self.now, self.dual = 1000.0, dual
         self.wire: list[tuple[int, int, bytes]] = []  # Receiver; sender, 0 for bare IP; octets.
         self.stacks: dict[str, tuple[Node, Port, Host]] = {}
         self.nodes = {number: self._new_node(number, seed) for number in range(1, nodes + 1)}
@@ -316,8 +317,8 @@ class World:
                 show=lambda frame: self.nodes[number].tap_vxlan(remote, frame),
             )
 
-        def underlay(remote: IPv4Address) -> Output | None:
-            if remote == HOST_ADDRESS:
+        def underlay(remote: IPv4Address | IPv6Address) -> Output | None:
+            if remote in (HOST_ADDRESS, HOST_ADDRESS6):
                 return self.nodes[number].outside_output
             if int(remote) & 0xFF not in self.nodes:
                 return None
@@ -334,15 +335,18 @@ class World:
                 internal_ip=IPv4Interface(f"{host}/24"),
                 bridge_mac=b"\x0a\x57" + host.packed,
                 eth0_mac=outer_frame.mac_of(host),
+                internal_ip6=IPv6Interface(f"fd00:192:168:64::{number}/120") if self.dual else None,
             ),
             Outputs(vxlan=vxlan, underlay=underlay),
             random.Random(seed + number),
         )
         node.outside = IpHost(
             address=IPv4Interface(f"{HOST_ADDRESS}/24"),
+            address6=IPv6Interface(f"{HOST_ADDRESS6}/120") if self.dual else None,
             mtu=OVERLAY_MTU,
             rng=node.rng,
             source_for=lambda _destination: HOST_ADDRESS,
+            source_for6=lambda _destination: HOST_ADDRESS6,
         )
         return node
 
@@ -357,7 +361,7 @@ class World:
 
     def _program(self, n: int) -> None:
         control = self.controls[n]
-        cidr = "10.244.0.0/16"
+        cidr = "10.244.0.0/16,fd00:10:244::/56" if self.dual else "10.244.0.0/16"
         control.settings(tables.Settings(cluster_cidr=cidr, masquerade_cidr=cidr))
         control.address_replace(
             [
@@ -365,6 +369,13 @@ class World:
                 tables.Address(address=f"10.244.{n}.0/32", device="flannel.1"),
             ]
         )
+        if self.dual:
+            control.address_replace(
+                [
+                    tables.Address(address=f"fd00:10:244:{n}::1/64", device="cni0"),
+                    tables.Address(address=f"fd00:10:244:{n}::/128", device="flannel.1"),
+                ]
+            )
         control.vtep_replace(
             [tables.Vtep(name="flannel.1", vni=1, mac=vtep_mac(n), local=f"192.168.64.{n}")]
         )
@@ -380,12 +391,23 @@ class World:
         control.neighbour_replace([tables.Neighbour(address=via, device="flannel.1", mac=mac)])
         remote = f"192.168.64.{other}"
         control.fdb_replace([tables.Fdb(mac=mac, device="flannel.1", remote=remote)])
+        if self.dual:
+            via = f"fd00:10:244:{other}::"
+            route = tables.Route(destination=f"{via}/64", device="flannel.1", via=via, onlink=True)
+            control.route_replace([route])
+            control.neighbour_replace([tables.Neighbour(address=via, device="flannel.1", mac=mac)])
 
     def pod(self, n: int, number: int) -> Host:
         """Add a pod to node *n*."""
         name, address = f"veth{n}-{number}", IPv4Address(f"10.244.{n}.{number}")
         mac = b"\x0a\x58" + address.packed
-        entry = tables.Link(name=name, mac=format_mac(mac), address=f"{address}/24")
+        address6 = IPv6Interface(f"fd00:10:244:{n}::{number}/64") if self.dual else None
+        entry = tables.Link(
+            name=name,
+            mac=format_mac(mac),
+            address=f"{address}/24",
+            address6=str(address6 or ""),
+        )
         self.controls[n].link_replace([entry])
         port = self.nodes[n].ports[name]
         port.connected = True
@@ -393,6 +415,8 @@ class World:
             mac=mac,
             address=IPv4Interface(f"{address}/24"),
             gateway=IPv4Address(f"10.244.{n}.1"),
+            address6=address6,
+            gateway6=IPv6Address(f"fd00:10:244:{n}::1") if self.dual else None,
             mtu=OVERLAY_MTU,
             rng=random.Random(number),
         )
@@ -464,14 +488,14 @@ class World:
         """Tell whether *address* answers."""
         replies: list[EchoReply] = []
         host.on_echo_reply = replies.append
-        host.ping(IPv4Address(address), identifier=9, sequence=1, payload=b"x" * 56, now=self.now)
+        host.ping(ip_address(address), identifier=9, sequence=1, payload=b"x" * 56, now=self.now)
         self.wake()
         self.run(3.0)
         return bool(replies)
 
     def connect(self, host: IpHost, address: str, port: int, **options) -> TcpConnection:
         """Begin a connection and give it time."""
-        connection = host.tcp_connect((IPv4Address(address), port), self.now, **options)
+        connection = host.tcp_connect((ip_address(address), port), self.now, **options)
         self.wake()
         self.run(1.0)
         return connection
@@ -498,6 +522,12 @@ def frontend():
 def world():
     """Return two nodes in memory."""
     return World()
+
+
+@pytest.fixture
+def dual():
+    """Return two nodes in memory that speak both families."""
+    return World(dual=True)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_UDP
+from netstack.wire.ipv6 import NextHeader
 from nodeagent.datapath.conntrack import tcp, window
 from nodeagent.datapath.conntrack.tcp import Signal, TcpState
 from nodeagent.datapath.conntrack.window import Side, Sides
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from nodeagent.datapath.fast_path import Flow
 
 #: Seconds of silence after which a connection that is not TCP is forgotten. Linux's defaults.
-_TIMEOUTS_S: Final = {PROTOCOL_UDP: 30.0, PROTOCOL_ICMP: 30.0}
+_TIMEOUTS_S: Final[dict[int, float]] = {
+    PROTOCOL_UDP: 30.0,
+    PROTOCOL_ICMP: 30.0,
+    NextHeader.ICMPV6: 30.0,
+}
 _GENERIC_TIMEOUT_S: Final = 600.0
 #: An answered UDP flow that is older than this is a stream, and assured (nf_conntrack_udp_packet).
 _STREAM_AFTER_S: Final = 2.0

@@ -11,10 +11,11 @@ import random
 from typing import Final
 
 from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
+from netstack.wire.ipv6 import NextHeader
 from nodeagent.datapath.conntrack import icmp_error
 from nodeagent.datapath.conntrack.connection import Connection
 from nodeagent.datapath.conntrack.table import ConntrackTable
-from nodeagent.datapath.packet import CtState, Direction, FlowTuple, Packet
+from nodeagent.datapath.packet import IPV6_FROM, CtState, Direction, FlowTuple, Packet
 
 _PORT_MIN, _PORT_MAX = 1024, 65535
 _ATTEMPTS_MAX: Final = 128
@@ -36,7 +37,8 @@ def bind_source(
     reply = connection.reply
     if address is not None:
         reply = reply._replace(destination=address)
-    has_ports = reply.protocol in (PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP)
+    is_echo = reply.protocol == (PROTOCOL_ICMP if reply.source < IPV6_FROM else NextHeader.ICMPV6)
+    has_ports = is_echo or reply.protocol in (PROTOCOL_TCP, PROTOCOL_UDP)
     if not table.taken(reply) and (address is None or not has_ports):
         connection.reply = reply
         return True
@@ -45,7 +47,7 @@ def bind_source(
     for _ in range(_ATTEMPTS_MAX):
         port = rng.randint(_PORT_MIN, _PORT_MAX)
         candidate = reply._replace(destination_port=port)
-        if reply.protocol == PROTOCOL_ICMP:
+        if is_echo:
             candidate = candidate._replace(source_port=port)  # One identifier, both ways.
         if not table.taken(candidate):
             connection.reply = candidate

@@ -1,6 +1,7 @@
 """The conntrack table: which connection a packet belongs to (nf_conntrack_core).
 
-A new connection is only a candidate until its first packet has passed every hook (`confirm`): what
+One table holds both families: their addresses tell them apart. A new connection is only a
+candidate until its first packet has passed every hook (`confirm`): what
 is refused leaves no trace. The table holds at most `connections_max`; when it is full, an entry
 that was never assured makes room (early drop), or the new packet is dropped. Entries are forgotten
 after silence, when they are looked up too late or by `expire`, which looks at a bounded number and
@@ -14,9 +15,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from netstack.wire.ethernet import HEADER_OCTETS as ETHERNET_OCTETS
-from netstack.wire.icmp import Type
 from netstack.wire.ipv4 import HEADER_OCTETS as IPV4_OCTETS
-from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP
+from netstack.wire.ipv4 import PROTOCOL_TCP
 from nodeagent.datapath.conntrack import icmp_error, tcp, window
 from nodeagent.datapath.conntrack.connection import Connection, timeout_s
 from nodeagent.datapath.conntrack.tcp import TcpState
@@ -96,7 +96,7 @@ class ConntrackTable:
                 packet.state, packet.connection = CtState.INVALID, None
                 return
             state = first
-        elif packet.protocol == PROTOCOL_ICMP and packet.icmp_type != Type.ECHO_REQUEST:
+        elif packet.protocol == packet.icmp and packet.icmp_type != packet.echo_request:
             packet.state = CtState.INVALID
             return
         packet.state, packet.direction = CtState.NEW, Direction.ORIGINAL

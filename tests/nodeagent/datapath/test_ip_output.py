@@ -1,0 +1,77 @@
+"""Both families side by side: pings and connections between pods, nodes and the world outside."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from nodeagent.datapath import listing
+from nodeagent.datapath.drops import DropReason
+
+OUTSIDE, NODE1, NODE2 = "fd00:192:168:64::fe", "fd00:192:168:64::1", "fd00:192:168:64::2"
+POD15, POD16, POD25 = "fd00:10:244:1::5", "fd00:10:244:1::6", "fd00:10:244:2::5"
+
+
+def transfer(world, client, listener, octets=200_000):
+    """Send octets by *client* and return the connection that got them."""
+    accepted = listener.accept()
+    assert accepted is not None
+    data, received, sent = bytes(range(256)) * (octets // 256), bytearray(), 0
+    for _ in range(10_000):
+        if sent < len(data):
+            sent += client.write(data[sent:], world.now)
+        world.run(0.001)
+        received += accepted.read(1 << 20, world.now)
+        if len(received) == len(data):
+            break
+    assert bytes(received) == data
+    return accepted
+
+
+def test_ping_between_everything(dual):
+    a, b, c = dual.pod(1, 5), dual.pod(1, 6), dual.pod(2, 5)
+    for host, address in [
+        (a, POD16),
+        (a, POD25),
+        (b, "fd00:10:244:1::1"),
+        (b, "fe80::857:c0ff:fea8:4001"),  # cni0's link-local address.
+        (c, NODE2),
+        (c, NODE1),  # By the raw underlay.
+        (dual.nodes[1].stack, POD15),
+        (dual.nodes[1].stack, POD25),
+        (dual.nodes[1].stack, NODE2),
+        (dual.nodes[1].stack, OUTSIDE),
+        (dual.nodes[1].outside, NODE1),
+        (a, "10.244.2.5"),
+    ]:
+        assert dual.ping(host, address), address
+    assert not dual.nodes[1].drops
+    assert not dual.nodes[2].drops
+
+
+@pytest.mark.parametrize("target", [POD16, POD25])
+def test_tcp_between_pods(dual, target):
+    a, b, c = dual.pod(1, 5), dual.pod(1, 6), dual.pod(2, 5)
+    listener = (b if target == POD16 else c).tcp_listen(None, 80)
+    client = dual.connect(a, target, 80)
+    accepted = transfer(dual, client, listener)
+    assert str(accepted.remote[0]) == POD15
+    assert not dual.nodes[1].drops
+    (row,) = listing.conntrack(dual.nodes[1], dual.now)
+    assert (row["protocol"], row["state"]) == ("TCP", "ESTABLISHED")
+    assert row["original"]["destination"] == target
+
+
+def test_pods_speak_to_the_world_outside_as_their_node(dual):
+    a = dual.pod(1, 5)
+    listener = dual.nodes[1].outside.tcp_listen(None, 80)
+    accepted = transfer(dual, dual.connect(a, OUTSIDE, 80), listener)
+    assert str(accepted.remote[0]) == NODE1
+
+
+def test_no_route_is_told(dual):
+    a = dual.pod(1, 5)
+    connection = dual.connect(a, "2001:db8::1", 80)
+    assert connection.error.errno == errno.ENETUNREACH
+    assert dual.nodes[1].drops[DropReason.NO_ROUTE] >= 1
