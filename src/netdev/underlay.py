@@ -62,6 +62,8 @@ class Arena:
 #: Takes the sender, datagrams of one size behind one another (the last may be shorter) and
 #: that size.
 OnDatagrams = Callable[[IPv4Address, memoryview, int], None]
+#: Takes the same of a sender whom nobody accepts, and its port; it is dropped already.
+OnStranger = Callable[[IPv4Address, int, memoryview, int], None]
 
 
 class Peer:
@@ -123,7 +125,9 @@ class Underlay:
         accepts: Callable[[IPv4Address], bool],
         on_datagrams: OnDatagrams,
         on_drained: Callable[[], None],
+        on_stranger: OnStranger | None = None,
     ) -> None:
+        self._on_stranger = on_stranger
         self._local = (str(local[0]), local[1])
         self._arena = arena
         self._accepts, self._on_datagrams, self._on_drained = accepts, on_datagrams, on_drained
@@ -227,7 +231,7 @@ class Underlay:
                 self._deliver(address, self._arena.view[at : at + octets], control)
                 at = self._advance(at + octets)
             else:
-                self.drops[UnderlayDrop.UNKNOWN_SENDER] += 1
+                self._refuse((address, sender[1]), self._arena.view[at : at + octets], control)
         self._on_drained()
 
     def _readable_peer(self, peer: Peer) -> None:
@@ -263,8 +267,24 @@ class Underlay:
     def _deliver(
         self, sender: IPv4Address, octets: memoryview, control: list[tuple[int, int, bytes]]
     ) -> None:
-        stride = len(octets)
-        for level, kind, value in control:
-            if level == _SOL_UDP and kind == _UDP_GRO:
-                stride = _NATIVE_INT.unpack(value)[0]
-        self._on_datagrams(sender, octets, stride)
+        self._on_datagrams(sender, octets, _stride(octets, control))
+
+    def _refuse(
+        self,
+        sender: tuple[IPv4Address, int],
+        octets: memoryview,
+        control: list[tuple[int, int, bytes]],
+    ) -> None:
+        stride = _stride(octets, control)
+        self.drops[UnderlayDrop.UNKNOWN_SENDER] += -(-len(octets) // stride) if stride else 1
+        if self._on_stranger is not None:
+            self._on_stranger(*sender, octets, stride)
+
+
+def _stride(octets: memoryview, control: list[tuple[int, int, bytes]]) -> int:
+    """Return how long each of the datagrams is that the kernel has put behind one another."""
+    for level, kind, value in control:
+        if level == _SOL_UDP and kind == _UDP_GRO:
+            stride: int = _NATIVE_INT.unpack(value)[0]
+            return stride
+    return len(octets)

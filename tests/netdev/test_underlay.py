@@ -66,17 +66,24 @@ async def test_a_batch_arrives_whole_and_in_order(port, segmentation):
 
 
 @pytest.mark.asyncio
-async def test_strangers_are_counted_and_not_heard(port):
-    one = Node(ONE, port)
+async def test_strangers_are_counted_and_shown_and_not_heard(port):
+    one, shown = Node(ONE, port), []
+    one.underlay._on_stranger = lambda *seen: shown.append((*seen[:2], bytes(seen[2]), seen[3]))
     one.underlay.peer(TWO, port)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         stranger.bind((str(STRANGER), 0))
-        stranger.sendto(b"hello", (str(ONE), port))
+        try:  # Three datagrams, which the kernel keeps together.
+            stranger.setsockopt(socket.IPPROTO_UDP, 103, 4)
+        except OSError:
+            pytest.skip("no UDP_SEGMENT here")
+        stranger.sendto(b"hello, you", (str(ONE), port))
+        its_port = stranger.getsockname()[1]
         async with asyncio.timeout(5):
             while not one.underlay.drops:
                 one.got.clear()
                 await one.got.wait()
-    assert one.underlay.drops == {UnderlayDrop.UNKNOWN_SENDER: 1}
+    assert one.underlay.drops == {UnderlayDrop.UNKNOWN_SENDER: 3}
+    assert shown == [(STRANGER, its_port, b"hello, you", 4)]
     assert one.datagrams == []
     one.underlay.close()
 

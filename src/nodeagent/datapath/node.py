@@ -447,10 +447,23 @@ class Node:
             self.tap(self.eth0.name, direction, header + packet)
 
     def tap_underlay(
-        self, remote: IPv4Address, payload: Octets, direction: str, *, port: int
+        self,
+        remote: IPv4Address,
+        payload: Octets,
+        direction: str,
+        *,
+        port: int,
+        source_port: int | None = None,
     ) -> None:
         """Show what the underlay carries, as the frame that it stands for."""
         if not self._tapped(self.eth0.name):
             return
-        frame = outer_frame.build(self.eth0, remote, bytes(payload), direction=direction, port=port)
+        frame = outer_frame.build(
+            self.eth0,
+            remote,
+            bytes(payload),
+            direction=direction,
+            port=port,
+            source_port=source_port,
+        )
         self.tap(self.eth0.name, direction, frame)

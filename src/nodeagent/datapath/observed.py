@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from netdev.underlay import UnderlayDrop
 from nodeagent.datapath import br_input, fast_path, vxlan
 from nodeagent.datapath.verdict import Drops, Verdict
 
@@ -62,6 +63,18 @@ def from_underlay(
             node.tap(vtep.name, "in", inner)
             if not _fast(node, vtep.cache, inner, now):
                 vxlan.receive_frame(node, vtep, inner, now)
+
+
+def from_stranger(
+    node: Node, sender: tuple[IPv4Address, int], datagrams: list[memoryview], port: int
+) -> None:
+    """Show datagrams to *port* that were dropped before anything looked into them."""
+    address, source_port = sender
+    for datagram in datagrams:
+        with frame(node):
+            assert node.verdict is not None
+            node.verdict.drops.append(UnderlayDrop.UNKNOWN_SENDER)
+            node.tap_underlay(address, datagram, "in", port=port, source_port=source_port)
 
 
 def from_outside(

@@ -31,14 +31,26 @@ def ethernet(packet: bytes, ours: bytes, *, direction: str) -> bytes:
     return Ethernet(mac_of(family(destination)), ours, kind).emit()
 
 
-def build(eth0: Eth0, remote: IPv4Address, payload: bytes, *, direction: str, port: int) -> bytes:
-    """Return the Ethernet frame that carries *payload* from or to *remote*."""
+def build(
+    eth0: Eth0,
+    remote: IPv4Address,
+    payload: bytes,
+    *,
+    direction: str,
+    port: int,
+    source_port: int | None = None,
+) -> bytes:
+    """Return the Ethernet frame that carries *payload* from or to *remote*.
+
+    Nodes send from the *port* that they listen at; a stranger may have another *source_port*.
+    """
+    source_port = port if source_port is None else source_port
     source, destination = eth0.address, remote
     if direction == "in":
         source, destination = destination, source
     length = udp.HEADER_OCTETS + len(payload)
     total = checksum.pseudo_header(source.packed, destination.packed, ipv4.PROTOCOL_UDP, length)
-    bare = udp.HEADER.pack(port, port, length, 0)
+    bare = udp.HEADER.pack(source_port, port, length, 0)
     field = checksum.finish_udp(total + checksum.add(bare) + checksum.add(payload))
     header = ipv4.Ipv4(
         source=source,
@@ -46,5 +58,5 @@ def build(eth0: Eth0, remote: IPv4Address, payload: bytes, *, direction: str, po
         protocol=ipv4.PROTOCOL_UDP,
         payload_length=length,
     )
-    packet = b"".join((header.emit(), udp.HEADER.pack(port, port, length, field), payload))
+    packet = b"".join((header.emit(), udp.HEADER.pack(source_port, port, length, field), payload))
     return ethernet(packet, eth0.mac, direction=direction) + packet

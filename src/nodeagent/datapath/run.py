@@ -11,6 +11,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -101,6 +102,7 @@ class Datapath:
             accepts=self._knows,
             on_datagrams=self._receive_vxlan,
             on_drained=self._drained,
+            on_stranger=partial(self._show_stranger, config.vxlan_port),
         )
         self._raw = Underlay(
             (local, config.underlay_port),
@@ -108,6 +110,7 @@ class Datapath:
             accepts=self._knows,
             on_datagrams=self._receive_raw,
             on_drained=self._drained,
+            on_stranger=partial(self._show_stranger, config.underlay_port),
         )
         carriers = Carriers(self._send_vxlan, self._send_bare, config.underlay_port)
         self.uplinks = Uplinks(self.node, self._map, carriers)
@@ -260,6 +263,14 @@ class Datapath:
                     self.node.receive_underlay(packet, now)
             else:
                 self.node.receive_underlay(packet, now)
+
+    def _show_stranger(
+        self, port: int, sender: IPv4Address, source_port: int, octets: memoryview, stride: int
+    ) -> None:
+        if self.node.taps:
+            starts = range(0, len(octets), stride) if stride else (0,)
+            datagrams = [octets[at : at + stride] for at in starts]
+            observed.from_stranger(self.node, (sender, source_port), datagrams, port)
 
     def _send_vxlan(self, to: IPv4Address, datagrams: Sequence[Octets], header: bytes) -> None:
         self._vxlan.peer(to, self._config.vxlan_port).send(datagrams, header)

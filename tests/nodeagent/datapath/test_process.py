@@ -13,6 +13,8 @@ import sys
 
 import aiohttp
 import pytest
+import scapy.layers.inet
+import scapy.layers.l2
 
 from componentbase import rpc
 from componentbase.clock import monotonic
@@ -254,6 +256,13 @@ async def _until(condition) -> None:
 async def test_strangers_and_rubbish_are_counted_and_traffic_goes_on(tmp_path, cluster, prefix):
     async with cluster(tmp_path, 8, nodes=1) as (one,):
         a, b = await one.add_pod(5), await one.add_pod(6)
+        shown = []
+
+        def packets(_connection, _method, params):
+            shown.extend(params["items"])
+
+        client = await rpc.Client.connect(one.directory / "netlink.sock", on_tell=packets)
+        await client.call("capture_open", {"interface": "eth0", "filter": "udp port 4789"})
         for sender, datagram in (
             (f"{prefix}.9.1", b"stranger"),
             (f"{prefix}.8.9", b"rubbish, long enough"),
@@ -267,6 +276,16 @@ async def test_strangers_and_rubbish_are_counted_and_traffic_goes_on(tmp_path, c
                 drops = (await one.netlink.call("counters"))["drops"]
         assert drops["underlay-unknown-sender"] == 1
         assert drops["malformed-vxlan"] == 1
+        await _until(lambda: len(shown) == 2)
+        stranger, rubbish = (scapy.layers.l2.Ether(item[3]) for item in shown)
+        assert (stranger["IP"].src, stranger["IP"].dst) == (f"{prefix}.9.1", "192.168.64.1")
+        assert stranger["UDP"].dport == 4789 != stranger["UDP"].sport
+        assert bytes(stranger)[42:] == b"stranger"
+        assert [item[2] for item in shown] == ["in", "in"]
+        assert shown[0][5].endswith("dropped: underlay-unknown-sender")
+        assert rubbish["IP"].src == "192.168.64.9"
+        assert shown[1][5].endswith("dropped: malformed-vxlan")
+        await client.close()
         assert await a.ping(str(b.address))
 
 
