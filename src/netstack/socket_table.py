@@ -1,7 +1,8 @@
 """The sockets of a host as `ss` shows them: rows of plain values, for whoever asks a pod or node.
 
 Names and meanings are iproute2's and tcp_info's, units in the names. What this stack does not
-count (pacing rates, delivery rate, octets ever sent) is left out rather than made up.
+have (pacing, delivery rates, times of the last segments) is left out rather than made up. Octets
+are data's: SYN and FIN, which Linux counts where they have a number, are none.
 """
 
 from __future__ import annotations
@@ -60,14 +61,15 @@ def _shown(endpoint: Endpoint) -> str:
 
 def _udp(socket: UdpSocket) -> Row:
     state = "UNCONN" if socket.remote is None else "ESTAB"
-    remote = "*:*" if socket.remote is None else _shown(socket.remote)
-    queues = (socket.queued_octets, 0)
-    return _row("udp", state, queues, _any_or(socket.bound_address, socket.local), remote)
+    local = _any_or(socket.bound_address, socket.local)
+    remote = _nobody(local) if socket.remote is None else _shown(socket.remote)
+    return _row("udp", state, (socket.queued_octets, 0), local, remote)
 
 
 def _listener(listener: TcpListener) -> Row:
     queues = (listener.queued, listener.backlog)
-    return _row("tcp", "LISTEN", queues, _any_or(listener.address, listener.local), "*:*")
+    local = _any_or(listener.address, listener.local)
+    return _row("tcp", "LISTEN", queues, local, _nobody(local))
 
 
 def _any_or(bound: bytes, local: Endpoint) -> str:
@@ -75,11 +77,19 @@ def _any_or(bound: bytes, local: Endpoint) -> str:
     return _shown(local) if bound else f"*:{local[1]}"
 
 
+def _nobody(local: str) -> str:
+    """Return the remote end of a socket that has none, in the family of its own."""
+    if local.startswith("*"):
+        return "*:*"
+    return "[::]:*" if local.startswith("[") else "0.0.0.0:*"
+
+
 def _connection(connection: TcpConnection) -> Row:
     state = _STATES.get(connection.state, connection.state.value)
     queues = (connection.readable_octets, connection.unacknowledged_octets)
     row = _row("tcp", state, queues, _shown(connection.local), _shown(connection.remote))
-    row["info"] = _info(connection)
+    row["orphaned"] = connection.orphaned
+    row["info"] = _info(connection) | _totals(connection)
     return row
 
 
@@ -100,6 +110,7 @@ def _info(tcb: Tcb) -> Row:
         "unsent_octets": max(0, tcb.send_end - tcb.snd_nxt),
         "snd_wnd": tcb.snd_wnd,
         "sacked_octets": sum(end - start for start, end in tcb.sack.ranges),
+        "lost_octets": 0 if tcb.calm else tcb.sack.missing(tcb.snd_una, tcb.lost_edge),
         "backoff": tcb.retries,
         "recovery": tcb.recovery.value if tcb.recovery is not Recovery.NONE else "",
     }
@@ -113,3 +124,24 @@ def _info(tcb: Tcb) -> Row:
     if congestion.threshold < WINDOW_MAX:
         info["ssthresh"] = congestion.threshold // max(1, tcb.mss)
     return info
+
+
+def _totals(tcb: Tcb) -> Row:
+    """Return what was counted since the connection began."""
+    again, octets_again = tcb.retransmitted
+    return {
+        "bytes_sent": _data(tcb.iss, tcb.snd_nxt, tcb.fin_sent_at) + octets_again,
+        "bytes_retrans": octets_again,
+        "bytes_acked": _data(tcb.iss, tcb.snd_una, tcb.fin_sent_at),
+        "bytes_received": _data(tcb.irs, tcb.rcv_nxt, tcb.fin_received_at),
+        "segs_out": tcb.segs_out,
+        "segs_in": tcb.segs_in,
+        "retrans_now_octets": tcb.resent.octets if again else 0,
+        "retrans_total": again,
+    }
+
+
+def _data(initial: int, following: int, fin_at: int | None) -> int:
+    """Return how much data has numbers behind the SYN's, up to *following*."""
+    fin = fin_at is not None and following > fin_at
+    return max(0, following - initial - 1 - fin)

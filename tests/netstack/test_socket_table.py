@@ -30,8 +30,8 @@ def test_listeners_and_datagram_sockets_say_where_they_hear(network):
         ("udp", "UNCONN", 0, 0, "*:53", "*:*"),
         ("udp", "ESTAB", 0, 0, "10.0.0.1:4000", "10.0.0.2:53"),
         ("tcp", "LISTEN", 0, 7, "*:80", "*:*"),
-        ("tcp", "LISTEN", 0, 128, "127.0.0.1:8080", "*:*"),
-        ("tcp", "LISTEN", 0, 128, "[fd00::1]:443", "*:*"),
+        ("tcp", "LISTEN", 0, 128, "127.0.0.1:8080", "0.0.0.0:*"),
+        ("tcp", "LISTEN", 0, 128, "[fd00::1]:443", "[::]:*"),
     ]
 
 
@@ -87,6 +87,37 @@ def test_internals_are_those_of_tcp_info(network, connect):
     assert info["ssthresh"] >= 2
     assert info["recovery"] == "loss"
     assert info["unacked_octets"] == 5000
+
+
+def test_totals_are_those_of_the_whole_life(network, connect):
+    client, server = network.host(1), network.host(2)
+    near, far = connect(network, client, server)
+    near.write(bytes(10_000), network.now)
+    network.run(limit_s=1)
+    mine, theirs = (sockets(host)[-1]["info"] for host in (client, server))
+    assert (mine["bytes_sent"], mine["bytes_acked"], mine["bytes_received"]) == (10_000, 10_000, 0)
+    assert (theirs["bytes_received"], theirs["bytes_sent"], theirs["segs_out"]) == (
+        10_000, 0, mine["segs_in"],
+    )  # fmt: skip
+    assert theirs["segs_in"] == mine["segs_out"] - 1  # Its SYN came before there was a connection.
+    assert (mine["bytes_retrans"], mine["retrans_total"], mine["lost_octets"]) == (0, 0, 0)
+    network.passes = lambda frame: False
+    near.write(bytes(100), network.now)
+    network.run(limit_s=1.5)
+    mine = sockets(client)[-1]["info"]
+    assert mine["retrans_total"] >= 1
+    assert mine["bytes_retrans"] == 100 * mine["retrans_total"]
+    assert mine["bytes_sent"] == 10_100 + mine["bytes_retrans"]
+    assert mine["lost_octets"] == 100
+    network.passes = lambda frame: True
+    network.run(until=lambda: not near.unacknowledged_octets, limit_s=10)
+    near.close(network.now)
+    assert len(far.read(20_000, network.now)) == 10_100
+    far.close(network.now)
+    network.run(limit_s=0.5)
+    (mine,) = [row["info"] for row in sockets(client)]
+    assert mine["bytes_acked"] == 10_100  # The FIN is no data.
+    assert mine["bytes_received"] == 0
 
 
 def test_rows_travel_as_plain_values(network, connect):

@@ -30,6 +30,7 @@ _STAMP_LIFETIME_S: Final = 24 * 86400.0
 def segment_arrives(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -> None:
     """Take octets[start:end], a segment whose checksum is right."""
     tcb.heard_at = now
+    tcb.segs_in += 1
     if _predicted(tcb, octets, start, end, now):
         return
     tcb.keepalive_out = tcb.probes_out = 0

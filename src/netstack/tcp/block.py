@@ -103,10 +103,10 @@ class Tcb(abc.ABC):
         "listener", "loopback", "lost_edge", "mss", "nodelay", "orphaned", "owed", "peer_mss",
         "probe_at", "probes_out", "prr", "rack_at", "rcv_adv", "rcv_nxt", "rcv_wscale",
         "receive_buffer", "recovery", "recovery_point", "retransmit_at", "retries", "route", "rtt",
-        "sack", "sack_permitted", "send_buffer", "snd_nxt", "snd_sml", "snd_una", "snd_wl1",
-        "snd_wl2", "snd_wnd", "snd_wnd_max", "snd_wscale", "state", "tcp_base", "timer_at",
-        "timestamps", "tlp_again", "tlp_end", "transmit", "ts_offset", "ts_recent", "ts_recent_at",
-        "undo", "waits",
+        "sack", "sack_permitted", "segs_in", "segs_out", "send_buffer", "snd_nxt", "snd_sml",
+        "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "snd_wnd_max", "snd_wscale", "state",
+        "tcp_base", "timer_at", "timestamps", "tlp_again", "tlp_end", "transmit", "ts_offset",
+        "ts_recent", "ts_recent_at", "undo", "waits",
     )  # fmt: skip
 
     def __init__(self, context: TcpContext, key: bytes) -> None:
@@ -160,12 +160,12 @@ class Tcb(abc.ABC):
         self.duplicate: Range | None = None  # What arrived twice, to be told (D-SACK).
         self.fin_received_at: int | None = None
         self.owed = 0  # Segments not yet acknowledged.
+        self.segs_in = self.segs_out = 0  # Ever: tcpi_segs_in, tcpi_segs_out.
         self.ack_now = False
-        self.last_ack_sent = 0
+        self.last_ack_sent = self.ts_recent = 0
         self.sack_permitted = settings.sack
         self.timestamps = settings.timestamps
         self.ts_offset = context.isn.stamp_offset(key[:-4])
-        self.ts_recent = 0
         self.ts_recent_at = 0.0
 
         # Timers; math.inf: not set.
@@ -256,6 +256,12 @@ class Tcb(abc.ABC):
         if self._rack is None:
             self._rack = Rack()
         return self._rack
+
+    @property
+    def retransmitted(self) -> tuple[int, int]:
+        """How many segments, and octets, were sent again since the connection began."""
+        resent = self._resent
+        return (0, 0) if resent is None else (resent.segments_ever, resent.octets_ever)
 
     @property
     def send_end(self) -> int:

@@ -51,6 +51,7 @@ def data(
     A payload of more than an MSS makes a super-segment, which only a link with offload takes.
     """
     window = _advance_window(tcb)
+    tcb.segs_out += 1
     header_octets = 52 if tcb.timestamps else 40
     length = header_octets + len(payload)
     sequence &= MASK
@@ -161,6 +162,7 @@ def reset(tcb: Tcb, now: float) -> None:
 
 def general(tcb: Tcb, sequence: int, flags: int, options: tcp.Options, now: float) -> None:
     """Send a segment without data, with any options."""
+    tcb.segs_out += 1
     synchronizing = flags & _SYN
     window = min(_WINDOW_MAX, _free(tcb)) if synchronizing else _advance_window(tcb)
     if synchronizing:

@@ -19,11 +19,13 @@ Sent = tuple[int, int, float]
 class Resent:
     """Disjoint ranges in order. Neighbours that left together are one, so pieces are few."""
 
-    __slots__ = ("octets", "ranges")
+    __slots__ = ("octets", "octets_ever", "ranges", "segments_ever")
 
     def __init__(self) -> None:
         self.ranges: list[Sent] = []
         self.octets = 0  # On their way: without those that are lost again.
+        #: Since the connection began (tcpi_bytes_retrans, tcpi_total_retrans), for those who look.
+        self.octets_ever = self.segments_ever = 0
 
     def add(self, start: int, end: int, now: float) -> None:
         """[start, end) was sent again."""

@@ -241,7 +241,10 @@ def _resend(tcb: Tcb, start: int, end: int, now: float) -> int:
         flags |= _FIN  # There is always room for a bit.
         end += 1
     payload = tcb.send_buffer[start - tcb.snd_una : data_end - tcb.snd_una]
-    tcb.resent.add(start, end, now)
+    resent = tcb.resent
+    resent.add(start, end, now)
+    resent.octets_ever += len(payload)
+    resent.segments_ever += 1
     if tcb.undo is not None:
         tcb.undo.octets += end - start
     if tcb.prr is not None:

@@ -11,7 +11,7 @@ import click
 from componentbase import rpc
 from podwire.cli import CommandFailed, cluster_option, netlink, output_option
 from podwire.cli.places import find_pod
-from podwire.cli.ss_table import Row, sockets
+from podwire.cli.ss_table import Row, sockets, summary, summary_lines
 from podwire.cluster.layout import Layout, UsageError
 
 
@@ -23,7 +23,8 @@ from podwire.cluster.layout import Layout, UsageError
 @click.option("-t", "--tcp", is_flag=True, help="Only TCP.")
 @click.option("-u", "--udp", is_flag=True, help="Only UDP.")
 @click.option("-l", "--listening", is_flag=True, help="Only those that listen.")
-@click.option("-i", "--info", is_flag=True, help="With TCP's internals: cwnd, rtt, mss, ...")
+@click.option("-i", "--info", is_flag=True, help="With TCP's internals: cwnd, rtt, bytes, ...")
+@click.option("-s", "--summary", is_flag=True, help="Only how many there are.")
 def ss(node: str | None, pod: str | None, cluster_name: str, **options: Any) -> None:
     """Show the sockets of a pod or a node, as `ss`.
 
@@ -31,6 +32,7 @@ def ss(node: str | None, pod: str | None, cluster_name: str, **options: Any) -> 
     Examples:
     podwire ss --pod web-0 -ti
     podwire ss node-1
+    podwire ss node-1 -s
     """
     paths = Layout.of(cluster_name)
     paths.read_cluster()
@@ -38,10 +40,17 @@ def ss(node: str | None, pod: str | None, cluster_name: str, **options: Any) -> 
         raise UsageError("name a node, or a pod with --pod NAMESPACE/NAME")
     rows = _of_pod(paths, pod) if pod is not None else netlink.ask(paths, str(node), "socket_list")
     rows = _chosen(rows, **{name: options[name] for name in ("tcp", "udp", "listening")})
+    shown = summary(rows) if options["summary"] else rows
     if options["output"] == "json":
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(shown, indent=2))
         return
-    for line in sockets(rows, internals=options["info"]):
+    with_protocol = options["tcp"] == options["udp"]
+    lines = (
+        summary_lines(summary(rows))
+        if options["summary"]
+        else sockets(rows, internals=options["info"], with_protocol=with_protocol)
+    )
+    for line in lines:
         click.echo(line)
 
 
