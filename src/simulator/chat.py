@@ -28,7 +28,7 @@ _SOFT: Final = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
 class EchoServer:
-    """Sends back what comes."""
+    """Sends back what comes, but not to another of its kind: that would never end."""
 
     def __init__(self, world: World, stack: Stack, host: IpHost, port: int) -> None:
         self._world, self._stack = world, stack
@@ -37,7 +37,8 @@ class EchoServer:
 
     def _answer(self) -> None:
         while (datagram := self._socket.receive()) is not None:
-            self._socket.send(datagram.data, datagram.remote, self._world.now)
+            if datagram.remote[1] != self._socket.local[1]:
+                self._socket.send(datagram.data, datagram.remote, self._world.now)
         self._stack.wake()
 
 

@@ -141,10 +141,13 @@ class Plan:
         """Whether TCP has no excuse: nothing but a little loss happens to its packets."""
         wires = (self.veth, self.underlay)
         faults = any(not isinstance(event, Converse | Chat) for event in self.events)
-        bad = any(
-            wire.loss + wire.corrupt > _LOSS_EXCUSED_ABOVE or wire.loss_gemodel for wire in wires
-        )
-        return not faults and not bad
+        bad = any(wire.loss + wire.corrupt > _LOSS_EXCUSED_ABOVE for wire in wires)
+        return not faults and not bad and not self.bursts
+
+    @property
+    def bursts(self) -> bool:
+        """Whether a wire loses many packets in a row."""
+        return bool(self.veth.loss_gemodel or self.underlay.loss_gemodel)
 
     @property
     def loses_arp(self) -> bool:

@@ -23,7 +23,9 @@ ONCE_FAILED: Final = {
     ("wire", 22): "three questions of ARP were lost in a row",
     ("floods", 3): "answered questions of strangers kept conntrack full for two minutes",
     ("everything", 30001): "what a reset connection forgets is not acknowledged",
+    ("floods", 221): "a question in the name of an echo server's port: two of them talked for ever",
     ("siege", 0): "a SYN that no route leads back to ended its connection while it was being sent",
+    ("sips", 344): "one burst outlived nine questions of ARP and with them all tries",
 }
 
 
