@@ -16,7 +16,7 @@ import msgspec
 
 from netdev.impairment import Impairment
 from netstack.wire.ethernet import BROADCAST
-from simulator import tables
+from simulator import congestion_mark, tables
 from simulator.kernel import Kernel, node_address
 from simulator.link import Link, Watch
 from simulator.plan import Plan
@@ -136,7 +136,9 @@ class Cluster:
 
     def _arrive_on_ethernet(self, index: int, packets: list[tuple[int, bytes]], now: float) -> None:
         """Carry frames to whom they are for: the Ethernet that hosts share."""
-        for _, frame in packets:
+        rng, marks = self.world.rng, self.plan.marks
+        for _, octets in packets:
+            frame = congestion_mark.marked(octets) if marks and rng.random() < marks else octets
             for pod in self.pods.values():
                 to_it = frame[:6] in (pod.host.mac, BROADCAST) or frame.startswith(_GROUP6)
                 if to_it and pod.name != f"pod-{index}":

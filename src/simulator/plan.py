@@ -124,6 +124,8 @@ class Plan:
     services: tuple[tuple[str, ...], ...] = ()
     veth: Impairment = GOOD_VETH
     underlay: Impairment = GOOD_UNDERLAY
+    #: The share of packets that the hosts' Ethernet marks, where they may be (ECN).
+    marks: float = 0.0
     tcp: TcpSettings = field(default_factory=TcpSettings)
     #: Entries of a node's conntrack table; 0: as many as in a cluster.
     conntrack_max: int = 0

@@ -116,6 +116,13 @@ def wire6(rng: random.Random) -> Plan:
     return replace(wire(rng), ip_version=6)
 
 
+def marked(rng: random.Random) -> Plan:
+    """The same, where the Ethernet is busy and marks packets instead of losing them (ECN)."""
+    plan = wire(rng)
+    tcp = replace(plan.tcp, ecn=rng.choice((1, 1, 1, 2)))
+    return replace(plan, tcp=tcp, ip_version=rng.choice((4, 6)), marks=rng.choice((0.02, 0.2, 1.0)))
+
+
 def _tcp(rng: random.Random) -> TcpSettings:
     """Return settings with buffers from tiny to large, and without some extensions."""
     return TcpSettings(
@@ -303,6 +310,7 @@ def loop(rng: random.Random) -> Plan:
 SCENARIOS: Final[Mapping[str, Planner]] = {
     "wire": wire,
     "wire6": wire6,
+    "marked": marked,
     "overlay": overlay,
     "churn": churn,
     "partition": partition,

@@ -12,7 +12,7 @@ import os
 import random
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from netstack.icmp import EchoReply
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.settings import TcpSettings
 from netstack.udp import UdpSocket
+from netstack.wire import checksum
 
 NETWORK = "10.99.0"
 KERNEL, OURS = f"{NETWORK}.1", f"{NETWORK}.2"
@@ -48,6 +49,11 @@ class Seen:
     at_ns: int
     direction: str
     octets: bytes
+
+    @property
+    def codepoint(self) -> int:
+        """What the IP header says of ECN: 0 not capable, 1 and 2 capable, 3 marked."""
+        return self.octets[15] >> (0 if self.octets[12:14] == b"\x08\x00" else 4) & 3
 
     def segment(self) -> Segment | None:
         """Return the TCP segment in it, None if it is none."""
@@ -151,6 +157,8 @@ class Station:
         self.to_kernel, self.to_us = ImpairedLink(CLEAN, chance), ImpairedLink(CLEAN, chance)
         #: Tells of frames whether the wire loses just them.
         self.loses: Callable[[Seen], bool] = lambda _frame: False
+        #: Tells of frames whether a router marks just them, where they may be (ECN).
+        self.marks: Callable[[Seen], bool] = lambda _frame: False
         self.tasks = Tasks()
         self._pings: dict[int, asyncio.Future[EchoReply]] = {}
         self.host.on_echo_reply = self._pinged
@@ -203,7 +211,7 @@ class Station:
 
     def _carry(self, now: float, *, timers: bool = True) -> None:
         arrived = [Seen(wall_ns(), "in", frame) for _, frame in self.to_us.due(now)]
-        arrived = [each for each in arrived if not self.loses(each)]
+        arrived = [self._marked(each) for each in arrived if not self.loses(each)]
         if arrived:
             self.seen += arrived
             self.host.receive_frames([each.octets for each in arrived], now)
@@ -212,9 +220,24 @@ class Station:
         for frame in self.host.frames_to_send():
             self.seen.append(Seen(wall_ns(), "out", frame))
             if not self.loses(self.seen[-1]):
-                self.to_kernel.offer(frame, now)
+                self.to_kernel.offer(self._marked(self.seen[-1]).octets, now)
         for _, frame in self.to_kernel.due(now):
             os.write(self._tap, frame)
+
+    def _marked(self, seen: Seen) -> Seen:
+        """Return the frame as a router hands it on that is busy, or as it is."""
+        octets = seen.octets
+        is_4, is_6 = octets[12:14] == b"\x08\x00", octets[12:14] == b"\x86\xdd"
+        congested = octets[15] | (0x03 if is_4 else 0x30)
+        if not (is_4 or is_6) or seen.codepoint not in (1, 2) or not self.marks(seen):
+            return seen
+        head = octets[:15] + bytes([congested])
+        if is_4:
+            field = checksum.of(head[14:] + octets[16:24] + bytes(2) + octets[26:34])
+            return replace(
+                seen, octets=head + octets[16:24] + field.to_bytes(2, "big") + octets[26:]
+            )
+        return replace(seen, octets=head + octets[16:])
 
     async def until(self, condition: Callable[[], object], *, within_s: float = LIMIT_S) -> None:
         """Wait until *condition* holds."""

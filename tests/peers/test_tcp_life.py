@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import random
 import socket
 
 import kernel_tcp
 import pytest
 from length import LIMIT_S, TIMES
-from station import Segment, Station
+from station import OURS, OURS6, Segment, Station
 from wireshark import FULL_WINDOWS, KEEPALIVES, REPAIRS, RESETS, REUSE
 
 from componentbase.clock import monotonic
@@ -281,27 +282,54 @@ async def test_the_kernel_keeps_alive_and_notices_who_is_gone(tap_namespace, jud
 # Offers.
 
 
+@pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 @pytest.mark.asyncio
-async def test_ecn_is_agreed_on_or_not_used(tap_namespace, judge):
-    """Linux offers ECN: without our consent it marks nothing."""
+async def test_marks_are_echoed_and_heeded_by_both(tap_namespace, judge, ipv6):
+    """Linux offers ECN (RFC 3168), and a router marks the twentieth packet of each way.
+
+    Each end tells of the other's mark until it hears that the window is lower.
+    """
     tap_namespace.sysctl("net.ipv4.tcp_ecn=1")
-    async with Station(tap_namespace) as station:
+    async with Station(tap_namespace, ipv6=ipv6) as station:
+        counts = {"in": itertools.count(1), "out": itertools.count(1)}
+        station.marks = lambda frame: next(counts[frame.direction]) == 20
 
         async def keep(stream):
             await stream.write(await stream.read_all())
 
         station.serve(80, keep)
-        with await kernel_tcp.connect(tap_namespace, 80) as connection:
+        to = OURS6 if ipv6 else OURS
+        with await kernel_tcp.connect(tap_namespace, 80, to=to) as connection:
             assert await kernel_tcp.exchange(connection, DATA) == DATA
-        offer = station.segments("in")[0]
+        offer, answer = station.segments("in")[0], station.segments("out")[0]
         assert offer.flags == Segment.SYN | Segment.ECE | Segment.CWR
-        agreed = bool(station.segments("out")[0].flags & Segment.ECE)
-        marked = [
-            each
-            for each in station.seen
-            if each.segment() and each.direction == "in" and each.octets[15] & 3
-        ]
-        assert bool(marked) == agreed
+        assert answer.flags == Segment.SYN | Segment.ACK | Segment.ECE
+        frames = [each for each in station.seen if each.segment()]
+        assert any(each.codepoint == 3 for each in frames if each.direction == "in")
+        assert any(each.codepoint == 2 for each in frames if each.direction == "out")
+        for direction in ("in", "out"):
+            flags = [each.flags for each in station.segments(direction)[1:]]
+            assert any(each & Segment.CWR for each in flags)
+            assert any(each & Segment.ECE for each in flags)
+            assert not flags[-1] & Segment.ECE
+        judge(station, FULL_WINDOWS)
+
+
+@pytest.mark.asyncio
+async def test_our_offer_of_ecn_is_answered(tap_namespace, judge):
+    async with Station(tap_namespace, tcp=TcpSettings(ecn=1)) as station:
+        async with kernel_tcp.serving(tap_namespace, kernel_tcp.echo) as port:
+            stream = await station.connect(port)
+            await stream.write(DATA)
+            stream.end()
+            assert await stream.read_all() == DATA
+            stream.close()
+            await stream.closed()
+        offer, answer = station.segments("out")[0], station.segments("in")[0]
+        assert offer.flags == Segment.SYN | Segment.ECE | Segment.CWR
+        assert answer.flags == Segment.SYN | Segment.ACK | Segment.ECE
+        data = [each for each in station.seen if each.segment() and each.segment().length]
+        assert {each.codepoint for each in data} == {2}
         judge(station, FULL_WINDOWS)
 
 

@@ -11,7 +11,7 @@ import struct
 from typing import Final
 
 from netstack.drops import DropReason
-from netstack.tcp import emit, handshake, receive, retransmit, send, teardown
+from netstack.tcp import emit, handshake, marks, receive, retransmit, send, teardown
 from netstack.tcp.block import MASK, Tcb, near
 from netstack.tcp.segment import Segment, read_for
 from netstack.tcp.states import MAY_RECEIVE, State
@@ -39,6 +39,8 @@ def segment_arrives(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -
     except MalformedPacket:
         tcb.context.drops[DropReason.TCP_MALFORMED] += 1
         return
+    if tcb.ecn is not None:
+        segment.marked = marks.is_marked(tcb, octets, start)
     if tcb.state is State.SYN_SENT:
         segment.sequence &= MASK
         handshake.syn_sent_arrives(tcb, segment, now)
@@ -191,7 +193,9 @@ def _acknowledgment_arrives(tcb: Tcb, segment: Segment, now: float) -> bool:
     send.update_window(tcb, segment.sequence, acknowledgment, segment.window)
     if acknowledgment > tcb.snd_una:
         tcb.advanced_at = now
+    window_before = tcb.congestion.window
     retransmit.acknowledge(tcb, acknowledgment, segment.options, now, repeats=repeats)
+    marks.heed(tcb, segment, window_before, now)
     if tcb.fin_acked and tcb.state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK):
         teardown.fin_acknowledged(tcb, now)
     return tcb.state is not State.CLOSED
@@ -205,6 +209,8 @@ def _data_arrives(tcb: Tcb, segment: Segment, now: float) -> None:
     if is_new and tcb.orphaned and tcb.state in MAY_RECEIVE:
         teardown.abort(tcb, now)  # Nobody will read it (RFC 9293 §3.6.1).
         return
+    if segment.payload and marks.hear(tcb, segment):
+        receive.owe_now(tcb)
     if tcb.state in MAY_RECEIVE:
         receive.accept(tcb, segment.sequence, segment.payload, fin, now)
     else:

@@ -20,6 +20,7 @@ from typing import Final, Protocol
 from netstack.drops import DropReason
 from netstack.ip_family import Families
 from netstack.tcp.congestion import CONGESTION_CONTROLS
+from netstack.tcp.ecn import Ecn
 from netstack.tcp.isn import IsnGenerator
 from netstack.tcp.prr import Prr
 from netstack.tcp.rack import Rack
@@ -97,7 +98,7 @@ class Tcb(abc.ABC):
 
     __slots__ = (
         "_rack", "_resent", "ack_at", "ack_now", "advanced_at", "bursts", "calm", "close_at",
-        "congestion", "context", "dupacks", "duplicate", "error", "expected", "family",
+        "congestion", "context", "dupacks", "duplicate", "ecn", "error", "expected", "family",
         "fin_queued", "fin_received_at", "fin_sent_at", "frto", "heard_at", "held", "ip_base",
         "ip_id", "irs", "iss", "keepalive", "keepalive_at", "keepalive_out", "key", "last_ack_sent",
         "listener", "loopback", "lost_edge", "mss", "nodelay", "orphaned", "owed", "peer_mss",
@@ -120,6 +121,7 @@ class Tcb(abc.ABC):
         self.listener: Acceptor | None = None
         #: Data offset and flags of the segment that the fast path takes; 0: none.
         self.expected = 0
+        self.ecn: Ecn | None = None
 
         # Sending. `send_buffer` begins at snd_una, or after our SYN.
         self.iss = self.snd_una = self.snd_nxt = 0
@@ -167,8 +169,10 @@ class Tcb(abc.ABC):
         self.timestamps = settings.timestamps
         self.ts_offset = context.isn.stamp_offset(key[:-4])
         self.ts_recent_at = 0.0
+        self._begin_timers()
 
-        # Timers; math.inf: not set.
+    def _begin_timers(self) -> None:
+        """Set none of them: all are at math.inf."""
         self.timer_at = math.inf
         self.retransmit_at = self.probe_at = self.ack_at = math.inf
         #: While calm the probe timeout of TLP, otherwise the reordering timeout of RACK.
@@ -230,7 +234,7 @@ class Tcb(abc.ABC):
             or self.tlp_end
             or self.recovery is not Recovery.NONE
         )
-        if self.calm and self.state is State.ESTABLISHED:
+        if self.calm and self.state is State.ESTABLISHED and self.ecn is None:
             self.expected = _EXPECTED_WITH_STAMPS if self.timestamps else _EXPECTED
         else:
             self.expected = 0

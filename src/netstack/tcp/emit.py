@@ -11,6 +11,7 @@ import struct
 from typing import Final
 
 from netstack import offload
+from netstack.tcp import marks
 from netstack.tcp.block import MASK, TIMESTAMPS_OCTETS, Tcb
 from netstack.wire import checksum, ipv4, tcp
 
@@ -100,8 +101,8 @@ def _transmit_super(
 def octets_max(tcb: Tcb) -> int:
     """Return how much data one call of `data` takes: whole segments, more than one with offload."""
     mss = tcb.mss
-    if not tcb.context.offload or tcb.loopback:
-        return mss
+    if not tcb.context.offload or tcb.loopback or tcb.ecn is not None:
+        return mss  # What says CWR must do so once.
     headers = 66 if tcb.ip_base else 86  # With Ethernet's and the timestamps.
     number = min(
         offload.SEGMENTS_MAX,
@@ -152,7 +153,8 @@ def syn(tcb: Tcb, now: float, *, acknowledge: bool) -> None:
         sack_permitted=tcb.sack_permitted,
         timestamps=_stamps(tcb, now),
     )
-    general(tcb, tcb.iss, _SYN | (_ACK if acknowledge else 0), options, now)
+    flags = _SYN | (_ACK if acknowledge else 0) | marks.syn_flags(tcb, acknowledge=acknowledge)
+    general(tcb, tcb.iss, flags, options, now)
 
 
 def reset(tcb: Tcb, now: float) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from netstack.addresses import from_octets
-from netstack.tcp import delivery, emit, receive, send, teardown
+from netstack.tcp import delivery, emit, marks, receive, send, teardown
 from netstack.tcp.block import MASK, MSS_MIN, Tcb, near
 from netstack.tcp.segment import Segment
 from netstack.tcp.states import Signal, State
@@ -29,6 +29,7 @@ _TIMEOUT_FALLBACK_S: Final = 3.0
 def connect(tcb: Tcb, iss: int, now: float) -> None:
     """Send the first SYN."""
     _choose(tcb, iss)
+    marks.ask(tcb)
     tcb.signal(Signal.ACTIVE_OPEN)
     emit.syn(tcb, now, acknowledge=False)
     _await_answer(tcb, now)
@@ -37,6 +38,7 @@ def connect(tcb: Tcb, iss: int, now: float) -> None:
 def accept_syn(tcb: Tcb, segment: Segment, iss: int, now: float) -> None:
     """Answer the SYN that made this connection."""
     _receive_syn(tcb, segment, iss, now)
+    marks.answer(tcb, segment)
     emit.syn(tcb, now, acknowledge=True)
     _await_answer(tcb, now)
 
@@ -80,9 +82,11 @@ def syn_sent_arrives(tcb: Tcb, segment: Segment, now: float) -> None:
         return
     _take_syn(tcb, segment, now)
     if not acknowledged:
+        marks.answer(tcb, segment)
         tcb.signal(Signal.SYN)
         emit.syn(tcb, now, acknowledge=True)
         return
+    marks.settle(tcb, segment)
     tcb.signal(Signal.SYN_ACK)
     _synchronized(tcb, segment, now)
     send.push(tcb, now)
@@ -182,6 +186,7 @@ def _synchronized(tcb: Tcb, segment: Segment, now: float) -> None:
     tcb.snd_una = tcb.lost_edge = tcb.snd_nxt
     tcb.snd_wl1, tcb.snd_wl2 = segment.sequence, tcb.snd_una
     tcb.congestion.begin(tcb.mss, cautious=tcb.retries > 1)
+    marks.begin(tcb)
     tcb.retries = 0
     tcb.retransmit_at = math.inf
     tcb.keepalive_at = math.inf

@@ -22,6 +22,8 @@ class Segment:
     window: int
     options: tcp.Options
     payload: bytes
+    #: A router marked the packet (see `marks`); only asked of connections with ECN.
+    marked: bool = False
 
     @property
     def length(self) -> int:

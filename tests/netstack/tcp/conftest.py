@@ -29,7 +29,7 @@ class Conversation:
         self.port, self.peer_port = port, 4000
         self.sequence, self.acknowledgment = 5000, 0
 
-    def say(self, flags, payload=b"", *, sequence=None, ack=None, window=512, options=None):
+    def say(self, flags, payload=b"", *, sequence=None, ack=None, window=512, options=None, tos=0):
         """Send a segment; our numbers are where the conversation is unless given."""
         segment = Tcp(
             source_port=self.peer_port,
@@ -41,21 +41,27 @@ class Conversation:
             options=options or Options(),
             payload=payload,
         )
-        self._send(PROTOCOL_TCP, segment.emit(PEER, HOST))
+        self._send(PROTOCOL_TCP, segment.emit(PEER, HOST), tos)
         if sequence is None:
             self.sequence += len(payload) + bool(flags & SYN) + bool(flags & FIN)
         return self.hear()
 
-    def _send(self, protocol, octets):
-        header = Ipv4(source=PEER, destination=HOST, protocol=protocol, payload_length=len(octets))
+    def _send(self, protocol, octets, tos=0):
+        length = len(octets)
+        header = Ipv4(
+            source=PEER, destination=HOST, protocol=protocol, payload_length=length, tos=tos
+        )
         self.host.receive_packet(header.emit() + octets, self.now)
 
     def hear(self):
         """Return what the host sent since, and acknowledge it from now on."""
         heard = []
+        self.tos = []  # Of what is heard now.
         for packet in self.host.packets_to_send():
             view = Ipv4View(packet)
-            assert Ipv4.parse(view).destination == PEER
+            header = Ipv4.parse(view)
+            assert header.destination == PEER
+            self.tos.append(header.tos)
             segment = Tcp.parse(TcpView(view.payload), HOST, PEER)
             heard.append(segment)
             length = len(segment.payload) + bool(segment.flags & (SYN | FIN))
