@@ -14,7 +14,7 @@ from kubeapi.resources import ENDPOINTSLICES, PODS, SERVICES
 from netdev.capture_filter import tree
 from netdev.capture_filter.parse import Endpoint, parse
 from netdev.capture_filter.words import FilterError
-from podwire.cli import CommandFailed, api, netlink
+from podwire.cli import CommandFailed, api, netlink, places
 from podwire.cluster.layout import Layout, UsageError
 
 _HEADLESS: Final = "None"
@@ -75,9 +75,9 @@ def interface_names(paths: Layout, nodes: Iterable[str]) -> InterfaceNames:
     for node in nodes:
         with suppress(CommandFailed):  # A dead node has nothing to be named.
             for link in netlink.ask(paths, node, "link_list"):
-                address = str(link["address"]).split("/")[0]
-                if (node, address) in by_address:
-                    names[node, link["name"]] = by_address[node, address]
+                for address in places.link_addresses(link):
+                    if (node, address) in by_address:
+                        names[node, link["name"]] = by_address[node, address]
     return InterfaceNames(names)
 
 

@@ -31,8 +31,22 @@ from podwire.cluster.layout import Layout, UsageError, node_number
     show_default=True,
     help="Seconds to wait for each answer.",
 )
+@click.option("-4", "family", flag_value="4", help="By IPv4.")
+@click.option(
+    "-6",
+    "family",
+    flag_value="6",
+    help="By IPv6.  [default: the family that the cluster has foremost]",
+)
 @cluster_option
-def ping(source: str, target: str, count: int, timeout_s: float, cluster_name: str) -> None:
+def ping(
+    source: str,
+    target: str,
+    count: int,
+    timeout_s: float,
+    family: str | None,
+    cluster_name: str,
+) -> None:
     """Ping TARGET from SOURCE, over the emulated wire.
 
     SOURCE is a pod or a node, TARGET that or an address. Pods are [NAMESPACE/]NAME. Exit status
@@ -42,10 +56,11 @@ def ping(source: str, target: str, count: int, timeout_s: float, cluster_name: s
     Examples:
     podwire ping node-1 web-5c9d7-abcde
     podwire ping default/a kube-system/b
+    podwire ping -6 node-1 node-2
     """
     paths = Layout.of(cluster_name)
-    paths.read_cluster()
-    address = _address_of(paths, target)
+    cluster = paths.read_cluster()
+    address = _address_of(paths, target, int(family or cluster.families[0]))
     if _is_node(source):
         ok = _ping_from_node(paths, source, address, count=count, timeout_s=timeout_s)
     else:
@@ -61,18 +76,23 @@ def _is_node(text: str) -> bool:
     return True
 
 
-def _address_of(paths: Layout, target: str) -> str:
+def _address_of(paths: Layout, target: str, family: int) -> str:
     with suppress(ValueError):
         return str(ip_address(target))
     if _is_node(target):
         cluster = paths.read_cluster()
         if node_number(target) not in cluster.node_numbers:
             raise UsageError(f"there is no {target}: the nodes are {cluster.nodes_text}")
-        return cluster.underlay_address(node_number(target))
-    address = find_pod(paths, target).get("status", {}).get("podIP")
-    if not address:
-        raise CommandFailed(f"pod {target} has no address yet: it is not running")
-    return str(address)
+        found = cluster.host_addresses(node_number(target))
+    else:
+        status = find_pod(paths, target).get("status", {})
+        found = [str(each["ip"]) for each in status.get("podIPs") or ()]
+        if not found:
+            raise CommandFailed(f"pod {target} has no address yet: it is not running")
+    fitting = [text for text in found if ip_address(text).version == family]
+    if not fitting:
+        raise UsageError(f"{target} has no address of IPv{family}, only {' '.join(found)}")
+    return fitting[0]
 
 
 def _ping_from_node(

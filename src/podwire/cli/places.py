@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubeapi.objects import Object
@@ -24,6 +25,12 @@ class Place:
         return f"{self.label} ({where})" if self.is_pod else where
 
 
+def link_addresses(link: Mapping[str, object]) -> list[str]:
+    """Return the addresses behind a link, of either family."""
+    fields = (str(link.get(name) or "") for name in ("address", "address6"))
+    return [text.partition("/")[0] for text in fields if text]
+
+
 def find_pod(paths: Layout, text: str) -> Object:
     """Return the pod called `[NAMESPACE/]NAME`; raises CommandFailed when there is none."""
     namespace, _, name = text.rpartition("/")
@@ -38,7 +45,7 @@ def place_of_pod(paths: Layout, text: str) -> Place:
     if not node or not address:
         raise CommandFailed(f"pod {text} has no address yet: it is not running")
     for link in netlink.ask(paths, node, "link_list"):
-        if str(link.get("address", "")).split("/")[0] == address and link.get("kind") == "veth":
+        if address in link_addresses(link) and link.get("kind") == "veth":
             namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
             return Place(node, link["name"], f"pod {namespace}/{name}", is_pod=True)
     raise CommandFailed(f"{node} has no interface for {text} ({address})")

@@ -75,7 +75,9 @@ def status(cluster_name: str, output: str, pods: bool) -> None:
     total = sum(row.memory_kib for row in rows) / 1024
     click.echo(
         f"cluster {cluster.name}: {len(rows)} processes, {pod_count} of them pods, "
-        f"{total:.0f} MiB together\nAPI {cluster.api_url}"
+        f"{total:.0f} MiB together\nAPI {cluster.api_url}\n"
+        f"addresses {cluster.ip_family}: pods {cluster.cluster_cidr}, "
+        f"Services {cluster.service_cidr}"
     )
     _tell_faults(paths)
 

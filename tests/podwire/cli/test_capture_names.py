@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from podwire.cli.capture_names import InterfaceNames, pod_endpoints, service_endpoints
+from podwire.cli.places import link_addresses
 
 
 def shown(endpoints):
@@ -40,3 +41,11 @@ def test_verdicts_name_the_pod_behind_a_veth():
     assert names.say("node-1", "forwarded to veth0123abcd, veth99999999") == (
         "forwarded to pod default/web, veth99999999"
     )
+
+
+def test_a_link_is_known_by_its_addresses_of_either_family():
+    assert link_addresses({"address": "10.244.1.5/24"}) == ["10.244.1.5"]
+    both = {"address": "10.244.1.5/24", "address6": "fd00::5/64"}
+    assert link_addresses(both) == ["10.244.1.5", "fd00::5"]
+    assert link_addresses({"address": "", "address6": "fd00::5/64"}) == ["fd00::5"]
+    assert link_addresses({"name": "eth0"}) == []
