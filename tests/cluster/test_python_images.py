@@ -18,12 +18,12 @@ from pods import Pod
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("python-images")]
 
 
-def start(lab: Lab, name: str, node: int, target: str, *args: str, pem: str = "") -> None:
+def start(lab: Lab, name: str, node: int, target: str, *args: str, **env: str) -> None:
     container = {
         "name": "main",
         "image": f"python://python_apps:{target}",
         "args": list(args),
-        "env": [{"name": "PEM", "value": pem}],
+        "env": [{"name": key, "value": text} for key, text in env.items()],
     }
     lab.apply(
         json.dumps(
@@ -42,9 +42,9 @@ def start(lab: Lab, name: str, node: int, target: str, *args: str, pem: str = ""
     )
 
 
-def serve(lab: Lab, name: str, node: int, target: str, *, pem: str = "") -> str:
+def serve(lab: Lab, name: str, node: int, target: str, **env: str) -> str:
     """Start a server; return its address."""
-    start(lab, name, node, target, pem=pem)
+    start(lab, name, node, target, **env)
     lab.kubectl("wait", "pod", name, "--for=condition=Ready", "--timeout=30s")
     return Pod(lab, name).address
 
@@ -77,7 +77,7 @@ def test_streams_answer_without_nagles_delay(lab: Lab) -> None:
 
 
 def test_the_api_server_speaks_tls_at_its_service(lab: Lab) -> None:
-    start(lab, "stranger", 2, "ask_api_server")
+    start(lab, "stranger", 2, "ask_api_server", CA=lab.paths.certificate("ca").read_text())
     assert output_of(lab, "stranger").split()[1] in ("401", "403")
 
 
@@ -99,7 +99,7 @@ def certificate() -> str:
 
 def test_asgi_servers_serve_across_nodes_and_shut_down_gracefully(lab: Lab) -> None:
     uvicorn = serve(lab, "uvicorn", 1, "with_uvicorn")
-    hypercorn = serve(lab, "hypercorn", 2, "with_hypercorn", pem=certificate())
+    hypercorn = serve(lab, "hypercorn", 2, "with_hypercorn", PEM=certificate())
     start(lab, "browser", 3, "browse", uvicorn, hypercorn)
     assert result_of(lab, "browser") == {
         "uvicorn": "1.1 http",

@@ -36,8 +36,8 @@ def frontends(
         outside | {"address": address, "port": port.port} for address in port.external_addresses
     ]
     if port.node_port:
-        # A NodePort on this machine is a listener of IPv4: the underlay has no other.
-        anywhere = {"address": "::" if name.family == IPV6 else "", "listen": name.family != IPV6}
+        # Both families share one listener of IPv4, since the underlay has no other (contracts §14).
+        anywhere = {"address": "::" if name.family == IPV6 else "", "listen": True}
         entries.append(outside | anywhere | {"port": port.node_port})
     return entries
 

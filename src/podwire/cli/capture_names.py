@@ -75,9 +75,9 @@ def interface_names(paths: Layout, nodes: Iterable[str]) -> InterfaceNames:
     for node in nodes:
         with suppress(CommandFailed):  # A dead node has nothing to be named.
             for link in netlink.ask(paths, node, "link_list"):
-                for address in places.link_addresses(link):
-                    if (node, address) in by_address:
-                        names[node, link["name"]] = by_address[node, address]
+                address = next(iter(places.link_addresses(link)), "")
+                if (node, address) in by_address:
+                    names[node, link["name"]] = by_address[node, address]
     return InterfaceNames(names)
 
 

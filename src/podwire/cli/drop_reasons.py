@@ -11,7 +11,7 @@ from typing import Final
 
 _DATAPATH: Final = {
     "malformed-frame": "shorter than Ethernet, or from a group address: capture the pod's port",
-    "malformed-packet": "an IPv4 header that makes no sense: a bug or corruption; capture it",
+    "malformed-packet": "an IP header that makes no sense: a bug or corruption; capture it",
     "malformed-vxlan": "a datagram at port 4789 that is no VXLAN: somebody else sends there",
     "foreign-vni": "VXLAN of another network: compare the nodes' backend annotations",
     "otherhost": "addressed to another MAC or a group: a stale FDB entry, or multicast",
@@ -29,6 +29,9 @@ _DATAPATH: Final = {
     "conntrack-table-full": "too many connections at once: podwire conntrack NODE --count",
     "nat-ports-exhausted": "no port is free for masquerading: too many connections to one place",
     "service-no-endpoints": "a Service without ready endpoints: podwire get endpoints",
+    "ip6-beyond-scope": "a link-local address that would leave its link: use a global one",
+    "ndp-not-a-neighbour": "neighbour discovery from beyond the link: spoofed, or forwarded",
+    "address-conflict": "somebody else claims an address of the node: a stray or spoofing pod",
     "ip-martian": "a source nobody can have here (loopback, group, the node's): spoofed",
     "ip-rpfilter": "a source without a way back there: spoofed, or a route is missing",
     "ip-blackhole": "a blackhole route says so: podwire routes NODE",
