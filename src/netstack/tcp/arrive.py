@@ -71,7 +71,7 @@ def _predicted(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -> boo
         if rcv_nxt <= tcb.last_ack_sent:
             tcb.ts_recent, tcb.ts_recent_at = value, now
     if length:
-        tcb.receive_buffer += octets[data_start:end]
+        tcb.receive_buffer.append(octets[data_start:end])
         tcb.rcv_nxt = rcv_nxt + length
         tcb.owed += 1 if length <= tcb.mss else 2
         tcb.context.owing[tcb] = None
@@ -83,7 +83,7 @@ def _predicted(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -> boo
     if advanced:
         tcb.advanced_at = now
         send.advance(tcb, snd_una + advanced, advanced, now - tcb.bursts[0][1], now)
-    if tcb.send_buffer:
+    if tcb.send_buffer.octets:
         send.push(tcb, now)
     return True
 

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 from netstack.drops import DropReason
 from netstack.ip_family import Families
+from netstack.tcp.buffers import ReceiveBuffer, SendBuffer
 from netstack.tcp.congestion import CONGESTION_CONTROLS
 from netstack.tcp.ecn import Ecn
 from netstack.tcp.isn import IsnGenerator
@@ -129,7 +130,7 @@ class Tcb(abc.ABC):
         self.snd_wscale = 0
         self.snd_sml = 0  # The end of the last segment that was less than an MSS.
         self.mss = self.peer_mss = self.family.mss_default
-        self.send_buffer = bytearray()
+        self.send_buffer = SendBuffer()
         self.fin_queued = self.nodelay = self.orphaned = False
         self.fin_sent_at: int | None = None
         self.congestion = CONGESTION_CONTROLS[settings.congestion](self.mss)
@@ -157,7 +158,7 @@ class Tcb(abc.ABC):
         # Receiving.
         self.irs = self.rcv_nxt = self.rcv_adv = 0
         self.rcv_wscale = 0
-        self.receive_buffer = bytearray()
+        self.receive_buffer = ReceiveBuffer()
         self.held = HeldData()
         self.duplicate: Range | None = None  # What arrived twice, to be told (D-SACK).
         self.fin_received_at: int | None = None
@@ -273,7 +274,7 @@ class Tcb(abc.ABC):
         if self.fin_sent_at is not None:
             return self.fin_sent_at
         syn = self.snd_una == self.iss
-        return self.snd_una + syn + len(self.send_buffer)
+        return self.snd_una + syn + self.send_buffer.octets
 
     @property
     def fin_acked(self) -> bool:

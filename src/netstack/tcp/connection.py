@@ -43,7 +43,7 @@ class TcpConnection(Tcb):
 
     @property
     def readable_octets(self) -> int:
-        return len(self.receive_buffer)
+        return self.receive_buffer.octets
 
     @property
     def end_of_stream(self) -> bool:
@@ -55,7 +55,7 @@ class TcpConnection(Tcb):
         """How much `write` would take."""
         if self.state not in MAY_SEND:
             return 0
-        return self.context.settings.send_buffer_octets - len(self.send_buffer)
+        return self.context.settings.send_buffer_octets - self.send_buffer.octets
 
     @property
     def unsent_octets(self) -> int:
@@ -65,7 +65,7 @@ class TcpConnection(Tcb):
     @property
     def unacknowledged_octets(self) -> int:
         """How much was written and the peer has not confirmed."""
-        return len(self.send_buffer)
+        return self.send_buffer.octets
 
     def read(self, octets_max: int, now: float) -> bytes:
         """Return up to *octets_max* octets; empty when there are none now."""

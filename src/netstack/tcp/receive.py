@@ -21,18 +21,15 @@ _OWED_MAX: Final = 2
 def read(tcb: Tcb, octets_max: int, now: float) -> bytes:
     """Return up to *octets_max* octets; tell the peer if that opens its window noticeably."""
     buffer = tcb.receive_buffer
-    if octets_max >= len(buffer):
-        octets = bytes(buffer)
-        buffer.clear()
-    else:
-        octets = bytes(buffer[:octets_max])
-        del buffer[:octets_max]
+    if not buffer.octets:
+        return b""
+    octets = buffer.read(octets_max)
     if octets and tcb.state in MAY_RECEIVE:
         size = tcb.context.settings.receive_buffer_octets
         promised = tcb.rcv_adv - tcb.rcv_nxt
         # Receiver's silly window avoidance (RFC 9293 §3.8.6.2.2), for a peer that runs low.
         low = min(size // 2, max(size // 32, 2 * tcb.mss))
-        if promised <= low <= size - len(buffer) - promised:
+        if promised <= low <= size - buffer.octets - promised:
             emit.ack(tcb, now)
     return octets
 
@@ -92,14 +89,14 @@ def accept(tcb: Tcb, sequence: int, payload: bytes, fin: bool, now: float) -> No
 def _in_order(tcb: Tcb, payload: bytes) -> None:
     sequence = tcb.rcv_nxt
     if payload:
-        tcb.receive_buffer += payload
+        tcb.receive_buffer.append(payload)
         tcb.rcv_nxt += len(payload)
         tcb.context.wakeups.note(tcb)
         owe(tcb, len(payload))
     if tcb.held:
         tcb.duplicate = tcb.held.overlap(sequence, tcb.rcv_nxt) or tcb.duplicate
         continued = tcb.held.take(tcb.rcv_nxt)
-        tcb.receive_buffer += continued
+        tcb.receive_buffer.append(continued)
         tcb.rcv_nxt += len(continued)
         owe_now(tcb)  # Every segment that fills a gap (RFC 5681 §4.2).
 
@@ -120,4 +117,4 @@ def _finish(tcb: Tcb) -> None:
 def at_end(tcb: Tcb) -> bool:
     """Tell whether everything that will ever come was read."""
     over = tcb.fin_received_at is not None and tcb.rcv_nxt > tcb.fin_received_at
-    return not tcb.receive_buffer and (over or tcb.state is State.CLOSED)
+    return not tcb.receive_buffer.octets and (over or tcb.state is State.CLOSED)

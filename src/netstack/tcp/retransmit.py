@@ -240,11 +240,11 @@ def _resend(tcb: Tcb, start: int, end: int, now: float) -> int:
     elif fin_at is not None and end == fin_at:
         flags |= _FIN  # There is always room for a bit.
         end += 1
-    payload = tcb.send_buffer[start - tcb.snd_una : data_end - tcb.snd_una]
+    payload = tcb.send_buffer.part(start - tcb.snd_una, data_end - tcb.snd_una)
     resent = tcb.resent
     resent.add(start, end, now)
     resent.octets_ever += len(payload)
-    resent.segments_ever += 1
+    resent.segments_ever += max(1, -(-len(payload) // tcb.mss))
     if tcb.undo is not None:
         tcb.undo.octets += end - start
     if tcb.prr is not None:

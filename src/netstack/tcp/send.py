@@ -25,11 +25,11 @@ LONGEST_DELAYED_ACK_S: Final = 0.2
 
 def write(tcb: Tcb, octets: bytes | memoryview, now: float, *, more: bool) -> int:
     """Take as much of *octets* as there is room for; return how much. With *more*, send nothing."""
-    room = tcb.context.settings.send_buffer_octets - len(tcb.send_buffer)
+    room = tcb.context.settings.send_buffer_octets - tcb.send_buffer.octets
     if room <= 0:
         return 0
     accepted = octets[:room] if len(octets) > room else octets
-    tcb.send_buffer += accepted
+    tcb.send_buffer.append(accepted)
     if not more:
         push(tcb, now)
     return len(accepted)
@@ -51,7 +51,7 @@ def push(tcb: Tcb, now: float) -> None:
         return
     if tcb.fin_sent_at is not None:
         return
-    end = tcb.snd_una + len(tcb.send_buffer)
+    end = tcb.snd_una + tcb.send_buffer.octets
     if tcb.snd_nxt < end:
         _push_data(tcb, end, now)
     if tcb.fin_queued and tcb.snd_nxt == end and tcb.fin_sent_at is None:
@@ -84,7 +84,7 @@ def _push_data(tcb: Tcb, end: int, now: float) -> None:
         tcb.snd_nxt = sequence + size
         if size != mss and size % mss:
             tcb.snd_sml = tcb.snd_nxt
-        emit.data(tcb, sequence, buffer[start : start + size], flags, now)
+        emit.data(tcb, sequence, buffer.part(start, start + size), flags, now)
     if tcb.prr is not None:
         tcb.prr.prr_out += tcb.snd_nxt - first
     if tcb.snd_nxt > una:
@@ -108,7 +108,7 @@ def override(tcb: Tcb, now: float) -> bool:
     if size < tcb.mss:
         tcb.snd_sml = tcb.snd_nxt
     start = sequence - tcb.snd_una
-    emit.data(tcb, sequence, tcb.send_buffer[start : start + size], _PUSH, now)
+    emit.data(tcb, sequence, tcb.send_buffer.part(start, start + size), _PUSH, now)
     arm_retransmission(tcb, now)
     return True
 
@@ -139,7 +139,7 @@ def _several(tcb: Tcb, size: int, unsent: int) -> int:
 def _send_fin(tcb: Tcb, now: float) -> None:
     """Send the FIN with what data remains; it is small enough, and the window has room for it."""
     sequence = tcb.snd_nxt
-    payload = tcb.send_buffer[sequence - tcb.snd_una :]
+    payload = tcb.send_buffer.part(sequence - tcb.snd_una, tcb.send_buffer.octets)
     tcb.fin_sent_at = sequence + len(payload)
     tcb.snd_nxt = tcb.fin_sent_at + 1
     emit.data(tcb, sequence, payload, (_PUSH if payload else _ACK) | _FIN, now)
@@ -183,11 +183,7 @@ def advance(tcb: Tcb, acknowledged: int, delivered: int, sample_s: float, now: f
     acked = acknowledged - tcb.snd_una
     was_limited = 2 * (tcb.snd_nxt - tcb.snd_una) >= tcb.congestion.window
     tcb.snd_una = acknowledged
-    buffer = tcb.send_buffer
-    if acked >= len(buffer):
-        buffer.clear()
-    else:
-        del buffer[:acked]
+    tcb.send_buffer.forget(acked)
     rtt = tcb.rtt
     if sample_s >= 0:
         rtt.sample(sample_s, now)

@@ -41,7 +41,7 @@ def close(tcb: Tcb, now: float) -> None:
 
     What was received and not read is lost, so the peer is told by RST (RFC 2525 §2.17).
     """
-    if tcb.receive_buffer:
+    if tcb.receive_buffer.octets:
         abort(tcb, now)
         return
     tcb.orphaned = True
@@ -69,7 +69,7 @@ def reset_arrives(tcb: Tcb) -> None:
         State.CLOSE_WAIT: errno.EPIPE,
     }.get(tcb.state, errno.ECONNRESET)
     # Both sent FIN and all data arrived: the peer merely forgot first (RFC 9293 §3.10.7.4).
-    was_over = tcb.state in _BOTH_CLOSED and not tcb.send_buffer
+    was_over = tcb.state in _BOTH_CLOSED and not tcb.send_buffer.octets
     tcb.signal(Signal.RESET)
     finish(tcb, None if was_over else number)
 

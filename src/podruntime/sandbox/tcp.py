@@ -108,10 +108,10 @@ class TcpTransport(asyncio.Transport):
         connection = self._connection
         if self._unwritten:
             self._write_more()
-        if connection.receive_buffer:
+        if connection.readable_octets:
             if not (self._reader_paused or self._closing):
                 self._receive()
-                if connection.receive_buffer:
+                if connection.readable_octets:
                     self._changed()  # The others have their turn first.
                     return
             elif connection.error is None or (self._reader_paused and not self._unwritten):

@@ -84,7 +84,7 @@ class Fuzzed:
         assert connection.snd_una >= self.una
         self.una = connection.snd_una
         assert 0 <= send.in_flight(connection) <= 3 * BUFFER
-        assert len(connection.send_buffer) <= BUFFER
+        assert connection.send_buffer.octets <= BUFFER
         assert len(connection.bursts) <= send.BURSTS_MAX
         assert len(connection.sack.ranges) <= scoreboard.RANGES_MAX
         assert len(connection.held.recent(9999)) <= reassembly.BLOCKS_MAX
@@ -103,7 +103,7 @@ def test_peer_that_says_anything_is_survived(converse, conversation):
         for step in conversation:
             fuzzed.do(step)
         fuzzed.talk.wait(5000)
-        assert not fuzzed.talk.host.tcp.connections() or not fuzzed.connection.send_buffer
+        assert not fuzzed.talk.host.tcp.connections() or not fuzzed.connection.send_buffer.octets
 
 
 def test_user_who_writes_octet_by_octet_costs_no_memory(converse):
@@ -149,6 +149,6 @@ def test_honest_peer_gets_everything_after_any_nonsense_that_acknowledges_nothin
             if start <= upto < held[start]:
                 upto = held[start]
                 held[connection.snd_una] = upto
-        if not connection.send_buffer:
+        if not connection.send_buffer.octets:
             break
-    assert not connection.send_buffer
+    assert not connection.send_buffer.octets
