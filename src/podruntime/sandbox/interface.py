@@ -12,9 +12,10 @@ import errno
 import math
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from componentbase import heap
 from componentbase.clock import Clock
 from netstack.addresses import Endpoint, IpAddress, bound_to, clash, from_octets, to_octets
 from netstack.host import Host
@@ -29,6 +30,8 @@ _TICK_S: Final = 0.001
 _EARLY_S: Final = 0.1
 #: How often the stack is asked in one turn of the loop before others have theirs.
 _ROUNDS_MAX: Final = 16
+#: What in one batch is a bulk transfer and no conversation.
+_BULK_OCTETS: Final = 32 * 1024
 
 
 class NetworkInterface:
@@ -38,7 +41,7 @@ class NetworkInterface:
         self.host, self.now = host, clock
         self._loop = loop
         self._transmit: Transmit | None = None
-        self._touched = self._closed = False
+        self._touched = self._closed = self._bulk = False
         #: Connections that were written to in this turn of the loop.
         self._unsent: dict[TcpConnection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -50,25 +53,29 @@ class NetworkInterface:
         self.rx_octets = self.tx_octets = 0
         self.rx_packets = self.tx_packets = 0
 
-    def attach(self, transmit: Transmit) -> None:
+    def attach(self, transmit: Transmit, *, offload: bool = False) -> None:
         """Send frames by *transmit* from now on, first those that wait.
 
-        Before, only ARP can wait: without neighbours nothing else leaves the stack.
+        Before, only ARP can wait: without neighbours nothing else leaves the stack. *offload*: the
+        link takes super-frames and partial ones.
         """
         self._transmit = transmit
+        self.host.offload = offload
         self.touch()
 
-    def receive(self, frames: Iterable[bytes | memoryview]) -> None:
+    def receive(self, frames: Sequence[bytes | memoryview], partial: bool = False) -> None:
         """Take frames that came in together, and answer at once what wakes nobody (echoes, ARP).
 
-        Whoever was woken may have something to say within this turn: it shares frames with
-        acknowledgments.
+        *partial*: their TCP checksums mean nothing, and they may be super-frames. Whoever was woken
+        may have something to say within this turn: it shares frames with acknowledgments.
         """
         now, wakeups = self.now(), self.host.wakeups
-        batch, woken = list(frames), wakeups.woken
-        self.rx_packets += len(batch)
-        self.rx_octets += sum(map(len, batch))
-        self.host.receive_frames(batch, now)
+        woken, octets = wakeups.woken, sum(map(len, frames))
+        self.rx_packets += len(frames)
+        self.rx_octets += octets
+        if octets > _BULK_OCTETS:
+            self._carry_bulk()
+        self.host.receive_frames(frames, now, partial=partial)
         if wakeups.woken != woken or self._closed:
             self.touch()
         else:
@@ -88,7 +95,10 @@ class NetworkInterface:
         frames = self.host.frames_to_send() if self._transmit is not None else []
         if frames and self._transmit is not None:
             self.tx_packets += len(frames)
-            self.tx_octets += sum(map(len, frames))
+            octets = sum(map(len, frames))
+            self.tx_octets += octets
+            if octets > _BULK_OCTETS:
+                self._carry_bulk()
             self._transmit(frames)
         self._set_timer()
 
@@ -130,6 +140,12 @@ class NetworkInterface:
     def _flush(self) -> None:
         self._touched = False
         self.flush()
+
+    def _carry_bulk(self) -> None:
+        """Windows of frames come and go: let their memory stay, once for all."""
+        if not self._bulk:
+            self._bulk = True
+            heap.keep_freed()
 
     def _settle(self) -> None:
         """Send what was written; do what is due by now: packets to itself (127.0.0.1) are."""

@@ -90,8 +90,9 @@ class Pod:
         self._veth = VethClient(
             Path(config.network.veth_socket),
             config.network.interface,
-            lambda frames, _partial: self._interface.receive(frames),
+            self._interface.receive,
             on_up=self._veth_up,
+            offload=True,
         )
         self._tasks = Tasks()
         self._etc = _etc(self._hostname, config.network, config.dns_config)
@@ -140,7 +141,7 @@ class Pod:
         self._control.close()
 
     def _veth_up(self) -> None:
-        self._interface.attach(self._veth.send)
+        self._interface.attach(self._veth.send, offload=self._veth.offload)
 
     def _read_file(self, path: str) -> str:
         """Return a file as the running code sees it; the pod's own one outside containers."""

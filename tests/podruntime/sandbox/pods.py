@@ -53,9 +53,9 @@ class TwoPods:
     def _join(self, one: NetworkInterface, other: NetworkInterface) -> None:
         def carry(frames: list[bytes]) -> None:
             if not self.dropping:
-                self.loop.call_soon(other.receive, list(frames))
+                self.loop.call_soon(other.receive, list(frames), True)
 
-        one.attach(carry)
+        one.attach(carry, offload=True)
 
     def use(self, sockets: PodSockets) -> None:
         """Make the loop's next calls those of the pod *sockets*."""
