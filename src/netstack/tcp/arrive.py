@@ -73,7 +73,11 @@ def _predicted(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -> boo
     if length:
         tcb.receive_buffer.append(octets[data_start:end])
         tcb.rcv_nxt = rcv_nxt + length
-        tcb.owed += 1 if length <= tcb.mss else 2
+        if length <= tcb.mss:
+            tcb.owed += 1
+        else:  # Several that were joined on the way.
+            tcb.owed += 2
+            tcb.segs_in += (length - 1) // tcb.mss
         tcb.context.owing[tcb] = None
         tcb.context.wakeups.note(tcb)
     tcb.snd_wl1, tcb.snd_wl2 = rcv_nxt, snd_una + advanced

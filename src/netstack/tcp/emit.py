@@ -95,6 +95,7 @@ def _transmit_super(
 ) -> None:
     super_link = tcb.family.output.super_link
     assert super_link is not None
+    tcb.segs_out += (len(payload) - 1) // tcb.mss
     super_link(header, payload, tcb.mss, now)
 
 
