@@ -21,13 +21,15 @@ Octets = bytes | bytearray | memoryview
 
 #: The contract's limit for one message, all included.
 MESSAGE_OCTETS_MAX: Final = 64 * 1024
-_STRIDE_OCTETS: Final = 2
+STRIDE_OCTETS: Final = 2
 #: Stride and offload, in front of the frames where offload is agreed upon.
 HEADER_OCTETS: Final = 4
 #: An Ethernet frame of the largest IPv4 packet does not fit; this is what does.
 FRAME_OCTETS_MAX: Final = MESSAGE_OCTETS_MAX - HEADER_OCTETS
 PARTIAL: Final = 0x8000
 SEGMENT_OCTETS_MAX: Final = 0x7FFF
+#: The word on offload of frames that have all checksums, and of those that have TCP's not.
+ORDINARY, ALL_PARTIAL = (0).to_bytes(2, "big"), PARTIAL.to_bytes(2, "big")
 _FRAMES_MAX: Final = 512  # Below IOV_MAX (1,024): a message may be sent as an iovec per frame.
 
 
@@ -70,7 +72,7 @@ def encode_batch(frames: Sequence[Octets]) -> list[bytes]:
 
 def split_batch(message: memoryview) -> list[memoryview]:
     """Return the frames of *message* as slices of it; raises MalformedBatch."""
-    return _split(message, _STRIDE_OCTETS)
+    return _split(message, STRIDE_OCTETS)
 
 
 def split_offloaded(message: memoryview) -> tuple[list[memoryview], int]:

@@ -20,15 +20,20 @@ _FLOW: Final = slice(26, 38)
 _NONE: Final = -1
 
 
+def number(size: int) -> int:
+    """Return how many datagrams of *size* may leave in one call."""
+    return max(1, min(SEGMENTS_MAX, DATAGRAM_OCTETS_MAX // size))
+
+
 def runs(datagrams: Sequence[Octets], header_octets: int) -> Iterator[Sequence[Octets]]:
     """Cut *datagrams*, each of them behind *header_octets* more, into runs."""
     sizes = list(map(len, datagrams))
     size = sizes[0]
     others = len(sizes) - sizes.count(size)
     if not others or (others == 1 and sizes[-1] < size):
-        number = max(1, min(SEGMENTS_MAX, DATAGRAM_OCTETS_MAX // (size + header_octets)))
-        for start in range(0, len(datagrams), number):
-            yield datagrams[start : start + number]
+        most = number(size + header_octets)
+        for start in range(0, len(datagrams), most):
+            yield datagrams[start : start + most]
     else:
         yield from _sorted(datagrams, header_octets)
 
@@ -40,15 +45,15 @@ def _sorted(datagrams: Sequence[Octets], header_octets: int) -> list[list[Octets
     for datagram in datagrams:
         size, flow = len(datagram), bytes(datagram[_FLOW])
         before = latest.get(flow, _NONE)
-        number = open_runs.get(size, _NONE)
-        if number < before:
-            number = _ending(found, open_runs, before, size)
-        if number == _NONE:
-            number = open_runs[size] = len(found)
+        at = open_runs.get(size, _NONE)
+        if at < before:
+            at = _ending(found, open_runs, before, size)
+        if at == _NONE:
+            at = open_runs[size] = len(found)
             found.append([])
-        run = found[number]
+        run = found[at]
         run.append(datagram)
-        latest[flow] = number
+        latest[flow] = at
         longest = len(run[0])
         octets = (len(run) + 1) * (longest + header_octets)
         if size < longest or len(run) == SEGMENTS_MAX or octets > DATAGRAM_OCTETS_MAX:
@@ -56,7 +61,7 @@ def _sorted(datagrams: Sequence[Octets], header_octets: int) -> list[list[Octets
     return found
 
 
-def _ending(found: list[list[Octets]], open_runs: dict[int, int], number: int, size: int) -> int:
-    """Return *number* if that run may end with a datagram of *size*."""
-    longest = len(found[number][0])
-    return number if size < longest and open_runs.get(longest) == number else _NONE
+def _ending(found: list[list[Octets]], open_runs: dict[int, int], at: int, size: int) -> int:
+    """Return *at* if that run may end with a datagram of *size*."""
+    longest = len(found[at][0])
+    return at if size < longest and open_runs.get(longest) == at else _NONE

@@ -90,19 +90,38 @@ class Peer:
                 else:
                     self._send_run(run, header)
 
+    def send_pieces(self, pieces: Sequence[tuple[Octets, Octets]], header: bytes) -> None:
+        """Send datagrams of one size (the last may be shorter) that are in two pieces each."""
+        size = len(header) + len(pieces[0][0]) + len(pieces[0][1])
+        number = segmentation.number(size)
+        for start in range(0, len(pieces), number):
+            run = pieces[start : start + number]
+            if len(run) == 1 or not self._underlay.segmentation:
+                for first, second in run:
+                    self._send_one(b"".join((first, second)), header)
+            else:
+                octets = b"".join([each for pair in run for each in (header, *pair)])
+                if not self._send_segmented(octets, size, len(run)):
+                    self.send_pieces(run, header)
+
     def _send_run(self, datagrams: Sequence[Octets], header: bytes) -> None:
-        size = len(datagrams[0]) + len(header)
+        # The kernel takes one long piece sooner than many short ones, this copy included.
+        octets = header + header.join(datagrams)
+        if not self._send_segmented(octets, len(datagrams[0]) + len(header), len(datagrams)):
+            for datagram in datagrams:
+                self._send_one(datagram, header)
+
+    def _send_segmented(self, octets: bytes, size: int, number: int) -> bool:
+        """Send *number* datagrams of *size* as one; False when the kernel does not know how."""
         control = (_SOL_UDP, _UDP_SEGMENT, _NATIVE_SHORT.pack(size))
         try:
-            # The kernel takes one long piece sooner than many short ones, this copy included.
-            self.socket.sendmsg((header + header.join(datagrams),), (control,))
+            self.socket.sendmsg((octets,), (control,))
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT):
                 self._underlay.segmentation = False
-                for datagram in datagrams:
-                    self._send_one(datagram, header)
-            else:
-                self._underlay.count(self, error, len(datagrams))
+                return False
+            self._underlay.count(self, error, number)
+        return True
 
     def _send_one(self, datagram: Octets, header: bytes) -> None:
         try:

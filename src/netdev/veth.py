@@ -22,7 +22,7 @@ import msgpack
 
 from componentbase.unix import socket_path
 from netdev import framing
-from netdev.framing import MESSAGE_OCTETS_MAX, PARTIAL, MalformedBatch, Octets
+from netdev.framing import ALL_PARTIAL, MESSAGE_OCTETS_MAX, PARTIAL, MalformedBatch, Octets
 from netstack.offload import SuperFrame
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,6 @@ _RETRY_MAX_S: Final = 0.5
 _DRAIN_MESSAGES: Final = 16
 #: Room for the windows of several connections; beyond it frames are dropped.
 SEND_BUFFER_OCTETS: Final = 4 * 1024 * 1024
-#: What is said of ordinary frames: their TCP checksums are not filled in.
-_PARTIAL: Final = PARTIAL.to_bytes(2, "big")
 #: One buffer for every veth of the process: it is empty again before the loop goes on.
 _buffer = bytearray(MESSAGE_OCTETS_MAX)
 
@@ -105,10 +103,10 @@ class VethClient:
         start = 0
         for index, frame in enumerate(frames):
             if isinstance(frame, SuperFrame):
-                self._send_runs(frames[start:index], _PARTIAL)
+                self._send_runs(frames[start:index], ALL_PARTIAL)
                 self._send_runs([frame], (PARTIAL | frame.segment).to_bytes(2, "big"))
                 start = index + 1
-        self._send_runs(frames[start:] if start else frames, _PARTIAL)
+        self._send_runs(frames[start:] if start else frames, ALL_PARTIAL)
 
     def _send_runs(self, frames: Sequence[Octets], offload: bytes) -> None:
         if self._socket is None or not self.connected:

@@ -129,6 +129,7 @@ class Control:
             )
             if old is not None:
                 vtep.fdb = old.fdb
+                vtep.offload, vtep.offload_remotes = old.offload, old.offload_remotes
                 vtep.rx_packets, vtep.tx_packets = old.rx_packets, old.tx_packets
             self._node.vtep = vtep
         self._node.clear_flows()
@@ -182,20 +183,21 @@ class Control:
     def fdb_replace(self, entries: Sequence[tables.Fdb]) -> None:
         """Configure forwarding entries; only the VTEP has any, the bridge learns its own."""
         translated = [
-            (parse_mac(entry.mac), IPv4Address(entry.remote or ""), entry.device)
-            for entry in entries
+            (parse_mac(entry.mac), IPv4Address(entry.remote or ""), entry) for entry in entries
         ]
-        for mac, remote, device in translated:
+        for mac, remote, entry in translated:
             vtep = self._node.vtep
-            if vtep is None or device != vtep.name:
-                raise ValueError(f"{device} is no VXLAN device")
+            if vtep is None or entry.device != vtep.name:
+                raise ValueError(f"{entry.device} is no VXLAN device")
             vtep.fdb.replace(mac, remote)
+            vtep.set_offload(mac, remote if entry.offload else None)
         self._node.clear_flows()
 
     def fdb_delete(self, keys: Sequence[tuple[str, str]]) -> None:
         for mac in [parse_mac(key[0]) for key in keys]:
             if self._node.vtep is not None:
                 self._node.vtep.fdb.delete(mac)
+                self._node.vtep.set_offload(mac, None)
         self._node.clear_flows()
 
     # Services.

@@ -23,6 +23,7 @@ _FLOODS_BURST: Final = 500.0
 ETHERNET_MTU: Final = 1500
 #: What IPv4 + UDP + VXLAN + Ethernet leave of an underlay's 1500.
 OVERLAY_MTU: Final = 1450
+_PARTIAL: Final = 0x04  # In the flags of VXLAN, where RFC 7348 has a reserved bit.
 
 
 @dataclass(slots=True, eq=False)
@@ -33,6 +34,7 @@ class Port:
     output: Output
     cache: FlowCache = field(default_factory=FlowCache)
     connected: bool = False
+    offload: bool = False  # The pod takes partial frames and super-frames.
     rx_packets: int = 0
     rx_octets: int = 0
     tx_packets: int = 0
@@ -77,9 +79,22 @@ class Vtep:
     tx_packets: int = 0
     #: In front of every frame that is sent; what others send begins with these octets, too.
     header: bytes = field(init=False)
+    #: The same where TCP's checksums inside are not filled in (contracts §15).
+    partial_header: bytes = field(init=False)
+    #: Which VTEPs take such frames, by MAC; and their nodes, as numbers.
+    offload: dict[bytes, int] = field(default_factory=dict)
+    offload_remotes: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         self.header = Vxlan(self.vni).emit()
+        self.partial_header = bytes([self.header[0] | _PARTIAL]) + self.header[1:]
+
+    def set_offload(self, mac: bytes, remote: IPv4Address | None) -> None:
+        """Note that the VTEP *mac* on node *remote* takes partial frames, or (None) does not."""
+        self.offload.pop(mac, None)
+        if remote is not None:
+            self.offload[mac] = int(remote)
+        self.offload_remotes = frozenset(self.offload.values())
 
 
 @dataclass(slots=True, eq=False)

@@ -31,17 +31,17 @@ from nodeagent.datapath.fast_echo import Echo, Echoes
 if TYPE_CHECKING:
     from nodeagent.datapath.conntrack.connection import Connection
     from nodeagent.datapath.conntrack.window import Side
-    from nodeagent.datapath.output import Output
-    from nodeagent.datapath.packet import Direction, Packet
+    from nodeagent.datapath.output import Mutable, Output
+    from nodeagent.datapath.packet import Direction, Octets, Packet
 
 _IP: Final = 14
 #: Ethernet to header length; type of service; total length; identification; flags, offset, TTL
 #: and protocol; checksum; addresses and ports. Then of UDP the length and the checksum; of TCP
 #: what a connection notes of a segment, and the checksum.
-_UDP: Final = struct.Struct("!15sBHH4sH12sHH")
-_TCP: Final = struct.Struct("!15sBHH4sH12s12sH")
+UDP: Final = struct.Struct("!15sBHH4sH12sHH")
+TCP: Final = struct.Struct("!15sBHH4sH12s12sH")
 #: How to read and write them, by whether it is TCP.
-_LAYOUTS: Final = ((_UDP.unpack_from, _UDP.pack_into), (_TCP.unpack_from, _TCP.pack_into))
+_LAYOUTS: Final = ((UDP.unpack_from, UDP.pack_into), (TCP.unpack_from, TCP.pack_into))
 _OCTETS_MIN: Final = _IP + 40
 _PLAIN_IPV4: Final = b"\x08\x00\x45"
 _FLAGS_AT: Final = 9  # In the segment.
@@ -167,12 +167,18 @@ def forward_one(
 
 
 def forward(
-    cache: FlowCache, frames: list[memoryview], dirty: list[Output], now: float
+    cache: FlowCache,
+    frames: list[memoryview],
+    dirty: list[Output],
+    now: float,
+    *,
+    partial: bool = False,
 ) -> list[memoryview]:
     """Forward those of *frames* whose flows are known; return the others, in order.
 
     A frame that must take the slow path holds up those behind it, so that no flow is reordered.
     """
+    queue: list[Octets] | list[Mutable]
     flow_of, is_tcp, output = cache.flows.get, cache.is_tcp, None
     unpack, pack = _LAYOUTS[is_tcp]
     rest = iter(frames)
@@ -213,7 +219,7 @@ def forward(
         connection.seen_at = now
         if flow.output is not output:
             output = flow.output
-            queue = output.queue
+            queue = output.queue_for(0) if partial else output.queue
             if not queue:
                 dirty.append(output)
         queue.append(frame)

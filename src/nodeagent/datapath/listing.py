@@ -125,6 +125,7 @@ def fdb(node: Node) -> list[Row]:
                 "mac": format_mac(mac),
                 "device": node.vtep.name,
                 "remote": str(remote),
+                "offload": mac in node.vtep.offload,
                 "learned": False,
             }
             for mac, remote, _ in node.vtep.fdb.entries()

@@ -29,6 +29,7 @@ from netstack.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 from netstack.wire.malformed import MalformedPacket
 from nodeagent.datapath import (
     br_input,
+    fast_offload,
     fast_path,
     ip_input,
     ip_output,
@@ -55,7 +56,7 @@ from nodeagent.datapath.fragments import Defragmenter
 from nodeagent.datapath.frontends import FrontendTable
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.neighbours import NeighbourTable
-from nodeagent.datapath.output import Output
+from nodeagent.datapath.output import Output, completed, views_of
 from nodeagent.datapath.packet import IPV6_FROM, Octets, Packet
 from nodeagent.datapath.policy import LOOSE, Policy, holds
 from nodeagent.datapath.routes import Kind, Route, RouteTable
@@ -163,12 +164,32 @@ class Node:
         slow = partial(br_input.receive, self, port)
         fast_path.run(port.cache, frames, self.dirty, slow, now)
 
+    def receive_offloaded(
+        self, port: Port, frames: list[memoryview], segment: int, now: float
+    ) -> None:
+        """Take a batch of partial frames from a pod, or a super-frame where *segment* is not 0."""
+        slow = partial(br_input.receive, self, port)
+        try:
+            if self.taps:
+                self.receive_port(port, views_of(completed(list(frames), segment)), now)
+            elif segment:
+                port.rx_packets += 1
+                fast_offload.run_super(port.cache, (frames[0], segment), self.dirty, slow, now)
+            else:
+                port.rx_packets += len(frames)
+                fast_offload.run(port.cache, frames, self.dirty, slow, now)
+        except MalformedPacket:
+            port.drops[DropReason.MALFORMED_FRAME] += 1
+
     def receive_vxlan(
         self, sender: IPv4Address, octets: memoryview, stride: int, now: float
     ) -> None:
         """Take datagrams for the VXLAN port from another node."""
         if self.taps and self.vtep is not None and stride > 0:
-            datagrams = [octets[at : at + stride] for at in range(0, len(octets), stride)]
+            datagrams = [
+                vxlan.completed(self.vtep, octets[at : at + stride])
+                for at in range(0, len(octets), stride)
+            ]
             observed.from_underlay(self, self.vtep, sender, datagrams, now)
         else:
             vxlan.receive(self, sender, octets, stride, now)
@@ -233,10 +254,13 @@ class Node:
                 return
             dirty, self.dirty = self.dirty, []
             for output in dirty:
+                if output.offloaded:
+                    output.transmit_offloaded(now)
                 frames, output.queue = output.queue, []
                 if self.taps:
                     observed.leaving(self, output, frames)
-                output.transmit(frames, now)
+                if frames:
+                    output.transmit(frames, now)
             self.queued.clear()
         self.stack_woken = self.outside_woken = True
 

@@ -65,11 +65,15 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Fdb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A permanent forwarding entry; `remote` is the other node's InternalIP."""
+    """A permanent forwarding entry; `remote` is the other node's InternalIP.
+
+    `offload` says that the node there is of ours, and takes TCP without checksums.
+    """
 
     mac: str
     device: str
     remote: str | None = None
+    offload: bool = False
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

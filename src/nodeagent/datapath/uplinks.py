@@ -6,6 +6,10 @@ For that the outputs' `transmit` is exchanged: every cached flow that leads here
 without a fault costs nothing more than before. Captures see what is sent before the faults, and
 what is received after them.
 
+Offloaded frames (contracts §15) leave a whole wire as runs of ordinary datagrams, their checksums
+filled in unless the other node is known to take them without. A wire with a fault is one that is
+looked at: there everything is completed first.
+
 What the link holds is copied: frames lie in the receive buffer only until the end of their batch.
 """
 
@@ -23,9 +27,10 @@ import msgspec
 
 from netdev.impaired_link import ImpairedLink
 from netdev.transport_map import TransportMap
+from netstack import offload
 from netstack.wire import ethernet, ipv4, udp
 from nodeagent.datapath import tables
-from nodeagent.datapath.output import Output
+from nodeagent.datapath.output import Mutable, Output, TransmitOffloaded, completed
 from nodeagent.datapath.packet import Octets
 
 if TYPE_CHECKING:
@@ -47,11 +52,16 @@ class ImpairmentDrop(StrEnum):
 Send = Callable[[IPv4Address, Sequence[Octets], bytes], None]
 
 
+#: Sends datagrams of one size, in two pieces each, likewise.
+SendPieces = Callable[[IPv4Address, Sequence[tuple[Octets, Octets]], bytes], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Carriers:
     """How datagrams of both kinds leave this machine's sockets."""
 
     vxlan: Send
+    vxlan_pieces: SendPieces
     bare: Send
     bare_port: int  # What captures show of bare packets.
 
@@ -123,6 +133,27 @@ class Uplinks:
             carriers.bare(transport, _bare_packets(frames), b"")
 
         uplink.vxlan.transmit, uplink.bare.transmit = transmit_vxlan, transmit_bare
+        uplink.vxlan.offload = self._offload_vxlan(uplink)
+
+    def _offload_vxlan(self, uplink: _Uplink) -> TransmitOffloaded:
+        node, carriers, transport = self._node, self._carriers, uplink.transport
+        remote = int(uplink.remote)
+
+        def transmit(frames: list[Mutable], segment: int, _now: float) -> None:
+            vtep = node.vtep
+            if vtep is None:
+                return
+            partial = remote in vtep.offload_remotes
+            header = vtep.partial_header if partial else vtep.header
+            if segment:
+                for frame in frames:
+                    pieces = offload.pieces(frame, segment, partial=partial)
+                    carriers.vxlan_pieces(transport, pieces, header)
+            else:
+                ordinary = list(frames) if partial else completed(frames, 0)
+                carriers.vxlan(transport, ordinary, header)
+
+        return transmit
 
     def _show_bare(self, remote: IPv4Address, frame: Octets) -> None:
         packet = memoryview(frame)[ethernet.HEADER_OCTETS :]
@@ -168,6 +199,7 @@ class Uplinks:
             self._carry(uplink, link.due(now))
 
         uplink.vxlan.transmit, uplink.bare.transmit = transmit_vxlan, transmit_bare
+        uplink.vxlan.offload = None
 
     def _carry(self, uplink: _Uplink, through: list[tuple[int, bytes]]) -> None:
         """Send what has come through the bad wire, in batches as large as before it."""

@@ -3,7 +3,8 @@
 While the netlink table `link_impairment` has an entry for a link and a direction, frames that go
 this way are put on an `ImpairedLink` first. For that whoever transmits to the pod, or takes its
 frames, is exchanged: a veth without a fault costs nothing more than before. Captures see what is
-sent to a pod before the faults, and what comes from it after them.
+sent to a pod before the faults, and what comes from it after them. Offloaded frames are completed
+before: a bit that a fault turns is found by a checksum.
 
 An entry may be there before its link, since a datapath that restarts hears of faults first, and it
 stays when the link goes: a sandbox that is made anew has the same name, made of its pod's uid.
@@ -16,13 +17,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from netdev.impaired_link import ImpairedLink
+from netstack.wire.malformed import MalformedPacket
 from nodeagent.datapath.drops import DropReason
-from nodeagent.datapath.output import Transmit
+from nodeagent.datapath.output import (
+    Mutable,
+    Transmit,
+    TransmitOffloaded,
+    completed,
+    views_of,
+)
 from nodeagent.datapath.packet import Octets
 from nodeagent.datapath.tables import FROM_POD, TO_POD, LinkImpairment
 from nodeagent.datapath.uplinks import ImpairmentDrop, drops_of
@@ -38,21 +47,33 @@ ENTRIES_MAX: Final = 2048
 Key = tuple[str, str]
 #: Takes frames from the pod behind a port.
 Receive = Callable[["Port", list[memoryview], float], None]
+#: Takes partial frames, the segment length if it is a super-frame (else 0), and now.
+ReceiveOffloaded = Callable[["Port", list[memoryview], int, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Who takes the frames of a pod."""
+
+    ordinary: Receive
+    offloaded: ReceiveOffloaded
 
 
 class VethFaults:
-    """The bad veths of *node*; *send* takes frames to the pod of a link.
+    """The bad veths of *node*; *send* and *send_offloaded* take frames to the pod of a link.
 
-    *on_receiver* hears that `receiver` of a link has another answer.
+    *on_receiver* hears that `receivers` of a link has another answer.
     """
 
     def __init__(
         self,
         node: Node,
         send: Callable[[str, list[Octets]], None],
+        send_offloaded: Callable[[str, list[Mutable], int], None],
         on_receiver: Callable[[str], None],
     ) -> None:
-        self._node, self._send, self._on_receiver = node, send, on_receiver
+        self._node, self._on_receiver = node, on_receiver
+        self._send, self._send_offloaded = send, send_offloaded
         self._entries: dict[Key, LinkImpairment] = {}
         self._wires: dict[Key, ImpairedLink] = {}
         #: Of veths that have been healed.
@@ -73,18 +94,35 @@ class VethFaults:
 
         return transmit
 
-    def receiver(self, name: str) -> Receive:
+    def offloader(self, name: str) -> TransmitOffloaded | None:
+        """Return what transmits offloaded frames there; a bad veth has them completed first."""
+        send = self._send_offloaded
+        if (name, TO_POD) in self._wires:
+            return None
+        return lambda frames, segment, _now: send(name, frames, segment)
+
+    def receivers(self, name: str) -> Receivers:
         """Return what takes the frames of the pod of link *name*."""
         wire = self._wires.get((name, FROM_POD))
         if wire is None:
-            return self._node.receive_port
+            return Receivers(self._node.receive_port, self._node.receive_offloaded)
 
         def receive(_port: Port, frames: list[memoryview], now: float) -> None:
             for frame in frames:
                 wire.offer(frame, now)
             self._arrive((name, FROM_POD), wire.due(now), now)
 
-        return receive
+        def receive_offloaded(
+            port: Port, frames: list[memoryview], segment: int, now: float
+        ) -> None:
+            try:
+                whole = completed(list(frames), segment)
+            except MalformedPacket:
+                port.drops[DropReason.MALFORMED_FRAME] += 1
+            else:
+                receive(port, views_of(whole), now)
+
+        return Receivers(receive, receive_offloaded)
 
     def _arrive(self, key: Key, through: list[tuple[int, bytes]], now: float) -> None:
         name, direction = key
@@ -132,6 +170,7 @@ class VethFaults:
         port = self._node.ports.get(name)
         if port is not None and direction == TO_POD:
             port.output.transmit = self.transmitter(name)
+            port.output.offload = self.offloader(name)
         elif port is not None:
             self._on_receiver(name)
 

@@ -21,9 +21,9 @@ from netdev.veth_server import VethServer
 from nodeagent.datapath.devices import Port
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.node import Node
-from nodeagent.datapath.output import Output
+from nodeagent.datapath.output import Mutable, Output, completed
 from nodeagent.datapath.packet import Octets
-from nodeagent.datapath.veth_faults import Receive, VethFaults
+from nodeagent.datapath.veth_faults import Receivers, VethFaults
 
 log = logging.getLogger(__name__)
 _DRAIN_MESSAGES: Final = 64
@@ -36,7 +36,7 @@ class VethPorts:
         self, node: Node, arena: Arena, clock: Clock, on_drained: Callable[[], None]
     ) -> None:
         self._node, self._arena, self._clock, self._on_drained = node, arena, clock, on_drained
-        self.faults = VethFaults(node, self._transmit, self._listen)
+        self.faults = VethFaults(node, self._transmit, self._transmit_offloaded, self._listen)
         self._sockets: dict[str, socket.socket] = {}
         self._server: VethServer | None = None
 
@@ -59,6 +59,7 @@ class VethPorts:
             name,
             self.faults.transmitter(name),
             show=lambda frame: self._node.tap(name, "out", frame),
+            offload=self.faults.offloader(name),
         )
 
     def disconnect(self, name: str) -> None:
@@ -71,14 +72,14 @@ class VethPorts:
         if port is not None:
             port.connected = False
 
-    def _attach(self, name: str, veth: socket.socket, _offload: bool) -> str:
+    def _attach(self, name: str, veth: socket.socket, offload: bool) -> str:
         port = self._node.ports.get(name)
         if port is None:
             return f"no link {name}"
         self.disconnect(name)  # A pod that connects again has given its old socket up.
         self._sockets[name] = veth
-        veth_server.accept(veth)
-        port.connected = True
+        veth_server.accept(veth, offload=offload)
+        port.connected, port.offload = True, offload
         self._listen(name)
         return ""
 
@@ -86,10 +87,10 @@ class VethPorts:
         """Let whoever takes the frames of link *name* now have them."""
         port, veth = self._node.ports.get(name), self._sockets.get(name)
         if port is not None and veth is not None:
-            receive = self.faults.receiver(name)
-            self._loop.add_reader(veth, self._readable, port, veth, receive)
+            receivers = self.faults.receivers(name)
+            self._loop.add_reader(veth, self._readable, port, veth, receivers)
 
-    def _readable(self, port: Port, veth: socket.socket, receive: Receive) -> None:
+    def _readable(self, port: Port, veth: socket.socket, receivers: Receivers) -> None:
         view, node, now = self._arena.view, self._node, self._clock()
         at = 0
         for _ in range(_DRAIN_MESSAGES):
@@ -103,12 +104,10 @@ class VethPorts:
                 self.disconnect(port.name)
                 break
             try:
-                frames = framing.split_batch(view[at : at + octets])
+                _receive(port, view[at : at + octets], receivers, now)
             except MalformedBatch:
                 port.drops[DropReason.MALFORMED_FRAME] += 1
                 continue
-            port.rx_octets += octets - 2
-            receive(port, frames, now)
             at += octets
             if at + MESSAGE_OCTETS_MAX > Arena.OCTETS:
                 node.flush(now)
@@ -122,9 +121,25 @@ class VethPorts:
         if veth is None:
             self._drop(port, frames, DropReason.LINK_DOWN)
             return
+        self._send(port, veth, frames, framing.ORDINARY if port.offload else b"")
+
+    def _transmit_offloaded(self, name: str, frames: list[Mutable], segment: int) -> None:
+        port, veth = self._node.ports.get(name), self._sockets.get(name)
+        if port is None or veth is None or not port.offload:
+            self._transmit(name, completed(frames, segment))
+        elif segment:
+            word = (framing.PARTIAL | segment).to_bytes(2, "big")
+            for frame in frames:
+                self._send(port, veth, [frame], word)
+        else:
+            self._send(port, veth, frames, framing.ALL_PARTIAL)
+
+    def _send(
+        self, port: Port, veth: socket.socket, frames: Sequence[Octets], offload: bytes
+    ) -> None:
         for stride, part in framing.runs(frames):
             try:
-                veth.sendmsg((stride.to_bytes(2, "big"), *part))
+                veth.sendmsg((stride.to_bytes(2, "big") + offload, *part))
             except BlockingIOError:
                 self._drop(port, part, DropReason.RING_FULL)
             except OSError:
@@ -136,3 +151,18 @@ class VethPorts:
     def _drop(self, port: Port, frames: Sequence[Octets], reason: DropReason) -> None:
         port.drops[reason] += len(frames)
         self._node.lost(frames, reason)
+
+
+def _receive(port: Port, message: memoryview, receivers: Receivers, now: float) -> None:
+    """Hand on what a pod has sent; raises MalformedBatch."""
+    if not port.offload:
+        frames = framing.split_batch(message)
+        port.rx_octets += len(message) - framing.STRIDE_OCTETS
+        receivers.ordinary(port, frames, now)
+        return
+    frames, offload = framing.split_offloaded(message)
+    port.rx_octets += len(message) - framing.HEADER_OCTETS
+    if offload:
+        receivers.offloaded(port, frames, offload & framing.SEGMENT_OCTETS_MAX, now)
+    else:
+        receivers.ordinary(port, frames, now)

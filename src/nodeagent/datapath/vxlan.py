@@ -2,7 +2,8 @@
 
 flannel gives every remote node one FDB entry, so there is exactly one place where a frame can go.
 Arriving datagrams come from nodes only; those that are no VXLAN, or of another VNI, are counted and
-dropped, and so are inner frames that are not addressed to this node's VTEP.
+dropped, and so are inner frames that are not addressed to this node's VTEP. Between nodes of ours
+TCP's checksums may be missing; a bit in the header, reserved in the RFC, says so.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from netstack import offload
 from netstack.wire.ethernet import HEADER_OCTETS as ETHERNET_OCTETS
 from netstack.wire.malformed import MalformedPacket
 from netstack.wire.vxlan import HEADER_OCTETS, Vxlan, VxlanView
-from nodeagent.datapath import fast_path, reject
+from nodeagent.datapath import fast_offload, fast_path, reject
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.packet import Packet
 from nodeagent.datapath.packet6 import KINDS
@@ -31,16 +33,46 @@ def receive(node: Node, sender: IPv4Address, octets: memoryview, stride: int, no
         node.drops[DropReason.NO_VTEP] += 1
         return
     frames: list[memoryview] = []
+    partials: list[memoryview] = []
     for at in range(0, len(octets), stride):
         datagram = octets[at : at + stride]
-        if datagram[:HEADER_OCTETS] == vtep.header:
+        header = datagram[:HEADER_OCTETS]
+        if header == vtep.header:
             frames.append(datagram[HEADER_OCTETS:])
+        elif header == vtep.partial_header:
+            partials.append(datagram[HEADER_OCTETS:])
         else:
             inner = decapsulate(node, vtep, datagram)
             if inner is not None:
                 frames.append(inner)
-    vtep.rx_packets += len(frames)
-    fast_path.run(vtep.cache, frames, node.dirty, partial(receive_frame, node, vtep), now)
+    vtep.rx_packets += len(frames) + len(partials)
+    slow = partial(receive_frame, node, vtep)
+    fast_path.run(vtep.cache, frames, node.dirty, slow, now)
+    if partials:
+        _receive_partial(node, vtep, partials, now)
+
+
+def _receive_partial(node: Node, vtep: Vtep, frames: list[memoryview], now: float) -> None:
+    """Take inner frames without checksums of TCP; runs of one flow become super-frames again."""
+    slow = partial(receive_frame, node, vtep)
+    ordinary: list[memoryview] = []
+    for frame, segment in offload.join(frames):
+        if not segment:
+            ordinary.append(memoryview(frame))
+            continue
+        if ordinary:
+            fast_offload.run(vtep.cache, ordinary, node.dirty, slow, now)
+            ordinary = []
+        fast_offload.run_super(vtep.cache, (frame, segment), node.dirty, slow, now)
+    fast_offload.run(vtep.cache, ordinary, node.dirty, slow, now)
+
+
+def completed(vtep: Vtep, datagram: memoryview) -> memoryview:
+    """Return a datagram as it would be if its sender had filled in every checksum."""
+    if datagram[:HEADER_OCTETS] == vtep.partial_header:
+        datagram[:HEADER_OCTETS] = vtep.header
+        offload.complete(datagram[HEADER_OCTETS:])
+    return datagram
 
 
 def decapsulate(node: Node, vtep: Vtep, datagram: memoryview) -> memoryview | None:

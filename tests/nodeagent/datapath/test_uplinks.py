@@ -8,14 +8,20 @@ from ipaddress import IPv4Address
 
 import msgspec
 import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
 from componentbase import rpc
 from componentbase.clock import monotonic
 from netdev.transport_map import TransportMap
+from netstack import offload
+from netstack.wire.ethernet import format_mac
 from nodeagent.datapath import tables
 from nodeagent.datapath.uplinks import Carriers, Uplinks
 
 TWO = IPv4Address("192.168.64.2")
+MAC = b"\xee\0\0\0\0\x02"
 
 
 class Sockets:
@@ -29,6 +35,9 @@ class Sockets:
         assert to == IPv4Address("127.9.9.2")
         self.vxlan.append([header + bytes(each) for each in datagrams])
 
+    def send_pieces(self, to, pieces, header) -> None:
+        self.send_vxlan(to, [b"".join(pair) for pair in pieces], header)
+
     def send_bare(self, to, datagrams, header) -> None:
         self.bare.append([header + bytes(each) for each in datagrams])
 
@@ -41,7 +50,7 @@ def sockets():
 @pytest.fixture
 def uplinks(world, sockets):
     networks = TransportMap({"192.168.64.0/24": "127.9.9.0/24"})
-    carriers = Carriers(sockets.send_vxlan, sockets.send_bare, 8285)
+    carriers = Carriers(sockets.send_vxlan, sockets.send_pieces, sockets.send_bare, 8285)
     return Uplinks(world.nodes[1], networks, carriers)
 
 
@@ -54,6 +63,49 @@ def test_a_whole_wire_takes_the_frames_themselves(world, uplinks, sockets):
     uplinks.vxlan(TWO).transmit([b"one", b"two"], 0.0)
     assert sockets.vxlan == [[header + b"one", header + b"two"]]
     assert uplinks.rows() == []
+
+
+def tcp_frame(octets: int) -> bytearray:
+    packet = IP(src="10.244.1.5", dst="10.244.2.5", flags="DF") / TCP(sport=1, dport=2, flags="A")
+    return bytearray(bytes(Ether() / packet / Raw(bytes(octets))))
+
+
+def partial(frame: bytearray) -> bytearray:
+    frame[50:52] = b"??"
+    return frame
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_is_offloaded_leaves_open_only_for_nodes_of_ours(world, uplinks, sockets, known):
+    vtep, whole = world.nodes[1].vtep, tcp_frame(100)
+    entry = tables.Fdb(mac=format_mac(MAC), device=vtep.name, remote=str(TWO), offload=known)
+    world.controls[1].fdb_replace([entry])
+    output = uplinks.vxlan(TWO)
+    output.queue_for(0).append(partial(tcp_frame(100)))
+    output.queue_for(40).append(partial(tcp_frame(100)))
+    output.transmit_offloaded(0.0)
+    if known:
+        expected = offload.cut(partial(tcp_frame(100)), 40, partial=True)
+        assert {each[0] for run in sockets.vxlan for each in run} == {0x0C}
+        whole = partial(whole)
+    else:
+        expected = offload.cut(tcp_frame(100), 40, partial=False)
+    header = vtep.partial_header if known else vtep.header
+    assert sockets.vxlan == [[header + whole], [header + each for each in expected]]
+    world.controls[1].fdb_delete([(format_mac(MAC), vtep.name)])
+    assert not vtep.offload_remotes
+
+
+def test_a_wire_with_a_fault_carries_what_is_complete(world, uplinks, sockets):
+    world.nodes[1].vtep.set_offload(MAC, TWO)
+    uplinks.impair([entry(loss=0)], 0.0)
+    output, header = uplinks.vxlan(TWO), world.nodes[1].vtep.header
+    output.queue_for(0).append(partial(tcp_frame(100)))
+    output.queue_for(40).append(partial(tcp_frame(100)))
+    output.transmit_offloaded(0.0)
+    sent = [each for run in sockets.vxlan for each in run]
+    pieces = offload.cut(tcp_frame(100), 40, partial=False)
+    assert sent == [header + each for each in (tcp_frame(100), *pieces)]
 
 
 def test_the_output_that_flows_have_cached_follows_the_rule(world, uplinks, sockets):

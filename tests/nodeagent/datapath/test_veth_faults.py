@@ -13,7 +13,7 @@ from componentbase import rpc
 from componentbase.clock import monotonic
 from nodeagent.datapath import tables, veth_faults
 from nodeagent.datapath.drops import DropReason
-from nodeagent.datapath.veth_faults import VethFaults
+from nodeagent.datapath.veth_faults import Receivers, VethFaults
 
 LINK = "veth1-5"
 
@@ -26,6 +26,7 @@ class Veths:
         self.faults = VethFaults(
             self.node,
             lambda name, frames: self.sent.append((name, [bytes(each) for each in frames])),
+            lambda name, frames, segment: self.sent.append((name, segment)),
             self.exchanged.append,
         )
         world.pod(1, 5)
@@ -43,7 +44,10 @@ def veths(world):
 
 
 def test_a_whole_veth_is_as_it_was(veths):
-    assert veths.faults.receiver(LINK) == veths.node.receive_port
+    node = veths.node
+    assert veths.faults.receivers(LINK) == Receivers(node.receive_port, node.receive_offloaded)
+    veths.faults.offloader(LINK)([bytearray(60)], 1000, 0.0)
+    assert veths.sent.pop() == (LINK, 1000)
     veths.port.output.transmit([b"frame"], 0.0)
     assert veths.sent == [(LINK, [b"frame"])]
     assert veths.faults.deadline() == math.inf
@@ -70,7 +74,7 @@ def test_frames_of_a_pod_reach_the_bridge_late_and_may_be_changed_there(veths, w
     host.ping(other.address, identifier=1, sequence=1, payload=b"x" * 8, now=world.now)
     frames = [memoryview(each) for each in host.frames_to_send()]
     before = port.rx_packets
-    veths.faults.receiver(LINK)(port, frames, world.now)
+    veths.faults.receivers(LINK).ordinary(port, frames, world.now)
     assert port.rx_packets == before
     veths.faults.handle_deadline(world.now + 0.2)
     assert port.rx_packets == before + len(frames)
