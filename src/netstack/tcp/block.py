@@ -103,12 +103,12 @@ class Tcb(abc.ABC):
         "fin_queued", "fin_received_at", "fin_sent_at", "frto", "heard_at", "held", "ip_base",
         "ip_id", "irs", "iss", "keepalive", "keepalive_at", "keepalive_out", "key", "last_ack_sent",
         "listener", "loopback", "lost_edge", "mss", "nodelay", "orphaned", "owed", "peer_mss",
-        "probe_at", "probes_out", "prr", "rack_at", "rcv_adv", "rcv_nxt", "rcv_wscale",
-        "receive_buffer", "recovery", "recovery_point", "retransmit_at", "retries", "route", "rtt",
-        "sack", "sack_permitted", "segs_in", "segs_out", "send_buffer", "snd_nxt", "snd_sml",
-        "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "snd_wnd_max", "snd_wscale", "state",
+        "probe_at", "probes_out", "probing_since", "prr", "rack_at", "rcv_adv", "rcv_nxt",
+        "rcv_wscale", "receive_buffer", "recovery", "recovery_point", "retransmit_at", "retries",
+        "route", "rtt", "sack", "sack_permitted", "segs_in", "segs_out", "send_buffer", "snd_nxt",
+        "snd_sml", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "snd_wnd_max", "snd_wscale", "state",
         "tcp_base", "timer_at", "timestamps", "tlp_again", "tlp_end", "transmit", "ts_offset",
-        "ts_recent", "ts_recent_at", "undo", "waits",
+        "ts_recent", "ts_recent_at", "undo", "user_timeout_s", "waits",
     )  # fmt: skip
 
     def __init__(self, context: TcpContext, key: bytes) -> None:
@@ -179,6 +179,8 @@ class Tcb(abc.ABC):
         #: While calm the probe timeout of TLP, otherwise the reordering timeout of RACK.
         self.rack_at = math.inf
         self.keepalive_at = self.close_at = math.inf
+        self.probing_since = 0.0  # While `probe_at` is set.
+        self.user_timeout_s = math.inf
         self.keepalive: tuple[float, float, int] | None = None  # Idle, interval, probes.
         self.keepalive_out = 0
         self.heard_at = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -105,8 +106,14 @@ class TcpConnection(Tcb):
         keepalive_idle_s: float | None = None,
         keepalive_interval_s: float | None = None,
         keepalive_probes: int | None = None,
+        user_timeout_s: float | None = None,
     ) -> None:
-        """Set TCP_NODELAY; SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT."""
+        """Set TCP_NODELAY; SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT.
+
+        TCP_USER_TIMEOUT is *user_timeout_s*; 0 means that there is none.
+        """
+        if user_timeout_s is not None:
+            self.user_timeout_s = user_timeout_s or math.inf
         if nodelay is not None:
             self.nodelay = nodelay
             send.push(self, now)

@@ -29,6 +29,7 @@ _TIMEOUT_FALLBACK_S: Final = 3.0
 def connect(tcb: Tcb, iss: int, now: float) -> None:
     """Send the first SYN."""
     _choose(tcb, iss)
+    tcb.heard_at = now
     marks.ask(tcb)
     tcb.signal(Signal.ACTIVE_OPEN)
     emit.syn(tcb, now, acknowledge=False)

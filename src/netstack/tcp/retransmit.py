@@ -21,6 +21,9 @@ from netstack.wire.tcp import Flag
 
 _ACK: Final = int(Flag.ACK)
 _FIN: Final = int(Flag.FIN)
+#: net.ipv4.tcp_base_mss and tcp_mtu_probe_floor.
+_MSS_BASE: Final = 1024
+_MSS_FLOOR: Final = MSS_MIN
 
 
 def acknowledge(
@@ -78,6 +81,15 @@ def on_timeout(tcb: Tcb, now: float) -> None:
     _lose_everything(tcb)
     _resend(tcb, tcb.snd_una, tcb.snd_una + tcb.mss, now)
     tcb.retransmit_at = now + tcb.rtt.rto_s
+
+
+def try_smaller(tcb: Tcb) -> None:
+    """Nothing large seems to arrive, and nobody says why (RFC 4821 §7.7, Linux tcp_mtu_probing).
+
+    A black hole swallows what is too long for it, and the ICMP errors that would tell.
+    """
+    smaller = max(_MSS_FLOOR, tcb.mss // 2)
+    tcb.mss = tcb.congestion.mss = min(tcb.mss, _MSS_BASE if tcb.mss > _MSS_BASE else smaller)
 
 
 def shrink(tcb: Tcb, now: float) -> None:

@@ -90,7 +90,7 @@ def _push_data(tcb: Tcb, end: int, now: float) -> None:
     if tcb.snd_nxt > una:
         arm_retransmission(tcb, now)
     elif tcb.probe_at == math.inf:
-        tcb.probe_at = now + tcb.rtt.rto_s
+        tcb.probe_at, tcb.probing_since = now + tcb.rtt.rto_s, now
         tcb.context.timers.schedule(tcb, tcb.probe_at)
 
 

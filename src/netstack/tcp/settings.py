@@ -35,6 +35,8 @@ class TcpSettings:
     #: tcp_timestamps and tcp_sack.
     timestamps: bool = True
     sack: bool = True
+    #: Send smaller segments when larger ones seem to vanish (tcp_mtu_probing): 0 never, 1 do.
+    mtu_probing: int = 0
     #: Explicit congestion notification (tcp_ecn): 0 never, 1 asked for, 2 when the peer asks.
     ecn: int = 2
     #: Retransmission timeout: at first (RFC 6298 §2.1), at least and at most (as Linux).
@@ -51,5 +53,6 @@ class TcpSettings:
     def __post_init__(self) -> None:
         assert 0 < self.rto_min_s <= self.rto_initial_s <= self.rto_max_s
         assert 0 <= self.ecn <= 2
+        assert 0 <= self.mtu_probing <= 1
         assert 1024 <= self.receive_buffer_octets < 1 << 30
         assert 1024 <= self.send_buffer_octets < 1 << 30

@@ -1,8 +1,9 @@
 """Options of the pod's sockets: setsockopt(2) and getsockopt(2).
 
-What the stack has is the stack's: TCP_NODELAY, keep-alive, SO_LINGER's abort, the sizes of its
-buffers. For the rest Linux is asked, by a kernel socket of the same kind that is never bound: it
-refuses what it would refuse anywhere, and what it takes is remembered without further effect.
+What the stack has is the stack's: TCP_NODELAY, TCP_USER_TIMEOUT, keep-alive, SO_LINGER's abort,
+the sizes of its buffers. For the rest Linux is asked, by a kernel socket of the same kind that is
+never bound: it refuses what it would refuse anywhere, and what it takes is remembered without
+further effect.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _KEEPALIVE: Final = {
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): "keepalive_interval_s",
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): "keepalive_probes",
 }
+#: In milliseconds. Not every system has it; the number is Linux's.
+_USER_TIMEOUT: Final = (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18))
 _NODELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY)
 #: What is taken without asking Linux.
 _OURS: Final = (_NODELAY, (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
@@ -72,6 +75,8 @@ class SocketOptions:
             return
         if key == _NODELAY:
             connection.set_option(now, nodelay=bool(value))
+        elif key == _USER_TIMEOUT:
+            connection.set_option(now, user_timeout_s=value / 1000)
         elif key == _KEEP or (key in _KEEPALIVE and self._values.get(_KEEP)):
             times = {name: self._values.get(each) for each, name in _KEEPALIVE.items()}
             connection.set_option(now, keepalive=bool(self._values[_KEEP]), **times)  # type: ignore[arg-type]

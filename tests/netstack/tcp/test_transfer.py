@@ -119,6 +119,17 @@ def test_any_single_loss_is_repaired_without_a_timeout(make_network, connect, mo
     assert network.now - started < (0.15 if lost < 28 else 0.35)
 
 
+def test_a_black_hole_is_crossed_by_smaller_segments(make_network, connect):
+    """A path that swallows long frames and says nothing of it (RFC 4821)."""
+    network = make_network(3, delay_s=0.01)
+    settings = TcpSettings(mtu_probing=1)
+    near, far = connect(network, network.host(1, tcp=settings), network.host(2))
+    network.passes = lambda frame: len(frame) < 1200
+    near.write(b"x" * 100_000, network.now)
+    network.run(until=lambda: far.readable_octets == 100_000, limit_s=30)
+    assert far.readable_octets == 100_000
+
+
 @pytest.mark.parametrize("jitter_s", [0.0002, 0.003, 0.01])
 def test_reordering_is_not_taken_for_loss(make_network, connect, jitter_s):
     """On a path that reorders nearly every segment next to nothing is sent again (RFC 8985)."""

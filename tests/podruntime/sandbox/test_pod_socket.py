@@ -284,6 +284,9 @@ def test_options_are_kept_applied_or_refused_as_linux_does():
         assert connection.keepalive == (7, 75.0, 3)
         sock.setsockopt(level, socket.SO_KEEPALIVE, 0)
         assert connection.keepalive is None
+        sock.setsockopt(tcp, socket.TCP_USER_TIMEOUT, 2500)
+        assert connection.user_timeout_s == 2.5
+        assert sock.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 2500
         for wrong in (0, 40_000):
             with pytest.raises(OSError, match="Invalid argument"):
                 sock.setsockopt(tcp, socket.TCP_KEEPIDLE, wrong)
