@@ -10,6 +10,7 @@ A client may ask for offload (contracts §15); what is agreed upon holds until t
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import socket
 from collections import Counter
@@ -53,12 +54,21 @@ def new_socket() -> socket.socket:
     return veth
 
 
+def reading(veth: socket.socket) -> Callable[[bytearray | memoryview], int | None]:
+    """Return what reads one message of *veth* into a buffer; None: there is none.
+
+    A socket says so by an exception, whose making costs as much as a message's journey.
+    """
+    return io.FileIO(veth.fileno(), closefd=False).readinto
+
+
 class VethClient:
     """Carries frames between a network stack and the datapath at *path*.
 
     *on_frames* gets the frames of one message, in order, as slices that stay valid, and whether
-    they are partial. *on_up* is called after every (re)connection, before any frame is received:
-    then `offload` says whether what was asked for was agreed to.
+    they are partial; *on_drained* is called when nothing more waits. *on_up* is called after every
+    (re)connection, before any frame is received: then `offload` says whether what was asked for was
+    agreed to.
     """
 
     def __init__(
@@ -68,11 +78,13 @@ class VethClient:
         on_frames: Callable[[list[memoryview], bool], None],
         *,
         on_up: Callable[[], None] | None = None,
+        on_drained: Callable[[], None] | None = None,
         offload: bool = False,
     ) -> None:
         self._path, self._interface, self._wanted = path, interface, offload
-        self._on_frames, self._on_up = on_frames, on_up
+        self._on_frames, self._on_up, self._on_drained = on_frames, on_up, on_drained
         self._socket: socket.socket | None = None
+        self._read: Callable[[bytearray | memoryview], int | None]
         self._retry: asyncio.TimerHandle | None = None
         self._retry_s = _RETRY_FIRST_S
         self._closed = False
@@ -138,7 +150,7 @@ class VethClient:
             veth.close()
             self._connect_later()
             return
-        self._socket = veth
+        self._socket, self._read = veth, reading(veth)
         self._loop.add_reader(veth, self._readable)
 
     def _hello(self) -> dict[str, object]:
@@ -163,19 +175,20 @@ class VethClient:
 
     def _readable(self) -> None:
         for _ in range(_DRAIN_MESSAGES):
-            veth = self._socket
-            if veth is None:
-                return
+            if self._socket is None:
+                break
             try:
-                octets = veth.recv_into(_buffer)
-            except BlockingIOError:
-                return
+                octets = self._read(_buffer)
             except OSError:
                 octets = 0
+            if octets is None:
+                break
             if octets == 0:
                 self._reconnect()
-                return
+                break
             self._receive(bytes(memoryview(_buffer)[:octets]))
+        if self._on_drained is not None:
+            self._on_drained()
 
     def _receive(self, message: bytes) -> None:
         if not self.connected:

@@ -13,6 +13,7 @@ import math
 import os
 import socket
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Final
 
 from componentbase import heap
@@ -26,7 +27,8 @@ Transmit = Callable[[list[bytes]], None]
 
 #: uvloop counts milliseconds: a shorter timer would fire before its moment.
 _TICK_S: Final = 0.001
-#: How much too early the timer may be: a retransmission timer moves with every acknowledgment.
+#: How much too early the timer may be, to be left alone: a retransmission timer moves with every
+#: acknowledgment.
 _EARLY_S: Final = 0.1
 #: How often the stack is asked in one turn of the loop before others have theirs.
 _ROUNDS_MAX: Final = 16
@@ -42,6 +44,10 @@ class NetworkInterface:
         self._loop = loop
         self._transmit: Transmit | None = None
         self._touched = self._closed = self._bulk = False
+        #: Whether frames are being taken in; whether who was woken by them is being called.
+        self._receiving = self._answering = False
+        self._woken: list[tuple[Callable[[], None], Context]] = []
+        self._wakeups_known = 0
         #: Connections that were written to in this turn of the loop.
         self._unsent: dict[TcpConnection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -64,34 +70,61 @@ class NetworkInterface:
         self.touch()
 
     def receive(self, frames: Sequence[bytes | memoryview], partial: bool = False) -> None:
-        """Take frames that came in together, and answer at once what wakes nobody (echoes, ARP).
+        """Take frames that came in together; `drained` follows when no more wait.
 
-        *partial*: their TCP checksums mean nothing, and they may be super-frames. Whoever was woken
-        may have something to say within this turn: it shares frames with acknowledgments.
+        *partial*: their TCP checksums mean nothing, and they may be super-frames.
         """
-        now, wakeups = self.now(), self.host.wakeups
-        woken, octets = wakeups.woken, sum(map(len, frames))
+        octets = sum(map(len, frames))
         self.rx_packets += len(frames)
         self.rx_octets += octets
         if octets > _BULK_OCTETS:
             self._carry_bulk()
-        self.host.receive_frames(frames, now, partial=partial)
-        if wakeups.woken != woken or self._closed:
+        self._receiving = True
+        self.host.receive_frames(frames, self.now(), partial=partial)
+
+    def drained(self) -> None:
+        """Call whoever has been woken; answer at once, unless tasks may have something to add.
+
+        What wakes nobody (echoes, ARP) has its answer in this turn of the loop, and so has what a
+        protocol answers. Tasks that were woken run in the next turn, before what is sent then.
+        """
+        woken, self._woken = self._woken, []
+        called = 0
+        self._receiving, self._answering = False, True
+        try:
+            for callback, context in woken:
+                called += 1
+                context.run(callback)
+        finally:  # A container's SystemExit is the loop's to hear, and no matter of the others.
+            self._answering = False
+            for callback, context in woken[called:]:
+                self._loop.call_soon(callback, context=context)
+        if self._closed:
+            return
+        known, self._wakeups_known = self._wakeups_known, self.host.wakeups.woken
+        if known != self._wakeups_known and not self._unsent:
             self.touch()
         else:
             self.flush()
+
+    def soon(self, callback: Callable[[], None], context: Context) -> None:
+        """Call *callback* when all that has arrived is taken in, or in the loop's next turn."""
+        if self._receiving:
+            self._woken.append((callback, context))
+        else:
+            self._loop.call_soon(callback, context=context)
 
     def touch(self, unsent: TcpConnection | None = None) -> None:
         """Send what the stack has to say, and what waits in *unsent*, at the end of this turn."""
         if unsent is not None:
             self._unsent[unsent] = None
-        if not (self._touched or self._closed):
+        if not (self._touched or self._answering or self._closed):
             self._touched = True
             self._loop.call_soon(self._flush)
 
     def flush(self) -> None:
         """Send what the stack has to say now, and set the timer for what is due next."""
-        self._settle()
+        deadline = self._settle()
         frames = self.host.frames_to_send() if self._transmit is not None else []
         if frames and self._transmit is not None:
             self.tx_packets += len(frames)
@@ -100,7 +133,8 @@ class NetworkInterface:
             if octets > _BULK_OCTETS:
                 self._carry_bulk()
             self._transmit(frames)
-        self._set_timer()
+        if not self._timer_at <= deadline < self._timer_at + _EARLY_S:
+            self._set_timer(deadline)
 
     def reserve(self, local: Endpoint, *, v6only: bool) -> Endpoint:
         """Take a TCP port without listening (bind(2)); raises OSError as the stack does."""
@@ -147,23 +181,24 @@ class NetworkInterface:
             self._bulk = True
             heap.keep_freed()
 
-    def _settle(self) -> None:
-        """Send what was written; do what is due by now: packets to itself (127.0.0.1) are."""
+    def _settle(self) -> float:
+        """Send what was written; do what is due by now: packets to itself (127.0.0.1) are.
+
+        Return when the next thing is due.
+        """
         now = self.now()
         if self._unsent:
             unsent, self._unsent = self._unsent, {}
             for connection in unsent:
                 connection.push(now)
         for _ in range(_ROUNDS_MAX):
-            if self.host.deadline() > now:
-                return
+            if (deadline := self.host.deadline()) > now:
+                break
             self.host.handle_deadline(now)
+        return deadline
 
-    def _set_timer(self) -> None:
-        """Be woken at the stack's deadline; a timer that comes a little too early is left alone."""
-        deadline = self.host.deadline()
-        if self._timer_at <= deadline < self._timer_at + _EARLY_S:
-            return
+    def _set_timer(self, deadline: float) -> None:
+        """Be woken at the stack's *deadline*."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

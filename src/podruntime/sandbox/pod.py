@@ -92,6 +92,7 @@ class Pod:
             config.network.interface,
             self._interface.receive,
             on_up=self._veth_up,
+            on_drained=self._interface.drained,
             offload=True,
         )
         self._tasks = Tasks()

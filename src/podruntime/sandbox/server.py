@@ -90,7 +90,7 @@ class PodServer(asyncio.Server):
     # --- connections
 
     def _wake(self, listener: TcpListener) -> None:
-        self._loop.call_soon(self._accept_some, listener)
+        self._interface.soon(partial(self._accept_some, listener), self._context)
 
     def _accept_some(self, listener: TcpListener) -> None:
         """Accept within one turn of the loop, so that what it leads to leaves in one batch."""

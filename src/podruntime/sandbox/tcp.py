@@ -99,7 +99,7 @@ class TcpTransport(asyncio.Transport):
     def _changed(self) -> None:
         if not self._scheduled and not self._finished:
             self._scheduled = True
-            self._loop.call_soon(self._update, context=self._context)
+            self._interface.soon(self._update, self._context)
 
     def _update(self) -> None:
         self._scheduled = False

@@ -62,7 +62,7 @@ class UdpTransport(asyncio.DatagramTransport):
     def _ready(self) -> None:
         if not self._scheduled and not self._closing:
             self._scheduled = True
-            self._loop.call_soon(self._deliver, context=self._context)
+            self._interface.soon(self._deliver, self._context)
 
     def _deliver(self) -> None:
         self._scheduled = False

@@ -51,9 +51,13 @@ class TwoPods:
         return interface, PodSockets(self.loop, interface, names)
 
     def _join(self, one: NetworkInterface, other: NetworkInterface) -> None:
+        def take(frames: list[bytes]) -> None:
+            other.receive(frames, partial=True)
+            other.drained()
+
         def carry(frames: list[bytes]) -> None:
             if not self.dropping:
-                self.loop.call_soon(other.receive, list(frames), True)
+                self.loop.call_soon(take, list(frames))
 
         one.attach(carry, offload=True)
 
