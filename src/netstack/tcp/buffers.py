@@ -44,9 +44,11 @@ class SendBuffer:
 
     def part(self, start: int, end: int) -> bytes | bytearray:
         """Return a copy of [start, end), all of which must be there."""
+        if start == end:
+            return b""
         start, end = start + self._gone, end + self._gone
         if end <= _PIECE:
-            return self._pieces[0][start:end] if self._pieces else b""
+            return self._pieces[0][start:end]
         first, last = start >> _PIECE_BITS, end - 1 >> _PIECE_BITS
         base = first << _PIECE_BITS
         if first == last:

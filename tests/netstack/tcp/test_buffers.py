@@ -52,6 +52,14 @@ def test_receive_buffer_equals_a_bytearray(steps):
     assert buffer.read(len(model) + 1) == model
 
 
+def test_nothing_is_at_the_end_of_a_full_piece():
+    buffer = SendBuffer()
+    buffer.append(bytes(2 * 65536))
+    assert buffer.part(buffer.octets, buffer.octets) == b""
+    buffer.forget(70_000)
+    assert buffer.part(buffer.octets, buffer.octets) == b""
+
+
 def test_tiny_segments_share_memory():
     buffer = ReceiveBuffer()
     for number in range(300_000):
