@@ -48,6 +48,13 @@ _CONFIRMING_MAX: Final = 1024
 class Host(IpHost):
     """One interface and loopback: Ethernet, ARP, NDP, IPv4, IPv6, ICMP, UDP, TCP."""
 
+    # CPython shares the names of at most 30 attributes among instances; with IpHost's there are
+    # more, and a dictionary of its own would cost every pod a page for each name.
+    __slots__ = (
+        "_frames", "_groups", "_link", "_link6", "_waiting",
+        "arp", "mac", "ndisc", "neighbours", "neighbours6", "probes", "probes6",
+    )  # fmt: skip
+
     def __init__(
         self,
         *,
