@@ -6,6 +6,7 @@ conditions are posted and always False for the same reason.
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from dataclasses import dataclass
@@ -146,6 +147,7 @@ def same_status(one: Object, other: Object) -> bool:
     return still(one) == still({name: other.get(name) for name in one})
 
 
+@functools.cache  # What the status says every second does not change while the kernel runs.
 def _node_info() -> Object:
     return {
         "architecture": architecture(),
