@@ -65,3 +65,40 @@ def _growth_kib(mode: str) -> int:
 def _resident_kib() -> int:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * _PAGE // 1024
+
+
+#: Forks; the child logs from a thread and says how much it wrote to, and a number from `random`.
+_FORKING = """
+import logging, os, random, sys, threading
+from componentbase import memory
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+if sys.argv[1] == "forgotten":
+    memory.forget_fork_hooks()
+memory.freeze()
+if os.fork() == 0:
+    descriptor = os.open("/proc/self/smaps_rollup", os.O_RDONLY)
+    print(os.read(descriptor, 4096).split(b"Private_Dirty:")[1].split()[0].decode())
+    print(random.random(), random.getrandbits(64))
+    thread = threading.Thread(target=logging.warning, args=("logged by a thread",), daemon=True)
+    thread.start()
+    thread.join(20)
+    print("ended" if not thread.is_alive() else "locked", flush=True)
+    os._exit(0)
+os.wait()
+print(random.random(), random.getrandbits(64))
+"""
+
+
+def test_a_fork_without_hooks_logs_from_threads_and_has_numbers_of_its_own() -> None:
+    dirty_kib, childs, logged, end, parents = _fork("forgotten")
+    assert (logged, end) == ("logged by a thread", "ended")
+    assert childs != parents
+    assert int(dirty_kib) < int(_fork("kept")[0]) - 100
+
+
+def _fork(mode: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKING, mode],
+        capture_output=True, text=True, check=True, timeout=60, env=dict(os.environ),
+    )  # fmt: skip
+    return done.stdout.splitlines()

@@ -257,3 +257,17 @@ def test_a_group_that_died_is_not_joined_by_mistake(tmp_path: Path) -> None:
         asyncio.run(main())
         """
     )
+
+
+def test_a_child_ends_by_sigterm_and_heeds_sigint_only_if_it_wants_to() -> None:
+    run(
+        """
+        async def main():
+            attach()
+            pid = await zygote.fork("stay", [])
+            os.kill(pid, signal.SIGINT)
+            os.kill(pid, signal.SIGTERM)
+            assert await end_of(pid) == -signal.SIGTERM
+        asyncio.run(main())
+        """
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from podwire.launcher.entries import ENTRIES  # isort: split
+
 import asyncio
 import os
 import shutil
@@ -246,7 +248,6 @@ def _claim_block(paths: Layout, wanted: Cluster) -> tuple[int, socket.socket]:
 
 def _fork_launcher(cluster: Cluster, paths: Layout, holder: socket.socket) -> int:
     # Imported here, before the fork: every process of the cluster shares these pages.
-    from podwire.launcher.entries import ENTRIES
     from podwire.launcher.run import daemonize_and_run
 
     sys.stdout.flush()

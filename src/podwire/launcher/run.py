@@ -55,6 +55,7 @@ def daemonize_and_run(
     os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
     session.write(paths.session_file)
     process.become_subreaper()
+    memory.forget_fork_hooks()
     memory.freeze()  # Before the fork: the zygote's collector would unshare what it looks at.
     # Once here instead of once in each node's zygote: with many nodes that is what `up` waits for.
     rehearsal = functools.partial(rehearse, paths.directory / "warm-up")
