@@ -13,13 +13,31 @@ from netstack.wire.vxlan import HEADER_OCTETS as VXLAN_OCTETS
 
 ETHERTYPE_IPV6: Final = 0x86DD
 ETHERNET_OCTETS: Final = 14
-NETWORKS: Final = {"ip": ETHERTYPE_IPV4, "ip6": ETHERTYPE_IPV6, "arp": ETHERTYPE_ARP}
+ETHERTYPE_RARP: Final = 0x8035
+NETWORKS: Final = {
+    "ip": ETHERTYPE_IPV4,
+    "ip6": ETHERTYPE_IPV6,
+    "arp": ETHERTYPE_ARP,
+    "rarp": ETHERTYPE_RARP,
+}
 TRANSPORTS: Final = {
     "tcp": PROTOCOL_TCP,
     "udp": PROTOCOL_UDP,
     "sctp": 132,
     "icmp": PROTOCOL_ICMP,
     "icmp6": 58,
+    "igmp": 2,
+    "esp": 50,
+    "ah": 51,
+    "pim": 103,
+    "vrrp": 112,
+}
+#: What is not meant when this name is said.
+_WRONG_FAMILIES: Final = {
+    "icmp": ETHERTYPE_IPV6,
+    "igmp": ETHERTYPE_IPV6,
+    "vrrp": ETHERTYPE_IPV6,
+    "icmp6": ETHERTYPE_IPV4,
 }
 _IPV6_FRAGMENT: Final = 44
 _UDP_OCTETS: Final = 8
@@ -51,8 +69,7 @@ class Layers:
         """Tell whether the frame is of a network's or transport's protocol."""
         if name in NETWORKS:
             return self.kind == NETWORKS[name]
-        wrong_family = {"icmp": ETHERTYPE_IPV6, "icmp6": ETHERTYPE_IPV4}.get(name)
-        return self.kind != wrong_family and self.protocol == TRANSPORTS[name]
+        return self.protocol == TRANSPORTS[name] and self.kind != _WRONG_FAMILIES.get(name)
 
 
 def decode(octets: Octets, at: int) -> Layers | None:

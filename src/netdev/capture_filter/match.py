@@ -7,7 +7,6 @@ a division by zero, rejects the frame as BPF does, whatever else the filter says
 from __future__ import annotations
 
 import operator
-import struct
 from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
@@ -17,6 +16,7 @@ from netdev.capture_filter import tree
 from netdev.capture_filter.layers import (
     ETHERNET_OCTETS,
     ETHERTYPE_IPV6,
+    ETHERTYPE_RARP,
     NETWORKS,
     Beyond,
     Layers,
@@ -31,10 +31,15 @@ from netstack.wire.ipv4 import PROTOCOL_TCP
 
 Predicate = Callable[[Octets], bool]
 
-_PORTS: Final = struct.Struct("!HH")
+_PORT_OCTETS: Final = 2
 _WITH_PORTS: Final = ("tcp", "udp", "sctp")
 #: Where source and destination stand: from the beginning of the network header.
-_ADDRESSES_AT: Final = {ETHERTYPE_IPV4: (12, 16), ETHERTYPE_IPV6: (8, 24), ETHERTYPE_ARP: (14, 24)}
+_ADDRESSES_AT: Final = {
+    ETHERTYPE_IPV4: (12, 16),
+    ETHERTYPE_IPV6: (8, 24),
+    ETHERTYPE_ARP: (14, 24),
+    ETHERTYPE_RARP: (14, 24),
+}
 _RELATIONS: Final[dict[str, Callable[[int, int], bool]]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -223,11 +228,22 @@ def _has_port(depth: int, wanted: tree.Ports, frames: Frames) -> bool:
     names = (wanted.protocol,) if wanted.protocol else _WITH_PORTS
     if not any(frame.is_protocol(name) for name in names) or frame.transport < 0:
         return False
-    if len(frame.octets) < frame.transport + 4:
-        raise Beyond
-    source, destination = _PORTS.unpack_from(frame.octets, frame.transport)
-    low, high = wanted.low, wanted.high
-    return _either(wanted.direction, low <= source <= high, low <= destination <= high)
+    octets, at, low, high = frame.octets, frame.transport, wanted.low, wanted.high
+
+    def holds(at: int) -> bool:
+        if len(octets) < at + _PORT_OCTETS:
+            raise Beyond
+        return low <= int.from_bytes(octets[at : at + _PORT_OCTETS], "big") <= high
+
+    match wanted.direction:
+        case "src":
+            return holds(at)
+        case "dst":
+            return holds(at + 2)
+        case tree.BOTH:
+            return holds(at) and holds(at + 2)
+        case _:
+            return holds(at) or holds(at + 2)
 
 
 def _has_flag(depth: int, bit: int, frames: Frames) -> bool:

@@ -29,6 +29,8 @@ TERMS_MAX: Final = 400
 NESTING_MAX: Final = 50
 _ANDS, _ORS, _NOTS = ("and", "&&"), ("or", "||"), ("not", "!")
 _GROUPS: Final = ("broadcast", "multicast")
+#: Where groups begin: an octet of the destination, and how it compares.
+_MULTICAST: Final = {"ip": (16, ">=", 224), "ip6": (24, "=", 255)}
 _NAMED: Final = ("pod", "svc")
 _STARTS: Final = (*PROTOCOLS, *DIRECTIONS, *KINDS, *_NAMED, *_GROUPS, *tree.FLAGS, "vxlan", "len",
                   "less", "greater", "not")  # fmt: skip
@@ -111,11 +113,30 @@ class _Parser(Arithmetic):
         if word in ("less", "greater"):
             sign = "<=" if self.take() == "less" else ">="
             return tree.Relation(sign, tree.Length(), tree.Number(self.number()))
+        if (group := self._group_of()) is not None:
+            return group
         if word in PROTOCOLS and not self._is_qualified():
             if word == "ether":
                 raise self.error("'ether' needs host, src, dst or proto", at=1)
             return tree.Protocol(self.take(), self.depth)
         return self._qualified()
+
+    def _group_of(self) -> Tree | None:
+        """Take `ether broadcast`, `ip multicast` and their kin, if one of them is next."""
+        said = (self.word, self.peek(1))
+        if said[1] not in _GROUPS or said[0] not in ("ether", *_MULTICAST):
+            return None
+        if said == ("ip", "broadcast"):
+            raise self.error("a broadcast of IPv4 is known by its network: write net", at=1)
+        if said == ("ip6", "broadcast"):
+            raise self.error("IPv6 has no broadcast", at=1)
+        self.take()
+        self.take()
+        if said[0] == "ether":
+            return tree.Group(said[1], self.depth)
+        at, sign, value = _MULTICAST[said[0]]
+        load = tree.Load(said[0], tree.Number(at), 1, self.depth)
+        return tree.Relation(sign, load, tree.Number(value))
 
     def _vxlan(self) -> Tree:
         self.take()

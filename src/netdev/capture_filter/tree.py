@@ -19,7 +19,7 @@ FLAGS: Final = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16}
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A frame of this kind: ip, ip6, arp, tcp, udp, sctp, icmp or icmp6."""
+    """A frame of this kind: the name of a network's or of a transport's protocol."""
 
     name: str
     depth: int

@@ -11,11 +11,12 @@ from typing import Final
 #: Longer than any person writes; a machine's list of addresses has room.
 TEXT_MAX: Final = 16_384
 _SHOWN_MAX: Final = 60
-#: Two colons make an IPv6 address or a MAC: `ip[2:2]` has one.
+#: Two colons make an IPv6 address or a MAC: `ip[2:2]` has one. A name may be escaped,
+#: `proto \\tcp`, since libpcap's grammar needs that.
 _WORD: Final = re.compile(
     r"""\s*(?:
       (?P<colons>[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)
-    | (?P<name>[A-Za-z0-9](?:[-_.A-Za-z0-9]*[A-Za-z0-9])?)
+    | \\?(?P<name>[A-Za-z0-9](?:[-_.A-Za-z0-9]*[A-Za-z0-9])?)
     | (?P<sign>&&|\|\||<<|>>|<=|>=|==|!=|[-+*/%&|^!=<>()\[\]:])
     )""",
     re.VERBOSE,
