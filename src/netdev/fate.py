@@ -14,6 +14,7 @@ from typing import Final
 from netdev.chance import Draw, EveryNth, MarkovLoss, Verdict, draws, share
 from netdev.distribution import table
 from netdev.impairment import Impairment
+from netdev.slots import Slots
 
 #: What each fault is made of.
 _FIELDS: Final = {
@@ -22,6 +23,7 @@ _FIELDS: Final = {
     "corrupt": ("corrupt", "corrupt_correlation"),
     "reorder": ("reorder", "reorder_correlation", "gap"),
     "delay": ("delay_s", "jitter_s", "delay_correlation", "distribution"),
+    "slots": ("slot_min_s", "slot_max_s", "slot_packets", "slot_octets"),
 }
 
 
@@ -36,6 +38,8 @@ class Fate:
     leaves_at_once: Verdict | None
     #: Seconds; None: it does not vary.
     delay: Callable[[], float] | None
+    #: None: a packet leaves when it is due.
+    slots: Slots | None
 
     def __init__(self, impairment: Impairment, rng: random.Random, way: str) -> None:
         """*way* tells the wires of one seed apart: two directions must not lose the same.
@@ -78,6 +82,8 @@ class Fate:
             self.leaves_at_once = EveryNth(hit, gap) if hit is not None and gap > 1 else hit
         if "delay" in faults:
             self.delay = _delay(stream("delay"), wanted)
+        if "slots" in faults:
+            self.slots = Slots(wanted, draws(stream("slots"))) if wanted.slot_min_s else None
 
     def _stream(self, fault: str) -> random.Random:
         known = self._streams.get(fault)

@@ -4,12 +4,15 @@
 order: duplicated, lost, corrupted (one bit), refused when the queue is full, then given the moment
 at which it leaves. That is its delay; with a *rate*, it begins to leave when its delay is over and
 the packet that leaves last has left, and takes its own time on the wire. Packets leave in order of
-these moments, so jitter reorders, as in netem. *reorder* is the share that leaves at once.
+these moments, so jitter reorders, as in netem. *reorder* is the share that leaves at once. With
+*slots* what is due waits for the next one.
 
 What differs from netem: a duplicate is not duplicated or lost once more, but has a fate of its own
-from corruption on; there are no slots. A change moves what is under way: it leaves no later than
-if it were offered now, and in the order it had, so that a wire that becomes fast is fast at once
-and nothing is overtaken or lost. Healing releases at once what waits; `tc qdisc del` would drop it.
+from corruption on. ECN's mark, which netem sets in the header in front, is set in the innermost
+packet at once, where the end of a tunnel would copy it (RFC 6040). A change moves what is under
+way: it leaves no later than if it were offered now, and in the order it had, so that a wire that
+becomes fast is fast at once and nothing is overtaken or lost. Healing releases at once what waits;
+`tc qdisc del` would drop it.
 """
 
 from __future__ import annotations
@@ -21,9 +24,11 @@ from collections import deque
 from dataclasses import asdict, dataclass, fields
 from typing import Final
 
+from netdev.congestion_mark import marked
 from netdev.fate import Fate
 from netdev.framing import Octets
 from netdev.impairment import Impairment
+from netstack.wire.ethernet import HEADER_OCTETS as ETHERNET_OCTETS
 
 #: When it leaves, its number, channel, packet.
 _Entry = tuple[float, int, int, bytes]
@@ -33,14 +38,15 @@ _Entry = tuple[float, int, int, bytes]
 class Counters:
     """What has happened to packets: *packets* were offered, the others are parts of them.
 
-    *reordered* have overtaken a packet that was offered before them, *delayed* did not leave at
-    once, *overlimit* found the queue full. packets + duplicated = delivered + queued + lost +
-    overlimit.
+    *marked* were not lost since they could be marked (ECN), *reordered* have overtaken a packet
+    that was offered before them, *delayed* did not leave at once, *overlimit* found the queue full.
+    packets + duplicated = delivered + queued + lost + overlimit.
     """
 
     packets: int = 0
     octets: int = 0
     lost: int = 0
+    marked: int = 0
     corrupted: int = 0
     duplicated: int = 0
     reordered: int = 0
@@ -104,8 +110,16 @@ class ImpairedLink:
             moved.append((last_at, number, channel, octets))
         self._line, self._overtaking, self._last_at = moved, [], last_at
 
-    def offer(self, packet: Octets, now: float, *, channel: int = 0, header: bytes = b"") -> None:
-        """Put *header* and *packet* on the wire, as one packet."""
+    def offer(
+        self,
+        packet: Octets,
+        now: float,
+        *,
+        channel: int = 0,
+        header: bytes = b"",
+        ip_at: int = ETHERNET_OCTETS,
+    ) -> None:
+        """Put *header* and *packet* on the wire, as one packet; IP begins *ip_at* in *packet*."""
         wanted, counters, fate = self.impairment, self.counters, self._fate
         size = len(header) + len(packet)
         counters.packets += 1
@@ -115,8 +129,13 @@ class ImpairedLink:
             counters.duplicated += 1
             copies = 2
         if fate.loses is not None and fate.loses():
-            counters.lost += 1
-            copies -= 1
+            spared = marked(packet, ip_at=ip_at) if wanted.ecn else packet
+            if spared is packet:
+                counters.lost += 1
+                copies -= 1
+            else:
+                counters.marked += 1
+                packet = spared
         while copies:
             copies -= 1
             # Fates first: what the queue takes depends on the clock, and they must not.
@@ -136,7 +155,7 @@ class ImpairedLink:
             if flipped and octets:
                 counters.corrupted += 1
                 octets = _flip(octets, bit)
-            if leaves_at > now:
+            if leaves_at > now or fate.slots is not None:
                 counters.delayed += 1
             self._enqueue((leaves_at, counters.packets, channel, octets))
 
@@ -155,22 +174,24 @@ class ImpairedLink:
     def deadline(self) -> float:
         """Return when `due` has something to give, `math.inf` when nothing is under way."""
         at = self._line[0][0] if self._line else math.inf
-        return min(at, self._overtaking[0][0]) if self._overtaking else at
+        if self._overtaking:
+            at = min(at, self._overtaking[0][0])
+        slots = self._fate.slots
+        return at if slots is None or at == math.inf else slots.at(at)
 
     def due(self, now: float) -> list[tuple[int, bytes]]:
         """Return what has come through by *now*, in order: (channel, packet)."""
-        line, overtaking, through = self._line, self._overtaking, []
-        while True:
-            if overtaking and (not line or overtaking[0] < line[0]):
-                if overtaking[0][0] > now:
-                    break
-                _, _, channel, octets = heapq.heappop(overtaking)
-            elif line and line[0][0] <= now:
-                _, _, channel, octets = line.popleft()
-            else:
+        line, overtaking, slots, through = self._line, self._overtaking, self._fate.slots, []
+        while line or overtaking:
+            first = overtaking and (not line or overtaking[0] < line[0])
+            at = overtaking[0][0] if first else line[0][0]
+            if (at if slots is None else slots.at(at)) > now:
                 break
+            _, _, channel, octets = heapq.heappop(overtaking) if first else line.popleft()
             through.append((channel, octets))
             self._queued_octets -= len(octets)
+            if slots is not None:
+                slots.left(len(octets))
         return through
 
     def release(self) -> list[tuple[int, bytes]]:

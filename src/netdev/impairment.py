@@ -43,6 +43,9 @@ _NEEDS: Final = {
     "duplicate_correlation": "duplicate",
     "reorder_correlation": "reorder",
     "gap": "reorder",
+    "slot_packets": "slot_min_s",
+    "slot_octets": "slot_min_s",
+    "slot_max_s": "slot_min_s",
 }
 _MODELS: Final = {"loss_gemodel": 4, "loss_state": 5}  # And how many shares each may have.
 
@@ -54,7 +57,9 @@ class Impairment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `loss_gemodel` (P, R, 1-H, 1-K) and `loss_state` (P13, P31, P32, P23, P14) one may be given, of
     the models only the first shares. A `rate_bit_s` of 0 is no limit; `limit` is how many packets
     may be under way, `limit_octets` how many octets. `gap`: only each so manieth packet may be
-    reordered. Without a `seed` each wire has a history of its own.
+    reordered. `ecn`: what would be lost is marked instead, where its ends have agreed on ECN.
+    Slots come `slot_min_s` to `slot_max_s` after each other, each for so many packets and octets
+    (0: any number). Without a `seed` each wire has a history of its own.
     """
 
     delay_s: float = 0.0
@@ -75,13 +80,18 @@ class Impairment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     rate_bit_s: float = 0
     limit: int = 1000
     limit_octets: int = LIMIT_OCTETS_MAX
+    ecn: bool = False
+    slot_min_s: float = 0.0
+    slot_max_s: float = 0.0
+    slot_packets: int = 0
+    slot_octets: int = 0
     seed: int | None = None
 
     def __post_init__(self) -> None:
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share, 0 to 1, not {getattr(self, name):g}")
-        for name in ("delay_s", "jitter_s"):
+        for name in ("delay_s", "jitter_s", "slot_min_s", "slot_max_s"):
             if not 0 <= getattr(self, name) <= DELAY_MAX_S:
                 allowed = f"0 to {DELAY_MAX_S:g} seconds"
                 raise ValueError(f"{name} is {allowed}, not {getattr(self, name):g}")
@@ -99,6 +109,11 @@ class Impairment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError(f"limit_octets is {allowed}, not {self.limit_octets}")
         if not 0 <= self.gap <= GAP_MAX:
             raise ValueError(f"gap is 0 to {GAP_MAX} packets, not {self.gap}")
+        for name in ("slot_packets", "slot_octets"):
+            if not 0 <= getattr(self, name) <= LIMIT_OCTETS_MAX:
+                raise ValueError(f"{name} is 0 to {LIMIT_OCTETS_MAX}, not {getattr(self, name)}")
+        if self.slot_max_s and self.slot_max_s < self.slot_min_s:
+            raise ValueError("slot_max_s is no less than slot_min_s")
         if self.seed is not None and not 0 <= self.seed <= SEED_MAX:
             raise ValueError(f"seed is 0 to {SEED_MAX}, not {self.seed}")
         if self.distribution not in DISTRIBUTIONS:
@@ -124,6 +139,8 @@ class Impairment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 raise ValueError(f"{name} needs {needed}: there is nothing that it would shape")
         if self.distribution != "uniform" and not self.jitter_s:
             raise ValueError("distribution needs jitter_s: there is nothing that it would shape")
+        if self.ecn and not (self.loss or self.loss_gemodel or self.loss_state):
+            raise ValueError("ecn needs a loss: what would be lost is marked instead")
         if self.reorder and not self.delay_s:
             raise ValueError("reorder needs a delay_s that some packets escape")
 
@@ -137,4 +154,4 @@ class Impairment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     @property
     def silent(self) -> bool:
         """Whether nothing comes through: this direction is partitioned."""
-        return self.loss >= 1
+        return self.loss >= 1 and not self.ecn

@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 
+from netdev.congestion_mark import marked
 from netdev.impairment import Impairment
 from netstack.wire.ethernet import BROADCAST
-from simulator import congestion_mark, tables
+from simulator import tables
 from simulator.kernel import Kernel, node_address
 from simulator.link import Link, Watch
 from simulator.plan import Plan
@@ -138,7 +139,7 @@ class Cluster:
         """Carry frames to whom they are for: the Ethernet that hosts share."""
         rng, marks = self.world.rng, self.plan.marks
         for _, octets in packets:
-            frame = congestion_mark.marked(octets) if marks and rng.random() < marks else octets
+            frame = bytes(marked(octets)) if marks and rng.random() < marks else octets
             for pod in self.pods.values():
                 to_it = frame[:6] in (pod.host.mac, BROADCAST) or frame.startswith(_GROUP6)
                 if to_it and pod.name != f"pod-{index}":

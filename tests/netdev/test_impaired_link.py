@@ -11,10 +11,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import ARP, Ether
 
 from netdev.distribution import DISTRIBUTIONS
 from netdev.impaired_link import COUNTERS, ImpairedLink
 from netdev.impairment import LIMIT_MAX, LIMIT_OCTETS_MIN, Impairment
+from netstack.wire import checksum
 
 shares = st.floats(0, 1)
 losses = st.one_of(
@@ -36,9 +40,26 @@ others = st.fixed_dictionaries(
         "rate_bit_s": st.one_of(st.just(0), st.floats(1000, 1e9)),
         "limit": st.integers(1, 50),
         "limit_octets": st.integers(LIMIT_OCTETS_MIN, 2 * LIMIT_OCTETS_MIN),
+        "ecn": st.booleans(),
+        "slot_min_s": st.sampled_from([0.0, 0.05]),
     }
 )
-impairments = st.builds(lambda loss, rest: Impairment(**loss, **rest), losses, others)
+
+
+def build(loss, rest, slots):
+    loses = any(loss[name] for name in ("loss", "loss_gemodel", "loss_state") if name in loss)
+    rest = {**rest, "ecn": rest["ecn"] and loses}
+    return Impairment(**loss, **rest, **(slots if rest["slot_min_s"] else {}))
+
+
+slots = st.fixed_dictionaries(
+    {
+        "slot_max_s": st.sampled_from([0.0, 0.05, 0.2]),
+        "slot_packets": st.integers(0, 3),
+        "slot_octets": st.integers(0, 500),
+    }
+)
+impairments = st.builds(build, losses, others, slots)
 in_order = st.builds(
     Impairment,
     delay_s=st.floats(0, 2),
@@ -46,6 +67,7 @@ in_order = st.builds(
     corrupt=shares,
     duplicate=shares,
     rate_bit_s=st.one_of(st.just(0), st.floats(1000, 1e9)),
+    slot_min_s=st.sampled_from([0.0, 0.01, 0.3]),
 )
 packets = st.lists(st.tuples(st.binary(max_size=200), st.floats(0, 0.5)), max_size=80)
 
@@ -314,3 +336,52 @@ def test_healing_releases_what_is_under_way_and_the_wire_is_as_new():
     wire.offer(b"next", 1.0)
     assert wire.due(1.0) == [(0, b"next")]
     assert wire.counters.reordered == 0
+
+
+def test_slots_let_bursts_through_and_no_more_than_they_take():
+    wire = link(slot_min_s=0.02, slot_packets=5)
+    out = send(wire, 100, every_s=0.001)
+    assert order(out) == list(range(100))
+    moments = sorted({at for at, _ in out})
+    assert moments[0] == pytest.approx(0.02)
+    assert all(later - before >= 0.02 - 1e-9 for before, later in pairwise(moments))
+    sizes = [sum(at == moment for at, _ in out) for moment in moments]
+    assert sizes == [5] * 20
+    by_octets = send(link(slot_min_s=0.02, slot_octets=250), 30, every_s=0.001)
+    assert [sum(at == moment for at, _ in by_octets) for moment in {at for at, _ in by_octets}] == (
+        [3] * 10  # The third of 100 octets is begun: netem's count may go below zero, too.
+    )
+
+
+def test_a_slot_is_opened_by_what_is_due():
+    wire = link(slot_min_s=0.02, slot_max_s=0.03)
+    for at in (0.0, 0.01, 0.5, 0.5):
+        wire.offer(bytes(100), at)
+    first = wire.deadline()
+    assert 0.02 <= first <= 0.03
+    assert len(wire.due(first)) == 2  # Both were due when it came.
+    second = wire.deadline()
+    assert 0.52 <= second <= 0.53
+    assert len(wire.due(second)) == 2
+    assert wire.rows()["delayed"] == 4
+    wire.offer(bytes(100), 1.0)
+    assert len(wire.release()) == 1  # A wire that is healed waits for no slot.
+
+
+def test_what_may_be_marked_is_marked_instead_of_lost():
+    capable = Ether() / IP(src="10.0.0.1", dst="10.0.0.2", tos=2) / UDP() / b"x"
+    capable6 = Ether() / IPv6(src="fd00::1", dst="fd00::2", tc=1) / UDP() / b"x"
+    deaf = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP() / b"x"
+    wire = link(loss=1.0, ecn=True)
+    for frame in (capable, capable6, deaf, Ether() / ARP()):
+        wire.offer(bytes(frame), 0.0)
+    wire.offer(bytes(capable)[14:], 0.0, ip_at=0)
+    wire.offer(bytes(capable), 0.0, header=b"8 octets")
+    felt = wire.rows()
+    assert (felt["marked"], felt["lost"], felt["queued"]) == (4, 2, 4)
+    four, six, bare, behind = (octets for _, octets in wire.due(0.0))
+    for octets in (four, b"\0" * 14 + bare, behind[8:]):
+        assert IP(octets[14:]).tos == 3
+        assert not checksum.finish(checksum.add(octets[14:34]))
+    assert IPv6(six[14:]).tc == 3
+    assert not Impairment(loss=1.0, ecn=True).silent

@@ -38,6 +38,11 @@ from netdev.impairment import DELAY_MAX_S, LIMIT_OCTETS_MIN, Impairment
         ({"loss_state": (0.1,), "loss_gemodel": (0.1,)}, "one model of loss"),
         ({"loss_gemodel": (0.1, 0.2, 0.3, 0.4, 0.5)}, "loss_gemodel has 1 to 4 shares, not 5"),
         ({"loss_state": (0.1, 1.2)}, "loss_state is made of shares"),
+        ({"ecn": True, "delay_s": 1}, "ecn needs a loss"),
+        ({"slot_packets": 5}, "slot_packets needs slot_min_s"),
+        ({"slot_max_s": 5}, "slot_max_s needs slot_min_s"),
+        ({"slot_min_s": 2, "slot_max_s": 1}, "slot_max_s is no less"),
+        ({"slot_min_s": 2, "slot_octets": -1}, "slot_octets is 0 to"),
         ({"loss_state": (0.6, 0.4, 0, 1, 0.6)}, "p13 \\+ p14 and p31 \\+ p32 are at most 1"),
     ],
 )

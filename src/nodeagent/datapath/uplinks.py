@@ -195,7 +195,7 @@ class Uplinks:
 
         def transmit_bare(frames: list[Octets], now: float) -> None:
             for packet in _bare_packets(frames):
-                link.offer(packet, now, channel=_BARE)
+                link.offer(packet, now, channel=_BARE, ip_at=0)
             self._carry(uplink, link.due(now))
 
         uplink.vxlan.transmit, uplink.bare.transmit = transmit_vxlan, transmit_bare

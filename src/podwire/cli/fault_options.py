@@ -38,6 +38,7 @@ _OPTIONS: Final = (
     _option("--burst", type=click.FloatRange(1), help="So many are lost in a row, on average: 4."),
     _option("--loss-gemodel", type=SHARES, help='Gilbert-Elliott, P [R [1-H [1-K]]]: "1% 25%".'),
     _option("--loss-state", type=SHARES, help="Four states: P13 [P31 [P32 [P23 [P14]]]]."),
+    _option("--ecn", is_flag=True, default=None, help="Mark what would be lost, where ECN is on."),
     _option("--rate", "rate_bit_s", type=RATE, help="No more than that: 1mbit."),
     _option("--limit", type=int, help="So many packets may wait; the rest is dropped: 100."),
     _option("--limit-bytes", "limit_octets", type=OCTETS, help="So many bytes may wait: 64kb."),
@@ -48,6 +49,10 @@ _OPTIONS: Final = (
     _option("--reorder", type=SHARE, help="So many overtake the delayed ones: 5%."),
     _option("--reorder-correlation", type=SHARE, help="As --loss-correlation."),
     _option("--gap", type=int, help="Only each so manieth packet may overtake: 5."),
+    _option("--slot", "slot_min_s", type=DURATION, help="Packets come in bursts, every 20ms."),
+    _option("--slot-max", "slot_max_s", type=DURATION, help="Slots are so long at most: 40ms."),
+    _option("--slot-packets", type=int, help="So many packets in a slot: 5."),
+    _option("--slot-bytes", "slot_octets", type=OCTETS, help="So many bytes in a slot: 9kb."),
     _option("--seed", type=click.IntRange(0, SEED_MAX), help="Repeat the fates of this number."),
 )
 
@@ -89,6 +94,7 @@ _EFFECTS: Final = (
     "corrupt",
     "duplicate",
     "reorder",
+    "slot_min_s",
 )
 
 
@@ -119,7 +125,7 @@ def impairment_of(profile: str | None, given: Words) -> dict[str, Any]:
     if not any(wanted.get(name) for name in _EFFECTS):
         raise UsageError(
             "say what is wrong with the link: --delay, --jitter, --loss, --rate, --corrupt, "
-            "--duplicate, --reorder or --profile"
+            "--duplicate, --reorder, --slot or --profile"
         )
     check_impairment(wanted)
     return wanted

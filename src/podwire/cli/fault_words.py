@@ -14,6 +14,7 @@ Words = Mapping[str, Any]
 #: What may have become of packets, but that they were offered and delivered.
 _FATES: Final = (
     "lost",
+    "marked",
     "corrupted",
     "duplicated",
     "reordered",
@@ -28,10 +29,11 @@ def words_of(rule: Words) -> str:
     usual = Impairment()
     parts = [
         _delay(rule),
-        _loss(rule),
+        _loss(rule) + (" ecn" if rule.get("ecn") else ""),
         *(_share(rule, name) for name in ("corrupt", "duplicate", "reorder")),
         f"gap {rule['gap']}" if rule.get("gap") else "",
         f"rate {rate_text(rule['rate_bit_s'])}" if rule.get("rate_bit_s") else "",
+        _slot(rule),
         *(
             f"limit {text(rule[name])}"
             for name, text in (("limit", str), ("limit_octets", octets_text))
@@ -53,8 +55,18 @@ def _delay(rule: Words) -> str:
     return " ".join(words)
 
 
+def _slot(rule: Words) -> str:
+    if not rule.get("slot_min_s"):
+        return ""
+    words = ["slot", duration_text(rule["slot_min_s"])]
+    words += [duration_text(rule["slot_max_s"])] if rule.get("slot_max_s") else []
+    words += [f"packets {rule['slot_packets']}"] if rule.get("slot_packets") else []
+    words += [f"bytes {octets_text(rule['slot_octets'])}"] if rule.get("slot_octets") else []
+    return " ".join(words)
+
+
 def _loss(rule: Words) -> str:
-    if rule.get("loss", 0.0) >= 1:
+    if rule.get("loss", 0.0) >= 1 and not rule.get("ecn"):
         return "partition"
     for field, name in (("loss_gemodel", "gemodel"), ("loss_state", "state")):
         if rule.get(field):

@@ -126,7 +126,7 @@ class Wire:
         link = self._rules.link((sender, receiver))
         if link is not None:
             for packet in packets:
-                link.offer(packet, now)
+                link.offer(packet, now, ip_at=0)
             arrived = [packet for _, packet in link.due(now)]
         if arrived:
             self._stacks[receiver].receive_packets(arrived, now)

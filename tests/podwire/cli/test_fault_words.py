@@ -29,6 +29,11 @@ from podwire.cli.fault_words import fates_of, tell_unheard, words_of
             {"rate_bit_s": 1e7, "limit": 100, "limit_octets": 65536},
             "rate 10mbit, limit 100, limit 64kb",
         ),
+        ({"loss": 1.0, "ecn": True}, "loss 100% ecn"),
+        (
+            {"slot_min_s": 0.02, "slot_max_s": 0.04, "slot_packets": 5, "slot_octets": 9216},
+            "slot 20ms 40ms packets 5 bytes 9kb",
+        ),
         ({"loss": 0.5, "limit": 1000, "limit_octets": 64 << 20, "seed": 4}, "loss 50%"),
     ],
 )

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from netdev.congestion_mark import marked
 from netstack.tcp.settings import TcpSettings
 from netstack.wire import checksum
 from simulator.checkers import wrong_checksum
-from simulator.congestion_mark import marked
 from simulator.plan import Converse, Plan
 from simulator.simulation import Simulation
 
