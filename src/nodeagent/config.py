@@ -35,6 +35,7 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     dial_source: str = ""  # The address that API servers are dialled from.
     log_file: str
     journal: str = ""
+    mtu: int = 1500  # Of the network between the nodes; pods have the tunnel's headers less.
 
     def __post_init__(self) -> None:
         """Refuse what no node can be (msgspec makes a ValidationError of it)."""

@@ -133,6 +133,7 @@ class NodeAgent:
             underlay_prefix=prefixes[0],
             internal_ip6=address6,
             underlay_prefix6=prefixes[-1],
+            mtu=config.mtu,
         )
         provider = PROVIDERS[config.network](identity)
         self._mtu = provider.mtu

@@ -18,6 +18,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     log_file: str = ""
     vxlan_port: int = 4789
     underlay_port: int = 8285
+    mtu: int = 1500  # Of eth0.
     #: Where API servers are dialled, if another network than the transport map's leads to them,
     #: and from which address: the fabric learns from it which node asks.
     fabric_map: dict[str, str] = {}

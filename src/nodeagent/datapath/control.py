@@ -25,7 +25,7 @@ from netstack.wire.ethernet import parse_mac
 from netstack.wire.ipv4 import PROTOCOL_TCP
 from nodeagent.datapath import listing, tables
 from nodeagent.datapath.conntrack.connection import Connection
-from nodeagent.datapath.devices import OVERLAY_MTU, Port, Vtep
+from nodeagent.datapath.devices import Port, Vtep
 from nodeagent.datapath.frontends import Endpoint, Frontend, Key, any_address, key_of
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.output import Output
@@ -94,7 +94,7 @@ class Control:
     def _links_changed(self) -> None:
         """Let the bridge carry what all its ports do (br_mtu_auto_adjust)."""
         mtus = [port.mtu for port in self._node.ports.values()]
-        self._node.bridge.mtu = min(mtus, default=OVERLAY_MTU)
+        self._node.bridge.mtu = min(mtus, default=self._node.eth0.overlay_mtu)
         self._node.clear_flows()
 
     def _forget(self, port: Port) -> None:

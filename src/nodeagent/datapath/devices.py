@@ -21,8 +21,9 @@ from nodeagent.datapath.tables import Link
 _FLOODS_PER_S: Final = 2000.0
 _FLOODS_BURST: Final = 500.0
 ETHERNET_MTU: Final = 1500
-#: What IPv4 + UDP + VXLAN + Ethernet leave of an underlay's 1500.
-OVERLAY_MTU: Final = 1450
+#: What IPv4 + UDP + VXLAN + Ethernet take of the underlay's, and leave of 1500.
+_TUNNEL_OCTETS: Final = 50
+OVERLAY_MTU: Final = ETHERNET_MTU - _TUNNEL_OCTETS
 _PARTIAL: Final = 0x04  # In the flags of VXLAN, where RFC 7348 has a reserved bit.
 
 
@@ -106,6 +107,11 @@ class Eth0:
     address6: IPv6Address | None = None
     name: str = "eth0"
     mtu: int = ETHERNET_MTU
+
+    @property
+    def overlay_mtu(self) -> int:
+        """Return what the tunnels over this device carry."""
+        return self.mtu - _TUNNEL_OCTETS
 
 
 #: Hears of every frame at an interface: (interface, "in" or "out", frame). The frame may change

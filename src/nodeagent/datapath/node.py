@@ -43,7 +43,6 @@ from nodeagent.datapath.conntrack.table import ConntrackTable
 from nodeagent.datapath.devices import (
     ANY,
     ETHERNET_MTU,
-    OVERLAY_MTU,
     Bridge,
     Eth0,
     Port,
@@ -86,6 +85,7 @@ class Identity:
     bridge_mac: bytes
     eth0_mac: bytes
     internal_ip6: IPv6Interface | None = None
+    mtu: int = ETHERNET_MTU
 
 
 @dataclass(slots=True)
@@ -111,9 +111,10 @@ class Node:
         self.eth0 = Eth0(
             identity.internal_ip.ip,
             identity.eth0_mac,
+            mtu=identity.mtu,
             address6=None if internal_ip6 is None else internal_ip6.ip,
         )
-        self.bridge = Bridge("cni0", identity.bridge_mac)
+        self.bridge = Bridge("cni0", identity.bridge_mac, self.eth0.overlay_mtu)
         self.vtep: Vtep | None = None
         self.ports: dict[str, Port] = {}
         self.addresses: dict[int, tuple[IpInterface, str]] = {}
@@ -133,7 +134,7 @@ class Node:
         self.stack = IpHost(
             address=identity.internal_ip,
             address6=internal_ip6,
-            mtu=OVERLAY_MTU,
+            mtu=self.eth0.overlay_mtu,
             rng=rng,
             tcp=GATEWAY_TCP,
             source_for=self._source_for,
@@ -397,7 +398,7 @@ class Node:
         """Return how long a packet *device* carries."""
         if self.vtep is not None and device == self.vtep.name:
             return self.vtep.mtu
-        return self.bridge.mtu if device == self.bridge.name else ETHERNET_MTU
+        return self.bridge.mtu if device == self.bridge.name else self.eth0.mtu
 
     # The flow cache.
 

@@ -31,7 +31,6 @@ from netstack.ip_host import IpHost
 from nodeagent.datapath import observed, outer_frame
 from nodeagent.datapath.config import Config
 from nodeagent.datapath.control import Control
-from nodeagent.datapath.devices import OVERLAY_MTU
 from nodeagent.datapath.gateway import Dialling, Gateway, Place, PortKey
 from nodeagent.datapath.hostnet import Hostnet
 from nodeagent.datapath.netlink import Netlink
@@ -134,7 +133,7 @@ class Datapath:
         host6 = IPv6Address(config.host_address6) if config.host_address6 else None
         outside = IpHost(
             address=IPv4Interface((host, self._prefix_length(host))),
-            mtu=OVERLAY_MTU,
+            mtu=self.node.eth0.overlay_mtu,
             rng=self.node.rng,
             tcp=GATEWAY_TCP,
             source_for=lambda _destination: host,

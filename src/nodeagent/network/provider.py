@@ -24,6 +24,7 @@ class NodeIdentity:
     #: "" where the cluster has no IPv6.
     internal_ip6: str = ""
     underlay_prefix6: int = 120
+    mtu: int = 1500  # Of the network between the nodes.
 
 
 class Provider(Protocol):

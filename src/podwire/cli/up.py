@@ -27,6 +27,8 @@ from podwire.cluster.families import IpFamily
 from podwire.cluster.kept import NODES, Wish, settle
 from podwire.cluster.layout import (
     CONTROL_PLANES_MAX,
+    MTU_MAX,
+    MTU_MIN,
     NODES_MAX,
     Cluster,
     Layout,
@@ -87,6 +89,13 @@ class AlreadyUp(UsageError):
     show_default=True,
     help="How pods of different nodes reach each other.",
 )
+@click.option(
+    "--mtu",
+    type=click.IntRange(MTU_MIN, MTU_MAX),
+    default=1500,
+    show_default=True,
+    help="Of the network between the nodes; pods have 50 less. Frames beyond 1500 are jumbo.",
+)
 @click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
 @click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
@@ -97,6 +106,7 @@ def up(
     timings: TimingsName,
     ip_family: IpFamily | None,
     network: str,
+    mtu: int,
     node_cpu: str,
     node_memory: str,
 ) -> None:
@@ -115,6 +125,7 @@ def up(
         nodes=nodes or NODES,
         timings=timings,
         network=network,
+        mtu=mtu,
         node_cpu=node_cpu,
         node_memory=node_memory,
     )

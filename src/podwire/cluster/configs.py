@@ -129,6 +129,7 @@ def _datapath(cluster: Cluster, number: int, directory: str) -> Config:
         "directory": directory,
         "vxlan_port": layout.VXLAN_PORT,
         "underlay_port": layout.UNDERLAY_PORT,
+        "mtu": cluster.mtu,
         "host_address": cluster.underlay_address(layout.OUTSIDE_HOST),
     } | datapath_addresses6(cluster, number)
 
@@ -173,4 +174,5 @@ def node_settings(cluster: Cluster) -> Config:
         "cpu": cluster.node_cpu,
         "memory": cluster.node_memory,
         "pods_max": cluster.node_pods_max,
+        "mtu": cluster.mtu,
     }

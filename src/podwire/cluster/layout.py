@@ -23,6 +23,8 @@ from podwire.cluster.families import NETWORKS, IpFamily
 DEFAULT_NAME: Final = "podwire"
 NODES_MAX: Final = 249  # Host parts .1 to .249 of the underlay; the rest are control planes.
 CONTROL_PLANES_MAX: Final = 3
+#: Of the nodes' network: what leaves IPv6's least to pods, and what one UDP datagram carries.
+MTU_MIN, MTU_MAX = 1330, 65_000
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 
 
@@ -72,6 +74,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     node_cpu: str = "4"
     node_memory: str = "8Gi"
     node_pods_max: int = 110
+    mtu: int = 1500  # Of the network between the nodes.
 
     def __post_init__(self) -> None:
         """Refuse what no cluster can be (msgspec makes a ValidationError of it)."""
@@ -79,6 +82,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"nodes are numbered 1 to {NODES_MAX}")
         if not 1 <= self.control_planes <= CONTROL_PLANES_MAX:
             raise ValueError(f"there are 1 to {CONTROL_PLANES_MAX} control planes")
+        if not MTU_MIN <= self.mtu <= MTU_MAX:
+            raise ValueError(f"the nodes' network has an mtu of {MTU_MIN} to {MTU_MAX}")
 
     @property
     def node_numbers(self) -> tuple[int, ...]:

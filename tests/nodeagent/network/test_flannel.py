@@ -6,7 +6,7 @@ import pytest
 
 from kubeapi.objects import name_of
 from nodeagent.network.agent import NetworkAgent
-from nodeagent.network.flannel import Flannel, vtep_mac
+from nodeagent.network.flannel import OFFLOAD, Flannel, vtep_mac
 from nodeagent.network.provider import NodeIdentity
 from nodeagent.network.providers import PROVIDERS
 from nodeagent.tables import Tables
@@ -59,7 +59,7 @@ def test_own_entries():
 def test_remote_node_is_one_route_one_neighbour_one_fdb_entry():
     mac = vtep_mac("node-2")
     assert Flannel(identity(1)).remote_entries(node(2)) == [
-        ("fdb", {"mac": mac, "device": "flannel.1", "remote": "192.168.64.2"}),
+        ("fdb", {"mac": mac, "device": "flannel.1", "remote": "192.168.64.2", "offload": True}),
         (
             "neighbour",
             {"address": "10.244.2.0", "device": "flannel.1", "mac": mac, "state": "PERMANENT"},
@@ -74,6 +74,18 @@ def test_remote_node_is_one_route_one_neighbour_one_fdb_entry():
             },
         ),
     ]
+
+
+def test_only_a_node_of_ours_is_sent_tcp_without_checksums():
+    foreign = node(2, **{OFFLOAD: "perhaps"})
+    entries = Flannel(identity(1)).remote_entries(foreign)
+    assert dict(entries)["fdb"]["offload"] is False
+
+
+def test_pods_have_what_the_tunnel_leaves_of_the_nodes_network():
+    flannel = Flannel(dataclasses.replace(identity(1), mtu=65_000))
+    vtep = dict(flannel.own_entries([IPv4Network("10.244.1.0/24")]))["vtep"]
+    assert vtep["mtu"] == flannel.mtu == 64_950
 
 
 def test_a_second_family_is_one_route_and_one_neighbour_more():
