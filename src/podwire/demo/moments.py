@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from componentbase.journal import Note
-from podwire.timeline.notes import nodes_of_pods
+from podwire.timeline.explain import Explanation
+from podwire.timeline.notes import nodes_of_pods, number, text
 
 
 def ready_pods(notes: Sequence[Note]) -> list[str]:
@@ -17,6 +18,18 @@ def ready_pods(notes: Sequence[Note]) -> list[str]:
         elif note.what in ("pod-not-ready", "evicted"):
             ready.pop(note.subject, None)
     return list(ready)
+
+
+def programmed(notes: Sequence[Note], nodes: Sequence[str], endpoints: int) -> bool:
+    """Return whether the proxies of all *nodes* know as many *endpoints* of one Service."""
+    known = {
+        (note.subject, text(note, "node")): number(note, "endpoints") or 0
+        for note in notes
+        if note.what == "programmed"
+    }
+    return any(
+        all(known.get((service, node), 0) >= endpoints for node in nodes) for service, _ in known
+    )
 
 
 def pods_on(notes: Sequence[Note], node: str) -> int:
@@ -34,3 +47,11 @@ def replaced(notes: Sequence[Note], node: str, replicas: int) -> bool:
     """Return whether *node* was emptied and all *replicas* are Ready elsewhere."""
     evicted = any(note.what == "evicted" and note.details.get("node") == node for note in notes)
     return evicted and len(ready_pods(notes)) - pods_on(notes, node) >= replicas
+
+
+def failures(explanation: Explanation) -> tuple[float, float] | None:
+    """Return when the first and the last request failed that the incident explains, since it."""
+    after = {step.moment.step: step.after_s for step in explanation.steps}
+    if "last-failure" not in after:
+        return None
+    return after.get("first-failure", 0.0), after["last-failure"]

@@ -84,6 +84,12 @@ class Demo:
         if not await self._watch.until(lambda _: ready() >= replicas, timeout_s=_STEP_TIMEOUT_S):
             raise CommandFailed(f"only {ready()} of {replicas} pods became Ready")
         self._say(f"{replicas} pods Ready on {self._cluster.nodes} nodes")
+        # Ready pods get traffic a moment later; what fails before is no consequence of the kill.
+        nodes = [f"node-{number}" for number in self._cluster.node_numbers]
+        if not await self._watch.until(
+            lambda notes: moments.programmed(notes, nodes, replicas), timeout_s=_STEP_TIMEOUT_S
+        ):
+            raise CommandFailed(f"not every proxy knows the {replicas} endpoints")
 
     async def _drive_and_break(self, replicas: int) -> tuple[Report, bool]:
         plan = LoadPlan(
@@ -174,9 +180,14 @@ def _summary(report: Report, explanation: Explanation) -> list[tuple[str, str]]:
         ("traffic moved (every proxy programmed)", after("programmed")),
         ("capacity back (last pod Ready)", after("pod-ready")),
     ]
-    if report.first_failure is not None and report.last_failure is not None:
-        window_s = report.last_failure.sent_at - report.first_failure.sent_at
-        rows.append(("clients saw errors for", f"{window_s:.1f} s"))
+    felt = moments.failures(explanation)
+    if felt is not None and report.first_failure is not None and report.last_failure is not None:
+        rows.append(("clients saw errors for", f"{felt[1] - felt[0]:.1f} s"))
+        killed_at = explanation.incident.note.at
+        before_s = felt[0] - (report.first_failure.sent_at - killed_at)
+        after_s = report.last_failure.sent_at - killed_at - felt[1]
+        if max(before_s, after_s) > _REQUEST_TIMEOUT_S:
+            rows.append(("mind", "at other times requests failed that the kill does not explain"))
     share = 100 * report.ok / report.sent if report.sent else 0.0
     rows.append(("requests", f"{report.sent} sent, {report.ok} ok ({share:.1f} %)"))
     errors = ", ".join(f"{count} {kind}" for kind, count in report.errors.items()) or "none"
