@@ -14,6 +14,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,9 +55,11 @@ class KernelNode:
     def __init__(self, home: RemoteHome) -> None:
         self.cluster = home.namespace
         self.machine, self.host = Namespace(self.cluster), Namespace(self.cluster)
-        home.podwire("up", "--nodes", "2", "--name", "peers")
+        for place in (self.machine, self.host):  # The cluster's own machine stays without IPv6.
+            place.sysctl("net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0")
+        home.podwire("up", "--nodes", "2", "--ip-family", "dual", "--name", "peers")
         self.lab = InsideLab(home, "peers")
-        self.address = ""
+        self.address = self.address6 = ""
 
     def join(self) -> None:
         """Do what the page says."""
@@ -70,15 +73,19 @@ class KernelNode:
         if shutil.which("ethtool") is None:
             environment["PATH"] += f"{os.pathsep}{BIN}"
         blocks = re.findall(r"```sh\n# (\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
-        assert len(blocks) == 5
+        assert len(blocks) == 6
         for place, script in blocks:
             done = subprocess.run(
                 [*places[place].enter, "bash", "-euo", "pipefail", "-c", script],
                 env=environment, capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
             assert done.returncode == 0, f"{script}\n{done.stderr}"
-        shown = json.loads(self.host.run("ip", "-j", "-4", "address", "show", "dev", "eth0"))
-        self.address = shown[0]["addr_info"][0]["local"]
+        self.address, self.address6 = (self._address("-4"), self._address("-6"))
+
+    def _address(self, family: str) -> str:
+        (shown,) = json.loads(self.host.run("ip", "-j", family, "address", "show", "dev", "eth0"))
+        (found,) = (each["local"] for each in shown["addr_info"] if each["scope"] == "global")
+        return str(found)
 
     def close(self) -> None:
         self.host.close()
@@ -168,6 +175,43 @@ async def test_host_and_pods_ping_each_other(joined, pods):
         assert " 0% packet loss" in said
 
 
+@pytest.mark.asyncio
+async def test_host_and_pods_ping_each_other_by_ipv6(joined, pods):
+    raw_icmp6 = (socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+    for place in (joined.host, joined.machine):
+        with place.socket(*raw_icmp6) as raw:
+            for pod in pods:
+                for size in (0, 56, 1402, 1403, 8000):
+                    payload = random.Random(size).randbytes(size)
+                    assert await kernel_icmp.ping6(raw, address6(pod), payload) == payload
+    for pod in pods:
+        said = joined.lab.podwire("ping", pod.name, joined.address6, "-c", "1", check=False)
+        assert " 0% packet loss" in said
+    routes = joined.machine.run("ip", "-6", "route", "show", "dev", "flannel.1")
+    assert routes.count("onlink") == 2
+
+
+def test_host_and_pods_fetch_from_each_other_by_ipv6(joined, pods, tmp_path):
+    (tmp_path / "file").write_bytes(FILE)
+    server = (sys.executable, "-m", "http.server", "8006", "--bind", "::")
+    joined.host.start(*server, cwd=tmp_path)
+    url = f"http://[{joined.address6}]:8006/file"
+    eventually(lambda: fetch(joined.host, url, check=False) == FILE)
+    for pod in pods:
+        for place in (joined.host, joined.machine):
+            seen = fetch(place, f"http://[{address6(pod)}]:8080/hostname")
+            assert seen.decode() == pod.name
+        start(joined.lab, f"six-{pod.node}", int(pod.node[-1]), "peer_apps:digest", url)
+    for pod in pods:
+        name = f"six-{pod.node}"
+        joined.lab.kubectl("wait", "pod", name, "--for=jsonpath={.status.phase}=Succeeded")
+        assert joined.lab.kubectl("logs", name).split() == [hashlib.sha256(FILE).hexdigest()]
+
+
+def address6(pod: Pod) -> str:
+    return str(pod.object["status"]["podIPs"][1]["ip"])
+
+
 def test_the_host_fetches_from_the_endpoints_of_a_service(joined):
     slices = joined.lab.objects("endpointslices", "-l", "kubernetes.io/service-name=web")
     endpoints = [each for found in slices for each in found["endpoints"]]
@@ -212,12 +256,16 @@ def test_the_wire_between_them_is_clean(joined, pods, tmp_path):
     with capturing(joined.lab, file):
         for pod in pods:
             assert fetch(joined.host, f"http://{pod.address}:8080/hostname").decode() == pod.name
-        said = joined.lab.podwire("ping", pods[0].name, joined.address, "-c", "1")
-        assert " 0% packet loss" in said
+            url = f"http://[{address6(pod)}]:8080/hostname"
+            assert fetch(joined.host, url).decode() == pod.name
+        for address in (joined.address, joined.address6):
+            said = joined.lab.podwire("ping", pods[0].name, address, "-c", "1")
+            assert " 0% packet loss" in said
     both = "vxlan && ip.addr == 192.168.64.77 && ip.addr == 192.168.64."
     for node in (1, 2):
         assert wireshark.tshark(file, "-Y", f"{both}{node} && tcp"), f"node-{node}"
     assert wireshark.tshark(file, "-Y", f"{both}1 && icmp")
+    assert wireshark.tshark(file, "-Y", f"{both}1 && icmpv6")
     assert wireshark.findings(file) == []
 
 
