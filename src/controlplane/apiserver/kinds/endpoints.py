@@ -63,7 +63,8 @@ def _subset(subset: Object) -> list[str]:
     ports = subset.get("ports") or []
     if not ports:  # A headless service may have none.
         return addresses
-    return [f"{address}:{port.get('port')}" for port in ports for address in addresses]
+    shown = [f"[{address}]" if ":" in address else address for address in addresses]
+    return [f"{address}:{port.get('port')}" for port in ports for address in shown]
 
 
 ENDPOINTS: Final = Kind(
