@@ -34,3 +34,5 @@ def test_row_joins_addresses_and_ports(kind_of, made):
     headless = {"subsets": [{"addresses": [{"ip": "10.244.1.2"}]}]}
     assert cells(made("Endpoints", headless), 1767323045)[1] == "10.244.1.2"
     assert cells(made("Endpoints"), 1767323045)[1] == "<none>"
+    six = {"subsets": [{**SUBSET, "addresses": [{"ip": "fd00::2"}]}]}
+    assert cells(made("Endpoints", six), 1767323045)[1] == "[fd00::2]:80"
