@@ -90,19 +90,19 @@ class Peer:
                 else:
                     self._send_run(run, header)
 
-    def send_pieces(self, pieces: Sequence[tuple[Octets, Octets]], header: bytes) -> None:
-        """Send datagrams of one size (the last may be shorter) that are in two pieces each."""
-        size = len(header) + len(pieces[0][0]) + len(pieces[0][1])
-        number = segmentation.number(size)
-        for start in range(0, len(pieces), number):
-            run = pieces[start : start + number]
-            if len(run) == 1 or not self._underlay.segmentation:
-                for first, second in run:
-                    self._send_one(b"".join((first, second)), header)
-            else:
-                octets = b"".join([each for pair in run for each in (header, *pair)])
-                if not self._send_segmented(octets, size, len(run)):
-                    self.send_pieces(run, header)
+    def send_laid_out(self, octets: bytearray, size: int) -> None:
+        """Send datagrams of *size* that lie one behind another; the last may be shorter."""
+        most = segmentation.number(size) * size
+        with memoryview(octets) as whole:
+            for start in range(0, len(octets), most):
+                self._send_part(whole[start : start + most], size)
+
+    def _send_part(self, part: memoryview, size: int) -> None:
+        number = -(-len(part) // size)
+        if number > 1 and self._underlay.segmentation and self._send_segmented(part, size, number):
+            return
+        for at in range(0, len(part), size):
+            self._send_one(part[at : at + size], b"")
 
     def _send_run(self, datagrams: Sequence[Octets], header: bytes) -> None:
         # The kernel takes one long piece sooner than many short ones, this copy included.
@@ -111,7 +111,7 @@ class Peer:
             for datagram in datagrams:
                 self._send_one(datagram, header)
 
-    def _send_segmented(self, octets: bytes, size: int, number: int) -> bool:
+    def _send_segmented(self, octets: Octets, size: int, number: int) -> bool:
         """Send *number* datagrams of *size* as one; False when the kernel does not know how."""
         control = (_SOL_UDP, _UDP_SEGMENT, _NATIVE_SHORT.pack(size))
         try:

@@ -12,7 +12,7 @@ message here, and identifications of IPv4 must count on, so that cutting gives w
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from netstack.wire import MalformedPacket, checksum, ethernet, ipv4, ipv6, tcp
@@ -65,16 +65,38 @@ def cut(frame: Octets, segment: int, *, partial: bool) -> list[bytearray]:
 
 
 def pieces(frame: Octets, segment: int, *, partial: bool) -> list[tuple[bytes, memoryview]]:
-    """Do as `cut`, but return header and payload of each, the latter slices of *frame*."""
+    """Do as `cut`, but return the header of each and its slice of *frame*."""
     view = memoryview(frame)
-    head = _header_octets(view)
-    if not head:
-        raise MalformedPacket("super-frame: no TCP segment")
-    if not 0 < len(view) - head <= SEGMENTS_MAX * segment or len(view) > OCTETS_MAX:
-        raise MalformedPacket(f"super-frame: {len(view)} octets in segments of {segment}")
-    if view[12] == 8:
-        return _pieces4(view, segment, head, partial=partial)
-    return _pieces6(view, segment, head, partial=partial)
+    head = _checked(view, segment)
+    payloads = [view[at : at + segment] for at in range(head, len(view), segment)]
+    last = len(payloads) - 1
+    table = _table(_header_of(view[:head], 0, 0, payloads[0], push=False), last, segment)
+    headers = [bytes(table[at : at + head]) for at in range(0, len(table), head)]
+    headers.append(_header_of(view[:head], last * segment, last, payloads[-1]))
+    if not partial:
+        headers = list(map(_with_checksum, headers, payloads))
+    return list(zip(headers, payloads, strict=True))
+
+
+def lay_out(frame: Octets, segment: int, prefix: bytes, *, partial: bool) -> tuple[bytearray, int]:
+    """Do as `cut`, but return the frames one behind another, each behind *prefix*, and how far
+    they are apart: as one system call takes them."""
+    view = memoryview(frame)
+    head = _checked(view, segment)
+    if not partial:
+        parts = pieces(frame, segment, partial=False)
+        octets = bytearray().join([each for pair in parts for each in (prefix, *pair)])
+        return octets, len(prefix) + len(parts[0][0]) + len(parts[0][1])
+    payloads = [view[at : at + segment] for at in range(head, len(view), segment)]
+    last = len(payloads) - 1
+    first = _header_of(view[:head], 0, 0, payloads[0], push=not last)
+    items: list[Octets] = [prefix + first] * (2 * len(payloads))
+    items[1::2] = payloads
+    items[-2] = prefix + _header_of(view[:head], last * segment, last, payloads[-1])
+    octets = bytearray().join(items)
+    stride = len(prefix) + head + len(payloads[0])
+    _count_on(octets, len(prefix), stride, last, segment)
+    return octets, stride
 
 
 def complete(frame: bytearray | memoryview) -> None:
@@ -128,9 +150,37 @@ def join(frames: Sequence[memoryview]) -> list[tuple[bytearray | memoryview, int
         if number == 1:
             joined.append((first, 0))
         else:
-            joined.append((_joined(frames[at : at + number], head), len(first) - head))
+            run = frames[at : at + number]
+            whole = bytearray().join((first, *[frame[head:] for frame in run[1:]]))
+            joined.append((_whole(whole, len(first), run[-1]), len(first) - head))
         at += number
     return joined
+
+
+def gather(octets: memoryview, stride: int, prefix: bytes) -> tuple[bytearray, int] | None:
+    """Undo `lay_out` of partial frames: return the super-frame and its `segment`.
+
+    None where *octets* are anything else: `join` is to look for what belongs together.
+    """
+    start = len(prefix)
+    first = octets[start:stride]
+    head = _header_octets(first)
+    last = (len(octets) - 1) // stride * stride
+    number, segment = last // stride, len(first) - head
+    if not head or not 0 < number < SEGMENTS_MAX or not _may_begin(first):
+        return None
+    width = start + head
+    if head + len(octets) - (number + 1) * width > OCTETS_MAX or octets[:start] != prefix:
+        return None
+    found = b"".join([octets[at : at + width] for at in range(0, last, stride)])
+    if found != _table(bytes(octets[:width]), number, segment, start):
+        return None
+    end = octets[last + start :]
+    follows = _follows(bytes(first[:head]), number * segment, end, number)
+    if not follows or octets[last : last + start] != prefix:
+        return None
+    rest = [octets[at + width : at + stride] for at in range(stride, last + 1, stride)]
+    return _whole(bytearray().join((first, *rest)), len(first), end), segment
 
 
 def _header_octets(frame: memoryview) -> int:
@@ -154,61 +204,90 @@ def _header_octets(frame: memoryview) -> int:
     return head if at + tcp.HEADER_OCTETS <= head < size else 0
 
 
-def _pieces4(
-    view: memoryview, segment: int, head: int, *, partial: bool
-) -> list[tuple[bytes, memoryview]]:
-    fields = _FIELDS4[head - _TCP4 >> 2]
-    (
-        prefix, _, identification, middle, _, route, sequence, answer, flags, window, field, rest,
-    ) = fields.unpack_from(view)  # fmt: skip
-    words = int.from_bytes(prefix[14:], "big") + int.from_bytes(middle + route[:8], "big")
-    fixed = _fixed_sum(route, answer, window, rest)
-    pack, end = fields.pack, len(view)
-    found = []
-    for start in range(head, end, segment):
-        payload = view[start : start + segment]
-        last = start + segment >= end
-        now = flags if last else flags & ~_PSH
-        length = head - _IP + len(payload)
-        if not partial:
-            field = -(fixed + length - 20 + sequence + now + checksum.add(payload)) % 0xFFFF
-        found.append((
-            pack(
-                prefix, length, identification, middle, -(words + length + identification) % 0xFFFF,
-                route, sequence, answer, now, window, field, rest,
-            ),
-            payload,
-        ))  # fmt: skip
-        sequence = (sequence + segment) & _MASK
-        identification = (identification + 1) & 0xFFFF
-    return found
+def _checked(view: memoryview, segment: int) -> int:
+    """Return where the payload of a super-frame begins; raises MalformedPacket."""
+    head = _header_octets(view)
+    if not head:
+        raise MalformedPacket("super-frame: no TCP segment")
+    if not 0 < len(view) - head <= SEGMENTS_MAX * segment or len(view) > OCTETS_MAX:
+        raise MalformedPacket(f"super-frame: {len(view)} octets in segments of {segment}")
+    return head
 
 
-def _pieces6(
-    view: memoryview, segment: int, head: int, *, partial: bool
-) -> list[tuple[bytes, memoryview]]:
-    fields = _FIELDS6[head - _TCP6 >> 2]
-    prefix, _, route, sequence, answer, flags, window, field, rest = fields.unpack_from(view)
-    fixed = _fixed_sum(route[2:], answer, window, rest)
-    pack, end = fields.pack, len(view)
-    found = []
-    for start in range(head, end, segment):
-        payload = view[start : start + segment]
-        now = flags if start + segment >= end else flags & ~_PSH
-        length = head - _TCP6 + len(payload)
-        if not partial:
-            field = -(fixed + length + sequence + now + checksum.add(payload)) % 0xFFFF
-        header = pack(prefix, length, route, sequence, answer, now, window, field, rest)
-        found.append((header, payload))
-        sequence = (sequence + segment) & _MASK
-    return found
+def _table(header: bytes, number: int, segment: int, start: int = 0) -> bytearray:
+    """Return *header*, with the frame's from *start* on, and those of the next segments."""
+    table = bytearray(header * number)
+    _count_on(table, start, len(header), number, segment)
+    return table
 
 
-def _fixed_sum(route: bytes, answer: bytes, window: int, rest: bytes) -> int:
-    """Return the sum of what all segments have in common, pseudo header included."""
-    return (
-        ipv4.PROTOCOL_TCP + checksum.add(route) + checksum.add(answer) + window + checksum.add(rest)
-    )
+def _count_on(octets: bytearray, start: int, stride: int, number: int, segment: int) -> None:
+    """Let *number* headers, the first at *start* and *stride* apart, be of consecutive segments.
+
+    A field's octets are written column by column: for all headers at once.
+    """
+    if number < 2:
+        return
+    four = octets[start + 12] == 8
+    end, at = number * stride, start + (_TCP4 if four else _TCP6) + 4
+    first = int.from_bytes(octets[at : at + 4], "big")
+    numbers: Iterable[int] = range(first, first + number * segment, segment)
+    if first + number * segment > _MASK:
+        numbers = [each & _MASK for each in numbers]
+    _set_columns(octets, slice(at, end, stride), struct.pack(f"!{number}I", *numbers), 4)
+    if four:
+        identification = int.from_bytes(octets[start + 18 : start + 20], "big")
+        field = int.from_bytes(octets[start + 24 : start + 26], "big")
+        numbers = range(identification, identification + number)
+        fields: Iterable[int] = range(field, field - number, -1)
+        if identification + number > 0xFFFF or field < number:
+            numbers = [each & 0xFFFF for each in numbers]
+            fields = [(field + identification - each) % 0xFFFF for each in numbers]
+        pack = struct.Struct(f"!{number}H").pack
+        _set_columns(octets, slice(start + 18, end, stride), pack(*numbers), 2)
+        _set_columns(octets, slice(start + 24, end, stride), pack(*fields), 2)
+
+
+def _set_columns(octets: bytearray, where: slice, packed: bytes, size: int) -> None:
+    """Write numbers of *size* octets, the first octets of which are *where*."""
+    for column in range(size):
+        octets[where.start + column : where.stop : where.step] = packed[column::size]
+
+
+def _header_of(
+    header: memoryview, distance: int, number: int, payload: memoryview, *, push: bool = True
+) -> bytes:
+    """Return the header of the piece *number*, *distance* octets behind the first."""
+    made = bytearray(header)
+    four = header[12] == 8
+    if four:
+        length, identification, field = (
+            int.from_bytes(header[at : at + 2], "big") for at in (16, 18, 24)
+        )
+        new_length = len(header) - _IP + len(payload)
+        new_identification = identification + number & 0xFFFF
+        change = new_length - length + new_identification - identification
+        _LENGTH.pack_into(made, 16, new_length)
+        _LENGTH.pack_into(made, 18, new_identification)
+        _LENGTH.pack_into(made, 24, (field - change) % 0xFFFF)
+    else:
+        _LENGTH.pack_into(made, 18, len(header) - _TCP6 + len(payload))
+    at = _TCP4 if four else _TCP6
+    sequence = int.from_bytes(header[at + 4 : at + 8], "big") + distance
+    made[at + 4 : at + 8] = (sequence & _MASK).to_bytes(4, "big")
+    if not push:
+        made[at + 13] &= ~_PSH
+    return bytes(made)
+
+
+def _with_checksum(header: bytes, payload: memoryview) -> bytes:
+    """Return *header* with TCP's checksum filled in; addresses and all behind are contiguous."""
+    at, addresses = (_TCP4, 26) if header[12] == 8 else (_TCP6, 22)
+    before, behind = header[: at + 16], header[at + 18 :]
+    octets = len(header) - at + len(payload)
+    total = checksum.add(before[addresses:]) + checksum.add(behind) + checksum.add(payload)
+    field = checksum.finish(total + ipv4.PROTOCOL_TCP + octets)
+    return before + field.to_bytes(2, "big") + behind
 
 
 def _run(frames: Sequence[memoryview], at: int, head: int) -> int:
@@ -222,11 +301,11 @@ def _run(frames: Sequence[memoryview], at: int, head: int) -> int:
     size = len(first)
     four = first[12] == 8
     flags_at = _FLAGS4 if four else _FLAGS6
-    if first[flags_at] != _ACK or (four and not _is_sound4(first)):
-        return 1  # PSH ends a run before it has begun.
+    if not _may_begin(first):
+        return 1
     header = bytes(first[:head])
     limit = min(SEGMENTS_MAX, 1 + (OCTETS_MAX - size) // (size - head))
-    step = _step(header, size - head, four=four)
+    step = _step(header, size - head)
     expected = int.from_bytes(header, "big") if step else -1
     number = 1
     for frame in frames[at + 1 : at + limit]:
@@ -241,8 +320,16 @@ def _run(frames: Sequence[memoryview], at: int, head: int) -> int:
     return number
 
 
-def _step(header: bytes, payload_octets: int, *, four: bool) -> int:
+def _may_begin(first: memoryview) -> bool:
+    """Tell whether *first*, a TCP segment with data, may be followed by others."""
+    if first[12] == 8:
+        return first[_FLAGS4] == _ACK and _is_sound4(first)
+    return first[_FLAGS6] == _ACK  # PSH ends a run before it has begun.
+
+
+def _step(header: bytes, payload_octets: int) -> int:
     """Return how much the next header is more as a number; 0 where a field may overflow."""
+    four = header[12] == 8
     bits = 8 * len(header)
     sequence_end = _SEQUENCE4_END if four else _SEQUENCE6_END
     sequence = int.from_bytes(header[sequence_end - 4 : sequence_end], "big")
@@ -289,16 +376,15 @@ def _is_sound4(frame: memoryview) -> bool:
     return not int.from_bytes(frame[_IP:_TCP4], "little") % 0xFFFF
 
 
-def _joined(frames: Sequence[memoryview], head: int) -> bytearray:
-    """Return the super-frame of a run."""
-    whole = bytearray().join((frames[0], *[frame[head:] for frame in frames[1:]]))
-    if whole[12] == 8:
-        length = len(whole) - _IP
-        field = int.from_bytes(whole[24:26], "big") + len(frames[0]) - _IP - length
-        _LENGTH.pack_into(whole, 16, length)
-        _LENGTH.pack_into(whole, 24, field % 0xFFFF)
-        whole[_FLAGS4] = frames[-1][_FLAGS4]
+def _whole(joined: bytearray, first_octets: int, last: memoryview) -> bytearray:
+    """Return *joined*, whose header is that of its first frame, with that of a super-frame."""
+    if joined[12] == 8:
+        length = len(joined) - _IP
+        field = int.from_bytes(joined[24:26], "big") + first_octets - _IP - length
+        _LENGTH.pack_into(joined, 16, length)
+        _LENGTH.pack_into(joined, 24, field % 0xFFFF)
+        joined[_FLAGS4] = last[_FLAGS4]
     else:
-        _LENGTH.pack_into(whole, 18, len(whole) - _TCP6)
-        whole[_FLAGS6] = frames[-1][_FLAGS6]
-    return whole
+        _LENGTH.pack_into(joined, 18, len(joined) - _TCP6)
+        joined[_FLAGS6] = last[_FLAGS6]
+    return joined

@@ -125,6 +125,41 @@ def test_what_is_cut_is_joined_again(made: tuple[bytes, int]) -> None:
     assert (plain(joined), again) == (plain(whole), segment)
 
 
+@given(SUPERS, st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_what_is_laid_out_is_gathered_again(made: tuple[bytes, int], partial: bool) -> None:
+    whole, segment = made
+    if len(whole) > offload.OCTETS_MAX:
+        return
+    parts = offload.cut(whole, segment, partial=partial)
+    octets, stride = offload.lay_out(whole, segment, b"prefix", partial=partial)
+    assert octets == b"prefix" + b"prefix".join(parts)
+    assert stride == 6 + len(parts[0])
+    found = offload.gather(memoryview(octets), stride, b"prefix")
+    if len(parts) == 1:
+        assert found is None
+    elif partial:
+        assert found is not None
+        assert (plain(found[0]), found[1]) == (plain(whole), segment)
+
+
+@given(SUPERS, st.integers(0, 1 << 30), st.integers(1, 255))
+@settings(max_examples=100, deadline=None)
+def test_what_is_gathered_is_what_came(made: tuple[bytes, int], at: int, change: int) -> None:
+    """One octet that is not as it was laid out: either it matters to nobody or all stay apart."""
+    whole, segment = made
+    if len(whole) > offload.OCTETS_MAX:
+        return
+    octets, stride = offload.lay_out(whole, segment, b"prefix", partial=True)
+    octets[at % len(octets)] ^= change
+    found = offload.gather(memoryview(octets), stride, b"prefix")
+    if found is not None:
+        again, _ = offload.lay_out(*found, b"prefix", partial=True)
+        apart = [slice(n, n + stride) for n in range(0, len(octets), stride)]
+        before = [plain(octets[each][6:]) for each in apart]
+        assert [plain(again[each][6:]) for each in apart] == before
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_whatever_is_joined_is_cut_to_the_same(data: st.DataObject) -> None:

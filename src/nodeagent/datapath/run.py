@@ -112,7 +112,7 @@ class Datapath:
             on_stranger=partial(self._show_stranger, config.underlay_port),
         )
         carriers = Carriers(
-            self._send_vxlan, self._send_pieces, self._send_bare, config.underlay_port
+            self._send_vxlan, self._send_laid_out, self._send_bare, config.underlay_port
         )
         self.uplinks = Uplinks(self.node, self._map, carriers)
         self.ports = VethPorts(self.node, arena, monotonic, self._drained)
@@ -276,10 +276,8 @@ class Datapath:
     def _send_vxlan(self, to: IPv4Address, datagrams: Sequence[Octets], header: bytes) -> None:
         self._vxlan.peer(to, self._config.vxlan_port).send(datagrams, header)
 
-    def _send_pieces(
-        self, to: IPv4Address, pieces: Sequence[tuple[Octets, Octets]], header: bytes
-    ) -> None:
-        self._vxlan.peer(to, self._config.vxlan_port).send_pieces(pieces, header)
+    def _send_laid_out(self, to: IPv4Address, octets: bytearray, size: int) -> None:
+        self._vxlan.peer(to, self._config.vxlan_port).send_laid_out(octets, size)
 
     def _send_bare(self, to: IPv4Address, datagrams: Sequence[Octets], header: bytes) -> None:
         self._raw.peer(to, self._config.underlay_port).send(datagrams, header)

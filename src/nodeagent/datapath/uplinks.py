@@ -52,8 +52,8 @@ class ImpairmentDrop(StrEnum):
 Send = Callable[[IPv4Address, Sequence[Octets], bytes], None]
 
 
-#: Sends datagrams of one size, in two pieces each, likewise.
-SendPieces = Callable[[IPv4Address, Sequence[tuple[Octets, Octets]], bytes], None]
+#: Sends datagrams of one size that lie one behind another, likewise.
+SendLaidOut = Callable[[IPv4Address, bytearray, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Carriers:
     """How datagrams of both kinds leave this machine's sockets."""
 
     vxlan: Send
-    vxlan_pieces: SendPieces
+    vxlan_laid_out: SendLaidOut
     bare: Send
     bare_port: int  # What captures show of bare packets.
 
@@ -147,8 +147,8 @@ class Uplinks:
             header = vtep.partial_header if partial else vtep.header
             if segment:
                 for frame in frames:
-                    pieces = offload.pieces(frame, segment, partial=partial)
-                    carriers.vxlan_pieces(transport, pieces, header)
+                    octets, size = offload.lay_out(frame, segment, header, partial=partial)
+                    carriers.vxlan_laid_out(transport, octets, size)
             else:
                 ordinary = list(frames) if partial else completed(frames, 0)
                 carriers.vxlan(transport, ordinary, header)

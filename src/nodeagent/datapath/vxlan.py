@@ -32,6 +32,13 @@ def receive(node: Node, sender: IPv4Address, octets: memoryview, stride: int, no
     if vtep is None or stride <= 0:
         node.drops[DropReason.NO_VTEP] += 1
         return
+    if stride < len(octets) and octets[0] == vtep.partial_header[0]:
+        whole = offload.gather(octets, stride, vtep.partial_header)
+        if whole is not None:
+            vtep.rx_packets += -(-len(octets) // stride)
+            slow = partial(receive_frame, node, vtep)
+            fast_offload.run_super(vtep.cache, whole, node.dirty, slow, now)
+            return
     frames: list[memoryview] = []
     partials: list[memoryview] = []
     for at in range(0, len(octets), stride):

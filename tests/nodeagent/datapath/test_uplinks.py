@@ -35,8 +35,8 @@ class Sockets:
         assert to == IPv4Address("127.9.9.2")
         self.vxlan.append([header + bytes(each) for each in datagrams])
 
-    def send_pieces(self, to, pieces, header) -> None:
-        self.send_vxlan(to, [b"".join(pair) for pair in pieces], header)
+    def send_laid_out(self, to, octets, size) -> None:
+        self.send_vxlan(to, [octets[at : at + size] for at in range(0, len(octets), size)], b"")
 
     def send_bare(self, to, datagrams, header) -> None:
         self.bare.append([header + bytes(each) for each in datagrams])
@@ -50,7 +50,7 @@ def sockets():
 @pytest.fixture
 def uplinks(world, sockets):
     networks = TransportMap({"192.168.64.0/24": "127.9.9.0/24"})
-    carriers = Carriers(sockets.send_vxlan, sockets.send_pieces, sockets.send_bare, 8285)
+    carriers = Carriers(sockets.send_vxlan, sockets.send_laid_out, sockets.send_bare, 8285)
     return Uplinks(world.nodes[1], networks, carriers)
 
 
