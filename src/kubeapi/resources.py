@@ -53,6 +53,9 @@ SERVICEACCOUNTS: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount",
 EVENTS: Final = Resource("", "v1", "events", "Event", True)
 ENDPOINTS: Final = Resource("", "v1", "endpoints", "Endpoints", True)
 ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
+NETWORKPOLICIES: Final = Resource(
+    "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", True
+)
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment", True)
 REPLICASETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet", True)
@@ -69,6 +72,7 @@ ALL: Final = (
     EVENTS,
     ENDPOINTS,
     ENDPOINTSLICES,
+    NETWORKPOLICIES,
     LEASES,
     DEPLOYMENTS,
     REPLICASETS,

@@ -1,4 +1,4 @@
-"""The nodeagent process: kubelet, network agent and kube-proxy in one event loop.
+"""The nodeagent process: kubelet, network agent, policies and kube-proxy in one event loop.
 
 Each loop is level-triggered and each connection comes back by itself; the process holds no state
 that a successor could not read again from the API, the datapath, the runtime or the IPAM files.
@@ -38,6 +38,7 @@ from nodeagent.netlink import Netlink
 from nodeagent.network.agent import NetworkAgent
 from nodeagent.network.provider import Network, NodeIdentity
 from nodeagent.network.providers import PROVIDERS
+from nodeagent.policy.agent import PolicyAgent
 from nodeagent.proxy.kube_proxy import KubeProxy
 from nodeagent.tables import Tables
 
@@ -71,6 +72,13 @@ class NodeAgent:
         self._netlink = Netlink(self._directory / "netlink.sock", settings, tables=Tables())
         self._runtime = Runtime(self._directory / "cri.sock")
         self._node = NodeKeeper(self._client, self._facts(), self._nodes, self._timings, monotonic)
+        self._policies = PolicyAgent(
+            config.node_name,
+            self._informers,
+            self._netlink.tables,
+            settled=self._netlink.settled,
+            timings=self._timings,
+        )
         self._services = self._make_services()
         self._kubelet = Kubelet(self._services, self._pods)
         self._agent = self._make_network_agent()
@@ -113,6 +121,7 @@ class NodeAgent:
             recorder=EventRecorder(client, component="kubelet", host=config.node_name),
             runtime=runtime,
             netlink=self._netlink,
+            policies=self._policies,
             actions=ProbeActions(runtime, hostnet),
             statuses=StatusManager(client, config.node_name, self._journal),
             services=self._informers.informer(SERVICES),
@@ -232,6 +241,7 @@ class NodeAgent:
             "node lease": self._node.run_lease(random.Random(config.node_name)),
             "readiness": self._watch_readiness(),
             "kube-proxy": self._proxy.run(),
+            "network policies": self._policies.run(),
         }
         try:
             for name, loop in loops.items():

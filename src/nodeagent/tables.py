@@ -1,9 +1,9 @@
 """The tables this node wants in its datapath, and what is still to be done about them.
 
-Three owners write here (CNI, network provider, kube-proxy); one shell carries the difference to
-the datapath. Until an owner has *claimed* its table, entries found in the datapath that nobody
-wants are left alone: a nodeagent that has just started knows nothing yet, and traffic of running
-pods must not notice it.
+Four owners write here (CNI, network provider, kube-proxy, NetworkPolicy); one shell carries the
+difference to the datapath. Until an owner has *claimed* its table, entries found in the datapath
+that nobody wants are left alone: a nodeagent that has just started knows nothing yet, and traffic
+of running pods must not notice it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ Key = tuple[str | int, ...]
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "vtep": ("name",),
     "address": ("address",),
+    "address_set": ("name",),
+    "policy": ("pod",),
     "link": ("name",),
     "fdb": ("mac", "device"),
     "neighbour": ("address", "device"),

@@ -12,7 +12,18 @@ from aiohttp import web
 from kubeapi.patch import merge_patch
 
 Obj = dict[str, Any]
-KINDS = ("pods", "nodes", "services", "endpointslices", "leases", "events", "configmaps", "secrets")
+KINDS = (
+    "pods",
+    "namespaces",
+    "nodes",
+    "services",
+    "endpointslices",
+    "networkpolicies",
+    "leases",
+    "events",
+    "configmaps",
+    "secrets",
+)
 
 
 class PodApiServer:
@@ -23,6 +34,7 @@ class PodApiServer:
         self.history: list[tuple[int, str, str, Obj]] = []
         self.revision = 1
         self.url = ""
+        self.asked: list[str] = []
         self._changed = asyncio.Event()
         self._uids = itertools.count(1)
         self._runner: web.AppRunner | None = None
@@ -91,6 +103,7 @@ class PodApiServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read() or b"null")
         path, query = request.path, request.query
+        self.asked.append(path)
         match request.method:
             case "GET" if query.get("watch"):
                 return await self._watch(request)

@@ -94,6 +94,7 @@ SHELLS: Final = {
     "nodeagent/kubelet/server.py": "HTTPS",
     "nodeagent/kubelet/services.py": "asks the API server for what volumes need",
     "nodeagent/kubelet/status_manager.py": "patches statuses",
+    "nodeagent/policy/agent.py": "syncs when something changed; the compiler decides",
     "nodeagent/proxy/kube_proxy.py": "syncs when something changed; the proxier decides",
     "loadgen/client.py": "the connections",
     "loadgen/commands/drive.py": "a run for the command line: a loop, signals, a terminal",

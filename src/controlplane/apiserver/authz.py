@@ -49,6 +49,7 @@ _ANY_NODE: Final[Mapping[str, frozenset[str]]] = {
     "pods": _READ,
     "services": _READ,
     "endpointslices": _READ,
+    "networkpolicies": _READ,
     "namespaces": _READ,
     "serviceaccounts": _READ,
     "events": _RECORD | _READ,

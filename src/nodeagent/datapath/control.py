@@ -240,6 +240,23 @@ class Control:
             if gone and (reply.source, reply.source_port) in gone:
                 node.conntrack.delete(connection)
 
+    # NetworkPolicies.
+
+    def address_set_replace(self, entries: Sequence[tables.AddressSet]) -> None:
+        if self._node.network_policies.replace_sets(entries):
+            self._node.clear_flows()
+
+    def address_set_delete(self, keys: Sequence[str]) -> None:
+        self._node.network_policies.delete_sets(keys)
+        self._node.clear_flows()
+
+    def policy_replace(self, entries: Sequence[tables.Policy]) -> None:
+        self._node.network_policies.replace(entries)
+        self._node.clear_flows()
+
+    def policy_delete(self, keys: Sequence[str]) -> None:
+        self._node.network_policies.delete(keys)
+
     def settings(self, settings: tables.Settings) -> None:
         self._node.policy = Policy(
             Cidrs.parse(settings.cluster_cidr),

@@ -27,6 +27,7 @@ class DropReason(StrEnum):
     TABLE_FULL = "conntrack-table-full"
     PORTS_EXHAUSTED = "nat-ports-exhausted"
     NO_ENDPOINTS = "service-no-endpoints"
+    NETWORK_POLICY = "network-policy"
     MARTIAN = "ip-martian"
     BEYOND_SCOPE = "ip6-beyond-scope"
     NOT_A_NEIGHBOUR = "ndp-not-a-neighbour"

@@ -72,6 +72,30 @@ def dnat(node: Node, packet: Packet, now: float) -> DropReason | None:
     return None
 
 
+def admit(node: Node, packet: Packet, _now: float) -> DropReason | None:
+    """NetworkPolicy: may this begin, or go on?"""
+    policies, connection = node.network_policies, packet.connection
+    if not policies or packet.state is CtState.RELATED:
+        return None
+    if connection is None:  # Untracked: nothing that has ports.
+        denial = policies.denial(packet.source, packet.destination, packet.protocol, 0)
+    elif connection.admitted == policies.generation:
+        return None
+    else:
+        first, endpoint = connection.original, connection.reply
+        denial = policies.denial(
+            first.source, endpoint.source, first.protocol, endpoint.source_port
+        )
+    if denial is None:
+        if connection is not None:
+            connection.admitted = policies.generation
+        return None
+    policies.count(denial)
+    if node.verdict is not None:
+        node.verdict.denial = denial
+    return DropReason.NETWORK_POLICY
+
+
 def masquerade(node: Node, packet: Packet, _now: float) -> DropReason | None:
     """kube-proxy and flannel: decide the source of a new connection by where it goes."""
     connection = packet.connection
@@ -113,7 +137,7 @@ def confirm(node: Node, packet: Packet, _now: float) -> DropReason | None:
 NODE_HOOKS: Final[dict[Hook, tuple[Stage, ...]]] = {
     Hook.PREROUTING: (verify, track, dnat),
     Hook.INPUT: (keep_source, confirm),
-    Hook.FORWARD: (drop_invalid,),
+    Hook.FORWARD: (drop_invalid, admit),
     Hook.OUTPUT: (track, dnat),
     Hook.POSTROUTING: (masquerade, confirm),
 }

@@ -164,6 +164,17 @@ def _tuple(flow: FlowTuple) -> Row:
     }
 
 
+def address_sets(node: Node) -> list[Row]:
+    return [
+        {"name": name, "addresses": sorted(str(ip_address(each)) for each in members)}
+        for name, members in node.network_policies.sets().items()
+    ]
+
+
+def policies(node: Node) -> list[Row]:
+    return [msgspec.to_builtins(entry) for entry in node.network_policies.entries()]
+
+
 def counters(node: Node, shell_drops: Mapping[str, int]) -> Row:
     drops = {str(reason): count for reason, count in node.drops.items()}
     drops |= {reason.value: count for reason, count in node.fragments.drops.items()}
@@ -179,6 +190,7 @@ def counters(node: Node, shell_drops: Mapping[str, int]) -> Row:
             for port in node.ports.values()
             if port.drops
         },
+        "policies": dict(node.network_policies.denied),
         "conntrack": len(node.conntrack),
         "flows": sum(
             len(cache)

@@ -83,6 +83,12 @@ class Netlink:
             "frontend_replace": self._replace(tables.Frontend, self._frontend_replace),
             "frontend_delete": self._delete(tuple[str, int, str], self._frontend_delete),
             "frontend_list": self._list(self._frontend_list),
+            "address_set_replace": self._replace(tables.AddressSet, control.address_set_replace),
+            "address_set_delete": self._delete(str, control.address_set_delete),
+            "address_set_list": self._list(lambda: listing.address_sets(node)),
+            "policy_replace": self._replace(tables.Policy, control.policy_replace),
+            "policy_delete": self._delete(str, control.policy_delete),
+            "policy_list": self._list(lambda: listing.policies(node)),
             "impairment_replace": self._replace(
                 tables.Impairment, lambda entries: uplinks.impair(entries, self._clock())
             ),

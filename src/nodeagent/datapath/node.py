@@ -55,6 +55,7 @@ from nodeagent.datapath.fragments import Defragmenter
 from nodeagent.datapath.frontends import FrontendTable
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.neighbours import NeighbourTable
+from nodeagent.datapath.network_policy import NetworkPolicies
 from nodeagent.datapath.output import Output, completed, views_of
 from nodeagent.datapath.packet import IPV6_FROM, Octets, Packet
 from nodeagent.datapath.policy import LOOSE, Policy, holds
@@ -124,6 +125,7 @@ class Node:
         self.fragments = Defragmenter()
         self.frontends = FrontendTable(rng)
         self.policy = Policy()
+        self.network_policies = NetworkPolicies()
         self.drops: Counter[DropReason] = Counter()
         self.taps: dict[str, list[Tap]] = {}
         #: While somebody captures: of the frame at hand, and of the frames in queues, by identity.

@@ -108,6 +108,54 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     destination_port: int
 
 
+class AddressSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Addresses of the pods that a selector selects."""
+
+    name: str
+    addresses: list[str]
+
+
+class PolicyPort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ports of one protocol, all of them unless it says otherwise."""
+
+    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+    first: int = 0
+    last: int = 65535
+
+
+class PolicyBlock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A range of addresses without some."""
+
+    cidr: str
+    excluded: list[str] = []
+
+
+class PolicyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one rule of a policy allows; no `ports` are all, of any protocol."""
+
+    policy: str
+    ports: list[PolicyPort] | None = None
+    anyone: bool = False
+    sets: list[str] = []
+    blocks: list[PolicyBlock] = []
+
+
+class Isolation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One direction of an isolated pod: whose policies did it, and what they allow together."""
+
+    policies: list[str]
+    rules: list[PolicyRule] = []
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pod of this node that is isolated in a direction, or in both."""
+
+    pod: str
+    addresses: list[str]
+    ingress: Isolation | None = None
+    egress: Isolation | None = None
+
+
 class Impairment(impairment.Impairment, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is wrong with the wire to another node; `remote` is its InternalIP."""
 

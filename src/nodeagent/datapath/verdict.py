@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nodeagent.datapath.fast_echo import Echo
     from nodeagent.datapath.fast_path import Flow
     from nodeagent.datapath.hooks import Hook
+    from nodeagent.datapath.network_policy import Denial
     from nodeagent.datapath.node import Node
 
 Drops = Counter[DropReason] | Counter[StackDropReason]
@@ -46,6 +47,7 @@ class Verdict:
     #: Where frames went that the node sent because of this one.
     answers: list[str] = field(default_factory=list)
     drops: list[str] = field(default_factory=list)
+    denial: Denial | None = None
 
     @classmethod
     def begin(cls, *counters: Drops) -> Verdict:
@@ -84,7 +86,8 @@ class Verdict:
         if self.drops:
             at = f" at {self.hook.name}" if self.hook is not None else ""
             answered = [f"answered to {_named(self.answers)}"] if self.answers else []
-            return [f"dropped: {', '.join(self.drops)}{at}", *answered]
+            why = [] if self.denial is None else [str(self.denial)]
+            return [f"dropped: {', '.join(self.drops)}{at}", *why, *answered]
         if self.outputs:
             return [f"forwarded to {_named(self.outputs)}"]
         if self.hook is None:

@@ -1,7 +1,8 @@
 """Making a pod's sandbox: CNI ADD, then RunPodSandbox (kuberuntime_sandbox.go).
 
-The link is wanted before the sandbox starts, so that the pod finds it in the datapath at once; an
-old sandbox gives its link and address back first.
+The link and what NetworkPolicies say of the pod are wanted before the sandbox starts, so that the
+pod finds its link in the datapath at once, and its first packet is judged as any other. An old
+sandbox gives its link and address back first.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ async def create_sandbox(
         attachment = services.bridge.add(uid)
     except NoAddressesAvailable as error:
         raise _failed(services, pod, f"plugin type=bridge failed (add): {error}") from None
+    addresses = [str(each.ip) for each in attachment.addresses]
+    if not await services.policies.attach(pod, addresses, _LINK_WAIT_S):
+        raise _failed(services, pod, "the cluster's NetworkPolicies are not known yet")
     if not await services.netlink.settled(_LINK_WAIT_S):
         raise _failed(services, pod, "plugin type=bridge failed (add): the datapath is not there")
     network = attachment.network(str(services.veth_socket))

@@ -19,6 +19,7 @@ from nodeagent.kubelet.references import Configuration, Reference, references
 from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.status_manager import StatusManager
 from nodeagent.netlink import Netlink
+from nodeagent.policy.agent import PolicyAgent
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class NodeServices:
     recorder: EventRecorder
     runtime: Runtime
     netlink: Netlink
+    policies: PolicyAgent
     actions: ProbeActions
     statuses: StatusManager
     services: Informer

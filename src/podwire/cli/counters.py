@@ -88,6 +88,8 @@ def _flat(links: list[Row], counted: Row) -> dict[Key, int]:
     rows |= {("node", name): counted[name] for name in ("conntrack", "flows")}
     for place, reasons in places.items():
         rows |= {(place, f"drop {reason}"): n for reason, n in sorted(reasons.items())}
+    denied = counted["policies"]
+    rows |= {("policies", f"drop {by}"): n for by, n in sorted(denied.items())}
     return rows
 
 

@@ -28,6 +28,7 @@ _DATAPATH: Final = {
     "conntrack-invalid": "fits no connection: a late or forged segment, or one that was forgotten",
     "conntrack-table-full": "too many connections at once: podwire conntrack NODE --count",
     "nat-ports-exhausted": "no port is free for masquerading: too many connections to one place",
+    "network-policy": "a NetworkPolicy isolates the pod, and none allows it: see `policies:`",
     "service-no-endpoints": "a Service without ready endpoints: podwire get endpoints",
     "ip6-beyond-scope": "a link-local address that would leave its link: use a global one",
     "ndp-not-a-neighbour": "neighbour discovery from beyond the link: spoofed, or forwarded",

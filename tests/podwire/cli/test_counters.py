@@ -21,7 +21,7 @@ LINKS = [
 ]  # fmt: skip
 COUNTED = {
     "drops": {"service-no-endpoints": 2}, "stack_drops": {"tcp_no_socket": 1}, "outside_drops": {},
-    "conntrack": 5, "flows": 2,
+    "conntrack": 5, "flows": 2, "policies": {"ingress default/deny": 3},
 }  # fmt: skip
 
 
@@ -53,6 +53,8 @@ def test_the_whole_table():
         "node's own stack:",
         "  drop tcp_no_socket                      1",
         "      nobody listens at that TCP port, or the connection is gone: reset",
+        "policies:",
+        "  drop ingress default/deny               3",
     ]
     assert all(len(line) <= 80 for line in counters.table(rows, None, with_zero=True))
 

@@ -146,7 +146,14 @@ async def test_events_are_followed_until_the_datapath_ends(layout):
 async def test_counters_say_what_drops_mean(layout):
     link = {"name": "veth1", "kind": "veth", "drops": {"full-ring": 3}, "rx_packets": 1,
             "rx_octets": 2, "tx_packets": 3, "tx_octets": 4}  # fmt: skip
-    counted = {"drops": {}, "stack_drops": {}, "outside_drops": {}, "conntrack": 0, "flows": 0}
+    counted = {
+        "drops": {},
+        "stack_drops": {},
+        "outside_drops": {},
+        "conntrack": 0,
+        "flows": 0,
+        "policies": {},
+    }
     node = layout.node("node-1")
     datapath = await serve(node / "netlink.sock", link_list=[link], counters=counted)
     try:

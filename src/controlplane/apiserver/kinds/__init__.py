@@ -18,6 +18,7 @@ from controlplane.apiserver.kinds.event import EVENT
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.lease import LEASE
 from controlplane.apiserver.kinds.namespace import NAMESPACE
+from controlplane.apiserver.kinds.networkpolicy import NETWORKPOLICY
 from controlplane.apiserver.kinds.node import NODE
 from controlplane.apiserver.kinds.pod.kind import pod_kind
 from controlplane.apiserver.kinds.replicaset import REPLICASET
@@ -39,6 +40,7 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         EVENT,
         ENDPOINTS,
         ENDPOINTSLICE,
+        NETWORKPOLICY,
         LEASE,
         DEPLOYMENT,
         REPLICASET,

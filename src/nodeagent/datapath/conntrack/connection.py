@@ -49,6 +49,8 @@ class Connection:
     seen_reply: bool = False
     assured: bool = False
     sides: Sides = field(default_factory=lambda: (Side(), Side()))  # What TCP's ends have sent.
+    #: The generation of the NetworkPolicies that allowed it.
+    admitted: int = 0
     source_bound: bool = False  # Source translation has been decided, also when there is none.
     #: Hears of every new state, while somebody watches.
     watch: Callable[[str, Connection], None] | None = None
