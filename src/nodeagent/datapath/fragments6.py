@@ -64,8 +64,7 @@ def _joined(first: bytes, payload: bytes, longest: int, device: str) -> Packet6:
         raise MalformedPacket("ipv6: the whole is too long")
     before[4:6] = length.to_bytes(2, "big")
     whole = Packet6.from_ip(bytes(before) + payload, device)
-    if whole.is_fragment:
-        raise MalformedPacket("ipv6: a fragment of a fragment")
+    assert not whole.is_fragment, "the first piece had all headers"
     whole.fragment_at, whole.longest_fragment = ETHERNET_OCTETS + header.start, header.end + longest
     return whole
 

@@ -56,7 +56,7 @@ class Packet6(Packet):
     def __init__(self, frame: bytearray, device: str) -> None:
         self.frame, self.device = frame, device
         self.protocol, self.l4, self.is_fragment = frame[_IP + 6], _L4, False
-        #: Where a fragment has its fragment header, and what was made of fragments had it.
+        #: Where the fragment header is, or was before the packet became whole; 0 without one.
         self.fragment_at = 0
         #: Octets of the longest fragment that the packet came in, 0 if it came whole.
         self.longest_fragment = 0
@@ -80,8 +80,9 @@ class Packet6(Packet):
             if header.kind != NextHeader.FRAGMENT:
                 continue
             fragment = Fragment.parse(packet[header.start : header.end])
-            if not fragment.is_atomic:
-                self.is_fragment, self.fragment_at = True, self.l4
+            if self.fragment_at:
+                raise MalformedPacket("ipv6: a fragment of a fragment")
+            self.is_fragment, self.fragment_at = not fragment.is_atomic, self.l4
             if fragment.offset:  # What follows is in the middle of something.
                 self.protocol, self.l4 = fragment.next_header, _IP + header.end
 

@@ -6,6 +6,17 @@ from ipaddress import IPv4Address
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import (
+    ICMPv6DestUnreach,
+    ICMPv6EchoReply,
+    ICMPv6EchoRequest,
+    ICMPv6PacketTooBig,
+    ICMPv6TimeExceeded,
+    IPv6,
+    IPv6ExtHdrFragment,
+    IPv6ExtHdrHopByHop,
+    fragment6,
+)
 from scapy.layers.l2 import Ether
 
 from nodeagent.datapath import tables
@@ -163,3 +174,205 @@ def test_a_pods_lie_about_its_address_passes_the_bridge(world):
     node.receive_port(node.ports["veth1-5"], [memoryview(bytearray(frame))], world.now)
     node.flush(world.now)
     assert sock.receive().remote[0] == IPv4Address("10.244.1.99")
+
+
+# IPv6.
+
+SERVICE, POD, REMOTE = "fd00:10:96::10", "fd00:10:244:1::5", "fd00:10:244:2::5"
+ERRORS6 = (ICMPv6DestUnreach, ICMPv6PacketTooBig, ICMPv6TimeExceeded)
+
+
+def errors6(frames):
+    """Return the ICMPv6 errors, whose sums scapy finds right."""
+    found = []
+    for frame in frames:
+        for kind in ERRORS6:
+            if kind in frame:
+                again = frame.copy()
+                again[kind].delfieldval("cksum")
+                assert bytes(again) == bytes(frame)
+                found.append(frame[IPv6])
+    return found
+
+
+def test_every_hop_tells_its_ipv6_name(dual):
+    dual.pod(1, 5)
+    dual.pod(2, 5)
+    hops = []
+    for hop_limit in (1, 2):
+        probe = IPv6(src=POD, dst=REMOTE, hlim=hop_limit) / UDP(sport=4000, dport=33434 + hop_limit)
+        (error,) = errors6(send(dual, probe))
+        assert (error.payload.type, error.payload.code) == (3, 0)
+        hops.append(error.src)
+    assert hops == ["fd00:10:244:1::1", "fd00:10:244:2::"]  # cni0 here, flannel.1 there.
+    assert dual.nodes[1].drops[DropReason.TTL_EXCEEDED] == 1
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize(("hop_limit", "kind"), [(1, 3), (64, 2), (2, 3)])
+def test_ipv6_errors_name_the_service_and_not_its_endpoint(dual, known, hop_limit, kind):
+    dual.pod(1, 5)
+    dual.pod(2, 5).udp_bind(None, 5353)
+    dual.service(SERVICE, 53, [(REMOTE, 5353)], protocol="UDP")
+    if known:
+        send(dual, IPv6(src=POD, dst=SERVICE) / UDP(sport=4000, dport=53) / b"hello")
+    octets = 1460 if kind == 2 else 100
+    header = IPv6(src=POD, dst=SERVICE, hlim=hop_limit) / UDP(sport=4000, dport=53)
+    probe = IPv6(bytes(header / bytes(octets)))
+    (error,) = errors6(send(dual, probe))
+    message = error.payload
+    assert message.type == kind
+    quoted = bytes(message.payload)
+    if hop_limit == 2:  # It came from the other node: what the quote has for hop limit is its.
+        quoted = quoted[:7] + bytes(probe)[7:8] + quoted[8:]
+    assert quoted == bytes(probe)[: len(quoted)]
+    if kind == 2:
+        assert (message.mtu, len(bytes(error))) == (1450, 1280)
+
+
+def test_a_service_of_ipv6_that_nobody_serves_refuses(dual):
+    a = dual.pod(1, 5)
+    dual.service(SERVICE, 80, [])
+    dual.service(SERVICE, 53, [], protocol="UDP")
+    assert isinstance(dual.connect(a, SERVICE, 80).error, ConnectionRefusedError)
+    (error,) = errors6(send(dual, IPv6(src=POD, dst=SERVICE) / UDP(sport=4000, dport=53)))
+    assert (error.payload.type, error.payload.code, error.src) == (1, 4, "fd00:10:244:1::1")
+    assert dual.nodes[1].drops == {DropReason.NO_ENDPOINTS: 2}
+
+
+@pytest.mark.parametrize(
+    ("mode", "source", "reason"),
+    [
+        (0, "2001:db8::1", None),
+        (2, "2001:db8::1", DropReason.RP_FILTER),
+        (2, "fd00:10:244:2::9", None),
+        (1, "fd00:10:244:2::9", DropReason.RP_FILTER),
+        (1, "fd00:10:244:1::9", None),
+        (0, "fd00:10:244:1::1", DropReason.MARTIAN),
+        (0, "::", DropReason.MARTIAN),
+        (0, "::1", DropReason.MARTIAN),
+        (0, "::10.244.1.5", DropReason.MARTIAN),
+        (0, "::ffff:10.244.1.5", DropReason.MARTIAN),
+        (0, "ff02::1", DropReason.MARTIAN),
+        (0, "fe80::5", DropReason.BEYOND_SCOPE),
+    ],
+)
+def test_ipv6_sources_are_validated(dual, mode, source, reason):
+    dual.pod(1, 5)
+    dual.pod(2, 5)
+    dual.controls[1].settings(tables.Settings(rp_filter={"all": 0, "cni0": mode}))
+    told = errors6(send(dual, IPv6(src=source, dst=REMOTE) / UDP(sport=1, dport=2) / b"x"))
+    assert dict(dual.nodes[1].drops) == ({} if reason is None else {reason: 1})
+    assert told == []  # Nobody is there who could be told; of link-local ones below.
+
+
+@pytest.mark.parametrize(
+    ("destination", "reason"),
+    [
+        ("::1", DropReason.MARTIAN),
+        ("::", DropReason.MARTIAN),
+        ("::10.244.2.5", DropReason.MARTIAN),
+        ("::ffff:10.244.2.5", DropReason.MARTIAN),
+        ("ff02::fb", DropReason.OTHER_HOST),
+        ("ff0e::1", DropReason.OTHER_HOST),
+        ("fe80::77", DropReason.BEYOND_SCOPE),
+    ],
+)
+def test_ipv6_destinations_that_are_on_no_wire(dual, destination, reason):
+    dual.pod(1, 5)
+    send(dual, IPv6(src=POD, dst=destination) / UDP(sport=1, dport=2) / b"x")
+    assert dual.nodes[1].drops == {reason: 1}
+
+
+def test_a_pod_cannot_pass_for_ipv4_on_the_bridge(dual):
+    dual.pod(1, 5)
+    b = dual.pod(1, 6)
+    node = dual.nodes[1]
+    lie = Ether(src="0a:58:0a:f4:01:05", dst=b.mac) / IPv6(src="::10.244.1.5", dst="::10.244.1.6")
+    frame = bytes(lie / UDP(sport=9, dport=9) / b"x")
+    node.receive_port(node.ports["veth1-5"], [memoryview(bytearray(frame))], dual.now)
+    assert node.ports["veth1-5"].drops == {DropReason.MARTIAN: 1}
+    assert len(node.conntrack) == 0
+
+
+def test_what_a_link_local_pod_sends_further_is_beyond_its_scope(dual):
+    a = dual.pod(1, 5)
+    source = str(a.addresses6.interfaces[-1].ip)
+    assert source.startswith("fe80::")
+    (error,) = errors6(send(dual, IPv6(src=source, dst=REMOTE) / UDP(sport=1, dport=2) / b"x"))
+    assert (error.payload.type, error.payload.code, error.dst) == (1, 2, source)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "code"),
+    [
+        ("blackhole", DropReason.BLACKHOLE, None),
+        ("unreachable", DropReason.NO_ROUTE, 0),
+        ("prohibit", DropReason.PROHIBITED, 1),
+    ],
+)
+def test_ipv6_routes_may_lead_nowhere(dual, kind, reason, code):
+    dual.pod(1, 5)
+    dual.controls[1].route_replace([tables.Route(destination=f"{REMOTE}/128", type=kind)])
+    told = errors6(send(dual, IPv6(src=POD, dst=REMOTE) / UDP(sport=1, dport=2) / b"x"))
+    assert [error.payload.code for error in told] == ([] if code is None else [code])
+    assert dual.nodes[1].drops == {reason: 1}
+
+
+def test_a_pod_of_ipv6_that_is_not_there_is_told_of(dual):
+    dual.pod(1, 5)
+    node, seen = dual.nodes[1], []
+    node.taps["veth1-5"] = [lambda _i, way, octets: way == "out" and seen.append(Ether(octets))]
+    frame = bytes(Ether(src="0a:58:0a:f4:01:05", dst=GATEWAY) / IPv6(src=POD, dst=f"{POD}5"))
+    frame = bytes(Ether(frame) / UDP(sport=1, dport=2))
+    node.receive_port(node.ports["veth1-5"], [memoryview(bytearray(frame))], dual.now)
+    node.flush(dual.now)
+    dual.run(5.0)
+    (error,) = errors6(seen)
+    assert (error.payload.type, error.payload.code) == (1, 3)
+    assert node.drops == {DropReason.NO_NEIGHBOUR: 1}
+
+
+def test_a_broken_checksum_makes_no_connection_of_ipv6(dual):
+    dual.pod(1, 5)
+    dual.pod(2, 5)
+    for layer in (UDP(sport=1, dport=2, chksum=7), TCP(chksum=7), ICMPv6EchoRequest(cksum=7)):
+        send(dual, IPv6(src=POD, dst=REMOTE) / layer / b"x")
+    send(dual, IPv6(src=POD, dst=REMOTE) / ICMPv6EchoReply(id=4))  # To what question?
+    assert dual.nodes[1].drops == {DropReason.INVALID: 4}
+    assert len(dual.nodes[1].conntrack) == 0
+
+
+def test_fragments_of_ipv6_are_translated_as_a_whole_and_leave_as_they_came(dual):
+    dual.pod(1, 5)
+    c = dual.pod(2, 5)
+    server = c.udp_bind(None, 5353)
+    dual.service(SERVICE, 53, [(REMOTE, 5353)], protocol="UDP")
+    crossing = []
+    dual.nodes[1].taps["flannel.1"] = [lambda _i, _w, octets: crossing.append(len(octets) - 14)]
+    whole = IPv6(src=POD, dst=SERVICE) / IPv6ExtHdrFragment(id=5) / UDP(sport=4000, dport=53)
+    node, pieces = dual.nodes[1], fragment6(whole / bytes(3000), 1320)
+    for piece in pieces:
+        frame = bytearray(bytes(Ether(src="0a:58:0a:f4:01:05", dst=GATEWAY) / piece))
+        node.receive_port(node.ports["veth1-5"], [memoryview(frame)], dual.now)
+        node.flush(dual.now)
+    dual.run(0.1)
+    node.taps.clear()
+    assert server.receive().data == bytes(3000)
+    assert crossing == [len(piece) for piece in pieces]
+    assert not node.drops
+
+
+def test_a_packet_with_options_is_translated_too(dual):
+    dual.pod(1, 5)
+    server = dual.pod(2, 5).udp_bind(None, 5353)
+    dual.service(SERVICE, 53, [(REMOTE, 5353)], protocol="UDP")
+    probe = IPv6(src=POD, dst=SERVICE) / IPv6ExtHdrHopByHop() / UDP(sport=4000, dport=53) / b"hello"
+    send(dual, probe)
+    assert server.receive().data == b"hello"
+
+
+def test_malformed_ipv6_is_counted(dual):
+    dual.pod(1, 5)
+    send(dual, IPv6(src=POD, dst=REMOTE, plen=2000) / UDP())
+    assert dual.nodes[1].ports["veth1-5"].drops == {DropReason.MALFORMED_PACKET: 1}
