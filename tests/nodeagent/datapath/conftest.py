@@ -9,6 +9,7 @@ import random
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from pathlib import Path
 
@@ -305,6 +306,7 @@ class World:
     def _new_node(self, number: int, seed: int) -> Node:
         host = IPv4Address(f"192.168.64.{number}")
 
+        @cache
         def vxlan(remote: IPv4Address) -> Output:
             def transmit(frames, _now) -> None:
                 header = self.nodes[number].vtep.header

@@ -7,6 +7,8 @@ dropped and what conntrack knows must be the same in both.
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
 from netstack.wire.ipv4 import PROTOCOL_ICMP
@@ -25,13 +28,16 @@ from nodeagent.datapath import fast_path, listing, tables
 
 PODS = {5: "veth1-5", 6: "veth1-6"}
 REMOTE, SERVICE = "10.244.2.5", "10.96.0.10"
+REMOTE6, SERVICE6, POD6 = "fd00:10:244:2::5", "fd00:10:96::10", "fd00:10:244:1::5"
+BACKENDS6 = {REMOTE: REMOTE6, "10.244.1.6": "fd00:10:244:1::6"}
 OUTSIDE = "192.168.64.254"
 GATEWAY = "0a:57:c0:a8:40:01"
 VXLAN = b"\x08\0\0\0\0\0\x01\0"
 VTEPS = {1: "ee:00:00:00:00:01", 2: "ee:00:00:00:00:02"}
 #: Pod, peer and port of the few flows that are spoken of again and again.
 FLOWS = [(5, REMOTE, 5353), (5, SERVICE, 80), (5, "10.244.1.6", 5353), (6, "10.244.1.5", 1000)]
-flows = st.sampled_from(FLOWS)
+FLOWS6 = [(5, REMOTE6, 5353), (5, SERVICE6, 80), (5, BACKENDS6["10.244.1.6"], 5353)]
+flows = st.sampled_from([*FLOWS, *FLOWS6, (6, POD6, 1000)])
 flags = st.sampled_from([None, None, "S", "A", "PA", "FA", "R"])
 ttls = st.sampled_from([64, 64, 64, 64, 2, 1])
 ids = st.sampled_from([1, 2])
@@ -40,6 +46,12 @@ sizes = st.sampled_from([12, 12, 12, 1000, 1500])
 
 def mac(pod):
     return f"0a:58:0a:f4:01:{pod:02x}"
+
+
+def ip(source, destination, ttl):
+    if ":" in destination:
+        return IPv6(src=source, dst=destination, hlim=ttl)
+    return IP(src=source, dst=destination, ttl=ttl)
 
 
 def layer(sport, dport, tcp):
@@ -76,6 +88,8 @@ class Twins(RuleBasedStateMachine):
         for protocol in ("TCP", "UDP"):
             pairs = [(backend, 5353) for backend in backends]
             world.service(SERVICE, 80, pairs, protocol=protocol)
+            pairs = [(BACKENDS6[backend], 5353) for backend in backends]
+            world.service(SERVICE6, 80, pairs, protocol=protocol)
 
     def each(self, act):
         for number, world in enumerate(self.worlds):
@@ -92,16 +106,18 @@ class Twins(RuleBasedStateMachine):
         self.each(act)
         self.each(self.last)
 
-    @rule(flow=flows, tcp=flags, ttl=ttls, size=sizes, times=st.integers(1, 3))
-    def pod_sends(self, flow, tcp, ttl, size, times):
-        pod, peer, port = flow
-        sport = 5353 if pod == 6 else 1000
-        to = mac(int(peer[-1])) if peer.startswith("10.244.1.") else GATEWAY
-        frame = Ether(src=mac(pod), dst=to) / IP(src=f"10.244.1.{pod}", dst=peer, ttl=ttl)
-        octets = bytes(frame / layer(sport, port, tcp) / bytes(size))
+    @rule(flow=flows, other=flows, tcp=flags, ttl=ttls, size=sizes, times=st.integers(1, 3))
+    def pod_sends(self, flow, other, tcp, ttl, size, times):
+        pod, batch = flow[0], []
+        for _, peer, port in (flow, other if other[0] == flow[0] else flow):
+            sport = 5353 if pod == 6 else 1000
+            source = f"fd00:10:244:1::{pod}" if ":" in peer else f"10.244.1.{pod}"
+            to = mac(int(peer[-1])) if peer[:-1] == source[:-1] else GATEWAY
+            frame = Ether(src=mac(pod), dst=to) / ip(source, peer, ttl)
+            batch.append(bytes(frame / layer(sport, port, tcp) / bytes(size)))
 
         def act(world, node):
-            frames = [memoryview(bytearray(octets)) for _ in range(times)]
+            frames = [memoryview(bytearray(octets)) for octets in batch[:times] * times]
             if world is self.worlds[1]:
                 for each in frames:
                     node.clear_flows()
@@ -112,10 +128,10 @@ class Twins(RuleBasedStateMachine):
         self.each(act)
         self.last = act
 
-    @rule(tcp=flags, ttl=ttls)
-    def remote_answers(self, tcp, ttl):
+    @rule(tcp=flags, ttl=ttls, pair=st.sampled_from([(REMOTE, "10.244.1.5"), (REMOTE6, POD6)]))
+    def remote_answers(self, tcp, ttl, pair):
         tcp = "SA" if tcp == "S" else tcp
-        inner = Ether(src=VTEPS[2], dst=VTEPS[1]) / IP(src=REMOTE, dst="10.244.1.5", ttl=ttl)
+        inner = Ether(src=VTEPS[2], dst=VTEPS[1]) / ip(*pair, ttl)
         octets = VXLAN + bytes(inner / layer(5353, 1000, tcp) / bytes(12))
 
         def act(world, node):
@@ -170,7 +186,7 @@ class Twins(RuleBasedStateMachine):
             if there:
                 world.add_remote(1, 2)
             else:
-                world.controls[1].route_delete(["10.244.2.0/24"])
+                world.controls[1].route_delete(["10.244.2.0/24", "fd00:10:244:2::/64"])
 
         self.change(act)
 
@@ -180,7 +196,7 @@ class Twins(RuleBasedStateMachine):
 
     @rule(mode=st.sampled_from([0, 1, 2]))
     def settings_change(self, mode):
-        cidr = "10.244.0.0/16"
+        cidr = "10.244.0.0/16,fd00:10:244::/56"
         entry = tables.Settings(
             cluster_cidr=cidr, masquerade_cidr=cidr if mode else "", rp_filter={"all": mode}
         )
@@ -193,7 +209,13 @@ class Twins(RuleBasedStateMachine):
 
     @rule(mtu=st.sampled_from([600, 1450]))
     def link_changes(self, mtu):
-        entry = tables.Link(name=PODS[6], mac=mac(6), address="10.244.1.6/24", mtu=mtu)
+        entry = tables.Link(
+            name=PODS[6],
+            mac=mac(6),
+            address="10.244.1.6/24",
+            address6="fd00:10:244:1::6/64",
+            mtu=mtu,
+        )
         self.change(lambda world, _node: world.controls[1].link_replace([entry]))
 
     @rule(up=st.booleans())
@@ -247,7 +269,7 @@ class Twins(RuleBasedStateMachine):
 
 def test_a_cached_verdict_is_what_the_slow_path_would_say(world):
     class TheseTwins(Twins):
-        make_world = type(world)
+        make_world = partial(type(world), dual=True)
 
     checks = settings(
         max_examples=30,

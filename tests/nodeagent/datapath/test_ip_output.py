@@ -75,3 +75,20 @@ def test_no_route_is_told(dual):
     connection = dual.connect(a, "2001:db8::1", 80)
     assert connection.error.errno == errno.ENETUNREACH
     assert dual.nodes[1].drops[DropReason.NO_ROUTE] >= 1
+
+
+def test_established_flows_of_ipv6_take_the_fast_path(dual):
+    a, c = dual.pod(1, 5), dual.pod(2, 5)
+    listener = c.tcp_listen(None, 80)
+    client = dual.connect(a, POD25, 80)
+    accepted = transfer(dual, client, listener)
+    caches = [dual.nodes[1].ports["veth1-5"].cache, dual.nodes[1].vtep.cache]
+    assert [len(cache.flows6) for cache in caches] == [1, 1]
+    client.close(dual.now)
+    accepted.close(dual.now)
+    dual.run(1.0)
+    (connection,) = dual.nodes[1].conntrack
+    assert connection.tcp_state == "TIME_WAIT"
+    dual.run(130.0)
+    assert [len(cache) for cache in caches] == [0, 0]
+    assert not dual.nodes[1].drops

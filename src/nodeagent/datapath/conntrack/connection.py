@@ -16,6 +16,7 @@ from nodeagent.datapath.packet import Direction, FlowTuple
 if TYPE_CHECKING:
     from nodeagent.datapath.fast_echo import Echoes
     from nodeagent.datapath.fast_path import Flow
+    from nodeagent.datapath.fast_path6 import Flows6
 
 #: Seconds of silence after which a connection that is not TCP is forgotten. Linux's defaults.
 _TIMEOUTS_S: Final[dict[int, float]] = {
@@ -55,7 +56,9 @@ class Connection:
     #: Hears of every new state, while somebody watches.
     watch: Callable[[str, Connection], None] | None = None
     #: Where the fast path keeps entries of this connection: (table, key).
-    fast_entries: list[tuple[dict[bytes, Flow] | Echoes, bytes]] = field(default_factory=list)
+    fast_entries: list[tuple[dict[bytes, Flow] | Flows6 | Echoes, bytes]] = field(
+        default_factory=list
+    )
 
     def expired(self, now: float) -> bool:
         if not self.assured:
