@@ -13,12 +13,14 @@ from netdev.framing import Octets
 from netstack.ip_fragment import PACKETS_MAX
 from netstack.tcp import layer
 from netstack.tcp.listener import SYN_QUEUE_MAX
-from netstack.wire import checksum, ipv4, ipv6
+from netstack.wire import checksum, ipv4, ipv6, ndp
 from netstack.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, HEADER_OCTETS
 from netstack.wire.vxlan import HEADER_OCTETS as VXLAN_OCTETS
 from nodeagent.datapath import bridge
 from nodeagent.datapath.conntrack.table import CONNECTIONS_MAX
 from nodeagent.datapath.neighbours import ENTRIES_MAX, State
+from nodeagent.datapath.node import Node
+from nodeagent.datapath.packet import IPV6_FROM
 from simulator.conversation import Conversation
 from simulator.kernel import Kernel
 from simulator.link import BARE, VXLAN, Link
@@ -27,6 +29,8 @@ from simulator.pod import Pod
 #: Routers on the longest way: the nodes of both ends.
 _HOPS_MAX: Final = 2
 _TTL: Final = 64
+#: What neighbours say has crossed no router (RFC 4861 §11.2).
+_TTL_OF_NEIGHBOURS: Final = ndp.HOP_LIMIT
 _CHECKED6: Final = (ipv6.NextHeader.TCP, ipv6.NextHeader.UDP, ipv6.NextHeader.ICMPV6)
 _ETHERTYPES: Final = (ETHERTYPE_IPV4, ETHERTYPE_IPV6)
 _L4_CHECKSUM_AT: Final = {ipv4.PROTOCOL_TCP: 16, ipv4.PROTOCOL_UDP: 6}
@@ -50,8 +54,10 @@ class WireWatch:
         if packet is None or len(packet) < ipv4.HEADER_OCTETS:
             return
         is_4 = packet[0] == 0x45
-        if self._ttl and is_4 and not _TTL - _HOPS_MAX <= packet[8] <= _TTL:
-            self._complain(f"{link.name}: a packet with TTL {packet[8]}")
+        ttl = packet[8] if is_4 else packet[7]
+        discovery = not is_4 and ttl == _TTL_OF_NEIGHBOURS and "node-" not in link.name
+        if self._ttl and not (discovery or _TTL - _HOPS_MAX <= ttl <= _TTL):
+            self._complain(f"{link.name}: a packet with TTL {ttl}")
         if self._checksums:
             wrong = wrong_checksum(packet) if is_4 else wrong_checksum6(packet)
             if wrong:
@@ -100,7 +106,7 @@ def bounds(kernels: Iterable[Kernel], pods: Iterable[Pod], *, conntrack_max: int
     for kernel in kernels:
         node = kernel.node
         sizes = {
-            "neighbours": (len(node.neighbours.entries()), ENTRIES_MAX),
+            **_neighbours(node),
             "bridge FDB": (len(node.bridge.fdb), bridge.ENTRIES_MAX),
             "packets in pieces": (len(node.fragments), PACKETS_MAX),
             "conntrack": (len(node.conntrack), conntrack_max or CONNECTIONS_MAX),
@@ -112,6 +118,13 @@ def bounds(kernels: Iterable[Kernel], pods: Iterable[Pod], *, conntrack_max: int
         if size > min(layer.CONNECTIONS_MAX, SYN_QUEUE_MAX + 4096):
             found.append(f"{pod.name}: {size} connections")
     return found
+
+
+def _neighbours(node: Node) -> dict[str, tuple[int, int]]:
+    """Return how many neighbours of each version *node* knows, and may know."""
+    known = [address for (_, address), _ in node.neighbours.entries()]
+    six = sum(address >= IPV6_FROM for address in known)
+    return {"neighbours": (len(known) - six, ENTRIES_MAX), "IPv6 neighbours": (six, ENTRIES_MAX)}
 
 
 def leaks_of_pod(pod: Pod, *, neighbours: int) -> list[str]:

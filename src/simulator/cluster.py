@@ -9,19 +9,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 from typing import Final
 
 import msgspec
 
 from netdev.congestion_mark import marked
 from netdev.impairment import Impairment
+from netstack.addresses import IpAddress
 from netstack.wire.ethernet import BROADCAST
 from simulator import tables
-from simulator.kernel import Kernel, node_address
+from simulator.kernel import Kernel, node_address, node_address6
 from simulator.link import Link, Watch
 from simulator.plan import Plan
-from simulator.pod import Pod
+from simulator.pod import Pod, pod_mac
 from simulator.world import World
 
 #: Where multicast MACs of IPv6 begin (RFC 2464 §7).
@@ -67,25 +68,30 @@ class Cluster:
         number = 2 + (index // nodes if nodes else index)
         return IPv4Interface(f"10.244.{self.node_of(index)}.{number}/24")
 
-    def _interface6(self, index: int) -> IPv6Interface | None:
-        return (
-            IPv6Interface(f"fd00:10:244::{2 + index:x}/64") if self.plan.ip_version == 6 else None
-        )
+    def pod_interface6(self, index: int) -> IPv6Interface:
+        """Return the address of IPv6 of pod *index*."""
+        host = int(self.pod_interface(index).ip) & 0xFF
+        return IPv6Interface(f"fd00:10:244:{self.node_of(index):x}::{host:x}/64")
+
+    def _address(self, index: int, version: int) -> IpAddress:
+        return self.pod_interface(index).ip if version == 4 else self.pod_interface6(index).ip
 
     def target(
-        self, name: str, *, udp: bool = False, outside: bool = False
-    ) -> tuple[IPv4Address | IPv6Address, int]:
+        self, name: str, version: int, *, udp: bool = False, outside: bool = False
+    ) -> tuple[IpAddress, int]:
         """Return where *name*, a pod or a service, is reached, from *outside* by a NodePort."""
         kind, _, number = name.partition("-")
         index = int(number)
         if kind == "pod":
             port = tables.POD_UDP_PORT if udp else tables.POD_TCP_PORT
-            interface6 = self._interface6(index)
-            return (self.pod_interface(index) if interface6 is None else interface6).ip, port
+            return self._address(index, version), port
         if outside:
-            return node_address(1), tables.NODE_PORT_FIRST + index
+            node: IpAddress = node_address(1) if version == 4 else node_address6(1)
+            return node, tables.NODE_PORT_FIRST + index
         port = tables.SERVICE_UDP_PORT if udp else tables.SERVICE_TCP_PORT
-        return tables.service_address(index), port
+        if version == 4:
+            return tables.service_address(index), port
+        return tables.service_address6(index), port
 
     # Wires.
 
@@ -161,8 +167,11 @@ class Cluster:
             self.world,
             name,
             self.pod_interface(index),
-            address6=self._interface6(index),
+            address6=self.pod_interface6(index),
             gateway=gateway,
+            gateway6=self.pod_interface6(index).network[1] if node else None,
+            versions=self.plan.versions,
+            offload=self.plan.offload and bool(node),
             tcp=self.plan.tcp,
             up=self.links[f"{name} up"],
         )
@@ -174,8 +183,12 @@ class Cluster:
     def _connect_pod(self, index: int, kernel: Kernel) -> None:
         if kernel.alive:
             name = port_name(index)
-            tables.write_link(kernel.control, name, self.pod_interface(index).ip)
-            kernel.node.ports[name].connected = True
+            four = self.pod_interface(index)
+            texts = {4: str(four), 6: str(self.pod_interface6(index))}
+            addresses = {version: texts[version] for version in self.plan.versions}
+            tables.write_link(kernel.control, name, pod_mac(four), addresses)
+            port = kernel.node.ports[name]
+            port.connected, port.offload = True, self.plan.offload
 
     def _pods_of(self, number: int) -> list[int]:
         return [index for index in range(self.plan.pods) if self.node_of(index) == number]
@@ -189,25 +202,27 @@ class Cluster:
             number,
             way_to=lambda remote: self._ways.get((number, remote)),
             down_to=lambda port: self.links.get(f"pod-{port.removeprefix('veth')} down"),
-            conntrack_max=self.plan.conntrack_max,
+            plan=self.plan,
         )
         self._tell(partial(self._write_node, kernel, at_once=at_once), at_once=at_once)
 
     def _write_node(self, kernel: Kernel, *, at_once: bool) -> None:
         if not kernel.alive:
             return
-        tables.write_node(kernel.control, kernel.number)
+        tables.write_node(kernel.control, kernel.number, self.plan.versions)
         others = [number for number in range(1, self.plan.nodes + 1) if number != kernel.number]
         for other in others:
-            self._tell(partial(tables.write_remote, kernel.control, other), at_once=at_once)
+            write = partial(tables.write_remote, kernel.control, other, self.plan)
+            self._tell(write, at_once=at_once)
         for index in range(len(self.plan.services)):
             self._tell(partial(self._write_service, index, kernel), at_once=at_once)
 
     def _write_service(self, index: int, kernel: Kernel) -> None:
         if kernel.alive:
-            endpoints = [self.pod_interface(int(pod.removeprefix("pod-"))).ip
-                         for pod in self.ready(f"service-{index}")]  # fmt: skip
-            tables.write_service(kernel.control, index, endpoints)
+            ready = [int(pod.removeprefix("pod-")) for pod in self.ready(f"service-{index}")]
+            for version in self.plan.versions:
+                endpoints = [self._address(pod, version) for pod in ready]
+                tables.write_service(kernel.control, index, version, endpoints)
 
     def kill_kernel(self, number: int) -> None:
         """End a datapath; nobody is told."""

@@ -117,7 +117,8 @@ class Director:
             conversation.refused = OSError("the client is dead")
             return conversation
         stack, host = found
-        target = self.cluster.target(event.server, outside=event.client.startswith("outside-"))
+        outside = event.client.startswith("outside-")
+        target = self.cluster.target(event.server, event.version, outside=outside)
         try:
             connection = host.tcp_connect(target, self.world.now)
         except OSError as error:
@@ -138,7 +139,7 @@ class Director:
                 corrupts=self.plan.corrupts,
             )
             self.chats.append(chat)
-            chat.begin(pod.host, self.cluster.target(event.server, udp=True))
+            chat.begin(pod.host, self.cluster.target(event.server, event.version, udp=True))
 
     # Attacks.
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Interface
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from netdev import framing
 from netstack.addresses import IpAddress
@@ -19,13 +19,22 @@ from nodeagent.datapath.conntrack.table import ConntrackTable
 from nodeagent.datapath.control import Control
 from nodeagent.datapath.devices import OVERLAY_MTU, Port
 from nodeagent.datapath.node import GATEWAY_TCP, Identity, Node, Outputs
-from nodeagent.datapath.output import Output
+from nodeagent.datapath.output import Mutable, Output, TransmitOffloaded
 from nodeagent.datapath.packet import Octets
-from simulator.link import BARE, VXLAN, Link
+from simulator import offloaded
+from simulator.link import BARE, FRAMES, VXLAN, Link
+from simulator.plan import Plan
 from simulator.world import World
 
 UNDERLAY = "192.168.64"
 OUTSIDE = IPv4Address(f"{UNDERLAY}.254")
+UNDERLAY6 = "fd00:192:168:64"
+OUTSIDE6 = IPv6Address(f"{UNDERLAY6}::fe")
+
+
+def node_address6(number: int) -> IPv6Address:
+    """Return the InternalIP of IPv6 of node *number*."""
+    return IPv6Address(f"{UNDERLAY6}::{number:x}")
 
 
 def node_address(number: int) -> IPv4Address:
@@ -43,32 +52,35 @@ class Kernel:
         *,
         way_to: Callable[[IPv4Address], Link | None],
         down_to: Callable[[str], Link | None],
-        conntrack_max: int,
+        plan: Plan,
     ) -> None:
         """*way_to* finds the wire to another node, *down_to* the wire to the pod of a port."""
         self.number, self.alive = number, True
         self._world, self._way_to, self._down_to = world, way_to, down_to
         self._outputs: dict[tuple[IPv4Address, int], Output] = {}
         self.timer_at = math.inf
-        address = node_address(number)
+        address, ipv6, self._offload = node_address(number), 6 in plan.versions, plan.offload
         self.node = Node(
             Identity(
                 name=f"node-{number}",
                 internal_ip=IPv4Interface(f"{address}/24"),
                 bridge_mac=b"\x0a\x57" + address.packed,
                 eth0_mac=outer_frame.mac_of(address),
+                internal_ip6=IPv6Interface(f"{node_address6(number)}/120") if ipv6 else None,
             ),
             Outputs(vxlan=self._vxlan, underlay=self._underlay),
             random.Random(world.rng.getrandbits(64)),
         )
-        if conntrack_max:
-            self.node.conntrack = ConntrackTable(connections_max=conntrack_max)
+        if plan.conntrack_max:
+            self.node.conntrack = ConntrackTable(connections_max=plan.conntrack_max)
         self.outside = self.node.outside = IpHost(
             address=IPv4Interface(f"{OUTSIDE}/24"),
+            address6=IPv6Interface(f"{OUTSIDE6}/120") if ipv6 else None,
             mtu=OVERLAY_MTU,
             rng=random.Random(world.rng.getrandbits(64)),
             tcp=GATEWAY_TCP,
             source_for=lambda _destination: OUTSIDE,
+            source_for6=lambda _destination: OUTSIDE6,
         )
         self.control = Control(self.node, self._new_port_output)
 
@@ -78,8 +90,13 @@ class Kernel:
         """Take frames from the pod behind port *name*."""
         port = self.node.ports.get(name)
         if self.alive and port is not None and port.connected:
-            frames = [memoryview(bytearray(octets)) for _, octets in packets]
-            self.node.receive_port(port, frames, now)
+            for channel, octets in offloaded.runs(packets):
+                frames = [memoryview(bytearray(each)) for each in octets]
+                if channel:
+                    segment = channel & framing.SEGMENT_OCTETS_MAX
+                    self.node.receive_offloaded(port, frames, segment, now)
+                else:
+                    self.node.receive_port(port, frames, now)
             self._end_batch(now)
 
     def receive_underlay(
@@ -104,9 +121,9 @@ class Kernel:
         return self._output(remote, VXLAN)
 
     def _underlay(self, remote: IpAddress) -> Output | None:
-        if remote == OUTSIDE:
+        if remote in (OUTSIDE, OUTSIDE6):
             return self.node.outside_output
-        return self._output(remote, BARE) if isinstance(remote, IPv4Address) else None
+        return self._output(node_address(int(remote) & 0xFF), BARE)
 
     def _output(self, remote: IPv4Address, channel: int) -> Output | None:
         known = self._outputs.get((remote, channel))
@@ -123,17 +140,35 @@ class Kernel:
                     way.offer(self.node.vtep.header + frame, now, channel=VXLAN)
 
         known = self._outputs[remote, channel] = Output(way.name, transmit)
+        if self._offload and channel == VXLAN:
+            known.offload = self._offload_to(remote, way)
         return known
 
+    def _offload_to(self, remote: IPv4Address, way: Link) -> TransmitOffloaded:
+        def transmit(frames: list[Mutable], segment: int, now: float) -> None:
+            vtep = self.node.vtep
+            if vtep is None:
+                return
+            partial = int(remote) in vtep.offload_remotes
+            header = vtep.partial_header if partial else vtep.header
+            for each in offloaded.datagrams(frames, segment, header, partial=partial):
+                way.offer(each, now, channel=VXLAN)
+
+        return transmit
+
     def _new_port_output(self, name: str) -> Output:
-        def transmit(frames: list[Octets], now: float) -> None:
+        def send(frames: Sequence[Octets], channel: int, now: float) -> None:
             link, port = self._down_to(name), self._connected(name)
             if link is not None and port is not None:
                 port.tx_packets += len(frames)
                 for frame in frames:
-                    link.offer(frame, now)
+                    link.offer(frame, now, channel=channel)
 
-        return Output(name, transmit)
+        def send_offloaded(frames: list[Mutable], segment: int, now: float) -> None:
+            send(frames, framing.PARTIAL | segment, now)
+
+        offload = send_offloaded if self._offload else None
+        return Output(name, lambda frames, now: send(frames, FRAMES, now), offload=offload)
 
     def _connected(self, name: str) -> Port | None:
         port = self.node.ports.get(name)

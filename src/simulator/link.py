@@ -15,6 +15,7 @@ from netdev.framing import Octets
 from netdev.impaired_link import Counters, ImpairedLink
 from netdev.impairment import Impairment
 from netstack.timers import TimerHeap
+from simulator import offloaded
 
 #: The channels of a link between nodes; a link of frames has only the first.
 FRAMES: Final = 0
@@ -56,8 +57,10 @@ class Link:
 
     def offer(self, octets: Octets, now: float, *, channel: int = FRAMES) -> None:
         """Put a packet on the wire."""
-        for watch in self._watches:
-            watch(self, channel, octets, now)
+        if self._watches:
+            for shown, each in offloaded.shown(channel, octets):
+                for watch in self._watches:
+                    watch(self, shown, each, now)
         self._link.offer(octets, now, channel=channel)
         self._timers.schedule(self, self._link.deadline())
 

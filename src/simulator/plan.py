@@ -32,6 +32,8 @@ class Converse:
     down: int
     #: Octets that the client reads at a time, twenty times a second; 0: all, at once.
     sip: int = 0
+    #: The version of IP that it uses.
+    version: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class Chat:
     server: str
     datagrams: int
     octets: int
+    version: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +121,8 @@ class Plan:
     #: 0: the pods are hosts on one Ethernet.
     nodes: int
     pods: int
-    #: The version of IP that conversations use.
-    ip_version: int = 4
+    #: The versions of IP that pods, services and nodes have.
+    versions: tuple[int, ...] = (4,)
     #: Pods of each service.
     services: tuple[tuple[str, ...], ...] = ()
     veth: Impairment = GOOD_VETH
@@ -127,6 +130,8 @@ class Plan:
     #: The share of packets that the hosts' Ethernet marks, where they may be (ECN).
     marks: float = 0.0
     tcp: TcpSettings = field(default_factory=TcpSettings)
+    #: Whether pods and their nodes put off checksums and cuts, and nodes among each other.
+    offload: bool = False
     #: Entries of a node's conntrack table; 0: as many as in a cluster.
     conntrack_max: int = 0
     events: tuple[Event, ...] = ()

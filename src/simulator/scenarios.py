@@ -28,6 +28,7 @@ from simulator.plan import (
 Planner = Callable[[random.Random], Plan]
 
 _SIZES: Final = (0, 1, 100, 1400, 3000, 20_000)
+_SIZES_OFFLOADED: Final = (0, 3000, 20_000, 20_000, 100_000, 300_000)
 
 
 def _wire(rng: random.Random, *, loss_max: float = 0.05, corrupt: bool = True) -> Impairment:
@@ -113,14 +114,25 @@ def wire(rng: random.Random) -> Plan:
 
 def wire6(rng: random.Random) -> Plan:
     """The same over IPv6."""
-    return replace(wire(rng), ip_version=6)
+    return _of(wire(rng), rng, (6,))
+
+
+def _of(plan: Plan, rng: random.Random, versions: tuple[int, ...]) -> Plan:
+    """Return *plan* for hosts that have these *versions* of IP, and talk over any of them."""
+    events = tuple(
+        replace(event, version=rng.choice(versions))
+        if isinstance(event, Converse | Chat)
+        else event
+        for event in plan.events
+    )
+    return replace(plan, versions=versions, events=events)
 
 
 def marked(rng: random.Random) -> Plan:
     """The same, where the Ethernet is busy and marks packets instead of losing them (ECN)."""
-    plan = wire(rng)
+    plan = _of(wire(rng), rng, rng.choice(((4,), (6,))))
     tcp = replace(plan.tcp, ecn=rng.choice((1, 1, 1, 2)))
-    return replace(plan, tcp=tcp, ip_version=rng.choice((4, 6)), marks=rng.choice((0.02, 0.2, 1.0)))
+    return replace(plan, tcp=tcp, marks=rng.choice((0.02, 0.2, 1.0)))
 
 
 def _tcp(rng: random.Random) -> TcpSettings:
@@ -143,6 +155,11 @@ def overlay(rng: random.Random) -> Plan:
         underlay=_wire(rng),
         events=_talk(rng, pods=pods, services=2, count=4, within_s=1.0),
     )
+
+
+def overlay6(rng: random.Random) -> Plan:
+    """The same for pods without IPv4."""
+    return _of(overlay(rng), rng, (6,))
 
 
 def churn(rng: random.Random) -> Plan:
@@ -224,6 +241,23 @@ def everything(rng: random.Random) -> Plan:
         underlay=_wire(rng, corrupt=False),
         events=(*talk, *faults),
     )
+
+
+def dual(rng: random.Random) -> Plan:
+    """All faults, with both versions of IP side by side."""
+    return _of(everything(rng), rng, (4, 6))
+
+
+def offload(rng: random.Random) -> Plan:
+    """All faults, while checksums and cuts are put off; one of the nodes does not take part."""
+    plan = _of(everything(rng), rng, rng.choice(((4,), (6,), (4, 6))))
+    events = tuple(
+        replace(event, up=rng.choice(_SIZES_OFFLOADED), down=rng.choice(_SIZES_OFFLOADED))
+        if isinstance(event, Converse)
+        else event
+        for event in plan.events
+    )
+    return replace(plan, offload=True, events=events)
 
 
 def many(rng: random.Random) -> Plan:
@@ -312,11 +346,14 @@ SCENARIOS: Final[Mapping[str, Planner]] = {
     "wire6": wire6,
     "marked": marked,
     "overlay": overlay,
+    "overlay6": overlay6,
     "churn": churn,
     "partition": partition,
     "failover": failover,
     "restart": restart,
     "everything": everything,
+    "dual": dual,
+    "offload": offload,
     "many": many,
     "sips": sips,
     "floods": floods,

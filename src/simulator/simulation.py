@@ -111,9 +111,12 @@ class Simulation:
         asked = [name for name in services if cluster.ready(name)] or [f"pod-{plan.pods - 1}"]
         clients = min(plan.pods - 1, max(1, plan.nodes))
         events = [
-            Converse(at=0, client=f"pod-{client}", server=server, up=700, down=3000)
+            Converse(
+                at=0, client=f"pod-{client}", server=server, up=700, down=3000, version=version
+            )
             for server in asked
             for client in range(clients)
+            for version in plan.versions
         ]
         for _ in range(_TRIES_IN_BURSTS if plan.bursts else _TRIES):
             probes = [self.director.converse(self._next_number(), event) for event in events]
@@ -164,6 +167,8 @@ class Simulation:
 
     def _check_leaks(self) -> None:
         there_are = self.plan.pods + 1  # And the gateway.
+        if 6 in self.plan.versions:
+            there_are *= 3  # An address of each version, and a link-local one.
         if self._floods:  # Those that never were may stay, as far as Linux lets garbage lie.
             there_are += GC_THRESH1
         for pod in self.cluster.pods.values():

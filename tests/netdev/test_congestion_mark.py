@@ -21,7 +21,7 @@ PLAN = Plan(nodes=0, pods=2, tcp=TcpSettings(ecn=1), marks=1.0, events=(TALK,))
 @pytest.mark.parametrize("version", [4, 6])
 def test_a_conversation_through_a_busy_switch_is_marked_and_says_so(version: int) -> None:
     arrived: list[bytes] = []
-    plan = replace(PLAN, ip_version=version)
+    plan = replace(PLAN, versions=(version,), events=(replace(TALK, version=version),))
     outcome = Simulation(
         plan,
         1,

@@ -17,7 +17,7 @@ from simulator.simulation import Outcome
 
 
 def test_a_defect_that_raises_is_a_failed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **_options: object) -> None:
         raise KeyError("pod-9")
 
     monkeypatch.setattr("simulator.link.Link.offer", broken)

@@ -13,9 +13,9 @@ from simulator.scenarios import SCENARIOS
 #: Fresh seeds of every scenario in one run of the tests.
 FRESH: Final = 8
 #: Of those that send thousands of packets.
-FRESH_FLOODS: Final = 2
+FRESH_LARGE: Final = 2
 
-FLOODS: Final = ("floods", "siege")
+LARGE: Final = ("floods", "siege", "dual", "offload", "many")
 
 #: Seeds that have found something: what it was, and where it was mended.
 ONCE_FAILED: Final = {
@@ -32,9 +32,7 @@ ONCE_FAILED: Final = {
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_fresh_seeds_hold(name: str) -> None:
     first = random.SystemRandom().randrange(1 << 30)
-    jobs = [
-        Job(name, first + number) for number in range(FRESH_FLOODS if name in FLOODS else FRESH)
-    ]
+    jobs = [Job(name, first + number) for number in range(FRESH_LARGE if name in LARGE else FRESH)]
     failed = {job.command: found for job in jobs if (found := attempt(job).violations)}
     assert not failed, failed
 

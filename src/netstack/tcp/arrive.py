@@ -121,7 +121,10 @@ def _stamp_is_new(tcb: Tcb, segment: Segment, now: float) -> bool:
     old = (stamps[0] - tcb.ts_recent) & _HALF and now < tcb.ts_recent_at + _STAMP_LIFETIME_S
     if old and not segment.flags & _RST:
         tcb.context.drops[DropReason.TCP_PAWS] += 1
-        receive.owe_now(tcb)
+        if segment.length:
+            receive.owe_now(tcb)
+        else:
+            challenge(tcb, now)
         return False
     if not old and segment.sequence <= tcb.last_ack_sent:
         tcb.ts_recent, tcb.ts_recent_at = stamps[0], now
@@ -177,11 +180,17 @@ def _is_repeated_syn(tcb: Tcb, segment: Segment, now: float) -> bool:
 
 
 def challenge(tcb: Tcb, now: float) -> None:
-    """Answer something doubtful with where we are (RFC 5961 §7: at a bounded rate)."""
-    if tcb.context.challenges.take(now):
-        emit.ack(tcb, now)
-    else:
-        tcb.context.drops[DropReason.TCP_CHALLENGE_RATE] += 1
+    """Answer something doubtful with where we are (RFC 5961 §7: at a bounded rate).
+
+    A connection and a host have a bound each, as in Linux tcp_send_challenge_ack.
+    """
+    context = tcb.context
+    soon = now < tcb.challenged_at + context.settings.invalid_ratelimit_s
+    if soon or not context.challenges.take(now):
+        context.drops[DropReason.TCP_CHALLENGE_RATE] += 1
+        return
+    tcb.challenged_at = now
+    emit.ack(tcb, now)
 
 
 def _acknowledgment_arrives(tcb: Tcb, segment: Segment, now: float) -> bool:

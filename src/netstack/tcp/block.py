@@ -98,17 +98,17 @@ class Tcb(abc.ABC):
     """The variables of one connection."""
 
     __slots__ = (
-        "_rack", "_resent", "ack_at", "ack_now", "advanced_at", "bursts", "calm", "close_at",
-        "congestion", "context", "dupacks", "duplicate", "ecn", "error", "expected", "family",
-        "fin_queued", "fin_received_at", "fin_sent_at", "frto", "heard_at", "held", "ip_base",
-        "ip_id", "irs", "iss", "keepalive", "keepalive_at", "keepalive_out", "key", "last_ack_sent",
-        "listener", "loopback", "lost_edge", "mss", "nodelay", "orphaned", "owed", "peer_mss",
-        "probe_at", "probes_out", "probing_since", "prr", "rack_at", "rcv_adv", "rcv_nxt",
-        "rcv_wscale", "receive_buffer", "recovery", "recovery_point", "retransmit_at", "retries",
-        "route", "rtt", "sack", "sack_permitted", "segs_in", "segs_out", "send_buffer", "snd_nxt",
-        "snd_sml", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "snd_wnd_max", "snd_wscale", "state",
-        "tcp_base", "timer_at", "timestamps", "tlp_again", "tlp_end", "transmit", "ts_offset",
-        "ts_recent", "ts_recent_at", "undo", "user_timeout_s", "waits",
+        "_rack", "_resent", "ack_at", "ack_now", "advanced_at", "bursts", "calm", "challenged_at",
+        "close_at", "congestion", "context", "dupacks", "duplicate", "ecn", "error", "expected",
+        "family", "fin_queued", "fin_received_at", "fin_sent_at", "frto", "heard_at", "held",
+        "ip_base", "ip_id", "irs", "iss", "keepalive", "keepalive_at", "keepalive_out", "key",
+        "last_ack_sent", "listener", "loopback", "lost_edge", "mss", "nodelay", "orphaned", "owed",
+        "peer_mss", "probe_at", "probes_out", "probing_since", "prr", "rack_at", "rcv_adv",
+        "rcv_nxt", "rcv_wscale", "receive_buffer", "recovery", "recovery_point", "retransmit_at",
+        "retries", "route", "rtt", "sack", "sack_permitted", "segs_in", "segs_out", "send_buffer",
+        "snd_nxt", "snd_sml", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "snd_wnd_max",
+        "snd_wscale", "state", "tcp_base", "timer_at", "timestamps", "tlp_again", "tlp_end",
+        "transmit", "ts_offset", "ts_recent", "ts_recent_at", "undo", "user_timeout_s", "waits",
     )  # fmt: skip
 
     def __init__(self, context: TcpContext, key: bytes) -> None:
@@ -184,6 +184,7 @@ class Tcb(abc.ABC):
         self.keepalive: tuple[float, float, int] | None = None  # Idle, interval, probes.
         self.keepalive_out = 0
         self.heard_at = 0.0
+        self.challenged_at = -math.inf  # When something senseless was last answered.
         self.advanced_at = -math.inf  # When the peer last acknowledged something new.
         self.waits = False  # Counted among those in TIME-WAIT.
 

@@ -30,6 +30,9 @@ class TcpSettings:
     time_wait_s: float = 10.0
     #: Connections in TIME-WAIT (tcp_max_tw_buckets); more are closed at once.
     time_wait_max: int = 4096
+    #: How often a connection answers what makes no sense (tcp_invalid_ratelimit): two peers that
+    #: disagree on their numbers would otherwise acknowledge each other's acknowledgments for ever.
+    invalid_ratelimit_s: float = 0.5
     #: tcp_congestion_control.
     congestion: CongestionName = "cubic"
     #: tcp_timestamps and tcp_sack.

@@ -738,7 +738,17 @@ def test_established_very_old_ack_is_challenged(talk):
     assert flags_of(talk.say(ACK, ack=talk.acknowledgment - 100_000)) == [ACK]
 
 
-def test_established_challenges_are_bounded(talk):
+def test_established_challenges_come_twice_a_second(talk):
+    talk.accepted()
+    for _ in range(3):
+        challenges = sum(len(talk.say(SYN, sequence=talk.sequence + 5)) for _ in range(50))
+        assert challenges == 1
+        talk.wait(0.501)
+    assert talk.host.drops[DropReason.TCP_CHALLENGE_RATE] == 147
+
+
+def test_challenges_of_a_host_are_bounded(converse):
+    talk = converse(TcpSettings(invalid_ratelimit_s=0.0))
     talk.accepted()
     challenges = sum(len(talk.say(SYN, sequence=talk.sequence + 5)) for _ in range(1100))
     assert challenges == 1000

@@ -119,6 +119,17 @@ def test_any_single_loss_is_repaired_without_a_timeout(make_network, connect, mo
     assert network.now - started < (0.15 if lost < 28 else 0.35)
 
 
+def test_peers_that_disagree_on_their_numbers_do_not_storm(make_network, connect):
+    """A third one's octets were taken: each end now finds senseless what the other says of it."""
+    network = make_network(3, delay_s=0.0005)
+    near, far = connect(network, network.host(1), network.host(2))
+    far.rcv_nxt += 100
+    near.write(b"x" * 10, network.now)
+    before = len(network.sent)
+    network.run(limit_s=10)
+    assert 10 < len(network.sent) - before < 80
+
+
 def test_a_black_hole_is_crossed_by_smaller_segments(make_network, connect):
     """A path that swallows long frames and says nothing of it (RFC 4821)."""
     network = make_network(3, delay_s=0.01)
