@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -221,3 +221,25 @@ async def test_tls_trusts_nobody_unless_told_to(serving, tls):
         assert (await load(url)).errors == {"tls": 5}
         report = await load(url, insecure=True)
     assert report.backends == {"web-1": 5}
+
+
+@pytest.mark.asyncio
+async def test_urls_of_ipv6_are_dialled_and_named_in_brackets():
+    asked = []
+
+    async def serve(reader, writer):
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                asked.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(ANSWER)
+        writer.close()
+
+    try:
+        listener = await asyncio.start_server(serve, "::1", 0)
+    except OSError as error:
+        pytest.skip(f"no IPv6 on this machine: {error}")
+    port = listener.sockets[0].getsockname()[1]
+    report = await load(f"http://[::1]:{port}/", connections=1)
+    listener.close()
+    assert report.ok == 5
+    assert f"\r\nhost: [::1]:{port}\r\n".encode() in asked[0].lower()

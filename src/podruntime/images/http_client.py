@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -67,9 +68,10 @@ async def fetch(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
+    family: int = socket.AF_UNSPEC,
 ) -> Answer:
     """Ask once on a connection of its own; raises OSError or MalformedMessage."""
-    reader, writer = await asyncio.open_connection(url.host, url.port)
+    reader, writer = await asyncio.open_connection(url.host, url.port, family=family)
     try:
         writer.write(_request(url, method, headers or {}, body))
         peer, local = (writer.get_extra_info(name) for name in ("peername", "sockname"))

@@ -147,6 +147,8 @@ async def test_curl_options_and_exit_codes(site):
     assert (await curl("-sSf", f"{url}missing"))[0] == 22
     assert (await curl("-sL", f"{url}moved"))[1] == "GET  \n"
     assert (await curl("-sI", url))[1].startswith("HTTP/1.1 200 OK\r\n")
+    assert await curl("-s4", url) == (0, "GET  \n", "")
+    assert (await curl("-s", "--ipv6", url))[0] == 6, "127.0.0.1 is no address of IPv6"
     assert (await curl("--nonsense"))[0] == 2
     assert (await curl("ftp://x/"))[0] == 3
     await site.close()

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from .pods import CLIENT, SERVER, TwoPods
+from .pods import CLIENT, SERVER, SERVER6, TwoPods
 from .servers import NameServer
 
 RESOLV = f"""# made by the kubelet
@@ -64,6 +64,18 @@ def test_names_are_asked_along_the_search_path():
             await pods.loop.getaddrinfo("a..b", 80)
 
     TwoPods().run(scenario)
+
+
+def test_a_name_server_of_ipv6_is_asked():
+    async def scenario(pods: TwoPods) -> None:
+        pods.files["/etc/resolv.conf"] = RESOLV.replace(SERVER, SERVER6)
+        _, server = await pods.loop.create_datagram_endpoint(_NameServer, local_addr=("::", 53))
+        pods.use(pods.client)
+        infos = await pods.loop.getaddrinfo("example.com", 80, type=socket.SOCK_STREAM)
+        assert [info[4] for info in infos] == [("203.0.113.5", 80)]
+        assert server.asked[-1] == "example.com"
+
+    TwoPods(dual_stack=True).run(scenario)
 
 
 def test_without_a_server_resolution_fails_for_now():

@@ -20,9 +20,11 @@ _LONG: Final = {
     "connect-timeout=": "c", "head": "I", "include": "i", "location": "L", "fail": "f",
     "request=": "X", "header=": "H", "data=": "d", "data-raw=": "d", "json=": "j",
     "verbose": "v", "insecure": "k", "retry=": "r", "user-agent=": "A", "version": "V",
+    "ipv4": "4", "ipv6": "6", "globoff": "g",
     "no-progress-meter": "s", "retry-delay=": "R", "retry-connrefused": "C",
 }  # fmt: skip
-_SHORT: Final = "sSo:w:m:IiLfX:H:d:vkA:VO4N"
+_SHORT: Final = "sSo:w:m:IiLfX:H:d:vkA:VO46gN"
+_FAMILIES: Final = {"6": socket.AF_INET6, "4": socket.AF_INET}
 #: curl's exit codes.
 _BAD_USAGE, _BAD_URL, _NO_HOST, _NO_CONNECT, _HTTP_ERROR, _TIMED_OUT = 2, 3, 6, 7, 22, 28
 _EMPTY_REPLY, _RECV_ERROR = 52, 56
@@ -149,8 +151,9 @@ async def _fetch(process: Process, options: getopt.Arguments, url: Url) -> Answe
         name, _, value = line.partition(":")
         headers[name.strip()] = value.strip()
     method = options.value("X") or ("HEAD" if "I" in options else "POST" if body else "GET")
+    family = next((_FAMILIES[flag] for flag in _FAMILIES if flag in options), socket.AF_UNSPEC)
     try:
-        return await fetch(url, method=method, headers=headers, body=body)
+        return await fetch(url, method=method, headers=headers, body=body, family=family)
     except socket.gaierror:
         raise _Failed(_NO_HOST, f"Could not resolve host: {url.host}") from None
     except ConnectionResetError as error:

@@ -133,7 +133,7 @@ async def httpd(process: Process) -> int:
             return Response(404, b"404 Not Found\nThe requested URL was not found\n", "text/html")
         return Response(200, process.files.read(path), "text/html")
 
-    serving = serve_forever(HttpServer(answer), int(port), address or None)
+    serving = serve_forever(HttpServer(answer), int(port), address.strip("[]") or None)
     if "f" in arguments:
         await serving
     else:
