@@ -1,4 +1,4 @@
-"""Frames per second through one process, against C, and over the number of Services.
+"""Frames per second through one process, against C, and over the number of Services and policies.
 
 A compiled sender writes messages into a veth as fast as they are taken, so the time for N frames is
 the forwarder's. The C forwarders take single frames and look at nothing: one recvfrom and one
@@ -49,12 +49,23 @@ _BATCH: Final = 45
 _MESSAGES: Final = 16
 _RATIO_TO_C: Final = 0.5
 _RATIO_BATCHED: Final = 2.5
-_RATIO_OF_SERVICES: Final = 1.1
-_SERVICES: Final = 10_000
+_RATIO_OF_TABLES: Final = 1.1
 _LOCAL, _REMOTE = "127.79.1.1", "127.79.1.2"
 _BRIDGE_MAC: Final = b"\x0a\x57" + IPv4Address("192.168.64.1").packed
 _POD_MAC: Final = "0a:58:0a:f4:01:05"
 _SERVICE: Final = "10.96.0.10"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Size:
+    """How much the tables hold."""
+
+    services: int
+    policies: int
+
+
+_FEW: Final = _Size(services=10, policies=1)
+_MANY: Final = _Size(services=10_000, policies=1_000)
 
 
 def run() -> Iterator[Row]:
@@ -81,7 +92,7 @@ def measure(compiler: str) -> None:
     namespace.loopback_up()
     with tempfile.TemporaryDirectory(prefix="podwire-bench-") as name:
         bench = _Bench(Path(name), compiler)
-        for row in (*bench.against_c(), *bench.over_services()):
+        for row in (*bench.against_c(), *bench.over_tables()):
             print(json.dumps(dataclasses.asdict(row)), flush=True)
 
 
@@ -110,14 +121,18 @@ class _Bench:
                 took["C"].append(self._send(path))
             with self._c_forwarder("mforwarder") as path:
                 took["C, many"].append(self._send(path))
-            with self._datapath(services=10) as path:
+            with self._datapath(_FEW) as path:
                 took["single"].append(self._send(path))
-            with self._datapath(services=10) as path:
+            with self._datapath(_FEW) as path:
                 took["batched"].append(self._send(path, batch=_BATCH))
         for what, goal, least in (
-            (f"single frames of {_FRAME_OCTETS} octets, conntrack and DNAT", "single", _RATIO_TO_C),
+            (
+                f"single frames of {_FRAME_OCTETS} octets, conntrack, DNAT and policy",
+                "single",
+                _RATIO_TO_C,
+            ),
             ("the same in batches", "batched", _RATIO_BATCHED),
-            ("C with recvmmsg and sendmmsg, without conntrack and DNAT", "C, many", None),
+            ("C with recvmmsg and sendmmsg, without any of that", "C, many", None),
         ):
             ratio = statistics.median(
                 in_c / ours for in_c, ours in zip(took["C"], took[goal], strict=True)
@@ -130,20 +145,21 @@ class _Bench:
                 f"{_FRAMES / statistics.median(took[goal]) / 1000:.0f} k frames/s",
             )
 
-    def over_services(self) -> Iterator[Row]:
+    def over_tables(self) -> Iterator[Row]:
         ratios = []
         for _ in range(_ROUNDS):
-            with self._datapath(services=10) as path:
+            with self._datapath(_FEW) as path:
                 few = self._send(path)
-            with self._datapath(services=_SERVICES) as path:
+            with self._datapath(_MANY) as path:
                 many = self._send(path)
             ratios.append(many / few)
         ratio = statistics.median(ratios)
         yield Row(
-            f"cost of a frame with {_SERVICES:,} Services, of that with 10",
+            f"cost of a frame with {_MANY.services:,} Services and {_MANY.policies:,} policies, "
+            f"of that with {_FEW.services} and {_FEW.policies}",
             f"{ratio:.2f}",
-            f"≤ {_RATIO_OF_SERVICES}",
-            ratio <= _RATIO_OF_SERVICES,
+            f"≤ {_RATIO_OF_TABLES}",
+            ratio <= _RATIO_OF_TABLES,
         )
 
     def _send(self, veth: Path, *, batch: int = 1) -> float:
@@ -168,7 +184,7 @@ class _Bench:
             c.wait(timeout=10)
 
     @contextmanager
-    def _datapath(self, *, services: int) -> Iterator[Path]:
+    def _datapath(self, size: _Size) -> Iterator[Path]:
         config = {
             "node_name": "node-1",
             "internal_ip": "192.168.64.1",
@@ -181,7 +197,7 @@ class _Bench:
         command = [sys.executable, "-m", "nodeagent.datapath", str(path)]
         with _sink(), subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             try:
-                asyncio.run(_program(self._directory / "netlink.sock", services))
+                asyncio.run(_program(self._directory / "netlink.sock", size))
                 yield self._directory / "veth.sock"
             finally:
                 process.terminate()
@@ -195,11 +211,11 @@ def _sink() -> Iterator[None]:
         yield
 
 
-async def _program(path: Path, services: int) -> None:
-    """Fill the tables: two nodes, a pod, and as many Services as asked for."""
+async def _program(path: Path, size: _Size) -> None:
+    """Fill the tables: two nodes, a pod, as many Services, and policies that isolate the pod."""
     netlink = await rpc.connect_retrying(path)
     remote_mac = "ee:00:00:00:00:02"
-    chance = random.Random(services)
+    chance = random.Random(size.services)
     frontends = [
         {
             "address": f"10.96.{1 + number // 250}.{1 + number % 250}",
@@ -208,7 +224,7 @@ async def _program(path: Path, services: int) -> None:
             "service": f"default/service-{number}",
             "backends": [{"address": f"10.244.2.{chance.randint(2, 250)}", "port": 8080}],
         }
-        for number in range(services - 1)
+        for number in range(size.services - 1)
     ]
     frontends.append(
         {
@@ -232,10 +248,28 @@ async def _program(path: Path, services: int) -> None:
         "fdb": [{"mac": remote_mac, "device": "flannel.1", "remote": "192.168.64.2"}],
         "link": [{"name": "veth5", "mac": _POD_MAC, "address": "10.244.1.5/24"}],
         "frontend": frontends,
+        "policy": [_policies(size.policies)],
     }
     for table, entries in tables.items():
         await netlink.call(f"{table}_replace", {"entries": entries})
     await netlink.close()
+
+
+def _policies(number: int) -> dict[str, object]:
+    """Isolate the pod by *number* policies; only the last allows what it sends."""
+    names = [f"default/policy-{each:04}" for each in range(number)]
+    port = {"protocol": "UDP", "first": 8080, "last": 8080}
+    rules: list[dict[str, object]] = [
+        {
+            "policy": name,
+            "ports": [port],
+            "blocks": [{"cidr": f"10.244.{3 + index % 250}.0/24", "excluded": []}],
+        }
+        for index, name in enumerate(names[:-1])
+    ]
+    rules.append({"policy": names[-1], "ports": [port], "blocks": [{"cidr": "10.244.2.0/24"}]})
+    egress = {"policies": names, "rules": rules}
+    return {"pod": "default/pod", "addresses": ["10.244.1.5"], "egress": egress}
 
 
 def _frame(flow: int) -> bytes:
