@@ -24,6 +24,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import Final
 
+from componentbase.clock import monotonic
 from netdev import segmentation
 from netdev.framing import Octets
 
@@ -36,6 +37,8 @@ _CONTROL_OCTETS: Final = 64
 
 _RECEIVE_OCTETS: Final = 65536
 _DRAIN_DATAGRAMS: Final = 64
+#: A loop that comes round sooner has not slept.
+_AWAKE_S: Final = 0.00004
 _SOCKET_BUFFER_OCTETS: Final = 4 * 1024 * 1024
 PEERS_MAX: Final = 4096
 
@@ -50,13 +53,26 @@ class UnderlayDrop(StrEnum):
 
 
 class Arena:
-    """The memory that received octets lie in until they have been forwarded."""
+    """The memory that received octets lie in until they have been forwarded.
+
+    All sockets of a process are read into it, so it knows whether the process has slept: then
+    what woke it is alone, as a rule, and leaves before anybody looks for more.
+    """
 
     OCTETS: Final = 4 * _RECEIVE_OCTETS
 
     def __init__(self) -> None:
         self.octets = bytearray(self.OCTETS)
         self.view = memoryview(self.octets)
+        self._emptied_at = 0.0
+
+    def reads(self, most: int) -> range:
+        """Return how often to read a socket that is readable: once after a sleep, else *most*."""
+        return range(most if monotonic() - self._emptied_at < _AWAKE_S else 1)
+
+    def emptied(self) -> None:
+        """Everything that was read has been forwarded."""
+        self._emptied_at = monotonic()
 
 
 #: Takes the sender, datagrams of one size behind one another (the last may be shorter) and
@@ -69,8 +85,10 @@ OnStranger = Callable[[IPv4Address, int, memoryview, int], None]
 class Peer:
     """A socket connected to one other node."""
 
-    def __init__(self, underlay: Underlay, sock: socket.socket, address: IPv4Address) -> None:
-        self._underlay, self.address = underlay, address
+    def __init__(
+        self, underlay: Underlay, sock: socket.socket, address: IPv4Address, port: int
+    ) -> None:
+        self._underlay, self.address, self.port = underlay, address, port
         self.socket = sock
 
     def send(self, datagrams: Sequence[Octets], header: bytes = b"") -> None:
@@ -151,6 +169,7 @@ class Underlay:
         self._arena = arena
         self._accepts, self._on_datagrams, self._on_drained = accepts, on_datagrams, on_drained
         self._peers: dict[tuple[IPv4Address, int], Peer] = {}
+        self._latest: Peer | None = None  # Likely the next, and addresses are slow to look up.
         self._open: socket.socket | None = None
         self.segmentation = True
         self.drops: Counter[UnderlayDrop] = Counter()
@@ -197,6 +216,9 @@ class Underlay:
 
     def peer(self, address: IPv4Address, port: int) -> Peer:
         """Return the peer at *address*:*port*, connecting a socket on first use."""
+        latest = self._latest
+        if latest is not None and latest.address is address and latest.port == port:
+            return latest
         key = (address, port)
         peer = self._peers.get(key)
         if peer is None:
@@ -204,9 +226,11 @@ class Underlay:
                 oldest = next(iter(self._peers))
                 self._forget(self._peers.pop(oldest))
             peer = self._peers[key] = self._connect(address, port)
+        self._latest = peer
         return peer
 
     def _forget(self, peer: Peer) -> None:
+        self._latest = None
         self._loop.remove_reader(peer.socket)
         peer.socket.close()
 
@@ -219,7 +243,7 @@ class Underlay:
                 sock.recv_into(self._arena.octets)
             except OSError:
                 break
-        peer = Peer(self, sock, address)
+        peer = Peer(self, sock, address, port)
         self._loop.add_reader(sock, self._readable_peer, peer)
         return peer
 
@@ -236,7 +260,7 @@ class Underlay:
 
     def _readable(self, sock: socket.socket) -> None:
         at = 0
-        for _ in range(_DRAIN_DATAGRAMS):
+        for _ in self._arena.reads(_DRAIN_DATAGRAMS):
             try:
                 octets, control, _, sender = sock.recvmsg_into(
                     [self._arena.view[at : at + _RECEIVE_OCTETS]], _CONTROL_OCTETS
@@ -252,11 +276,12 @@ class Underlay:
             else:
                 self._refuse((address, sender[1]), self._arena.view[at : at + octets], control)
         self._on_drained()
+        self._arena.emptied()
 
     def _readable_peer(self, peer: Peer) -> None:
         view, receive = self._arena.view, peer.socket.recvmsg_into
         at = 0
-        for _ in range(_DRAIN_DATAGRAMS):
+        for _ in self._arena.reads(_DRAIN_DATAGRAMS):
             try:
                 octets, control, _, _ = receive([view[at : at + _RECEIVE_OCTETS]], _CONTROL_OCTETS)
             except BlockingIOError:
@@ -267,6 +292,7 @@ class Underlay:
             self._deliver(peer.address, view[at : at + octets], control)
             at = self._advance(at + octets)
         self._on_drained()
+        self._arena.emptied()
 
     def _listen_again(self, peer: Peer) -> None:
         """Have *peer*'s socket watched after an error of it was seen, by a read or by a write.
@@ -286,7 +312,8 @@ class Underlay:
     def _deliver(
         self, sender: IPv4Address, octets: memoryview, control: list[tuple[int, int, bytes]]
     ) -> None:
-        self._on_datagrams(sender, octets, _stride(octets, control))
+        stride = _stride(octets, control) if control else len(octets)
+        self._on_datagrams(sender, octets, stride)
 
     def _refuse(
         self,

@@ -54,8 +54,12 @@ def new_socket() -> socket.socket:
     return veth
 
 
-def reading(veth: socket.socket) -> Callable[[bytearray | memoryview], int | None]:
-    """Return what reads one message of *veth* into a buffer; None: there is none.
+#: Reads one message into a buffer and returns its length, None when there is none.
+Read = Callable[[bytearray | memoryview], int | None]
+
+
+def reading(veth: socket.socket) -> Read:
+    """Return what reads *veth*.
 
     A socket says so by an exception, whose making costs as much as a message's journey.
     """
@@ -84,7 +88,7 @@ class VethClient:
         self._path, self._interface, self._wanted = path, interface, offload
         self._on_frames, self._on_up, self._on_drained = on_frames, on_up, on_drained
         self._socket: socket.socket | None = None
-        self._read: Callable[[bytearray | memoryview], int | None]
+        self._read: Read
         self._retry: asyncio.TimerHandle | None = None
         self._retry_s = _RETRY_FIRST_S
         self._closed = False

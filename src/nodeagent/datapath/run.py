@@ -116,6 +116,8 @@ class Datapath:
         )
         self.uplinks = Uplinks(self.node, self._map, carriers)
         self.ports = VethPorts(self.node, arena, monotonic, self._drained)
+        #: Who sent VXLAN last: its transport address, and who it is.
+        self._sender = local, internal
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._kicked = False
@@ -248,9 +250,11 @@ class Datapath:
         return self._map.emulated(transport) is not None
 
     def _receive_vxlan(self, transport: IPv4Address, octets: memoryview, stride: int) -> None:
-        sender = self._map.emulated(transport)
-        assert sender is not None
-        self.node.receive_vxlan(sender, octets, stride, monotonic())
+        if transport is not self._sender[0]:  # Addresses are slow to look up.
+            sender = self._map.emulated(transport)
+            assert sender is not None
+            self._sender = transport, sender
+        self.node.receive_vxlan(self._sender[1], octets, stride, monotonic())
 
     def _receive_raw(self, transport: IPv4Address, octets: memoryview, stride: int) -> None:
         sender = self._map.emulated(transport)

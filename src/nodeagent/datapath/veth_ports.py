@@ -17,6 +17,7 @@ from componentbase.clock import Clock
 from netdev import framing, veth_server
 from netdev.framing import MESSAGE_OCTETS_MAX, MalformedBatch
 from netdev.underlay import Arena
+from netdev.veth import Read, reading
 from netdev.veth_server import VethServer
 from nodeagent.datapath.devices import Port
 from nodeagent.datapath.drops import DropReason
@@ -88,18 +89,18 @@ class VethPorts:
         port, veth = self._node.ports.get(name), self._sockets.get(name)
         if port is not None and veth is not None:
             receivers = self.faults.receivers(name)
-            self._loop.add_reader(veth, self._readable, port, veth, receivers)
+            self._loop.add_reader(veth, self._readable, port, reading(veth), receivers)
 
-    def _readable(self, port: Port, veth: socket.socket, receivers: Receivers) -> None:
+    def _readable(self, port: Port, read: Read, receivers: Receivers) -> None:
         view, node, now = self._arena.view, self._node, self._clock()
         at = 0
-        for _ in range(_DRAIN_MESSAGES):
+        for _ in self._arena.reads(_DRAIN_MESSAGES):
             try:
-                octets = veth.recv_into(view[at : at + MESSAGE_OCTETS_MAX])
-            except BlockingIOError:
-                break
+                octets = read(view[at : at + MESSAGE_OCTETS_MAX])
             except OSError:
                 octets = 0
+            if octets is None:
+                break
             if octets == 0:
                 self.disconnect(port.name)
                 break
@@ -113,6 +114,7 @@ class VethPorts:
                 node.flush(now)
                 at = 0
         self._on_drained()
+        self._arena.emptied()
 
     def _transmit(self, name: str, frames: list[Octets]) -> None:
         port, veth = self._node.ports.get(name), self._sockets.get(name)
