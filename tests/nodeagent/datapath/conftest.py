@@ -37,14 +37,17 @@ HOST_ADDRESS6 = IPv6Address("fd00:192:168:64::fe")
 class Pod:
     """A network stack behind a veth, driven by the running loop."""
 
-    def __init__(self, directory: Path, node: int, number: int) -> None:
+    def __init__(self, directory: Path, node: int, number: int, *, dual: bool = False) -> None:
         self.interface = f"veth{number}"
         self.address = IPv4Address(f"10.244.{node}.{number}")
+        self.address6 = IPv6Interface(f"fd00:10:244:{node}::{number}/64") if dual else None
         self.mac = bytes((10, 88)) + self.address.packed
         self.host = Host(
             mac=self.mac,
             address=IPv4Interface(f"{self.address}/24"),
             gateway=IPv4Address(f"10.244.{node}.1"),
+            address6=self.address6,
+            gateway6=IPv6Address(f"fd00:10:244:{node}::1") if dual else None,
             mtu=OVERLAY_MTU,
             rng=random.Random(number),
         )
@@ -61,6 +64,7 @@ class Pod:
             "kind": "veth",
             "mac": format_mac(self.mac),
             "address": f"{self.address}/24",
+            "address6": str(self.address6 or ""),
             "mtu": OVERLAY_MTU,
         }
 
@@ -105,7 +109,7 @@ class Pod:
         answer = asyncio.Event()
         self.host.on_echo_reply = lambda reply: answer.set()
         self.host.ping(
-            IPv4Address(address), identifier=7, sequence=1, payload=b"x" * 56, now=monotonic()
+            ip_address(address), identifier=7, sequence=1, payload=b"x" * 56, now=monotonic()
         )
         self.pump()
         try:
@@ -129,7 +133,7 @@ class Pod:
 
     async def fetch(self, address: str, port: int, *, timeout_s: float = 5.0) -> bytes:
         """Connect, send a request, return everything that comes back."""
-        connection = self.host.tcp_connect((IPv4Address(address), port), monotonic())
+        connection = self.host.tcp_connect((ip_address(address), port), monotonic())
         received, done, sent = bytearray(), asyncio.Event(), []
 
         def changed() -> None:
@@ -181,10 +185,11 @@ class NodeProcess:
     directory: Path
     process: asyncio.subprocess.Process
     netlink: rpc.Client
+    dual: bool = False
     pods: list[Pod] = field(default_factory=list)
 
     async def add_pod(self, number: int) -> Pod:
-        pod = Pod(self.directory, self.number, number)
+        pod = Pod(self.directory, self.number, number, dual=self.dual)
         await self.netlink.call("link_replace", {"entries": [pod.link]})
         await pod.start()
         self.pods.append(pod)
@@ -238,10 +243,29 @@ async def program(node: NodeProcess, others: list[int]) -> None:
         await call("neighbour_replace", {"entries": [neighbour]})
         fdb = {"mac": mac, "device": "flannel.1", "remote": f"192.168.64.{other}"}
         await call("fdb_replace", {"entries": [fdb]})
+    if node.dual:
+        await _program6(node, others)
+
+
+async def _program6(node: NodeProcess, others: list[int]) -> None:
+    n, call = node.number, node.netlink.call
+    cidr = "10.244.0.0/16,fd00:10:244::/56"
+    await call("settings", {"cluster_cidr": cidr, "masquerade_cidr": cidr})
+    addresses = [
+        {"address": f"fd00:10:244:{n}::1/64", "device": "cni0"},
+        {"address": f"fd00:10:244:{n}::/128", "device": "flannel.1"},
+    ]
+    await call("address_replace", {"entries": addresses})
+    for other in others:
+        via, mac = f"fd00:10:244:{other}::", vtep_mac(other)
+        route = {"destination": f"{via}/64", "device": "flannel.1", "via": via, "onlink": True}
+        await call("route_replace", {"entries": [route]})
+        neighbour = {"address": via, "device": "flannel.1", "mac": mac, "state": "PERMANENT"}
+        await call("neighbour_replace", {"entries": [neighbour]})
 
 
 @asynccontextmanager
-async def run_cluster(tmp_path: Path, block: int, nodes: int = 2):
+async def run_cluster(tmp_path: Path, block: int, nodes: int = 2, *, dual: bool = False):
     """Run datapaths of nodes 1.. with transport addresses PREFIX.*block*.N."""
     started: list[NodeProcess] = []
     try:
@@ -256,6 +280,10 @@ async def run_cluster(tmp_path: Path, block: int, nodes: int = 2):
                 "host_address": "192.168.64.254",
                 "log_file": str(directory / "datapath.log"),
             }
+            if dual:
+                config["transport_map"]["fd00:192:168:64::/120"] = f"{PREFIX}.{block}.0/24"
+                config["internal_ip6"] = f"fd00:192:168:64::{number}"
+                config["host_address6"] = str(HOST_ADDRESS6)
             (directory / "config.json").write_text(json.dumps(config))
             process = await launch(directory)
             try:
@@ -263,7 +291,7 @@ async def run_cluster(tmp_path: Path, block: int, nodes: int = 2):
             except rpc.RpcError:
                 process.kill()
                 raise
-            started.append(NodeProcess(number, directory, process, netlink))
+            started.append(NodeProcess(number, directory, process, netlink, dual))
         for node in started:
             others = [other.number for other in started if other is not node]
             await program(node, others)

@@ -1,0 +1,125 @@
+"""Processes of nodes with both families: what crosses its bounds by IPv6."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from componentbase import rpc
+from componentbase.unix import socket_path
+
+POD15, POD25, NODE2 = "fd00:10:244:1::5", "fd00:10:244:2::5", "fd00:192:168:64::2"
+
+
+async def listening_at(netlink: rpc.Client, port: int) -> None:
+    async with asyncio.timeout(5):
+        while True:
+            rows = [row for row in await netlink.call("frontend_list") if row["port"] == port]
+            if all(row.get("listening") for row in rows):
+                return
+            await asyncio.sleep(0.01)
+
+
+async def ask(host: str, port: int) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"hello")
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def hostnet(node, address: str, port: int):
+    with socket_path(node.directory / "hostnet.sock") as path:
+        reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(json.dumps({"connect": [address, port], "timeout_s": 5}).encode() + b"\n")
+    answer = json.loads(await reader.readline())
+    if answer.get("ok"):
+        writer.write(b"hello")
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.asyncio
+async def test_ipv6_between_nodes_pods_and_this_machine(tmp_path, cluster, frontend, prefix):
+    async def serve(reader, writer):
+        writer.write(b"apiserver: " + await reader.read(100))
+        writer.close()
+
+    server = await asyncio.start_server(serve, f"{prefix}.30.251", 6443)
+    async with server, cluster(tmp_path, 30, dual=True) as (one, two):
+        a, c = await one.add_pod(5), await two.add_pod(5)
+        c.serve_tcp(80, b"by IPv6")
+        assert await a.ping(POD25)
+        assert await a.ping(NODE2)
+        assert await a.fetch(POD25, 80) == b"by IPv6"
+        assert await hostnet(one, POD25, 80) == b"by IPv6"
+        assert (await hostnet(one, POD15, 81))["code"] == "ECONNREFUSED"
+        (row,) = await one.netlink.call("ping", {"address": POD25, "count": 1, "timeout_s": 5})
+        assert row["rtt_s"] is not None
+        entries = [
+            frontend("fd00:10:96::1", 443, [("fd00:192:168:64::fb", 6443)]),
+            frontend("::", 30080, [(POD25, 80)], listen=True, masquerade="always"),
+            frontend("fd00:10:96::2", 80, [(POD25, 80)]),
+        ]
+        await one.netlink.call("frontend_replace", {"entries": entries})
+        assert await a.fetch("fd00:10:96::1", 443) == b"apiserver: GET / HTTP/1.0\r\n\r\n"
+        assert await a.fetch("fd00:10:96::2", 80) == b"by IPv6"
+        await listening_at(one.netlink, 30080)
+        assert await ask(f"{prefix}.30.1", 30080) == b"by IPv6"
+        rows = await one.netlink.call("conntrack_list")
+        entered = [row["original"] for row in rows if row["original"]["destination_port"] == 30080]
+        assert [(row["source"], row["destination"]) for row in entered] == [
+            ("fd00:192:168:64::fe", "fd00:192:168:64::1")
+        ]
+        assert not (await one.netlink.call("counters"))["drops"]
+
+
+@pytest.mark.asyncio
+async def test_where_both_families_want_a_port_ipv4_gets_it(tmp_path, cluster, frontend, prefix):
+    async with cluster(tmp_path, 31, nodes=1, dual=True) as (one,):
+        pod, call = await one.add_pod(5), one.netlink.call
+        pod.serve_tcp(8004, b"IPv4")
+        pod.serve_tcp(8006, b"IPv6")
+        both = [
+            frontend("::", 30080, [(POD15, 8006)], listen=True),
+            frontend("", 30080, [("10.244.1.5", 8004)], listen=True),
+        ]
+        await call("frontend_replace", {"entries": both})
+        await listening_at(one.netlink, 30080)
+        assert await ask(f"{prefix}.31.1", 30080) == b"IPv4"
+        await call("frontend_delete", {"keys": [["", 30080, "TCP"]]})
+        await listening_at(one.netlink, 30080)
+        assert await ask(f"{prefix}.31.1", 30080) == b"IPv6"
+
+
+@pytest.mark.asyncio
+async def test_a_node_port_of_ipv6_carries_udp(tmp_path, cluster, frontend, prefix):
+    async with cluster(tmp_path, 32, nodes=1, dual=True) as (one,):
+        pod = await one.add_pod(5)
+        echo = pod.host.udp_bind(None, 53)
+
+        def ready() -> None:
+            while (datagram := echo.receive()) is not None:
+                echo.send(datagram.data.upper(), datagram.remote, asyncio.get_running_loop().time())
+
+        echo.on_ready = ready
+        entry = frontend("::", 30053, [(POD15, 53)], listen=True, masquerade="always")
+        await one.netlink.call("frontend_replace", {"entries": [entry | {"protocol": "UDP"}]})
+        await listening_at(one.netlink, 30053)
+        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        class Client(asyncio.DatagramProtocol):
+            def datagram_received(self, data, _address):
+                answered.set_result(data)
+
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            Client, remote_addr=(f"{prefix}.32.1", 30053)
+        )
+        transport.sendto(b"question")
+        async with asyncio.timeout(5):
+            assert await answered == b"QUESTION"
+        transport.close()
