@@ -130,7 +130,8 @@ class Control:
             if old is not None:
                 vtep.fdb = old.fdb
                 vtep.offload, vtep.offload_remotes = old.offload, old.offload_remotes
-                vtep.rx_packets, vtep.tx_packets = old.rx_packets, old.tx_packets
+                vtep.rx_packets, vtep.rx_octets = old.rx_packets, old.rx_octets
+                vtep.tx_packets, vtep.tx_octets = old.tx_packets, old.tx_octets
             self._node.vtep = vtep
         self._node.clear_flows()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -77,7 +77,9 @@ class Vtep:
     fdb: Fdb[IPv4Address] = field(default_factory=Fdb)
     cache: FlowCache = field(default_factory=FlowCache)
     rx_packets: int = 0
+    rx_octets: int = 0
     tx_packets: int = 0
+    tx_octets: int = 0
     #: In front of every frame that is sent; what others send begins with these octets, too.
     header: bytes = field(init=False)
     #: The same where TCP's checksums inside are not filled in (contracts §15).
@@ -89,6 +91,11 @@ class Vtep:
     def __post_init__(self) -> None:
         self.header = Vxlan(self.vni).emit()
         self.partial_header = bytes([self.header[0] | _PARTIAL]) + self.header[1:]
+
+    def sends(self, frames: Sequence[Octets]) -> None:
+        """Count inner frames that leave; a super-frame is one, as in Linux."""
+        self.tx_packets += len(frames)
+        self.tx_octets += sum(map(len, frames))
 
     def set_offload(self, mac: bytes, remote: IPv4Address | None) -> None:
         """Note that the VTEP *mac* on node *remote* takes partial frames, or (None) does not."""

@@ -16,6 +16,7 @@ from nodeagent.datapath.node import Node
 from nodeagent.datapath.packet import FlowTuple
 
 Row = dict[str, object]
+_CARRIED: Final = ("rx_packets", "rx_octets", "tx_packets", "tx_octets")
 PROTOCOL_NAMES: Final[dict[int, str]] = {
     PROTOCOL_ICMP: "ICMP",
     PROTOCOL_TCP: "TCP",
@@ -42,7 +43,7 @@ def links(node: Node) -> list[Row]:
     rows.append(_device(node, node.eth0.name, "device", node.eth0.mac))
     if node.vtep is not None:
         row = _device(node, node.vtep.name, "vxlan", node.vtep.mac)
-        row["rx_packets"], row["tx_packets"] = node.vtep.rx_packets, node.vtep.tx_packets
+        row |= {name: getattr(node.vtep, name) for name in _CARRIED}
         rows.append(row)
     return rows
 

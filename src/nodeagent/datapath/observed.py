@@ -60,6 +60,7 @@ def from_underlay(
             if inner is None:
                 continue
             vtep.rx_packets += 1
+            vtep.rx_octets += len(inner)
             node.tap(vtep.name, "in", inner)
             if not _fast(node, vtep.cache, inner, now):
                 vxlan.receive_frame(node, vtep, inner, now)

@@ -127,6 +127,7 @@ class Uplinks:
 
         def transmit_vxlan(frames: list[Octets], _now: float) -> None:
             if node.vtep is not None:
+                node.vtep.sends(frames)
                 carriers.vxlan(transport, frames, node.vtep.header)
 
         def transmit_bare(frames: list[Octets], _now: float) -> None:
@@ -143,6 +144,7 @@ class Uplinks:
             vtep = node.vtep
             if vtep is None:
                 return
+            vtep.sends(frames)
             partial = remote in vtep.offload_remotes
             header = vtep.partial_header if partial else vtep.header
             if segment:
@@ -188,6 +190,7 @@ class Uplinks:
 
         def transmit_vxlan(frames: list[Octets], now: float) -> None:
             if node.vtep is not None:
+                node.vtep.sends(frames)
                 header = node.vtep.header
                 for frame in frames:
                     link.offer(frame, now, channel=_VXLAN, header=header)

@@ -41,6 +41,7 @@ def receive(node: Node, sender: IPv4Address, octets: memoryview, stride: int, no
             return
     frames: list[memoryview] = []
     partials: list[memoryview] = []
+    refused = 0
     for at in range(0, len(octets), stride):
         datagram = octets[at : at + stride]
         header = datagram[:HEADER_OCTETS]
@@ -52,7 +53,11 @@ def receive(node: Node, sender: IPv4Address, octets: memoryview, stride: int, no
             inner = decapsulate(node, vtep, datagram)
             if inner is not None:
                 frames.append(inner)
-    vtep.rx_packets += len(frames) + len(partials)
+            else:
+                refused += len(datagram)
+    count = len(frames) + len(partials)
+    vtep.rx_packets += count
+    vtep.rx_octets += len(octets) - refused - HEADER_OCTETS * count
     slow = partial(receive_frame, node, vtep)
     fast_path.run(vtep.cache, frames, node.dirty, slow, now)
     if partials:
@@ -129,5 +134,4 @@ def send(node: Node, packet: Packet, mac: bytes, now: float) -> None:
         node.drops[DropReason.NO_FDB] += 1
         return
     node.learn_flow(packet, output, node.vtep.mtu)
-    node.vtep.tx_packets += 1
     node.queue(output, packet.frame)

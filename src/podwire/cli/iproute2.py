@@ -191,10 +191,8 @@ def _counted(row: Row, way: str) -> dict[str, int]:
         "packets": row[f"{way}_packets"],
         "dropped": lost,
     }
-    if row["kind"] != "veth":
-        del counted["bytes"]
-        if row["kind"] != "vxlan":
-            del counted["packets"]
+    if row["kind"] not in ("veth", "vxlan"):
+        del counted["bytes"], counted["packets"]
     return counted
 
 

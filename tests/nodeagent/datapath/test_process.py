@@ -45,6 +45,18 @@ async def test_pods_reach_each_other_on_one_node_and_on_two(tmp_path, cluster):
         assert await a.fetch("10.244.2.5", 80) == b"from c" * 10000
         rows = await one.netlink.call("ping", {"address": "10.244.2.5", "count": 2})
         assert all(row["rtt_s"] is not None for row in rows)
+        here, there = await _vtep(one), await _vtep(two)
+        assert there["tx_octets"] > 60_000  # Nearly all of it on the fast path.
+        assert here["rx_octets"] == there["tx_octets"]
+        assert (here["tx_packets"], here["rx_packets"]) == (
+            there["rx_packets"],
+            there["tx_packets"],
+        )
+
+
+async def _vtep(node):
+    rows = await node.netlink.call("link_list")
+    return next(row for row in rows if row["kind"] == "vxlan")
 
 
 @pytest.mark.asyncio
