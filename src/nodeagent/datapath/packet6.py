@@ -54,6 +54,7 @@ class Packet6(Packet):
     __slots__ = ("fragment_at", "longest_fragment")
 
     def __init__(self, frame: bytearray, device: str) -> None:
+        """*frame* has a fixed header and ends with the payload; raises MalformedPacket."""
         self.frame, self.device = frame, device
         self.protocol, self.l4, self.is_fragment = frame[_IP + 6], _L4, False
         #: Where the fragment header is, or was before the packet became whole; 0 without one.
@@ -62,6 +63,9 @@ class Packet6(Packet):
         self.longest_fragment = 0
         if self.protocol not in _PLAIN:
             self._walk()
+        has_transport = not self.is_fragment or self.is_first
+        if has_transport and len(frame) - self.l4 < self._octets_min.get(self.protocol, 0):
+            raise MalformedPacket("the transport header is cut off")
         self.source = int.from_bytes(frame[_SOURCE], "big")
         self.destination = int.from_bytes(frame[_DESTINATION], "big")
         self.flow = self._read_flow()
@@ -94,11 +98,7 @@ class Packet6(Packet):
         end = _L4 + (frame[_IP + 4] << 8 | frame[_IP + 5])
         if frame[_IP] >> 4 != 6 or end > len(frame):
             raise MalformedPacket("ipv6: version or length make no sense")
-        packet = cls(bytearray(frame[:end]), device)
-        has_transport = not packet.is_fragment or packet.is_first
-        if has_transport and end - packet.l4 < cls._octets_min.get(packet.protocol, 0):
-            raise MalformedPacket("the transport header is cut off")
-        return packet
+        return cls(bytearray(frame[:end]), device)
 
     @classmethod
     def from_ip(cls, packet: Octets, device: str) -> Self:

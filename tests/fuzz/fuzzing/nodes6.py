@@ -13,6 +13,9 @@ from netstack.host import Host
 from netstack.tcp.connection import TcpConnection
 from netstack.wire import MalformedPacket
 from netstack.wire.vxlan import Vxlan
+from nodeagent.datapath.conntrack import icmp_error
+from nodeagent.datapath.packet import FlowTuple
+from nodeagent.datapath.packet6 import Packet6
 from simulator.checkers import bounds
 from simulator.cluster import Cluster, port_name
 from simulator.kernel import node_address, node_address6
@@ -182,6 +185,21 @@ def veth(octets: bytes) -> None:
     assert b"".join(frames) == octets[framing.HEADER_OCTETS :]
 
 
+def packet6(octets: bytes) -> None:
+    """Translate whatever is a packet, and undo it for an error."""
+    packet = Packet6.from_ip(mended_ipv6(octets), "cni0")
+    was = bytes(packet.ip)
+    packet.checksum_holds()
+    if packet.is_icmp_error and (quoted := icmp_error.quoted_flow(packet)) is not None:
+        icmp_error.translate_quote(packet, quoted._replace(source=1 << 99))
+    if (flow := packet.flow) is not None:
+        target = FlowTuple(flow.protocol, 1 << 100, 7, 1 << 101, 9)
+        packet.translate_source(target)
+        packet.translate_destination(target)
+        arrived = packet.as_arrived()
+        assert (arrived[:40], len(arrived)) == (was[:40], len(was))
+
+
 _ECHO = b"\x80\0\0\0\0\1\0\1echo"
 _SOLICIT = b"\x87\0\0\0\0\0\0\0" + bytes(16) + b"\1\1\2\2\2\2\2\2"
 _SEEDS = [
@@ -195,8 +213,15 @@ _SEEDS = [
 ]
 _FRAME = bytes.fromhex("0a580af401020a580af4010186dd60000000006406400000") + bytes(100)
 
+_SIX, _ENDS = b"\x60\0\0\0\0\0", (b"\xfd" + bytes(14) + b"\1") * 2
+
 _PACKAGES = ("netstack", "nodeagent.datapath")
 TARGETS = {
+    "packet6": Target(packet6, ("nodeagent.datapath",), [
+        _SIX + b"\x06\x40" + _ENDS + bytes(20),
+        _SIX + b"\x2c\x09" + _ENDS + b"\x11\0\0\1" + bytes(12),
+        _SIX + b"\x3a\x40" + _ENDS + b"\2\0\0\0\0\0\5\0" + _SIX + b"\x11\x40" + _ENDS + bytes(8),
+    ], (MalformedPacket,)),
     "node6": Target(receive, _PACKAGES, _SEEDS),
     "offload": Target(cut_and_join, ("netstack",), [
         b"\0\x10" + _FRAME, b"\x05\x78" + bytes(12) + b"\x08\0\x45" + bytes(80),

@@ -88,3 +88,43 @@ def test_keys_that_make_no_sense_are_refused():
         key_of("nowhere", 80, "TCP")
     with pytest.raises(KeyError):
         key_of("10.96.0.10", 80, "SCTP")
+
+
+@pytest.mark.parametrize(
+    ("address", "backend", "message"),
+    [
+        ("10.96.0.10", "fd00::1", "endpoints of its own family"),
+        ("", "fd00::1", "endpoints of its own family"),
+        ("::", "10.244.1.5", "endpoints of its own family"),
+        ("fd00::1", "10.244.1.5", "endpoints of its own family"),
+        ("::1", "fd00::1", "not an address of a Service"),
+        ("::10.0.0.1", "fd00::1", "not an address of a Service"),
+        ("nonsense", "fd00::1", "does not appear to be"),
+    ],
+)
+def test_families_do_not_mix(address, backend, message):
+    backends = [tables.Backend(address=backend, port=80)]
+    entry = tables.Frontend(
+        address=address, port=80, protocol="TCP", service="a/b", backends=backends
+    )
+    with pytest.raises(ValueError, match=message):
+        Frontend.of(entry)
+
+
+def test_any_address_of_the_node_is_one_of_its_family(table):
+    frontends = {}
+    for address, backend in (("", "10.244.1.5"), ("::", "fd00::5")):
+        entry = tables.Frontend(
+            address=address,
+            port=80,
+            protocol="TCP",
+            service="a/b",
+            backends=[tables.Backend(address=backend, port=80)],
+        )
+        frontends[address] = Frontend.of(entry)
+        table.replace(frontends[address])
+    assert table.lookup(0x0A000001, 80, 6, local=True) is frontends[""]
+    assert table.lookup(0xFD << 120, 80, 6, local=True) is frontends["::"]
+    assert table.lookup(0xFD << 120, 80, 6, local=False) is None
+    assert table.delete(key_of("::", 80, "TCP")) is frontends["::"]
+    assert table.lookup(0xFD << 120, 80, 6, local=True) is None

@@ -121,6 +121,10 @@ def test_padding_is_cut_off():
         IPv6(version=4) / UDP(),
         IPv6(plen=9) / UDP(),
         IPv6(nh=6) / bytes(19),
+        IPv6(nh=6),
+        IPv6(nh=17) / bytes(3),
+        IPv6(nh=58),
+        IPv6(nh=44) / b"\x11\0\0\0\0\0\0\1",  # Atomic, and nothing in it.
         IPv6(nh=0) / b"\x06\xff" / bytes(30),
         IPv6(nh=44) / b"\x06",
         IPv6(nh=44) / b"\x06\0\0\1\0\0\0\1" / bytes(8),  # No whole TCP header (RFC 7112).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,3 +49,18 @@ def test_the_lowest_metric_wins_and_deleting_removes_them_all():
     assert table.lookup(0x0A000001).device == "eth9"
     assert table.delete(network)
     assert table.lookup(0x0A000001) is None
+
+
+def test_families_are_side_by_side():
+    table = RouteTable()
+    for text, device in (("::/0", "six"), ("0.0.0.0/0", "four"), ("fd00::/64", "pods")):
+        table.replace(Route(destination=ip_network(text), device=device))
+    assert table.lookup(0).device == "four"
+    assert table.lookup((1 << 32) - 1).device == "four"
+    assert table.lookup(1 << 32).device == "six"
+    assert table.lookup((0xFD << 120) + 5).device == "pods"
+    assert [route.device for route in table.entries()] == ["four", "pods", "six"]
+    assert table.delete(ip_network("::/0"))
+    assert not table.delete(ip_network("::/0"))
+    assert table.lookup(1 << 32) is None
+    assert table.lookup(5).device == "four"

@@ -153,3 +153,30 @@ def test_what_a_pod_does_not_take_is_shown_as_lost(world):
     sent.clear()
     assert not world.ping(a, "10.244.1.6")
     assert "dropped: dev-ready" in texts(world, 1, sent)[0]
+
+
+def test_addresses_of_ipv6_stand_in_brackets(dual):
+    a, c = dual.pod(1, 5), dual.pod(2, 5)
+    c.tcp_listen(None, 8080)
+    dual.service("fd00:10:96::10", 80, [("fd00:10:244:2::5", 8080)], masquerade="always")
+    seen = watch(dual, 1, "veth1-5")
+    connection = dual.connect(a, "fd00:10:96::10", 80)
+    said = [
+        text for (_, frame, _), text in zip(seen, texts(dual, 1, seen), strict=True) if TCP in frame
+    ]
+    towards = "service default/web; DNAT [fd00:10:96::10]:80 -> [fd00:10:244:2::5]:8080"
+    hidden = f"masquerade [fd00:10:244:1::5]:{connection.local[1]} -> [fd00:10:244:1::]:"
+    assert said[0].startswith(f"slow path; ct NEW; {towards}; {hidden}")
+    assert said[2].startswith(f"fast path; ct ESTABLISHED; {towards}; {hidden}")
+    assert said[2].endswith("; forwarded to vxlan 192.168.64.2")
+
+
+def test_the_world_outside_has_macs_of_its_own(dual):
+    a = dual.pod(1, 5)
+    seen = watch(dual, 1, "eth0")
+    assert dual.ping(a, "fd00:192:168:64::fe")
+    assert [(way, frame.src, frame.dst) for way, frame, _ in seen] == [
+        ("out", "52:54:c0:a8:40:01", "52:54:00:00:00:fe"),
+        ("in", "52:54:00:00:00:fe", "52:54:c0:a8:40:01"),
+    ]
+    assert [frame.type for _, frame, _ in seen] == [0x86DD, 0x86DD]
