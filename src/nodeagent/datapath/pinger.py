@@ -24,7 +24,7 @@ class Pinger:
 
     def __init__(self, node: Node, clock: Clock, after: Callable[[], None]) -> None:
         self._node, self._clock, self._after = node, clock, after
-        self._waiting: dict[tuple[int, int], asyncio.Future[float]] = {}
+        self._waiting: dict[tuple[int, int], asyncio.Future[tuple[float, int]]] = {}
         self._identifier = 0
         node.stack.on_echo_reply = self._replied
 
@@ -37,20 +37,17 @@ class Pinger:
         identifier = self._identifier
         rows: list[Row] = []
         for sequence in range(1, count + 1):
-            rows.append(
-                {
-                    "sequence": sequence,
-                    "rtt_s": await self._once(target, identifier, sequence, timeout_s),
-                }
-            )
+            rtt_s, ttl = await self._once(target, identifier, sequence, timeout_s)
+            rows.append({"sequence": sequence, "rtt_s": rtt_s, "ttl": ttl})
             if sequence < count:
                 await asyncio.sleep(_INTERVAL_S)
         return rows
 
     async def _once(
         self, target: IpAddress, identifier: int, sequence: int, timeout_s: float
-    ) -> float | None:
-        answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    ) -> tuple[float | None, int | None]:
+        """Return how long the answer took and what was left of its TTL; None: none came."""
+        answer: asyncio.Future[tuple[float, int]] = asyncio.get_running_loop().create_future()
         self._waiting[identifier, sequence] = answer
         sent_at = self._clock()
         try:
@@ -60,13 +57,14 @@ class Pinger:
             self._node.stack_woken = True
             self._after()
             async with asyncio.timeout(timeout_s):
-                return await answer - sent_at
+                received_at, ttl = await answer
+                return received_at - sent_at, ttl
         except (TimeoutError, OSError):
-            return None
+            return None, None
         finally:
             del self._waiting[identifier, sequence]
 
     def _replied(self, reply: EchoReply) -> None:
         answer = self._waiting.get((reply.identifier, reply.sequence))
         if answer is not None and not answer.done():
-            answer.set_result(self._clock())
+            answer.set_result((self._clock(), reply.ttl))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 from componentbase import rpc
+from componentbase.clock import monotonic
 from podwire.cli import CommandFailed, cluster_option, netlink
 from podwire.cli.places import find_pod
 from podwire.cluster.layout import Layout, UsageError, node_number
@@ -98,30 +100,50 @@ def _address_of(paths: Layout, target: str, family: int) -> str:
 def _ping_from_node(
     paths: Layout, node: str, address: str, *, count: int, timeout_s: float
 ) -> bool:
-    click.echo(f"PING {address} from {node}")
     params = {"address": address, "count": count, "timeout_s": timeout_s}
+    began = monotonic()
     replies: list[dict[str, Any]] = netlink.run(
         paths,
         node,
         lambda client: client.call("ping", params, timeout_s=count * (timeout_s + 1) + 5),
     )
-    times_ms = []
+    for line in said(address, replies, monotonic() - began):
+        click.echo(line)
+    return any(reply["rtt_s"] is not None for reply in replies)
+
+
+def said(address: str, replies: Sequence[dict[str, Any]], took_s: float) -> list[str]:
+    """Return what iputils' ping says, with -O, of so many answers."""
+    data = "(%s) 56 data bytes" if ":" in address else " (%s) 56(84) bytes of data."
+    lines = [f"PING {address}{data % address}"]
     for reply in replies:
+        head = f"icmp_seq={reply['sequence']}"
         if reply["rtt_s"] is None:
-            click.echo(f"no answer for icmp_seq={reply['sequence']}")
-            continue
-        times_ms.append(1000 * reply["rtt_s"])
-        click.echo(
-            f"64 bytes from {address}: icmp_seq={reply['sequence']} time={times_ms[-1]:.3f} ms"
-        )
-    lost = 100 * (1 - len(times_ms) / len(replies))
-    click.echo(
-        f"{len(replies)} packets transmitted, {len(times_ms)} received, {lost:.0f}% packet loss"
-    )
+            lines.append(f"no answer for {head}")
+        else:
+            took_ms = 1000 * reply["rtt_s"]
+            lines.append(
+                f"64 bytes from {address}: {head} ttl={reply['ttl']} time={_ms(took_ms)} ms"
+            )
+    times_ms = [1000 * reply["rtt_s"] for reply in replies if reply["rtt_s"] is not None]
+    lost = 100 * (len(replies) - len(times_ms)) / len(replies)
+    lines += [
+        "",
+        f"--- {address} ping statistics ---",
+        f"{len(replies)} packets transmitted, {len(times_ms)} received, {lost:g}% packet loss, "
+        f"time {1000 * took_s:.0f}ms",
+    ]
     if times_ms:
-        spread = f"{min(times_ms):.3f}/{statistics.fmean(times_ms):.3f}/{max(times_ms):.3f}"
-        click.echo(f"rtt min/avg/max = {spread} ms")
-    return bool(times_ms)
+        spread = (min(times_ms), statistics.fmean(times_ms), max(times_ms))
+        parts = "/".join(f"{each:.3f}" for each in (*spread, statistics.pstdev(times_ms)))
+        lines.append(f"rtt min/avg/max/mdev = {parts} ms")
+    return lines
+
+
+def _ms(took_ms: float) -> str:
+    """Return milliseconds as ping shows them: the shorter, the more digits."""
+    digits = 3 if took_ms < 1 else 2 if took_ms < 10 else 1 if took_ms < 100 else 0
+    return f"{took_ms:.{digits}f}"
 
 
 def _ping_from_pod(

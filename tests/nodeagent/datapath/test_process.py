@@ -45,6 +45,7 @@ async def test_pods_reach_each_other_on_one_node_and_on_two(tmp_path, cluster):
         assert await a.fetch("10.244.2.5", 80) == b"from c" * 10000
         rows = await one.netlink.call("ping", {"address": "10.244.2.5", "count": 2})
         assert all(row["rtt_s"] is not None for row in rows)
+        assert {row["ttl"] for row in rows} == {63}  # Two's datapath has routed it.
         here, there = await _vtep(one), await _vtep(two)
         assert there["tx_octets"] > 60_000  # Nearly all of it on the fast path.
         assert here["rx_octets"] == there["tx_octets"]

@@ -1,54 +1,58 @@
-"""Whom `podwire ping` means, in which family."""
+"""Pings from a node in the words of iputils."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+import shutil
+import subprocess
 
 import pytest
-from click.testing import CliRunner, Result
 
-from podwire.cli import ping
-from podwire.cluster.families import NETWORKS, IpFamily
-from podwire.cluster.layout import Cluster, Layout
+from podwire.cli.ping import said
 
-
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: IpFamily, *words: str) -> Result:
-    """Run `podwire ping`; a pod has an address of each family of its cluster."""
-    monkeypatch.setenv("PODWIRE_HOME", str(tmp_path))
-    layout = Layout.of("podwire")
-    layout.make_directories()
-    cluster = Cluster(name="podwire", block=1, nodes=2, **NETWORKS[family])
-    layout.write_cluster(cluster)
-    ips = {4: "10.244.1.5", 6: "fd00:10:244:1::5"}
-    status = {"podIPs": [{"ip": ips[each]} for each in cluster.families]}
-
-    def call(_paths: Layout, node: str, call: object) -> list[dict[str, object]]:
-        return [{"sequence": 0, "rtt_s": 0.001}]
-
-    monkeypatch.setattr(ping.netlink, "run", call)
-    monkeypatch.setattr(ping, "find_pod", lambda _paths, _name: {"status": status})
-    return CliRunner().invoke(ping.ping, words)
+ANSWERS = [
+    {"sequence": 1, "rtt_s": 0.000512, "ttl": 62},
+    {"sequence": 2, "rtt_s": None, "ttl": None},
+    {"sequence": 3, "rtt_s": 0.0123456, "ttl": 62},
+    {"sequence": 4, "rtt_s": 0.1234567, "ttl": 62},
+]
 
 
-@pytest.mark.parametrize(
-    ("family", "words", "address"),
-    [
-        ("ipv4", ["node-1", "node-2"], "192.168.64.2"),
-        ("ipv6", ["node-1", "node-2"], "fd00:192:168:64::2"),
-        ("dual", ["node-1", "node-2"], "192.168.64.2"),
-        ("dual", ["-6", "node-1", "node-2"], "fd00:192:168:64::2"),
-        ("dual", ["node-1", "web"], "10.244.1.5"),
-        ("dual", ["-6", "node-1", "web"], "fd00:10:244:1::5"),
-        ("ipv6", ["node-1", "web"], "fd00:10:244:1::5"),
-        ("ipv4", ["-6", "node-1", "fd00::9"], "fd00::9"),
-    ],
-)
-def test_a_name_stands_for_its_address_of_the_family(tmp_path, monkeypatch, family, words, address):
-    result = asked(tmp_path, monkeypatch, family, *words)
-    assert result.exit_code == 0, result.output
-    assert result.output.startswith(f"PING {address} from node-1\n64 bytes from {address}:")
+def test_answers_have_their_ttl_and_silence_is_said():
+    assert said("10.244.1.5", ANSWERS, 1.6) == [
+        "PING 10.244.1.5 (10.244.1.5) 56(84) bytes of data.",
+        "64 bytes from 10.244.1.5: icmp_seq=1 ttl=62 time=0.512 ms",
+        "no answer for icmp_seq=2",
+        "64 bytes from 10.244.1.5: icmp_seq=3 ttl=62 time=12.3 ms",
+        "64 bytes from 10.244.1.5: icmp_seq=4 ttl=62 time=123 ms",
+        "",
+        "--- 10.244.1.5 ping statistics ---",
+        "4 packets transmitted, 3 received, 25% packet loss, time 1600ms",
+        "rtt min/avg/max/mdev = 0.512/45.438/123.457/55.379 ms",
+    ]
+    assert said("fd00::5", ANSWERS[1:2], 0.1)[-1] == (
+        "1 packets transmitted, 0 received, 100% packet loss, time 100ms"
+    )
 
 
-def test_a_family_that_the_target_has_not_is_refused(tmp_path, monkeypatch):
-    result = asked(tmp_path, monkeypatch, "ipv4", "-6", "node-1", "web")
-    assert str(result.exception or result.output).startswith("web has no address of IPv6, only 10")
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_it_is_what_ping_prints(address):
+    if shutil.which("ping") is None:
+        pytest.skip("ping is not installed")
+    done = subprocess.run(
+        ["ping", "-c", "2", "-i", "0.01", address], capture_output=True, text=True, check=False
+    )
+    if done.returncode or " ttl=" not in done.stdout:
+        pytest.skip(f"ping may not be used here: {done.stdout}{done.stderr}")
+    found = re.findall(r"icmp_seq=(\d+) ttl=(\d+) time=([0-9.]+) ms", done.stdout)
+    replies = [
+        {"sequence": int(number), "ttl": int(ttl), "rtt_s": float(ms) / 1000}
+        for number, ttl, ms in found
+    ]
+    took_ms = re.search(r"time (\d+)ms", done.stdout)[1]
+    ours, theirs = said(address, replies, int(took_ms) / 1000), done.stdout.splitlines()
+    spreads = [re.findall(r"[0-9.]+", lines.pop()) for lines in (ours, theirs)]
+    assert ours == theirs
+    assert [float(each) for each in spreads[0]] == pytest.approx(
+        [float(each) for each in spreads[1]], abs=0.002
+    )
