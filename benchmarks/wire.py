@@ -129,6 +129,21 @@ def _against_the_kernel(pods: dict[str, float], ping_us: float) -> Iterator[Row]
         "ping of 64 octets between pods of two nodes (p50), of a UDP round trip on loopback in C",
         f"{ratio:.1f}", f"≤ {_RATIO_PING}", ratio <= _RATIO_PING, f"{ping_us:.0f} µs",
     )  # fmt: skip
+    if kernel.vxlan is None:
+        yield Row(
+            "the wire against the kernel's VXLAN", "skipped", note="no such devices, or tools"
+        )
+        return
+    yield Row(
+        "TCP goodput between pods of two nodes, of the kernel's over its VXLAN",
+        f"{pods['gbit_s'] / kernel.vxlan.gbit_s:.2f}",
+        note=f"{pods['gbit_s']:.2f} to {kernel.vxlan.gbit_s:.2f} Gbit/s",
+    )
+    yield Row(
+        "ping of 64 octets between pods of two nodes (p50), of the kernel's over its VXLAN",
+        f"{ping_us / kernel.vxlan.ping_us:.1f}",
+        note=f"{ping_us:.0f} to {kernel.vxlan.ping_us:.0f} µs",
+    )
 
 
 def _program(*words: str) -> str:
