@@ -89,6 +89,13 @@ async def measure(arguments: list[str]) -> int:
     return 0
 
 
+async def goodput(arguments: list[str]) -> int:
+    """Send to the first argument only; print the median as JSON."""
+    reached = [await _goodput(arguments[0]) for _ in range(5)]
+    print(json.dumps({"gbit_s": statistics.median(reached)}), flush=True)
+    return 0
+
+
 async def _goodput(host: str) -> float:
     reader, writer = await asyncio.open_connection(host, _SINK_PORT)
     began = time.monotonic()

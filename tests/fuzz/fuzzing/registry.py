@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fuzzing import hosts, nodes, nodes6, texts, wire
+from fuzzing import hosts, nodes, nodes6, offload, texts, wire
 from fuzzing.target import Target
 
 TARGETS: Mapping[str, Target] = {
     **wire.TARGETS,
+    **offload.TARGETS,
     **hosts.TARGETS,
     **nodes.TARGETS,
     **nodes6.TARGETS,
