@@ -79,17 +79,22 @@ class EthernetLink:
             self._resolve(packet, now)
 
     def transmit_super(self, header: bytes, payload: Octets, segment: int, now: float) -> None:
-        """Send a long partial TCP segment: as one frame, or in pieces where a neighbour's MAC is
-        not known, since the link may have changed its mind when it is."""
+        """Send a long TCP segment: as one frame, or in pieces where a neighbour's MAC is not known,
+        since the link may have changed its mind when it is."""
         if len(self._frames) >= TRANSMIT_QUEUE_MAX:
             self._drops[DropReason.TRANSMIT_QUEUE_FULL] += 1
             return
         neighbour = self._towards.get(header[self._destination])
         if neighbour is not None and neighbour.is_ready:
             neighbour.used_at = now
-            frame = SuperFrame(b"".join((neighbour.header, header, payload)))
-            frame.segment = segment
+            frame = b"".join((neighbour.header, header, payload))
+            if len(payload) > segment:
+                frame = SuperFrame(frame)
+                frame.segment = segment
             self._frames.append(frame)
+            return
+        if len(payload) <= segment:
+            self._resolve(header + payload, now)
             return
         whole = b"".join((self._blank, header, payload))
         for piece in offload.cut(whole, segment, partial=True):

@@ -318,3 +318,16 @@ def test_what_waits_for_a_neighbour_is_whole(make_network, connect):
     frames = [each for each in host.frames_to_send() if each[12:14] == b"\x08\x00"]
     assert offload.SuperFrame not in map(type, frames)
     assert sum(len(read(each).payload) for each in frames) == 4000
+
+
+def test_long_segments_of_jumbo_frames_are_ordinary_frames(make_network, connect):
+    network = make_network(1, offload=True)
+    near, far = connect(network, network.host(1, mtu=60_000), network.host(2, mtu=60_000))
+    near.write(bytes(range(250)) * 2000, network.now)
+    frames = [each for each in network.hosts[0].frames_to_send() if len(each) > 20_000]
+    assert frames
+    assert {type(each) for each in frames} == {bytes}
+    assert max(map(len, frames)) == 60_014
+    network.hosts[1].receive_frames(frames, network.now, partial=True)
+    octets = sum(len(each) - 66 for each in frames)
+    assert far.read(1 << 20, network.now) == (bytes(range(250)) * 2000)[:octets]

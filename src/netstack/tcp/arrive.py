@@ -22,6 +22,8 @@ _STAMPS: Final = struct.Struct("!III")
 _STAMPS_LAYOUT: Final = 0x0101080A  # Two no-ops, kind and length: how everyone sends them.
 _ALL_BUT_PUSH: Final = 0xFFFF & ~int(tcp.Flag.PSH)
 _HALF: Final = 1 << 31
+#: Octets from which on a copy matters.
+_LONG: Final = 16 * 1024
 _SYN, _ACK, _RST, _FIN = (int(tcp.Flag[name]) for name in ("SYN", "ACK", "RST", "FIN"))
 #: After this long ts_recent says nothing (RFC 7323 §5.5).
 _STAMP_LIFETIME_S: Final = 24 * 86400.0
@@ -71,7 +73,10 @@ def _predicted(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -> boo
         if rcv_nxt <= tcb.last_ack_sent:
             tcb.ts_recent, tcb.ts_recent_at = value, now
     if length:
-        tcb.receive_buffer.append(octets[data_start:end])
+        if length < _LONG:
+            tcb.receive_buffer.append(octets[data_start:end])
+        else:  # Not copied before it is read; what it holds in memory is little more than itself.
+            tcb.receive_buffer.append(memoryview(octets)[data_start:end])
         tcb.rcv_nxt = rcv_nxt + length
         if length <= tcb.mss:
             tcb.owed += 1

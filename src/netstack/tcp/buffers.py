@@ -42,19 +42,25 @@ class SendBuffer:
             pieces.append(bytearray(data[start : start + _PIECE]))
             start += _PIECE
 
-    def part(self, start: int, end: int) -> bytes | bytearray:
-        """Return a copy of [start, end), all of which must be there."""
+    def part(self, start: int, end: int) -> Octets:
+        """Return [start, end), all of which must be there; use it before anything else is done.
+
+        Little is copied, much is shown where it lies.
+        """
         if start == end:
             return b""
+        many = end - start > _SMALL
         start, end = start + self._gone, end + self._gone
-        if end <= _PIECE:
+        if end <= _PIECE and not many:
             return self._pieces[0][start:end]
         first, last = start >> _PIECE_BITS, end - 1 >> _PIECE_BITS
         base = first << _PIECE_BITS
         if first == last:
-            return self._pieces[first][start - base : end - base]
-        found = [self._pieces[first][start - base :], *self._pieces[first + 1 : last]]
-        return b"".join((*found, self._pieces[last][: end - (last << _PIECE_BITS)]))
+            piece = self._pieces[first]
+            return (memoryview(piece) if many else piece)[start - base : end - base]
+        head = memoryview(self._pieces[first])[start - base :]
+        tail = memoryview(self._pieces[last])[: end - (last << _PIECE_BITS)]
+        return b"".join((head, *self._pieces[first + 1 : last], tail))
 
     def forget(self, count: int) -> None:
         """The first *count* octets, or all if there are fewer, were acknowledged."""
@@ -79,10 +85,10 @@ class ReceiveBuffer:
 
     def __init__(self) -> None:
         self.octets = 0
-        self._pieces: list[bytes | bytearray] = []
+        self._pieces: list[Octets] = []
         self._gone = 0  # Octets of the first piece that were read.
 
-    def append(self, data: bytes | bytearray) -> None:
+    def append(self, data: Octets) -> None:
         """Take *data*, and keep the very object: nobody may change it."""
         self.octets += len(data)
         pieces = self._pieces

@@ -34,6 +34,8 @@ _ACK: Final = int(tcp.Flag.ACK)
 _RST: Final = int(tcp.Flag.RST)
 _SYN: Final = int(tcp.Flag.SYN)
 _WINDOW_MAX: Final = 0xFFFF
+#: Octets from which on a copy matters.
+_LONG: Final = 16 * 1024
 #: What is cut goes through a tunnel in one call, with headers of its own for each piece.
 _TUNNEL_OCTETS: Final = 8
 _DATAGRAM_OCTETS_MAX: Final = 65_507
@@ -64,10 +66,10 @@ def data(
     if not tcb.ip_base:
         fixed = (sequence, acknowledgment, offset_and_flags, window)
         header = _header6(tcb, length - 20, fixed, total, now)
-        if len(payload) <= tcb.mss:
+        if len(payload) <= tcb.mss and len(payload) < _LONG:
             tcb.transmit(header + payload, now)
         else:
-            _transmit_super(tcb, header, payload, now)
+            _transmit_long(tcb, header, payload, now)
         return
     tcb.ip_id = identification = (tcb.ip_id + 1) & 0xFFFF
     ip_checksum = -(tcb.ip_base + length + identification) % 0xFFFF
@@ -83,18 +85,22 @@ def data(
             _VERSION, length, identification, _FLAGS_TO_PROTOCOL, ip_checksum, tcb.route, sequence,
             acknowledgment, offset_and_flags, window, -total % 0xFFFF, 0,
         )  # fmt: skip
-    if len(payload) <= tcb.mss:
+    if len(payload) <= tcb.mss and len(payload) < _LONG:
         tcb.transmit(header + payload, now)
     else:
-        _transmit_super(tcb, header, payload, now)
+        _transmit_long(tcb, header, payload, now)
         tcb.ip_id = identification + (len(payload) - 1) // tcb.mss & 0xFFFF
 
 
-def _transmit_super(
+def _transmit_long(
     tcb: Tcb, header: bytes, payload: bytes | bytearray | memoryview, now: float
 ) -> None:
+    """Send a super-segment; or one that is so long that it is worth a way without copies."""
     super_link = tcb.family.output.super_link
-    assert super_link is not None
+    if super_link is None or tcb.loopback or tcb.ecn is not None:
+        assert len(payload) <= tcb.mss
+        tcb.transmit(header + payload, now)
+        return
     tcb.segs_out += (len(payload) - 1) // tcb.mss
     super_link(header, payload, tcb.mss, now)
 
