@@ -32,36 +32,61 @@ def receive(node: Node, sender: IPv4Address, octets: memoryview, stride: int, no
     if vtep is None or stride <= 0:
         node.drops[DropReason.NO_VTEP] += 1
         return
+    slow = partial(receive_frame, node, vtep)
     if stride < len(octets) and octets[0] == vtep.partial_header[0]:
         whole = offload.gather(octets, stride, vtep.partial_header)
         if whole is not None:
-            vtep.rx_packets += -(-len(octets) // stride)
-            slow = partial(receive_frame, node, vtep)
+            _count(vtep, -(-len(octets) // stride), len(octets))
             fast_offload.run_super(vtep.cache, whole, node.dirty, slow, now)
             return
-    frames: list[memoryview] = []
-    partials: list[memoryview] = []
-    refused = 0
-    for at in range(0, len(octets), stride):
-        datagram = octets[at : at + stride]
-        header = datagram[:HEADER_OCTETS]
-        if header == vtep.header:
-            frames.append(datagram[HEADER_OCTETS:])
-        elif header == vtep.partial_header:
-            partials.append(datagram[HEADER_OCTETS:])
-        else:
-            inner = decapsulate(node, vtep, datagram)
-            if inner is not None:
-                frames.append(inner)
-            else:
-                refused += len(datagram)
-    count = len(frames) + len(partials)
-    vtep.rx_packets += count
-    vtep.rx_octets += len(octets) - refused - HEADER_OCTETS * count
-    slow = partial(receive_frame, node, vtep)
-    fast_path.run(vtep.cache, frames, node.dirty, slow, now)
+    frames = _train(octets, stride, vtep.header)
+    partials = None if frames else _train(octets, stride, vtep.partial_header)
+    if frames or partials:
+        _count(vtep, len(frames or partials or ()), len(octets))
+    else:
+        frames, partials = _one_by_one(node, vtep, octets, stride)
+    if frames:
+        fast_path.run(vtep.cache, frames, node.dirty, slow, now)
     if partials:
         _receive_partial(node, vtep, partials, now)
+
+
+def _count(vtep: Vtep, datagrams: int, octets: int) -> None:
+    vtep.rx_packets += datagrams
+    vtep.rx_octets += octets - HEADER_OCTETS * datagrams
+
+
+def _train(octets: memoryview, stride: int, header: bytes) -> list[memoryview]:
+    """Return the inner frames of datagrams that all have this *header*; none if one has not.
+
+    Of a long train the first octets of all headers are compared at once, then the second, ...
+    """
+    size = len(octets)
+    if octets[:HEADER_OCTETS] != header:
+        return []
+    if size <= stride:
+        return [octets[HEADER_OCTETS:]]
+    number = -(-size // stride)
+    for at in range(HEADER_OCTETS):
+        if octets[at::stride].tobytes() != header[at : at + 1] * number:
+            return []
+    return [octets[at + HEADER_OCTETS : at + stride] for at in range(0, size, stride)]
+
+
+def _one_by_one(
+    node: Node, vtep: Vtep, octets: memoryview, stride: int
+) -> tuple[list[memoryview], list[memoryview]]:
+    """Return the inner frames of datagrams, and of those the partial ones, that are for *vtep*."""
+    frames: list[memoryview] = []
+    partials: list[memoryview] = []
+    for at in range(0, len(octets), stride):
+        datagram = octets[at : at + stride]
+        inner = decapsulate(node, vtep, datagram)
+        if inner is not None:
+            _count(vtep, 1, len(datagram))
+            is_partial = datagram[:HEADER_OCTETS] == vtep.partial_header
+            (partials if is_partial else frames).append(inner)
+    return frames, partials
 
 
 def _receive_partial(node: Node, vtep: Vtep, frames: list[memoryview], now: float) -> None:

@@ -11,6 +11,7 @@ from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 
 HEADER = bytes(VXLAN(vni=1))
+PARTIAL = b"\x0c" + HEADER[1:]
 ETHERNET = bytes(Ether(dst="ee:00:00:00:00:01", src="ee:00:00:00:00:02", type=0x800))
 REAL = [
     HEADER + bytes(Ether(dst="ee:00:00:00:00:01") / IP(src="10.244.2.5", dst=to) / layer)
@@ -21,6 +22,8 @@ anything = st.one_of(
     st.binary(max_size=100),
     st.builds(lambda tail: HEADER + tail, st.binary(max_size=100)),
     st.builds(lambda tail: HEADER + ETHERNET + tail, st.binary(max_size=100)),
+    st.builds(lambda real: PARTIAL + real[8:], st.sampled_from(REAL)),
+    st.builds(lambda tail: PARTIAL + ETHERNET + tail, st.binary(max_size=100)),
     st.builds(
         lambda real, at, value: real[: at % len(real)] + value + real[at % len(real) + 1 :],
         st.sampled_from(REAL),
