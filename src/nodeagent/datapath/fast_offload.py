@@ -11,15 +11,19 @@ from __future__ import annotations
 from typing import Final
 
 from netstack import offload
-from nodeagent.datapath import fast_path
-from nodeagent.datapath.fast_path import FlowCache, Slow
+from netstack.wire import ethernet, ipv4, ipv6, tcp
+from nodeagent.datapath import fast_path, fast_path6
+from nodeagent.datapath.fast_path import Flow, FlowCache, Slow
+from nodeagent.datapath.fast_path6 import Flow6
 from nodeagent.datapath.output import Mutable, Output
 
-_IP: Final = 14
-_IP_OCTETS: Final = 20
+_IP4: Final = ipv4.HEADER_OCTETS
+_TCP4: Final = ethernet.HEADER_OCTETS + _IP4
+_TCP6: Final = ethernet.HEADER_OCTETS + ipv6.HEADER_OCTETS
 _OFFSET_AT, _FLAGS_AT = 8, 9  # In the segment.
 _FIN_SYN_RST_URG: Final = 0x27
 _DONT_FRAGMENT: Final = b"\x40\x00"
+_IPV4_AT, _IPV4 = 12, 0x08  # Where the EtherTypes differ.
 
 #: A frame and the segment length that it is cut into.
 SuperFrame = tuple[Mutable, int]
@@ -31,6 +35,11 @@ def run(
     """Forward partial *frames* in order; those of no known flow are completed for *slow*."""
     while frames:
         frames = fast_path.forward(cache, frames, dirty, now, partial=True)
+        if frames and cache.flows6:
+            before = len(frames)
+            frames = fast_path6.forward(cache.flows6, frames, dirty, now, partial=True)
+            if len(frames) < before:
+                continue
         if frames:
             offload.complete(frames[0])
             fast_path.run(cache, frames[:1], dirty, slow, now)
@@ -42,42 +51,72 @@ def run_super(
 ) -> None:
     """Forward a super-frame, or its pieces one by one; raises MalformedPacket if it is none."""
     frame, segment = whole
-    if not _forward(cache, frame, segment, dirty, now):
+    output = None
+    if _TCP4 + tcp.HEADER_OCTETS < len(frame) <= offload.OCTETS_MAX:
+        forward = _forward if frame[_IPV4_AT] == _IPV4 else _forward6
+        output = forward(cache, frame, segment, now)
+    if output is not None:
+        dirty.append(output)
+        output.queue_for(segment).append(frame)
+    else:
         pieces = offload.cut(frame, segment, partial=False)
         fast_path.run(cache, [memoryview(piece) for piece in pieces], dirty, slow, now)
 
 
-def _forward(
-    cache: FlowCache, frame: Mutable, segment: int, dirty: list[Output], now: float
-) -> bool:
-    size = len(frame)
-    if not _IP + 40 < size <= offload.OCTETS_MAX:
-        return False
+def _forward(cache: FlowCache, frame: Mutable, segment: int, now: float) -> Output | None:
+    """Change the headers of a super-frame; return where it goes, None when that is not known."""
     layout = fast_path.TCP
-    head, service, octets, number, stable, checksum, key, tcp, l4 = layout.unpack_from(frame)
+    head, service, octets, number, stable, checksum, key, noted, l4 = layout.unpack_from(frame)
     flow = cache.flows.get(key)
-    headers = _IP_OCTETS + (tcp[_OFFSET_AT] >> 2 & 0x3C)
     if (
         flow is None
-        or not flow.is_tcp
         or stable != flow.stable
         or head != flow.head
-        or octets + _IP != size
+        or octets + ethernet.HEADER_OCTETS != len(frame)
         or stable[:2] != _DONT_FRAGMENT
-        or not 40 <= headers < octets <= headers + segment * offload.SEGMENTS_MAX
-        or headers + segment > flow.octets_max
-        or not flow.connection.steady
-        or tcp[_FLAGS_AT] & _FIN_SYN_RST_URG
+        or not _follows(flow, noted, octets - _IP4, segment)
+        or segment + _IP4 + (noted[_OFFSET_AT] >> 2 & 0x3C) > flow.octets_max
     ):
-        return False
-    flow.side.segment, flow.side.octets = tcp, octets
+        return None
+    flow.side.segment, flow.side.octets = noted, octets
     if flow.rewritten:
         new = (checksum + flow.ip_change) % 65535
         layout.pack_into(
             frame, 0, flow.new_head, service, octets, number, flow.new_stable, new, flow.key,
-            tcp, l4,
+            noted, l4,
         )  # fmt: skip
     flow.connection.seen_at = now
-    dirty.append(flow.output)
-    flow.output.queue_for(segment).append(frame)
-    return True
+    return flow.output
+
+
+def _forward6(cache: FlowCache, frame: Mutable, segment: int, now: float) -> Output | None:
+    """Do as `_forward` for IPv6."""
+    if len(frame) <= _TCP6 + tcp.HEADER_OCTETS:
+        return None
+    layout = fast_path6.TCP
+    head, label, octets, stable, key, noted, l4 = layout.unpack_from(frame)
+    flow = cache.flows6.get(key)
+    if (
+        flow is None
+        or stable != flow.stable
+        or head != flow.head
+        or octets + _TCP6 != len(frame)
+        or not _follows(flow, noted, octets, segment)
+        or segment + (noted[_OFFSET_AT] >> 2 & 0x3C) > flow.payload_max
+    ):
+        return None
+    flow.side.segment, flow.side.octets = noted, octets + _IP4
+    layout.pack_into(frame, 0, flow.new_head, label, octets, flow.new_stable, flow.key, noted, l4)
+    flow.connection.seen_at = now
+    return flow.output
+
+
+def _follows(flow: Flow | Flow6, noted: bytes, octets: int, segment: int) -> bool:
+    """Tell whether TCP of so many *octets* is a super-frame that its connection simply follows."""
+    header = noted[_OFFSET_AT] >> 2 & 0x3C
+    return (
+        flow.is_tcp
+        and flow.connection.steady
+        and not noted[_FLAGS_AT] & _FIN_SYN_RST_URG
+        and tcp.HEADER_OCTETS <= header < octets <= header + segment * offload.SEGMENTS_MAX
+    )

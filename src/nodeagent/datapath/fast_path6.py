@@ -18,17 +18,17 @@ from netstack.wire.ipv6 import HEADER_OCTETS, NextHeader
 if TYPE_CHECKING:
     from nodeagent.datapath.conntrack.connection import Connection
     from nodeagent.datapath.conntrack.window import Side
-    from nodeagent.datapath.output import Output
-    from nodeagent.datapath.packet import Direction, Packet
+    from nodeagent.datapath.output import Mutable, Output
+    from nodeagent.datapath.packet import Direction, Octets, Packet
 
 _IP: Final = 14
 _L4: Final = _IP + HEADER_OCTETS
 #: Ethernet to the upper half of the traffic class; the lower half and the flow label; length of
 #: the payload; next header and hop limit; addresses and ports. Then as in `fast_path`.
 _UDP: Final = struct.Struct("!15s3sH2s36sHH")
-_TCP: Final = struct.Struct("!15s3sH2s36s12sH")
-_LAYOUTS: Final = ((_UDP.unpack_from, _UDP.pack_into), (_TCP.unpack_from, _TCP.pack_into))
-_OCTETS_MIN: Final = _TCP.size
+TCP: Final = struct.Struct("!15s3sH2s36s12sH")
+_LAYOUTS: Final = ((_UDP.unpack_from, _UDP.pack_into), (TCP.unpack_from, TCP.pack_into))
+_OCTETS_MIN: Final = TCP.size
 _KEY: Final = slice(_IP + 8, _L4 + 4)
 _HEAD: Final = slice(0, 15)
 _STABLE: Final = slice(_IP + 6, _IP + 8)
@@ -100,9 +100,15 @@ def find(flows: Flows6, frame: memoryview) -> Flow6 | None:
 
 
 def forward(
-    flows: Flows6, frames: list[memoryview], dirty: list[Output], now: float
+    flows: Flows6,
+    frames: list[memoryview],
+    dirty: list[Output],
+    now: float,
+    *,
+    partial: bool = False,
 ) -> list[memoryview]:
     """Forward known flows at the head of *frames*; return the frames from the first other on."""
+    queue: list[Octets] | list[Mutable]
     flow_of, is_tcp, output = flows.get, True, None
     unpack, pack = _LAYOUTS[is_tcp]
     rest = iter(frames)
@@ -138,7 +144,7 @@ def forward(
         connection.seen_at = now
         if flow.output is not output:
             output = flow.output
-            queue = output.queue
+            queue = output.queue_for(0) if partial else output.queue
             if not queue:
                 dirty.append(output)
         queue.append(frame)
