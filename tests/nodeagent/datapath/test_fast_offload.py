@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
@@ -23,29 +24,31 @@ from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.output import Output, completed
 
 REMOTE, LOCAL, SERVICE = "10.244.2.5", "10.244.1.6", "10.96.0.10"
+REMOTE6, SERVICE6 = "fd00:10:244:2::5", "fd00:10:96::10"
 MAC, GATEWAY = "0a:58:0a:f4:01:05", "0a:57:c0:a8:40:01"
 LOCAL_MAC = "0a:58:0a:f4:01:06"
-DESTINATIONS = {REMOTE: 5353, LOCAL: 5353, SERVICE: 80}
-PORTS = {REMOTE: 4000, LOCAL: 4001, SERVICE: 4002}
-CHECKSUM = slice(50, 52)
+DESTINATIONS = {REMOTE: 5353, LOCAL: 5353, SERVICE: 80, REMOTE6: 5353, SERVICE6: 80}
+PORTS = {to: 4000 + number for number, to in enumerate(DESTINATIONS)}
+CHECKSUM, CHECKSUM6 = slice(50, 52), slice(70, 72)
 ONE, TWO = IPv4Address("192.168.64.1"), IPv4Address("192.168.64.2")
+
+
+def network(to, identification=7):
+    link = Ether(src=MAC, dst=LOCAL_MAC if to == LOCAL else GATEWAY)
+    if ":" in to:
+        return link / IPv6(src="fd00:10:244:1::5", dst=to)
+    return link / IP(src="10.244.1.5", dst=to, flags="DF", id=identification)
 
 
 def packet(to, sequence, payload, flags="A", identification=7):
     """Return a frame of the connection from pod 5 to *to*, all checksums right."""
     ports = {"sport": PORTS[to], "dport": DESTINATIONS[to]}
     segment = TCP(**ports, flags=flags, seq=sequence, ack=1, window=500)
-    network = IP(src="10.244.1.5", dst=to, flags="DF", id=identification)
-    link = Ether(src=MAC, dst=LOCAL_MAC if to == LOCAL else GATEWAY)
-    return bytes(link / network / segment / Raw(payload))
+    return bytes(network(to, identification) / segment / Raw(payload))
 
 
 def datagram(to, payload):
-    network = IP(src="10.244.1.5", dst=to, flags="DF") / UDP(
-        sport=PORTS[to], dport=DESTINATIONS[to]
-    )
-    link = Ether(src=MAC, dst=LOCAL_MAC if to == LOCAL else GATEWAY)
-    return bytes(link / network / Raw(payload))
+    return bytes(network(to) / UDP(sport=PORTS[to], dport=DESTINATIONS[to]) / Raw(payload))
 
 
 def views(frames):
@@ -61,9 +64,11 @@ class Net:
         for number, pod in ((1, 5), (1, 6), (2, 5)):
             host = world.pod(number, pod)
             node = world.nodes[number]
-            node.neighbours.replace("cni0", int(host.address), host.mac)
+            for address in (host.address, host.address6):
+                node.neighbours.replace("cni0", int(address), host.mac)
             node.bridge.fdb.replace(host.mac, node.ports[f"veth{number}-{pod}"])
         world.service(SERVICE, 80, [(REMOTE, 5353)])
+        world.service(SERVICE6, 80, [(REMOTE6, 5353)])
         self.between = Output("vxlan", self._ordinary, offload=self._offloaded)
         self.node.vxlan_output = lambda _remote: self.between
         for name, arrived in self.arrived.items():
@@ -81,7 +86,8 @@ class Net:
         for name, arrived in self.arrived.items():
             for syn in [each for each in map(Ether, arrived) if TCP in each]:
                 answer = TCP(sport=syn[TCP].dport, dport=syn[TCP].sport, flags="SA", seq=0, ack=1)
-                frame = Ether(src=syn.dst, dst=syn.src) / IP(src=syn[IP].dst, dst=syn[IP].src)
+                ip = syn.payload
+                frame = Ether(src=syn.dst, dst=syn.src) / type(ip)(src=ip.dst, dst=ip.src)
                 node = self.world.nodes[int(name[4])]
                 node.receive_port(node.ports[name], views([bytes(frame / answer)]), 1000.0)
                 node.flush(1000.0)
@@ -101,8 +107,8 @@ class Net:
         """Send what is partial, or a super-frame."""
         if self.offloads:
             open_ = bytearray(frame)
-            if frame[23] == 6:
-                open_[CHECKSUM] = b"??"
+            if (frame[23] if frame[12] == 8 else frame[20]) == 6:
+                open_[CHECKSUM if frame[12] == 8 else CHECKSUM6] = b"??"
             self.node.receive_offloaded(self.port, [memoryview(open_)], segment, 1000.0)
             return
         for whole in offload.cut(frame, segment, partial=False) if segment else [frame]:
@@ -132,7 +138,7 @@ class Net:
         node.flush(now)
 
 
-destinations = st.sampled_from([REMOTE, LOCAL, SERVICE])
+destinations = st.sampled_from(list(DESTINATIONS))
 messages = st.one_of(
     st.tuples(st.just("super"), destinations, st.integers(1, 5000), st.integers(100, 1400)),
     st.tuples(st.just("partial"), destinations, st.integers(0, 1300), st.just(0)),
@@ -146,8 +152,8 @@ messages = st.one_of(
 )
 @given(st.lists(messages, min_size=1, max_size=12))
 def test_streams_arrive_as_if_nothing_were_offloaded(world, stream):
-    make_world = type(world)
-    nets = Net(make_world(), offloads=True), Net(make_world(), offloads=False)
+    worlds = [type(world)(dual=True) for _ in range(2)]
+    nets = Net(worlds[0], offloads=True), Net(worlds[1], offloads=False)
     for net in nets:
         sequences = dict.fromkeys(DESTINATIONS, 1)
         for number, (kind, to, size, segment) in enumerate(stream):
@@ -166,7 +172,7 @@ def test_streams_arrive_as_if_nothing_were_offloaded(world, stream):
 
 @pytest.fixture
 def net(world):
-    return Net(world, offloads=True)
+    return Net(type(world)(dual=True), offloads=True)
 
 
 def test_a_super_frame_stays_one_to_a_pod_that_takes_it(net):
@@ -183,16 +189,17 @@ def test_a_super_frame_stays_one_to_a_pod_that_takes_it(net):
     assert net.port.rx_packets - before == 4  # A super-frame is one, as in Linux.
 
 
-def test_a_super_frame_crosses_between_nodes_and_is_joined(net):
+@pytest.mark.parametrize("to", [REMOTE, SERVICE, REMOTE6, SERVICE6])
+def test_a_super_frame_crosses_between_nodes_and_is_joined(net, to):
     taken = []
     output = net.world.nodes[2].ports["veth2-5"].output
     output.offload = lambda frames, segment, _now: taken.append((bytes(frames[0]), segment))
     payload = bytes(range(250)) * 40
-    net.say(packet(SERVICE, 1, payload, "PA"), 1400)
+    net.say(packet(to, 1, payload, "PA"), 1380)
     net.end()
     [(frame, segment)] = taken
-    assert (segment, frame[-len(payload) :]) == (1400, payload)
-    [connection] = [each for each in net.node.conntrack if each.original.destination_port == 80]
+    assert (segment, frame[-len(payload) :]) == (1380, payload)
+    [connection] = [each for each in net.node.conntrack if each.original.source_port == PORTS[to]]
     assert connection.sides[0].octets == len(payload) + 40
 
 
