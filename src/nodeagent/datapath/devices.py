@@ -93,9 +93,19 @@ class Vtep:
         self.partial_header = bytes([self.header[0] | _PARTIAL]) + self.header[1:]
 
     def sends(self, frames: Sequence[Octets]) -> None:
-        """Count inner frames that leave; a super-frame is one, as in Linux."""
+        """Count inner frames that leave as they are."""
         self.tx_packets += len(frames)
         self.tx_octets += sum(map(len, frames))
+
+    def sends_datagrams(self, datagrams: int, octets: int) -> None:
+        """Count what leaves as *datagrams* of so many *octets*, VXLAN's header included."""
+        self.tx_packets += datagrams
+        self.tx_octets += octets - len(self.header) * datagrams
+
+    def receives_datagrams(self, datagrams: int, octets: int) -> None:
+        """Count what came in as *datagrams*, likewise."""
+        self.rx_packets += datagrams
+        self.rx_octets += octets - len(self.header) * datagrams
 
     def set_offload(self, mac: bytes, remote: IPv4Address | None) -> None:
         """Note that the VTEP *mac* on node *remote* takes partial frames, or (None) does not."""

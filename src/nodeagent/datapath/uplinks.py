@@ -144,14 +144,15 @@ class Uplinks:
             vtep = node.vtep
             if vtep is None:
                 return
-            vtep.sends(frames)
             partial = remote in vtep.offload_remotes
             header = vtep.partial_header if partial else vtep.header
             if segment:
                 for frame in frames:
                     octets, size = offload.lay_out(frame, segment, header, partial=partial)
+                    vtep.sends_datagrams(-(-len(octets) // size), len(octets))
                     carriers.vxlan_laid_out(transport, octets, size)
             else:
+                vtep.sends(frames)
                 ordinary = list(frames) if partial else completed(frames, 0)
                 carriers.vxlan(transport, ordinary, header)
 

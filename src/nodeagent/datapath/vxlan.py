@@ -36,24 +36,19 @@ def receive(node: Node, sender: IPv4Address, octets: memoryview, stride: int, no
     if stride < len(octets) and octets[0] == vtep.partial_header[0]:
         whole = offload.gather(octets, stride, vtep.partial_header)
         if whole is not None:
-            _count(vtep, -(-len(octets) // stride), len(octets))
+            vtep.receives_datagrams(-(-len(octets) // stride), len(octets))
             fast_offload.run_super(vtep.cache, whole, node.dirty, slow, now)
             return
     frames = _train(octets, stride, vtep.header)
     partials = None if frames else _train(octets, stride, vtep.partial_header)
     if frames or partials:
-        _count(vtep, len(frames or partials or ()), len(octets))
+        vtep.receives_datagrams(len(frames or partials or ()), len(octets))
     else:
         frames, partials = _one_by_one(node, vtep, octets, stride)
     if frames:
         fast_path.run(vtep.cache, frames, node.dirty, slow, now)
     if partials:
         _receive_partial(node, vtep, partials, now)
-
-
-def _count(vtep: Vtep, datagrams: int, octets: int) -> None:
-    vtep.rx_packets += datagrams
-    vtep.rx_octets += octets - HEADER_OCTETS * datagrams
 
 
 def _train(octets: memoryview, stride: int, header: bytes) -> list[memoryview]:
@@ -83,7 +78,7 @@ def _one_by_one(
         datagram = octets[at : at + stride]
         inner = decapsulate(node, vtep, datagram)
         if inner is not None:
-            _count(vtep, 1, len(datagram))
+            vtep.receives_datagrams(1, len(datagram))
             is_partial = datagram[:HEADER_OCTETS] == vtep.partial_header
             (partials if is_partial else frames).append(inner)
     return frames, partials
