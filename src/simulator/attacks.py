@@ -10,7 +10,7 @@ import random
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from netstack.ip_output import header
@@ -19,6 +19,7 @@ from netstack.wire.ethernet import ETHERTYPE_IPV4, Ethernet
 from simulator.tables import POD_TCP_PORT, POD_UDP_PORT
 
 _LOOPBACK: Final = IPv4Address("127.0.0.1")
+_NOBODY: Final = IPv6Address("::")
 _SYN: Final = int(tcp.Flag.SYN)
 
 
@@ -30,6 +31,9 @@ class Aim:
     attacker_mac: bytes
     gateway_mac: bytes
     victim: IPv4Address
+    #: Where the cluster has both versions.
+    attacker6: IPv6Address = _NOBODY
+    victim6: IPv6Address = _NOBODY
 
 
 def _frame(aim: Aim, packet: bytes) -> bytes:

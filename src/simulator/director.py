@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address
 from typing import Final
 
 from netstack.ip_host import IpHost
-from simulator import attacks, tables
+from simulator import attacks, attacks6, tables
 from simulator.chat import Chatter, EchoServer
 from simulator.cluster import Cluster
 from simulator.conversation import Complain, Conversation, Server, Stack
@@ -27,6 +28,7 @@ from simulator.plan import (
 from simulator.pod import Pod
 from simulator.world import EPOCH_S, World
 
+_ATTACKS: Final = {**attacks.ATTACKS, **attacks6.ATTACKS}
 _LOOP_NETWORK: Final = "10.244.200.0/24"
 _LOOP_ADDRESS: Final = IPv4Address("10.244.200.5")
 
@@ -155,8 +157,10 @@ class Director:
         node = cluster.node_of(int(event.attacker.removeprefix("pod-")))
         gateway = cluster.kernels[node].node.bridge.mac if node else victim.host.mac
         aim = attacks.Aim(attacker.host.address, attacker.host.mac, gateway, victim.host.address)
+        if 6 in self.plan.versions:
+            aim = replace(aim, attacker6=attacker.host.address6, victim6=victim.host.address6)
         if event.kind != "vxlan":
-            attacker.up.offer(attacks.ATTACKS[event.kind](aim, rng), now)
+            attacker.up.offer(_ATTACKS[event.kind](aim, rng), now)
             return
         inner = attacks.syn(aim, rng)
         for target in cluster.kernels:

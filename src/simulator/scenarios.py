@@ -315,6 +315,12 @@ def floods(rng: random.Random) -> Plan:
     return _flooded(rng, tuple(rng.sample(kinds, 2)), packets=400)
 
 
+def floods6(rng: random.Random) -> Plan:
+    """The same over IPv6, beside conversations over both; networks scanned, names invented."""
+    kinds = ("scan6", "names6", "fragment6", "syn6", "datagram6")
+    return _of(_flooded(rng, tuple(rng.sample(kinds, 2)), packets=400), rng, (4, 6))
+
+
 def siege(rng: random.Random) -> Plan:
     """A host on the attacker's own Ethernet: more SYNs than its queue holds, and fragments."""
     kinds = rng.sample(("syn", "neighbour-syn", "own-syn", "fragment", "flags"), 2)
@@ -357,6 +363,7 @@ SCENARIOS: Final[Mapping[str, Planner]] = {
     "many": many,
     "sips": sips,
     "floods": floods,
+    "floods6": floods6,
     "siege": siege,
     "nonsense": nonsense,
     "loop": loop,

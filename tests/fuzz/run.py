@@ -73,7 +73,8 @@ def fuzz(name: str, seconds: int) -> bool:
     said = (done.stdout + done.stderr).decode(errors="replace")
     runs = next((line for line in said.splitlines() if "executed_units" in line), "")
     runs = runs.rpartition(" ")[2]
-    print(f"{name:16} {runs:>9} runs  {'ok' if done.returncode == 0 else 'FOUND'}", flush=True)
+    found = f"ended by signal {-done.returncode}" if done.returncode < 0 else "FOUND"
+    print(f"{name:16} {runs:>9} runs  {found if done.returncode else 'ok'}", flush=True)
     if done.returncode:
         print(said[-3000:])
     return done.returncode == 0

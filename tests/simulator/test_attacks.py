@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
@@ -10,6 +11,8 @@ import pytest
 
 from netstack.ip_fragment import PACKETS_MAX
 from netstack.tcp.listener import SYN_QUEUE_MAX
+from nodeagent.datapath.neighbours import ENTRIES_MAX
+from nodeagent.datapath.packet import IPV6_FROM
 from simulator.link import VXLAN, Link
 from simulator.plan import Converse, Event, Flood, Plan, RouteLoop
 from simulator.simulation import Outcome, Simulation
@@ -24,10 +27,20 @@ def flood(kind: str, *, victim: str = "pod-1", packets: int = 600) -> Flood:
 
 
 def attacked(
-    *events: Event, nodes: int = 2, see: Callable[[Simulation, Link, int, bytes], None]
+    *events: Event,
+    nodes: int = 2,
+    versions: tuple[int, ...] = (4,),
+    see: Callable[[Simulation, Link, int, bytes], None],
 ) -> Outcome:
-    """Run a world in which *events* happen beside an honest conversation."""
-    plan = Plan(nodes=nodes, pods=4, conntrack_max=CONNTRACK_MAX, events=(TALK, *events))
+    """Run a world in which *events* happen beside an honest conversation of each version."""
+    talks = [replace(TALK, version=version) for version in versions]
+    plan = Plan(
+        nodes=nodes,
+        pods=4,
+        versions=versions,
+        conntrack_max=CONNTRACK_MAX,
+        events=(*talks, *events),
+    )
 
     def watch(link: Link, channel: int, octets: bytes, _now: float) -> None:
         see(simulation, link, channel, bytes(octets))
@@ -103,3 +116,50 @@ def test_frames_of_many_macs_fill_the_bridges_memory_and_no_more() -> None:
 
     attacked(flood("stranger-mac", packets=1000), see=see)
     assert 100 < most <= 4096
+
+
+# The same over IPv6.
+
+
+def neighbours6(simulation: Simulation) -> int:
+    """Return how many IPv6 neighbours the node knows that knows most."""
+    tables = [kernel.node.neighbours.entries() for kernel in simulation.cluster.kernels.values()]
+    return max(sum(address >= IPV6_FROM for (_, address), _ in table) for table in tables)
+
+
+@pytest.mark.parametrize("kind", ["scan6", "names6"])
+def test_a_network_too_large_to_remember_fills_a_nodes_neighbours_and_no_more(kind: str) -> None:
+    """Whether it is scanned or invented; nobody else suffers, and most is forgotten later."""
+    most = 0
+
+    def see(simulation: Simulation, *_: object) -> None:
+        nonlocal most
+        most = max(most, neighbours6(simulation))
+
+    attacked(flood(kind, packets=1300), versions=(4, 6), see=see)
+    assert ENTRIES_MAX - 100 < most <= ENTRIES_MAX
+
+
+def test_fragments_and_datagrams_over_ipv6_fill_a_nodes_tables_and_no_more() -> None:
+    most = {"conntrack": 0, "fragments": 0}
+
+    def see(simulation: Simulation, *_: object) -> None:
+        for kernel in simulation.cluster.kernels.values():
+            most["conntrack"] = max(most["conntrack"], len(kernel.node.conntrack))
+            most["fragments"] = max(most["fragments"], len(kernel.node.fragments))
+
+    attacked(flood("fragment6"), flood("datagram6"), versions=(4, 6), see=see)
+    assert most == {"conntrack": CONNTRACK_MAX, "fragments": PACKETS_MAX}
+
+
+def test_spoofed_sources_of_ipv6_do_not_leave_their_node() -> None:
+    crossed = []
+
+    def see(_: Simulation, link: Link, channel: int, octets: bytes) -> None:
+        if link.name.startswith("node-") and channel == VXLAN and octets[20:22] == b"\x86\xdd":
+            crossed.append(octets[8 + 14 + 8 : 8 + 14 + 12])
+
+    outcome = attacked(flood("syn6"), versions=(4, 6), see=see)
+    assert crossed
+    assert b"\x20\x01\x0d\xb8" not in crossed
+    assert outcome.drops["ip-rpfilter"] >= 600

@@ -15,7 +15,7 @@ FRESH: Final = 8
 #: Of those that send thousands of packets.
 FRESH_LARGE: Final = 2
 
-LARGE: Final = ("floods", "siege", "dual", "offload", "many")
+LARGE: Final = ("floods", "floods6", "siege", "dual", "offload", "many")
 
 #: Seeds that have found something: what it was, and where it was mended.
 ONCE_FAILED: Final = {

@@ -3,9 +3,9 @@
 PERMANENT entries are configured (flannel's); the others are learned. A packet to an unresolved
 address waits with at most `_WAITING_MAX` others; after `_PROBES_MAX` unanswered requests it comes
 back as failed. A STALE entry is used and asked for again at once, so a pod that has gone is noticed
-within three seconds of use. Each family has its own bounds: who scans the 2^64 addresses of a pod
-network keeps nobody from an IPv4 neighbour. Deviation: no DELAY state; Linux gives upper layers 5 s
-to confirm.
+within three seconds of use; where there are more than gc_thresh1, those go that nobody used for a
+minute. Each family has its own bounds: who scans the 2^64 addresses of a pod network keeps nobody
+from an IPv4 neighbour. Deviation: no DELAY state; Linux gives upper layers 5 s to confirm.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from netstack.neighbour import GC_THRESH1, STALE_S
 from nodeagent.datapath.packet import IPV6_FROM, Packet
 
 REACHABLE_S: Final = 30.0
@@ -160,13 +161,13 @@ class NeighbourTable:
             return []
         if changed and not unknown and not claim.override:
             if entry.state is State.REACHABLE:
-                self._enter(entry, State.STALE, math.inf)
+                self._enter(entry, State.STALE, now + STALE_S)
             return []
         entry.mac = entry.mac if mac is None else mac
         if claim.solicited:
             self._enter(entry, State.REACHABLE, now + REACHABLE_S)
         elif changed:
-            self._enter(entry, State.STALE, math.inf)
+            self._enter(entry, State.STALE, now + STALE_S)
         return self._release(address, entry)
 
     @staticmethod
@@ -177,7 +178,8 @@ class NeighbourTable:
         """Note who asked us: it will want an answer soon (arp_process does the same)."""
         entries = self._family(address).entries
         if (device, address) not in entries and len(entries) < ENTRIES_MAX:
-            entries[device, address] = Neighbour(mac, State.STALE)
+            entries[device, address] = Neighbour(mac, State.STALE, now + STALE_S)
+            self._deadline = None
             return []
         return self.confirm(device, address, mac, now)
 
@@ -208,7 +210,9 @@ class NeighbourTable:
             if now < entry.deadline or entry.state is State.PERMANENT:
                 continue
             if entry.state is State.REACHABLE:
-                entry.state, entry.deadline = State.STALE, math.inf
+                entry.state, entry.deadline = State.STALE, now + STALE_S
+            elif entry.state is State.STALE:
+                self._collect(key, entry)
             elif entry.probes >= _PROBES_MAX:
                 failed.extend(self._release(key[1], entry))
                 del self._family(key[1]).entries[key]
@@ -218,6 +222,13 @@ class NeighbourTable:
                 mac = entry.mac if entry.state is State.PROBE else None
                 probes.append(Probe(*key, mac))
         return probes, failed
+
+    def _collect(self, key: Key, entry: Neighbour) -> None:
+        """Forget an entry that nobody uses, if there are many (Linux neigh_periodic_work)."""
+        entries = self._family(key[1]).entries
+        entry.deadline = math.inf
+        if len(entries) > GC_THRESH1:
+            del entries[key]
 
     def deadline(self) -> float:
         """Return when `due` has something to do."""

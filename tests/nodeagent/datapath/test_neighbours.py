@@ -8,6 +8,7 @@ import pytest
 from scapy.layers.inet import IP
 from scapy.layers.l2 import Ether
 
+from netstack.neighbour import GC_THRESH1, STALE_S
 from nodeagent.datapath.neighbours import ENTRIES_MAX, Neighbour, NeighbourTable, Probe, State
 from nodeagent.datapath.packet import Packet
 
@@ -51,9 +52,10 @@ def test_after_three_questions_the_packets_come_back(table, packet):
 def test_stale_is_used_and_asked_again_by_name(table, packet):
     table.resolve("cni0", POD, packet, 0.0)
     table.confirm("cni0", POD, MAC, 0.0)
-    table.due(table.deadline())
+    stale_at = table.deadline()
+    table.due(stale_at)
     assert state_of(table).state is State.STALE
-    assert table.deadline() == math.inf
+    assert table.deadline() == stale_at + STALE_S
     resolution = table.resolve("cni0", POD, packet, 50.0)
     assert (resolution.mac, resolution.probe) == (MAC, Probe("cni0", POD, MAC))
     table.confirm("cni0", POD, OTHER_MAC, 50.1)
@@ -87,3 +89,29 @@ def test_the_table_and_its_queues_are_bounded(table, packet):
     assert last.refused
     table.confirm("cni0", POD, MAC, 0.0)
     assert not table.resolve("cni0", 0xFFFFFFF0, packet, 0.0).refused  # A known one made room.
+
+
+def test_of_many_those_are_forgotten_that_nobody_uses(table):
+    for number in range(GC_THRESH1 + 100):
+        table.learn("cni0", number, b"\x0a" * 6, 10.0)
+    assert table.deadline() == 10.0 + STALE_S
+    assert table.due(10.0 + STALE_S) == ([], [])
+    assert len(table.entries()) == GC_THRESH1
+    assert table.deadline() == math.inf
+
+
+def test_of_few_nobody_is_forgotten(table):
+    table.learn("cni0", 7, b"\x0a" * 6, 10.0)
+    table.due(10.0 + STALE_S)
+    assert [entry.state for _, entry in table.entries()] == [State.STALE]
+    assert table.deadline() == math.inf
+
+
+def test_what_is_used_is_asked_for_and_stays(table, packet):
+    for number in range(GC_THRESH1 + 1):
+        table.learn("cni0", number, b"\x0a" * 6, 10.0)
+    assert table.resolve("cni0", 5, packet, 69.9).probe is not None
+    table.confirm("cni0", 5, b"\x0a" * 6, 69.9)
+    table.due(10.0 + STALE_S)
+    assert table.mac_of("cni0", 5)
+    assert len(table.entries()) == GC_THRESH1
