@@ -231,9 +231,13 @@ def test_a_node_that_was_killed_comes_back_with_all_families(lab: Lab) -> None:
     assert eventually(lambda: _reached(lab, 1, PREFER)) == {"one", "two"}
 
 
-def test_the_cluster_tells_its_family_and_keeps_no_other(lab: Lab) -> None:
+def test_the_cluster_grows_tells_its_family_and_keeps_it(lab: Lab) -> None:
     assert f"addresses {lab.name}: pods {lab.cluster.cluster_cidr}" in lab.podwire("status")
     if lab.name == "dual":
+        lab.podwire("node add")
+        found = {node["metadata"]["name"]: node for node in lab.objects("nodes")}
+        assert len(found["node-3"]["spec"]["podCIDRs"]) == 2
+        assert "0% packet loss" in lab.podwire("ping -6 -c 1", "node-3", "two")
         return
     lab.podwire("down --keep-state")
     refused = lab.home.refused("up", "--name", lab.name, "--ip-family", "ipv4")
