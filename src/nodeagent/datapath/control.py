@@ -29,7 +29,7 @@ from nodeagent.datapath.devices import Port, Vtep
 from nodeagent.datapath.frontends import Endpoint, Frontend, Key, any_address, key_of
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.output import Output
-from nodeagent.datapath.packet import FlowTuple
+from nodeagent.datapath.packet import FlowTuple, number_of
 from nodeagent.datapath.policy import Cidrs, Policy
 from nodeagent.datapath.routes import Kind, Route
 
@@ -45,9 +45,9 @@ def addresses_of(link: tables.Link) -> list[int]:
     """Return the addresses of the pod behind *link*; raises ValueError when one is none."""
     found: list[int] = []
     if link.address:
-        found.append(int(IPv4Interface(link.address).ip))
+        found.append(number_of(IPv4Interface(link.address).ip))
     if link.address6:
-        found.append(int(IPv6Interface(link.address6).ip))
+        found.append(number_of(IPv6Interface(link.address6).ip))
     if not found:
         raise ValueError(f"link {link.name} needs an address")
     return found
@@ -105,7 +105,10 @@ class Control:
     # Addresses, routes, neighbours.
 
     def address_replace(self, entries: Sequence[tables.Address]) -> None:
-        for interface, device in [(ip_interface(each.address), each.device) for each in entries]:
+        translated = [(ip_interface(each.address), each.device) for each in entries]
+        for interface, _ in translated:
+            number_of(interface.ip)  # Or a ValueError.
+        for interface, device in translated:
             self._node.add_address(interface, device)
         self._node.clear_flows()
 
@@ -169,7 +172,7 @@ class Control:
 
     def neighbour_replace(self, entries: Sequence[tables.Neighbour]) -> None:
         translated = [
-            (entry.device, int(ip_address(entry.address)), parse_mac(entry.mac))
+            (entry.device, number_of(ip_address(entry.address)), parse_mac(entry.mac))
             for entry in entries
         ]
         for device, address, mac in translated:

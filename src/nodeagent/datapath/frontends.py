@@ -15,7 +15,7 @@ from typing import Final
 
 from netstack.wire.ipv4 import PROTOCOL_TCP, PROTOCOL_UDP
 from nodeagent.datapath import tables
-from nodeagent.datapath.packet import IPV6_FROM
+from nodeagent.datapath.packet import IPV6_FROM, number_of
 
 _CLIENTS_MAX: Final = 10_000
 PROTOCOLS: Final = {"TCP": PROTOCOL_TCP, "UDP": PROTOCOL_UDP}
@@ -31,9 +31,7 @@ def key_of(address: str, port: int, protocol: str) -> Key:
     """Return the key of a frontend; raises ValueError or KeyError when a part makes no sense."""
     number = {"": _ANY, "::": _ANY6}.get(address)
     if number is None:
-        number = int(ip_address(address))
-        if address.count(":") and number < IPV6_FROM:
-            raise ValueError(f"{address} is not an address of a Service")
+        number = number_of(ip_address(address))
     return (number, port, PROTOCOLS[protocol])
 
 
@@ -55,7 +53,7 @@ class Frontend:
         """Translate texts; raises ValueError when one makes no sense."""
         key = key_of(entry.address, entry.port, entry.protocol)
         endpoints = tuple(
-            (int(ip_address(backend.address)), backend.port) for backend in entry.backends
+            (number_of(ip_address(backend.address)), backend.port) for backend in entry.backends
         )
         is_ipv6 = key[0] >= IPV6_FROM
         if any((address >= IPV6_FROM) is not is_ipv6 for address, _ in endpoints):

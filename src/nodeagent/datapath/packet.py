@@ -28,6 +28,7 @@ from netstack.wire.ipv4 import (
 from netstack.wire.malformed import MalformedPacket
 
 if TYPE_CHECKING:
+    from netstack.addresses import IpAddress
     from nodeagent.datapath.conntrack.connection import Connection
     from nodeagent.datapath.fast_path import FlowCache
 
@@ -43,6 +44,14 @@ _WITH_PORTS: Final = (PROTOCOL_TCP, PROTOCOL_UDP)
 
 #: Addresses from here on are IPv6's.
 IPV6_FROM: Final = 1 << 32
+
+
+def number_of(address: IpAddress) -> int:
+    """Return the int that stands for *address*; ValueError for what would be taken for IPv4's."""
+    number = int(address)
+    if address.version == 6 and number < IPV6_FROM:
+        raise ValueError(f"{address} is an address that no host may have (::/96)")
+    return number
 
 
 class FlowTuple(NamedTuple):

@@ -97,8 +97,8 @@ def test_keys_that_make_no_sense_are_refused():
         ("", "fd00::1", "endpoints of its own family"),
         ("::", "10.244.1.5", "endpoints of its own family"),
         ("fd00::1", "10.244.1.5", "endpoints of its own family"),
-        ("::1", "fd00::1", "not an address of a Service"),
-        ("::10.0.0.1", "fd00::1", "not an address of a Service"),
+        ("::1", "fd00::1", "no host may have"),
+        ("::10.0.0.1", "fd00::1", "no host may have"),
         ("nonsense", "fd00::1", "does not appear to be"),
     ],
 )
