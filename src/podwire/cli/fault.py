@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import shutil
+from typing import Any, Final
 
 import click
 
 from podwire.cli import cluster_option, output_option
-from podwire.cli.console import print_table
 from podwire.cli.fault_api import api
 from podwire.cli.fault_options import impairment_of, impairment_options
-from podwire.cli.fault_words import fates_of, tell_unheard, words_of
+from podwire.cli.fault_words import lines_of, tell_unheard, words_of
 from podwire.cluster import hosts
 from podwire.cluster.layout import Layout, UsageError
 from podwire.launcher import client, faults, pods
+
+_PIPE_WIDTH: Final = 200  # A file has no width that would wrap lines.
 
 
 @click.group()
@@ -156,8 +158,7 @@ def list_(cluster_name: str, output: str) -> None:
     if not rules:
         click.echo("no link is impaired", err=True)
         return
-    rows = [
-        [rule["from"], rule["to"], words_of(rule), str(rule["seed"]), *fates_of(rule)]
-        for rule in rules
-    ]
-    print_table(("FROM", "TO", "FAULT", "SEED", "PACKETS", "SIZE", "OF THEM"), rows)
+    width = shutil.get_terminal_size((_PIPE_WIDTH, 0)).columns
+    for rule in rules:
+        for line in lines_of(rule, width):
+            click.echo(line)

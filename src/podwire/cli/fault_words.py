@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -83,12 +84,25 @@ def _share(rule: Words, name: str) -> str:
     )
 
 
-def fates_of(rule: Words) -> list[str]:
-    """Return packets, octets, and what became of them; dashes when who counts does not answer."""
+def lines_of(rule: Words, width: int) -> list[str]:
+    """Return a way, what is wrong with it, and what its packets felt, in so many columns."""
+    wrap = textwrap.TextWrapper(
+        width, initial_indent="  ", subsequent_indent="    ", break_long_words=False
+    )
+    return [
+        f"{rule['from']} → {rule['to']}  seed {rule['seed']}",
+        *wrap.wrap(words_of(rule)),
+        *wrap.wrap(fates_of(rule)),
+    ]
+
+
+def fates_of(rule: Words) -> str:
+    """Return packets, octets, and what became of them."""
     if "packets" not in rule:
-        return ["-", "-", "unknown"]
+        return "packets unknown: who counts them does not answer"
     parts = [f"{rule[name]} {name}" for name in _FATES if rule.get(name)]
-    return [str(rule["packets"]), octets_text(rule["octets"]), ", ".join(parts)]
+    sent = f"{rule['packets']} packets, {octets_text(rule['octets'])}"
+    return ": ".join(filter(None, (sent, ", ".join(parts))))
 
 
 def tell_unheard(answer: Words) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from podwire.cli.fault_words import fates_of, tell_unheard, words_of
+from podwire.cli.fault_words import fates_of, lines_of, tell_unheard, words_of
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,23 @@ def test_a_rule_in_netems_words(rule: dict[str, Any], words: str) -> None:
 
 def test_fates_name_what_happened_and_nothing_else() -> None:
     felt = {"packets": 100, "octets": 20480, "lost": 7, "delayed": 93, "queued": 0, "delivered": 93}
-    assert fates_of(felt) == ["100", "20kb", "7 lost, 93 delayed"]
-    assert fates_of({"loss": 1}) == ["-", "-", "unknown"]
+    assert fates_of(felt) == "100 packets, 20kb: 7 lost, 93 delayed"
+    assert fates_of({**felt, "lost": 0, "delayed": 0}) == "100 packets, 20kb"
+    assert fates_of({"loss": 1}).startswith("packets unknown")
+
+
+def test_a_rule_is_read_in_eighty_columns() -> None:
+    rule = {
+        "from": "node-1", "to": "node-2", "seed": 747977583, "delay_s": 0.02, "jitter_s": 0.005,
+        "distribution": "normal", "loss_gemodel": [0.003367, 0.333333], "rate_bit_s": 5e7,
+        "slot_min_s": 0.005, "packets": 0, "octets": 0,
+    }  # fmt: skip
+    assert lines_of(rule, 80) == [
+        "node-1 → node-2  seed 747977583",
+        "  delay 20ms 5ms distribution normal, loss gemodel 0.3367% 33.3333%, rate",
+        "    50mbit, slot 5ms",
+        "  0 packets, 0b",
+    ]
 
 
 def test_who_has_not_heard_is_named(capsys: pytest.CaptureFixture[str]) -> None:
