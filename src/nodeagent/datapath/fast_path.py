@@ -12,7 +12,7 @@ with FIN or RST, or of a connection that is not steady, is judged and steps the 
 of others the last is noted for that judgment. What the machine does not simply follow (SYNs, an
 invalid segment), fragments, options, an expiring TTL, padded, too long or very short frames (fewer
 than twelve octets in a datagram) and errors of ICMP go the slow way; echoes have a table of their
-own (`fast_echo`), and so does IPv6 (`fast_path6`). Whoever changes a table that a
+own (`fast_echo`), and so does IPv6 (`fast_path6`, `fast_echo6`). Whoever changes a table that a
 verdict rests on clears the caches; conntrack removes the entries of a connection that it forgets.
 The header checksum is not verified: the incremental update keeps a wrong one wrong.
 """
@@ -25,8 +25,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
-from nodeagent.datapath import fast_echo, fast_path6
+from nodeagent.datapath import fast_echo, fast_echo6, fast_path6
 from nodeagent.datapath.fast_echo import Echo, Echoes
+from nodeagent.datapath.fast_echo6 import Echo6, Echoes6
 from nodeagent.datapath.fast_path6 import Flow6, Flows6
 
 if TYPE_CHECKING:
@@ -82,22 +83,27 @@ class FlowCache:
     flows: dict[bytes, Flow] = field(default_factory=dict)
     flows6: Flows6 = field(default_factory=dict)
     echoes: Echoes = field(default_factory=dict)
+    echoes6: Echoes6 = field(default_factory=dict)
     is_tcp: bool = True  # The last packet, and likely the next.
 
     def __len__(self) -> int:
-        return len(self.flows) + len(self.flows6) + len(self.echoes)
+        return len(self.flows) + len(self.flows6) + len(self.echoes) + len(self.echoes6)
 
     def clear(self) -> None:
         """Forget every flow."""
         self.flows.clear()
         self.flows6.clear()
         self.echoes.clear()
+        self.echoes6.clear()
 
     def learn(self, packet: Packet, output: Output, mtu: int) -> None:
         """Remember what has become of *packet*, which is about to leave by *output*."""
         protocol, connection, flows = packet.protocol, packet.connection, self.flows
         if packet.version == 6:
-            fast_path6.learn(self.flows6, packet, output, mtu)
+            if protocol == packet.icmp:
+                fast_echo6.learn(self.echoes6, packet, output, mtu)
+            else:
+                fast_path6.learn(self.flows6, packet, output, mtu)
             return
         if protocol == PROTOCOL_ICMP:
             fast_echo.learn(self.echoes, packet, output, mtu)
@@ -158,6 +164,10 @@ def run(
             echoes, frames = frames, fast_echo.forward(cache.echoes, frames, dirty, now)
             if len(frames) < len(echoes):
                 continue
+        if frames and cache.echoes6:
+            echoes, frames = frames, fast_echo6.forward(cache.echoes6, frames, dirty, now)
+            if len(frames) < len(echoes):
+                continue
         if frames:
             slow(frames[0], now)
             frames = frames[1:]
@@ -165,7 +175,7 @@ def run(
 
 def forward_one(
     cache: FlowCache, frame: memoryview, dirty: list[Output], now: float
-) -> Flow | Flow6 | Echo | None:
+) -> Flow | Flow6 | Echo | Echo6 | None:
     """Forward *frame* and return its flow, or do nothing and return None when it has none."""
     flow = cache.flows.get(bytes(frame[26:38]))
     if flow is not None and not forward(cache, [frame], dirty, now):
@@ -176,6 +186,9 @@ def forward_one(
     echo = cache.echoes.get(bytes(frame[26:36]) + bytes(frame[38:40]))
     if echo is not None and not fast_echo.forward(cache.echoes, [frame], dirty, now):
         return echo
+    echo6 = fast_echo6.find(cache.echoes6, frame)
+    if echo6 is not None and not fast_echo6.forward(cache.echoes6, [frame], dirty, now):
+        return echo6
     return None
 
 

@@ -20,6 +20,7 @@ from nodeagent.datapath.packet import IPV6_FROM, CtState, Direction, FlowTuple, 
 if TYPE_CHECKING:
     from nodeagent.datapath.conntrack.connection import Connection
     from nodeagent.datapath.fast_echo import Echo
+    from nodeagent.datapath.fast_echo6 import Echo6
     from nodeagent.datapath.fast_path import Flow
     from nodeagent.datapath.fast_path6 import Flow6
     from nodeagent.datapath.hooks import Hook
@@ -56,7 +57,7 @@ class Verdict:
         before = tuple({reason.value: n for reason, n in each.items()} for each in counters)
         return cls(counters=counters, before=before)
 
-    def follow(self, flow: Flow | Flow6 | Echo) -> None:
+    def follow(self, flow: Flow | Flow6 | Echo | Echo6) -> None:
         """Take over what the flow cache has decided."""
         self.fast, self.connection, self.direction = True, flow.connection, flow.direction
         self.state = CtState.ESTABLISHED

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6TimeExceeded, IPv6
 from scapy.layers.l2 import Ether
 
 from netstack.wire.ipv4 import PROTOCOL_ICMP
@@ -30,7 +30,7 @@ PODS = {5: "veth1-5", 6: "veth1-6"}
 REMOTE, SERVICE = "10.244.2.5", "10.96.0.10"
 REMOTE6, SERVICE6, POD6 = "fd00:10:244:2::5", "fd00:10:96::10", "fd00:10:244:1::5"
 BACKENDS6 = {REMOTE: REMOTE6, "10.244.1.6": "fd00:10:244:1::6"}
-OUTSIDE = "192.168.64.254"
+OUTSIDE, OUTSIDE6 = "192.168.64.254", "fd00:192:168:64::fe"
 GATEWAY = "0a:57:c0:a8:40:01"
 VXLAN = b"\x08\0\0\0\0\0\x01\0"
 VTEPS = {1: "ee:00:00:00:00:01", 2: "ee:00:00:00:00:02"}
@@ -38,6 +38,7 @@ VTEPS = {1: "ee:00:00:00:00:01", 2: "ee:00:00:00:00:02"}
 FLOWS = [(5, REMOTE, 5353), (5, SERVICE, 80), (5, "10.244.1.6", 5353), (6, "10.244.1.5", 1000)]
 FLOWS6 = [(5, REMOTE6, 5353), (5, SERVICE6, 80), (5, BACKENDS6["10.244.1.6"], 5353)]
 flows = st.sampled_from([*FLOWS, *FLOWS6, (6, POD6, 1000)])
+pairs = st.sampled_from([(REMOTE, "10.244.1.5"), (REMOTE6, POD6)])
 flags = st.sampled_from([None, None, "S", "A", "PA", "FA", "R"])
 ttls = st.sampled_from([64, 64, 64, 64, 2, 1])
 ids = st.sampled_from([1, 2])
@@ -58,6 +59,20 @@ def layer(sport, dport, tcp):
     if tcp is None:
         return UDP(sport=sport, dport=dport)
     return TCP(sport=sport, dport=dport, flags=tcp, seq=1, ack=1, window=500)
+
+
+KINDS6 = {
+    "echo-request": ICMPv6EchoRequest,
+    "echo-reply": ICMPv6EchoReply,
+    "time-exceeded": ICMPv6TimeExceeded,
+}
+
+
+def message(kind, identifier, destination, **fields):
+    if ":" not in destination:
+        return ICMP(type=kind, id=identifier, seq=1, **fields)
+    rest = {} if kind == "time-exceeded" else {"id": identifier, "seq": 1}
+    return KINDS6[kind](**rest, **fields)
 
 
 class Twins(RuleBasedStateMachine):
@@ -128,7 +143,7 @@ class Twins(RuleBasedStateMachine):
         self.each(act)
         self.last = act
 
-    @rule(tcp=flags, ttl=ttls, pair=st.sampled_from([(REMOTE, "10.244.1.5"), (REMOTE6, POD6)]))
+    @rule(tcp=flags, ttl=ttls, pair=pairs)
     def remote_answers(self, tcp, ttl, pair):
         tcp = "SA" if tcp == "S" else tcp
         inner = Ether(src=VTEPS[2], dst=VTEPS[1]) / ip(*pair, ttl)
@@ -143,7 +158,17 @@ class Twins(RuleBasedStateMachine):
 
     @rule(
         pod=st.sampled_from([5, 6]),
-        peer=st.sampled_from([REMOTE, "10.244.1.5", "10.244.1.6", OUTSIDE]),
+        peer=st.sampled_from(
+            [
+                REMOTE,
+                "10.244.1.5",
+                "10.244.1.6",
+                OUTSIDE,
+                REMOTE6,
+                BACKENDS6["10.244.1.6"],
+                OUTSIDE6,
+            ]
+        ),
         kind=st.sampled_from(["echo-request", "echo-request", "echo-reply", "time-exceeded"]),
         identifier=ids,
         ttl=ttls,
@@ -152,9 +177,10 @@ class Twins(RuleBasedStateMachine):
         code=st.sampled_from([0, 0, 0, 1]),
     )
     def pod_pings(self, pod, peer, kind, identifier, ttl, size, times, code):
-        to = mac(int(peer[-1])) if peer.startswith("10.244.1.") else GATEWAY
-        frame = Ether(src=mac(pod), dst=to) / IP(src=f"10.244.1.{pod}", dst=peer, ttl=ttl)
-        octets = bytes(frame / ICMP(type=kind, code=code, id=identifier, seq=1) / bytes(size))
+        source = f"fd00:10:244:1::{pod}" if ":" in peer else f"10.244.1.{pod}"
+        to = mac(int(peer[-1])) if peer[:-1] == source[:-1] else GATEWAY
+        frame = Ether(src=mac(pod), dst=to) / ip(source, peer, ttl)
+        octets = bytes(frame / message(kind, identifier, peer, code=code) / bytes(size))
 
         def act(world, node):
             frames = [memoryview(bytearray(octets)) for _ in range(times)]
@@ -168,10 +194,12 @@ class Twins(RuleBasedStateMachine):
         self.each(act)
         self.last = act
 
-    @rule(kind=st.sampled_from(["echo-reply", "echo-request"]), identifier=ids, ttl=ttls)
-    def remote_pings(self, kind, identifier, ttl):
-        inner = Ether(src=VTEPS[2], dst=VTEPS[1]) / IP(src=REMOTE, dst="10.244.1.5", ttl=ttl)
-        octets = VXLAN + bytes(inner / ICMP(type=kind, id=identifier, seq=1) / bytes(12))
+    @rule(
+        kind=st.sampled_from(["echo-reply", "echo-request"]), identifier=ids, ttl=ttls, pair=pairs
+    )
+    def remote_pings(self, kind, identifier, ttl, pair):
+        inner = Ether(src=VTEPS[2], dst=VTEPS[1]) / ip(*pair, ttl)
+        octets = VXLAN + bytes(inner / message(kind, identifier, pair[1]) / bytes(12))
 
         def act(world, node):
             view = memoryview(bytearray(octets))

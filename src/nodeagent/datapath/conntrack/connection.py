@@ -15,6 +15,7 @@ from nodeagent.datapath.packet import Direction, FlowTuple
 
 if TYPE_CHECKING:
     from nodeagent.datapath.fast_echo import Echoes
+    from nodeagent.datapath.fast_echo6 import Echoes6
     from nodeagent.datapath.fast_path import Flow
     from nodeagent.datapath.fast_path6 import Flows6
 
@@ -56,7 +57,7 @@ class Connection:
     #: Hears of every new state, while somebody watches.
     watch: Callable[[str, Connection], None] | None = None
     #: Where the fast path keeps entries of this connection: (table, key).
-    fast_entries: list[tuple[dict[bytes, Flow] | Flows6 | Echoes, bytes]] = field(
+    fast_entries: list[tuple[dict[bytes, Flow] | Flows6 | Echoes | Echoes6, bytes]] = field(
         default_factory=list
     )
 
