@@ -100,6 +100,7 @@ def _info(tcb: Tcb) -> Row:
         "congestion": _CONGESTION[type(congestion)],
         "timestamps": tcb.timestamps,
         "sack": tcb.sack_permitted,
+        "ecn": tcb.ecn is not None,
         "wscale_send": tcb.snd_wscale,
         "wscale_receive": tcb.rcv_wscale,
         "rto_ms": round(rtt.rto_s * 1e3, 3),

@@ -71,6 +71,7 @@ def test_internals_are_those_of_tcp_info(network, connect):
     assert (info["congestion"], info["cwnd"], info["sack"], info["timestamps"]) == (
         "cubic", 10, True, True,
     )  # fmt: skip
+    assert info["ecn"] is False  # Nobody asks for it unless told to.
     assert 1.9 < info["minrtt_ms"] < 4  # One millisecond each way, and ARP.
     assert info["minrtt_ms"] <= info["rtt_ms"]
     assert info["mss"] == 1398  # 1450 less headers and timestamps.

@@ -126,6 +126,8 @@ class Station:
         That is its retransmission timeout; tail-loss probes are off.
         """
         self.namespace, self.seen = namespace, list[Seen]()
+        self._ends: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self._parsed = 0  # How much of `seen` is in there.
         self.kernel, self.address = f"{network}.1", f"{network}.2"
         self._tap = namespace.tap(device)
         namespace.ip(
@@ -267,9 +269,18 @@ class Station:
         probe = self.seen[at].segment()
         if probe is None or self.seen[at].direction != "out":
             return False
-        before = [each.segment() for each in self.seen[:at] if each.direction == "out"]
-        ends = [each.end for each in before if each and each.ports == probe.ports]
+        ends = [end for place, end in self._ends_of(probe.ports) if place < at]
         return probe.end in ends and all((probe.end - end) & 0xFFFFFFFF < 1 << 31 for end in ends)
+
+    def _ends_of(self, ports: tuple[int, int]) -> list[tuple[int, int]]:
+        """Return where each segment that our host sent from *ports* was seen, and its end."""
+        for place in range(self._parsed, len(self.seen)):
+            seen = self.seen[place]
+            segment = seen.segment() if seen.direction == "out" else None
+            if segment is not None:
+                self._ends.setdefault(segment.ports, []).append((place, segment.end))
+        self._parsed = len(self.seen)
+        return self._ends.get(ports, [])
 
     def save(self, file: Path) -> Path:
         """Write what was seen as a capture."""

@@ -65,6 +65,7 @@ def _internals(info: Row) -> str:
     """Return what `ss -i` says, in its order and by its names."""
     words = ["ts"] if info["timestamps"] else []
     words += ["sack"] if info["sack"] else []
+    words += ["ecn"] if info["ecn"] else []
     words += [info["congestion"], f"wscale:{info['wscale_send']},{info['wscale_receive']}"]
     words.append(f"rto:{info['rto_ms']:g}")
     words += _said(info, "backoff")

@@ -13,7 +13,8 @@ import pytest
 from podwire.cli.ss_table import sockets, summary, summary_lines
 
 INFO = {
-    "congestion": "cubic", "timestamps": True, "sack": True, "wscale_send": 7, "wscale_receive": 5,
+    "congestion": "cubic", "timestamps": True, "sack": True, "ecn": True,
+    "wscale_send": 7, "wscale_receive": 5,
     "rto_ms": 204.0, "rtt_ms": 1.25, "rttvar_ms": 0.5, "mss": 1398, "cwnd": 10, "backoff": 0,
     "unacked_octets": 1500, "sacked_octets": 0, "unsent_octets": 0, "snd_wnd": 65535,
     "recovery": "", "minrtt_ms": 0.875, "bytes_sent": 1600, "bytes_retrans": 0, "bytes_acked": 100,
@@ -40,7 +41,7 @@ def test_a_whole_table_reads_as_ss():
         "tcp   ESTAB  0      1500      10.244.1.5:40000   10.244.2.5:80",
     ]
     assert sockets(rows, internals=True)[4] == (
-        "\t ts sack cubic wscale:7,5 rto:204 rtt:1.25/0.5 mss:1398 cwnd:10 bytes_sent:1600 "
+        "\t ts sack ecn cubic wscale:7,5 rto:204 rtt:1.25/0.5 mss:1398 cwnd:10 bytes_sent:1600 "
         "bytes_acked:100 segs_out:4 segs_in:3 send 89472000bps unacked:2 minrtt:0.875 snd_wnd:65535"
     )
 
