@@ -89,9 +89,22 @@ def _push_data(tcb: Tcb, end: int, now: float) -> None:
         tcb.prr.prr_out += tcb.snd_nxt - first
     if tcb.snd_nxt > una:
         arm_retransmission(tcb, now)
-    elif tcb.probe_at == math.inf:
-        tcb.probe_at, tcb.probing_since = now + tcb.rtt.rto_s, now
-        tcb.context.timers.schedule(tcb, tcb.probe_at)
+    else:
+        _arm_window_probe(tcb, now)
+
+
+def _arm_window_probe(tcb: Tcb, now: float) -> None:
+    """The window stops us: probe it, or use what there is of it, if it stays so.
+
+    Whatever windows the peer names meanwhile, it does not put that off.
+    """
+    due_at = now + tcb.rtt.rto_s
+    if tcb.probe_at == math.inf:
+        tcb.probing_since = now
+    elif not tcb.snd_wnd or tcb.probe_at <= due_at:
+        return
+    tcb.probe_at = due_at
+    tcb.context.timers.schedule(tcb, due_at)
 
 
 def override(tcb: Tcb, now: float) -> bool:
@@ -222,5 +235,4 @@ def update_window(tcb: Tcb, sequence: int, acknowledgment: int, window: int) -> 
         tcb.snd_wnd = window << tcb.snd_wscale
         tcb.snd_wnd_max = max(tcb.snd_wnd_max, tcb.snd_wnd)
         if tcb.snd_wnd:
-            tcb.probe_at = math.inf
             tcb.probes_out = 0

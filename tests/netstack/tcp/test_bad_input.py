@@ -152,3 +152,31 @@ def test_honest_peer_gets_everything_after_any_nonsense_that_acknowledges_nothin
         if not connection.send_buffer.octets:
             break
     assert not connection.send_buffer.octets
+
+
+def test_windows_of_a_few_octets_draw_few_segments(talk):
+    """A peer that opens its window octet by octet makes us send neither often nor silly ones."""
+    connection = talk.accepted(Options(mss=1000))
+    talk.say(ACK, window=8000)
+    connection.write(b"x" * 200_000, talk.now)
+    talk.hear()
+    talk.say(ACK, window=0)
+    heard = [len(each.payload) for _ in range(300) for each in talk.say(ACK, window=1 + _ % 3)]
+    assert heard == []
+    heard = []
+    for number in range(600):  # A minute: what a small window never grows for is sent in the end.
+        heard += [len(each.payload) for each in talk.wait(0.1)]
+        heard += [len(each.payload) for each in talk.say(ACK, window=1 + number % 3)]
+    assert 0 < len(heard) < 350
+    assert sum(heard) < 1000
+
+
+def test_segments_of_one_octet_cost_memory_for_their_octets_and_their_gaps(talk):
+    """In order they are joined; out of order there is a bound on how many gaps are remembered."""
+    connection = talk.accepted(PLAIN)
+    answers = sum(len(talk.say(ACK, b"x")) for _ in range(2000))
+    assert connection.readable_octets == 2000
+    assert answers <= 1001
+    for number in range(3000):
+        talk.say(ACK, b"y", sequence=talk.sequence + 2 * number + 2)
+    assert len(connection.held.recent(10_000)) <= reassembly.BLOCKS_MAX
