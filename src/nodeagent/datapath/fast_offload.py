@@ -12,7 +12,7 @@ from typing import Final
 
 from netstack import offload
 from netstack.wire import ethernet, ipv4, ipv6, tcp
-from nodeagent.datapath import fast_path, fast_path6
+from nodeagent.datapath import fast_echo, fast_echo6, fast_path, fast_path6
 from nodeagent.datapath.fast_path import Flow, FlowCache, Slow
 from nodeagent.datapath.fast_path6 import Flow6
 from nodeagent.datapath.output import Mutable, Output
@@ -38,6 +38,12 @@ def run(
         if frames and cache.flows6:
             before = len(frames)
             frames = fast_path6.forward(cache.flows6, frames, dirty, now, partial=True)
+            if len(frames) < before:
+                continue
+        if frames and (cache.echoes or cache.echoes6):  # What is no TCP has its checksums.
+            before = len(frames)
+            frames = fast_echo.forward(cache.echoes, frames, dirty, now)
+            frames = fast_echo6.forward(cache.echoes6, frames, dirty, now)
             if len(frames) < before:
                 continue
         if frames:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from scapy.layers.inet import ICMP, IP
@@ -12,7 +12,13 @@ from nodeagent.datapath import listing
 from nodeagent.datapath.devices import ANY
 
 OUTSIDE = IPv4Address("192.168.64.254")
+OUTSIDE6 = IPv6Address("fd00:192:168:64::fe")
 PAYLOAD = bytes(range(56))
+
+
+@pytest.fixture
+def world(dual):
+    return dual
 
 
 @pytest.fixture
@@ -50,12 +56,13 @@ def paths(world, node, kept):
     ]
 
 
-def test_later_requests_and_replies_are_not_thought_about(world, pod, answers):
-    there = world.pod(2, 5)
-    ping(world, pod, there.address, 1)
+@pytest.mark.parametrize("family", ["address", "address6"])
+def test_later_requests_and_replies_are_not_thought_about(world, pod, answers, family):
+    there = getattr(world.pod(2, 5), family)
+    ping(world, pod, there, 1)
     for node in (1, 2):
         kept = verdicts(world, node)
-        ping(world, pod, there.address, 2 + node)
+        ping(world, pod, there, 2 + node)
         ways = paths(world, node, kept)
         assert {path for _, path in ways} == {"fast path"}
         assert {interface for interface, _ in ways} >= {"flannel.1", f"veth{node}-5"}
@@ -83,6 +90,20 @@ def test_masqueraded_identifier_is_translated_both_ways(world, pod, answers):
         right = IP(bytes(each))
         del right.chksum, right[ICMP].chksum
         assert bytes(each) == bytes(right)
+
+
+def test_masqueraded_identifier_of_ipv6_is_translated_both_ways(world, pod, answers):
+    kept = verdicts(world, 1)
+    for sequence in range(1, 4):
+        ping(world, pod, OUTSIDE6, sequence)  # Both stacks check what covers the addresses.
+    assert [(each.identifier, each.sequence) for each in answers] == [(7, 1), (7, 2), (7, 3)]
+    (row,) = [row for row in listing.conntrack(world.nodes[1], world.now) if is_icmp6(row)]
+    assert row["reply"]["destination"] == "fd00:192:168:64::1"
+    assert [path for _, path in paths(world, 1, kept)][-2:] == ["fast path"] * 2
+
+
+def is_icmp6(row):
+    return row["protocol"] == "ICMPv6"
 
 
 def test_use_keeps_an_echo_known_and_silence_ends_it(world, pod, answers):
