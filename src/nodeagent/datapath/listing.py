@@ -49,12 +49,14 @@ def links(node: Node) -> list[Row]:
 
 
 def _device(node: Node, name: str, kind: str, mac: bytes) -> Row:
-    of_device = (str(interface) for interface, device in node.addresses.values() if device == name)
+    of_device = [interface for interface, device in node.addresses.values() if device == name]
+    first = {interface.version: str(interface) for interface in reversed(of_device)}
     return {
         "name": name,
         "kind": kind,
         "mac": format_mac(mac),
-        "address": next(of_device, ""),
+        "address": first.get(4, ""),
+        "address6": first.get(6, ""),
         "mtu": node.mtu_of(name),
         "connected": True,
         "rx_packets": 0,

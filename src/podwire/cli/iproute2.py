@@ -173,8 +173,9 @@ def _link(number: int, row: Row) -> Row:
         "broadcast": "ff:ff:ff:ff:ff:ff",
     }
     found["flags"] += ["LOWER_UP"] if up else []
-    if row["address"]:
-        found["ifalias"] = f"{'pod' if is_port else 'inet'} {row['address']}"
+    known = " ".join(filter(None, (row["address"], row.get("address6"))))
+    if known:
+        found["ifalias"] = f"{'pod' if is_port else 'inet'} {known}"
     found["stats64"] = {way: _counted(row, way) for way in _STATS64}
     return found | {"drops": row["drops"]}
 

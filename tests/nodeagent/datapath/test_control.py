@@ -52,6 +52,9 @@ def test_addresses_bring_their_routes_and_the_bridge_a_link_local_one(dual):
     assert rows["fe80::/64"]["device"] == rows["fd00:10:244:1::/64"]["device"] == "cni0"
     assert rows["fd00:192:168:64::/120"]["protocol"] == "kernel"
     assert rows["fd00:10:244:2::/64"]["via"] == "fd00:10:244:2::"
+    shown = {row["name"]: (row["address"], row["address6"]) for row in listing.links(dual.nodes[1])}
+    assert shown["cni0"] == ("10.244.1.1/24", "fd00:10:244:1::1/64")
+    assert shown["eth0"] == ("192.168.64.1/24", "fd00:192:168:64::1/120")
     dual.controls[1].address_delete(["fd00:10:244:1::1/64"])
     assert "fd00:10:244:1::/64" not in {row["destination"] for row in listing.routes(dual.nodes[1])}
 

@@ -79,8 +79,8 @@ FDB = [
     {"mac": "0e:00:00:00:00:02", "device": "flannel.1", "remote": "192.168.64.2"},
 ]
 LINK = {"name": "veth1", "kind": "veth", "mac": "aa:00:00:00:00:01", "address": "10.244.1.2/24",
-        "mtu": 1450, "connected": False, "rx_packets": 1, "rx_octets": 1234567890123,
-        "tx_packets": 3, "tx_octets": 4,
+        "address6": "fd00:10:244:1::2/64", "mtu": 1450, "connected": False,
+        "rx_packets": 1, "rx_octets": 1234567890123, "tx_packets": 3, "tx_octets": 4,
         "drops": {"full-ring": 5, "malformed-frame": 2}}  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def test_links_show_the_reasons_of_drops():
         "1: veth1: <NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1450 qdisc noqueue master cni0 "
         "state DOWN mode DEFAULT group default",
         "    link/ether aa:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff",
-        "    alias pod 10.244.1.2/24",
+        "    alias pod 10.244.1.2/24 fd00:10:244:1::2/64",
         "    RX:     bytes packets errors dropped  missed   mcast",
         "    1234567890123       1      0       2       0       0",
         "    TX:     bytes packets errors dropped carrier collsns",
@@ -185,8 +185,8 @@ def test_links_show_the_reasons_of_drops():
 
 def test_links_show_no_counter_that_nobody_counts():
     rows = [
-        {**LINK, "name": "cni0", "kind": "bridge", "address": "", "drops": {}},
-        {**LINK, "name": "flannel.1", "kind": "vxlan", "address": ""},
+        {**LINK, "name": "cni0", "kind": "bridge", "address": "", "address6": "", "drops": {}},
+        {**LINK, "name": "flannel.1", "kind": "vxlan", "address": "", "address6": ""},
     ]
     ours = iproute2.links(rows)
     lines = iproute2.link_lines(ours)
