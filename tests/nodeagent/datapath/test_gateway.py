@@ -94,32 +94,38 @@ async def test_where_both_families_want_a_port_ipv4_gets_it(tmp_path, cluster, f
         await call("frontend_delete", {"keys": [["", 30080, "TCP"]]})
         await listening_at(one.netlink, 30080)
         assert await ask(f"{prefix}.31.1", 30080) == b"IPv6"
+        await datagrams(one, pod, f"{prefix}.31.1")
 
 
-@pytest.mark.asyncio
-async def test_a_node_port_of_ipv6_carries_udp(tmp_path, cluster, frontend, prefix):
-    async with cluster(tmp_path, 32, nodes=1, dual=True) as (one,):
-        pod = await one.add_pod(5)
-        echo = pod.host.udp_bind(None, 53)
+async def datagrams(one, pod, host: str) -> None:
+    """Ask by a UDP NodePort that only IPv6 has, and be answered."""
+    echo = pod.host.udp_bind(None, 5353)
 
-        def ready() -> None:
-            while (datagram := echo.receive()) is not None:
-                echo.send(datagram.data.upper(), datagram.remote, asyncio.get_running_loop().time())
+    def ready() -> None:
+        while (datagram := echo.receive()) is not None:
+            echo.send(datagram.data.upper(), datagram.remote, asyncio.get_running_loop().time())
 
-        echo.on_ready = ready
-        entry = frontend("::", 30053, [(POD15, 53)], listen=True, masquerade="always")
-        await one.netlink.call("frontend_replace", {"entries": [entry | {"protocol": "UDP"}]})
-        await listening_at(one.netlink, 30053)
-        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    echo.on_ready = ready
+    entry = {
+        "address": "::",
+        "port": 30053,
+        "protocol": "UDP",
+        "service": "default/dns",
+        "backends": [{"address": POD15, "port": 5353}],
+        "listen": True,
+    }
+    await one.netlink.call("frontend_replace", {"entries": [entry]})
+    await listening_at(one.netlink, 30053)
+    answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-        class Client(asyncio.DatagramProtocol):
-            def datagram_received(self, data, _address):
-                answered.set_result(data)
+    class Client(asyncio.DatagramProtocol):
+        def datagram_received(self, data, _address):
+            answered.set_result(data)
 
-        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            Client, remote_addr=(f"{prefix}.32.1", 30053)
-        )
-        transport.sendto(b"question")
-        async with asyncio.timeout(5):
-            assert await answered == b"QUESTION"
-        transport.close()
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        Client, remote_addr=(host, 30053)
+    )
+    transport.sendto(b"question")
+    async with asyncio.timeout(5):
+        assert await answered == b"QUESTION"
+    transport.close()
