@@ -37,7 +37,9 @@ HOST_ADDRESS6 = IPv6Address("fd00:192:168:64::fe")
 class Pod:
     """A network stack behind a veth, driven by the running loop."""
 
-    def __init__(self, directory: Path, node: int, number: int, *, dual: bool = False) -> None:
+    def __init__(
+        self, directory: Path, node: int, number: int, *, dual: bool = False, offload: bool = False
+    ) -> None:
         self.interface = f"veth{number}"
         self.address = IPv4Address(f"10.244.{node}.{number}")
         self.address6 = IPv6Interface(f"fd00:10:244:{node}::{number}/64") if dual else None
@@ -54,7 +56,11 @@ class Pod:
         self.up = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self.veth = VethClient(
-            directory / "veth.sock", self.interface, self._receive, on_up=self._connected
+            directory / "veth.sock",
+            self.interface,
+            self._receive,
+            on_up=self._connected,
+            offload=offload,
         )
 
     @property
@@ -79,11 +85,12 @@ class Pod:
         self.veth.close()
 
     def _connected(self) -> None:
+        self.host.offload = self.veth.offload
         self.up.set()
         self.pump()
 
-    def _receive(self, frames, _partial) -> None:
-        self.host.receive_frames(frames, monotonic())
+    def _receive(self, frames, partial) -> None:
+        self.host.receive_frames(frames, monotonic(), partial=partial)
         self.pump()
 
     def pump(self) -> None:
@@ -188,8 +195,8 @@ class NodeProcess:
     dual: bool = False
     pods: list[Pod] = field(default_factory=list)
 
-    async def add_pod(self, number: int) -> Pod:
-        pod = Pod(self.directory, self.number, number, dual=self.dual)
+    async def add_pod(self, number: int, *, offload: bool = False) -> Pod:
+        pod = Pod(self.directory, self.number, number, dual=self.dual, offload=offload)
         await self.netlink.call("link_replace", {"entries": [pod.link]})
         await pod.start()
         self.pods.append(pod)

@@ -6,6 +6,7 @@ import asyncio
 import io
 import ipaddress
 import json
+import random
 import shutil
 import socket
 import subprocess
@@ -58,6 +59,59 @@ async def test_pods_reach_each_other_on_one_node_and_on_two(tmp_path, cluster):
 async def _vtep(node):
     rows = await node.netlink.call("link_list")
     return next(row for row in rows if row["kind"] == "vxlan")
+
+
+def serve_stream(pod, port: int, octets: bytes) -> None:
+    """Send *octets* to whoever connects."""
+    listener = pod.host.tcp_listen(None, port)
+
+    def ready() -> None:
+        connection = listener.accept()
+        whole = left = memoryview(octets)
+
+        def changed() -> None:
+            nonlocal left
+            if not connection.read(1 << 16, monotonic()) and left is whole:
+                return  # Nobody has asked yet: data that is not read makes a close a reset.
+            while left and (taken := connection.write(left, monotonic())):
+                left = left[taken:]
+            if not left:
+                connection.close(monotonic())
+
+        connection.on_change = changed
+        changed()
+
+    listener.on_ready = ready
+
+
+@pytest.mark.asyncio
+async def test_streams_cross_whoever_offloads(tmp_path, cluster):
+    octets = random.Random(1).randbytes(600_000)
+    async with cluster(tmp_path, 7) as (one, two):
+        for node, other in ((one, 2), (two, 1)):
+            fdb = {
+                "mac": f"ee:00:00:00:00:{other:02x}",
+                "device": "flannel.1",
+                "remote": f"192.168.64.{other}",
+                "offload": True,
+            }
+            await node.netlink.call("fdb_replace", {"entries": [fdb]})
+        asks = await one.add_pod(5, offload=True)
+        others = [
+            await one.add_pod(6),
+            await one.add_pod(7, offload=True),
+            await two.add_pod(6),
+            await two.add_pod(7, offload=True),
+        ]
+        for pod in (asks, *others):
+            serve_stream(pod, 80, octets)
+        segments = len(octets) / 1398
+        for pod in others:
+            before = asks.veth.rx_packets
+            assert await asks.fetch(str(pod.address), 80, timeout_s=30) == octets
+            assert (asks.veth.rx_packets - before < segments / 2) == pod.veth.offload
+            assert await pod.fetch(str(asks.address), 80, timeout_s=30) == octets
+        assert not asks.host.drops
 
 
 @pytest.mark.asyncio
