@@ -55,6 +55,11 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         networks = map(ipaddress.ip_network, self.cluster_cidr.split(","))
         return tuple(own[network.version] for network in networks if own[network.version])
 
+    def underlay_addresses(self) -> tuple[str, ...]:
+        """Return the node's addresses on the network between nodes, with prefix lengths."""
+        own = filter(None, (self.internal_ip, self.internal_ip6))
+        return tuple(f"{each}/{underlay_prefix(each, self.transport_map)}" for each in own)
+
 
 def transport_address(address: str, networks: Mapping[str, str]) -> str:
     """Return the address of this machine that carries *address*'s packets.

@@ -23,7 +23,7 @@ from kubeapi.status import StatusError
 from nodeagent.availability import Availability
 from nodeagent.cni.bridge import Bridge
 from nodeagent.cni.ipam import HostLocal
-from nodeagent.config import NodeAgentConfig, transport_address, underlay_prefix
+from nodeagent.config import NodeAgentConfig, transport_address
 from nodeagent.hostnet import HostNet
 from nodeagent.kubelet.kubelet import Kubelet
 from nodeagent.kubelet.node import NodeKeeper
@@ -132,16 +132,10 @@ class NodeAgent:
 
     def _make_network_agent(self) -> NetworkAgent:
         config = self._config
-        address, address6 = config.internal_ip, config.internal_ip6
-        prefixes = [
-            underlay_prefix(each, config.transport_map) for each in (address, address6) if each
-        ]
         identity = NodeIdentity(
             name=config.node_name,
-            internal_ip=address,
-            underlay_prefix=prefixes[0],
-            internal_ip6=address6,
-            underlay_prefix6=prefixes[-1],
+            internal_ip=config.internal_ip,
+            eth0=config.underlay_addresses(),
             mtu=config.mtu,
         )
         provider = PROVIDERS[config.network](identity)

@@ -58,7 +58,9 @@ def _config(**fields) -> NodeAgentConfig:
     ],
 )
 def test_a_node_has_the_addresses_of_its_clusters_families(cluster_cidr, addresses):
-    assert _config(cluster_cidr=cluster_cidr).node_addresses() == addresses
+    config = _config(cluster_cidr=cluster_cidr)
+    assert config.node_addresses() == addresses
+    assert config.underlay_addresses() == ("192.168.64.1/24", "fd00:192:168:64::1/120")
 
 
 @pytest.mark.parametrize(

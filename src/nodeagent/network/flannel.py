@@ -76,9 +76,7 @@ class Flannel:
             "port": PORT,
             "mtu": self.mtu,
         }
-        addresses = [(f"{node.internal_ip}/{node.underlay_prefix}", "eth0")]
-        if node.internal_ip6:
-            addresses.append((f"{node.internal_ip6}/{node.underlay_prefix6}", "eth0"))
+        addresses = [(address, "eth0") for address in node.eth0]
         for cidr in pod_cidrs:
             addresses += [
                 (f"{cidr[1]}/{cidr.prefixlen}", "cni0"),

@@ -19,11 +19,9 @@ class NodeIdentity:
     """What a provider knows of the node that it runs on."""
 
     name: str
-    internal_ip: str
-    underlay_prefix: int
-    #: "" where the cluster has no IPv6.
-    internal_ip6: str = ""
-    underlay_prefix6: int = 120
+    internal_ip: str  # Of IPv4: what carries the packets of every family.
+    #: The node's addresses on the network between the nodes, with their prefix lengths.
+    eth0: tuple[str, ...]
     mtu: int = 1500  # Of the network between the nodes.
 
 

@@ -14,7 +14,9 @@ from nodeagent.tables import Tables
 
 def identity(number: int) -> NodeIdentity:
     return NodeIdentity(
-        name=f"node-{number}", internal_ip=f"192.168.64.{number}", underlay_prefix=24
+        name=f"node-{number}",
+        internal_ip=f"192.168.64.{number}",
+        eth0=(f"192.168.64.{number}/24",),
     )
 
 
@@ -107,7 +109,8 @@ def test_a_second_family_is_one_route_and_one_neighbour_more():
 
 
 def test_a_node_with_an_underlay_address_of_ipv6_has_it_on_eth0():
-    node = dataclasses.replace(identity(1), internal_ip6="fd00:192:168:64::1")
+    both = ("192.168.64.1/24", "fd00:192:168:64::1/120")
+    node = dataclasses.replace(identity(1), eth0=both)
     own = Flannel(node).own_entries([IPv6Network("fd00:10:244:1::/64")])
     assert ("address", {"address": "fd00:192:168:64::1/120", "device": "eth0"}) in own
     assert dict(own)["vtep"]["local"] == "192.168.64.1", "the tunnel itself is IPv4 in every family"
