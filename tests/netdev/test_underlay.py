@@ -33,7 +33,7 @@ class Node:
             self.datagrams.append((sender, bytes(octets[at : at + stride])))
 
     async def until(self, count):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.datagrams) < count:
                 self.got.clear()
                 await self.got.wait()

@@ -87,7 +87,7 @@ class PodApiServer:
     def messages(self) -> list[str]:
         return [o["message"] for p, o in self.objects.items() if "/events/" in p]
 
-    async def until(self, condition, timeout_s: float = 20) -> None:
+    async def until(self, condition, timeout_s: float = 60) -> None:
         """Wait until *condition* holds; it is asked after each write."""
         async with asyncio.timeout(timeout_s):
             while not condition():

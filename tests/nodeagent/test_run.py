@@ -189,7 +189,7 @@ async def backends(node, cluster_ip: str, wanted: list[str]) -> bool:
 
 
 async def until(holds) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not await holds():
             await asyncio.sleep(0.02)
 

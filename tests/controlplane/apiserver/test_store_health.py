@@ -36,7 +36,7 @@ class Moody(EmbeddedStore):
 
 
 async def until(health: StoreHealth, *, well: bool) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while health.is_well is not well:
             await asyncio.sleep(0.005)
 

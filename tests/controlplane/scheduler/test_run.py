@@ -29,7 +29,7 @@ def pod(name, cpu="", **spec):
     }
 
 
-async def until(read, holds, timeout_s=10):
+async def until(read, holds, timeout_s=40):
     """Return what *read* returns as soon as it *holds*."""
     async with asyncio.timeout(timeout_s):
         while not holds(value := await read()):

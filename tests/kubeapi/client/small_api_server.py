@@ -213,7 +213,7 @@ def path(name: str) -> str:
     return f"/api/v1/namespaces/default/pods/{name}"
 
 
-async def eventually(condition, *, timeout_s: float = 5) -> None:
+async def eventually(condition, *, timeout_s: float = 30) -> None:
     """Wait until *condition* holds."""
     async with asyncio.timeout(timeout_s):
         while not condition():

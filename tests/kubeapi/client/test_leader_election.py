@@ -91,13 +91,13 @@ async def lead_for_ever(led, identity):
 
 @pytest.mark.asyncio
 async def test_the_only_one_leads_at_once_and_a_restart_leads_on():
+    long = LeaseDurations(lease_s=600, renew_deadline_s=500, retry_s=300)
     async with serving() as (server, client):
         for seed in range(2):
             led, tasks = [], Tasks()
-            tasks.spawn(
-                elector(client, "a", seed).run(lambda led=led: lead_for_ever(led, "a")), name="a"
-            )
-            await eventually(lambda led=led: led == ["a"], timeout_s=0.5)
+            candidate = elector(client, "a", seed, long)
+            tasks.spawn(candidate.run(lambda led=led: lead_for_ever(led, "a")), name="a")
+            await eventually(lambda led=led: led == ["a"])
             await tasks.close()
         assert server.objects[LEASE]["spec"]["leaseTransitions"] == 1
 

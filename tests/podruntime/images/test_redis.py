@@ -95,7 +95,7 @@ async def ask(port, *words):
 
 
 async def until(port, key, value):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while (await ask(port, b"GET", key))[1] != value:
             await asyncio.sleep(0.01)
 

@@ -163,7 +163,7 @@ async def connected(opening):
         writer.transport.abort()
 
 
-async def until(condition, *, timeout_s: float = 5.0) -> None:
+async def until(condition, *, timeout_s: float = 30.0) -> None:
     """Wait for what will be seen soon."""
     async with asyncio.timeout(timeout_s):
         while not condition():
