@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
-# Many tests wait for a peer's timer: one worker more than there are cores keeps them busy.
-JOBS   ?= $(shell echo $$(( $$(nproc) + 1 )))
+# Most tests wait for timers and peers most of their time: two workers a core keep it busy.
+JOBS   ?= $(shell echo $$(( 2 * $$(nproc) )))
 
 # Compiled once, or every test process would compile all of it again.
 unexport PYTHONDONTWRITEBYTECODE
