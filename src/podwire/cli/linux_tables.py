@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 Row = dict[str, Any]
+#: What stands for any address of the node, by family.
+_ANY: Final = ("", "::")
 #: By protocol, the port that was asked for, and the endpoint: how many asked which address.
 Users = defaultdict[tuple[str, int, str, int], Counter[str]]
 
@@ -37,7 +39,7 @@ def services(rows: Iterable[Row], connections: Iterable[Row] = ()) -> list[str]:
         "Prot LocalAddress:Port  Service  Flags",
         "  -> RemoteAddress:Port          Node             ActiveConn InActConn",
     ]
-    for row in sorted(rows, key=lambda row: (row["service"], row["address"] == "", row["port"])):
+    for row in sorted(rows, key=lambda row: (row["service"], row["address"] in _ANY, row["port"])):
         lines.append(_frontend(row))
         for backend in row["backends"]:
             key = (row["protocol"], row["port"], backend["address"], backend["port"])
@@ -63,8 +65,8 @@ def _users(connections: Iterable[Row]) -> tuple[Users, Users]:
 
 
 def _count(users: Counter[str], address: str) -> int:
-    """Return how many came by *address*; "" is any of the node's."""
-    return users[address] if address else users.total()
+    """Return how many came by *address*; the node has several."""
+    return users.total() if address in _ANY else users[address]
 
 
 def _end(row: Row) -> str:

@@ -35,6 +35,24 @@ def test_services_show_their_endpoints_and_who_uses_them() -> None:
     ]
 
 
+def test_a_node_port_of_ipv6_counts_whoever_came_by_any_address() -> None:
+    rows = [
+        {"service": "default/web:http", "address": "::", "port": 30080, "protocol": "TCP",
+         "backends": [{"address": "fd00:10:244:1::2", "port": 8080, "node": "node-1"}],
+         "on_empty": "reject"},
+    ]  # fmt: skip
+    through = {
+        "protocol": "TCP",
+        "state": "ESTABLISHED",
+        "original": {"destination": "fd00:192:168:64::1", "destination_port": 30080},
+        "reply": {"source": "fd00:10:244:1::2", "source_port": 8080},
+    }
+    assert linux_tables.services(rows, [through])[2:] == [
+        "TCP  [::]:30080  default/web:http",
+        "  -> [fd00:10:244:1::2]:8080     node-1                    1         0",
+    ]
+
+
 def test_drops_name_place_and_reason() -> None:
     counters = {
         "drops": {"ip-martian": 1, "foreign-vni": 30},
