@@ -83,6 +83,9 @@ def _bridge_ip(node: Node, port: Port, packet: Packet, now: float) -> None:
     if packet.version == 6 and ip_input.is_martian(packet):
         port.drops[DropReason.MARTIAN] += 1  # Tables would take some of them for IPv4's.
         return
+    if isinstance(packet, Packet6) and packet.is_discovery:
+        forward(node, packet.frame, now, arrived_at=port)  # As ARP: no hook sees it.
+        return
     addressed_to, ethernet = packet.destination, bytes(packet.frame[0:12])
     whole = node.fragments.whole(packet, now)
     if whole is None or not hooks.run(Hook.PREROUTING, node, whole, now):

@@ -275,3 +275,19 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(world, change):
         change(world.controls[1])
     assert (len(policies), policies.generation) == (0, before)
     assert policies.sets() == {"web": frozenset({int(ip_address("10.244.1.5"))})}
+
+
+def test_isolated_pods_of_ipv6_still_find_each_other(dual):
+    """Neighbour discovery is no traffic that a policy could mean, as ARP is none."""
+    a, b = dual.pod(1, 5), dual.pod(1, 6)
+    b.tcp_listen(None, 80)
+    pods = [(5, "fd00:10:244:1::5"), (6, "fd00:10:244:1::6")]
+    allowed = [rule(ports=[port(80)], anyone=True)]
+    program(
+        dual,
+        1,
+        *(entry(f"default/pod-{n}", text, ingress=allowed, egress=allowed) for n, text in pods),
+    )
+    assert opens(dual, a, "fd00:10:244:1::6", 80)
+    assert drops(dual, 1) == 0
+    assert not dual.ping(a, "fd00:10:244:1::6")
