@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from netstack.offload import SuperFrame
+
 from .pods import SERVER, TwoPods
 
 
@@ -111,3 +113,45 @@ def test_exit_in_a_protocol_does_not_silence_the_others(pods):
             writer.close()
 
     pods.run(scenario)
+
+
+def test_link_that_comes_back_without_offload_gets_ordinary_frames(pods):
+    """A stream goes on while the link, restarted twice, agrees to offload or not."""
+    octets, kinds = bytes(range(256)) * 8192, []
+
+    async def scenario(pods):
+        ended, progress = asyncio.Event(), asyncio.Event()
+        heard = bytearray()
+
+        async def listen(reader, writer):
+            while data := await reader.read(1 << 16):
+                heard.extend(data)
+                progress.set()
+            writer.close()
+            ended.set()
+
+        pods.use(pods.server)
+        await asyncio.start_server(listen, "0.0.0.0", 80)
+        pods.use(pods.client)
+        _, writer = await asyncio.open_connection(SERVER, 80)
+        interface, transmit = pods.client_interface, pods.client_interface._transmit
+
+        def note(frames) -> None:
+            kinds[-1].update(map(type, frames))
+            transmit(frames)
+
+        for offload in (True, False, True):
+            kinds.append(set())
+            interface.attach(note, offload=offload)
+            writer.write(octets)
+            while len(heard) < len(kinds) * len(octets):
+                await progress.wait()
+                progress.clear()
+        writer.close()
+        await ended.wait()
+        assert heard == 3 * octets
+
+    pods.run(scenario)
+    assert SuperFrame in kinds[0]
+    assert kinds[1] == {bytes}
+    assert SuperFrame in kinds[2]
