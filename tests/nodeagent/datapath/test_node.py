@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+import random
+from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -11,6 +12,7 @@ from scapy.layers.vxlan import VXLAN
 
 from nodeagent.datapath import listing, tables
 from nodeagent.datapath.drops import DropReason
+from nodeagent.datapath.node import Identity, Node, Outputs
 
 
 def listen(host, port):
@@ -492,6 +494,15 @@ def test_jumbo_frames_cross_where_links_and_vteps_carry_them(world):
         inject(world, 1, "veth1-5", to_gateway(hosts[1]) / packet / bytes(octets))
     assert max(seen) == mtu + 14
     assert world.nodes[1].drops == {DropReason.TOO_BIG: 1}
+
+
+def test_what_eth0_carries_leaves_the_rest_to_the_tunnel():
+    address = IPv4Interface("192.168.64.1/24")
+    identity = Identity("node-1", address, bytes(6), bytes(6), mtu=9000)
+    outputs = Outputs(vxlan=lambda _remote: None, underlay=lambda _remote: None)
+    node = Node(identity, outputs, random.Random(1))
+    mtus = {row["name"]: row["mtu"] for row in listing.links(node)}
+    assert mtus == {"cni0": 8950, "eth0": 9000}
 
 
 @pytest.mark.parametrize("mtu", [67, 65_486])

@@ -57,6 +57,11 @@ def test_an_error_is_one_line_and_a_status(
             ["up", "--nodes", "0"],
             "invalid value for '--nodes': 0 is not in the range 1<=x<=249; see podwire up --help",
         ),
+        (
+            ["up", "--mtu", "1329"],
+            "invalid value for '--mtu': 1329 is not in the range 1330<=x<=65000; "
+            "see podwire up --help",
+        ),
         (["node", "kill"], "missing argument 'NAME'; see podwire node kill --help"),
         (["down", "more"], "got unexpected extra argument (more); see podwire down --help"),
     ],

@@ -85,3 +85,18 @@ def test_addresses_are_of_the_clusters_families_and_the_underlay_is_ipv4(
         rows = getattr(server, f"{name}_map")
         near = transport_address(agent.node_addresses()[-1], rows)
         assert near == f"{network}.1", "a kubelet is dialled by IPv4 in every family"
+
+
+def test_nodes_are_told_of_their_networks_mtu(paths: Layout) -> None:
+    configs.write_configs(Cluster(name="lab", nodes=1, block=3, mtu=65_000), paths)
+    agent = load_config(KINDS["nodeagent"], paths.config("node-1.nodeagent"))
+    datapath = load_config(KINDS["datapath"], paths.config("node-1.datapath"))
+    assert isinstance(agent, nodeagent.config.NodeAgentConfig)
+    assert isinstance(datapath, nodeagent.datapath.config.Config)
+    assert (agent.mtu, datapath.mtu) == (65_000, 65_000)
+
+
+@pytest.mark.parametrize("mtu", [1329, 65_001])
+def test_an_mtu_that_leaves_too_little_or_fits_no_datagram_is_refused(mtu: int) -> None:
+    with pytest.raises(ValueError, match="has an mtu of 1330 to 65000"):
+        Cluster(name="lab", nodes=1, mtu=mtu)
