@@ -106,7 +106,9 @@ async def test_iperf3_measures_through_us(needs, nodes):
             said = await one.pod.namespace.call(
                 "iperf3", "--client", two.pod.address, "--bytes", str(OCTETS), "--json", *way
             )
-            return json.loads(said)["end"]
+            found = json.loads(said)
+            assert "error" not in found, found["error"]
+            return found["end"]
 
         datagrams = (await measure("--udp", "--bitrate", "8M"))["sum"]
         assert datagrams["packets"] >= OCTETS / MTU
