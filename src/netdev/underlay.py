@@ -24,9 +24,9 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import Final
 
-from componentbase.clock import monotonic
 from netdev import segmentation
 from netdev.framing import Octets
+from netdev.pace import Pace
 
 _SOL_UDP: Final = 17
 _UDP_SEGMENT: Final = 103
@@ -37,8 +37,6 @@ _CONTROL_OCTETS: Final = 64
 
 _RECEIVE_OCTETS: Final = 65536
 _DRAIN_DATAGRAMS: Final = 64
-#: A loop that comes round sooner has not slept.
-_AWAKE_S: Final = 0.00004
 _SOCKET_BUFFER_OCTETS: Final = 4 * 1024 * 1024
 PEERS_MAX: Final = 4096
 
@@ -53,26 +51,14 @@ class UnderlayDrop(StrEnum):
 
 
 class Arena:
-    """The memory that received octets lie in until they have been forwarded.
-
-    All sockets of a process are read into it, so it knows whether the process has slept: then
-    what woke it is alone, as a rule, and leaves before anybody looks for more.
-    """
+    """The memory that received octets lie in until they have been forwarded."""
 
     OCTETS: Final = 4 * _RECEIVE_OCTETS
 
     def __init__(self) -> None:
         self.octets = bytearray(self.OCTETS)
         self.view = memoryview(self.octets)
-        self._emptied_at = 0.0
-
-    def reads(self, most: int) -> range:
-        """Return how often to read a socket that is readable: once after a sleep, else *most*."""
-        return range(most if monotonic() - self._emptied_at < _AWAKE_S else 1)
-
-    def emptied(self) -> None:
-        """Everything that was read has been forwarded."""
-        self._emptied_at = monotonic()
+        self.pace = Pace()  # Of the process whose sockets are all read into here.
 
 
 #: Takes the sender, datagrams of one size behind one another (the last may be shorter) and
@@ -260,7 +246,7 @@ class Underlay:
 
     def _readable(self, sock: socket.socket) -> None:
         at = 0
-        for _ in self._arena.reads(_DRAIN_DATAGRAMS):
+        for _ in self._arena.pace.reads(_DRAIN_DATAGRAMS):
             try:
                 octets, control, _, sender = sock.recvmsg_into(
                     [self._arena.view[at : at + _RECEIVE_OCTETS]], _CONTROL_OCTETS
@@ -276,12 +262,12 @@ class Underlay:
             else:
                 self._refuse((address, sender[1]), self._arena.view[at : at + octets], control)
         self._on_drained()
-        self._arena.emptied()
+        self._arena.pace.worked()
 
     def _readable_peer(self, peer: Peer) -> None:
         view, receive = self._arena.view, peer.socket.recvmsg_into
         at = 0
-        for _ in self._arena.reads(_DRAIN_DATAGRAMS):
+        for _ in self._arena.pace.reads(_DRAIN_DATAGRAMS):
             try:
                 octets, control, _, _ = receive([view[at : at + _RECEIVE_OCTETS]], _CONTROL_OCTETS)
             except BlockingIOError:
@@ -292,7 +278,7 @@ class Underlay:
             self._deliver(peer.address, view[at : at + octets], control)
             at = self._advance(at + octets)
         self._on_drained()
-        self._arena.emptied()
+        self._arena.pace.worked()
 
     def _listen_again(self, peer: Peer) -> None:
         """Have *peer*'s socket watched after an error of it was seen, by a read or by a write.

@@ -24,6 +24,7 @@ import msgpack
 from componentbase.unix import socket_path
 from netdev import framing
 from netdev.framing import ALL_PARTIAL, MESSAGE_OCTETS_MAX, PARTIAL, MalformedBatch, Octets
+from netdev.pace import Pace
 from netstack.offload import SuperFrame
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class VethClient:
         self._read: Read
         self._retry: asyncio.TimerHandle | None = None
         self._retry_s = _RETRY_FIRST_S
+        self._pace = Pace()
         self._closed = False
         self.connected = self.offload = False
         self.rx_packets = self.tx_packets = 0
@@ -113,6 +115,7 @@ class VethClient:
 
         Where offload is agreed upon they are partial, and some may be super-frames.
         """
+        self._pace.worked()  # Frames come at the end of a turn of the loop.
         if not self.offload:
             self._send_runs(frames, b"")
             return
@@ -178,7 +181,7 @@ class VethClient:
         self._connect_later()
 
     def _readable(self) -> None:
-        for _ in range(_DRAIN_MESSAGES):
+        for _ in self._pace.reads(_DRAIN_MESSAGES):
             if self._socket is None:
                 break
             try:
@@ -193,6 +196,7 @@ class VethClient:
             self._receive(bytes(memoryview(_buffer)[:octets]))
         if self._on_drained is not None:
             self._on_drained()
+        self._pace.worked()
 
     def _receive(self, message: bytes) -> None:
         if not self.connected:

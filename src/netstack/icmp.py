@@ -17,8 +17,20 @@ from netstack.addresses import ANY, AddressTable, IpAddress, from_octets, is_mul
 from netstack.drops import DropReason
 from netstack.ip_output import IpOutput
 from netstack.token_bucket import TokenBucket
-from netstack.wire import MalformedPacket, ipv4
-from netstack.wire.icmp import ERRORS, Icmp, IcmpView, TimeExceeded, Type, Unreachable, echo
+from netstack.wire import MalformedPacket, checksum, ipv4
+from netstack.wire.icmp import (
+    ERRORS,
+    HEADER_OCTETS,
+    Icmp,
+    IcmpView,
+    TimeExceeded,
+    Type,
+    Unreachable,
+    echo,
+)
+
+_ECHO_REQUEST: Final = bytes((Type.ECHO_REQUEST,))
+_REPLY_TYPE_AND_CODE: Final = bytes((Type.ECHO_REPLY, 0))
 
 #: net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst.
 ERRORS_PER_S: Final = 1000.0
@@ -88,14 +100,16 @@ class IcmpEndpoint:
     def receive(self, octets: bytes, offset: int, end: int, now: float) -> None:
         """Take a packet whose header is at *offset* and has 20 octets."""
         source, destination = octets[offset + 12 : offset + 16], octets[offset + 16 : offset + 20]
+        message_octets = octets[offset + ipv4.HEADER_OCTETS : end]
+        if message_octets[:1] == _ECHO_REQUEST:
+            self._reply(message_octets, (destination, source), now)
+            return
         try:
-            message = Icmp.parse(IcmpView(octets[offset + ipv4.HEADER_OCTETS : end]))
+            message = Icmp.parse(IcmpView(message_octets))
         except MalformedPacket:
             self._drops[DropReason.ICMP_MALFORMED] += 1
             return
-        if message.type == Type.ECHO_REQUEST:
-            self._reply(message, (destination, source), now)
-        elif message.type == Type.ECHO_REPLY:
+        if message.type == Type.ECHO_REPLY:
             self._replied(message, source, octets[offset + 8], now)
         elif message.type in ERRORS:
             self._error_arrives(message, now)
@@ -135,12 +149,17 @@ class IcmpEndpoint:
         if packet[9] != ipv4.PROTOCOL_ICMP:
             self._error_arrives(Icmp(Type.UNREACHABLE, code, 0, packet), now)
 
-    def _reply(self, request: Icmp, endpoints: tuple[bytes, bytes], now: float) -> None:
+    def _reply(self, request: bytes, endpoints: tuple[bytes, bytes], now: float) -> None:
+        """Send *request* back with type and code 0, its checksum brought up to date."""
+        if len(request) < HEADER_OCTETS or not checksum.holds(checksum.add(request)):
+            self._drops[DropReason.ICMP_MALFORMED] += 1
+            return
         if not self._echo_replies.take(now):
             self._drops[DropReason.ICMP_RATE] += 1
             return
-        reply = echo(Type.ECHO_REPLY, request.identifier, request.sequence, request.body)
-        self._output.send(ipv4.PROTOCOL_ICMP, endpoints, reply.emit(), now)
+        field = checksum.update(request[2] << 8 | request[3], request[0] << 8 | request[1])
+        reply = b"".join((_REPLY_TYPE_AND_CODE, field.to_bytes(2, "big"), request[4:]))
+        self._output.send(ipv4.PROTOCOL_ICMP, endpoints, reply, now)
 
     def _replied(self, message: Icmp, source: bytes, ttl: int, now: float) -> None:
         if self.on_echo_reply is not None:

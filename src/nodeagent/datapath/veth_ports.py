@@ -94,7 +94,7 @@ class VethPorts:
     def _readable(self, port: Port, read: Read, receivers: Receivers) -> None:
         view, node, now = self._arena.view, self._node, self._clock()
         at = 0
-        for _ in self._arena.reads(_DRAIN_MESSAGES):
+        for _ in self._arena.pace.reads(_DRAIN_MESSAGES):
             try:
                 octets = read(view[at : at + MESSAGE_OCTETS_MAX])
             except OSError:
@@ -114,7 +114,7 @@ class VethPorts:
                 node.flush(now)
                 at = 0
         self._on_drained()
-        self._arena.emptied()
+        self._arena.pace.worked()
 
     def _transmit(self, name: str, frames: list[Octets]) -> None:
         port, veth = self._node.ports.get(name), self._sockets.get(name)
