@@ -79,7 +79,7 @@ class Icmp6Endpoint:
         self.on_echo_reply: Callable[[EchoReply], None] | None = None
         self.on_discovery: OnDiscovery | None = None
         self.on_error: dict[int, OnError] = {}
-        #: Chooses whom an error comes from that is not about a packet to ourselves.
+        #: Chooses whom an answer comes from that is not about a packet to one of our addresses.
         self.source_for = addresses.source_for
         self._output, self._addresses, self._drops = output, addresses, drops
         self._errors = TokenBucket(per_s=ERRORS_PER_S, burst=ERRORS_BURST)
@@ -148,7 +148,7 @@ class Icmp6Endpoint:
         destination = header.destination
         source = destination
         if is_multicast(destination):
-            source = self._addresses.source_for(header.source) or ANY
+            source = self.source_for(header.source) or ANY
         if source != ANY and header.source != ANY:
             self._send(reply, (source, header.source), now)
 

@@ -85,7 +85,7 @@ class IpHost:
         )
         self.icmp6 = Icmp6Endpoint(self.output6, self.addresses6, self.drops)
         if source_for6 is not None:
-            self.icmp6.source_for = self._source_of_errors6
+            self.icmp6.source_for = self._source_of_answers6
         families = {4: self._family4(), 16: self._family6()}
         self.udp = UdpLayer(families=families, wakeups=self.wakeups, drops=self.drops, rng=rng)
         self.tcp = TcpLayer(
@@ -205,7 +205,7 @@ class IpHost:
             raise unreachable(destination)
         return source.packed
 
-    def _source_of_errors6(self, destination: bytes) -> bytes | None:
+    def _source_of_answers6(self, destination: bytes) -> bytes | None:
         assert self._source_for6 is not None
         source = self._source_for6(IPv6Address(destination))
         return None if source is None else source.packed

@@ -163,3 +163,32 @@ def test_a_large_ping_to_the_outside_comes_back(dual, octets):
     dual.run(0.5)
     assert [reply.payload for reply in replies] == [bytes(octets)]
     assert dual.nodes[1].drops[DropReason.INVALID] == 0
+
+
+@pytest.mark.parametrize("target", [OUTSIDE, SERVICE])
+def test_errors_find_whoever_hides_behind_a_translation(dual, target):
+    """Nobody listens outside, nor behind the Service: the quote is translated back."""
+    a = dual.pod(1, 5)
+    dual.pod(2, 5)
+    dual.service(SERVICE, 9, [(POD25, 99)], protocol="UDP", masquerade="always")
+    sock = a.udp_bind(None, 4000)
+    sock.connect((IPv6Address(target), 9))
+    sock.send(b"?", None, dual.now)
+    dual.run(0.1)
+    assert isinstance(sock.error, ConnectionRefusedError)
+    (row,) = listing.conntrack(dual.nodes[1], dual.now)
+    assert row["reply"]["destination"] in (NODE1, "fd00:10:244:1::")
+    assert not dual.nodes[1].drops
+
+
+def test_what_a_longer_path_does_not_carry_is_told_through_the_service(dual):
+    """Segments of a connection to a Service shrink to the smallest link on their way."""
+    a, c = dual.pod(1, 5), dual.pod(2, 5)
+    entry = tables.Vtep(
+        name="flannel.1", vni=1, mac="ee:00:00:00:00:01", local="192.168.64.1", mtu=1300
+    )
+    dual.controls[1].vtep_replace([entry])
+    listener = c.tcp_listen(None, 8080)
+    dual.service(SERVICE, 80, [(POD25, 8080)])
+    talk(dual, dual.connect(a, SERVICE, 80), listener)
+    assert dual.nodes[1].drops[DropReason.TOO_BIG] >= 1

@@ -185,3 +185,14 @@ def test_entries_of_ipv6_may_be_permanent(node):
     assert neighbour(node, "fd00:10:244:1::6") == (OTHER, "PERMANENT")
     node.controls[1].neighbour_delete([("fd00:10:244:1::6", "cni0")])
     assert neighbour(node, "fd00:10:244:1::6") is None
+
+
+def test_who_asks_everybody_hears_the_bridge(node):
+    """Other pods' answers belong to no connection: what kube-proxy has for those drops them."""
+    node.pod(1, 6)
+    pod, replies = node.stacks["veth1-5"][2], []
+    pod.on_echo_reply = lambda reply: replies.append(str(reply.address))
+    pod.ping(IPv6Address("ff02::1"), identifier=1, sequence=1, payload=b"", now=node.now)
+    node.run(0.5)
+    assert replies == [LINK_LOCAL]
+    assert node.nodes[1].drops == {DropReason.INVALID: 1}
