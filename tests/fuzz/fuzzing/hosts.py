@@ -10,6 +10,7 @@ from fuzzing.packets import ipv4, ipv6, mended_ipv4, mended_ipv6, script, steps,
 from fuzzing.target import Target
 from netstack import ip_fragment, neighbour
 from netstack.host import Host
+from netstack.offload import completed
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.settings import TcpSettings
 from netstack.wire import tcp as tcp_wire
@@ -40,8 +41,9 @@ def _host(address: IPv4Address, mac: bytes) -> Host:
 class Stage:
     """Two hosts with a connection; then one of them falls silent and the fuzzer speaks for it."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
+    def __init__(self, *, offload: bool = False) -> None:
+        """With *offload* the fuzzer is a link that has agreed to partial and super-frames."""
+        self.now, self.partial = 1000.0, offload
         self.host, peer = _host(US, OUR_MAC), _host(PEER, PEER_MAC)
         self.listener = self.host.tcp_listen(None, 80, backlog=4)
         self.listener.on_ready = self._accept
@@ -53,7 +55,11 @@ class Stage:
             peer.receive_frames(self.host.frames_to_send(), self.now)
         assert theirs.established
         self.connection = self.connections[0]
+        self.host.offload = offload
         self.connection.write(b"x" * 4000, self.now)
+
+    def receive(self, frames: list[bytes]) -> None:
+        self.host.receive_frames(frames, self.now, partial=self.partial)
 
     def _accept(self) -> None:
         while (connection := self.listener.accept()) is not None:
@@ -130,7 +136,8 @@ class Stage:
     def check(self) -> None:
         """Nothing may have grown, and what we say must be right."""
         host = self.host
-        for frame in host.frames_to_send():
+        frames = host.frames_to_send()
+        for frame in completed(frames) if self.partial else frames:
             if frame[12:14] == _IPV4:
                 assert not wrong_checksum(memoryview(frame)[14:]), frame.hex()
             elif frame[12:14] == _IPV6:
@@ -143,19 +150,19 @@ class Stage:
             assert connection.unacknowledged_octets <= _TCP.send_buffer_octets
 
 
-def conversation(octets: bytes) -> None:
-    stage = Stage()
+def conversation(octets: bytes, *, offload: bool = False) -> None:
+    stage = Stage(offload=offload)
     batch: list[bytes] = []
     for kind, body in steps(octets):
         if kind >= 0xF0:  # Time passes.
-            stage.host.receive_frames(batch, stage.now)
+            stage.receive(batch)
             batch.clear()
             stage.now += (kind & 15) ** 3 * 0.01
             stage.host.handle_deadline(stage.now)
             stage.check()
         else:
             batch.append(stage.frame(kind, body))
-    stage.host.receive_frames(batch, stage.now)
+    stage.receive(batch)
     stage.check()
     while stage.socket.receive() is not None:
         pass
@@ -206,6 +213,7 @@ _SEEDS = [
 
 TARGETS = {
     "host": Target(conversation, ("netstack",), _SEEDS),
+    "host-offload": Target(partial(conversation, offload=True), ("netstack",), _SEEDS),
     "reassembly": Target(reassembly, ("netstack",), [
         script((1, bytes(18)), (0, b"\0\2" + bytes(10))), script((1, b"\x1f\xff" + bytes(8)))
     ]),
