@@ -8,7 +8,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 
-from nodeagent.datapath import listing
+from nodeagent.datapath import fast_offload, listing
 from nodeagent.datapath.devices import ANY
 
 OUTSIDE = IPv4Address("192.168.64.254")
@@ -155,3 +155,18 @@ def test_short_and_padded_frames_are_not_taken_for_echoes(world, pod, answers):
     node.receive_port(port, [memoryview(bytearray(frame + bytes(18)))], world.now)
     world.run()
     assert [each.sequence for each in answers] == [1, 9]
+
+
+@pytest.mark.parametrize("family", ["address", "address6"])
+def test_echoes_of_a_pod_with_offload_are_known_at_once(world, pod, answers, family):
+    there = getattr(world.pod(2, 5), family)
+    ping(world, pod, there, 1)
+    pod.ping(there, identifier=7, sequence=2, payload=PAYLOAD, now=world.now)
+    frames = [memoryview(bytearray(each)) for each in pod.frames_to_send()]
+    node, thought_about = world.nodes[1], []
+    cache = node.ports["veth1-5"].cache
+    fast_offload.run(cache, frames, node.dirty, lambda *each: thought_about.append(each), world.now)
+    node.flush(world.now)
+    world.run()
+    assert not thought_about
+    assert [each.sequence for each in answers] == [1, 2]
