@@ -98,5 +98,5 @@ async def test_a_frozen_backend_gives_the_percentiles_that_arithmetic_says():
     assert report.uncorrected_s["p99"] < NEAR_S
     assert report.uncorrected_s["p99"] < report.latency_s["p90"]
     # Each second's own percentiles show it where it was.
-    worst = max(report.series, key=lambda second: second.max_s or 0.0)
-    assert worst.at - report.started_at in (1.0, 2.0)
+    during = [each for each in report.series if each.at - report.started_at in (1.0, 2.0)]
+    assert max(each.max_s or 0.0 for each in during) == pytest.approx(frozen_s, abs=NEAR_S)
