@@ -52,8 +52,9 @@ def _pod(name: str, node: int, target: str, *args: str) -> Object:
 
 
 def _pinging(address: str) -> Object:
+    """Return a pod that pings as the reference in C does: one after the other, without a rest."""
     pod = _pod("pinger", 1, "ping")
-    command = ["ping", "-c", str(_PINGS), "-i", "0.002", address]
+    command = ["ping", "-c", str(_PINGS), "-i", "0", address]
     pod["spec"]["containers"] = [{"name": "main", "image": "busybox", "command": command}]
     return pod
 
