@@ -43,8 +43,7 @@ def test_pods_and_nodes_put_off_what_they_agreed_to(
     assert offered["partial"] > 20
     assert offered["node-1 → node-3 08"] > 50
     assert not offered["node-1 → node-3 0c"]  # It does not take them.
-    if version == 4:  # The slow path completes what it forwards, whatever its version.
-        assert offered["node-1 → node-2 0c"] > 50
+    assert offered["node-1 → node-2 0c"] > 50
 
 
 def test_watchers_see_ordinary_frames_with_their_sums() -> None:

@@ -142,9 +142,20 @@ def ack(tcb: Tcb, now: float) -> None:
         blocks = [duplicate] if duplicate is not None else []  # First (RFC 2883 §4).
         blocks += tcb.held.recent((3 if tcb.timestamps else 4) - len(blocks))
         sack = tuple((start & MASK, end & MASK) for start, end in blocks)
-        general(tcb, tcb.snd_nxt, _ACK, tcp.Options(sack=sack, timestamps=_stamps(tcb, now)), now)
+        options = tcp.Options(sack=sack, timestamps=_stamps(tcb, now))
+        general(tcb, _acceptable(tcb), _ACK, options, now)
     else:
-        data(tcb, tcb.snd_nxt, b"", _ACK, now)
+        data(tcb, _acceptable(tcb), b"", _ACK, now)
+
+
+def _acceptable(tcb: Tcb) -> int:
+    """Return SND.NXT, or the end of a window that has shrunk below it (Linux tcp_acceptable_seq).
+
+    With a large scale a window shrinks by rounding (RFC 7323 §2.4), and then the peer drops what
+    is beyond it, acknowledgments too: both sides would wait for each other's for ever.
+    """
+    window_end = tcb.snd_una + tcb.snd_wnd
+    return tcb.snd_nxt if tcb.snd_nxt <= window_end else window_end
 
 
 def probe(tcb: Tcb, now: float) -> None:
@@ -166,7 +177,7 @@ def syn(tcb: Tcb, now: float, *, acknowledge: bool) -> None:
 
 def reset(tcb: Tcb, now: float) -> None:
     """Tell the peer that the connection is no more."""
-    general(tcb, tcb.snd_nxt, _RST | _ACK, tcp.Options(timestamps=_stamps(tcb, now)), now)
+    general(tcb, _acceptable(tcb), _RST | _ACK, tcp.Options(timestamps=_stamps(tcb, now)), now)
 
 
 def general(tcb: Tcb, sequence: int, flags: int, options: tcp.Options, now: float) -> None:

@@ -385,6 +385,20 @@ def test_established_window_that_stays_small_is_used_in_the_end(talk):
     assert [len(each.payload) for each in talk.wait(0.25)] == [500]
 
 
+def test_established_window_that_shrinks_is_where_we_acknowledge(talk):
+    """What is beyond it the peer would drop, and with it the news that its data has arrived."""
+    connection = talk.accepted(Options(mss=1000, window_scale=10))
+    connection.write(b"x" * 5000, talk.now)
+    sent = talk.hear()
+    talk.say(ACK, ack=sent[3].sequence, window=1)
+    for octets in (b"hello", b"again"):
+        talk.say(ACK, octets, ack=sent[3].sequence, window=1)
+    [answer] = talk.say(ACK, b"!", ack=sent[3].sequence, window=1) + talk.wait(0.05)
+    assert answer.sequence == sent[3].sequence + 1024
+    assert answer.sequence < sent[4].sequence + 1000
+    assert answer.acknowledgment == talk.sequence & 0xFFFFFFFF
+
+
 def test_established_reader_that_catches_up_opens_the_window(talk):
     connection = talk.accepted()
     while connection.readable_octets < TcpSettings().receive_buffer_octets:
