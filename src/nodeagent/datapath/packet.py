@@ -55,7 +55,7 @@ def number_of(address: IpAddress) -> int:
 
 
 class FlowTuple(NamedTuple):
-    """One direction of a flow. An echo's identifier stands in both port fields."""
+    """One direction of a flow. An echo's identifier is the port of who asks; who answers has 0."""
 
     protocol: int
     source: int
@@ -175,7 +175,9 @@ class Packet:
             if frame[at] not in self._echoes:
                 return None
             identifier = _WORD.unpack_from(frame, at + 4)[0]
-            return FlowTuple(self.icmp, source, identifier, destination, identifier)
+            if frame[at] == self.echo_request:
+                return FlowTuple(self.icmp, source, identifier, destination, 0)
+            return FlowTuple(self.icmp, source, 0, destination, identifier)
         return FlowTuple(self.protocol, source, 0, destination, 0)
 
     @property
@@ -242,6 +244,12 @@ class Packet:
             update = checksum.update_udp if self.protocol == PROTOCOL_UDP else checksum.update
             field = _WORD.unpack_from(frame, self.l4 + offset)[0]
             _WORD.pack_into(frame, self.l4 + offset, update(field, change))
+        elif self.flow is not None and self.protocol == self.icmp and self.l4 == _IP + 20:
+            at = self.l4 + 4  # An echo's identifier.
+            change = checksum.delta(bytes(frame[at : at + 2]), before[at : at + 2])
+            frame[at : at + 2] = before[at : at + 2]
+            field = _WORD.unpack_from(frame, self.l4 + 2)[0]
+            _WORD.pack_into(frame, self.l4 + 2, checksum.update(field, change))
         return bytes(frame[_IP:])
 
     def checksum_holds(self) -> bool:
@@ -276,39 +284,37 @@ class Packet:
         self.flow = self._read_flow()
 
     def translate_source(self, target: FlowTuple) -> None:
-        """Make *target*'s source the packet's; a port is an echo's identifier too."""
+        """Make *target*'s source the packet's."""
         change, flow = self._replace_source(target.source), self.flow
-        if flow is None:
-            self._adjust_l4(change)
-            return
-        port = flow.destination_port
-        if self.protocol == self.icmp:
-            port = target.source_port
-            self._adjust(self.l4 + 2, flow.source_port - port)
-            _WORD.pack_into(self.frame, self.l4 + 4, port)
-            self._adjust_l4(change)
-        elif self.protocol in _WITH_PORTS:
-            _WORD.pack_into(self.frame, self.l4, target.source_port)
-            self._adjust_l4(change + flow.source_port - target.source_port)
-        self.flow = FlowTuple(
-            self.protocol, target.source, target.source_port, flow.destination, port
-        )
+        if flow is not None:
+            change += self._replace_port(flow.source_port, target.source_port, 0)
+            port, destination = target.source_port, flow.destination
+            self.flow = FlowTuple(
+                self.protocol, target.source, port, destination, flow.destination_port
+            )
+        self._adjust_l4(change)
 
     def translate_destination(self, target: FlowTuple) -> None:
-        """Make *target*'s destination the packet's; an echo has no port there."""
+        """Make *target*'s destination the packet's."""
         change, flow = self._replace_destination(target.destination), self.flow
-        if flow is None:
-            self._adjust_l4(change)
-            return
-        port = flow.destination_port
-        if self.protocol in _WITH_PORTS:
-            port = target.destination_port
-            _WORD.pack_into(self.frame, self.l4 + 2, port)
-            change += flow.destination_port - port
+        if flow is not None:
+            change += self._replace_port(flow.destination_port, target.destination_port, 2)
+            source, port = flow.source, flow.source_port
+            self.flow = FlowTuple(
+                self.protocol, source, port, target.destination, target.destination_port
+            )
         self._adjust_l4(change)
-        self.flow = FlowTuple(
-            self.protocol, flow.source, flow.source_port, target.destination, port
-        )
+
+    def _replace_port(self, old: int, new: int, at: int) -> int:
+        """Write the port at *at*, or an echo's identifier; return by how much a sum changes."""
+        if old == new or not (self.protocol == self.icmp or self.protocol in _WITH_PORTS):
+            return 0
+        if self.protocol == self.icmp:
+            _WORD.pack_into(self.frame, self.l4 + 4, new)
+            self._adjust(self.l4 + 2, old - new)
+            return 0
+        _WORD.pack_into(self.frame, self.l4 + at, new)
+        return old - new
 
     def _replace_source(self, address: int) -> int:
         """Write an address; return by how much sums that it is part of change."""

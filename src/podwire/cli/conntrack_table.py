@@ -44,7 +44,8 @@ def connection(row: Row, *, with_timeout: bool = True) -> str:
 def _flow(flow: Row, echo: int | None) -> str:
     ends = f"src={flow['source']} dst={flow['destination']}"
     if echo is not None:
-        return f"{ends} type={echo} code=0 id={flow['source_port']}"
+        identifier = flow["source_port"] or flow["destination_port"]  # Who answers has no port.
+        return f"{ends} type={echo} code=0 id={identifier}"
     if not flow["source_port"] and not flow["destination_port"]:
         return ends
     return f"{ends} sport={flow['source_port']} dport={flow['destination_port']}"

@@ -111,7 +111,9 @@ def test_use_keeps_an_echo_known_and_silence_ends_it(world, pod, answers):
     for pause_s in (20, 20, 20, 60, 0):
         ping(world, pod, OUTSIDE, len(identifiers))
         rows = listing.conntrack(world.nodes[1], world.now)
-        identifiers += [row["reply"]["source_port"] for row in rows if row["protocol"] == "ICMP"]
+        identifiers += [
+            row["reply"]["destination_port"] for row in rows if row["protocol"] == "ICMP"
+        ]
         world.run(pause_s)
     first, last = identifiers[0], identifiers[-1]
     assert identifiers == [first] * 4 + [last]

@@ -147,7 +147,7 @@ def test_masquerade_avoids_identifiers_and_ports_that_are_taken(dual):
     echoes = [
         row for row in listing.conntrack(dual.nodes[1], dual.now) if row["protocol"][0] == "I"
     ]
-    assert [(row["protocol"], row["reply"]["source_port"]) for row in echoes] == [
+    assert [(row["protocol"], row["reply"]["destination_port"]) for row in echoes] == [
         ("ICMPv6", 6000),
         ("ICMPv6", 6001),
     ]

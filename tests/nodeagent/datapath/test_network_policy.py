@@ -151,10 +151,10 @@ def test_isolation_is_of_one_direction_and_answers_pass(world):
     a.tcp_listen(None, 80)
     b.tcp_listen(None, 80)
     program(world, 1, entry("default/a", "10.244.1.5", ingress=[]))
-    assert not world.ping(b, "10.244.1.5")
-    assert not opens(world, b, "10.244.1.5", 80)
     assert opens(world, a, "10.244.1.6", 80)
     assert world.ping(a, "10.244.1.6")
+    assert not opens(world, b, "10.244.1.5", 80)
+    assert not world.ping(b, "10.244.1.5"), "of the same identifier, but no answer"
 
 
 def test_both_directions_must_allow(world):

@@ -21,6 +21,8 @@ def test_checksums_stay_right(layer, source, destination, source_port, destinati
     frame = bytes(Ether(src="02:00:00:00:00:01") / IP() / layer.copy() / payload)
     packet = Packet.parse(frame, "cni0")
     target = FlowTuple(packet.protocol, source, source_port, destination, destination_port)
+    if packet.protocol == 1:
+        target = target._replace(destination_port=0)  # Who answers an echo has no port.
     packet.translate_source(target)
     packet.translate_destination(target)
     packet.decrement_ttl()
@@ -42,8 +44,10 @@ def test_checksums_stay_right(layer, source, destination, source_port, destinati
 def test_what_was_done_is_undone_for_errors(layer, source, destination, sport, dport, payload):
     frame = bytes(Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / layer.copy() / payload)
     packet = Packet.parse(frame, "cni0")
-    if packet.protocol in (6, 17):
+    if packet.protocol in (1, 6, 17):
         target = FlowTuple(packet.protocol, source, sport, destination, dport)
+        if packet.protocol == 1:
+            target = target._replace(destination_port=0)
         packet.translate_source(target)
         packet.translate_destination(target)
     else:
@@ -82,7 +86,8 @@ def test_a_broken_checksum_stays_broken():
     [
         (TCP(sport=1, dport=2), (6, 1, 2)),
         (UDP(sport=3, dport=4), (17, 3, 4)),
-        (ICMP(id=9), (1, 9, 9)),
+        (ICMP(id=9), (1, 9, 0)),
+        (ICMP(type=0, id=9), (1, 0, 9)),
     ],
 )
 def test_the_flow_of_a_packet(layer, flow):

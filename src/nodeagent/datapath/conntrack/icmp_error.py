@@ -83,7 +83,9 @@ def quoted_flow(packet: Packet) -> FlowTuple | None:
         return FlowTuple(protocol, source, ports[0], destination, ports[1])
     if protocol == packet.icmp:
         identifier = _WORD.unpack_from(frame, quote.l4 + 4)[0]
-        return FlowTuple(protocol, source, identifier, destination, identifier)
+        if frame[quote.l4] == packet.echo_request:
+            return FlowTuple(protocol, source, identifier, destination, 0)
+        return FlowTuple(protocol, source, 0, destination, identifier)
     return FlowTuple(protocol, source, 0, destination, 0)
 
 
@@ -126,10 +128,12 @@ def _translate_transport(packet: Packet, quote: _Quote, flow: FlowTuple, change:
     """Translate ports or identifier; the checksum changes by *change* more, if it is quoted."""
     frame, l4 = packet.frame, quote.l4
     if flow.protocol == packet.icmp:
-        old = bytes(frame[l4 + 4 : l4 + 6])
-        _WORD.pack_into(frame, l4 + 4, flow.source_port)
-        covered = change if flow.protocol != PROTOCOL_ICMP else 0
-        _update(frame, l4 + 2, covered + checksum.delta(old, _WORD.pack(flow.source_port)))
+        asks = frame[l4] == packet.echo_request
+        identifier = _WORD.pack(flow.source_port if asks else flow.destination_port)
+        change = change if flow.protocol != PROTOCOL_ICMP else 0
+        change += checksum.delta(bytes(frame[l4 + 4 : l4 + 6]), identifier)
+        frame[l4 + 4 : l4 + 6] = identifier
+        _update(frame, l4 + 2, change)
     elif flow.protocol in (PROTOCOL_TCP, PROTOCOL_UDP):
         ports = _PORTS.pack(flow.source_port, flow.destination_port)
         change += checksum.delta(bytes(frame[l4 : l4 + 4]), ports)

@@ -47,8 +47,6 @@ def bind_source(
     for _ in range(_ATTEMPTS_MAX):
         port = rng.randint(_PORT_MIN, _PORT_MAX)
         candidate = reply._replace(destination_port=port)
-        if is_echo:
-            candidate = candidate._replace(source_port=port)  # One identifier, both ways.
         if not table.taken(candidate):
             connection.reply = candidate
             return True
