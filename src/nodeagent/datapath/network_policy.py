@@ -50,33 +50,49 @@ class Network:
         return address & self.mask == self.first and (address >= IPV6_FROM) is self.is_ipv6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Peers:
-    """The other side of one rule."""
+    """The other side of rules that allow the same ports: who is in any of them is allowed.
 
-    anyone: bool
-    sets: tuple[str, ...]
-    blocks: tuple[tuple[Network, tuple[Network, ...]], ...]
+    A thousand rules cost little more than one: whole ranges are found by the few lengths that
+    their prefixes have.
+    """
 
-    @classmethod
-    def of(cls, rule: tables.PolicyRule) -> Peers:
-        return cls(
-            rule.anyone,
-            tuple(rule.sets),
-            tuple(
-                (Network.parse(block.cidr), tuple(map(Network.parse, block.excluded)))
-                for block in rule.blocks
-            ),
-        )
+    anyone: bool = False
+    sets: dict[str, None] = field(default_factory=dict)
+    #: Of each length and family, where ranges without exceptions begin.
+    _ranges: dict[tuple[int, bool], dict[int, None]] = field(default_factory=dict)
+    _with_exceptions: list[tuple[Network, tuple[Network, ...]]] = field(default_factory=list)
+
+    def add(self, rule: tables.PolicyRule) -> None:
+        """Allow those of *rule* too; raises ValueError when a range is none."""
+        self.anyone = self.anyone or rule.anyone
+        self.sets.update(dict.fromkeys(rule.sets))
+        for block in rule.blocks:
+            network = Network.parse(block.cidr)
+            if block.excluded:
+                excluded = tuple(map(Network.parse, block.excluded))
+                self._with_exceptions.append((network, excluded))
+            else:
+                known = self._ranges.setdefault((network.mask, network.is_ipv6), {})
+                known[network.first] = None
 
     def hold(self, address: int, sets: Sets) -> bool:
         """Tell whether *address* is one of them."""
         if self.anyone or any(address in sets.get(name, ()) for name in self.sets):
             return True
+        is_ipv6 = address >= IPV6_FROM
         return any(
+            is_ipv6 is family and address & mask in known
+            for (mask, family), known in self._ranges.items()
+        ) or any(
             address in block and not any(address in each for each in excluded)
-            for block, excluded in self.blocks
+            for block, excluded in self._with_exceptions
         )
+
+
+#: Protocol, first and last port.
+Span = tuple[int, int, int]
 
 
 class Side:
@@ -84,30 +100,29 @@ class Side:
 
     def __init__(self, isolation: tables.Isolation) -> None:
         self.policies = tuple(isolation.policies)
-        self._any_port: list[Peers] = []
-        self._by_port: dict[tuple[int, int], list[Peers]] = {}
-        self._spans: list[tuple[int, int, int, Peers]] = []
+        self._any_port = Peers()
+        self._by_port: dict[tuple[int, int], Peers] = {}
+        self._by_span: dict[Span, Peers] = {}
         for rule in isolation.rules:
-            peers = Peers.of(rule)
             if rule.ports is None:
-                self._any_port.append(peers)
+                self._any_port.add(rule)
             for port in rule.ports or []:
-                self._add(_PROTOCOLS[port.protocol], port.first, port.last, peers)
+                self._add(rule, _PROTOCOLS[port.protocol], port.first, port.last)
 
-    def _add(self, protocol: int, first: int, last: int, peers: Peers) -> None:
+    def _add(self, rule: tables.PolicyRule, protocol: int, first: int, last: int) -> None:
         if first == last:
-            self._by_port.setdefault((protocol, first), []).append(peers)
+            self._by_port.setdefault((protocol, first), Peers()).add(rule)
         else:
-            self._spans.append((protocol, first, last, peers))
+            self._by_span.setdefault((protocol, first, last), Peers()).add(rule)
 
     def admits(self, address: int, protocol: int, port: int, sets: Sets) -> bool:
         """Tell whether a rule allows *port* (the receiver's) with *address* on the other side."""
-        if any(peers.hold(address, sets) for peers in self._any_port):
+        if self._any_port.hold(address, sets):
             return True
-        exact = self._by_port.get((protocol, port), ())
-        return any(peers.hold(address, sets) for peers in exact) or any(
+        exact = self._by_port.get((protocol, port))
+        return (exact is not None and exact.hold(address, sets)) or any(
             protocol == spanned and first <= port <= last and peers.hold(address, sets)
-            for spanned, first, last, peers in self._spans
+            for (spanned, first, last), peers in self._by_span.items()
         )
 
 
