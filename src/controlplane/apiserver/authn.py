@@ -1,8 +1,8 @@
-"""Who asks: the client's certificate (upstream: authentication/request/x509).
+"""Who asks: the client's certificate, or a token (upstream: authentication/request).
 
-The common name is the user, organizations are groups. Whoever shows no certificate is
-anonymous; a certificate that our CA did not sign never gets past the TLS handshake (upstream
-completes the handshake and answers 401).
+A certificate's common name is the user, organizations are groups. Whoever shows none may show a
+service account's token; whoever shows nothing is anonymous. A certificate that our CA did not sign
+never gets past the TLS handshake (upstream completes the handshake and answers 401).
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ class User:
 
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    #: What else is known of who asks, as pairs (upstream: UserInfo.Extra).
+    extra: tuple[tuple[str, str], ...] = ()
 
 
 #: What `ssl` returns for a certificate: names as tuples of tuples of pairs.
 PeerCertificate = Mapping[str, object]
 
-_AUTHENTICATED: Final = "system:authenticated"
+AUTHENTICATED: Final = "system:authenticated"
 
 
 def user_of(certificate: PeerCertificate | None) -> User | None:
@@ -36,4 +39,10 @@ def user_of(certificate: PeerCertificate | None) -> User | None:
     if not names:
         return None
     groups = [value for key, value in pairs if key == "organizationName"]
-    return User(names[-1], (*groups, _AUTHENTICATED))
+    return User(names[-1], (*groups, AUTHENTICATED))
+
+
+def bearer_token(authorization: str) -> str:
+    """Return the token of an Authorization header, "" where there is none."""
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

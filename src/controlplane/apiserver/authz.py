@@ -3,7 +3,8 @@
 Simplified: there are no Role objects. The controller manager is one user with every right on
 resources, where upstream gives each controller an account of its own. A node reads what any node
 needs, and the ConfigMaps and Secrets that a pod bound to it names; it writes only its own Node
-and Lease, the status of pods bound to it, and events.
+and Lease, the status of pods bound to it, and events. Service accounts may ask what there is
+(discovery) and about themselves, and nothing else unless they stand in the table.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _DISCOVERY: Final = ("/api", "/apis", "/openapi")
 
 _ALL: Final = frozenset({"*"})
 _READ: Final = frozenset({"get", "list", "watch"})
+_LIST: Final = frozenset({"list", "watch"})
 _WRITE: Final = frozenset({"create", "update", "patch", "delete"})
 _RECORD: Final = frozenset({"create", "update", "patch"})
 
@@ -43,6 +45,16 @@ _USERS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
         "leases": _READ | _RECORD,
     },
 }
+#: Service accounts of the cluster's own programs, likewise (upstream: their ClusterRoles).
+_ACCOUNTS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    "system:serviceaccount:kube-system:coredns": {
+        "services": _LIST,
+        "endpointslices": _LIST,
+        "pods": _LIST,
+        "namespaces": _LIST,
+        "nodes": frozenset({"get"}),
+    },
+}
 #: What every node may do, whichever object it is.
 _ANY_NODE: Final[Mapping[str, frozenset[str]]] = {
     "nodes": _READ,
@@ -52,6 +64,8 @@ _ANY_NODE: Final[Mapping[str, frozenset[str]]] = {
     "networkpolicies": _READ,
     "namespaces": _READ,
     "serviceaccounts": _READ,
+    # For its own pods only: the route looks at what the token is to be bound to.
+    "serviceaccounts/token": frozenset({"create"}),
     "events": _RECORD | _READ,
 }
 #: What a node may read because a pod that is bound to it refers to it by name.
@@ -104,11 +118,11 @@ def authorize(user: User, info: RequestInfo) -> Decision:
         known = info.verb == "get" and info.path.startswith((*_DISCOVERY, *_PUBLIC))
         return _YES if known else _NO
     what = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
-    if _granted(_USERS.get(user.name, {}), what, info.verb) or _granted(_EVERYONE, what, info.verb):
+    rights = _USERS.get(user.name) or _ACCOUNTS.get(user.name) or {}
+    if _granted(rights, what, info.verb) or _granted(_EVERYONE, what, info.verb):
         return _YES
-    if _NODES in user.groups and user.name.startswith(_NODE_PREFIX):
-        return _authorize_node(user.name.removeprefix(_NODE_PREFIX), what, info)
-    return _NO
+    node = node_of(user)
+    return _authorize_node(node, what, info) if node else _NO
 
 
 def _authorize_node(node: str, what: str, info: RequestInfo) -> Decision:
@@ -129,6 +143,12 @@ def _authorize_node(node: str, what: str, info: RequestInfo) -> Decision:
 def _granted(rights: Mapping[str, frozenset[str]], what: str, verb: str) -> bool:
     verbs = rights.get(what) or rights.get("*") or frozenset()
     return "*" in verbs or verb in verbs
+
+
+def node_of(user: User) -> str:
+    """Return the node that *user* is, "" for anybody else."""
+    is_node = _NODES in user.groups and user.name.startswith(_NODE_PREFIX)
+    return user.name.removeprefix(_NODE_PREFIX) if is_node else ""
 
 
 def refers_to(pod: Object, plural: str, name: str) -> bool:

@@ -38,6 +38,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dial_source: str = ""
     fabric_map: dict[str, str] = {}
     journal: str = ""
+    service_account_key: str = ""  # Without one there are no tokens.
+    service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
+    addons: str = ""
 
     def node_ports(self) -> range:
         """Return the range of node ports; raises ValueError."""

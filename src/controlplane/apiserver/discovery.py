@@ -12,7 +12,7 @@ from typing import Final
 
 from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.objects import Object
-from kubeapi.resources import NAMESPACES, PODS, Resource
+from kubeapi.resources import NAMESPACES, PODS, SERVICEACCOUNTS, Resource
 
 _VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _UPDATE_VERBS: Final = ("get", "patch", "update")
@@ -34,6 +34,9 @@ _EXTRA: Final[Mapping[Resource, Sequence[Subresource]]] = {
         Subresource("binding", "", "v1", "Binding", ("create",)),
         Subresource("eviction", "policy", "v1", "Eviction", ("create",)),
         Subresource("log", "", "v1", "Pod", ("get",)),
+    ),
+    SERVICEACCOUNTS: (
+        Subresource("token", "authentication.k8s.io", "v1", "TokenRequest", ("create",)),
     ),
     NAMESPACES: (Subresource("finalize", "", "v1", "Namespace", ("update",)),),
 }

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from componentbase import clock
@@ -31,8 +32,11 @@ from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
+from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes, Tokens
 from controlplane.apiserver.server import ApiServer
 from controlplane.apiserver.service_claims import ServiceClaims
+from controlplane.apiserver.serviceaccount.claims import TokenAuthority
+from controlplane.apiserver.serviceaccount.jwt import SigningKey
 from controlplane.apiserver.store_health import StoreHealth
 from controlplane.storage.interface import StorageError, StorageUnavailable, Store
 from controlplane.storage.open import open_store
@@ -102,6 +106,17 @@ async def running(config: Config, store: Store) -> AsyncIterator[Tasks]:
         await kubelets.close()
 
 
+def _token_authority(config: Config) -> TokenAuthority | None:
+    """Return who issues tokens; None without a key; raises OSError when the key is none."""
+    if not config.service_account_key:
+        return None
+    try:
+        key = SigningKey.load(Path(config.service_account_key).read_bytes())
+    except ValueError as error:
+        raise OSError(f"{config.service_account_key}: {error}") from None
+    return TokenAuthority(key, config.service_account_issuer)
+
+
 class _Parts:
     """The parts of one server, wired."""
 
@@ -118,8 +133,13 @@ class _Parts:
         self._services = ServiceClaims(
             store, self._cacher, allocator, claims, rng=rng, clock=clock.monotonic
         )
+        authority = _token_authority(config)
         self._registry = Registry(
-            self._cacher, {SERVICES: self._services}, rng=rng, wall=clock.wall
+            self._cacher,
+            {SERVICES: self._services},
+            rng=rng,
+            wall=clock.wall,
+            mounts_tokens=authority is not None,
         )
         self._bootstrap = Bootstrap(self._registry, by_resource, config)
         self._reconciler = EndpointReconciler(
@@ -142,8 +162,10 @@ class _Parts:
                 port=config.port,
                 is_ready=self._is_ready,
             ),
+            ServiceAccountRoutes(self._registry, authority, wall=clock.wall),
         )
-        self.server = ApiServer(dispatcher, metrics, faults, monotonic=clock.monotonic)
+        tokens = Tokens(self._cacher, authority, wall=clock.wall)
+        self.server = ApiServer(dispatcher, metrics, faults, tokens, monotonic=clock.monotonic)
         self._control = Control(config, faults, self._journal, self.server.faults_changed)
 
     def _is_ready(self) -> bool:

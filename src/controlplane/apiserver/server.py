@@ -21,7 +21,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from componentbase.clock import Clock
 from controlplane.apiserver.api_faults import WATCH, ApiFaults
-from controlplane.apiserver.authn import User, user_of
+from controlplane.apiserver.authn import User, bearer_token, user_of
 from controlplane.apiserver.authz import is_public
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import YAML
@@ -35,6 +35,7 @@ from controlplane.apiserver.request_info import (
     parse_request_info,
 )
 from controlplane.apiserver.routes.dispatch import Dispatcher
+from controlplane.apiserver.routes.serviceaccounts import Tokens
 from controlplane.storage.interface import (
     StorageError,
     StorageFull,
@@ -119,8 +120,15 @@ class ApiServer:
     """Listens, and carries requests to the dispatcher."""
 
     def __init__(
-        self, dispatcher: Dispatcher, metrics: Metrics, faults: ApiFaults, *, monotonic: Clock
+        self,
+        dispatcher: Dispatcher,
+        metrics: Metrics,
+        faults: ApiFaults,
+        tokens: Tokens,
+        *,
+        monotonic: Clock,
     ) -> None:
+        self._tokens = tokens
         self._dispatcher, self._metrics, self._monotonic = dispatcher, metrics, monotonic
         self._faults = faults
         self._streams: dict[int, tuple[web.BaseRequest, Request]] = {}  # By id: no hash.
@@ -167,7 +175,7 @@ class ApiServer:
         accepted = _JSON
         cut = False
         try:
-            info, request = self._read_head(http)
+            info, request = await self._read_head(http)
             accepted = request.accepted
             if request.user is not _PUBLIC_USER:
                 await self._dispatcher.authorize(request)
@@ -215,7 +223,7 @@ class ApiServer:
             if request.info.verb == WATCH and self._faults.cuts(request.user, request.info):
                 _abort(http)
 
-    def _read_head(self, http: web.BaseRequest) -> tuple[RequestInfo, Request]:
+    async def _read_head(self, http: web.BaseRequest) -> tuple[RequestInfo, Request]:
         """Learn what is asked and by whom; raises StatusError."""
         path, _, query_text = http.raw_path.partition("?")
         try:
@@ -223,7 +231,7 @@ class ApiServer:
             info = parse_request_info(http.method, path, query)
         except ValueError as error:
             raise bad_request(f"the URL is malformed: {error}") from None
-        user = _user(http)
+        user = await self._user(http)
         if user is None:
             if not is_public(path):
                 raise unauthorized()
@@ -246,10 +254,12 @@ class ApiServer:
             )
         return info, request
 
-
-def _user(http: web.BaseRequest) -> User | None:
-    transport = http.transport
-    return None if transport is None else user_of(transport.get_extra_info("peercert"))
+    async def _user(self, http: web.BaseRequest) -> User | None:
+        """Return who asks, None for a stranger; raises StatusError 401 for a wrong token."""
+        transport = http.transport
+        user = None if transport is None else user_of(transport.get_extra_info("peercert"))
+        token = "" if user else bearer_token(http.headers.get("Authorization", ""))
+        return await self._tokens.user_of(token) if token else user
 
 
 def _with_body(request: Request, body: bytes) -> Request:

@@ -19,6 +19,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     node_cidr_mask: int
     node_cidr_mask_ipv6: int = 64
     journal: str = ""
+    root_ca: str = ""  # What every namespace is told to trust; "": nothing.
 
     def pod_networks(self) -> tuple[tuple[Network, int], ...]:
         """Return each network of pods with the prefix length of a node's part of it."""

@@ -84,6 +84,8 @@ class Context:
     tasks: Tasks
     #: The cluster's networks of pods, and how long the prefix of a node's part of each is.
     pod_networks: tuple[tuple[Network, int], ...]
+    #: The authority of the API servers' certificates, PEM; "": it is not published.
+    root_ca: str = ""
     journal: Journal = field(default_factory=Journal)
     recorders: list[EventRecorder] = field(default_factory=list)
 

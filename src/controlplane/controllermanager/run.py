@@ -27,6 +27,7 @@ from controlplane.controllermanager.nodeipam.controller import NodeIpamControlle
 from controlplane.controllermanager.nodelifecycle.controller import NodeLifecycleController
 from controlplane.controllermanager.podgc.controller import PodGcController
 from controlplane.controllermanager.replicaset.controller import ReplicaSetController
+from controlplane.controllermanager.rootcapublisher.controller import RootCaPublisher
 from controlplane.controllermanager.serviceaccount.controller import ServiceAccountController
 from controlplane.controllermanager.tainteviction.controller import TaintEvictionController
 from kubeapi.client import (
@@ -54,6 +55,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "garbage-collector-controller": GarbageCollector,
     "namespace-controller": NamespaceController,
     "serviceaccount-controller": ServiceAccountController,
+    "root-ca-certificate-publisher-controller": RootCaPublisher,
 }
 
 
@@ -77,6 +79,7 @@ async def run_manager(config: Config) -> None:
         wall=clock.wall,
         tasks=Tasks(),
         pod_networks=config.pod_networks(),
+        root_ca=Path(config.root_ca).read_text() if config.root_ca else "",
         journal=Journal(config.journal, config.name),
     )
     try:

@@ -67,6 +67,7 @@ def _master(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[str,
             **_lease_holder(cluster, paths, name),
             "cluster_cidr": cluster.cluster_cidr,
             "node_cidr_mask": cluster.node_cidr_mask,
+            "root_ca": str(paths.certificate("ca")),
         },
     )
     name = master_name(cluster, "scheduler", number)
@@ -97,6 +98,7 @@ def _apiserver(cluster: Cluster, paths: Layout, number: int) -> Config:
         "client_ca": str(paths.certificate("ca")),
         "kubelet_certificate": str(paths.certificate("apiserver-kubelet-client")),
         "kubelet_private_key": str(paths.private_key("apiserver-kubelet-client")),
+        "service_account_key": str(paths.private_key("sa")),
         "store_path": str(paths.store),
         "service_cidr": cluster.service_cidr,
         "node_port_range": "30000-32767",

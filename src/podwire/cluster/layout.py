@@ -246,6 +246,14 @@ class Layout:
     def private_key(self, name: str) -> Path:
         return self.directory / "pki" / f"{name}.key"
 
+    @property
+    def addons(self) -> Path:
+        """Return the file of objects that the API server makes where they are missing."""
+        return self.directory / "config" / "addons.json"
+
+    def public_key(self, name: str) -> Path:
+        return self.directory / "pki" / f"{name}.pub"
+
     def component_kubeconfig(self, name: str) -> Path:
         return self.directory / "kubeconfigs" / name
 

@@ -59,6 +59,7 @@ class _Maker:
         """Make what API servers, schedulers and controller managers show each other."""
         cluster = self._cluster
         self._write("apiserver", self._issue(pki.apiserver_identity(_api_addresses(cluster))))
+        pki.write_signing_key(self._paths.private_key("sa"), self._paths.public_key("sa"))
         self._write("apiserver-kubelet-client", self._issue(pki.KUBELET_CLIENT))
         for number in cluster.masters:
             server = _url(cluster.transport_address(control_plane_host(number)))

@@ -161,6 +161,22 @@ def write_pair(pair: KeyPair, certificate: Path, private_key: Path) -> None:
     new_certificate.rename(certificate)
 
 
+def write_signing_key(private_key: Path, public_key: Path) -> None:
+    """Write the key that signs service accounts' tokens, unless it is there."""
+    if private_key.exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    write_pair(KeyPair(public, private), public_key, private_key)
+
+
 def utc_now() -> datetime:
     """Return the wall clock that certificates are dated by."""
     return datetime.now(UTC)

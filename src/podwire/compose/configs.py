@@ -95,6 +95,7 @@ def control_plane(given: Parameters, number: int) -> Iterator[tuple[str, Config]
         if name == "controller-manager":
             config["cluster_cidr"] = given.cluster.cluster_cidr
             config["node_cidr_mask"] = given.cluster.node_cidr_mask
+            config["root_ca"] = str(MOUNTED.certificate("ca"))
         yield name, config
 
 
@@ -120,6 +121,7 @@ def _apiserver(given: Parameters, number: int) -> Config:
         "client_ca": str(MOUNTED.certificate("ca")),
         "kubelet_certificate": str(MOUNTED.certificate("apiserver-kubelet-client")),
         "kubelet_private_key": str(MOUNTED.private_key("apiserver-kubelet-client")),
+        "service_account_key": str(MOUNTED.private_key("sa")),
         "store_path": "",
         "etcd_endpoints": _etcd_endpoints(given, number),
         "etcd_ca": str(MOUNTED.certificate("etcd-ca")),

@@ -42,6 +42,7 @@ class Credentials:
         self._trust(files)
         self._issue(files, "apiserver", apiserver)
         self._issue(files, "apiserver-kubelet-client", pki.KUBELET_CLIENT)
+        self._share_signing_key(files)
         self._trust_etcd(files)
         self._issue_etcd(files, "apiserver-etcd-client", _ETCD_CLIENT)
         url = self._given.api_url(number)
@@ -80,6 +81,14 @@ class Credentials:
         """Write the kubeconfig of the person at this machine."""
         self._issue(self._authorities, "admin", pki.ADMIN)
         self._kubeconfig(kubeconfig, self._authorities, "admin", self._given.host_api_url)
+
+    def _share_signing_key(self, files: Files) -> None:
+        """Let all API servers sign and believe the same tokens."""
+        kept = self._authorities
+        private, public = kept.private_key("sa"), kept.public_key("sa")
+        pki.write_signing_key(private, public)
+        pair = pki.KeyPair(public.read_bytes(), private.read_bytes())
+        pki.write_pair(pair, files.public_key("sa"), files.private_key("sa"))
 
     def _trust(self, files: Files) -> None:
         _write(files.certificate("ca"), self._cluster.pair.certificate)

@@ -66,6 +66,9 @@ class Files:
     def private_key(self, name: str) -> Path:
         return self.folder / "pki" / f"{name}.key"
 
+    def public_key(self, name: str) -> Path:
+        return self.folder / "pki" / f"{name}.pub"
+
     @property
     def cluster_uid(self) -> Path:
         """Return the file that says which cluster this volume belongs to."""

@@ -127,6 +127,7 @@ class RunningServer:
     process: subprocess.Popen[bytes] | None = None
     transport_map: dict[str, str] = field(default_factory=dict)
     address: str = "127.0.0.1"
+    more: dict[str, str] = field(default_factory=dict)
     _connections: dict[str | None, http.client.HTTPSConnection] = field(default_factory=dict)
 
     @property
@@ -154,6 +155,7 @@ class RunningServer:
             "transport_map": self.transport_map,
             "timings": "lab",
             "cluster_name": "test",
+            **self.more,
         }
         path.write_text(json.dumps(config))
         return path

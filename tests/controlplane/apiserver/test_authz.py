@@ -13,6 +13,8 @@ SCHEDULER = User("system:kube-scheduler")
 MANAGER = User("system:kube-controller-manager")
 NODE = User("system:node:n1", ("system:nodes",))
 IMPOSTOR = User("system:node:n1")  # The name without the group.
+COREDNS = User("system:serviceaccount:kube-system:coredns", ("system:serviceaccounts",))
+ACCOUNT = User("system:serviceaccount:a:default", ("system:serviceaccounts",))
 POD = "/api/v1/namespaces/a/pods/p"
 NODES = "/api/v1/nodes"
 SECRETS = "/api/v1/namespaces/a/secrets"
@@ -46,6 +48,16 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
         (NODE, "GET", SECRETS, False, ""),
         (NODE, "GET", f"{SECRETS}/s", True, "n1"),
         (NODE, "PUT", f"{SECRETS}/s", False, ""),
+        (NODE, "POST", "/api/v1/namespaces/a/serviceaccounts/default/token", True, ""),
+        (COREDNS, "GET", "/apis/discovery.k8s.io/v1/endpointslices", True, ""),
+        (COREDNS, "GET", "/api/v1/services", True, ""),
+        (COREDNS, "GET", SECRETS, False, ""),
+        (COREDNS, "GET", f"{NODES}/n1", True, ""),
+        (COREDNS, "GET", NODES, False, ""),
+        (ACCOUNT, "GET", "/api/v1/services", False, ""),
+        (ACCOUNT, "GET", POD, False, ""),
+        (ACCOUNT, "GET", "/api/v1", True, ""),
+        (ACCOUNT, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", True, ""),
         (IMPOSTOR, "GET", NODES, False, ""),
         (User("x"), "GET", "/apis", True, ""),
         (User("x"), "GET", NODES, False, ""),

@@ -18,7 +18,7 @@ from componentbase import clock, journal
 from componentbase.tasks import Tasks
 from controlplane.controllermanager.endpointslice import trigger_time
 from kubeapi.client import PatchType
-from kubeapi.objects import condition
+from kubeapi.objects import condition, name_of
 from kubeapi.resources import (
     CONFIGMAPS,
     DEPLOYMENTS,
@@ -343,7 +343,9 @@ async def test_an_owner_that_never_was_takes_its_dependent_along(control_plane, 
         made = {"apiVersion": "v1", "kind": "ConfigMap"}
         made["metadata"] = {"name": "orphaned", "ownerReferences": [owner]}
         await client.create(CONFIGMAPS, made, ns)
-        await until(client, CONFIGMAPS, ns, lambda items: not items)
+        await until(
+            client, CONFIGMAPS, ns, lambda items: not any(name_of(i) == "orphaned" for i in items)
+        )
 
 
 @pytest.mark.asyncio
@@ -377,6 +379,19 @@ async def test_the_default_service_account_comes_back(control_plane, namespace_o
             return any(item["metadata"]["uid"] != uid for item in items)
 
         await until(client, SERVICEACCOUNTS, ns, is_new)
+
+
+@pytest.mark.asyncio
+async def test_every_namespace_knows_the_authority(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns, nodes=0) as (client, _):
+        (first,) = await until(client, CONFIGMAPS, ns, lambda items: len(items) == 1)
+        assert first["metadata"]["name"] == "kube-root-ca.crt"
+        assert first["data"]["ca.crt"].startswith("-----BEGIN CERTIFICATE")
+        await client.update(CONFIGMAPS, {**first, "data": {"ca.crt": "somebody else's"}})
+        await until(client, CONFIGMAPS, ns, lambda items: items[0]["data"] == first["data"])
+        await client.delete(CONFIGMAPS, "kube-root-ca.crt", ns)
+        await until(client, CONFIGMAPS, ns, lambda items: len(items) == 1)
 
 
 @pytest.mark.asyncio

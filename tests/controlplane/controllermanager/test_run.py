@@ -16,6 +16,7 @@ def test_every_controller_has_its_upstream_name():
         "node-lifecycle-controller",
         "pod-garbage-collector-controller",
         "replicaset-controller",
+        "root-ca-certificate-publisher-controller",
         "serviceaccount-controller",
         "taint-eviction-controller",
     ]

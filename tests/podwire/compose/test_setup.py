@@ -61,8 +61,16 @@ def test_each_host_has_its_own_keys_and_not_the_authorities(volumes: Path) -> No
     assert [key for key in keys if "ca.key" in key] == [
         key for key in keys if key.startswith(hosts.AUTHORITIES) and "ca.key" in key
     ]
-    octets = [(volumes / key).read_bytes() for key in keys]
+    octets = [(volumes / key).read_bytes() for key in keys if "/sa." not in key]
     assert len(set(octets)) == len(octets)
+
+
+def test_all_masters_sign_tokens_with_one_key(volumes: Path) -> None:
+    run(volumes, ha=True)
+    names = [name for name in contents(volumes) if name.endswith("/sa.key")]
+    masters = {f"control-plane-{number}" for number in (1, 2, 3)}
+    assert {name.split("/")[0] for name in names} == {*masters, hosts.AUTHORITIES}
+    assert len({(volumes / name).read_bytes() for name in names}) == 1
 
 
 def test_kubeconfig_names_the_published_port(volumes: Path) -> None:

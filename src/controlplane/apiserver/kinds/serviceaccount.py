@@ -1,4 +1,4 @@
-"""ServiceAccounts: who a pod is. Tokens are not issued yet; a pod's name for itself is enough."""
+"""ServiceAccounts: who a pod is. Their tokens are `controlplane.apiserver.serviceaccount`'s."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ believed only after the cache has caught up with the store (upstream: Guaranteed
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -18,15 +19,20 @@ from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry import create, delete, update
 from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions
 from controlplane.apiserver.service_claims import ServiceClaims
+from controlplane.apiserver.serviceaccount import admission as account_admission
 from controlplane.apiserver.stored import StoredObject, encode
 from kubeapi.objects import Object
-from kubeapi.resources import Resource
+from kubeapi.resources import PODS, SERVICEACCOUNTS, Resource
 from kubeapi.status import StatusError, already_exists, conflict, invalid, not_found
 
 #: How often a write that pins no resourceVersion is tried against other writers.
 ATTEMPTS_MAX: Final = 20
 #: How many random names are tried (upstream: maxNameGenerationCreateAttempts).
 _NAMES_MAX: Final = 8
+#: A new namespace's default account is made by a controller: how often it is looked for, and how
+#: long between (upstream: the ServiceAccount plugin's getServiceAccount).
+_ACCOUNT_ATTEMPTS: Final = 10
+_ACCOUNT_WAIT_S: Final = 0.1
 
 Change = Callable[[Object], Object]
 
@@ -41,8 +47,9 @@ class Registry:
         *,
         rng: random.Random,
         wall: Clock,
+        mounts_tokens: bool = False,
     ) -> None:
-        self.cacher = cacher
+        self.cacher, self._mounts_tokens = cacher, mounts_tokens
         self._allocators = allocators
         self._rng, self._wall = rng, wall
 
@@ -62,6 +69,8 @@ class Registry:
         generate = obj["metadata"].get("generateName") and not obj["metadata"].get("name")
         await self._check_namespace(kind, namespace, str(obj["metadata"].get("name") or ""))
         create.begin(kind, obj, self._rng, self._wall())
+        if self._mounts_tokens and kind.resource == PODS:
+            await self._admit_account(namespace, obj)
         obj = create.sorted_object(obj)
         create.check(kind, obj)
         for _ in range(_NAMES_MAX if generate else 1):
@@ -83,6 +92,23 @@ class Registry:
             if not await self.cacher.has_moved_since(seen):
                 raise
             admission.check_namespace(self.cacher, kind, namespace, name)
+
+    async def _admit_account(self, namespace: str, pod: Object) -> None:
+        """Give *pod* what its account has for it; raises StatusError 403 without the account."""
+        name = pod["spec"]["serviceAccountName"]
+        key = keys.key(SERVICEACCOUNTS, namespace, name)
+        patient = name == account_admission.DEFAULT
+        for attempt in range(_ACCOUNT_ATTEMPTS if patient else 1):
+            if attempt:
+                await asyncio.sleep(_ACCOUNT_WAIT_S)
+            seen, cache = self.cacher.revision, self.cacher.cache(SERVICEACCOUNTS)
+            found = cache.get(key)
+            if found is None and await self.cacher.has_moved_since(seen):
+                found = cache.get(key)
+            if found is not None:
+                volume = create.generated_name(account_admission.VOLUME_PREFIX, self._rng)
+                return account_admission.admit(pod, found.object, volume)
+        raise account_admission.unknown_account(pod, namespace)
 
     async def update(
         self,

@@ -14,8 +14,9 @@ from controlplane.apiserver.routes import reviews
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
+from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes
 from controlplane.apiserver.routes.subresources import SubresourceRoutes
-from kubeapi.resources import NAMESPACES, NODES, PODS, SERVICES, Resource
+from kubeapi.resources import NAMESPACES, NODES, PODS, SERVICEACCOUNTS, SERVICES, Resource
 from kubeapi.status import (
     StatusError,
     forbidden,
@@ -46,13 +47,14 @@ class Dispatcher:
         resources: ResourceRoutes,
         pods: PodRoutes,
         discovery: DiscoveryRoutes,
+        accounts: ServiceAccountRoutes,
     ) -> None:
         self._kinds = {
             (kind.resource.group, kind.resource.version, kind.resource.plural): kind
             for kind in kinds
         }
         self._resources, self._pods, self._discovery = resources, pods, discovery
-        self._subresources = SubresourceRoutes(resources)
+        self._accounts, self._subresources = accounts, SubresourceRoutes(resources)
 
     async def authorize(self, request: Request) -> None:
         """Raise StatusError 403 when the user may not do this."""
@@ -154,6 +156,8 @@ class Dispatcher:
                 return await self._pods.eviction(kind, request)
             case resource, "log" if resource == PODS:
                 return await self._pods.log(kind, request)
+            case resource, "token" if resource == SERVICEACCOUNTS:
+                return await self._accounts.token(kind, request)
             case resource, "finalize" if resource == NAMESPACES:
                 return await self._subresources.finalize(kind, request)
         return await self._subresources.serve(kind, request)

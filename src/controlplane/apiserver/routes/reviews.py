@@ -78,4 +78,9 @@ def _described(spec: object) -> RequestInfo:
 
 
 def _who(user: User) -> Object:
-    return {"userInfo": {"username": user.name, "groups": list(user.groups)}}
+    who: Object = {"username": user.name, "groups": list(user.groups)}
+    if user.uid:
+        who["uid"] = user.uid
+    if user.extra:
+        who["extra"] = {name: [value] for name, value in user.extra}
+    return {"userInfo": who}

@@ -1,7 +1,8 @@
 """What upstream's built-in admission plugins add to a pod.
 
-ServiceAccount (the name, not yet the token's volume), Priority (the two built-in classes) and
-DefaultTolerationSeconds: how long a pod stays on a node that is not ready or unreachable.
+ServiceAccount (the name; the volume needs the account: `serviceaccount.admission`), Priority (the
+two built-in classes) and DefaultTolerationSeconds: how long a pod stays on a node that is not
+ready or unreachable.
 """
 
 from __future__ import annotations

@@ -1,0 +1,114 @@
+"""Service accounts' tokens, issued on request and believed when shown."""
+
+from __future__ import annotations
+
+import uuid
+
+from componentbase.clock import Clock
+from controlplane.apiserver import keys
+from controlplane.apiserver.authn import User
+from controlplane.apiserver.authz import node_of
+from controlplane.apiserver.cacher import Cacher
+from controlplane.apiserver.decoding import decode_object
+from controlplane.apiserver.exchange import Answer, Request, answer_object
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.registry.registry import Registry
+from controlplane.apiserver.serviceaccount import token_request
+from controlplane.apiserver.serviceaccount.claims import TokenAuthority, Wanted
+from controlplane.apiserver.serviceaccount.jwt import InvalidToken
+from controlplane.apiserver.serviceaccount.token_request import Bound
+from kubeapi.objects import Object
+from kubeapi.resources import NODES, PODS, Resource
+from kubeapi.status import method_not_allowed, no_such_path, not_found, unauthorized
+
+
+def _find(cacher: Cacher, resource: Resource, namespace: str, name: str) -> Object | None:
+    found = cacher.cache(resource).get(keys.key(resource, namespace, name))
+    return None if found is None else found.object
+
+
+class Tokens:
+    """Tells whom a token stands for."""
+
+    def __init__(self, cacher: Cacher, authority: TokenAuthority | None, *, wall: Clock) -> None:
+        self._cacher, self._authority, self._wall = cacher, authority, wall
+
+    async def user_of(self, token: str) -> User:
+        """Return the account that shows *token*; raises StatusError 401."""
+        if self._authority is None:
+            raise unauthorized()
+        seen = self._cacher.revision
+        try:
+            return self._judge(self._authority, token)
+        except InvalidToken as error:
+            # A token that another server has just issued may be about objects not yet seen here.
+            if not error.is_about_objects or not await self._cacher.has_moved_since(seen):
+                raise unauthorized() from None
+        try:
+            return self._judge(self._authority, token)
+        except InvalidToken:
+            raise unauthorized() from None
+
+    def _judge(self, authority: TokenAuthority, token: str) -> User:
+        def lookup(resource: Resource, namespace: str, name: str) -> Object | None:
+            return _find(self._cacher, resource, namespace, name)
+
+        return authority.judge(token, lookup, self._wall())
+
+
+class ServiceAccountRoutes:
+    """Answers what only service accounts have."""
+
+    def __init__(
+        self, registry: Registry, authority: TokenAuthority | None, *, wall: Clock
+    ) -> None:
+        self._registry, self._authority, self._wall = registry, authority, wall
+
+    async def token(self, kind: Kind, request: Request) -> Answer:
+        """Issue a token; raises StatusError."""
+        info = request.info
+        if self._authority is None:
+            raise no_such_path()
+        if info.verb != "create":
+            raise method_not_allowed(kind.resource, info.verb)
+        body = decode_object(request.body, request.content_type)
+        asked = token_request.parse(body, self._authority.issuer)
+        await self._registry.cacher.wait_until_fresh()
+        account = self._registry.get(kind, info.namespace, info.name).object
+        bound = self._bound(asked.bound, info.namespace, request.user, info.name)
+        now = self._wall()
+        wanted = Wanted(
+            namespace=info.namespace,
+            account=account,
+            audiences=asked.audiences,
+            duration_s=asked.duration_s,
+            bound=bound,
+            node=self._node_of(bound),
+        )
+        issued = self._authority.issue(wanted, str(uuid.uuid4()), now)
+        shown = token_request.answer(body, asked, account, issued, now)
+        return answer_object(shown, request.accepted, status=201)
+
+    def _bound(
+        self, bound: Bound | None, namespace: str, user: User, account: str
+    ) -> tuple[Resource, Object] | None:
+        found = None
+        if bound is not None:
+            where = "" if bound.resource == NODES else namespace
+            found = _find(self._registry.cacher, bound.resource, where, bound.name)
+        node = node_of(user)
+        if node:
+            token_request.node_may_ask(node, account, bound, found)
+        if bound is None:
+            return None
+        if found is None:
+            raise not_found(bound.resource, bound.name)
+        token_request.check_bound(bound, found, account)
+        return bound.resource, found
+
+    def _node_of(self, bound: tuple[Resource, Object] | None) -> Object | None:
+        """Return the node of a pod that a token is bound to, for the record."""
+        if bound is None or bound[0] != PODS:
+            return None
+        name = bound[1]["spec"].get("nodeName")
+        return _find(self._registry.cacher, NODES, "", name) if name else None

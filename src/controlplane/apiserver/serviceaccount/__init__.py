@@ -1,0 +1,1 @@
+"""Who a pod is: tokens of service accounts, issued, believed and mounted."""
