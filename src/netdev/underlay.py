@@ -37,6 +37,8 @@ _CONTROL_OCTETS: Final = 64
 
 _RECEIVE_OCTETS: Final = 65536
 _DRAIN_DATAGRAMS: Final = 64
+#: From here on a copy costs more than to say where the two parts of a datagram are.
+_LONG_OCTETS: Final = 8192
 _SOCKET_BUFFER_OCTETS: Final = 4 * 1024 * 1024
 PEERS_MAX: Final = 4096
 
@@ -129,7 +131,10 @@ class Peer:
 
     def _send_one(self, datagram: Octets, header: bytes) -> None:
         try:
-            self.socket.send(header + datagram)
+            if len(datagram) < _LONG_OCTETS:
+                self.socket.send(header + datagram)
+            else:
+                self.socket.sendmsg((header, datagram))
         except OSError as error:
             self._underlay.count(self, error, 1)
 
@@ -245,7 +250,7 @@ class Underlay:
         self.drops[reason] += packets
 
     def _readable(self, sock: socket.socket) -> None:
-        at = 0
+        at = total = 0
         for _ in self._arena.pace.reads(_DRAIN_DATAGRAMS):
             try:
                 octets, control, _, sender = sock.recvmsg_into(
@@ -255,6 +260,7 @@ class Underlay:
                 break
             except OSError:
                 continue  # An ICMP error of an earlier send.
+            total += octets
             address = IPv4Address(sender[0])
             if self._accepts(address):
                 self._deliver(address, self._arena.view[at : at + octets], control)
@@ -262,11 +268,11 @@ class Underlay:
             else:
                 self._refuse((address, sender[1]), self._arena.view[at : at + octets], control)
         self._on_drained()
-        self._arena.pace.worked()
+        self._arena.pace.worked(total)
 
     def _readable_peer(self, peer: Peer) -> None:
         view, receive = self._arena.view, peer.socket.recvmsg_into
-        at = 0
+        at = total = 0
         for _ in self._arena.pace.reads(_DRAIN_DATAGRAMS):
             try:
                 octets, control, _, _ = receive([view[at : at + _RECEIVE_OCTETS]], _CONTROL_OCTETS)
@@ -275,10 +281,11 @@ class Underlay:
             except OSError:
                 self._listen_again(peer)
                 continue  # ECONNREFUSED: the other datapath is not there (yet).
+            total += octets
             self._deliver(peer.address, view[at : at + octets], control)
             at = self._advance(at + octets)
         self._on_drained()
-        self._arena.pace.worked()
+        self._arena.pace.worked(total)
 
     def _listen_again(self, peer: Peer) -> None:
         """Have *peer*'s socket watched after an error of it was seen, by a read or by a write.

@@ -35,7 +35,7 @@ _DRAIN_MESSAGES: Final = 16
 #: Room for the windows of several connections; beyond it frames are dropped.
 SEND_BUFFER_OCTETS: Final = 4 * 1024 * 1024
 #: One buffer for every veth of the process: it is empty again before the loop goes on.
-_buffer = bytearray(MESSAGE_OCTETS_MAX)
+_buffer = memoryview(bytearray(MESSAGE_OCTETS_MAX))
 
 
 class VethDrop(StrEnum):
@@ -70,10 +70,10 @@ def reading(veth: socket.socket) -> Read:
 class VethClient:
     """Carries frames between a network stack and the datapath at *path*.
 
-    *on_frames* gets the frames of one message, in order, as slices that stay valid, and whether
-    they are partial; *on_drained* is called when nothing more waits. *on_up* is called after every
-    (re)connection, before any frame is received: then `offload` says whether what was asked for was
-    agreed to.
+    *on_frames* gets the frames of one message, in order, as slices of a buffer that are valid until
+    it returns, and whether they are partial; *on_drained* is called when nothing more waits.
+    *on_up* is called after every (re)connection, before any frame is received: then `offload` says
+    whether what was asked for was agreed to.
     """
 
     def __init__(
@@ -181,6 +181,7 @@ class VethClient:
         self._connect_later()
 
     def _readable(self) -> None:
+        total = 0
         for _ in self._pace.reads(_DRAIN_MESSAGES):
             if self._socket is None:
                 break
@@ -193,27 +194,28 @@ class VethClient:
             if octets == 0:
                 self._reconnect()
                 break
-            self._receive(bytes(memoryview(_buffer)[:octets]))
+            self._receive(_buffer[:octets])
+            total += octets
         if self._on_drained is not None:
             self._on_drained()
-        self._pace.worked()
+        self._pace.worked(total)
 
-    def _receive(self, message: bytes) -> None:
+    def _receive(self, message: memoryview) -> None:
         if not self.connected:
             self._hello_answered(message)
             return
         try:
             if self.offload:
-                frames, offload = framing.split_offloaded(memoryview(message))
+                frames, offload = framing.split_offloaded(message)
             else:
-                frames, offload = framing.split_batch(memoryview(message)), 0
+                frames, offload = framing.split_batch(message), 0
         except MalformedBatch:
             self.drops[VethDrop.MALFORMED] += 1
             return
         self.rx_packets += len(frames)
         self._on_frames(frames, bool(offload))
 
-    def _hello_answered(self, message: bytes) -> None:
+    def _hello_answered(self, message: memoryview) -> None:
         try:
             answer = msgpack.unpackb(message)
         except (ValueError, msgpack.UnpackException):

@@ -23,3 +23,13 @@ def test_first_message_after_a_sleep_is_read_alone(clock):
     assert len(paced.reads(64)) == 64
     clock[0] += 1e-3
     assert len(paced.reads(64)) == 1
+
+
+def test_bulk_keeps_a_process_awake_for_a_moment(clock):
+    paced = Pace()
+    paced.worked(60_000)
+    paced.worked()  # What it sends in turn does not shorten that.
+    clock[0] += 1e-3
+    assert len(paced.reads(64)) == 64
+    clock[0] += 1e-2
+    assert len(paced.reads(64)) == 1

@@ -93,7 +93,7 @@ class VethPorts:
 
     def _readable(self, port: Port, read: Read, receivers: Receivers) -> None:
         view, node, now = self._arena.view, self._node, self._clock()
-        at = 0
+        at = total = 0
         for _ in self._arena.pace.reads(_DRAIN_MESSAGES):
             try:
                 octets = read(view[at : at + MESSAGE_OCTETS_MAX])
@@ -110,11 +110,12 @@ class VethPorts:
                 port.drops[DropReason.MALFORMED_FRAME] += 1
                 continue
             at += octets
+            total += octets
             if at + MESSAGE_OCTETS_MAX > Arena.OCTETS:
                 node.flush(now)
                 at = 0
         self._on_drained()
-        self._arena.pace.worked()
+        self._arena.pace.worked(total)
 
     def _transmit(self, name: str, frames: list[Octets]) -> None:
         port, veth = self._node.ports.get(name), self._sockets.get(name)
