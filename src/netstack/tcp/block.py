@@ -92,6 +92,8 @@ class TcpContext:
     owing: dict[Tcb, None] = field(default_factory=dict)
     #: Connections in TIME-WAIT.
     waiting: int = 0
+    #: By how much buffers are larger than at first: see `tuning`.
+    grown_octets: int = 0
 
 
 class Tcb(abc.ABC):
@@ -104,11 +106,12 @@ class Tcb(abc.ABC):
         "ip_base", "ip_id", "irs", "iss", "keepalive", "keepalive_at", "keepalive_out", "key",
         "last_ack_sent", "listener", "loopback", "lost_edge", "mss", "nodelay", "orphaned", "owed",
         "peer_mss", "probe_at", "probes_out", "probing_since", "prr", "rack_at", "rcv_adv",
-        "rcv_nxt", "rcv_wscale", "receive_buffer", "recovery", "recovery_point", "retransmit_at",
-        "retries", "route", "rtt", "sack", "sack_permitted", "segs_in", "segs_out", "send_buffer",
-        "snd_nxt", "snd_sml", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "snd_wnd_max",
-        "snd_wscale", "state", "tcp_base", "timer_at", "timestamps", "tlp_again", "tlp_end",
-        "transmit", "ts_offset", "ts_recent", "ts_recent_at", "undo", "user_timeout_s", "waits",
+        "rcv_nxt", "rcv_wscale", "receive_buffer", "receive_limit", "recovery", "recovery_point",
+        "retransmit_at", "retries", "route", "rtt", "sack", "sack_permitted", "segs_in", "segs_out",
+        "send_buffer", "send_limit", "snd_nxt", "snd_sml", "snd_una", "snd_wl1", "snd_wl2",
+        "snd_wnd", "snd_wnd_max", "snd_wscale", "state", "tcp_base", "timer_at", "timestamps",
+        "tlp_again", "tlp_end", "transmit", "ts_offset", "ts_recent", "ts_recent_at", "undo",
+        "user_timeout_s", "waits", "window_at", "window_edge",
     )  # fmt: skip
 
     def __init__(self, context: TcpContext, key: bytes) -> None:
@@ -131,6 +134,7 @@ class Tcb(abc.ABC):
         self.snd_sml = 0  # The end of the last segment that was less than an MSS.
         self.mss = self.peer_mss = self.family.mss_default
         self.send_buffer = SendBuffer()
+        self.send_limit = settings.send_buffer_octets
         self.fin_queued = self.nodelay = self.orphaned = False
         self.fin_sent_at: int | None = None
         self.congestion = CONGESTION_CONTROLS[settings.congestion](self.mss)
@@ -159,6 +163,9 @@ class Tcb(abc.ABC):
         self.irs = self.rcv_nxt = self.rcv_adv = 0
         self.rcv_wscale = 0
         self.receive_buffer = ReceiveBuffer()
+        self.receive_limit = settings.receive_buffer_octets
+        #: Where the window ended at a moment; 0: not looked at yet.
+        self.window_edge, self.window_at = 0, 0.0
         self.held = HeldData()
         self.duplicate: Range | None = None  # What arrived twice, to be told (D-SACK).
         self.fin_received_at: int | None = None

@@ -56,7 +56,7 @@ class TcpConnection(Tcb):
         """How much `write` would take."""
         if self.state not in MAY_SEND:
             return 0
-        return self.context.settings.send_buffer_octets - self.send_buffer.octets
+        return self.send_limit - self.send_buffer.octets
 
     @property
     def unsent_octets(self) -> int:

@@ -213,13 +213,13 @@ def general(tcb: Tcb, sequence: int, flags: int, options: tcp.Options, now: floa
 
 
 def _free(tcb: Tcb) -> int:
-    return max(0, tcb.context.settings.receive_buffer_octets - tcb.receive_buffer.octets)
+    return max(0, tcb.receive_limit - tcb.receive_buffer.octets)
 
 
 def _advance_window(tcb: Tcb) -> int:
     """Return the window field; what it says, and the acknowledgment with it, is a promise now."""
     scale = max(0, tcb.rcv_wscale)
-    free = tcb.context.settings.receive_buffer_octets - tcb.receive_buffer.octets
+    free = tcb.receive_limit - tcb.receive_buffer.octets
     promised = tcb.rcv_adv - tcb.rcv_nxt  # The right edge never moves left.
     field = (free if free > promised else promised) >> scale
     if field > _WINDOW_MAX:

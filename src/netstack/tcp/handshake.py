@@ -143,7 +143,8 @@ def _choose(tcb: Tcb, iss: int) -> None:
     tcb.iss = tcb.snd_una = iss
     tcb.snd_nxt = tcb.recovery_point = iss + 1
     scale = 0
-    while settings.receive_buffer_octets >> scale > _SYN_WINDOW_MAX:
+    largest = max(settings.receive_buffer_octets, settings.receive_buffer_max_octets)
+    while largest >> scale > _SYN_WINDOW_MAX:
         scale += 1
     assert scale <= tcp.WINDOW_SCALE_MAX
     tcb.rcv_wscale = scale
@@ -155,7 +156,7 @@ def _take_syn(tcb: Tcb, segment: Segment, now: float) -> None:
     tcb.irs = segment.sequence
     tcb.rcv_nxt = segment.sequence + 1
     tcb.last_ack_sent = segment.sequence
-    tcb.rcv_adv = tcb.rcv_nxt + min(_SYN_WINDOW_MAX, tcb.context.settings.receive_buffer_octets)
+    tcb.rcv_adv = tcb.rcv_nxt + min(_SYN_WINDOW_MAX, tcb.receive_limit)
     if options.window_scale is None:
         tcb.rcv_wscale, tcb.snd_wscale = -1, 0
     else:

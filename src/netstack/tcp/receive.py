@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from netstack.drops import DropReason
-from netstack.tcp import emit
+from netstack.tcp import emit, tuning
 from netstack.tcp.block import Tcb
 from netstack.tcp.states import MAY_RECEIVE, Signal, State
 
@@ -25,7 +25,9 @@ def read(tcb: Tcb, octets_max: int, now: float) -> bytes:
         return b""
     octets = buffer.read(octets_max)
     if octets and tcb.state in MAY_RECEIVE:
-        size = tcb.context.settings.receive_buffer_octets
+        if tcb.rcv_nxt >= tcb.window_edge:
+            tuning.grow_receive(tcb, now)
+        size = tcb.receive_limit
         promised = tcb.rcv_adv - tcb.rcv_nxt
         # Receiver's silly window avoidance (RFC 9293 §3.8.6.2.2), for a peer that runs low.
         low = min(size // 2, max(size // 32, 2 * tcb.mss))

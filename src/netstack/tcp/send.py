@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from netstack.tcp import emit
+from netstack.tcp import emit, tuning
 from netstack.tcp.block import Recovery, Tcb
 from netstack.tcp.states import MAY_TRANSMIT
 from netstack.wire.tcp import Flag
@@ -25,7 +25,10 @@ LONGEST_DELAYED_ACK_S: Final = 0.2
 
 def write(tcb: Tcb, octets: bytes | memoryview, now: float, *, more: bool) -> int:
     """Take as much of *octets* as there is room for; return how much. With *more*, send nothing."""
-    room = tcb.context.settings.send_buffer_octets - tcb.send_buffer.octets
+    room = tcb.send_limit - tcb.send_buffer.octets
+    if len(octets) > room:
+        tuning.grow_send(tcb)
+        room = tcb.send_limit - tcb.send_buffer.octets
     if room <= 0:
         return 0
     accepted = octets[:room] if len(octets) > room else octets

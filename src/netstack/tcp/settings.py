@@ -13,9 +13,13 @@ class TcpSettings:
 
     #: Data that was written and is not yet acknowledged (tcp_wmem).
     send_buffer_octets: int = 1024 * 1024
-    #: Data that was received and is not yet read (tcp_rmem). There is no auto-tuning: a megabyte
-    #: covers the delay of a busy machine at what Python can send.
+    #: Data that was received and is not yet read (tcp_rmem).
     receive_buffer_octets: int = 1024 * 1024
+    #: What both may grow to where they limit a connection (the last of tcp_wmem and tcp_rmem), and
+    #: by how much all connections of the host together. By default there is no such tuning.
+    send_buffer_max_octets: int = 0
+    receive_buffer_max_octets: int = 0
+    grown_octets_max: int = 64 * 1024 * 1024
     #: SYNs after the first (tcp_syn_retries) and SYN+ACKs (tcp_synack_retries).
     syn_retries: int = 6
     synack_retries: int = 5
@@ -59,3 +63,5 @@ class TcpSettings:
         assert 0 <= self.mtu_probing <= 1
         assert 1024 <= self.receive_buffer_octets < 1 << 30
         assert 1024 <= self.send_buffer_octets < 1 << 30
+        assert 0 <= self.receive_buffer_max_octets < 1 << 30
+        assert 0 <= self.send_buffer_max_octets < 1 << 30

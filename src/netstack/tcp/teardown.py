@@ -8,7 +8,7 @@ import os
 from typing import Final
 
 from netstack.drops import DropReason
-from netstack.tcp import emit, send
+from netstack.tcp import emit, send, tuning
 from netstack.tcp.block import Tcb
 from netstack.tcp.states import MAY_SEND, Signal, State
 
@@ -101,6 +101,7 @@ def wait(tcb: Tcb, now: float) -> None:
     """Stay in TIME-WAIT, so that a lost last acknowledgment can be repeated."""
     context = tcb.context
     tcb.retransmit_at = tcb.rack_at = tcb.probe_at = tcb.keepalive_at = math.inf
+    tuning.give_back(tcb)
     if not tcb.waits:
         tcb.waits = True
         context.waiting += 1
@@ -131,6 +132,7 @@ def finish(tcb: Tcb, number: int | None) -> None:
     tcb.owed, tcb.ack_now, tcb.duplicate = 0, False, None
     tcb.send_buffer.clear()
     tcb.held.clear()
+    tuning.give_back(tcb)
     if tcb.listener is not None:
         tcb.listener.forget(tcb)
         tcb.listener = None

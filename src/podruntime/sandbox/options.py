@@ -106,12 +106,11 @@ class SocketOptions:
             return 0 if error is None else error.errno or 0
         if connection is None:
             return None
-        settings = connection.context.settings
         known = {
             _NODELAY: int(connection.nodelay),
             _MAXSEG: connection.mss,
-            _RECEIVE_BUFFER: settings.receive_buffer_octets,
-            _SEND_BUFFER: settings.send_buffer_octets,
+            _RECEIVE_BUFFER: connection.receive_limit,
+            _SEND_BUFFER: connection.send_limit,
         }
         return known.get(key)
 
