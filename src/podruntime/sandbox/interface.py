@@ -32,6 +32,9 @@ _TICK_S: Final = 0.001
 _EARLY_S: Final = 0.1
 #: How often the stack is asked in one turn of the loop before others have theirs.
 _ROUNDS_MAX: Final = 16
+#: How many connections may have something to say before it is sent within a turn of the loop: whom
+#: it is for can begin to work on it meanwhile, on another processor. Fewer cost more wake-ups.
+_UNSENT_MAX: Final = 16
 #: What in one batch is a bulk transfer and no conversation.
 _BULK_OCTETS: Final = 32 * 1024
 
@@ -115,8 +118,14 @@ class NetworkInterface:
             self._loop.call_soon(callback, context=context)
 
     def touch(self, unsent: TcpConnection | None = None) -> None:
-        """Send what the stack has to say, and what waits in *unsent*, at the end of this turn."""
-        if unsent is not None:
+        """Send what the stack has to say, and what waits in *unsent*, at the end of this turn.
+
+        Or before, when many others have something to say: what waits in *unsent* may be half of a
+        message, and goes with its other half.
+        """
+        if unsent is not None and unsent not in self._unsent:
+            if len(self._unsent) >= _UNSENT_MAX and not self._closed:
+                self.flush()
             self._unsent[unsent] = None
         if not (self._touched or self._answering or self._closed):
             self._touched = True

@@ -85,6 +85,39 @@ def test_task_answers_one_turn_later_with_its_acknowledgment(pods):
     pods.run(scenario)
 
 
+def test_what_many_say_in_one_turn_leaves_in_parts_and_no_message_in_two(pods):
+    """The first of them are on their way before the last have spoken."""
+
+    async def scenario(pods):
+        accepted: list[asyncio.StreamWriter] = []
+        pods.use(pods.server)
+        await asyncio.start_server(lambda _, writer: accepted.append(writer), "0.0.0.0", 80)
+        pods.use(pods.client)
+        streams = [await asyncio.open_connection(SERVER, 80) for _ in range(20)]
+        while len(accepted) < 20:
+            await asyncio.sleep(0)
+        interface, sent = pods.server_interface, []
+        transmit = interface._transmit
+
+        def note(frames) -> None:
+            sent.append(len(frames))
+            transmit(frames)
+
+        interface.flush()
+        interface._transmit = note
+        for writer in accepted:
+            writer.write(b"li")
+            writer.write(b"ne\n")
+        assert sent == [16]
+        for reader, _ in streams:
+            assert await reader.readline() == b"line\n"
+        assert sent == [16, 4]
+        for writer in [*accepted, *(writer for _, writer in streams)]:
+            writer.close()
+
+    pods.run(scenario)
+
+
 def test_exit_in_a_protocol_does_not_silence_the_others(pods):
     class Exiting(asyncio.Protocol):
         def data_received(self, data: bytes) -> None:
