@@ -15,7 +15,7 @@ from typing import Final
 
 from netstack.addresses import ANY, AddressTable, IpAddress, from_octets, is_multicast
 from netstack.drops import DropReason
-from netstack.ip_output import IpOutput
+from netstack.ip_output import TTL, IpOutput
 from netstack.token_bucket import TokenBucket
 from netstack.wire import MalformedPacket, checksum, ipv4
 from netstack.wire.icmp import (
@@ -79,6 +79,10 @@ class IcmpError:
     destination: bytes
     #: What was quoted after the IP header, at least eight octets.
     payload: bytes
+    #: Who says so, and in which words of his family.
+    offender: bytes
+    type: int
+    code: int
 
 
 #: What a protocol does about an error that quotes one of its packets.
@@ -94,6 +98,10 @@ class IcmpEndpoint:
         self.on_echo_reply: Callable[[EchoReply], None] | None = None
         self.on_error: dict[int, OnError] = {}
         self._output, self._addresses, self._drops = output, addresses, drops
+        #: Chooses whom an answer comes from that is not about a packet to one of our addresses.
+        self.source_for = addresses.source_for
+        #: A second one who hears of echo replies, while there are probes.
+        self.on_probe_reply: Callable[[EchoReply], None] | None = None
         self._errors = TokenBucket(per_s=ERRORS_PER_S, burst=ERRORS_BURST)
         self._echo_replies = TokenBucket(per_s=ECHO_REPLIES_PER_S, burst=ECHO_REPLIES_BURST)
 
@@ -112,14 +120,20 @@ class IcmpEndpoint:
         if message.type == Type.ECHO_REPLY:
             self._replied(message, source, octets[offset + 8], now)
         elif message.type in ERRORS:
-            self._error_arrives(message, now)
+            self._error_arrives(message, source, now)
 
     def ping(
-        self, endpoints: tuple[bytes, bytes], identity: tuple[int, int], payload: bytes, now: float
+        self,
+        endpoints: tuple[bytes, bytes],
+        identity: tuple[int, int],
+        payload: bytes,
+        now: float,
+        *,
+        hop_limit: int = TTL,
     ) -> None:
         """Send an echo request with an identifier and a sequence number."""
-        message = echo(Type.ECHO_REQUEST, *identity, payload)
-        self._output.send(ipv4.PROTOCOL_ICMP, endpoints, message.emit(), now)
+        octets = echo(Type.ECHO_REQUEST, *identity, payload).emit()
+        self._output.send(ipv4.PROTOCOL_ICMP, endpoints, octets, now, hop_limit=hop_limit)
 
     def send_error(self, kind: int, code: int, packet: bytes, now: float, *, rest: int = 0) -> None:
         """Tell the sender of *packet* what became of it, if it may be told."""
@@ -146,8 +160,7 @@ class IcmpEndpoint:
 
     def own_packet_failed(self, packet: bytes, code: Unreachable, now: float) -> None:
         """Let a socket of this host know, without a message on any wire."""
-        if packet[9] != ipv4.PROTOCOL_ICMP:
-            self._error_arrives(Icmp(Type.UNREACHABLE, code, 0, packet), now)
+        self._error_arrives(Icmp(Type.UNREACHABLE, code, 0, packet), packet[12:16], now)
 
     def _reply(self, request: bytes, endpoints: tuple[bytes, bytes], now: float) -> None:
         """Send *request* back with type and code 0, its checksum brought up to date."""
@@ -162,12 +175,12 @@ class IcmpEndpoint:
         self._output.send(ipv4.PROTOCOL_ICMP, endpoints, reply, now)
 
     def _replied(self, message: Icmp, source: bytes, ttl: int, now: float) -> None:
-        if self.on_echo_reply is not None:
-            identifier, sequence = message.identifier, message.sequence
-            reply = EchoReply(from_octets(source), identifier, sequence, message.body, now, ttl)
-            self.on_echo_reply(reply)
+        for heed in (self.on_echo_reply, self.on_probe_reply):
+            if heed is not None:
+                number = message.identifier, message.sequence
+                heed(EchoReply(from_octets(source), *number, message.body, now, ttl))
 
-    def _error_arrives(self, message: Icmp, now: float) -> None:
+    def _error_arrives(self, message: Icmp, offender: bytes, now: float) -> None:
         quoted = message.body
         header_length = (quoted[0] & 0xF) << 2 if quoted else 0
         if not ipv4.HEADER_OCTETS <= header_length <= len(quoted) - 8 or quoted[0] >> 4 != 4:
@@ -184,6 +197,9 @@ class IcmpEndpoint:
             source=quoted[12:16],
             destination=quoted[16:20],
             payload=quoted[header_length:],
+            offender=offender,
+            type=message.type,
+            code=message.code,
         )
         heed = self.on_error.get(quoted[9])
         if heed is not None and self._addresses.is_local(error.source):
@@ -204,7 +220,7 @@ class IcmpEndpoint:
         destination = packet[16:20]
         if self._addresses.is_local(destination):
             return destination
-        return self._addresses.source_for(packet[12:16])
+        return self.source_for(packet[12:16])
 
 
 def _meaning(message: Icmp) -> tuple[int, bool]:

@@ -23,7 +23,7 @@ from netstack.icmp import (
     OnError,
 )
 from netstack.ip6_addresses import ANY, Ip6AddressTable, is_multicast
-from netstack.ip6_output import Ip6Output
+from netstack.ip6_output import HOP_LIMIT, Ip6Output
 from netstack.token_bucket import TokenBucket
 from netstack.wire import MalformedPacket, ipv6
 from netstack.wire.icmpv6 import (
@@ -81,6 +81,8 @@ class Icmp6Endpoint:
         self.on_error: dict[int, OnError] = {}
         #: Chooses whom an answer comes from that is not about a packet to one of our addresses.
         self.source_for = addresses.source_for
+        #: A second one who hears of echo replies, while there are probes.
+        self.on_probe_reply: Callable[[EchoReply], None] | None = None
         self._output, self._addresses, self._drops = output, addresses, drops
         self._errors = TokenBucket(per_s=ERRORS_PER_S, burst=ERRORS_BURST)
         self._echo_replies = TokenBucket(per_s=ECHO_REPLIES_PER_S, burst=ECHO_REPLIES_BURST)
@@ -100,15 +102,21 @@ class Icmp6Endpoint:
         elif message.type == Type.ECHO_REPLY:
             self._replied(message, source, octets[offset + 7], now)
         elif message.type in ERRORS:
-            self._error_arrives(message, now)
+            self._error_arrives(message, header.source, now)
         elif message.type in _DISCOVERY and self.on_discovery is not None:
             self.on_discovery(message, header, now)
 
     def ping(
-        self, endpoints: tuple[bytes, bytes], identity: tuple[int, int], payload: bytes, now: float
+        self,
+        endpoints: tuple[bytes, bytes],
+        identity: tuple[int, int],
+        payload: bytes,
+        now: float,
+        *,
+        hop_limit: int = HOP_LIMIT,
     ) -> None:
         """Send an echo request with an identifier and a sequence number."""
-        self._send(echo(Type.ECHO_REQUEST, *identity, payload), endpoints, now)
+        self._send(echo(Type.ECHO_REQUEST, *identity, payload), endpoints, now, hop_limit)
 
     def send_error(self, kind: int, code: int, packet: bytes, now: float, *, rest: int = 0) -> None:
         """Tell the sender of *packet* what became of it, if it may be told."""
@@ -133,12 +141,17 @@ class Icmp6Endpoint:
 
     def own_packet_failed(self, packet: bytes, code: Unreachable, now: float) -> None:
         """Let a socket of this host know, without a message on any wire."""
-        if packet[6] != NextHeader.ICMPV6:
-            self._error_arrives(Icmpv6(Type.UNREACHABLE, code, 0, packet), now)
+        self._error_arrives(Icmpv6(Type.UNREACHABLE, code, 0, packet), packet[8:24], now)
 
-    def _send(self, message: Icmpv6, endpoints: tuple[bytes, bytes], now: float) -> None:
+    def _send(
+        self,
+        message: Icmpv6,
+        endpoints: tuple[bytes, bytes],
+        now: float,
+        hop_limit: int = HOP_LIMIT,
+    ) -> None:
         octets = message.emit(IPv6Address(endpoints[0]), IPv6Address(endpoints[1]))
-        self._output.send(NextHeader.ICMPV6, endpoints, octets, now)
+        self._output.send(NextHeader.ICMPV6, endpoints, octets, now, hop_limit=hop_limit)
 
     def _reply(self, request: Icmpv6, header: ipv6.Ipv6View, now: float) -> None:
         if not self._echo_replies.take(now):
@@ -153,11 +166,12 @@ class Icmp6Endpoint:
             self._send(reply, (source, header.source), now)
 
     def _replied(self, message: Icmpv6, source: IPv6Address, ttl: int, now: float) -> None:
-        if self.on_echo_reply is not None:
-            identifier, sequence = message.identifier, message.sequence
-            self.on_echo_reply(EchoReply(source, identifier, sequence, message.body, now, ttl))
+        for heed in (self.on_echo_reply, self.on_probe_reply):
+            if heed is not None:
+                number = message.identifier, message.sequence
+                heed(EchoReply(source, *number, message.body, now, ttl))
 
-    def _error_arrives(self, message: Icmpv6, now: float) -> None:
+    def _error_arrives(self, message: Icmpv6, offender: bytes, now: float) -> None:
         quoted = message.body
         found = _quoted_protocol(quoted)
         too_big = message.type == Type.PACKET_TOO_BIG
@@ -173,6 +187,9 @@ class Icmp6Endpoint:
             source=quoted[8:24],
             destination=quoted[24:40],
             payload=quoted[found.start :],
+            offender=offender,
+            type=message.type,
+            code=message.code,
         )
         heed = self.on_error.get(found.kind)
         if heed is not None and self._addresses.is_local(error.source):

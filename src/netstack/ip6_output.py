@@ -31,11 +31,17 @@ class Ip6Output(Output):
         self._rng = rng
 
     def send(
-        self, protocol: int, endpoints: tuple[bytes, bytes], payload: bytes, now: float
+        self,
+        protocol: int,
+        endpoints: tuple[bytes, bytes],
+        payload: bytes,
+        now: float,
+        *,
+        hop_limit: int = HOP_LIMIT,
     ) -> None:
         mtu = self.mtu_towards(endpoints[1], now)
         if ipv6.HEADER_OCTETS + len(payload) <= mtu:
-            self.transmit(header(protocol, endpoints, len(payload)) + payload, now)
+            self.transmit(header(protocol, endpoints, len(payload), hop_limit) + payload, now)
             return
         identification = self._rng.getrandbits(32)
         step = (mtu - ipv6.HEADER_OCTETS - ipv6.FRAGMENT_OCTETS) & ~7
@@ -48,7 +54,8 @@ class Ip6Output(Output):
                 identification=identification,
             )
             octets = fragment.emit() + piece
-            self.transmit(header(NextHeader.FRAGMENT, endpoints, len(octets)) + octets, now)
+            outer = header(NextHeader.FRAGMENT, endpoints, len(octets), hop_limit)
+            self.transmit(outer + octets, now)
 
 
 def header(

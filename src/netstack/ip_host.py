@@ -16,7 +16,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import Final
+from typing import Final, TypedDict
 
 from netstack import addresses, ip6_addresses
 from netstack.addresses import AddressTable, Endpoint, IpAddress, from_octets, to_octets
@@ -28,7 +28,8 @@ from netstack.ip6_input import Ip6Input
 from netstack.ip6_output import Ip6Output
 from netstack.ip_family import Family
 from netstack.ip_input import IpInput
-from netstack.ip_output import IpOutput, Loopback
+from netstack.ip_output import IpOutput, Link, Loopback
+from netstack.probe import Endpoints, Prober
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.layer import TcpLayer
 from netstack.tcp.listener import TcpListener
@@ -47,6 +48,11 @@ TRANSMIT_QUEUE_MAX: Final = 16384
 
 #: The first octet of IPv6 packets is not less, that of IPv4 packets is.
 _VERSION6: Final = b"\x60"
+
+
+class _WayOut(TypedDict):
+    loopback: Loopback
+    link: Link
 
 
 class IpHost:
@@ -75,15 +81,14 @@ class IpHost:
         self._packets: list[bytes] = []
         self._loopback = Loopback(self.drops)
         self.addresses = AddressTable(address)
-        self.output = IpOutput(
-            self.addresses, mtu=mtu, rng=rng, loopback=self._loopback, link=self._transmit
-        )
+        way_out: _WayOut = {"loopback": self._loopback, "link": self._transmit}
+        self.output = IpOutput(self.addresses, mtu=mtu, rng=rng, **way_out)
         self.icmp = IcmpEndpoint(self.output, self.addresses, self.drops)
         self.addresses6 = Ip6AddressTable(address6)
-        self.output6 = Ip6Output(
-            self.addresses6, mtu=mtu, rng=rng, loopback=self._loopback, link=self._transmit
-        )
+        self.output6 = Ip6Output(self.addresses6, mtu=mtu, rng=rng, **way_out)
         self.icmp6 = Icmp6Endpoint(self.output6, self.addresses6, self.drops)
+        if source_for is not None:
+            self.icmp.source_for = self._source_of_answers
         if source_for6 is not None:
             self.icmp6.source_for = self._source_of_answers6
         families = {4: self._family4(), 16: self._family6()}
@@ -118,9 +123,8 @@ class IpHost:
             timers=self.timers,
             drops=self.drops,
         )
-        for heed in (self.icmp.on_error, self.icmp6.on_error):
-            heed[ipv4.PROTOCOL_TCP] = self.tcp.error_arrives
-            heed[ipv4.PROTOCOL_UDP] = self.udp.error_arrives
+        endpoints: Endpoints = {4: self.icmp, 16: self.icmp6}
+        self.prober = Prober(families, endpoints, udp=self.udp, tcp=self.tcp, rng=rng)
 
     # Packets and time.
 
@@ -204,6 +208,11 @@ class IpHost:
         if source is None:
             raise unreachable(destination)
         return source.packed
+
+    def _source_of_answers(self, destination: bytes) -> bytes | None:
+        assert self._source_for is not None
+        source = self._source_for(IPv4Address(destination))
+        return None if source is None else source.packed
 
     def _source_of_answers6(self, destination: bytes) -> bytes | None:
         assert self._source_for6 is not None

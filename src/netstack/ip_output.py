@@ -68,7 +68,13 @@ class Output(abc.ABC):
 
     @abc.abstractmethod
     def send(
-        self, protocol: int, endpoints: tuple[bytes, bytes], payload: bytes, now: float
+        self,
+        protocol: int,
+        endpoints: tuple[bytes, bytes],
+        payload: bytes,
+        now: float,
+        *,
+        hop_limit: int = TTL,
     ) -> None:
         """Send *payload* from the first of *endpoints* to the second."""
 
@@ -106,7 +112,13 @@ class IpOutput(Output):
         self._identification = rng.randrange(1 << 16)
 
     def send(
-        self, protocol: int, endpoints: tuple[bytes, bytes], payload: bytes, now: float
+        self,
+        protocol: int,
+        endpoints: tuple[bytes, bytes],
+        payload: bytes,
+        now: float,
+        *,
+        hop_limit: int = TTL,
     ) -> None:
         """Send *payload* from the first of *endpoints* to the second.
 
@@ -116,7 +128,8 @@ class IpOutput(Output):
         mtu = self.mtu_towards(endpoints[1], now)
         self._identification = identification = (self._identification + 1) & 0xFFFF
         if ipv4.HEADER_OCTETS + len(payload) <= mtu:
-            packet = header(protocol, endpoints, identification, ipv4.DONT_FRAGMENT, len(payload))
+            flags = ipv4.DONT_FRAGMENT
+            packet = header(protocol, endpoints, identification, flags, len(payload), ttl=hop_limit)
             self.transmit(packet + payload, now)
             return
         step = (mtu - ipv4.HEADER_OCTETS) & ~7
@@ -125,12 +138,18 @@ class IpOutput(Output):
             flags = start >> 3
             if start + step < len(payload):
                 flags |= ipv4.MORE_FRAGMENTS
-            packet = header(protocol, endpoints, identification, flags, len(piece))
+            packet = header(protocol, endpoints, identification, flags, len(piece), ttl=hop_limit)
             self.transmit(packet + piece, now)
 
 
 def header(
-    protocol: int, endpoints: tuple[bytes, bytes], identification: int, flags: int, length: int
+    protocol: int,
+    endpoints: tuple[bytes, bytes],
+    identification: int,
+    flags: int,
+    length: int,
+    *,
+    ttl: int = TTL,
 ) -> bytes:
     """Return a header without options for *length* octets of payload."""
     source, destination = endpoints
@@ -140,7 +159,7 @@ def header(
         + total_length
         + identification
         + flags
-        + (TTL << 8 | protocol)
+        + (ttl << 8 | protocol)
         + int.from_bytes(source, "big")
         + int.from_bytes(destination, "big")
     )
@@ -150,7 +169,7 @@ def header(
         total_length,
         identification,
         flags,
-        TTL,
+        ttl,
         protocol,
         checksum.finish(total),
         source,

@@ -29,6 +29,7 @@ from netstack.addresses import (
 from netstack.drops import DropReason
 from netstack.icmp import IcmpError
 from netstack.ip_family import Families, Family, Receive
+from netstack.ip_output import TTL
 from netstack.wakeups import Wakeups
 from netstack.wire import checksum, ipv4, udp
 
@@ -179,7 +180,15 @@ class UdpLayer:
         if not sharing:
             self._by_port.pop(socket.local[1], None)
 
-    def send(self, socket: UdpSocket, data: bytes, target: tuple[bytes, int], now: float) -> None:
+    def send(
+        self,
+        socket: UdpSocket,
+        data: bytes,
+        target: tuple[bytes, int],
+        now: float,
+        *,
+        hop_limit: int = TTL,
+    ) -> None:
         destination, port = target
         family = self._families[len(destination)]
         if len(data) > family.datagram_octets_max:
@@ -201,7 +210,8 @@ class UdpLayer:
             + checksum.add(data)
         )
         header = udp.HEADER.pack(socket.local[1], port, length, checksum.finish_udp(total))
-        family.output.send(ipv4.PROTOCOL_UDP, (source, destination), header + data, now)
+        endpoints = source, destination
+        family.output.send(ipv4.PROTOCOL_UDP, endpoints, header + data, now, hop_limit=hop_limit)
 
     def receiver(self, family: Family) -> Receive:
         """Return what takes packets of *family* whose header has no options."""

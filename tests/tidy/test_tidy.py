@@ -77,7 +77,6 @@ SHELLS: Final = {
     "nodeagent/datapath/gateway.py": "kernel connections to NodePorts",
     "nodeagent/datapath/hostnet.py": "connections from the node",
     "nodeagent/datapath/netlink.py": "answers calls",
-    "nodeagent/datapath/pinger.py": "waits for echo replies",
     "nodeagent/datapath/splice.py": "a kernel socket beside one of the stack",
     "nodeagent/datapath/udp_gateway.py": "kernel datagrams to NodePorts",
     "nodeagent/datapath/veth_ports.py": "pods' sockets",

@@ -6,6 +6,7 @@ import errno
 import random
 import struct
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from netstack import ports
@@ -74,6 +75,8 @@ class TcpLayer:
         self._connections = self.context.connections
         self._listeners: dict[tuple[bytes, int], TcpListener] = {}
         self._drops = drops
+        #: Hears of segments of no connection, with their key, while there are probes.
+        self.on_stray: Callable[[bytes, Segment], None] | None = None
 
     # What users ask for.
 
@@ -191,6 +194,8 @@ class TcpLayer:
                 segment_arrives(tcb, octets, *bounds, now)
                 return
             teardown.expire(tcb)
+        if self.on_stray is not None:
+            self.on_stray(key, segment)
         if segment.flags & _RST:
             return
         listener = self._listener(key)
@@ -240,6 +245,14 @@ class TcpLayer:
             listeners.get((key[size:-4], port))
             or listeners.get((self._families[size].any, port))
             or listeners.get((ANY_FAMILY, port))
+        )
+
+    def is_free(self, port: int) -> bool:
+        """Tell whether *port* is nobody's, whatever the address."""
+        local = port.to_bytes(2, "big")
+        return not (
+            any(key.endswith(local) for key in self._connections)
+            or any(each == port for _, each in self._listeners)
         )
 
     def _is_listening(self, address: bytes, port: int) -> bool:

@@ -10,13 +10,13 @@ import msgspec
 
 from componentbase.clock import Clock
 from componentbase.rpc import Connection, Handler, Params, RpcError, Server
+from netdev.probing import Probing
 from netstack import socket_table
 from nodeagent.datapath import listing, tables
 from nodeagent.datapath.capture import Captures
 from nodeagent.datapath.conntrack_events import ConntrackEvents
 from nodeagent.datapath.control import Control
 from nodeagent.datapath.node import Node
-from nodeagent.datapath.pinger import Pinger
 from nodeagent.datapath.uplinks import Uplinks
 from nodeagent.datapath.veth_faults import VethFaults
 
@@ -46,7 +46,7 @@ class Netlink:
         self._frontend_state, self._shell_drops = frontend_state, shell_drops
         self._captures = Captures(node)
         self._conntrack_events = ConntrackEvents(node.conntrack, clock)
-        self._pinger = Pinger(node, clock, after)
+        self._probing = Probing(node.stack, clock, self._send_own)
         self._server: Server | None = None
 
     async def start(self, path: Path) -> None:
@@ -107,7 +107,7 @@ class Netlink:
             "socket_list": self._list(lambda: socket_table.sockets(node.stack)),
             "counters": self._list(lambda: listing.counters(node, self._shell_drops())),
             "settings": self._settings,
-            "ping": self._ping,
+            "probe": self._probe,
             "capture_open": self._capture_open,
         }
 
@@ -177,11 +177,13 @@ class Netlink:
         self._captures.close(connection)
         self._conntrack_events.close(connection)
 
-    async def _ping(self, _connection: Connection, params: Params) -> list[listing.Row]:
+    async def _probe(self, _connection: Connection, params: Params) -> listing.Row:
         with _Refusals():
-            return await self._pinger.ping(
-                params["address"], int(params.get("count", 1)), float(params.get("timeout_s", 1))
-            )
+            return await self._probing.probe(params)
+
+    def _send_own(self) -> None:
+        self._node.stack_woken = True
+        self._after()
 
     async def _capture_open(self, connection: Connection, params: Params) -> None:
         with _Refusals():

@@ -195,6 +195,9 @@ class Network(Protocol):
     def ping_socket(self, address: IpAddress) -> AbstractContextManager[PingSocket]:
         """Open a ping socket towards *address*; raises OSError when there are too many."""
 
+    async def probe(self, params: Mapping[str, object]) -> dict[str, object]:
+        """Send probes and return their answers (`netdev.probing`); raises ValueError, OSError."""
+
 
 @dataclass(slots=True)
 class Process:

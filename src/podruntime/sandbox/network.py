@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_interface
 
+from netdev.probing import Probing
 from netstack.addresses import IpAddress
 from podruntime.cri import NetworkConfig
 from podruntime.sandbox.interface import NetworkInterface
@@ -24,6 +26,7 @@ class PodNetwork:
         gateways = (config.gateway, config.gateway6)
         self.gateways = tuple(ip_address(text) for text in gateways if text)
         self._interface, self._pings = interface, PingSockets(interface, rng)
+        self._probing = Probing(interface.host, interface.now, interface.flush)
 
     def listening(self) -> list[tuple[str, str, int]]:
         """Return protocol, address and port of what is open."""
@@ -47,3 +50,7 @@ class PodNetwork:
     def ping_socket(self, address: IpAddress) -> PingSocket:
         """Open a ping socket towards *address*; raises OSError when there are too many."""
         return self._pings.open(address)
+
+    async def probe(self, params: Mapping[str, object]) -> dict[str, object]:
+        """Send probes and return their answers; raises ValueError or OSError."""
+        return await self._probing.probe(params)

@@ -15,12 +15,14 @@ from typing import Final
 
 from netstack.addresses import IpAddress
 from netstack.icmp import EchoReply
+from netstack.probe import IDENTIFIER_FIRST
 from podruntime.images.process import Echoed
 from podruntime.sandbox.interface import NetworkInterface
 
 #: Ping sockets of a pod; fewer than identifiers, so that one is found by trying.
 SOCKETS_MAX: Final = 1024
-_IDENTIFIERS: Final = 1 << 16
+#: The rest are probes'.
+_IDENTIFIERS: Final = IDENTIFIER_FIRST
 
 
 class PingSockets:

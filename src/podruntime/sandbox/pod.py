@@ -116,6 +116,7 @@ class Pod:
                 "exec": self._exec,
                 "list": self._list,
                 "sockets": lambda _params: socket_table.sockets(host),
+                "probe": self._probe,
                 "shutdown": self._shutdown,
             },
             loop,
@@ -220,6 +221,14 @@ class Pod:
 
     def _list(self, _params: Params) -> object:
         return [msgspec.to_builtins(each.status) for each in self._containers.values()]
+
+    async def _probe(self, params: Params) -> object:
+        try:
+            return await self._context.network.probe(params)
+        except ValueError as error:
+            raise RpcError("InvalidArgument", str(error)) from None
+        except OSError as error:
+            raise RpcError("Unavailable", error.strerror or str(error)) from None
 
     def _shutdown(self, _params: Params) -> object:
         self.ended.set()

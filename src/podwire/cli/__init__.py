@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "delete": "podwire.cli.objects:delete",
     "logs": "podwire.cli.objects:logs",
     "ping": "podwire.cli.ping:ping",
+    "traceroute": "podwire.cli.traceroute:traceroute",
     "capture": "podwire.cli.capture:capture",
     "routes": "podwire.cli.tables:routes",
     "neigh": "podwire.cli.tables:neigh",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 import click
 
-from componentbase import rpc
-from podwire.cli import CommandFailed, cluster_option, netlink, output_option
-from podwire.cli.places import find_pod
+from podwire.cli import cluster_option, netlink, output_option, stacks
 from podwire.cli.ss_table import Row, sockets, summary, summary_lines
 from podwire.cluster.layout import Layout, UsageError
 
@@ -38,7 +35,11 @@ def ss(node: str | None, pod: str | None, cluster_name: str, **options: Any) -> 
     paths.read_cluster()
     if (node is None) == (pod is None):
         raise UsageError("name a node, or a pod with --pod NAMESPACE/NAME")
-    rows = _of_pod(paths, pod) if pod is not None else netlink.ask(paths, str(node), "socket_list")
+    rows = (
+        stacks.run(paths, pod, lambda client: client.call("sockets", timeout_s=5))
+        if pod is not None
+        else netlink.ask(paths, str(node), "socket_list")
+    )
     rows = _chosen(rows, **{name: options[name] for name in ("tcp", "udp", "listening")})
     shown = summary(rows) if options["summary"] else rows
     if options["output"] == "json":
@@ -62,38 +63,3 @@ def _chosen(rows: list[Row], *, tcp: bool, udp: bool, listening: bool) -> list[R
         if (not protocols or row["protocol"] in protocols)
         and (not listening or row["state"] in ("LISTEN", "UNCONN"))
     ]
-
-
-def _of_pod(paths: Layout, name: str) -> list[Row]:
-    """Ask the pod itself, where its sandbox's control socket is."""
-    pod = find_pod(paths, name)
-    node, uid = pod["spec"].get("nodeName"), pod["metadata"]["uid"]
-    if not node:
-        raise CommandFailed(f"pod {name} is not on a node yet")
-
-    async def ask() -> list[Row]:
-        runtime = await rpc.Client.connect(paths.node(node) / "cri.sock")
-        try:
-            sandboxes = await runtime.call("ListPodSandbox")
-        finally:
-            await runtime.close()
-        ready = [
-            sandbox["id"]
-            for sandbox in sandboxes
-            if sandbox["metadata"]["uid"] == uid and sandbox["state"] == "SANDBOX_READY"
-        ]
-        if not ready:
-            raise CommandFailed(f"pod {name} does not run on {node}")
-        client = await rpc.Client.connect(paths.node(node) / "pods" / ready[0] / "control.sock")
-        try:
-            rows: list[Row] = await client.call("sockets", timeout_s=5)
-            return rows
-        finally:
-            await client.close()
-
-    try:
-        return asyncio.run(ask())
-    except (OSError, rpc.RpcError) as error:
-        raise CommandFailed(
-            f"pod {name} on {node} does not answer: {error}; see podwire status --pods"
-        ) from None

@@ -58,7 +58,7 @@ def test_every_hop_tells_its_name(world):
         assert error[ICMP].type == 11
         assert holds(error)
         hops.append(error[IP].src)
-    assert hops == ["10.244.1.1", "192.168.64.2"]  # cni0 here, the other node there.
+    assert hops == ["10.244.1.1", "10.244.2.0"]  # cni0 here, flannel.1 there: the way back.
 
 
 @pytest.mark.parametrize("known", [False, True])

@@ -44,9 +44,11 @@ async def test_pods_reach_each_other_on_one_node_and_on_two(tmp_path, cluster):
         c.serve_tcp(80, b"from c" * 10000)
         assert await a.fetch("10.244.1.6", 80) == b"from b"
         assert await a.fetch("10.244.2.5", 80) == b"from c" * 10000
-        rows = await one.netlink.call("ping", {"address": "10.244.2.5", "count": 2})
-        assert all(row["rtt_s"] is not None for row in rows)
-        assert {row["ttl"] for row in rows} == {63}  # Two's datapath has routed it.
+        done = await one.netlink.call("probe", {"address": "10.244.2.5", "count": 2})
+        assert {row["ttl"] for row in done["answers"]} == {63}  # Two's datapath has routed it.
+        hop = {"address": "10.244.2.5", "method": "udp", "port": 33434, "hop_limit": 1}
+        (answer,) = (await one.netlink.call("probe", {**hop, "source": "10.244.1.1"}))["answers"]
+        assert (answer["kind"], answer["address"]) == ("time-exceeded", "10.244.2.0")
         here, there = await _vtep(one), await _vtep(two)
         assert there["tx_octets"] > 60_000  # Nearly all of it on the fast path.
         assert here["rx_octets"] == there["tx_octets"]
@@ -394,7 +396,8 @@ async def test_nonsense_on_netlink_is_refused_by_name(tmp_path, cluster):
             ("link_delete", {"keys": 5}),
             ("settings", {"cluster_cidr": "10.244.0.0/99"}),
             ("capture_open", {"interface": "nothing"}),
-            ("ping", {"address": "nobody"}),
+            ("probe", {"address": "nobody"}),
+            ("probe", {"address": "10.244.1.9", "source": 5}),
             ("conntrack_delete", {"protocol": "TCP"}),
             ("conntrack_delete", {"flows": [{**FLOW, "protocol": "SCTP"}]}),
             ("conntrack_delete", {"flows": [{**FLOW, "source": "nobody"}]}),

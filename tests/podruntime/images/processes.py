@@ -37,6 +37,15 @@ class FakeNetwork:
     def ping_socket(self, address):
         yield FakePingSocket(address in self.gateways)
 
+    async def probe(self, params):
+        if params["source"] not in ("", "10.244.1.2"):
+            raise OSError(99, "Cannot assign requested address")
+        router, count = str(self.gateways[0]), params.get("count", 1)
+        kind, address = ("time-exceeded", router) if params["hop_limit"] == 1 else (
+            "refused", params["address"])  # fmt: skip
+        answer = {"kind": kind, "address": address, "rtt_s": 0.001}
+        return {"answers": [answer] * count}
+
 
 class FakeDualNetwork(FakeNetwork):
     """The same with both families."""

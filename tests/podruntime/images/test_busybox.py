@@ -86,6 +86,27 @@ async def test_ping_counts_and_fails_without_replies():
     assert "2 packets transmitted, 0 packets received, 100% packet loss" in out
 
 
+async def test_traceroute_prints_every_hop():
+    status, out, _ = await run(["traceroute", "10.9.9.9"])
+    assert status == 0
+    assert out == (
+        "traceroute to 10.9.9.9 (10.9.9.9), 30 hops max, 46 byte packets\n"
+        " 1  10.244.1.1 (10.244.1.1)  1.000 ms  1.000 ms  1.000 ms\n"
+        " 2  10.9.9.9 (10.9.9.9)  1.000 ms  1.000 ms  1.000 ms\n"
+    )
+    _, out, _ = await run(["traceroute", "-nT", "-q1", "-m1", "-p", "80", "10.9.9.9", "60"])
+    assert out.splitlines()[1:] == [" 1  10.244.1.1  1.000 ms"]
+    for words, says in (
+        ([], "usage: "),
+        (["-m", "256", "10.9.9.9"], "invalid -m '256': 0 to 255"),
+        (["-f", "3", "-m", "2", "10.9.9.9"], "bad -f 3"),
+        (["-s", "10.9.9.1", "10.9.9.9"], "Cannot assign requested address"),
+        (["10.9.9.9", "x"], "invalid packet size 'x'"),
+    ):
+        status, _, err = await run(["traceroute", *words])
+        assert (status, says in err) == (1, True), err
+
+
 async def test_ip_and_netstat_print_as_their_originals():
     _, out, _ = await run(["ip", "route"])
     assert out == (

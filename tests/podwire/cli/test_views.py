@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from componentbase.rpc import RpcError, Server
-from podwire.cli import CommandFailed, root, ss
+from podwire.cli import CommandFailed, root, stacks
 from podwire.cluster.layout import Cluster, Layout, UsageError
 
 UID = "5b2c7f6e-0000-0000-0000-000000000001"
@@ -61,7 +61,7 @@ async def typed(*words):
 
 @pytest.mark.asyncio
 async def test_a_pod_is_asked_for_its_sockets(layout, monkeypatch):
-    monkeypatch.setattr(ss, "find_pod", lambda _paths, _name: POD)
+    monkeypatch.setattr(stacks, "find_pod", lambda _paths, _name: POD)
     node = layout.node("node-1")
     sandboxes = [
         {"id": "old", "metadata": {"uid": UID}, "state": "SANDBOX_NOTREADY"},
@@ -77,7 +77,7 @@ async def test_a_pod_is_asked_for_its_sockets(layout, monkeypatch):
         ]
         assert json.loads(await typed("ss", "--pod", "web", "-u", "-o", "json")) == [DATAGRAM]
         await pod.close()
-        with pytest.raises(CommandFailed, match="pod web on node-1 does not answer"):
+        with pytest.raises(CommandFailed, match="web does not answer"):
             await typed("ss", "--pod", "web")
         sandboxes.pop()
         with pytest.raises(CommandFailed, match="pod web does not run on node-1"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from podruntime.images.busybox import curl, files, network, system, text, web
+from podruntime.images.busybox import curl, files, network, system, text, traceroute, web
 from podruntime.images.image import Image
 from podruntime.images.process import Process, Program, find_program
 from podruntime.images.shell.builtins import sh
@@ -30,6 +30,7 @@ APPLETS: Final[Mapping[str, Program]] = {
     **network.APPLETS,
     **system.APPLETS,
     **text.APPLETS,
+    **traceroute.APPLETS,
     **web.APPLETS,
     "ash": sh,
     "busybox": _busybox,

@@ -41,7 +41,7 @@ async def ping(process: Process) -> int:
     if not arguments.operands:
         raise BadUsage("usage: ping [-46] [-c COUNT] [-W SEC] [-i SEC] [-s SIZE] HOST")
     name = arguments.operands[0]
-    address = await resolve(process, name, _family(process, arguments))
+    address = await resolve(process, name, family(process, arguments))
     if address is None:
         return 1
     size = int(arguments.number("s", 56))
@@ -66,7 +66,7 @@ async def ping(process: Process) -> int:
     return 0 if times else 1
 
 
-def _family(process: Process, arguments: Arguments) -> int:
+def family(process: Process, arguments: Arguments) -> int:
     """Return the family that the command line asks for: -4, -6, or ping6."""
     if "6" in arguments or process.argv[0].endswith("6"):
         return socket.AF_INET6
