@@ -7,7 +7,7 @@ the flow cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -22,16 +22,16 @@ from netdev.framing import FRAME_OCTETS_MAX
 from netdev.segmentation import DATAGRAM_OCTETS_MAX
 from netstack.wire import ethernet, vxlan
 from netstack.wire.ethernet import parse_mac
-from netstack.wire.ipv4 import PROTOCOL_TCP
 from nodeagent.datapath import listing, tables
 from nodeagent.datapath.conntrack.connection import Connection
 from nodeagent.datapath.devices import Port, Vtep
-from nodeagent.datapath.frontends import Endpoint, Frontend, Key, any_address, key_of
+from nodeagent.datapath.frontends import Frontend, key_of
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import FlowTuple, number_of
 from nodeagent.datapath.policy import Cidrs, Policy
 from nodeagent.datapath.routes import Kind, Route
+from nodeagent.datapath.stale_flows import Stale
 
 MTU_MIN: Final = 68  # RFC 791: what every link carries.
 VETH_MTU_MAX: Final = FRAME_OCTETS_MAX - ethernet.HEADER_OCTETS
@@ -207,42 +207,17 @@ class Control:
     # Services.
 
     def frontend_replace(self, entries: Sequence[tables.Frontend]) -> None:
-        stale: dict[Key, frozenset[Endpoint]] = {}
+        stale, table = Stale(), self._node.frontends
         for frontend in [Frontend.of(entry) for entry in entries]:
-            gone = self._node.frontends.replace(frontend)
-            # kube-proxy leaves the UDP flows of a Service that has lost all its endpoints.
-            if gone and (frontend.endpoints or frontend.key[2] == PROTOCOL_TCP):
-                stale[frontend.key] = gone
-        self._forget_stale(stale)
+            stale.note(table.get(frontend.key), frontend)
+            table.replace(frontend)
+        stale.forget(self._node)
 
     def frontend_delete(self, keys: Sequence[tuple[str, int, str]]) -> None:
-        stale: dict[Key, frozenset[Endpoint]] = {}
+        stale = Stale()
         for key in [key_of(*each) for each in keys]:
-            old = self._node.frontends.delete(key)
-            if old is not None and old.endpoints:
-                stale[key] = frozenset(old.endpoints)
-        self._forget_stale(stale)
-
-    def _forget_stale(self, stale: Mapping[Key, frozenset[Endpoint]]) -> None:
-        """Let flows to endpoints that are gone find another (kube-proxy's cleanStaleEntries).
-
-        Of UDP every flow; of TCP those that nobody has answered, which kube-proxy leaves alone:
-        a SYN that is sent again, or the next connection from its port within two minutes, would
-        go to the dead endpoint. An answered connection learns from its endpoint that it has gone.
-        """
-        if not stale:
-            return
-        node = self._node
-        for connection in node.conntrack:
-            original, reply = connection.original, connection.reply
-            if original.protocol == PROTOCOL_TCP and connection.seen_reply:
-                continue
-            gone = stale.get((original.destination, original.destination_port, original.protocol))
-            if gone is None and node.is_local(original.destination):
-                any_of_node = any_address(original.destination)
-                gone = stale.get((any_of_node, original.destination_port, original.protocol))
-            if gone and (reply.source, reply.source_port) in gone:
-                node.conntrack.delete(connection)
+            stale.note(self._node.frontends.delete(key), None)
+        stale.forget(self._node)
 
     # NetworkPolicies.
 

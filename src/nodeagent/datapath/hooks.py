@@ -16,6 +16,7 @@ from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.packet import CtState, Packet
 
 if TYPE_CHECKING:
+    from nodeagent.datapath.frontends import Frontend
     from nodeagent.datapath.node import Node
 
 Stage = Callable[["Node", Packet, float], DropReason | None]
@@ -61,14 +62,33 @@ def dnat(node: Node, packet: Packet, now: float) -> DropReason | None:
             local=node.is_local(flow.destination),
         )
         if frontend is not None:
-            endpoint = node.frontends.choose(frontend, flow.source, now)
-            if endpoint is None:
-                return reject.no_endpoints(node, packet, frontend.entry.on_empty, now)
-            nat.bind_destination(connection, *endpoint)
-            packet.masquerade = endpoint[0] == flow.source or (
-                node.policy.masquerades(frontend.entry.masquerade, flow.source)
-            )
+            reason = _serve(node, packet, frontend, now)
+            if reason is not None:
+                return reason
     nat.translate_destination(packet)
+    return None
+
+
+def _serve(node: Node, packet: Packet, frontend: Frontend, now: float) -> DropReason | None:
+    """Bind a new connection to an endpoint, as the chains KUBE-FW, -EXT, -SVC and -SVL would."""
+    connection, flow = packet.connection, packet.flow
+    assert connection is not None
+    assert flow is not None
+    candidates, rule = frontend.endpoints, frontend.entry.masquerade
+    if frontend.ranges and not frontend.admits(flow.source):
+        return DropReason.SOURCE_RANGE
+    if frontend.local is not None:
+        if node.is_local(flow.source):
+            rule = "always"  # Its source could be the Service's own address.
+        elif node.policy.cluster_cidr.holds(flow.source) is not True:
+            candidates = frontend.local
+    endpoint = node.frontends.choose(frontend, candidates, flow, now)
+    if endpoint is None:
+        return reject.no_endpoints(node, packet, frontend, now)
+    nat.bind_destination(connection, *endpoint)
+    if frontend.entry.scheduler != "random":
+        connection.destination = node.frontends.destination(frontend, endpoint)
+    packet.masquerade = endpoint[0] == flow.source or node.policy.masquerades(rule, flow.source)
     return None
 
 

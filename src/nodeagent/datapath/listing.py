@@ -137,7 +137,17 @@ def fdb(node: Node) -> list[Row]:
 
 
 def frontends(node: Node) -> list[Row]:
-    return [msgspec.to_builtins(frontend.entry) for frontend in node.frontends.entries()]
+    rows: list[Row] = []
+    for frontend in node.frontends.entries():
+        row = msgspec.to_builtins(frontend.entry)
+        virtual = node.frontends.virtual(frontend.key)
+        if virtual is not None:
+            row["draining"] = [
+                {"address": str(ip_address(address)), "port": port, "weight": 0}
+                for address, port in virtual.draining()
+            ]
+        rows.append(row)
+    return rows
 
 
 def conntrack(node: Node, now: float) -> list[Row]:

@@ -20,6 +20,7 @@ from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.packet import Packet
 
 if TYPE_CHECKING:
+    from nodeagent.datapath.frontends import Frontend
     from nodeagent.datapath.node import Node
 
 
@@ -64,14 +65,14 @@ _MESSAGES: Final[Mapping[int, _Messages]] = {
 }
 
 
-def no_endpoints(node: Node, packet: Packet, how: str, now: float) -> DropReason:
-    """Answer for a Service without endpoints, unless *how* is "drop"."""
-    if how == "reject":
+def no_endpoints(node: Node, packet: Packet, frontend: Frontend, now: float) -> DropReason:
+    """Answer for a Service that has nobody for a packet, unless it is to be dropped."""
+    if frontend.entry.on_empty == "reject":
         if packet.protocol == PROTOCOL_TCP:
             _reset(node, packet, now)
         else:
             tell(node, packet, Refusal.PORT, now)
-    return DropReason.NO_ENDPOINTS
+    return DropReason.NO_ENDPOINTS if frontend.key[1] else DropReason.NO_SERVICE_PORT
 
 
 def tell(node: Node, packet: Packet, why: Refusal, now: float, *, mtu: int = 0) -> None:

@@ -77,21 +77,37 @@ class Fdb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An endpoint of a Service."""
+    """An endpoint of a Service; `weight` is for the schedulers of IPVS that have weights."""
 
     address: str
     port: int
     node: str | None = None
+    weight: int = 1
+
+
+Scheduler = Literal[
+    "random", "rr", "wrr", "lc", "wlc", "sed", "nq", "sh", "dh", "mh", "lblc", "lblcr"
+]
 
 
 class Frontend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An address that a Service is reached at; `address` "" or "::" means any of this node."""
+    """An address that a Service is reached at; `address` "" or "::" means any of this node.
+
+    Port 0 stands for all ports of the address that have no frontend of their own.
+    """
 
     address: str
     port: int
     protocol: Protocol
     service: str
     backends: list[Backend] = []
+    #: Whom those get who come from outside; pods and the node itself get `backends`.
+    local_backends: list[Backend] | None = None
+    #: Endpoints that serve and get nobody new: they keep the flows of UDP that they have.
+    retained: list[Backend] = []
+    #: Who may come; empty: everybody.
+    source_ranges: list[str] = []
+    scheduler: Scheduler = "random"
     affinity_s: int = 0
     masquerade: Literal["off-cluster", "always", "never"] = "off-cluster"
     on_empty: Literal["reject", "drop"] = "reject"

@@ -30,6 +30,8 @@ _DATAPATH: Final = {
     "nat-ports-exhausted": "no port is free for masquerading: too many connections to one place",
     "network-policy": "a NetworkPolicy isolates the pod, and none allows it: see `policies:`",
     "service-no-endpoints": "a Service without ready endpoints: podwire get endpoints",
+    "service-no-port": "no such port of a ClusterIP: podwire services NODE",
+    "service-source-range": "not within the Service's loadBalancerSourceRanges",
     "ip6-beyond-scope": "a link-local address that would leave its link: use a global one",
     "ndp-not-a-neighbour": "neighbour discovery from beyond the link: spoofed, or forwarded",
     "address-conflict": "somebody else claims an address of the node: a stray or spoofing pod",

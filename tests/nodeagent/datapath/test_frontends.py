@@ -9,6 +9,7 @@ import pytest
 
 from nodeagent.datapath import tables
 from nodeagent.datapath.frontends import Frontend, FrontendTable, key_of
+from nodeagent.datapath.packet import FlowTuple
 
 
 def make(address="10.96.0.10", endpoints=4, **fields):
@@ -20,6 +21,11 @@ def make(address="10.96.0.10", endpoints=4, **fields):
     )
 
 
+def choose(table, frontend, client, now):
+    flow = FlowTuple(6, client, 40000, frontend.key[0], frontend.key[1])
+    return table.choose(frontend, frontend.endpoints, flow, now)
+
+
 @pytest.fixture
 def table():
     return FrontendTable(random.Random(1))
@@ -28,22 +34,22 @@ def table():
 def test_every_endpoint_gets_its_share(table):
     frontend = make()
     table.replace(frontend)
-    counts = Counter(table.choose(frontend, 1, 0.0) for _ in range(4000))
+    counts = Counter(choose(table, frontend, 1, 0.0) for _ in range(4000))
     assert set(counts) == set(frontend.endpoints)
     assert all(abs(count - 1000) < 150 for count in counts.values())
 
 
 def test_affinity_lasts_and_ends(table):
     frontend = make(affinity_s=100, endpoints=50)
-    first = table.choose(frontend, 1, 0.0)
-    assert all(table.choose(frontend, 1, at) == first for at in (50.0, 140.0, 239.0))
-    others = {table.choose(frontend, 1, 1000.0 * n) for n in range(1, 20)}
+    first = choose(table, frontend, 1, 0.0)
+    assert all(choose(table, frontend, 1, at) == first for at in (50.0, 140.0, 239.0))
+    others = {choose(table, frontend, 1, 1000.0 * n) for n in range(1, 20)}
     assert len(others) > 1
 
 
 def test_affinity_leaves_an_endpoint_that_is_gone(table):
     frontend = make(affinity_s=100, endpoints=2)
-    gone = table.choose(frontend, 1, 0.0)
+    gone = choose(table, frontend, 1, 0.0)
     kept = [
         tables.Backend(address=f"10.244.1.{n}", port=80)
         for n in range(2)
@@ -59,9 +65,9 @@ def test_affinity_leaves_an_endpoint_that_is_gone(table):
             affinity_s=100,
         )
     )
-    assert table.replace(frontend) == frozenset()
-    assert table.replace(smaller) == {gone}
-    assert table.choose(smaller, 1, 1.0) == smaller.endpoints[0]
+    table.replace(smaller)
+    assert gone not in smaller.endpoints
+    assert choose(table, smaller, 1, 1.0) == smaller.endpoints[0]
 
 
 def test_a_node_port_is_found_at_the_nodes_addresses_only(table):
@@ -72,7 +78,7 @@ def test_a_node_port_is_found_at_the_nodes_addresses_only(table):
 
 
 def test_no_endpoints_no_choice(table):
-    assert table.choose(make(endpoints=0), 1, 0.0) is None
+    assert choose(table, make(endpoints=0), 1, 0.0) is None
 
 
 def test_delete_returns_what_was_there(table):
@@ -128,3 +134,75 @@ def test_any_address_of_the_node_is_one_of_its_family(table):
     assert table.lookup(0xFD << 120, 80, 6, local=False) is None
     assert table.delete(key_of("::", 80, "TCP")) is frontends["::"]
     assert table.lookup(0xFD << 120, 80, 6, local=True) is None
+
+
+def test_port_0_stands_for_the_ports_without_a_frontend_of_their_own(table):
+    named, guard = (
+        make(),
+        Frontend.of(tables.Frontend(address="10.96.0.10", port=0, protocol="TCP", service="a/b")),
+    )
+    table.replace(named)
+    assert table.lookup(named.key[0], 81, 6, local=False) is None
+    table.replace(guard)
+    table.replace(guard)
+    assert table.lookup(named.key[0], 80, 6, local=False) is named
+    assert table.lookup(named.key[0], 81, 6, local=False) is guard
+    assert table.lookup(named.key[0], 81, 17, local=False) is None
+    table.delete(guard.key)
+    assert table.lookup(named.key[0], 81, 6, local=False) is None
+
+
+def test_source_ranges_of_its_own_family_say_who_may_come():
+    frontend = make(source_ranges=["192.168.64.0/24", "10.0.0.7/32"])
+    assert frontend.admits(0xC0A840FE)
+    assert frontend.admits(0x0A000007)
+    assert not frontend.admits(0x0A000008)
+    assert make().admits(0x0A000008)
+    with pytest.raises(ValueError, match="source ranges of its own family"):
+        make(source_ranges=["fd00::/8"])
+    with pytest.raises(ValueError, match="host bits"):
+        make(source_ranges=["192.168.64.1/24"])
+
+
+def test_a_scheduler_is_kept_when_its_endpoints_change(table):
+    four, three = make(scheduler="rr"), make(endpoints=3, scheduler="rr")
+    table.replace(four)
+    assert [choose(table, four, 1, 0.0) for _ in range(5)] == [*four.endpoints, four.endpoints[0]]
+    table.replace(three)
+    assert choose(table, three, 1, 0.0) == three.endpoints[1], "its turn went on"
+    table.replace(make())
+    assert table.virtual(four.key) is None
+
+
+def test_an_endpoint_that_left_drains(table):
+    four, three = make(scheduler="lc"), make(endpoints=3, scheduler="lc")
+    table.replace(four)
+    left = table.destination(four, four.endpoints[3])
+    left.joined(active=True)
+    table.replace(three)
+    virtual = table.virtual(four.key)
+    assert virtual.draining() == [four.endpoints[3]]
+    left.left(active=True)
+    assert virtual.draining() == []
+
+
+def test_affinity_outlasts_the_scheduler(table):
+    sticky = make(affinity_s=100, scheduler="rr")
+    table.replace(sticky)
+    assert len({choose(table, sticky, 1, float(at)) for at in range(9)}) == 1
+    assert len({choose(table, sticky, client, 9.0) for client in range(9)}) == 4
+
+
+def test_weight_0_gets_nobody(table):
+    backends = [tables.Backend(address="10.244.1.1", port=80, weight=0)]
+    entry = tables.Frontend(
+        address="10.96.0.10",
+        port=80,
+        protocol="TCP",
+        service="a/b",
+        backends=backends,
+        scheduler="wlc",
+        affinity_s=10,
+    )
+    table.replace(frontend := Frontend.of(entry))
+    assert choose(table, frontend, 1, 0.0) is None

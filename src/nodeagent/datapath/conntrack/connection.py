@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nodeagent.datapath.fast_echo6 import Echoes6
     from nodeagent.datapath.fast_path import Flow
     from nodeagent.datapath.fast_path6 import Flows6
+    from nodeagent.datapath.schedulers import Destination
 
 #: Seconds of silence after which a connection that is not TCP is forgotten. Linux's defaults.
 _TIMEOUTS_S: Final[dict[int, float]] = {
@@ -54,6 +55,8 @@ class Connection:
     #: The generation of the NetworkPolicies that allowed it.
     admitted: int = 0
     source_bound: bool = False  # Source translation has been decided, also when there is none.
+    #: Whose load it is, where a scheduler counts loads.
+    destination: Destination | None = None
     #: Hears of every new state, while somebody watches.
     watch: Callable[[str, Connection], None] | None = None
     #: Where the fast path keeps entries of this connection: (table, key).
@@ -85,6 +88,11 @@ class Connection:
         return other.inverted()
 
     @property
+    def is_active(self) -> bool:
+        """Tell whether IPVS would count it as active: TCP that is established."""
+        return self.tcp_state is TcpState.ESTABLISHED
+
+    @property
     def is_destination_translated(self) -> bool:
         return (self.reply.source, self.reply.source_port) != (
             self.original.destination,
@@ -100,6 +108,9 @@ class Connection:
 
     def enter(self, state: TcpState) -> None:
         """Be in this state of TCP from now on."""
+        if self.destination is not None and self.confirmed:
+            self.destination.left(active=self.is_active)
+            self.destination.joined(active=state is TcpState.ESTABLISHED)
         self.tcp_state, self.timeout_s = state, tcp.TIMEOUT_S[state]
         self.steady = state in tcp.STEADY
         self.assured = self.assured or state is TcpState.ESTABLISHED

@@ -171,6 +171,8 @@ class ConntrackTable:
         self._by_tuple[connection.original] = connection, Direction.ORIGINAL
         self._by_tuple[connection.reply] = connection, Direction.REPLY
         connection.confirmed = True
+        if connection.destination is not None:
+            connection.destination.joined(active=connection.is_active)
         self._round.append(connection)
         if self._watch is not None:
             connection.watch = self._watch
@@ -194,6 +196,9 @@ class ConntrackTable:
         """Forget a connection; its next packet is a first packet."""
         if connection.watch is not None and not connection.forgotten:
             connection.watch("DESTROY", connection)
+        if connection.destination is not None and connection.confirmed:
+            connection.destination.left(active=connection.is_active)
+            connection.destination = None
         connection.forgotten = True
         connection.forget_fast_entries()
         for flow in (connection.original, connection.reply):
