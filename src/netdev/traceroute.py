@@ -129,7 +129,9 @@ def is_last(answers: Sequence[Row | None], target: IpAddress) -> bool:
     """Tell whether the way has ended: the target answered, or somebody said that it is none."""
     heard = [answer for answer in answers if answer is not None]
     arrived = any(
-        each["kind"] in (Kind.REPLY, Kind.REFUSED) or each["address"] == str(target)
+        each["kind"] in (Kind.REPLY, Kind.REFUSED)
+        # A router's word about a translated packet has the address that the sender knows.
+        or (each["address"] == str(target) and each["kind"] != Kind.TIME_EXCEEDED)
         for each in heard
     )
     lost = sum(each["kind"] in (Kind.UNREACHABLE, Kind.TOO_BIG) for each in heard)

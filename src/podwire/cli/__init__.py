@@ -45,6 +45,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "logs": "podwire.cli.objects:logs",
     "ping": "podwire.cli.ping:ping",
     "traceroute": "podwire.cli.traceroute:traceroute",
+    "trace": "podwire.cli.trace:trace",
     "capture": "podwire.cli.capture:capture",
     "routes": "podwire.cli.tables:routes",
     "neigh": "podwire.cli.tables:neigh",
