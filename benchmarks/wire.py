@@ -89,7 +89,8 @@ def run() -> Iterator[Row]:
             fresh, kept = _requests_per_s(url, "--fresh"), _requests_per_s(url)
         finally:
             cluster.podwire("down")
-    yield from _against_the_kernel(pods, ping_us, _jumbo_gbit_s())
+    jumbo_gbit_s = _goodput_of("--mtu", str(_JUMBO_MTU))
+    yield from _against_the_kernel(pods, ping_us, jumbo_gbit_s, _goodput_of("--ip-family", "ipv6"))
     yield Row(
         "TCP goodput between pods of two nodes, of the same programs on loopback",
         f"{pods['gbit_s'] / plain['gbit_s']:.2f}",
@@ -117,19 +118,19 @@ def run() -> Iterator[Row]:
         )
 
 
-def _jumbo_gbit_s() -> float:
-    """Return what pods reach on a network between the nodes that carries 60 KB in a packet."""
+def _goodput_of(*options: str) -> float:
+    """Return what pods of two nodes reach, in Gbit/s, in a cluster with these *options*."""
     with tempfile.TemporaryDirectory() as home:
         cluster = Cluster(Path(home))
         try:
-            cluster.podwire("up", "--nodes", "2", "--mtu", str(_JUMBO_MTU))
+            cluster.podwire("up", "--nodes", "2", *options)
             return asyncio.run(_goodput(Layout(Path(home) / "podwire")))
         finally:
             cluster.podwire("down")
 
 
 def _against_the_kernel(
-    pods: dict[str, float], ping_us: float, jumbo_gbit_s: float
+    pods: dict[str, float], ping_us: float, jumbo_gbit_s: float, ipv6_gbit_s: float
 ) -> Iterator[Row]:
     kernel = kernel_wire.measure()
     if kernel is None:
@@ -146,6 +147,12 @@ def _against_the_kernel(
         "the same with segments of 60 KB (podwire up --mtu), of the same",
         f"{ratio:.2f}", f"≥ {_RATIO_JUMBO}", ratio >= _RATIO_JUMBO,
         f"{jumbo_gbit_s:.2f} Gbit/s",
+    )  # fmt: skip
+    ratio = ipv6_gbit_s / kernel.gbit_s
+    yield Row(
+        "the same over IPv6, in segments of 1,400 octets, of the same",
+        f"{ratio:.2f}", f"≥ {_RATIO_TO_TAP}", ratio >= _RATIO_TO_TAP,
+        f"{ipv6_gbit_s:.2f} Gbit/s",
     )  # fmt: skip
     ratio = ping_us / kernel.udp_round_trip_us
     yield Row(

@@ -30,7 +30,7 @@ _ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 async def serve(arguments: list[str]) -> None:
     """Take whatever is sent, echo lines and answer requests, at the first argument or anywhere."""
-    host = arguments[0] if arguments else "0.0.0.0"
+    host = arguments[0] if arguments else None
     handlers = {_SINK_PORT: _sink, _ECHO_PORT: _echo, SITE_PORT: _site}
     for port, handler in handlers.items():
         await asyncio.start_server(_until_reset(handler), host, port)
