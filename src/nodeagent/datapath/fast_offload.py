@@ -34,19 +34,15 @@ def run(
 ) -> None:
     """Forward partial *frames* in order; those of no known flow are completed for *slow*."""
     while frames:
+        count = len(frames)
         frames = fast_path.forward(cache, frames, dirty, now, partial=True)
         if frames and cache.flows6:
-            before = len(frames)
             frames = fast_path6.forward(cache.flows6, frames, dirty, now, partial=True)
-            if len(frames) < before:
-                continue
-        if frames and (cache.echoes or cache.echoes6):  # What is no TCP has its checksums.
-            before = len(frames)
+        if frames and cache.echoes:  # What is no TCP has its checksums.
             frames = fast_echo.forward(cache.echoes, frames, dirty, now)
+        if frames and cache.echoes6:
             frames = fast_echo6.forward(cache.echoes6, frames, dirty, now)
-            if len(frames) < before:
-                continue
-        if frames:
+        if len(frames) == count:  # Nobody knows the first.
             offload.complete(frames[0])
             fast_path.run(cache, frames[:1], dirty, slow, now)
             frames = frames[1:]

@@ -155,20 +155,15 @@ def run(
 ) -> None:
     """Forward *frames* in order; those of no known flow are for *slow*."""
     while frames:
+        count = len(frames)
         frames = forward(cache, frames, dirty, now)
         if frames and cache.flows6:
-            flows6, frames = frames, fast_path6.forward(cache.flows6, frames, dirty, now)
-            if len(frames) < len(flows6):
-                continue
+            frames = fast_path6.forward(cache.flows6, frames, dirty, now)
         if frames and cache.echoes:
-            echoes, frames = frames, fast_echo.forward(cache.echoes, frames, dirty, now)
-            if len(frames) < len(echoes):
-                continue
+            frames = fast_echo.forward(cache.echoes, frames, dirty, now)
         if frames and cache.echoes6:
-            echoes, frames = frames, fast_echo6.forward(cache.echoes6, frames, dirty, now)
-            if len(frames) < len(echoes):
-                continue
-        if frames:
+            frames = fast_echo6.forward(cache.echoes6, frames, dirty, now)
+        if len(frames) == count:  # Nobody knows the first.
             slow(frames[0], now)
             frames = frames[1:]
 
