@@ -7,6 +7,7 @@ tcp_gro_receive. Partial is a frame whose TCP checksum field means nothing; `com
 Both families, without IP options and extension headers: what has them stays as it is. Unlike Linux
 `join` knows no flows but compares neighbours only, for a run of segments leaves and arrives as one
 message here, and identifications of IPv4 must count on, so that cutting gives what was joined.
+CWR is said by the first segment alone (RFC 3168 §6.1.2; Linux SKB_GSO_TCP_ECN), and not joined.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ OCTETS_MAX: Final = 62_000
 Octets = bytes | bytearray | memoryview
 
 _MASK: Final = 0xFFFFFFFF
-_ACK, _PSH = int(tcp.Flag.ACK), int(tcp.Flag.PSH)
+_ACK, _PSH, _CWR = int(tcp.Flag.ACK), int(tcp.Flag.PSH), int(tcp.Flag.CWR)
 _MAY_JOIN: Final = (_ACK, _ACK | _PSH)
 _NEVER_CUT: Final = int(tcp.Flag.SYN | tcp.Flag.FIN | tcp.Flag.RST | tcp.Flag.URG)
 _IP: Final = ethernet.HEADER_OCTETS
@@ -230,6 +231,10 @@ def _count_on(octets: bytearray, start: int, stride: int, number: int, segment: 
         return
     four = octets[start + 12] == 8
     end, at = number * stride, start + (_TCP4 if four else _TCP6) + 4
+    flags_at = at + 9
+    if octets[flags_at] & _CWR:
+        others = bytes((octets[flags_at] & ~_CWR,)) * (number - 1)
+        octets[flags_at + stride : end : stride] = others
     first = int.from_bytes(octets[at : at + 4], "big")
     numbers: Iterable[int] = range(first, first + number * segment, segment)
     if first + number * segment > _MASK:
@@ -277,6 +282,8 @@ def _header_of(
     made[at + 4 : at + 8] = (sequence & _MASK).to_bytes(4, "big")
     if not push:
         made[at + 13] &= ~_PSH
+    if number:
+        made[at + 13] &= ~_CWR
     return bytes(made)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netstack import offload
+from netstack.tcp.settings import TcpSettings
 from netstack.wire import MalformedPacket, ipv4, ipv6, tcp
 from netstack.wire.ethernet import ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ethernet
 
@@ -20,6 +21,7 @@ ADDRESSES = {
 }
 STAMPS = tcp.Options(timestamps=(77, 88))
 ACK, PSH = tcp.Flag.ACK, tcp.Flag.PSH
+CWR, ECE = tcp.Flag.CWR, tcp.Flag.ECE
 
 
 def frame(
@@ -248,6 +250,23 @@ def test_segments_with_other_flags_are_not_cut(flag: str) -> None:
         offload.cut(whole, 100, partial=True)
 
 
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("partial", [True, False])
+@pytest.mark.parametrize("number", [1, 2, 3, 40])
+def test_cwr_is_said_by_the_first_segment(family: int, partial: bool, number: int) -> None:
+    whole = frame(bytes(100 * number), family=family, flags=ACK | PSH | CWR | ECE)
+    parts = offload.cut(whole, 100, partial=partial)
+    flags = [tcp.Flag(part[14 + (20 if family == 4 else 40) + 13]) for part in parts]
+    assert [CWR in each for each in flags] == [True] + [False] * (number - 1)
+    assert [PSH in each for each in flags] == [False] * (number - 1) + [True]
+    assert all(ACK | ECE in each for each in flags)
+    octets, stride = offload.lay_out(whole, 100, b"outer", partial=partial)
+    laid_out = [octets[at + 5 : at + stride] for at in range(0, len(octets), stride)]
+    assert list(map(plain, laid_out)) == list(map(plain, parts))
+    if not partial:
+        assert [len(read(part).payload) for part in parts] == [100] * number
+
+
 @pytest.mark.parametrize("segment", [0, 15])
 def test_too_many_segments_are_refused(segment: int) -> None:
     with pytest.raises(MalformedPacket, match="segments of"):
@@ -331,3 +350,25 @@ def test_long_segments_of_jumbo_frames_are_ordinary_frames(make_network, connect
     network.hosts[1].receive_frames(frames, network.now, partial=True)
     octets = sum(len(each) - 66 for each in frames)
     assert far.read(1 << 20, network.now) == (bytes(range(250)) * 2000)[:octets]
+
+
+@pytest.mark.parametrize("address", ["10.0.0.2", "fd00::2"])
+def test_super_frames_of_connections_with_ecn_say_cwr_once(make_network, connect, address):
+    network = make_network(1, offload=True)
+    hosts = [network.host6(number, tcp=TcpSettings(ecn=1)) for number in (1, 2)]
+    listener = hosts[1].tcp_listen(None, 80)
+    near = hosts[0].tcp_connect((ip_address(address), 80), network.now)
+    network.run(until=lambda: near.established, limit_s=5)
+    network.run(limit_s=1)
+    near.ecn.lowered = True  # As after an echo of a mark.
+    near.write(b"\x07" * 10_000, network.now)
+    [whole] = hosts[0].frames_to_send()
+    assert isinstance(whole, offload.SuperFrame)
+    parts = offload.cut(whole, whole.segment, partial=False)
+    ip6 = ":" in address
+    classes = {(part[14] << 4 | part[15] >> 4) & 3 if ip6 else part[15] & 3 for part in parts}
+    assert classes == {2}  # ECT(0), all new data.
+    assert [CWR in read(part).flags for part in parts] == [True] + [False] * (len(parts) - 1)
+    assert sum(len(read(part).payload) for part in parts) == 10_000
+    hosts[1].receive_frames([whole], network.now, partial=True)
+    assert listener.accept().readable_octets == 10_000

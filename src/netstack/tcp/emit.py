@@ -97,19 +97,21 @@ def _transmit_long(
 ) -> None:
     """Send a super-segment; or one that is so long that it is worth a way without copies."""
     super_link = tcb.family.output.super_link
-    if super_link is None or tcb.loopback or tcb.ecn is not None:
+    if super_link is None or tcb.loopback:
         assert len(payload) <= tcb.mss
         tcb.transmit(header + payload, now)
         return
     tcb.segs_out += (len(payload) - 1) // tcb.mss
+    if tcb.ecn is not None:
+        header = marks.with_bits(tcb, header, has_data=True)
     super_link(header, payload, tcb.mss, now)
 
 
 def octets_max(tcb: Tcb) -> int:
     """Return how much data one call of `data` takes: whole segments, more than one with offload."""
     mss = tcb.mss
-    if not tcb.context.offload or tcb.loopback or tcb.ecn is not None:
-        return mss  # What says CWR must do so once.
+    if not tcb.context.offload or tcb.loopback:
+        return mss
     headers = 66 if tcb.ip_base else 86  # With Ethernet's and the timestamps.
     number = min(
         offload.SEGMENTS_MAX,

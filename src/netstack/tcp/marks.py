@@ -76,24 +76,31 @@ def begin(tcb: Tcb) -> None:
 
 def _transmit(tcb: Tcb, packet: bytes, now: float) -> None:
     """Send *packet* with the bits that belong to it."""
+    at = tcb.family.header_octets
+    assert tcb.ecn is not None
+    assert tcb.ecn.carry is not None
+    has_data = len(packet) > at + (packet[at + 12] >> 4 << 2)
+    tcb.ecn.carry(with_bits(tcb, packet, has_data=has_data), now)
+
+
+def with_bits(tcb: Tcb, packet: bytes, *, has_data: bool) -> bytes:
+    """Return *packet*, or its headers, which is about to leave, with the bits that belong to it."""
     ecn, at = tcb.ecn, tcb.family.header_octets
     assert ecn is not None
-    assert ecn.carry is not None
-    fresh = tcb.snd_nxt > ecn.sent_to and len(packet) > at + (packet[at + 12] >> 4 << 2)
+    fresh = tcb.snd_nxt > ecn.sent_to and has_data
     ecn.sent_to = max(ecn.sent_to, tcb.snd_nxt)
     if packet[at + 13] & _NEVER_MARKED:
-        ecn.carry(packet, now)
-        return
+        return packet
     said = _ECE if ecn.echo else 0
     if fresh and ecn.lowered:
         said |= _CWR
         ecn.lowered = False
     if fresh or said:
-        packet = _with_bits(packet, at, said, capable=fresh)
-    ecn.carry(packet, now)
+        return _changed(packet, at, said, capable=fresh)
+    return packet
 
 
-def _with_bits(packet: bytes, at: int, said: int, *, capable: bool) -> bytes:
+def _changed(packet: bytes, at: int, said: int, *, capable: bool) -> bytes:
     """Return *packet*, whose segment begins *at*, with the flags *said* and perhaps with ECT."""
     end = at + 18  # Behind the checksum of TCP.
     head = bytearray(packet[:end])
