@@ -261,7 +261,7 @@ async def _program(path: Path, size: _Size) -> None:
 
 def _policies(number: int) -> dict[str, object]:
     """Isolate the pod by *number* policies; only the last allows what it sends."""
-    names = [f"default/policy-{each:04}" for each in range(number)]
+    names = [f"NetworkPolicy default/policy-{each:04}" for each in range(number)]
     port = {"protocol": "UDP", "first": 8080, "last": 8080}
     rules: list[dict[str, object]] = [
         {
@@ -272,8 +272,8 @@ def _policies(number: int) -> dict[str, object]:
         for index, name in enumerate(names[:-1])
     ]
     rules.append({"policy": names[-1], "ports": [port], "blocks": [{"cidr": "10.244.2.0/24"}]})
-    egress = {"policies": names, "rules": rules}
-    return {"pod": "default/pod", "addresses": ["10.244.1.5"], "egress": egress}
+    tier = {"tier": "NetworkPolicy", "isolated_by": names, "rules": rules}
+    return {"pod": "default/pod", "addresses": ["10.244.1.5"], "egress": [tier]}
 
 
 def _frame(flow: int) -> bytes:

@@ -56,6 +56,16 @@ ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "En
 NETWORKPOLICIES: Final = Resource(
     "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", True
 )
+_POLICY: Final = "policy.networking.k8s.io"
+ADMINNETWORKPOLICIES: Final = Resource(
+    _POLICY, "v1alpha1", "adminnetworkpolicies", "AdminNetworkPolicy", False
+)
+BASELINEADMINNETWORKPOLICIES: Final = Resource(
+    _POLICY, "v1alpha1", "baselineadminnetworkpolicies", "BaselineAdminNetworkPolicy", False
+)
+CLUSTERNETWORKPOLICIES: Final = Resource(
+    _POLICY, "v1alpha2", "clusternetworkpolicies", "ClusterNetworkPolicy", False
+)
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment", True)
 REPLICASETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet", True)
@@ -73,6 +83,9 @@ ALL: Final = (
     ENDPOINTS,
     ENDPOINTSLICES,
     NETWORKPOLICIES,
+    ADMINNETWORKPOLICIES,
+    BASELINEADMINNETWORKPOLICIES,
+    CLUSTERNETWORKPOLICIES,
     LEASES,
     DEPLOYMENTS,
     REPLICASETS,

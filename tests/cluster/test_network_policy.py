@@ -108,7 +108,7 @@ def test_ingress_is_what_the_policies_allow(lab: Lab, pods: dict[str, Pod]) -> N
     assert not reaches(pods["far"], f"{pods['server'].address}:8083")
     assert not reaches(pods["near"], server)
     assert not from_the_host(lab)
-    assert "ingress default/allow and 1 more" in lab.podwire("counters node-1")
+    assert "NetworkPolicy default/allow and 1 more (ingress)" in lab.podwire("counters node-1")
     (ready,) = lab.objects("pod", "server")
     assert all(each["ready"] for each in ready["status"]["containerStatuses"]), "node to pod"
 

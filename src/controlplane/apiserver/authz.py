@@ -62,6 +62,9 @@ _ANY_NODE: Final[Mapping[str, frozenset[str]]] = {
     "services": _READ,
     "endpointslices": _READ,
     "networkpolicies": _READ,
+    "adminnetworkpolicies": _READ,
+    "baselineadminnetworkpolicies": _READ,
+    "clusternetworkpolicies": _READ,
     "namespaces": _READ,
     "serviceaccounts": _READ,
     # For its own pods only: the route looks at what the token is to be bound to.

@@ -102,8 +102,9 @@ def _components(roots: Iterable[str]) -> Object:
 
 
 def _component(name: str, waiting: list[str]) -> Object:
-    text, fields = msgspec.json.decode(_descriptions()[name])
     entry = definition(name)
+    prose = _descriptions().get(name)  # What is written by hand has its prose beside it.
+    text, fields = msgspec.json.decode(prose) if prose is not None else ("", {})
     result: Object = {"description": text} if text else {}
     result |= _converted(entry, waiting)
     if "properties" in entry:

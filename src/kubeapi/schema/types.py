@@ -2,7 +2,8 @@
 
 `tools/generate_schema.py` writes the table from the release's OpenAPI definitions. It is read
 when the first schema is asked for, and each kind's graph of types is built when it is first
-needed: a process that never validates never pays.
+needed: a process that never validates never pays. What network-policy-api adds to Kubernetes (CRDs
+there) stands in `network_policy_api.json`, written by hand.
 """
 
 from __future__ import annotations
@@ -94,7 +95,12 @@ def read_table(name: str) -> bytes:
 @functools.cache
 def _raw_definitions() -> dict[str, msgspec.Raw]:
     # Raw keeps the undecoded text: 300 KB instead of the 3 MB that dicts would take.
-    return msgspec.json.decode(read_table("types.json.gz"), type=dict[str, msgspec.Raw])
+    added = (resources.files(__package__) / "network_policy_api.json").read_bytes()
+    return {
+        name: raw
+        for octets in (read_table("types.json.gz"), added)
+        for name, raw in msgspec.json.decode(octets, type=dict[str, msgspec.Raw]).items()
+    }
 
 
 def definition(name: str) -> dict[str, Any]:

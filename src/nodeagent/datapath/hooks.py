@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from nodeagent.datapath import reject
 from nodeagent.datapath.conntrack import nat
 from nodeagent.datapath.drops import DropReason
-from nodeagent.datapath.packet import CtState, Packet
+from nodeagent.datapath.packet import CtState, FlowTuple, Packet
 
 if TYPE_CHECKING:
     from nodeagent.datapath.frontends import Frontend
@@ -92,28 +92,38 @@ def _serve(node: Node, packet: Packet, frontend: Frontend, now: float) -> DropRe
     return None
 
 
-def admit(node: Node, packet: Packet, _now: float) -> DropReason | None:
+def admit(node: Node, packet: Packet, now: float) -> DropReason | None:
     """NetworkPolicy: may this begin, or go on?"""
     policies, connection = node.network_policies, packet.connection
     if not policies or packet.state is CtState.RELATED:
         return None
     if connection is None:  # Untracked: nothing that has ports.
-        denial = policies.denial(packet.source, packet.destination, packet.protocol, 0)
+        judgement = policies.judge(packet.source, packet.destination, packet.protocol, 0)
     elif connection.admitted == policies.generation:
         return None
     else:
         first, endpoint = connection.original, connection.reply
-        denial = policies.denial(
+        judgement = policies.judge(
             first.source, endpoint.source, first.protocol, endpoint.source_port
         )
-    if denial is None:
-        if connection is not None:
-            connection.admitted = policies.generation
-        return None
-    policies.count(denial)
-    if node.verdict is not None:
-        node.verdict.denial = denial
-    return DropReason.NETWORK_POLICY
+    if judgement is not None and judgement.noted:
+        policies.note(judgement, _judged_flow(packet), now)
+        if judgement.denial is not None:
+            if node.verdict is not None:
+                node.verdict.denial = judgement.denial
+            return DropReason.NETWORK_POLICY
+    if connection is not None:
+        connection.admitted = policies.generation
+    return None
+
+
+def _judged_flow(packet: Packet) -> FlowTuple:
+    """Return from whom to which endpoint a packet's connection goes."""
+    connection = packet.connection
+    if connection is None:
+        return FlowTuple(packet.protocol, packet.source, 0, packet.destination, 0)
+    first, endpoint = connection.original, connection.reply
+    return first._replace(destination=endpoint.source, destination_port=endpoint.source_port)
 
 
 def masquerade(node: Node, packet: Packet, _now: float) -> DropReason | None:

@@ -13,7 +13,7 @@ from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
 from netstack.wire.ipv6 import NextHeader
 from nodeagent.datapath.conntrack.connection import Connection
 from nodeagent.datapath.node import Node
-from nodeagent.datapath.packet import FlowTuple
+from nodeagent.datapath.packet import PROTOCOL_SCTP, FlowTuple
 
 Row = dict[str, object]
 _CARRIED: Final = ("rx_packets", "rx_octets", "tx_packets", "tx_octets")
@@ -21,6 +21,7 @@ PROTOCOL_NAMES: Final[dict[int, str]] = {
     PROTOCOL_ICMP: "ICMP",
     PROTOCOL_TCP: "TCP",
     PROTOCOL_UDP: "UDP",
+    PROTOCOL_SCTP: "SCTP",
     NextHeader.ICMPV6: "ICMPv6",
 }
 
@@ -186,6 +187,35 @@ def address_sets(node: Node) -> list[Row]:
 
 def policies(node: Node) -> list[Row]:
     return [msgspec.to_builtins(entry) for entry in node.network_policies.entries()]
+
+
+def policy_log(node: Node, now: float, wall: int) -> Row:
+    """Return what policies decided; *wall* is what a clock on the wall shows at *now*, in ns."""
+    log = node.network_policies.log
+
+    def at_ns(then: float) -> int:
+        return wall - round((now - then) * 1e9)
+
+    return {
+        "entries": [
+            {
+                "first_at_ns": at_ns(note.first_at),
+                "at_ns": at_ns(note.last_at),
+                "packets": note.packets,
+                "action": note.ruling.action,
+                "by": note.ruling.by,
+                "direction": note.ruling.direction,
+                "pod": note.ruling.pod,
+                "tier": note.ruling.tier,
+                "policies": list(note.ruling.policies),
+                "rule": note.ruling.rule,
+                "protocol": PROTOCOL_NAMES.get(note.flow.protocol, str(note.flow.protocol)),
+                **_tuple(note.flow),
+            }
+            for note in log.notes()
+        ],
+        "forgotten": log.forgotten,
+    }
 
 
 def counters(node: Node, shell_drops: Mapping[str, int]) -> Row:

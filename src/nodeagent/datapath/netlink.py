@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from componentbase.clock import Clock
+from componentbase.clock import Clock, wall_ns
 from componentbase.rpc import Connection, Handler, Params, RpcError, Server
 from netdev.probing import Probing
 from netstack import socket_table
@@ -89,6 +89,7 @@ class Netlink:
             "policy_replace": self._replace(tables.Policy, control.policy_replace),
             "policy_delete": self._delete(str, control.policy_delete),
             "policy_list": self._list(lambda: listing.policies(node)),
+            "policy_log": self._list(lambda: listing.policy_log(node, self._clock(), wall_ns())),
             "impairment_replace": self._replace(
                 tables.Impairment, lambda entries: uplinks.impair(entries, self._clock())
             ),

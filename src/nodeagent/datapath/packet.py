@@ -41,6 +41,8 @@ _WORD: Final = struct.Struct("!H")
 _ADDRESS: Final = struct.Struct("!I")
 _PORTS: Final = struct.Struct("!HH")
 _WITH_PORTS: Final = (PROTOCOL_TCP, PROTOCOL_UDP)
+#: Its ports are read, for conntrack and policies, and never translated: nothing checks its CRC.
+PROTOCOL_SCTP: Final = 132
 
 #: Addresses from here on are IPv6's.
 IPV6_FROM: Final = 1 << 32
@@ -178,6 +180,9 @@ class Packet:
             if frame[at] == self.echo_request:
                 return FlowTuple(self.icmp, source, identifier, destination, 0)
             return FlowTuple(self.icmp, source, 0, destination, identifier)
+        if self.protocol == PROTOCOL_SCTP and len(frame) >= at + _PORTS.size:
+            ports = _PORTS.unpack_from(frame, at)
+            return FlowTuple(PROTOCOL_SCTP, source, ports[0], destination, ports[1])
         return FlowTuple(self.protocol, source, 0, destination, 0)
 
     @property

@@ -147,29 +147,34 @@ class PolicyBlock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class PolicyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one rule of a policy allows; no `ports` are all, of any protocol."""
+    """One rule of a policy; no `ports` are all, of any protocol."""
 
     policy: str
+    rule: str = ""
+    action: Literal["allow", "deny", "pass"] = "allow"
+    log: bool = False
     ports: list[PolicyPort] | None = None
     anyone: bool = False
     sets: list[str] = []
     blocks: list[PolicyBlock] = []
 
 
-class Isolation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One direction of an isolated pod: whose policies did it, and what they allow together."""
+class PolicyTier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rules in their order; what none of them fits is for the next tier, or, if somebody isolates
+    the pod, denied."""
 
-    policies: list[str]
+    tier: Literal["Admin", "NetworkPolicy", "Baseline"]
     rules: list[PolicyRule] = []
+    isolated_by: list[str] = []
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A pod of this node that is isolated in a direction, or in both."""
+    """A pod of this node that policies are about."""
 
     pod: str
     addresses: list[str]
-    ingress: Isolation | None = None
-    egress: Isolation | None = None
+    ingress: list[PolicyTier] = []
+    egress: list[PolicyTier] = []
 
 
 class Impairment(impairment.Impairment, frozen=True, kw_only=True, forbid_unknown_fields=True):

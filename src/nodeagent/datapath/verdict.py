@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from nodeagent.datapath.fast_path import Flow
     from nodeagent.datapath.fast_path6 import Flow6
     from nodeagent.datapath.hooks import Hook
-    from nodeagent.datapath.network_policy import Denial
     from nodeagent.datapath.node import Node
+    from nodeagent.datapath.policy_rules import Ruling
 
 Drops = Counter[DropReason] | Counter[StackDropReason]
 _OUTPUTS_NAMED_MAX: Final = 4  # A flooded frame leaves by every port.
@@ -49,7 +49,7 @@ class Verdict:
     #: Where frames went that the node sent because of this one.
     answers: list[str] = field(default_factory=list)
     drops: list[str] = field(default_factory=list)
-    denial: Denial | None = None
+    denial: Ruling | None = None
 
     @classmethod
     def begin(cls, *counters: Drops) -> Verdict:
@@ -88,7 +88,7 @@ class Verdict:
         if self.drops:
             at = f" at {self.hook.name}" if self.hook is not None else ""
             answered = [f"answered to {_named(self.answers)}"] if self.answers else []
-            why = [] if self.denial is None else [str(self.denial)]
+            why = [] if self.denial is None else [f"denied by {self.denial.by}"]
             return [f"dropped: {', '.join(self.drops)}{at}", *why, *answered]
         if self.outputs:
             return [f"forwarded to {_named(self.outputs)}"]

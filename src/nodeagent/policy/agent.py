@@ -1,8 +1,9 @@
 """The policies' shell: informers in, the tables `address_set` and `policy` out.
 
-As long as the cluster has no NetworkPolicy, a node knows its own pods only; with the first one it
-begins to follow all pods and namespaces. A pod is attached before it starts: by then the tables
-say what policies want of it. Sets go only when the datapath has the rules that do without them.
+As long as the cluster has no policy of any kind, a node knows its own pods only; with the first one
+it begins to follow all pods, namespaces and nodes. A pod is attached before it starts: by then the
+tables say what policies want of it. Sets go only when the datapath has the rules that do without
+them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from componentbase.clock import monotonic
 from componentbase.tasks import Tasks
 from componentbase.timings import Timings
 from kubeapi.client import Informer, InformerFactory
-from kubeapi.objects import Object
-from kubeapi.resources import NAMESPACES, NETWORKPOLICIES, PODS
+from kubeapi.objects import Object, key_of
+from kubeapi.resources import NAMESPACES, NODES, PODS, Resource
 from nodeagent.policy.compiler import Compiler
+from nodeagent.policy.front_ends import FRONT_ENDS
 from nodeagent.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ Told = Callable[[Object], None]
 
 
 class PolicyAgent:
-    """Keeps what NetworkPolicies say of the pods of one node."""
+    """Keeps what policies say of the pods of one node."""
 
     def __init__(
         self,
@@ -44,7 +46,7 @@ class PolicyAgent:
     ) -> None:
         self._informers, self._tables = informers, tables
         self._settled, self._timings = settled, timings
-        self._policies = informers.informer(NETWORKPOLICIES)
+        self._policies = {each: informers.informer(each) for each in FRONT_ENDS}
         self._compiler = Compiler(node_name)
         #: There is, or was, a policy: all pods are known.
         self._engaged = False
@@ -70,9 +72,10 @@ class PolicyAgent:
 
     async def run(self) -> None:
         """Follow the cluster, for ever."""
-        await self._policies.wait_synced()
-        self._follow(self._policies, self._compiler.policy_changed, self._compiler.policy_deleted)
-        if not self._policies.items():
+        for resource, informer in self._policies.items():
+            await informer.wait_synced()
+            self._follow_policies(resource, informer)
+        if not any(informer.items() for informer in self._policies.values()):
             self._tables.claim("address_set", "policy")
             self._ready.set()
             await self._changed.wait()
@@ -90,14 +93,19 @@ class PolicyAgent:
             await tasks.close()
 
     async def _learn(self, tasks: Tasks) -> None:
-        """Know all pods and namespaces from now on."""
+        """Know all pods, namespaces and nodes from now on."""
         compiler = self._compiler
-        namespaces, pods = self._informers.informer(NAMESPACES), self._informers.informer(PODS)
+        followed = {
+            NAMESPACES: (compiler.namespace_changed, compiler.namespace_deleted),
+            NODES: (compiler.node_changed, compiler.node_deleted),
+            PODS: (compiler.pod_changed, compiler.pod_deleted),
+        }
+        informers = {each: self._informers.informer(each) for each in followed}
         self._informers.start(tasks)
-        for informer in (namespaces, pods):
+        for informer in informers.values():
             await informer.wait_synced()
-        self._follow(namespaces, compiler.namespace_changed, compiler.namespace_deleted)
-        self._follow(pods, compiler.pod_changed, compiler.pod_deleted)
+        for resource, (changed, deleted) in followed.items():
+            self._follow(informers[resource], changed, deleted)
 
     async def _run_sync(self) -> None:
         while True:
@@ -127,6 +135,14 @@ class PolicyAgent:
         for name in self._retired:
             self._tables.delete("address_set", (name,))
         self._retired.clear()
+
+    def _follow_policies(self, resource: Resource, informer: Informer) -> None:
+        read, compiler = FRONT_ENDS[resource], self._compiler
+        self._follow(
+            informer,
+            lambda policy: compiler.policy_changed(read(policy)),
+            lambda policy: compiler.policy_deleted(resource.kind, key_of(policy)),
+        )
 
     def _follow(self, informer: Informer, changed: Told, deleted: Told) -> None:
         def note(told: Told, obj: Object) -> None:

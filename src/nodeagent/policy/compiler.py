@@ -1,18 +1,23 @@
-"""NetworkPolicies of the cluster, compiled for the pods of one node.
+"""The policies of the cluster, of whatever kind, compiled for the pods of one node.
 
-Told of every change, it says what the tables `address_set` and `policy` shall hold. An entry of
-`policy` lists what all policies of its pod allow together, for they only ever add. Named ports of
-ingress are the isolated pod's own, those of egress the receiver's.
+Told of every change, it says what the tables `address_set` and `policy` shall hold. What a change
+cannot touch is not looked at: pods and NetworkPolicies are found by namespace, and a policy that
+changes concerns those pods that it selects or did select.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kubeapi.objects import Object, key_of, labels_of, name_of
-from nodeagent.policy.address_sets import AddressSets, set_name
-from nodeagent.policy.spec import ALL_PODS, NamedPort, PodFacts, PolicySpec, Rule, Span
+from nodeagent.policy import entries
+from nodeagent.policy.address_sets import AddressSets
+from nodeagent.policy.facts import NodeFacts, PodFacts
+from nodeagent.policy.spec import PolicySpec, Selection
+
+#: Kind and key of a policy.
+PolicyId = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +29,19 @@ class Changes:
 
 
 class Compiler:
-    """The policies as the node *node_name* applies them."""
+    """The policies as the node *node_name* applies them; None: as if all pods were on it."""
 
-    def __init__(self, node_name: str) -> None:
+    def __init__(self, node_name: str | None) -> None:
         self._node_name = node_name
         self._pods: dict[str, PodFacts] = {}
+        self._pods_of: dict[str, dict[str, PodFacts]] = {}
         self._namespaces: dict[str, Mapping[str, str]] = {}
-        self._policies: dict[str, PolicySpec] = {}
+        self._nodes: dict[str, NodeFacts] = {}
+        self._policies: dict[PolicyId, PolicySpec] = {}
+        #: The same by the one namespace of their subjects; "" where labels select those.
+        self._policies_of: dict[str, dict[PolicyId, PolicySpec]] = {}
+        #: Rows of egress, the same for all subjects of a policy.
+        self._egress: dict[PolicyId, Sequence[Object]] = {}
         self._sets = AddressSets()
         #: Addresses of pods that are about to start; the API does not know them yet.
         self._attached: dict[str, tuple[str, ...]] = {}
@@ -74,59 +85,111 @@ class Compiler:
         self._namespaces.pop(name_of(namespace), None)
         self._place_pods_of(name_of(namespace))
 
-    def policy_changed(self, policy: Object) -> None:
+    def node_changed(self, node: Object) -> None:
+        """A node was made, or is different now."""
+        facts = NodeFacts.of(node)
+        if self._nodes.get(facts.key) != facts:
+            self._nodes[facts.key] = facts
+            self._sets.node_changed(facts.key, facts)
+
+    def node_deleted(self, node: Object) -> None:
+        """A node is gone."""
+        if self._nodes.pop(name_of(node), None) is not None:
+            self._sets.node_changed(name_of(node), None)
+
+    def policy_changed(self, spec: PolicySpec) -> None:
         """A policy was made, or is different now."""
-        spec = PolicySpec.of(policy)
-        old = self._policies.get(spec.key)
+        identity = spec.kind, spec.key
+        old = self._policies.get(identity)
         if old == spec:
             return
-        self._policies[spec.key] = spec
-        for which in spec.selections():
-            self._sets.use(which, self._pods, self._namespaces)
+        for which in spec.uses():
+            if self._sets.use(which):
+                pods = self._pods_in(which[0]) if isinstance(which[0], Selection) else ()
+                self._sets.fill(which, pods, self._namespaces, self._nodes.values())
         if old is not None:
-            self._release(old)
-        self._touch_pods_of(spec.namespace)
+            self.policy_deleted(old.kind, old.key)
+        self._policies[identity] = spec
+        self._policies_of.setdefault(_namespace(spec.subject), {})[identity] = spec
+        self._touch_subjects(spec)
 
-    def policy_deleted(self, policy: Object) -> None:
+    def policy_deleted(self, kind: str, key: str) -> None:
         """A policy is gone."""
-        old = self._policies.pop(key_of(policy), None)
-        if old is not None:
-            self._release(old)
-            self._touch_pods_of(old.namespace)
-
-    def _release(self, spec: PolicySpec) -> None:
-        for which in spec.selections():
+        old = self._policies.pop((kind, key), None)
+        if old is None:
+            return
+        self._policies_of[_namespace(old.subject)].pop((kind, key))
+        self._egress.pop((kind, key), None)
+        for which in old.uses():
             self._sets.release(which)
+        self._touch_subjects(old)
 
     def _set_pod(self, key: str, facts: PodFacts | None) -> None:
         old = self._pods.get(key)
         if facts == old:
             return
+        namespace = key.partition("/")[0]
         if facts is None:
-            del self._pods[key]
+            del self._pods[key], self._pods_of[namespace][key]
         else:
-            self._pods[key] = facts
+            self._pods[key] = self._pods_of.setdefault(namespace, {})[key] = facts
         self._place(key, facts)
-        for each in (old, facts):
-            if each is not None and each.node == self._node_name:
-                self._dirty[key] = None
+        if any(each is not None and self._is_mine(each) for each in (old, facts)):
+            self._dirty[key] = None
 
     def _place(self, key: str, facts: PodFacts | None) -> None:
-        labels = self._namespaces.get(facts.namespace) if facts else None
-        renumbered = self._sets.pod_changed(key, facts, labels)
-        for spec in self._policies.values() if renumbered else ():
-            if not set(renumbered).isdisjoint(spec.selections()):
-                self._touch_pods_of(spec.namespace)
+        namespace = key.partition("/")[0]
+        labels = self._namespaces.get(namespace)
+        renumbered = set(self._sets.pod_changed(key, namespace, facts, labels))
+        for identity, spec in self._policies.items() if renumbered else ():
+            if not renumbered.isdisjoint(spec.uses()):
+                self._egress.pop(identity, None)
+                self._touch_subjects(spec)
 
     def _place_pods_of(self, namespace: str) -> None:
-        for pod in self._pods.values():
-            if pod.namespace == namespace:
-                self._place(pod.key, pod)
-
-    def _touch_pods_of(self, namespace: str) -> None:
-        for pod in self._pods.values():
-            if pod.node == self._node_name and pod.namespace == namespace:
+        for pod in self._pods_of.get(namespace, {}).values():
+            self._place(pod.key, pod)
+            if self._is_mine(pod):
                 self._dirty[pod.key] = None
+
+    def _touch_subjects(self, spec: PolicySpec) -> None:
+        for pod in self._pods_in(spec.subject):
+            if self._is_mine(pod) and self._selects(spec, pod):
+                self._dirty[pod.key] = None
+
+    # What is known.
+
+    def pods(self) -> Iterable[PodFacts]:
+        """Return every pod that policies may mean."""
+        return self._pods.values()
+
+    def policies_of(self, pod: PodFacts) -> list[PolicySpec]:
+        """Return the policies whose subject *pod* is, in the order in which they are asked."""
+        return sorted(
+            (
+                spec
+                for where in (pod.namespace, "")
+                for spec in self._policies_of.get(where, {}).values()
+                if self._selects(spec, pod)
+            ),
+            key=lambda spec: spec.order,
+        )
+
+    def policy(self, text: str) -> PolicySpec:
+        """Return the policy that the tables call *text*."""
+        kind, _, key = text.partition(" ")
+        return self._policies[kind, key]
+
+    def _selects(self, spec: PolicySpec, pod: PodFacts) -> bool:
+        return spec.subject.selects(pod, self._namespaces.get(pod.namespace))
+
+    def _is_mine(self, pod: PodFacts) -> bool:
+        return self._node_name is None or pod.node == self._node_name
+
+    def _pods_in(self, selection: Selection) -> Iterator[PodFacts]:
+        """Return those pods that *selection* may mean."""
+        where = _namespace(selection)
+        yield from (self._pods_of.get(where, {}) if where else self._pods).values()
 
     # What follows.
 
@@ -136,83 +199,21 @@ class Compiler:
         return Changes(self._sets.changes(), {key: self._entry(key) for key in dirty})
 
     def _entry(self, key: str) -> Object | None:
-        """Return the pod's row of the table `policy`, None for a pod that nobody isolates."""
+        """Return the pod's row of the table `policy`, None for a pod that no policy is about."""
         pod = self._pods.get(key)
-        if pod is None or pod.node != self._node_name or not pod.addresses:
+        if pod is None or not self._is_mine(pod) or not pod.addresses:
             return None
-        specs = [spec for _, spec in sorted(self._policies.items()) if spec.isolates(pod)]
-        ingress = [spec for spec in specs if spec.ingress is not None]
-        egress = [spec for spec in specs if spec.egress is not None]
-        if not specs:
-            return None
-        return {
-            "pod": key,
-            "addresses": list(pod.addresses),
-            "ingress": _isolation(ingress, [
-                rule
-                for spec in ingress
-                for each in spec.ingress or ()
-                for rule in _ingress(spec.key, each, pod)
-            ]),
-            "egress": _isolation(egress, [
-                rule
-                for spec in egress
-                for each in spec.egress or ()
-                for rule in self._egress(spec.key, each)
-            ]),
-        }  # fmt: skip
+        specs = self.policies_of(pod)
+        return entries.entry(pod, specs, self._egress_of) if specs else None
 
-    def _egress(self, policy: str, rule: Rule) -> Iterator[Object]:
-        spans = [port for port in rule.ports or () if isinstance(port, Span)]
-        if rule.ports is None or spans:
-            yield _row(policy, rule, None if rule.ports is None else spans, _sets_of(rule))
-        for port in rule.ports or ():
-            if isinstance(port, NamedPort):
-                yield from self._named_egress(policy, rule, port)
-
-    def _named_egress(self, policy: str, rule: Rule, port: NamedPort) -> Iterator[Object]:
-        """Allow each number of *port* towards those pods that give it that number."""
-        chosen = (ALL_PODS,) if rule.selections is None else rule.selections
-        pods_only = Rule(rule.ports, chosen, ())
-        for which in ((each, port) for each in chosen):
-            for number in self._sets.numbers(which):
-                span = Span(port.protocol, number, number)
-                yield _row(policy, pods_only, [span], [set_name(which, number)])
+    def _egress_of(self, spec: PolicySpec) -> Sequence[Object]:
+        identity = spec.kind, spec.key
+        rows = self._egress.get(identity)
+        if rows is None:
+            rows = self._egress[identity] = entries.egress_rows(spec, self._sets.numbers)
+        return rows
 
 
-def _isolation(specs: Sequence[PolicySpec], rules: Sequence[Object]) -> Object | None:
-    if not specs:
-        return None
-    return {"policies": [spec.key for spec in specs], "rules": list(rules)}
-
-
-def _ingress(policy: str, rule: Rule, pod: PodFacts) -> Iterator[Object]:
-    if rule.ports is None:
-        yield _row(policy, rule, None, _sets_of(rule))
-        return
-    spans = []
-    for port in rule.ports:
-        if isinstance(port, Span):
-            spans.append(port)
-        elif (number := pod.ports.get((port.protocol, port.name))) is not None:
-            spans.append(Span(port.protocol, number, number))
-    if spans:
-        yield _row(policy, rule, spans, _sets_of(rule))
-
-
-def _sets_of(rule: Rule) -> list[str]:
-    return [set_name((each, None), 0) for each in rule.selections or ()]
-
-
-def _row(policy: str, rule: Rule, spans: Sequence[Span] | None, sets: Sequence[str]) -> Object:
-    return {
-        "policy": policy,
-        "ports": None
-        if spans is None
-        else [
-            {"protocol": span.protocol, "first": span.first, "last": span.last} for span in spans
-        ],
-        "anyone": rule.selections is None,
-        "sets": list(sets),
-        "blocks": [{"cidr": cidr, "excluded": list(excluded)} for cidr, excluded in rule.blocks],
-    }
+def _namespace(selection: Selection) -> str:
+    """Return the one namespace that is selected from, "" where it may be several."""
+    return selection.namespaces if isinstance(selection.namespaces, str) else ""

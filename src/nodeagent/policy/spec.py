@@ -1,70 +1,52 @@
-"""What is read of pods and NetworkPolicies, as values (networking.k8s.io/v1).
+"""The one rule set that every kind of policy is read into: tiers of ordered rules.
 
-`from: [{namespaceSelector, podSelector}]` selects pods by both; items of a list are alternatives.
-An absent podSelector is every pod, an absent namespaceSelector the policy's own namespace. Missing
-`from`, `to` or `ports` are all; pods on the host's network are neither isolated nor selected.
+Tiers are asked in their order. In a tier the first rule that fits a connection decides: *allow*,
+*deny*, or *pass*, which asks the next tier. What no rule fits goes on to the next tier, too, but
+for pods that a NetworkPolicy *isolates*: there it is denied. What no tier decides is allowed. This
+is network-policy-api's model; `networkpolicy`, `adminnetworkpolicy` and `clusternetworkpolicy` read
+their kinds into it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from enum import IntEnum
+from typing import Final, Literal
 
-from kubeapi.objects import Object, key_of, labels_of, namespace_of
+from kubeapi.objects import Object, annotations_of
 from kubeapi.selectors import EVERYTHING, LabelSelector
+from nodeagent.policy.facts import PodFacts
 
 PORT_MAX: Final = 65535
-_FINISHED: Final = ("Succeeded", "Failed")
-_NATIVE_SIDECAR: Final = "Always"
+PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
+#: On a policy of any kind: "true" lets every connection that its rules decide be noted. Denied ones
+#: always are.
+LOG_ANNOTATION: Final = "podwire.io/policy-log"
+
+Action = Literal["allow", "deny", "pass"]
 
 
-@dataclass(frozen=True, slots=True)
-class PodFacts:
-    """A pod as policies see it."""
-
-    key: str
-    namespace: str
-    node: str
-    labels: Mapping[str, str]
-    addresses: tuple[str, ...]
-    #: Number by protocol and name of the containers' ports; the first of a name counts.
-    ports: Mapping[tuple[str, str], int]
-
-    @classmethod
-    def of(cls, pod: Object) -> PodFacts | None:
-        """Return None for a pod that has no address of its own (any more)."""
-        spec, status = pod.get("spec") or {}, pod.get("status") or {}
-        if spec.get("hostNetwork") or status.get("phase") in _FINISHED:
-            return None
-        return cls(
-            key=key_of(pod),
-            namespace=namespace_of(pod),
-            node=spec.get("nodeName") or "",
-            labels=labels_of(pod),
-            addresses=tuple(each["ip"] for each in status.get("podIPs") or [] if each.get("ip")),
-            ports=_named_ports(spec),
-        )
+def is_logged(policy: Object) -> bool:
+    """Tell whether the user wants to know what *policy* decides."""
+    return annotations_of(policy).get(LOG_ANNOTATION) == "true"
 
 
-def _named_ports(spec: Object) -> Mapping[tuple[str, str], int]:
-    sidecars = [
-        container
-        for container in spec.get("initContainers") or []
-        if container.get("restartPolicy") == _NATIVE_SIDECAR
-    ]
-    found: dict[tuple[str, str], int] = {}
-    for container in [*(spec.get("containers") or []), *sidecars]:
-        for port in container.get("ports") or []:
-            if port.get("name"):
-                name = port.get("protocol") or "TCP", port["name"]
-                found.setdefault(name, port["containerPort"])
-    return found
+class Tier(IntEnum):
+    """Whose rules are asked first."""
+
+    ADMIN = 0
+    NETWORK_POLICY = 1
+    BASELINE = 2
+
+    @property
+    def text(self) -> str:
+        return ("Admin", "NetworkPolicy", "Baseline")[self]
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Pods that a peer selects."""
+    """Pods that a subject or a peer selects."""
 
     #: The one namespace, or a selector of them.
     namespaces: str | LabelSelector
@@ -90,6 +72,16 @@ ALL_PODS: Final = Selection(EVERYTHING, EVERYTHING)
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSelection:
+    """Nodes that a peer selects."""
+
+    labels: LabelSelector
+
+    def __str__(self) -> str:
+        return f"nodes: {self.labels}"
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """Ports by number, both ends included."""
 
@@ -106,94 +98,70 @@ class NamedPort:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+#: Whose addresses a set holds.
+Chosen = Selection | NodeSelection
+#: What a set of addresses is for: a selection, and the named port of its pods if that matters.
+Which = tuple[Chosen, NamedPort | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One item of `ingress` or `egress`; None are all ports, or everyone."""
+    """One rule of a direction; `ports` None are all, of any protocol."""
 
-    ports: tuple[Span | NamedPort, ...] | None
-    selections: tuple[Selection, ...] | None
+    #: Its own name, or where it stands: `ingress[0]`.
+    name: str
+    action: Action = "allow"
+    ports: tuple[Span | NamedPort, ...] | None = None
+    #: Everyone, whoever that is; else the peers are those of the next three.
+    anyone: bool = False
+    selections: tuple[Selection, ...] = ()
+    nodes: tuple[NodeSelection, ...] = ()
     #: CIDR and what it excludes.
-    blocks: tuple[tuple[str, tuple[str, ...]], ...]
+    blocks: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
-    @classmethod
-    def of(cls, rule: Object, side: str, namespace: str) -> Rule:
-        peers, ports = rule.get(side) or [], rule.get("ports") or []
-        return cls(
-            ports=tuple(map(_port, ports)) or None,
-            selections=_selections(peers, namespace) if peers else None,
-            blocks=tuple(
-                (block["cidr"], tuple(block.get("except") or ()))
-                for block in (peer.get("ipBlock") for peer in peers)
-                if block
-            ),
-        )
+    @property
+    def chosen(self) -> tuple[Chosen, ...]:
+        """Whose addresses it needs."""
+        return (*self.selections, *self.nodes)
 
 
-def _port(port: Object) -> Span | NamedPort:
-    protocol, number = port.get("protocol") or "TCP", port.get("port")
-    if number is None:
-        return Span(protocol)
-    if isinstance(number, str):
-        return NamedPort(protocol, number)
-    return Span(protocol, number, port.get("endPort") or number)
-
-
-def _selections(peers: Sequence[Object], namespace: str) -> tuple[Selection, ...]:
-    found = []
-    for peer in peers:
-        pods, namespaces = peer.get("podSelector"), peer.get("namespaceSelector")
-        if pods is None and namespaces is None:
-            continue
-        found.append(
-            Selection(
-                namespace if namespaces is None else LabelSelector.from_object(namespaces),
-                EVERYTHING if pods is None else LabelSelector.from_object(pods),
-            )
-        )
-    return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySpec:
-    """A NetworkPolicy; None: it says nothing about that direction."""
+    """A policy of any kind; None: it says nothing about that direction."""
 
+    kind: str
     key: str
-    namespace: str
-    pods: LabelSelector
+    tier: Tier
+    #: Lower ones are asked first; names decide between equals.
+    priority: int = 0
+    logged: bool = False
+    subject: Selection
     ingress: tuple[Rule, ...] | None
     egress: tuple[Rule, ...] | None
 
-    @classmethod
-    def of(cls, policy: Object) -> PolicySpec:
-        spec, namespace = policy["spec"], namespace_of(policy)
-        types = spec.get("policyTypes") or []
+    @property
+    def text(self) -> str:
+        """Return what people call it: kind and name."""
+        return f"{self.kind} {self.key}"
 
-        def rules(direction: str, side: str) -> tuple[Rule, ...] | None:
-            if direction.capitalize() not in types:
-                return None
-            return tuple(Rule.of(each, side, namespace) for each in spec.get(direction) or [])
+    @property
+    def order(self) -> tuple[Tier, int, str, str]:
+        """Return where it stands among all policies."""
+        return self.tier, self.priority, self.kind, self.key
 
-        return cls(
-            key=key_of(policy),
-            namespace=namespace,
-            pods=LabelSelector.from_object(spec.get("podSelector") or {}),
-            ingress=rules("ingress", "from"),
-            egress=rules("egress", "to"),
-        )
+    def rules(self, direction: str) -> tuple[Rule, ...] | None:
+        """Return those of "ingress" or "egress"."""
+        return self.ingress if direction == "ingress" else self.egress
 
-    def isolates(self, pod: PodFacts) -> bool:
-        """Tell whether it is about *pod*."""
-        return pod.namespace == self.namespace and self.pods.matches(pod.labels)
-
-    def selections(self) -> tuple[tuple[Selection, NamedPort | None], ...]:
+    def uses(self) -> tuple[Which, ...]:
         """Return whose addresses its rules need, and of which named port of theirs."""
-        found: dict[tuple[Selection, NamedPort | None], None] = {}
+        found: dict[Which, None] = {}
         for rule in self.ingress or ():
-            found.update(dict.fromkeys((each, None) for each in rule.selections or ()))
+            found.update(dict.fromkeys((each, None) for each in rule.chosen))
         for rule in self.egress or ():
-            found.update(dict.fromkeys((each, None) for each in rule.selections or ()))
+            found.update(dict.fromkeys((each, None) for each in rule.chosen))
             for port in rule.ports or ():
                 if isinstance(port, NamedPort):
-                    chosen = (ALL_PODS,) if rule.selections is None else rule.selections
+                    chosen = (ALL_PODS,) if rule.anyone else rule.selections
                     found.update(dict.fromkeys((each, port) for each in chosen))
         return tuple(found)

@@ -28,7 +28,7 @@ _DATAPATH: Final = {
     "conntrack-invalid": "fits no connection: a late or forged segment, or one that was forgotten",
     "conntrack-table-full": "too many connections at once: podwire conntrack NODE --count",
     "nat-ports-exhausted": "no port is free for masquerading: too many connections to one place",
-    "network-policy": "a NetworkPolicy isolates the pod, and none allows it: see `policies:`",
+    "network-policy": "a policy denies it: see `policies:`, and podwire policy explain --help",
     "service-no-endpoints": "a Service without ready endpoints: podwire get endpoints",
     "service-no-port": "no such port of a ClusterIP: podwire services NODE",
     "service-source-range": "not within the Service's loadBalancerSourceRanges",

@@ -12,7 +12,7 @@ from nodeagent.datapath import tables
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.network_policy import NetworkPolicies
 
-POLICY = "default/some"
+POLICY = "NetworkPolicy default/some"
 
 
 def rule(**fields):
@@ -24,12 +24,12 @@ def port(first, last=None, protocol="TCP"):
 
 
 def entry(pod, address, *, ingress=None, egress=None):
-    def isolation(rules):
-        return None if rules is None else tables.Isolation(policies=[POLICY], rules=list(rules))
+    def tiers(rules):
+        if rules is None:
+            return []
+        return [tables.PolicyTier(tier="NetworkPolicy", isolated_by=[POLICY], rules=list(rules))]
 
-    return tables.Policy(
-        pod=pod, addresses=[address], ingress=isolation(ingress), egress=isolation(egress)
-    )
+    return tables.Policy(pod=pod, addresses=[address], ingress=tiers(ingress), egress=tiers(egress))
 
 
 def program(world, number, *entries, sets=()):
@@ -65,12 +65,14 @@ blocks = st.builds(
 )
 spans = st.tuples(st.integers(79, 82), st.integers(0, 3), st.sampled_from(["TCP", "UDP", "SCTP"]))
 rules = st.builds(
-    lambda ports, anyone, sets, blocks: rule(
+    lambda name, ports, anyone, sets, blocks: rule(
+        rule=name,
         ports=ports and [port(a, a + n, protocol) for a, n, protocol in ports],
         anyone=anyone,
         sets=sets,
         blocks=blocks,
     ),
+    st.text("abc", min_size=3, max_size=3),
     st.none() | st.lists(spans, min_size=1, max_size=3),
     st.booleans(),
     st.lists(st.sampled_from(["web", "db", "absent"]), max_size=2),
@@ -111,11 +113,13 @@ def test_rules_admit_what_a_plain_reading_of_them_does(some, members, other, pro
         tables.AddressSet(name=name, addresses=sorted(each)) for name, each in members.items()
     )
     policies.replace([entry("default/b", "10.244.9.9", ingress=some)])
-    denial = policies.denial(
+    judgement = policies.judge(
         int(ip_address(other)), int(ip_address("10.244.9.9")), protocol, number
     )
-    allowed = any(plainly(each, members, other, protocol, number) for each in some)
-    assert (denial is None) is allowed
+    fitting = [each for each in some if plainly(each, members, other, protocol, number)]
+    assert (judgement.denial is None) is bool(fitting)
+    (ruling,) = judgement.rulings
+    assert ruling.rule == (fitting[0].rule if fitting else ""), "the first one decides"
 
 
 # Packets.
@@ -238,7 +242,8 @@ def test_a_connection_under_way_ends_with_the_permission(world):
 def test_captures_and_counters_name_the_policies(world):
     a, b = world.pod(1, 5), world.pod(1, 6)
     b.tcp_listen(None, 80)
-    closed = tables.Isolation(policies=["default/deny", "default/other"])
+    isolating = ["NetworkPolicy default/deny", "NetworkPolicy default/other"]
+    closed = [tables.PolicyTier(tier="NetworkPolicy", isolated_by=isolating)]
     program(world, 1, tables.Policy(pod="default/b", addresses=["10.244.1.6"], ingress=closed))
     node, seen = world.nodes[1], []
     node.taps["any"] = [lambda *_frame: seen.append(node.verdict)]
@@ -247,11 +252,11 @@ def test_captures_and_counters_name_the_policies(world):
     assert any(
         text.endswith(
             "dropped: network-policy at FORWARD; "
-            "ingress of default/b is isolated by default/deny, default/other"
+            "denied by NetworkPolicy default/deny, NetworkPolicy default/other (ingress)"
         )
         for text in texts
     )
-    assert [*node.network_policies.denied] == ["ingress default/deny and 1 more"]
+    assert [*node.network_policies.denied] == ["NetworkPolicy default/deny and 1 more (ingress)"]
     node.taps.clear()
 
 

@@ -399,7 +399,7 @@ async def test_nonsense_on_netlink_is_refused_by_name(tmp_path, cluster):
             ("probe", {"address": "nobody"}),
             ("probe", {"address": "10.244.1.9", "source": 5}),
             ("conntrack_delete", {"protocol": "TCP"}),
-            ("conntrack_delete", {"flows": [{**FLOW, "protocol": "SCTP"}]}),
+            ("conntrack_delete", {"flows": [{**FLOW, "protocol": "GRE"}]}),
             ("conntrack_delete", {"flows": [{**FLOW, "source": "nobody"}]}),
         ]
         for method, params in nonsense:

@@ -52,7 +52,7 @@ class Datapath:
 
     def _look_for_users(self, key) -> None:
         for entry in self.holds["policy"].values():
-            rules = (entry["ingress"] or {"rules": []})["rules"]
+            rules = [rule for tier in entry["ingress"] for rule in tier["rules"]]
             self.deleted_in_use += [key for rule in rules if key[0] in rule["sets"]]
 
 

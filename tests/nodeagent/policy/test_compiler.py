@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kubeapi.objects import key_of
+from nodeagent.policy import networkpolicy
 from nodeagent.policy.compiler import Compiler
 
 
@@ -15,6 +17,12 @@ class Told:
     def __init__(self) -> None:
         self.compiler = Compiler("node-1")
         self._sets, self._pods = {}, {}
+
+    def policy_changed(self, policy):
+        self.compiler.policy_changed(networkpolicy.read(policy))
+
+    def policy_deleted(self, policy):
+        self.compiler.policy_deleted("NetworkPolicy", key_of(policy))
 
     @property
     def sets(self):
@@ -55,8 +63,10 @@ def test_nobody_is_isolated_without_a_policy(told, pod):
 
 def test_default_deny_names_itself_and_allows_nothing(told, pod, policy):
     told.compiler.pod_changed(web(pod))
-    told.compiler.policy_changed(policy("deny", types=("Ingress", "Egress")))
-    nothing = {"policies": ["default/deny"], "rules": []}
+    told.policy_changed(policy("deny", types=("Ingress", "Egress")))
+    nothing = [
+        {"tier": "NetworkPolicy", "rules": [], "isolated_by": ["NetworkPolicy default/deny"]}
+    ]
     assert told.pods == {
         "default/web": {
             "pod": "default/web",
@@ -76,13 +86,13 @@ def test_default_deny_names_itself_and_allows_nothing(told, pod, policy):
     ],
 )
 def test_only_pods_of_this_node_and_of_its_namespace_are_isolated(told, pod, policy, other):
-    told.compiler.policy_changed(policy())
+    told.policy_changed(policy())
     told.compiler.pod_changed(web(pod, **other))
     assert told.pods == {}
 
 
 def test_a_pod_that_is_over_is_isolated_no_longer(told, pod, policy):
-    told.compiler.policy_changed(policy())
+    told.policy_changed(policy())
     over = web(pod)
     told.compiler.pod_changed(over)
     assert told.pods
@@ -125,7 +135,7 @@ def test_peers_are_selected_by_pod_and_namespace(told, pod, policy, peers, sets)
         told.compiler.pod_changed(pod(name, address, namespace=where, node="node-2", app=app))
     told.compiler.pod_changed(pod("host", "192.168.64.2", namespace="other", host=True))
     told.compiler.pod_changed(pod("new", namespace="other"))
-    told.compiler.policy_changed(policy(ingress=[{"from": peers}]))
+    told.policy_changed(policy(ingress=[{"from": peers}]))
     expected = dict(sets)
     if "[]: " in expected:
         # The pod's namespace is not known: whether it is meant cannot be said yet.
@@ -134,12 +144,13 @@ def test_peers_are_selected_by_pod_and_namespace(told, pod, policy, peers, sets)
 
 
 def rules(told, direction="ingress"):
-    return told.pods["default/web"][direction]["rules"]
+    (tier,) = told.pods["default/web"][direction]
+    return tier["rules"]
 
 
 def test_ports_blocks_and_everyone(told, pod, policy):
     told.compiler.pod_changed(web(pod))
-    told.compiler.policy_changed(
+    told.policy_changed(
         policy(
             ingress=[
                 {},
@@ -156,7 +167,10 @@ def test_ports_blocks_and_everyone(told, pod, policy):
     )
     everyone, some_ports, block = rules(told)
     assert everyone == {
-        "policy": "default/some",
+        "policy": "NetworkPolicy default/some",
+        "rule": "ingress[0]",
+        "action": "allow",
+        "log": False,
         "ports": None,
         "anyone": True,
         "sets": [],
@@ -178,7 +192,7 @@ NAMED = [{"protocol": "TCP", "port": "http"}]
 
 def test_a_named_port_of_ingress_is_the_pods_own(told, pod, policy):
     told.compiler.pod_changed(web(pod, ports=[HTTP]))
-    told.compiler.policy_changed(policy(ingress=[{"ports": NAMED}]))
+    told.policy_changed(policy(ingress=[{"ports": NAMED}]))
     assert rules(told)[0]["ports"] == [{"protocol": "TCP", "first": 8080, "last": 8080}]
     told.compiler.pod_changed(web(pod, ports=[{**HTTP, "protocol": "UDP"}]))
     assert rules(told) == []
@@ -187,9 +201,7 @@ def test_a_named_port_of_ingress_is_the_pods_own(told, pod, policy):
 def test_a_named_port_of_egress_is_the_receivers(told, pod, policy):
     told.compiler.pod_changed(web(pod))
     told.compiler.pod_changed(pod("a", "10.244.2.1", node="node-2", ports=[HTTP], app="front"))
-    told.compiler.policy_changed(
-        policy(types=("Egress",), egress=[{"to": [FRONT], "ports": NAMED}])
-    )
+    told.policy_changed(policy(types=("Egress",), egress=[{"to": [FRONT], "ports": NAMED}]))
     name = "default: app=front TCP/http="
     (first,) = rules(told, "egress")
     assert (first["sets"], first["ports"]) == (
@@ -204,7 +216,7 @@ def test_a_named_port_of_egress_is_the_receivers(told, pod, policy):
 
 
 def test_a_pod_is_judged_by_the_addresses_that_it_is_about_to_use(told, pod, policy):
-    told.compiler.policy_changed(policy())
+    told.policy_changed(policy())
     starting = pod("web", app="web")
     told.compiler.pod_changed(starting)
     assert told.pods == {}
@@ -251,12 +263,13 @@ def test_history_does_not_matter(pod, namespace, policy, steps):
             obj = policy(f"n{which}", types=("Ingress", "Egress"), egress=some)
             obj["spec"]["podSelector"] = selector
         last[kind, which] = (obj, there)
-        getattr(told.compiler, f"{kind}_changed" if there else f"{kind}_deleted")(obj)
+        who = told if kind == "policy" else told.compiler
+        getattr(who, f"{kind}_changed" if there else f"{kind}_deleted")(obj)
         if which == 0:
             told._take()
     fresh = Told()
     for (kind, _), (obj, there) in last.items():
         if there:
-            getattr(fresh.compiler, f"{kind}_changed")(obj)
+            getattr(fresh if kind == "policy" else fresh.compiler, f"{kind}_changed")(obj)
     assert told.sets == fresh.sets
     assert told.pods == fresh.pods

@@ -10,6 +10,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from componentbase.timings import LAB, Timings
+from controlplane.apiserver.kinds.adminnetworkpolicy import (
+    ADMINNETWORKPOLICY,
+    BASELINEADMINNETWORKPOLICY,
+)
+from controlplane.apiserver.kinds.clusternetworkpolicy import CLUSTERNETWORKPOLICY
 from controlplane.apiserver.kinds.configmap import CONFIGMAP
 from controlplane.apiserver.kinds.deployment import DEPLOYMENT
 from controlplane.apiserver.kinds.endpoints import ENDPOINTS
@@ -41,6 +46,9 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         ENDPOINTS,
         ENDPOINTSLICE,
         NETWORKPOLICY,
+        ADMINNETWORKPOLICY,
+        BASELINEADMINNETWORKPOLICY,
+        CLUSTERNETWORKPOLICY,
         LEASE,
         DEPLOYMENT,
         REPLICASET,

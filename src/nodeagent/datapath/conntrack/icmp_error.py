@@ -14,7 +14,7 @@ from typing import Final
 from netstack.wire import checksum, ipv6
 from netstack.wire.ipv4 import FRAGMENT_MASK, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
 from netstack.wire.malformed import MalformedPacket
-from nodeagent.datapath.packet import IPV6_FROM, FlowTuple, Packet
+from nodeagent.datapath.packet import IPV6_FROM, PROTOCOL_SCTP, FlowTuple, Packet
 
 _ICMP_HEADER_OCTETS: Final = 8
 _PORTS: Final = struct.Struct("!HH")
@@ -78,7 +78,7 @@ def quoted_flow(packet: Packet) -> FlowTuple | None:
     else:
         source, destination = _ADDRESSES.unpack_from(frame, quote.ip + 12)
     protocol = quote.protocol
-    if protocol in (PROTOCOL_TCP, PROTOCOL_UDP):
+    if protocol in (PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP):
         ports = _PORTS.unpack_from(frame, quote.l4)
         return FlowTuple(protocol, source, ports[0], destination, ports[1])
     if protocol == packet.icmp:

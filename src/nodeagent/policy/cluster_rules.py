@@ -1,0 +1,73 @@
+"""What the kinds of network-policy-api have in common: subjects, peers and closed failure.
+
+A peer that this version does not know fails closed, as the API asks: it matches nobody where a
+rule allows, and makes a rule that denies or passes one that denies everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from kubeapi.objects import Object
+from kubeapi.selectors import EVERYTHING, LabelSelector
+from nodeagent.policy.spec import PROTOCOLS, Action, NamedPort, NodeSelection, Rule, Selection, Span
+
+_ACTIONS: Final[dict[str, Action]] = {
+    "Allow": "allow",
+    "Accept": "allow",
+    "Deny": "deny",
+    "Pass": "pass",
+}
+
+
+def subject(subject: Object) -> Selection:
+    """Read `subject`: pods by the labels of their namespaces, or by both."""
+    found = _selection(subject)
+    assert found is not None, "the API server admits no subject that selects nothing"
+    return found
+
+
+def rule(item: Object, side: str, where: str, ports: Iterable[Span | NamedPort] | None) -> Rule:
+    """Read a rule whose peers stand below *side*; its own name, if any, comes before *where*."""
+    peers: list[Object] = item.get(side) or []
+    action = _ACTIONS[item["action"]]
+    selections, nodes, blocks = [], [], []
+    known = True
+    for peer in peers:
+        selection = _selection(peer)
+        if selection is not None:
+            selections.append(selection)
+        elif peer.get("nodes") is not None:
+            nodes.append(NodeSelection(LabelSelector.from_object(peer["nodes"])))
+        elif peer.get("networks"):
+            blocks += [(cidr, ()) for cidr in peer["networks"]]
+        else:
+            known = False
+    name = item.get("name") or where
+    if not known and action != "allow":
+        return Rule(name=name, action="deny", anyone=True)
+    return Rule(
+        name=name,
+        action=action,
+        ports=None if ports is None else tuple(ports),
+        selections=tuple(selections),
+        nodes=tuple(nodes),
+        blocks=tuple(blocks),
+    )
+
+
+def named(name: str) -> tuple[NamedPort, ...]:
+    """Return a port by name; these kinds do not say of which protocol."""
+    return tuple(NamedPort(protocol, name) for protocol in PROTOCOLS)
+
+
+def _selection(peer: Object) -> Selection | None:
+    if (pods := peer.get("pods")) is not None:
+        return Selection(
+            LabelSelector.from_object(pods.get("namespaceSelector") or {}),
+            LabelSelector.from_object(pods.get("podSelector") or {}),
+        )
+    if (namespaces := peer.get("namespaces")) is not None:
+        return Selection(LabelSelector.from_object(namespaces), EVERYTHING)
+    return None
