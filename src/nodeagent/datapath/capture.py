@@ -25,6 +25,9 @@ _BACKLOG_OCTETS_MAX: Final = 8 * 1024 * 1024
 _TURN_OCTETS_MAX: Final = 1024 * 1024
 _SNAPLEN_MAX: Final = 262_144  # As tcpdump's default.
 
+#: When, interface, direction, what is kept of the frame, its length, and what became of it.
+_Item = tuple[int, str, str, bytes, int, Verdict | None]
+
 
 class Captures:
     """The open captures of *node*."""
@@ -34,8 +37,18 @@ class Captures:
         self._readers: dict[Connection, _Reader] = {}
         self._open: dict[Connection, list[tuple[str, Tap]]] = {}
 
-    def open(self, connection: Connection, interface: str, snaplen: int, wanted: str) -> None:
+    def open(
+        self,
+        connection: Connection,
+        interface: str,
+        snaplen: int,
+        wanted: str,
+        *,
+        dropped: bool = False,
+    ) -> None:
         """Tell *connection* of frames at *interface*: all, or those that a filter wants.
+
+        With *dropped* only of those that were dropped, each once.
 
         Raises ValueError for what makes no sense.
         """
@@ -48,6 +61,7 @@ class Captures:
             raise ValueError(f"snaplen is 0 to {_SNAPLEN_MAX}")
         predicate = compile_tree(parse(wanted)) if wanted else _everything
         reader = self._readers.setdefault(connection, _Reader(connection, node))
+        reader.only_dropped = dropped
         tap = reader.tap_with(snaplen or _SNAPLEN_MAX, predicate)
         node.taps.setdefault(interface, []).append(tap)
         self._open.setdefault(connection, []).append((interface, tap))
@@ -71,9 +85,10 @@ class _Reader:
 
     def __init__(self, connection: Connection, node: Node) -> None:
         self._connection, self._node = connection, node
-        self._items: list[tuple[int, str, str, bytes, int, Verdict | None]] = []
+        self._items: list[_Item] = []
         self._octets = 0
         self._dropped: Counter[str] = Counter()
+        self.only_dropped = False
 
     def tap_with(self, snaplen: int, wanted: Predicate) -> Tap:
         """Return a tap that keeps the first *snaplen* octets of each frame that is *wanted*."""
@@ -98,9 +113,19 @@ class _Reader:
         if self._items:
             items = [
                 (*item, "" if verdict is None else verdict.text(self._node))
-                for *item, verdict in self._items
+                for *item, verdict in (self._drops() if self.only_dropped else self._items)
             ]
             told = {"items": items, "dropped": dict(self._dropped)}
             self._items, self._octets = [], 0
             self._dropped.clear()
-            self._connection.tell("packets", told)
+            if items or told["dropped"]:
+                self._connection.tell("packets", told)
+
+    def _drops(self) -> list[_Item]:
+        """Return the frames that were dropped, each where it was seen first."""
+        found: dict[int, _Item] = {}
+        for item in self._items:
+            verdict = item[-1]
+            if verdict is not None and verdict.drops:
+                found.setdefault(id(verdict), item)
+        return list(found.values())

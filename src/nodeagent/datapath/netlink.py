@@ -193,6 +193,7 @@ class Netlink:
                 params["interface"],
                 int(params.get("snaplen", 0)),
                 str(params.get("filter", "")),
+                dropped=bool(params.get("dropped", False)),
             )
 
 

@@ -52,6 +52,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "fdb": "podwire.cli.tables:fdb",
     "links": "podwire.cli.tables:links",
     "services": "podwire.cli.tables:services",
+    "flows": "podwire.cli.flows:flows",
     "conntrack": "podwire.cli.conntrack:conntrack",
     "ss": "podwire.cli.ss:ss",
     "counters": "podwire.cli.counters:counters",

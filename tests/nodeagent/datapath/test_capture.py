@@ -51,6 +51,21 @@ async def test_packets_are_told_with_their_verdicts(world):
 
 
 @pytest.mark.asyncio
+async def test_drops_alone_are_told_each_once(world):
+    a, _ = world.pod(1, 5), world.pod(2, 5)
+    captures, reader = Captures(world.nodes[1]), Reader()
+    captures.open(reader, "any", 0, "", dropped=True)
+    assert world.ping(a, "10.244.2.5")
+    await turn()
+    assert reader.told == [], "nothing was dropped"
+    assert not world.ping(a, "10.99.0.1")
+    await turn()
+    ((_, interface, direction, _, _, verdict),) = reader.items
+    assert (interface, direction) == ("veth1-5", "in")
+    assert "dropped: ip-outnoroutes" in verdict
+
+
+@pytest.mark.asyncio
 async def test_the_filter_decides_before_the_copy(world):
     a, c = world.pod(1, 5), world.pod(2, 5)
     c.tcp_listen(None, 80)
