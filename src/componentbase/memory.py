@@ -1,7 +1,7 @@
 """Keep what many forks of one warm process share shared: less copy-on-write.
 
 A fork pays for every page that it writes to. Four things make CPython write to more pages than
-it needs to, and each has its cure here:
+it needs to, and each has its cure here (a fifth is code, see `hot_code`):
 
 * New objects go into whatever gaps the warm process left behind, one gap per page. `fill_gaps`
   stops them before the forks begin, so that a fork's objects lie side by side in fresh pages.
@@ -83,6 +83,7 @@ def forget_fork_hooks() -> None:
 
 def fill_gaps() -> None:
     """Fill the gaps between this process's objects: about 3 ms and 0.5 MB, once."""
+    gc.collect()  # What is garbage is a gap that is not yet seen.
     _plugs.extend(_fill_small(size) for size in range(_SMALL_MIN, _SMALL_MAX + 1, _ALIGNMENT))
     if hasattr(_LIBC, "mallinfo2"):
         _LIBC.malloc_trim(0)

@@ -26,4 +26,8 @@ class Availability:
 
     def available(self, now: float) -> bool:
         """Tell whether to count on it."""
-        return now - self._lost_at < self._patience_s
+        return now < self.deadline()
+
+    def deadline(self) -> float:
+        """Return when patience ends: infinity while it is there."""
+        return self._lost_at + self._patience_s

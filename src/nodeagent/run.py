@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from pathlib import Path
 from typing import Final
@@ -96,6 +97,7 @@ class NodeAgent:
         self._datapath = Availability(patience_s=patience_s)
         self._cri = Availability(patience_s=patience_s)
         self._network_made = False
+        self._readiness_known = asyncio.Event()
         self._netlink.on_state = lambda _connected: self._look_at_readiness()
         self._runtime.on_state = self._runtime_state_changed
 
@@ -191,21 +193,33 @@ class NodeAgent:
             log.info("addresses of %s pods that are gone taken back", len(leaked))
 
     def _look_at_readiness(self) -> None:
-        """Post what the node can do; called at every change, and now and then for patience."""
+        """Post what the node can do; called at every change, and when patience ends."""
         now = monotonic()
         self._datapath.changed(self._netlink.connected, now)
         self._cri.changed(self._runtime.connected, now)
         network = self._network_made and self._datapath.available(now)
         self._node.set_readiness(Readiness(runtime=self._cri.available(now), network=network))
+        self._readiness_known.set()
 
     def _runtime_state_changed(self, _connected: bool) -> None:
         self._look_at_readiness()
         self._kubelet.wake_all()
 
     async def _watch_readiness(self) -> None:
+        """Look when patience with what was lost ends; a node at rest is not woken for it."""
         while True:
-            await asyncio.sleep(self._timings.node_status_update_s)
-            self._look_at_readiness()
+            self._readiness_known.clear()
+            now = monotonic()
+            ends = [each for each in self._availabilities() if each > now]
+            wait_s = min(ends, default=math.inf) - now
+            try:
+                async with asyncio.timeout(None if math.isinf(wait_s) else wait_s):
+                    await self._readiness_known.wait()
+            except TimeoutError:
+                self._look_at_readiness()
+
+    def _availabilities(self) -> tuple[float, float]:
+        return self._datapath.deadline(), self._cri.deadline()
 
     async def _register(self) -> None:
         """Follow the cluster, and introduce the node to it."""

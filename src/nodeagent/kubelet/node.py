@@ -1,8 +1,9 @@
 """The Node object and its Lease, kept (upstream: kubelet_node_status.go, component-helpers lease).
 
-Registration, status and Lease are one loop each. The status goes out at once when readiness
-changes, and otherwise at its period, and then only if something changed or the report period is
-over. A Node that was deleted is registered again.
+Registration, status and Lease are one loop each. The status goes out at once when readiness or
+the Node in the API changes and differs from it, and otherwise when the report period is over;
+upstream, which measures its machine, looks at each update period. What could not be posted is tried
+again then. A Node that was deleted is registered again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final
 from componentbase.clock import Clock, wall
 from componentbase.timings import Timings
 from kubeapi.client import Informer, RestClient, Unreachable
-from kubeapi.objects import Object, is_condition_true, labels_of, resource_version_of
+from kubeapi.objects import Object, is_condition_true, labels_of, name_of, resource_version_of
 from kubeapi.resources import LEASES, NODES
 from kubeapi.status import StatusError
 from nodeagent.kubelet.node_lease import NAMESPACE, LeaseHolder, lease_of
@@ -52,6 +53,14 @@ class NodeKeeper:
         self._known: Object | None = None
         self._wake = asyncio.Event()
         self._registered = asyncio.Event()
+        nodes.add_handler(
+            on_update=lambda _old, new: self._node_changed(new), on_delete=self._node_changed
+        )
+
+    def _node_changed(self, node: Object) -> None:
+        """Somebody wrote to a Node, or deleted it: look whether ours still says what we do."""
+        if name_of(node) == self._facts.name:
+            self._wake.set()
 
     def set_readiness(self, readiness: Readiness) -> None:
         """Note what the node can do; a change is posted at once."""
@@ -102,6 +111,7 @@ class NodeKeeper:
             wait_s = self._timings.node_status_update_s
             try:
                 await self._post_status()
+                wait_s = self._timings.node_status_report_s - (self._clock() - self._posted_at)
             except Unreachable as error:
                 log.info("status not posted: %s", error)
             except StatusError as error:
@@ -110,7 +120,7 @@ class NodeKeeper:
                     await self.register()
                     wait_s = 0.0
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(max(0.0, wait_s)):
                     await self._wake.wait()
             except TimeoutError:
                 pass
