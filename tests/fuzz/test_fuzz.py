@@ -38,7 +38,7 @@ def test_seeds_and_corpus_hold(name: str) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_random_octets_hold(name: str) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
-    count = FRESH_NODES if name.startswith("node") else FRESH
+    count = FRESH_NODES if name.startswith(("node", "netlink-calls")) else FRESH
     for octets in corpus.batch(name, TARGETS[name], random.Random(seed), count):
         began_at = perf_counter()
         try:

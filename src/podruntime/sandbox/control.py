@@ -114,7 +114,13 @@ class _Peer:
                 self._receive(message)
         except BlockingIOError:
             return
-        except (OSError, ValueError, msgpack.UnpackException, msgpack.BufferFull) as error:
+        except (
+            OSError,
+            TypeError,  # A map's key is a list.
+            ValueError,
+            msgpack.UnpackException,
+            msgpack.BufferFull,
+        ) as error:
             log.warning("control connection cut: %s", error)
             octets = b""
         if not octets:

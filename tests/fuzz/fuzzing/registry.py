@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fuzzing import hosts, nodes, nodes6, offload, texts, wire
+from fuzzing import calls, hosts, nodes, nodes6, offload, texts, wire
 from fuzzing.target import Target
 
 TARGETS: Mapping[str, Target] = {
@@ -14,4 +14,5 @@ TARGETS: Mapping[str, Target] = {
     **nodes.TARGETS,
     **nodes6.TARGETS,
     **texts.TARGETS,
+    **calls.TARGETS,
 }

@@ -75,7 +75,11 @@ async def test_every_peer_is_told(control):
         await client.close()
 
 
-@pytest.mark.parametrize("octets", [b"\xc1", b"\x93\x01\x02\x03", b"GET / HTTP/1.1\r\n"])
+#: What msgpack never writes; an unknown message; text; a map whose key is a list.
+STRANGERS = [b"\xc1", b"\x93\x01\x02\x03", b"GET / HTTP/1.1\r\n", b"\x82\x91\x01\x02"]
+
+
+@pytest.mark.parametrize("octets", STRANGERS)
 async def test_a_stranger_is_cut_off_and_the_rest_lives_on(control, octets):
     serving = await control()
     client = await Client.connect(serving.path)
