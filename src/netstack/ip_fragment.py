@@ -110,7 +110,8 @@ class Waiting:
 
     def deadline(self) -> float:
         """The timeout is the same for all, so the first is the earliest."""
-        return next((each.expires_at for each in self._partials.values()), math.inf)
+        partials = self._partials
+        return next(iter(partials.values())).expires_at if partials else math.inf
 
     def handle_deadline(self, now: float) -> None:
         late = [key for key, each in self._partials.items() if each.expires_at <= now]

@@ -270,6 +270,13 @@ class IpHost:
             self._packets.append(packet)
 
     def _end_batch(self, now: float) -> None:
+        if self._loopback.packets:
+            self._receive_looped(now)
+        self.wakeups.flush()
+        self.tcp.flush_acknowledgments(now)
+        self._loopback.note(now)
+
+    def _receive_looped(self, now: float) -> None:
         looped = self._loopback.packets
         for _ in range(LOOPED_PER_BATCH_MAX):
             if not looped:
@@ -277,9 +284,6 @@ class IpHost:
             packet = looped.popleft()
             receive = self.input.receive if packet[0] < _VERSION6[0] else self.input6.receive
             receive(packet, 0, now, looped=True)
-        self.wakeups.flush()
-        self.tcp.flush_acknowledgments(now)
-        self._loopback.note(now)
 
     def _family4(self) -> Family:
         return Family(

@@ -13,6 +13,8 @@ from typing import Final
 
 _TICKS_PER_S: Final = 250_000  # One every 4 µs.
 _KEY_OCTETS: Final = 16
+#: Pairs of addresses whose offset is remembered; all are forgotten at this number.
+_OFFSETS_MAX: Final = 4096
 
 
 class IsnGenerator:
@@ -20,6 +22,7 @@ class IsnGenerator:
 
     def __init__(self, rng: random.Random) -> None:
         self._key = rng.randbytes(_KEY_OCTETS)
+        self._offsets: dict[bytes, int] = {}
 
     def choose(self, endpoints: bytes, now: float) -> int:
         """Return the ISN of a connection between *endpoints*, the twelve octets of a packet."""
@@ -28,5 +31,10 @@ class IsnGenerator:
 
     def stamp_offset(self, addresses: bytes) -> int:
         """Return what the timestamps between these *addresses* have added to the clock."""
-        digest = hashlib.blake2s(addresses, key=self._key, digest_size=8).digest()
-        return int.from_bytes(digest[4:], "big")
+        offset = self._offsets.get(addresses)
+        if offset is None:
+            digest = hashlib.blake2s(addresses, key=self._key, digest_size=8).digest()
+            if len(self._offsets) >= _OFFSETS_MAX:
+                self._offsets.clear()
+            offset = self._offsets[addresses] = int.from_bytes(digest[4:], "big")
+        return offset

@@ -10,7 +10,7 @@ import enum
 import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final
+from typing import Final, NamedTuple
 
 from netstack.wire import checksum
 from netstack.wire.ipv4 import PROTOCOL_TCP
@@ -46,6 +46,9 @@ _Address = IPv4Address | IPv6Address
 #: Two no-ops and the timestamps: how everyone sends them (RFC 7323, appendix A).
 _ONLY_TIMESTAMPS: Final = struct.Struct("!III")
 _TIMESTAMPS_LAYOUT: Final = 0x0101080A
+#: MSS, leave for SACK, timestamps, a no-op and the window scale, as in a SYN of Linux and of ours.
+_OF_SYN: Final = struct.Struct("!HHIIII")
+_MSS_LAYOUT, _SACK_AND_STAMPS, _SCALE_LAYOUT = 0x0204, 0x0402080A, 0x010303
 
 
 class OptionKind(enum.IntEnum):
@@ -60,20 +63,20 @@ class OptionKind(enum.IntEnum):
     TIMESTAMPS = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a segment says besides its header; None or empty when it does not say."""
+_END, _NO_OPERATION = int(OptionKind.END), int(OptionKind.NO_OPERATION)
+
+
+class Options(NamedTuple):
+    """What a segment says besides its header; None or empty when it does not say.
+
+    Name them. A tuple, since every segment that is not quite usual has some, and it is made faster.
+    """
 
     mss: int | None = None
     window_scale: int | None = None
     sack_permitted: bool = False
     sack: tuple[tuple[int, int], ...] = ()
     timestamps: tuple[int, int] | None = None
-
-    def __post_init__(self) -> None:
-        assert self.mss is None or 0 <= self.mss <= 0xFFFF
-        assert self.window_scale is None or 0 <= self.window_scale < 256
-        assert len(self.sack) <= SACK_BLOCKS_MAX
 
     @classmethod
     def parse(cls, octets: bytes | memoryview) -> Options:
@@ -83,10 +86,18 @@ class Options:
             layout, value, echo = _ONLY_TIMESTAMPS.unpack(octets)
             if layout == _TIMESTAMPS_LAYOUT:
                 return cls(timestamps=(value, echo))
+        if len(octets) == _OF_SYN.size:  # What nearly every SYN has.
+            first, size, layout, value, echo, scale = _OF_SYN.unpack(octets)
+            if first == _MSS_LAYOUT and layout == _SACK_AND_STAMPS and scale >> 8 == _SCALE_LAYOUT:
+                return cls(size, scale & 0xFF, sack_permitted=True, timestamps=(value, echo))
+        return cls._parse_any(bytes(octets))
+
+    @classmethod
+    def _parse_any(cls, octets: bytes) -> Options:
         mss = window_scale = timestamps = None
         sack_permitted = False
         sack: tuple[tuple[int, int], ...] = ()
-        for kind, value in _split(bytes(octets)):
+        for kind, value in _split(octets):
             if kind == OptionKind.MSS and len(value) == 2:
                 mss = int.from_bytes(value, "big")
             elif kind == OptionKind.WINDOW_SCALE and len(value) == 1:
@@ -107,20 +118,26 @@ class Options:
 
     def emit(self) -> bytes:
         """Return the octets, padded to whole 32-bit words in the places Linux pads them."""
+        mss, scale, sack_permitted, sack, timestamps = self
+        assert len(sack) <= SACK_BLOCKS_MAX
         octets = b""
-        if self.mss is not None:
-            octets += struct.pack("!BBH", OptionKind.MSS, 4, self.mss)
-        if self.sack_permitted:
-            octets += b"\x04\x02" if self.timestamps else b"\x01\x01\x04\x02"
-        elif self.timestamps:
+        if sack_permitted and mss is not None and scale is not None and timestamps and not sack:
+            value, echo = timestamps
+            last = _SCALE_LAYOUT << 8 | scale
+            return _OF_SYN.pack(_MSS_LAYOUT, mss, _SACK_AND_STAMPS, value, echo, last)
+        if mss is not None:
+            octets += struct.pack("!BBH", OptionKind.MSS, 4, mss)
+        if sack_permitted:
+            octets += b"\x04\x02" if timestamps else b"\x01\x01\x04\x02"
+        elif timestamps:
             octets += b"\x01\x01"
-        if self.timestamps:
-            octets += struct.pack("!BBII", OptionKind.TIMESTAMPS, 10, *self.timestamps)
-        if self.window_scale is not None:
-            octets += struct.pack("!BBBB", 1, OptionKind.WINDOW_SCALE, 3, self.window_scale)
-        if self.sack:
-            octets += struct.pack("!BBBB", 1, 1, OptionKind.SACK, 2 + 8 * len(self.sack))
-            octets += b"".join(struct.pack("!II", *block) for block in self.sack)
+        if timestamps:
+            octets += struct.pack("!BBII", OptionKind.TIMESTAMPS, 10, *timestamps)
+        if scale is not None:
+            octets += struct.pack("!BBBB", 1, OptionKind.WINDOW_SCALE, 3, scale)
+        if sack:
+            octets += struct.pack("!BBBB", 1, 1, OptionKind.SACK, 2 + 8 * len(sack))
+            octets += b"".join(struct.pack("!II", *block) for block in sack)
         return octets
 
 
@@ -131,9 +148,9 @@ def _split(octets: bytes) -> list[tuple[int, bytes]]:
     """Return kind and value of each option up to the end of the list."""
     options: list[tuple[int, bytes]] = []
     position = 0
-    while position < len(octets) and octets[position] != OptionKind.END:
+    while position < len(octets) and octets[position] != _END:
         kind = octets[position]
-        if kind == OptionKind.NO_OPERATION:
+        if kind == _NO_OPERATION:
             position += 1
             continue
         length = octets[position + 1] if position + 1 < len(octets) else 0

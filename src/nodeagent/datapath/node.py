@@ -213,6 +213,8 @@ class Node:
 
     def _receive_outside(self, packets: list[bytes], now: float) -> None:
         """Take what the world outside sends; it comes in by eth0."""
+        if not packets:
+            return
         frames = [
             memoryview(
                 bytearray((_ETHERNET_HEADER if packet[0] >> 4 == 4 else _ETHERNET_HEADER6) + packet)

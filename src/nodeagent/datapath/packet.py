@@ -67,13 +67,8 @@ class FlowTuple(NamedTuple):
 
     def inverted(self) -> FlowTuple:
         """Return the tuple of an answer."""
-        return FlowTuple(
-            self.protocol,
-            self.destination,
-            self.destination_port,
-            self.source,
-            self.source_port,
-        )
+        protocol, source, source_port, destination, destination_port = self
+        return FlowTuple(protocol, destination, destination_port, source, source_port)
 
 
 class Direction(IntEnum):

@@ -56,6 +56,7 @@ class Splice(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._kernel_ended = True
         self._push()
+        self._close_if_ended()
         self._kick()
         return True  # Keep the other direction open.
 
@@ -91,14 +92,19 @@ class Splice(asyncio.Protocol):
         self._push()
         while connection.readable_octets and not self._kernel_full:
             transport.write(connection.read(BUFFER_OCTETS, self._clock()))
-        if connection.end_of_stream and not self._outbound_ended:
+        if not self._outbound_ended and connection.end_of_stream:
             self._outbound_ended = True
             transport.write_eof()
-        if self._outbound_ended and self._inbound_ended:
-            transport.close()
+        self._close_if_ended()
+
+    def _close_if_ended(self) -> None:
+        if self._outbound_ended and self._inbound_ended and self._transport is not None:
+            self._transport.close()
 
     def _push(self) -> None:
         """Give the emulated side what it takes, and slow the kernel's side down meanwhile."""
+        if not (self._inbound or self._kernel_ended or self._reading_paused):
+            return
         connection, transport = self._connection, self._transport
         if connection is not None and connection.established and not self._inbound_ended:
             if self._inbound:

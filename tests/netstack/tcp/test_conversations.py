@@ -800,7 +800,7 @@ def test_syn_flood_does_not_keep_others_out(talk):
     """SYN cookies (RFC 4987): a handshake that is remembered only by the peer."""
     listener = flooded(talk)
     talk.acknowledgment = 0
-    [answer] = talk.say(SYN, options=replace(OPTIONS, mss=1400, timestamps=(1, 0)))
+    [answer] = talk.say(SYN, options=OPTIONS._replace(mss=1400, timestamps=(1, 0)))
     assert answer.flags == SYN | ACK
     assert answer.options == Options(mss=1460)
     assert len(talk.host.tcp.connections()) == 1024

@@ -53,10 +53,14 @@ syn_options = st.builds(
     mss=st.none() | ports,
     window_scale=st.none() | st.integers(0, 255),
     sack_permitted=st.booleans(),
+    sack=st.just(()),
     timestamps=st.none() | st.tuples(words, words),
 )
 data_options = st.builds(
     Options,
+    mss=st.none(),
+    window_scale=st.none(),
+    sack_permitted=st.just(False),
     sack=st.lists(st.tuples(words, words), max_size=3).map(tuple),
     timestamps=st.none() | st.tuples(words, words),
 )

@@ -19,6 +19,8 @@ from nodeagent.datapath.packet import Direction
 class TcpState(StrEnum):
     """States by conntrack's names; SYN_SENT2 is a simultaneous open."""
 
+    __hash__ = str.__hash__  # enum's own is that of the name, slowly.
+
     NONE = "NONE"
     SYN_SENT = "SYN_SENT"
     SYN_RECV = "SYN_RECV"
@@ -156,6 +158,12 @@ def signal_of(flags: int) -> Signal:
     return _SIGNALS[flags & 0x3F]
 
 
+#: The rows of `NEXT` by direction and signal as numbers; asked for every packet of the slow path.
+_ROWS: Final = tuple(
+    tuple(NEXT.get((direction, signal), {}) for signal in Signal) for direction in Direction
+)
+
+
 def step(state: TcpState, direction: Direction, signal: Signal) -> TcpState | None:
     """Return the state after *signal*, None when it is INVALID."""
-    return NEXT.get((direction, signal), {}).get(state)
+    return _ROWS[direction][signal].get(state)
