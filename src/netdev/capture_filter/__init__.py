@@ -8,5 +8,5 @@ As in tcpdump `and` and `or` bind alike and to the left, `not` binds tighter; `p
 `port 80 or port 443`; a load beyond the packet's end rejects the packet. After the word `vxlan`
 everything speaks of the inner frame. Deviations: `tcp[…]` and `udp[…]` read IPv6 segments, too;
 `syn`, `fin`, `rst`, `psh` and `ack` are words of their own; `pod NS/NAME` and `svc NS/NAME` are
-hosts. Left out: VLAN, MPLS, PPPoE, 802.11, gateway, inbound and outbound, host names from DNS.
+hosts. Left out: VLAN, MPLS, PPPoE, 802.11, gateway, host names from DNS.
 """

@@ -67,8 +67,9 @@ Test = Callable[[Frames], bool]
 Read = Callable[[Frames], int]
 
 
-def compile_tree(wanted: Tree) -> Predicate:
-    """Return what tells whether a frame is *wanted*."""
+def compile_tree(wanted: Tree, direction: str = "in") -> Predicate:
+    """Return what tells whether a frame that goes *direction*, "in" or "out", is *wanted*."""
+    wanted = tree.seen(wanted, direction)
     test, depths = _test(wanted), _depth_of(wanted) + 1
 
     def predicate(octets: Octets) -> bool:
@@ -93,7 +94,7 @@ def _depth_of(each: Tree | Value) -> int:
             return max(_depth_of(left), _depth_of(right))
         case tree.Relation(_, left, right) | tree.Operation(_, left, right):
             return max(_depth_of(left), _depth_of(right))
-        case tree.Number() | tree.Length():
+        case tree.Number() | tree.Length() | tree.Way():
             return 0
         case tree.Load(_, offset):
             return max(each.depth, _depth_of(offset))
@@ -120,6 +121,7 @@ def _test(wanted: Tree) -> Test:
                 and compare(one(frames), other(frames))
             )
         case _:
+            assert not isinstance(wanted, tree.Way), "`seen` has said which way it is"
             return _primitive(wanted)
 
 

@@ -31,9 +31,14 @@ _ANDS, _ORS, _NOTS = ("and", "&&"), ("or", "||"), ("not", "!")
 _GROUPS: Final = ("broadcast", "multicast")
 #: Where groups begin: an octet of the destination, and how it compares.
 _MULTICAST: Final = {"ip": (16, ">=", 224), "ip6": (24, "=", 255)}
+_UNTAGGED: Final = {
+    "vlan": "no frame here has a VLAN tag; networks differ by their VNI (vxlan 1)",
+    "mpls": "no frame here has an MPLS label",
+    "pppoes": "no frame here is PPPoE",
+}
 _NAMED: Final = ("pod", "svc")
-_STARTS: Final = (*PROTOCOLS, *DIRECTIONS, *KINDS, *_NAMED, *_GROUPS, *tree.FLAGS, "vxlan", "len",
-                  "less", "greater", "not")  # fmt: skip
+_STARTS: Final = (*PROTOCOLS, *DIRECTIONS, *KINDS, *_NAMED, *_GROUPS, *tree.FLAGS, *tree.WAYS,
+                  "vxlan", "len", "less", "greater", "not")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,10 @@ class _Parser(Arithmetic):
         word = self.word
         if word in tree.FLAGS:
             return tree.Flag(self.take(), self.depth)
+        if word in tree.WAYS:
+            return tree.Way(self.take())
+        if word in _UNTAGGED:
+            raise self.error(f"{_UNTAGGED[word]}: leave it out")
         if word in _GROUPS:
             return tree.Group(self.take(), self.depth)
         if word == "vxlan":

@@ -13,6 +13,8 @@ from typing import Final
 BOTH: Final = "src and dst"
 EITHER: Final = ""
 
+#: The directions of pcap-filter(7), and what taps call them.
+WAYS: Final = {"inbound": "in", "outbound": "out"}
 #: TCP's flags by the names of pcap-filter(7), and by those of this language.
 FLAGS: Final = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16}
 
@@ -77,6 +79,13 @@ class Flag:
 
     name: str
     depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A frame that comes in at the interface, "inbound", or leaves by it, "outbound"."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,7 @@ class Or:
     right: Tree
 
 
-Primitive = Protocol | Vxlan | Address | Mac | Group | Ports | Flag | Relation
+Primitive = Protocol | Vxlan | Address | Mac | Group | Ports | Flag | Way | Relation
 Tree = Primitive | Not | And | Or
 
 
@@ -160,12 +169,27 @@ def text(tree: Tree) -> str:
             return f"{text(left)} or {_right(right)}"
         case Relation(sign, left, right):
             return f"{_value(left)} {sign} {_value(right)}"
-        case Protocol(name) | Group(name) | Flag(name):
+        case Protocol(name) | Group(name) | Flag(name) | Way(name):
             return name
         case Vxlan(vni):
             return "vxlan" if vni is None else f"vxlan {vni}"
         case _:
             return " ".join(filter(None, _words(tree)))
+
+
+def seen(tree: Tree, direction: str) -> Tree:
+    """Return what *tree* says of frames that all go one way, "in" or "out"."""
+    match tree:
+        case Not(inner):
+            return Not(seen(inner, direction))
+        case And(left, right):
+            return And(seen(left, direction), seen(right, direction))
+        case Or(left, right):
+            return Or(seen(left, direction), seen(right, direction))
+        case Way(name):
+            return Relation("=", Number(WAYS[name] == direction), Number(1))
+        case _:
+            return tree
 
 
 def _right(tree: Tree) -> str:

@@ -59,10 +59,10 @@ class Captures:
             raise ValueError(f"no interface {interface}: there are {there} and the pods' own")
         if not 0 <= snaplen <= _SNAPLEN_MAX:
             raise ValueError(f"snaplen is 0 to {_SNAPLEN_MAX}")
-        predicate = compile_tree(parse(wanted)) if wanted else _everything
+        predicates = _predicates(wanted)
         reader = self._readers.setdefault(connection, _Reader(connection, node))
         reader.only_dropped = dropped
-        tap = reader.tap_with(snaplen or _SNAPLEN_MAX, predicate)
+        tap = reader.tap_with(snaplen or _SNAPLEN_MAX, predicates)
         node.taps.setdefault(interface, []).append(tap)
         self._open.setdefault(connection, []).append((interface, tap))
 
@@ -74,6 +74,14 @@ class Captures:
             taps[interface].remove(tap)
             if not taps[interface]:
                 del taps[interface]
+
+
+def _predicates(wanted: str) -> dict[str, Predicate]:
+    """Return what tells which frames are wanted, by their direction; raises FilterError."""
+    if not wanted:
+        return {"in": _everything, "out": _everything}
+    parsed = parse(wanted)
+    return {direction: compile_tree(parsed, direction) for direction in ("in", "out")}
 
 
 def _everything(_frame: Octets) -> bool:
@@ -90,11 +98,11 @@ class _Reader:
         self._dropped: Counter[str] = Counter()
         self.only_dropped = False
 
-    def tap_with(self, snaplen: int, wanted: Predicate) -> Tap:
+    def tap_with(self, snaplen: int, wanted: dict[str, Predicate]) -> Tap:
         """Return a tap that keeps the first *snaplen* octets of each frame that is *wanted*."""
 
         def tap(interface: str, direction: str, frame: Octets) -> None:
-            if not wanted(frame):
+            if not wanted[direction](frame):
                 return
             if self._octets >= _TURN_OCTETS_MAX:
                 self._tell()

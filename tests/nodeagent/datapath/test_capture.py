@@ -51,6 +51,19 @@ async def test_packets_are_told_with_their_verdicts(world):
 
 
 @pytest.mark.asyncio
+async def test_ways_are_those_of_the_interface(world):
+    a, _ = world.pod(1, 5), world.pod(2, 5)
+    captures = Captures(world.nodes[1])
+    readers = {text: Reader() for text in ("inbound and icmp", "not inbound and icmp")}
+    for text, reader in readers.items():
+        captures.open(reader, "veth1-5", 0, text)
+    assert world.ping(a, "10.244.2.5")
+    await turn()
+    assert [reader.items[0][2] for reader in readers.values()] == ["in", "out"]
+    assert [len(reader.items) for reader in readers.values()] == [1, 1]
+
+
+@pytest.mark.asyncio
 async def test_drops_alone_are_told_each_once(world):
     a, _ = world.pod(1, 5), world.pod(2, 5)
     captures, reader = Captures(world.nodes[1]), Reader()
