@@ -207,7 +207,8 @@ class TcpTransport(asyncio.Transport):
             if taken == len(view):
                 return
             view = view[taken:]
-        self._unwritten.append(memoryview(bytes(view)))
+        # What nobody can change need not be copied.
+        self._unwritten.append(view if type(data) is bytes else memoryview(bytes(view)))
         self._flow.grow(len(view))
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
