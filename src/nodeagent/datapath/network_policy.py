@@ -159,16 +159,22 @@ class NetworkPolicies:
         return known
 
     def _rulings(self, question: _Question) -> list[Ruling]:
-        source, destination, protocol, port = question
-        sender, receiver = self._by_address.get(source), self._by_address.get(destination)
-        itself, rulings = sender is receiver, list[Ruling]()
-        for rules, tiers, other in (
-            (sender, sender and sender.egress, destination),
-            (receiver, receiver and receiver.ingress, source),
-        ):
-            if rules and tiers and not (rulings and rulings[-1].action == "deny"):
-                rulings += policy_rules.ask(tiers, other, protocol, port, self._sets, itself=itself)
+        rulings = self.ask("egress", *question)
+        if not (rulings and rulings[-1].action == "deny"):
+            rulings += self.ask("ingress", *question)
         return rulings
+
+    def ask(
+        self, direction: str, source: int, destination: int, protocol: int, port: int
+    ) -> list[Ruling]:
+        """Return what one end says, up to the ruling that decides."""
+        sender, receiver = self._by_address.get(source), self._by_address.get(destination)
+        rules, other = (sender, destination) if direction == "egress" else (receiver, source)
+        if rules is None:
+            return []
+        tiers = rules.egress if direction == "egress" else rules.ingress
+        itself = sender is receiver
+        return policy_rules.ask(tiers, other, protocol, port, self._sets, itself=itself)
 
     def note(self, judgement: Judgement, flow: FlowTuple, now: float) -> None:
         """Note what was decided of a packet, as far as anybody wants to know."""

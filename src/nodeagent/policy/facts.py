@@ -12,6 +12,8 @@ from typing import Final
 
 from kubeapi.objects import Object, key_of, labels_of, name_of, namespace_of
 
+#: Of a Deployment's pods: no rule should mean it.
+HASH_LABEL: Final = "pod-template-hash"
 _FINISHED: Final = ("Succeeded", "Failed")
 _NATIVE_SIDECAR: Final = "Always"
 _NODE_IP_TYPES: Final = ("InternalIP", "ExternalIP")

@@ -56,6 +56,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "conntrack": "podwire.cli.conntrack:conntrack",
     "ss": "podwire.cli.ss:ss",
     "counters": "podwire.cli.counters:counters",
+    "policy": "podwire.cli.policy:policy",
     "drops": "podwire.cli.tables:drops",
     "events": "podwire.cli.events:events",
     "demo": "podwire.cli.demo:demo",

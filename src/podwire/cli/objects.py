@@ -26,6 +26,8 @@ _TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _SHORT: Final = {
     "po": "pods", "no": "nodes", "svc": "services", "ns": "namespaces", "cm": "configmaps",
     "sa": "serviceaccounts", "ev": "events", "deploy": "deployments", "rs": "replicasets",
+    "netpol": "networkpolicies", "anp": "adminnetworkpolicies",
+    "banp": "baselineadminnetworkpolicies", "cnp": "clusternetworkpolicies",
 }  # fmt: skip
 
 _namespace = click.option(
