@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from componentbase.timings import TimingsName
+from nodeagent.proxy.mode import IpvsScheduler, ProxyModeName
 
 
 class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +36,8 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     dial_source: str = ""  # The address that API servers are dialled from.
     log_file: str
     journal: str = ""
+    proxy_mode: ProxyModeName = "iptables"
+    ipvs_scheduler: IpvsScheduler = "rr"
     mtu: int = 1500  # Of the network between the nodes; pods have the tunnel's headers less.
 
     def __post_init__(self) -> None:

@@ -40,7 +40,9 @@ from nodeagent.network.agent import NetworkAgent
 from nodeagent.network.provider import Network, NodeIdentity
 from nodeagent.network.providers import PROVIDERS
 from nodeagent.policy.agent import PolicyAgent
+from nodeagent.proxy.health_check_server import HealthCheckServer
 from nodeagent.proxy.kube_proxy import KubeProxy
+from nodeagent.proxy.mode import proxy_mode
 from nodeagent.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -83,16 +85,7 @@ class NodeAgent:
         self._services = self._make_services()
         self._kubelet = Kubelet(self._services, self._pods)
         self._agent = self._make_network_agent()
-        self._proxy = KubeProxy(
-            config.node_name,
-            self._netlink.tables,
-            services=self._informers.informer(SERVICES),
-            slices=self._informers.informer(ENDPOINTSLICES),
-            nodes=self._nodes,
-            timings=self._timings,
-            settled=self._netlink.settled,
-            journal=self._journal,
-        )
+        self._proxy = self._make_proxy()
         patience_s = self._timings.node_lease_duration_s
         self._datapath = Availability(patience_s=patience_s)
         self._cri = Availability(patience_s=patience_s)
@@ -150,6 +143,22 @@ class NodeAgent:
             on_delete=agent.node_deleted,
         )
         return agent
+
+    def _make_proxy(self) -> KubeProxy:
+        config = self._config
+        address = transport_address(config.internal_ip, config.transport_map)
+        return KubeProxy(
+            config.node_name,
+            self._netlink.tables,
+            services=self._informers.informer(SERVICES),
+            slices=self._informers.informer(ENDPOINTSLICES),
+            nodes=self._nodes,
+            timings=self._timings,
+            settled=self._netlink.settled,
+            journal=self._journal,
+            mode=proxy_mode(config.proxy_mode, config.ipvs_scheduler),
+            health_checks=HealthCheckServer(address),
+        )
 
     def _node_changed(self, node: Object) -> None:
         self._agent.node_changed(node)

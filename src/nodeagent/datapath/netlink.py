@@ -16,6 +16,7 @@ from nodeagent.datapath import listing, tables
 from nodeagent.datapath.capture import Captures
 from nodeagent.datapath.conntrack_events import ConntrackEvents
 from nodeagent.datapath.control import Control
+from nodeagent.datapath.host_listeners import HostListeners
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.uplinks import Uplinks
 from nodeagent.datapath.veth_faults import VethFaults
@@ -34,6 +35,7 @@ class Netlink:
         clock: Clock,
         *,
         veths: VethFaults,
+        host_listeners: HostListeners,
         after: Callable[[], None],
         on_links_deleted: Callable[[list[str]], None],
         on_frontends: Callable[[], None],
@@ -41,7 +43,7 @@ class Netlink:
         shell_drops: Callable[[], Mapping[str, int]],
     ) -> None:
         self._node, self._control, self._clock, self._after = node, control, clock, after
-        self._uplinks, self._veths = uplinks, veths
+        self._uplinks, self._veths, self._host_listeners = uplinks, veths, host_listeners
         self._on_links_deleted, self._on_frontends = on_links_deleted, on_frontends
         self._frontend_state, self._shell_drops = frontend_state, shell_drops
         self._captures = Captures(node)
@@ -102,6 +104,11 @@ class Netlink:
                 tuple[str, str], lambda keys: veths.heal(keys, self._clock())
             ),
             "link_impairment_list": self._list(veths.rows),
+            "host_listener_replace": self._replace(
+                tables.HostListener, self._host_listeners.replace
+            ),
+            "host_listener_delete": self._delete(tuple[str, int], self._host_listeners.delete),
+            "host_listener_list": self._list(self._host_listeners.rows),
             "conntrack_list": self._list(lambda: listing.conntrack(node, self._clock())),
             "conntrack_delete": self._conntrack_delete,
             "conntrack_watch": self._conntrack_watch,

@@ -32,6 +32,7 @@ from nodeagent.datapath import observed, outer_frame
 from nodeagent.datapath.config import Config
 from nodeagent.datapath.control import Control
 from nodeagent.datapath.gateway import Dialling, Gateway, Place, PortKey
+from nodeagent.datapath.host_listeners import HostListeners
 from nodeagent.datapath.hostnet import Hostnet
 from nodeagent.datapath.netlink import Netlink
 from nodeagent.datapath.node import GATEWAY_TCP, Identity, Node, Outputs
@@ -155,12 +156,14 @@ class Datapath:
         place = Place(self._local, config.internal_address, config.internal_address6)
         gateway = Gateway(node.outside, place, self._dialling(), monotonic, self._kick)
         hostnet = Hostnet(node.stack, monotonic, self._kick)
+        host_listeners = HostListeners(node.stack, str(self._local), monotonic, self._kick)
         netlink = Netlink(
             self.node,
             Control(self.node, self.ports.new_output),
             self.uplinks,
             monotonic,
             veths=self.ports.faults,
+            host_listeners=host_listeners,
             after=self._drained,
             on_links_deleted=self._links_deleted,
             on_frontends=lambda: gateway.set_ports(_listened_ports(node)),
@@ -178,6 +181,7 @@ class Datapath:
             await gateway.serve()
         finally:
             hostnet.close()
+            await host_listeners.close()
             await gateway.close()
             await netlink.close()
             self.ports.close()

@@ -76,7 +76,9 @@ class Fdb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     offload: bool = False
 
 
-class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Backend(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """An endpoint of a Service; `weight` is for the schedulers of IPVS that have weights."""
 
     address: str
@@ -112,6 +114,14 @@ class Frontend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     masquerade: Literal["off-cluster", "always", "never"] = "off-cluster"
     on_empty: Literal["reject", "drop"] = "reject"
     listen: bool = False
+
+
+class HostListener(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A port of the node's own addresses that a process of the node serves on this machine."""
+
+    protocol: Literal["TCP"] = "TCP"
+    port: int
+    service: str
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,6 +19,8 @@ from componentbase.tasks import Tasks
 from componentbase.timings import Timings
 from kubeapi.client import Informer
 from kubeapi.objects import Object, labels_of, name_of
+from nodeagent.proxy.health_check_server import HealthCheckServer
+from nodeagent.proxy.mode import IPTABLES, ProxyMode
 from nodeagent.proxy.network_programming import NetworkProgramming
 from nodeagent.proxy.proxier import Proxier
 from nodeagent.proxy.topology import Topology
@@ -47,11 +49,14 @@ class KubeProxy:
         timings: Timings,
         settled: Settled,
         journal: Journal,
+        mode: ProxyMode = IPTABLES,
+        health_checks: HealthCheckServer | None = None,
     ) -> None:
         self._node_name, self._tables, self._timings = node_name, tables, timings
         self._informers = (services, slices)
         self._nodes = nodes
         self._settled, self._journal = settled, journal
+        self._mode, self._health_checks = mode, health_checks
         self.programming = NetworkProgramming()
         self._proxier: Proxier | None = None
         self._changed = asyncio.Event()
@@ -66,19 +71,21 @@ class KubeProxy:
             await tasks.wait()
         finally:
             await tasks.close()
+            if self._health_checks is not None:
+                await self._health_checks.close()
 
     async def _run_sync(self) -> None:
         services, slices = self._informers
         for informer in (services, slices, self._nodes):
             await informer.wait_synced()
-        node = self._nodes.get(self._node_name) or {}
-        here = Topology(node=self._node_name, zone=labels_of(node).get(_ZONE_LABEL, ""))
-        proxier = self._proxier = Proxier(here, self._tables)
+        proxier = self._proxier = Proxier(self._here(), self._tables, self._mode)
+        self._nodes.add_handler(on_update=lambda _old, _new: self._look_where_we_are(proxier))
         self._follow(services, proxier.service_changed)
         self._follow(slices, proxier.slice_changed)
         self._follow(slices, self.programming.slice_changed)
         proxier.sync()
         proxier.all_known()
+        await self._sync_health_checks(proxier)
         self.programming.begin(wall())
         while True:
             await self._changed.wait()
@@ -87,7 +94,26 @@ class KubeProxy:
             proxier.sync()
             self.programming.synced()
             self._synced.set()
+            await self._sync_health_checks(proxier)
             await asyncio.sleep(max(0.0, began + self._timings.proxy_sync_min_s - monotonic()))
+
+    def _here(self) -> Topology:
+        node = self._nodes.get(self._node_name) or {}
+        addresses = (node.get("status") or {}).get("addresses") or ()
+        return Topology(
+            node=self._node_name,
+            zone=labels_of(node).get(_ZONE_LABEL, "") if node else "",
+            addresses=tuple(each["address"] for each in addresses if each["type"] == "InternalIP"),
+        )
+
+    def _look_where_we_are(self, proxier: Proxier) -> None:
+        proxier.topology_changed(self._here())
+        if proxier.pending:
+            self._changed.set()
+
+    async def _sync_health_checks(self, proxier: Proxier) -> None:
+        if self._health_checks is not None:
+            await self._health_checks.sync(proxier.health_checks)
 
     async def _run_acknowledged(self) -> None:
         """Note changes once the datapath has them; those that come meanwhile wait together."""

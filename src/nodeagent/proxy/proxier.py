@@ -12,6 +12,8 @@ from kubeapi.objects import Object, name_of, namespace_of
 from nodeagent.proxy.change_tracker import ChangeTracker
 from nodeagent.proxy.endpointslice_cache import Endpoints, EndpointSliceCache, ServiceKey
 from nodeagent.proxy.frontends import frontends
+from nodeagent.proxy.health_check import HealthCheck, health_check
+from nodeagent.proxy.mode import IPTABLES, ProxyMode
 from nodeagent.proxy.service_port import ServicePort, ServicePortName, service_ports
 from nodeagent.proxy.topology import Topology
 from nodeagent.tables import Key, Tables, key_of
@@ -22,8 +24,11 @@ ServicePorts = dict[ServicePortName, ServicePort]
 class Proxier:
     """Services and endpoints as last synced, and what changed since."""
 
-    def __init__(self, here: Topology, tables: Tables) -> None:
-        self._here, self._tables = here, tables
+    def __init__(self, here: Topology, tables: Tables, mode: ProxyMode = IPTABLES) -> None:
+        self._here, self._tables, self._mode = here, tables, mode
+        #: Services that want to be asked how many endpoints this node has.
+        self.health_checks: dict[ServiceKey, HealthCheck] = {}
+        self._moved = False  # This node is elsewhere than it was at the last sync.
         self._slices = EndpointSliceCache()
         self._services: dict[ServiceKey, ServicePorts] = {}
         self._endpoints: dict[ServiceKey, Endpoints] = {}
@@ -35,7 +40,13 @@ class Proxier:
     @property
     def pending(self) -> bool:
         """Tell whether a sync would find something changed."""
-        return bool(len(self._service_changes) or len(self._endpoint_changes))
+        changes = len(self._service_changes) or len(self._endpoint_changes)
+        return bool(changes or self._moved)
+
+    def topology_changed(self, here: Topology) -> None:
+        """Note where this node is now."""
+        if here != self._here:
+            self._here, self._moved = here, True
 
     def service_changed(self, service: Object, *, deleted: bool = False) -> None:
         """Note a Service as it is now."""
@@ -60,9 +71,12 @@ class Proxier:
             del self._endpoints[key]
 
     def sync(self) -> None:
-        """Bring the frontend table up to date."""
+        """Bring the tables up to date."""
         services = self._service_changes.checkout()
         concerned = dict.fromkeys((*services, *self._endpoint_changes.checkout()))
+        if self._moved:
+            concerned |= dict.fromkeys(self._services)
+            self._moved = False
         for key in concerned:
             ports = self._services.get(key, {})
             before = services[key][0] if key in services else {}
@@ -72,12 +86,24 @@ class Proxier:
             endpoints = self._endpoints.get(key, {})
             for name, port in ports.items():
                 usable = endpoints.get((name.port, name.protocol, name.family), ())
-                entries = frontends(name, port, usable, self._here)
+                entries = frontends(name, port, usable, self._here, self._mode)
                 self._set_entries(name, {key_of("frontend", e): e for e in entries})
+            self._set_health_check(key, health_check(key, ports, endpoints, self._here.node))
+
+    def _set_health_check(self, key: ServiceKey, new: HealthCheck | None) -> None:
+        """Let the node's own addresses lead to the health check's port, too."""
+        old = self.health_checks.pop(key, None)
+        if new is not None:
+            self.health_checks[key] = new
+        if old is not None and (new is None or new.port != old.port):
+            self._tables.delete("host_listener", ("TCP", old.port))
+        if new is not None and (old is None or new.port != old.port):
+            entry = {"protocol": "TCP", "port": new.port, "service": "/".join(key)}
+            self._tables.replace("host_listener", entry)
 
     def all_known(self) -> None:
         """Every Service and slice has been told once: other frontends may go."""
-        self._tables.claim("frontend")
+        self._tables.claim("frontend", "host_listener")
 
     def _set_entries(self, name: ServicePortName, new: dict[Key, Object]) -> None:
         old = self._entries.pop(name, {})

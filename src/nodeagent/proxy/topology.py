@@ -16,10 +16,11 @@ from nodeagent.proxy.service_port import ServicePort
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """Where this node is."""
+    """Where this node is, and its own first address of each family."""
 
     node: str
     zone: str = ""
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +35,10 @@ class Categorized:
 def categorize(endpoints: Sequence[Endpoint], service: ServicePort, here: Topology) -> Categorized:
     """Sort *endpoints* into those for policy Cluster and those for policy Local."""
     cluster: tuple[Endpoint, ...] = ()
-    if not (service.internal_local and service.external_local):
+    if service.uses_cluster_endpoints:
         cluster = _usable(_hinted(endpoints, here))
     local: tuple[Endpoint, ...] = ()
-    if service.internal_local or service.external_local:
+    if service.uses_local_endpoints:
         local = _usable([e for e in endpoints if e.node == here.node])
     return Categorized(cluster=cluster, local=local, any_usable=bool(_usable(endpoints)))
 

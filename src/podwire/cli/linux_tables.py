@@ -41,14 +41,18 @@ def services(rows: Iterable[Row], connections: Iterable[Row] = ()) -> list[str]:
     ]
     for row in sorted(rows, key=lambda row: (row["service"], row["address"] in _ANY, row["port"])):
         lines.append(_frontend(row))
-        for backend in row["backends"]:
+        outside = row.get("local_backends")
+        for backend, note in _backends(row):
             key = (row["protocol"], row["port"], backend["address"], backend["port"])
             used, left = (_count(each[key], row["address"]) for each in (active, inactive))
             remote = _end(backend)
             node = backend.get("node") or "-"
-            lines.append(f"  -> {remote:<27} {node:<16} {used:>10} {left:>9}")
+            line = f"  -> {remote:<27} {node:<16} {used:>10} {left:>9}  {note}"
+            lines.append(line.rstrip())
         if not row["backends"]:
             lines.append(f"  -> none: {row['on_empty']}")
+        elif outside is not None and not outside:
+            lines.append(f"  -> none for who comes from outside: {row['on_empty']}")
     return lines
 
 
@@ -64,18 +68,46 @@ def _users(connections: Iterable[Row]) -> tuple[Users, Users]:
     return active, inactive
 
 
+def _backends(row: Row) -> list[tuple[Row, str]]:
+    """Return endpoints, and what is special about each."""
+    local = row.get("local_backends")
+    here = [(each["address"], each["port"]) for each in local or ()]
+    found: list[tuple[Row, str]] = []
+    for backend in row["backends"]:
+        only_inside = local is not None and (backend["address"], backend["port"]) not in here
+        note = "from inside only" if only_inside else ""
+        found.append((backend, f"weight {weight}" if (weight := _weight(backend)) != 1 else note))
+    known = [(each["address"], each["port"]) for each in row["backends"]]
+    found += [
+        (each, "from outside only")
+        for each in local or ()
+        if (each["address"], each["port"]) not in known
+    ]
+    return found + [(each, "weight 0: drains") for each in row.get("draining", ())]
+
+
+def _weight(backend: Row) -> int:
+    return int(backend.get("weight", 1))
+
+
 def _count(users: Counter[str], address: str) -> int:
     """Return how many came by *address*; the node has several."""
     return users.total() if address in _ANY else users[address]
 
 
 def _end(row: Row) -> str:
-    address = row["address"] or "*"
-    return f"[{address}]:{row['port']}" if ":" in address else f"{address}:{row['port']}"
+    address, port = row["address"] or "*", row["port"] or "*"
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _frontend(row: Row) -> str:
     flags = [] if row.get("masquerade", "never") == "never" else [f"masq {row['masquerade']}"]
+    if row.get("scheduler", "random") != "random":
+        flags.insert(0, row["scheduler"])
+    if row.get("local_backends") is not None:
+        flags.append("external policy Local")
+    if row.get("source_ranges"):
+        flags.append(f"from {' '.join(row['source_ranges'])}")
     if row.get("affinity_s"):
         flags.append(f"persistent {row['affinity_s']}")
     if row.get("listening", True) is False:

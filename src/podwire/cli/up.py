@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from podwire.launcher.entries import ENTRIES  # isort: split
 
 import asyncio
@@ -20,6 +22,7 @@ from rich.progress import Progress, TaskID
 
 from componentbase.timings import TimingsName
 from kubeapi.quantity import QuantityError, parse_quantity
+from nodeagent.proxy.mode import IpvsScheduler, ProxyModeName
 from podwire.cli import CommandFailed, cluster_option, diagnosis
 from podwire.cli.readiness import Readiness, progress_bar
 from podwire.cluster import blocks, etcd, make
@@ -96,6 +99,18 @@ class AlreadyUp(UsageError):
     show_default=True,
     help="Of the network between the nodes; pods have 50 less. Frames beyond 1500 are jumbo.",
 )
+@click.option(
+    "--proxy-mode",
+    type=click.Choice(get_args(ProxyModeName)),
+    default="iptables",
+    show_default=True,
+    help="How Services choose endpoints, as kube-proxy's.",
+)
+@click.option(
+    "--ipvs-scheduler",
+    type=click.Choice(get_args(IpvsScheduler)),
+    help="With --proxy-mode ipvs.  [default: rr]",
+)
 @click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
 @click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
@@ -107,6 +122,8 @@ def up(
     ip_family: IpFamily | None,
     network: str,
     mtu: int,
+    proxy_mode: ProxyModeName,
+    ipvs_scheduler: IpvsScheduler | None,
     node_cpu: str,
     node_memory: str,
 ) -> None:
@@ -117,15 +134,20 @@ def up(
     podwire up --nodes 5
     podwire up --control-planes 3
     podwire up --ip-family dual
+    podwire up --proxy-mode ipvs --ipvs-scheduler wlc
     """
     _check_quantity("--node-cpu", node_cpu)
     _check_quantity("--node-memory", node_memory)
+    if ipvs_scheduler and proxy_mode != "ipvs":
+        raise click.UsageError("--ipvs-scheduler needs --proxy-mode ipvs")
     cluster = Cluster(
         name=cluster_name,
         nodes=nodes or NODES,
         timings=timings,
         network=network,
         mtu=mtu,
+        proxy_mode=proxy_mode,
+        ipvs_scheduler=ipvs_scheduler or "rr",
         node_cpu=node_cpu,
         node_memory=node_memory,
     )

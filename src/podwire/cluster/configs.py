@@ -177,4 +177,6 @@ def node_settings(cluster: Cluster) -> Config:
         "memory": cluster.node_memory,
         "pods_max": cluster.node_pods_max,
         "mtu": cluster.mtu,
+        "proxy_mode": cluster.proxy_mode,
+        "ipvs_scheduler": cluster.ipvs_scheduler,
     }

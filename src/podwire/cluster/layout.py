@@ -17,6 +17,7 @@ from typing import Final, Literal
 import msgspec
 
 from componentbase.timings import TimingsName
+from nodeagent.proxy.mode import IpvsScheduler, ProxyModeName
 from podwire.cluster import families
 from podwire.cluster.families import NETWORKS, IpFamily
 
@@ -75,6 +76,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     node_memory: str = "8Gi"
     node_pods_max: int = 110
     mtu: int = 1500  # Of the network between the nodes.
+    proxy_mode: ProxyModeName = "iptables"
+    ipvs_scheduler: IpvsScheduler = "rr"
 
     def __post_init__(self) -> None:
         """Refuse what no cluster can be (msgspec makes a ValidationError of it)."""

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 import scapy.layers.inet
 import scapy.layers.l2
+from loopback import PREFIX
 
 from componentbase import rpc
 from componentbase.clock import monotonic
@@ -497,3 +498,32 @@ async def test_hostnet_refuses_what_is_no_request(tmp_path, cluster):
         async with asyncio.timeout(5):
             assert json.loads(await reader.readline())["code"] in ("ETIMEDOUT", "EHOSTUNREACH")
         writer.close()
+
+
+@pytest.mark.asyncio
+async def test_a_port_of_the_node_leads_to_a_process_beside_it(tmp_path, cluster):
+    """As a kube-proxy's health check: a real server at the node's transport address."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        await reader.readline()
+        writer.write(b"healthy")
+        writer.close()
+        await writer.wait_closed()
+
+    async with cluster(tmp_path, 21) as (one, two):
+        pod, address = await two.add_pod(5), f"{PREFIX}.21.1"
+        server = await asyncio.start_server(greet, address, 0)
+        port = server.sockets[0].getsockname()[1]
+        entry = {"protocol": "TCP", "port": port, "service": "default/web"}
+        await one.netlink.call("host_listener_replace", {"entries": [entry]})
+        assert await one.netlink.call("host_listener_list") == [entry]
+        assert await pod.fetch("192.168.64.1", port) == b"healthy"
+        assert await pod.fetch("10.244.1.1", port) == b"healthy"
+        server.close()
+        await server.wait_closed()
+        with pytest.raises(ConnectionResetError):
+            await pod.fetch("192.168.64.1", port)
+        await one.netlink.call("host_listener_delete", {"keys": [["TCP", port]]})
+        with pytest.raises(ConnectionRefusedError):
+            await pod.fetch("192.168.64.1", port)

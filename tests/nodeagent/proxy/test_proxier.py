@@ -5,11 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeagent.proxy.change_tracker import ChangeTracker
+from nodeagent.proxy.mode import IPTABLES, ProxyMode, proxy_mode
 from nodeagent.proxy.proxier import Proxier
 from nodeagent.proxy.topology import Topology
 from nodeagent.tables import Tables
 
-HERE = Topology(node="n1")
+HERE = Topology(node="n1", addresses=("192.168.64.1", "fd00:192:168:64::1"))
 
 
 def service(name: str = "web", ip: str = "10.96.0.9", **spec):
@@ -40,13 +41,13 @@ def endpoint_slice(
     }
 
 
-def proxier() -> tuple[Proxier, Tables]:
+def proxier(mode: ProxyMode = IPTABLES) -> tuple[Proxier, Tables]:
     tables = Tables()
-    return Proxier(HERE, tables), tables
+    return Proxier(HERE, tables, mode), tables
 
 
-def synced(*objects) -> dict:
-    core, tables = proxier()
+def synced(*objects, mode: ProxyMode = IPTABLES) -> dict:
+    core, tables = proxier(mode)
     for obj in objects:
         (core.slice_changed if "endpoints" in obj else core.service_changed)(obj)
     core.sync()
@@ -91,6 +92,10 @@ def test_cluster_ip_has_its_endpoints():
             {"address": "10.0.0.1", "port": 8080, "node": "n1"},
             {"address": "10.0.0.2", "port": 8080, "node": "n2"},
         ],
+        "local_backends": None,
+        "retained": [],
+        "source_ranges": [],
+        "scheduler": "random",
         "affinity_s": 0,
         "masquerade": "off-cluster",
         "on_empty": "reject",
@@ -113,13 +118,16 @@ def test_node_port_listens_on_every_address_and_masquerades():
     assert (entry["listen"], entry["masquerade"], entry["on_empty"]) == (True, "always", "reject")
 
 
-def test_external_traffic_policy_local():
+def test_external_traffic_policy_local_answers_the_outside_with_what_is_here():
     ports = [{"name": "http", "port": 80, "nodePort": 30080}]
-    local = service(ports=ports, externalTrafficPolicy="Local")
+    local = service(ports=ports, type="NodePort", externalTrafficPolicy="Local")
     entry = synced(local, endpoint_slice("10.0.0.1", "10.0.0.2"))["", 30080, "TCP"]
-    assert (addresses(entry), entry["masquerade"]) == (["10.0.0.1"], "never")
+    assert (addresses(entry), entry["masquerade"]) == (["10.0.0.1", "10.0.0.2"], "never")
+    assert [each["address"] for each in entry["local_backends"]] == ["10.0.0.1"]
     none_here = synced(local, endpoint_slice("10.0.0.2"))
-    assert none_here["", 30080, "TCP"]["on_empty"] == "drop"
+    outside = none_here["", 30080, "TCP"]
+    assert (addresses(outside), outside["local_backends"]) == (["10.0.0.2"], [])
+    assert outside["on_empty"] == "drop"
     assert addresses(none_here["10.96.0.9", 80, "TCP"]) == ["10.0.0.2"]
     assert synced(local)["", 30080, "TCP"]["on_empty"] == "reject"
 
@@ -152,6 +160,133 @@ def test_external_ips_and_balancer_addresses():
     obj = service(externalIPs=["1.2.3.4"])
     obj["status"] = {"loadBalancer": {"ingress": [{"ip": "5.6.7.8"}, {"hostname": "h"}]}}
     assert {key[0] for key in synced(obj)} == {"10.96.0.9", "1.2.3.4", "5.6.7.8"}
+
+
+def balanced(*ingress, **spec):
+    ports = [{"name": "http", "port": 80, "protocol": "TCP", "nodePort": 30080}]
+    obj = service(type="LoadBalancer", ports=ports, **spec)
+    obj["status"] = {"loadBalancer": {"ingress": list(ingress)}}
+    return obj
+
+
+def test_source_ranges_are_of_balancer_addresses_alone_and_of_their_family():
+    ranges = [" 192.0.2.0/24", "10.1.2.3/8", "2001:db8::/32"]
+    found = synced(
+        balanced({"ip": "5.6.7.8"}, loadBalancerSourceRanges=ranges, externalIPs=["1.2.3.4"])
+    )
+    assert found["5.6.7.8", 80, "TCP"]["source_ranges"] == ["192.0.2.0/24", "10.0.0.0/8"]
+    for key in (("1.2.3.4", 80, "TCP"), ("10.96.0.9", 80, "TCP"), ("", 30080, "TCP")):
+        assert found[key]["source_ranges"] == []
+
+
+def test_an_address_of_mode_proxy_is_left_to_the_balancer():
+    found = synced(
+        balanced({"ip": "5.6.7.8", "ipMode": "VIP"}, {"ip": "5.6.7.9", "ipMode": "Proxy"})
+    )
+    assert {key[0] for key in found} == {"10.96.0.9", "5.6.7.8", ""}
+
+
+def test_ports_of_sctp_are_nobodys():
+    ports = [
+        {"name": "http", "port": 80, "protocol": "TCP"},
+        {"name": "sctp", "port": 80, "protocol": "SCTP"},
+    ]
+    assert list(synced(service(ports=ports))) == [("10.96.0.9", 80, "TCP")]
+
+
+def test_udp_retains_who_serves_and_gets_nobody_new():
+    ports = [{"name": "http", "port": 53, "protocol": "UDP", "nodePort": 30053}]
+    local = service(ports=ports, type="NodePort", externalTrafficPolicy="Local")
+    one = endpoint_slice("10.0.0.1", "10.0.0.2")
+    one["ports"][0]["protocol"] = "UDP"
+    leaving = endpoint_slice("10.0.0.3", name="web-2", ready=False, serving=True, terminating=True)
+    leaving["ports"][0]["protocol"] = "UDP"
+    entry = synced(local, one, leaving)["10.96.0.9", 53, "UDP"]
+    assert addresses(entry) == ["10.0.0.1", "10.0.0.2"]
+    assert [each["address"] for each in entry["retained"]] == ["10.0.0.3"]
+
+
+def test_nftables_refuses_other_ports_and_has_node_ports_on_one_address():
+    ports = [
+        {"name": "http", "port": 80, "protocol": "TCP", "nodePort": 30080},
+        {"name": "more", "port": 81, "protocol": "TCP"},
+    ]
+    found = synced(
+        service(type="NodePort", ports=ports),
+        endpoint_slice("10.0.0.1"),
+        mode=proxy_mode("nftables"),
+    )
+    guard = found["10.96.0.9", 0, "TCP"]
+    assert (guard["service"], guard["backends"]) == ("d/web", [])
+    assert ("10.96.0.9", 0, "UDP") in found
+    assert found["192.168.64.1", 30080, "TCP"]["listen"]
+    assert ("", 30080, "TCP") not in found
+
+
+def test_a_guard_stays_until_the_last_port_goes():
+    ports = [
+        {"name": "http", "port": 80, "protocol": "TCP"},
+        {"name": "more", "port": 81, "protocol": "TCP"},
+    ]
+    core, tables = proxier(proxy_mode("nftables"))
+    core.service_changed(service(ports=ports))
+    core.sync()
+    core.service_changed(service(ports=ports[1:]))
+    core.sync()
+    assert ("10.96.0.9", 0, "TCP") in tables.wanted("frontend")
+    core.service_changed(service(ports=ports[1:]), deleted=True)
+    core.sync()
+    assert not tables.wanted("frontend")
+
+
+def test_ipvs_schedules_and_lets_local_fall_back():
+    ports = [{"name": "http", "port": 80, "nodePort": 30080}]
+    spec = {"type": "NodePort", "externalTrafficPolicy": "Local", "internalTrafficPolicy": "Local"}
+    local = service(ports=ports, **spec)
+    mode = proxy_mode("ipvs", "wlc")
+    found = synced(local, endpoint_slice("10.0.0.2"), mode=mode)
+    for key in (("10.96.0.9", 80, "TCP"), ("", 30080, "TCP")):
+        entry = found[key]
+        assert (addresses(entry), entry["on_empty"]) == (["10.0.0.2"], "reject")
+        assert (entry["scheduler"], entry["local_backends"]) == ("wlc", None)
+    here = synced(local, endpoint_slice("10.0.0.1", "10.0.0.2"), mode=mode)
+    assert addresses(here["", 30080, "TCP"]) == ["10.0.0.1"]
+
+
+def test_a_node_that_changes_zone_looks_at_every_service_again():
+    core, tables = proxier()
+    one = endpoint_slice("10.0.0.1", "10.0.0.2")
+    for endpoint, zone in zip(one["endpoints"], ("a", "b"), strict=True):
+        endpoint["hints"] = {"forZones": [{"name": zone}]}
+    core.service_changed(service())
+    core.slice_changed(one)
+    core.sync()
+    assert len(addresses(tables.wanted("frontend")["10.96.0.9", 80, "TCP"])) == 2
+    core.topology_changed(HERE)
+    assert not core.pending
+    core.topology_changed(Topology(node="n1", zone="b"))
+    assert core.pending
+    core.sync()
+    assert addresses(tables.wanted("frontend")["10.96.0.9", 80, "TCP"]) == ["10.0.0.2"]
+
+
+def test_health_checks_come_and_go_with_their_services():
+    core, tables = proxier()
+    obj = balanced(externalTrafficPolicy="Local", healthCheckNodePort=30999)
+    core.service_changed(obj)
+    core.sync()
+    (check,) = core.health_checks.values()
+    assert (check.port, check.local_endpoints) == (30999, 0)
+    assert tables.wanted("host_listener") == {
+        ("TCP", 30999): {"protocol": "TCP", "port": 30999, "service": "d/web"}
+    }
+    core.slice_changed(endpoint_slice("10.0.0.1", "10.0.0.2"))
+    core.sync()
+    (check,) = core.health_checks.values()
+    assert check.local_endpoints == 1
+    core.service_changed(balanced())
+    core.sync()
+    assert (core.health_checks, dict(tables.wanted("host_listener"))) == ({}, {})
 
 
 def test_endpoint_in_two_slices_counts_once_and_the_better_condition_wins():

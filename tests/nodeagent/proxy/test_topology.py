@@ -14,9 +14,7 @@ def service(*, internal: bool = False, external: bool = False) -> ServicePort:
         cluster_ip="10.96.0.1",
         port=80,
         protocol="TCP",
-        node_port=0,
-        external_addresses=(),
-        affinity_s=0,
+        node_port=30080 if external else 0,
         internal_local=internal,
         external_local=external,
     )
@@ -62,10 +60,15 @@ def test_local_falls_back_on_its_own():
     assert chosen(endpoints, external=True) == ([0], [1], True)
 
 
-def test_local_only_service_has_no_cluster_endpoints():
-    endpoints = [ep(0), ep(1, node="n1")]
-    assert chosen(endpoints, internal=True, external=True) == ([], [1], True)
-    assert chosen([ep(0)], internal=True, external=True) == ([], [], True)
+def test_a_service_reached_inside_alone_and_locally_has_no_cluster_endpoints():
+    endpoints = [ep(1, node="n1"), ep(2)]
+    assert chosen(endpoints, internal=True) == ([], [1], True)
+
+
+def test_a_local_service_keeps_cluster_endpoints_for_its_short_cuts():
+    endpoints = [ep(1, node="n1"), ep(2)]
+    assert chosen(endpoints, internal=True, external=True) == ([1, 2], [1], True)
+
 
 
 @pytest.mark.parametrize(

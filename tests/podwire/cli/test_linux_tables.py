@@ -68,3 +68,34 @@ def test_drops_name_place_and_reason() -> None:
     ]
     nothing = {"drops": {}, "stack_drops": {}, "outside_drops": {}, "link_drops": {}}
     assert linux_tables.drops(nothing) == ["nothing was dropped"]
+
+
+def test_services_show_policies_schedulers_and_who_drains() -> None:
+    ends = [{"address": f"10.244.1.{n}", "port": 80, "node": "node-1"} for n in (5, 6)]
+    row = {
+        "address": "203.0.113.1",
+        "port": 80,
+        "protocol": "TCP",
+        "service": "default/web",
+        "backends": ends,
+        "local_backends": ends[:1],
+        "source_ranges": ["192.0.2.0/24"],
+        "scheduler": "rr",
+        "masquerade": "never",
+        "on_empty": "drop",
+        "draining": [{"address": "10.244.1.7", "port": 80, "weight": 0}],
+    }
+    lines = linux_tables.services([row])
+    assert lines[2:] == [
+        "TCP  203.0.113.1:80  default/web  rr, external policy Local, from 192.0.2.0/24",
+        "  -> 10.244.1.5:80               node-1                    0         0",
+        "  -> 10.244.1.6:80               node-1                    0         0  from inside only",
+        "  -> 10.244.1.7:80               -                         0         0  weight 0: drains",
+    ]
+    guard = {**row, "address": "10.96.0.9", "port": 0, "backends": [], "local_backends": None}
+    assert linux_tables.services([{**guard, "draining": [], "on_empty": "reject"}])[2:] == [
+        "TCP  10.96.0.9:*  default/web  rr, from 192.0.2.0/24",
+        "  -> none: reject",
+    ]
+    nobody = linux_tables.services([{**row, "local_backends": [], "draining": []}])
+    assert nobody[-1] == "  -> none for who comes from outside: drop"
