@@ -29,6 +29,7 @@ from netstack.ip6_output import Ip6Output
 from netstack.ip_family import Family
 from netstack.ip_input import IpInput
 from netstack.ip_output import IpOutput, Link, Loopback
+from netstack.ports import Ephemeral
 from netstack.probe import Endpoints, Prober
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.layer import TcpLayer
@@ -186,6 +187,10 @@ class IpHost:
         else:
             self.addresses.remove(address)
             self.input.forget()
+
+    def choose_ports(self, ephemeral: Ephemeral) -> None:
+        """Choose ports of sockets that ask for none from *ephemeral* from now on."""
+        self.tcp.ephemeral = self.udp.ephemeral = ephemeral
 
     def source_towards(self, destination: bytes) -> bytes:
         """Return the source for packets to *destination*; raises OSError ENETUNREACH."""

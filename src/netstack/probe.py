@@ -300,6 +300,7 @@ class Prober:
             return ports.pick(
                 self._rng,
                 lambda each: (method, each) not in self._flows and self._tcp.is_free(each),
+                self._tcp.ephemeral,
             )
         span = _IDENTIFIER_LAST - IDENTIFIER_FIRST + 1
         start = self._rng.randrange(span)

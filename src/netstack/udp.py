@@ -151,6 +151,7 @@ class UdpLayer:
         self._families, self._wakeups, self._drops = families, wakeups, drops
         self._rng = rng
         self._by_port: dict[int, list[UdpSocket]] = {}
+        self.ephemeral = ports.EPHEMERAL
 
     def bind(self, local: tuple[IpAddress | None, int], *, v6only: bool = False) -> UdpSocket:
         """Return a new socket; port 0 chooses one. Raises OSError EADDRINUSE, EADDRNOTAVAIL."""
@@ -159,7 +160,7 @@ class UdpLayer:
         if any(address) and not self._families[len(address)].addresses.is_local(address):
             raise OSError(errno.EADDRNOTAVAIL, "cannot assign requested address")
         if port == 0:
-            port = ports.pick(self._rng, lambda candidate: candidate not in self._by_port)
+            port = ports.pick(self._rng, lambda each: each not in self._by_port, self.ephemeral)
         if any(clash(each.bound_address, address) for each in self._by_port.get(port, ())):
             raise ports.in_use(port)
         socket = UdpSocket(self, address, (local[0] or UNSPECIFIED, port))

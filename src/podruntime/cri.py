@@ -57,6 +57,10 @@ class NetworkConfig(Message, frozen=True, kw_only=True):
     gateway6: str = ""
 
 
+class LinuxPodSandboxConfig(Message, frozen=True, kw_only=True):
+    sysctls: dict[str, str] = {}
+
+
 class PodSandboxConfig(Message, frozen=True, kw_only=True):
     metadata: PodSandboxMetadata
     network: NetworkConfig
@@ -65,6 +69,7 @@ class PodSandboxConfig(Message, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     dns_config: DnsConfig = DnsConfig()
+    linux: LinuxPodSandboxConfig = LinuxPodSandboxConfig()
 
 
 class ContainerMetadata(Message, frozen=True, kw_only=True):

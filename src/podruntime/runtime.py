@@ -38,6 +38,8 @@ from podruntime.cri import (
 )
 from podruntime.handle import PodHandle
 from podruntime.images import registry
+from podruntime.sandbox.pod import TCP
+from podruntime.sandbox.sysctls import SysctlError, tuned
 from podruntime.store import READY_SOCKET, SandboxDirectory, SandboxRecord
 
 log = logging.getLogger(__name__)
@@ -175,6 +177,10 @@ class Runtime:
         for other in self._pods.values():
             if other.record.config.metadata == config.metadata and other.state == SANDBOX_READY:
                 raise RpcError("AlreadyExists", f"sandbox {config.metadata.name} runs already")
+        try:
+            tuned(TCP, config.linux.sysctls)
+        except SysctlError as error:
+            raise RpcError("InvalidArgument", str(error)) from None
         pod = self._new_pod(config)
         started = False
         try:

@@ -81,3 +81,10 @@ def hang() -> None:
 
 
 no_program = "a text"
+
+
+async def ephemeral_port():
+    """Print the port that a socket gets which asks for none."""
+    server = await asyncio.start_server(lambda *_: None, port=0)
+    print(server.sockets[0].getsockname()[1])
+    server.close()

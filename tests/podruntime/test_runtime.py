@@ -37,6 +37,20 @@ async def test_version_and_status(node):
     }
 
 
+async def test_sysctls_make_the_pods_stack(node):
+    sysctls = {"net.ipv4.ip_local_port_range": "7000 7000", "net.ipv4.tcp_ecn": "1"}
+    sandbox = await node.run_pod(2, linux={"sysctls": sysctls})
+    container = await node.run(sandbox, f"python://{SELF}:ephemeral_port")
+    assert (await node.wait_exited(container))["exit_code"] == 0
+    assert node.log(sandbox) == ["stdout F 7000"]
+
+
+async def test_sandbox_with_a_sysctl_that_makes_no_sense_is_not_made(node):
+    with pytest.raises(RpcError, match="tcp_ecn: invalid argument"):
+        await node.run_pod(2, linux={"sysctls": {"net.ipv4.tcp_ecn": "9"}})
+    assert await node.call("ListPodSandbox") == []
+
+
 async def test_life_of_a_container(node):
     sandbox = await node.run_pod(2)
     (listed,) = await node.call("ListPodSandbox")

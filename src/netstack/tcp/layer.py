@@ -75,6 +75,7 @@ class TcpLayer:
         self._connections = self.context.connections
         self._listeners: dict[tuple[bytes, int], TcpListener] = {}
         self._drops = drops
+        self.ephemeral = ports.EPHEMERAL
         #: Hears of segments of no connection, with their key, while there are probes.
         self.on_stray: Callable[[bytes, Segment], None] | None = None
 
@@ -88,7 +89,11 @@ class TcpLayer:
         if any(address) and not self._families[len(address)].addresses.is_local(address):
             raise OSError(errno.EADDRNOTAVAIL, "cannot assign requested address")
         if port == 0:
-            port = ports.pick(self.context.rng, lambda each: not self._is_listening(address, each))
+            port = ports.pick(
+                self.context.rng,
+                lambda each: not self._is_listening(address, each),
+                self.ephemeral,
+            )
         if self._is_listening(address, port):
             raise ports.in_use(port)
         shown = (local[0] or UNSPECIFIED, port)
@@ -282,7 +287,9 @@ class TcpLayer:
         if port == 0:
             wildcards = (ANY_FAMILY, self._families[len(source)].any)
             port = ports.pick(
-                self.context.rng, lambda each: self._is_free(key_of(each), each, wildcards)
+                self.context.rng,
+                lambda each: self._is_free(key_of(each), each, wildcards),
+                self.ephemeral,
             )
         elif key_of(port) in self._connections:
             raise ports.in_use(port)

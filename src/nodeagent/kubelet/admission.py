@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubeapi.objects import Object
+from nodeagent.kubelet.sysctls import forbidden
 
 
 def admit(pod: Object) -> tuple[str, str] | None:
@@ -12,4 +13,4 @@ def admit(pod: Object) -> tuple[str, str] | None:
             "HostNetworkNotSupported",
             "Pod was rejected: hostNetwork is not supported by this node; its network is emulated",
         )
-    return None
+    return forbidden(pod)

@@ -23,6 +23,7 @@ from nodeagent.kubelet.runtime_status import (
     POD_UID_LABEL,
     RESTART_COUNT_ANNOTATION,
 )
+from nodeagent.kubelet.sysctls import sysctls_of
 from nodeagent.kubelet.volumes import container_files, container_mounts, volume_files
 
 _HOSTNAME_MAX: Final = 63
@@ -81,6 +82,7 @@ def sandbox_config(
         "log_directory": str(log_directory),
         "dns_config": dns_config(pod, dns),
         "network": network,
+        "linux": {"sysctls": sysctls_of(pod)},
     }
 
 

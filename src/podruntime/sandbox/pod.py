@@ -51,6 +51,7 @@ from podruntime.sandbox.network import PodNetwork
 from podruntime.sandbox.owner import CURRENT
 from podruntime.sandbox.resolver import Resolver
 from podruntime.sandbox.sockets import PodSockets
+from podruntime.sandbox.sysctls import Tuning, tuned
 from podruntime.store import READY_SOCKET, SandboxDirectory, SandboxRecord
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ _HOSTS6: Final = (
 )
 #: A window of bulk grows to two megabytes: then the processes on the way have so much to do at a
 #: time that they are woken half as often. More gains nothing, and others would wait behind it.
-_TCP: Final = TcpSettings(
+TCP: Final = TcpSettings(
     send_buffer_max_octets=2 * 1024 * 1024, receive_buffer_max_octets=2 * 1024 * 1024
 )
 #: What a title shows of names: as much as `ps` does in a terminal.
@@ -89,7 +90,7 @@ class Pod:
         config = record.config
         self._hostname = config.hostname or config.metadata.name
         rng = random.Random()
-        host = _host(config.network, rng)
+        host = _host(config.network, tuned(TCP, config.linux.sysctls), rng)
         self._interface = NetworkInterface(host, loop, monotonic)
         names = Resolver(self._read_file, rng, self._interface)
         loop.sockets = PodSockets(loop, self._interface, names)
@@ -235,9 +236,9 @@ class Pod:
         return {}
 
 
-def _host(network: NetworkConfig, rng: random.Random) -> Host:
+def _host(network: NetworkConfig, tuning: Tuning, rng: random.Random) -> Host:
     """Return the stack; an address without a family ("") is one that the pod has not."""
-    return Host(
+    host = Host(
         mac=bytes.fromhex(network.mac.replace(":", "")),
         address=IPv4Interface(network.address) if network.address else None,
         gateway=IPv4Address(network.gateway) if network.gateway else None,
@@ -245,8 +246,10 @@ def _host(network: NetworkConfig, rng: random.Random) -> Host:
         gateway6=IPv6Address(network.gateway6) if network.gateway6 else None,
         mtu=network.mtu,
         rng=rng,
-        tcp=_TCP,
+        tcp=tuning.tcp,
     )
+    host.choose_ports(tuning.ephemeral)
+    return host
 
 
 def _etc(hostname: str, network: NetworkConfig, dns: DnsConfig) -> dict[str, str]:

@@ -43,6 +43,13 @@ def test_sandbox_can_be_recognised_later():
     assert config["metadata"] == {"name": "p", "uid": "u", "namespace": "d", "attempt": 3}
     assert config["hostname"] == "h"
     assert config["labels"]["io.kubernetes.pod.uid"] == "u"
+    assert config["linux"] == {"sysctls": {}}
+
+
+def test_sandbox_has_the_pods_sysctls():
+    sysctls = {"sysctls": [{"name": "net/ipv4/tcp_ecn", "value": "1"}]}
+    config = sandbox_config(pod(securityContext=sysctls), 0, {}, DNS, Path("/"))
+    assert config["linux"] == {"sysctls": {"net.ipv4.tcp_ecn": "1"}}
 
 
 def test_long_pod_name_makes_a_valid_hostname():

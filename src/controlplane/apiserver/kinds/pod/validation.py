@@ -10,6 +10,7 @@ from controlplane.apiserver.kinds.addresses import validate_address
 from controlplane.apiserver.kinds.pod.admission import PRIORITIES
 from controlplane.apiserver.kinds.pod.containers import validate_containers
 from controlplane.apiserver.kinds.pod.scheduling import validate_scheduling
+from controlplane.apiserver.kinds.pod.sysctls import validate_sysctls
 from controlplane.apiserver.kinds.pod.volumes import validate_volumes
 from controlplane.apiserver.kinds.quantities import NOT_NEGATIVE
 from kubeapi import field, validation
@@ -34,6 +35,7 @@ def validate_spec(spec: Object, path: str = "spec") -> Iterator[Cause]:
         if spec[key] not in supported:
             yield field.not_supported(f"{path}.{key}", spec[key], supported)
     yield from _validate_dns(spec, path)
+    yield from validate_sysctls(spec, f"{path}.securityContext.sysctls")
     yield from _validate_numbers(spec, path)
     yield from _validate_names(spec, path)
     yield from validate_scheduling(spec, path)

@@ -39,6 +39,32 @@ CONTAINER = {"name": "web", "image": "nginx:1"}
             {"hostAliases": [{"ip": "ten", "hostnames": ["a"]}]},
             'spec.hostAliases[0].ip: Invalid value: "ten"',
         ),
+        (
+            {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_ecn"}, {"name": "a/b-c"}]}},
+            None,
+        ),
+        (
+            {"securityContext": {"sysctls": [{"value": "1"}]}},
+            "spec.securityContext.sysctls[0].name: Required value",
+        ),
+        (
+            {"securityContext": {"sysctls": [{"name": "net..x"}]}},
+            'spec.securityContext.sysctls[0].name: Invalid value: "net..x": must have at most 253 '
+            "characters and match regex ([a-z0-9]([-_a-z0-9]*[a-z0-9])?[",
+        ),
+        (
+            {"securityContext": {"sysctls": [{"name": "a." * 127}]}},
+            "spec.securityContext.sysctls[0].name: Invalid value",
+        ),
+        (
+            {"securityContext": {"sysctls": [{"name": "a"}, {"name": "a"}]}},
+            'spec.securityContext.sysctls[1].name: Duplicate value: "a"',
+        ),
+        (
+            {"hostNetwork": True, "securityContext": {"sysctls": [{"name": "net.ipv4.tcp_ecn"}]}},
+            'spec.securityContext.sysctls[0].name: Invalid value: "net.ipv4.tcp_ecn": may not be '
+            "specified when 'hostNetwork' is true",
+        ),
     ],
 )
 def test_spec(wrong, change, cause):
