@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from netstack import ports
 from netstack.ports import PORT_MAX, Ephemeral
@@ -68,12 +68,13 @@ def _numbers(text: str, bounds: Sequence[tuple[int, int]]) -> list[int]:
     return numbers
 
 
-def _tcp(field: str, low: int, high: int, make: Callable[[int], Any] = int) -> _Set:
+def _tcp(field: str, low: int, high: int, make: Callable[[int], float] = int) -> _Set:
     """Return what sets one number of the settings, as *make* has it."""
 
     def set_one(tuning: Tuning, text: str) -> Tuning:
         (number,) = _numbers(text, ((low, high),))
-        return replace(tuning, tcp=replace(tuning.tcp, **{field: make(number)}))
+        changed = replace(tuning.tcp, **{field: make(number)})  # type: ignore[arg-type]
+        return replace(tuning, tcp=changed)
 
     return set_one
 
