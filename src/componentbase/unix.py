@@ -1,12 +1,14 @@
 """Unix socket addresses of any length.
 
 The kernel's sockaddr_un holds 107 octets; a state directory below a test's temporary folder is
-often longer. Such a path is reached through an open descriptor of its directory instead.
+often longer. Such a path is reached through an open descriptor of its directory instead. It is
+opened by `posix`: code in a pod finds its container's files under `os`.
 """
 
 from __future__ import annotations
 
 import os
+import posix
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ def socket_path(path: Path) -> Iterator[str]:
     if len(os.fsencode(text)) <= _PATH_MAX:
         yield text
         return
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    directory = posix.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{directory}/{path.name}"
     finally:

@@ -83,11 +83,11 @@ class KeyValue(Message, frozen=True, kw_only=True):
 
 
 class Mount(Message, frozen=True, kw_only=True):
-    """A volume of the pod, seen at *path*; containers that name the same one share it."""
+    """A file or directory of the node, seen in the container at *container_path*."""
 
-    path: str
-    volume: str
-    sub_path: str = ""
+    container_path: str
+    host_path: str
+    readonly: bool = False
 
 
 class ContainerConfig(Message, frozen=True, kw_only=True):
@@ -100,7 +100,6 @@ class ContainerConfig(Message, frozen=True, kw_only=True):
     log_path: str = ""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
-    files: dict[str, str] = {}
     mounts: list[Mount] = []
 
 

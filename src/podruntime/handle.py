@@ -154,6 +154,7 @@ class PodHandle:
                 await self.kill()
         self.containers.pop(container_id, None)
         self.directory.remove_status(container_id)
+        self.directory.remove_root(container_id)
         self._on_event("DELETED", container_id, self.record.id)
 
     async def stop(self) -> None:

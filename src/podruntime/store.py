@@ -5,6 +5,7 @@
               control.sock       the pod's process listens here: it lives while this accepts
               pod.log            log, stdout and stderr of the process itself
               containers/<id>.json   last known status of each container; written by the pod
+              rootfs/<id>/           its files, if it has asked for any
 
 Files are replaced, never changed in place: a reader sees the old one or the new one.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -89,9 +91,29 @@ class SandboxDirectory:
                 continue  # Cut short by a kill; the container is gone as well.
         return statuses
 
+    def root(self, container_id: str) -> str:
+        """Return where a container's own files are, if it has made any."""
+        return f"{self.path}/rootfs/{container_id}"
+
+    def remove_root(self, container_id: str) -> None:
+        """Remove a container's own files."""
+        remove_tree(self.root(container_id))
+
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(str(self.path))
+
+
+def remove_tree(path: str) -> None:
+    """Remove a directory, whatever modes programs have given to what is in it."""
+    if not os.path.lexists(path):
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        for directory, _names, _files in os.walk(path):
+            with suppress(OSError):
+                os.chmod(directory, 0o700)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _replace(path: str, octets: bytes) -> None:

@@ -324,7 +324,10 @@ async def test_a_port_in_use_is_told_in_the_log(node):
 
 async def test_probe_commands_that_the_documentation_uses(node):
     sandbox = await node.run_pod(2)
-    container = await node.run(sandbox, "nginx", files={"/tmp/healthy": "yes\n"})
+    healthy = node.directory / "healthy"
+    healthy.write_text("yes\n")
+    mounts = [{"container_path": "/tmp/healthy", "host_path": str(healthy), "readonly": True}]
+    container = await node.run(sandbox, "nginx", mounts=mounts)
     await node.run(sandbox, "curlimages/curl", "curl", command=["sleep", "60"])
     for good in (
         "cat /tmp/healthy",
@@ -351,10 +354,12 @@ async def test_containers_of_a_pod_share_a_volume(node):
     """As in the documentation's configure-pod-initialization: one fills what nginx serves."""
     sandbox = await node.run_pod(2)
     script = "echo from the volume > /work-dir/index.html"
-    mounts = [{"path": "/work-dir", "volume": "workdir"}]
+    (node.directory / "workdir").mkdir()
+    volume = {"host_path": str(node.directory / "workdir")}
+    mounts = [{"container_path": "/work-dir", **volume}]
     first = await node.run(sandbox, "busybox", "install", args=["sh", "-c", script], mounts=mounts)
     assert (await node.wait_exited(first))["exit_code"] == 0
-    mounts = [{"path": "/usr/share/nginx/html", "volume": "workdir"}]
+    mounts = [{"container_path": "/usr/share/nginx/html", **volume}]
     web = await node.run(sandbox, "nginx", "nginx", mounts=mounts)
     assert await node.sh(web, "wget -qO- http://localhost/") == (0, "from the volume\n")
 

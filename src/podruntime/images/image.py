@@ -19,6 +19,8 @@ class Image:
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = "/"
+    #: Directories of the machine that the image consists of: they are seen and cannot be changed.
+    layers: Sequence[str] = ()
     #: Which tags exist; every tag when None. (So a typo like nginx:1.161 fails as in the docs.)
     tags: re.Pattern[str] | None = None
     size: int = 1_000_000

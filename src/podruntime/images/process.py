@@ -18,7 +18,8 @@ from ipaddress import IPv4Interface, IPv6Interface
 from typing import Final, Protocol
 
 from netstack.addresses import IpAddress
-from podruntime.images.filesystem import FileSystem, clean
+from podruntime.images.filesystem import FileSystem
+from podruntime.images.view import clean
 
 #: How much a pipe between two programs holds (Linux: 64 KiB).
 _PIPE_OCTETS: Final = 64 * 1024

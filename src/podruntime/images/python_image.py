@@ -17,6 +17,7 @@ import importlib
 import importlib.util
 import inspect
 import os
+import posixpath
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,6 +33,18 @@ if TYPE_CHECKING:
 
 SCHEME: Final = "python://"
 _TERMINATED: Final = 143
+#: Of the machine: what libraries look up.
+_MACHINES: Final = (
+    "/proc",
+    "/sys",
+    "/etc/mime.types",
+    "/etc/ssl",
+    "/usr/lib/ssl",
+    "/usr/share/ca-certificates",
+    "/usr/share/zoneinfo",
+)
+#: Never the machine's, not even if there are modules in it: a container writes there.
+_OWN: Final = ("/", "/dev", "/etc", "/home", "/root", "/tmp", "/usr", "/var", "/var/run")
 
 
 def image(text: str) -> Image:
@@ -40,7 +53,13 @@ def image(text: str) -> Image:
     if not _exists(module):
         raise RpcError("NotFound", f'failed to pull image "{text}": No module named {module!r}')
     program = partial(_main, module=module, name=name or "main")
-    return Image(programs={"main": program}, entrypoint=("main",))
+    return Image(programs={"main": program}, entrypoint=("main",), layers=_layers())
+
+
+def _layers() -> tuple[str, ...]:
+    """Return the directories of the machine that Python code reads: its modules, what they need."""
+    places = dict.fromkeys((sys.prefix, sys.base_prefix, *sys.path, *_MACHINES))
+    return tuple(p for p in places if posixpath.isabs(p) and p not in _OWN and os.path.exists(p))
 
 
 def _exists(module: str) -> bool:

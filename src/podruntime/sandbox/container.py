@@ -10,7 +10,7 @@ import asyncio
 import signal
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -27,7 +27,7 @@ from podruntime.cri import (
     ContainerConfig,
     ContainerStatus,
 )
-from podruntime.images.filesystem import FileSystem, Tree
+from podruntime.images.filesystem import FileSystem
 from podruntime.images.image import Image
 from podruntime.images.process import Network, NoInput, Octets, Output, Process, find_program
 from podruntime.sandbox.logfile import LogFile, LogStream
@@ -50,8 +50,8 @@ class PodContext:
     network: Network
     etc: dict[str, str]
     tasks: Tasks
-    #: Volumes of which the pod is all that they have: they begin empty and end with it.
-    volumes: dict[str, Tree] = field(default_factory=dict)
+    #: Tells where a container's own files are to be.
+    root: Callable[[str], str]
 
 
 class Container:
@@ -69,11 +69,7 @@ class Container:
         self._config, self._image, self._pod, self._on_change = config, image, pod, on_change
         self._log = LogFile(config.log_path, wall_ns) if config.log_path else None
         self._stdout, self._stderr = LogStream(self._log, "stdout"), LogStream(self._log, "stderr")
-        self.files = FileSystem({**image.files, **pod.etc}, wall())
-        for mount in config.mounts:
-            volume = pod.volumes.setdefault(mount.volume, Tree())
-            self.files.mount(mount.path, volume, mount.sub_path)
-        self.files.put(config.files, wall())
+        self.files = _files(config, image, pod, pod.root(status.id))
         self._env = {
             "PATH": PATH,
             "HOSTNAME": pod.hostname,
@@ -82,12 +78,15 @@ class Container:
             **{each.key: each.value for each in config.envs},
         }
         self._cwd = config.working_dir or image.working_dir
-        self.files.make_directory(self._cwd, parents=True)
-        self._owner = Owner(self._env, self._stdout, self._stderr)
-        self._owner.files = self.files
+        self._owner = self._new_owner(self._stdout, self._stderr)
         self._process: Process | None = None
         self._task: asyncio.Task[int] | None = None
         self._ended = asyncio.Event()
+
+    def _new_owner(self, stdout: Output, stderr: Output) -> Owner:
+        owner = Owner(self._env, stdout, stderr)
+        owner.files, owner.cwd = self.files, self._cwd
+        return owner
 
     def _change(self, kind: str, **fields: object) -> None:
         self.status = msgspec.structs.replace(self.status, **fields)
@@ -191,8 +190,7 @@ class Container:
             raise RpcError("FailedPrecondition", _cannot_exec(argv))
         stdout, stderr = Octets(), Octets()
         process = self._new_process(argv, stdout, stderr)
-        owner = Owner(self._env, stdout, stderr)
-        owner.files = self.files
+        owner = self._new_owner(stdout, stderr)
         task = self._pod.tasks.spawn(self._run(process, owner), name=f"exec {argv[0]}")
         self._owner.add_task(task)
         try:
@@ -204,6 +202,16 @@ class Container:
         if timed_out:
             raise RpcError("DeadlineExceeded", f"command {argv!r} timed out")
         return _status_of(task, process), stdout.taken(), stderr.taken()
+
+
+def _files(config: ContainerConfig, image: Image, pod: PodContext, root: str) -> FileSystem:
+    working_dir = config.working_dir or image.working_dir
+    files = FileSystem(root, {**image.files, **pod.etc}, working_dir)
+    for layer in image.layers:
+        files.mount(layer, layer, readonly=True, verbatim=True)
+    for mount in config.mounts:
+        files.mount(mount.container_path, mount.host_path, readonly=mount.readonly)
+    return files
 
 
 def _status_of(task: asyncio.Task[int], process: Process) -> int:

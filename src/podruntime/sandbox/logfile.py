@@ -3,12 +3,14 @@
 One line of the container is one line of the file with the tag F, or several with P (partial)
 when it is longer than `LINE_OCTETS_MAX`, as in containerd. The pod's process bounds the files
 itself: upstream's kubelet rotates (containerLogMaxSize 10Mi) and asks for a reopen; here the
-full file becomes `NAME.1`, replacing an older one.
+full file becomes `NAME.1`, replacing an older one. A container's print comes here, so the kernel
+is asked by `posix`: to that code `os` shows the container's files.
 """
 
 from __future__ import annotations
 
 import os
+import posix
 import time
 from collections.abc import Callable
 from typing import Final
@@ -68,7 +70,7 @@ class LogFile:
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o640)
+        self._descriptor = posix.open(self._path, flags, 0o640)
         self._octets = os.fstat(self._descriptor).st_size
 
     def append(self, stream: bytes, entries: list[tuple[bytes, bytes]]) -> None:
@@ -85,7 +87,7 @@ class LogFile:
     def _rotate(self) -> None:
         os.close(self._descriptor)
         try:
-            os.replace(self._path, f"{self._path}.1")
+            posix.replace(self._path, f"{self._path}.1")
         except FileNotFoundError:
             pass  # Somebody removed it: begin a new one.
         self._open()

@@ -11,10 +11,12 @@ import asyncio
 import socket
 import ssl as tls
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Final
+from contextvars import copy_context
+from functools import partial
+from typing import IO, TYPE_CHECKING, Final, TypeVar, TypeVarTuple, Unpack
 
 from componentbase.memory import return_zero_pages
-from podruntime.sandbox import owner, secure, sendfile, signals
+from podruntime.sandbox import owner, secure, sendfile, signals, unix_socket
 from podruntime.sandbox.connecting import Manner
 from podruntime.sandbox.endpoints import INTERNET, SockAddr
 from podruntime.sandbox.pod_socket import refuse_selector
@@ -29,9 +31,12 @@ from podruntime.sandbox.sockets import (
 from podruntime.sandbox.tcp import TcpTransport
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from _typeshed import FileDescriptorLike
 
     from podruntime.sandbox.interface import NetworkInterface
+    from podruntime.sandbox.unix_socket import Name as UnixName
 
     BaseLoop = asyncio.SelectorEventLoop
     Buffer = bytearray | memoryview
@@ -42,6 +47,8 @@ else:
         BaseLoop = asyncio.SelectorEventLoop
 
 _BACKLOG: Final = 100
+Ts = TypeVarTuple("Ts")
+ResultT = TypeVar("ResultT")
 Joined = tuple[asyncio.Transport, asyncio.BaseProtocol]
 
 
@@ -89,6 +96,46 @@ class PodLoop(BaseLoop):
     async def getnameinfo(self, sockaddr: SockAddr, flags: int = 0) -> tuple[str, str]:
         """Name an address by the pod's /etc/hosts and its name servers."""
         return await self.sockets.names.getnameinfo(sockaddr, flags)
+
+    # --- Unix sockets, and threads
+
+    async def create_unix_server(
+        self,
+        protocol_factory: ProtocolFactory,
+        path: UnixName | None = None,
+        *,
+        sock: socket.socket | None = None,
+        **options: object,
+    ) -> asyncio.Server:
+        """Listen at a path of the container."""
+        if path is not None and sock is None and unix_socket.routed():
+            sock, path = unix_socket.listening(path), None
+        make = super().create_unix_server
+        server = await make(protocol_factory, path, sock=sock, **options)  # type: ignore[arg-type]
+        owner.close_at_end(server)
+        return server
+
+    async def create_unix_connection(  # type: ignore[override]
+        self,
+        protocol_factory: ProtocolFactory,
+        path: UnixName | None = None,
+        *,
+        sock: socket.socket | None = None,
+        **options: object,
+    ) -> Joined:
+        """Connect to a path of the container."""
+        if path is not None and sock is None and unix_socket.routed():
+            sock, path = unix_socket.connected(path), None
+        make = super().create_unix_connection
+        made = await make(protocol_factory, path, sock=sock, **options)  # type: ignore[arg-type]
+        owner.close_at_end(made[0])
+        return made
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], ResultT], *args: *Ts
+    ) -> asyncio.Future[ResultT]:
+        """Run *func* in a thread that is its container's, too."""
+        return super().run_in_executor(executor, partial(copy_context().run, func, *args))
 
     # --- servers
 

@@ -28,14 +28,23 @@ class Resource(Protocol):
         """Let go of it at once, as the kernel does for a process that has died."""
 
 
+class Closable(Protocol):
+    """Something of the base loop's that does not end by itself with its owner."""
+
+    def close(self) -> None:
+        """End it."""
+
+
 class Owner:
     """The tasks and sockets of one container, and where its Python code prints."""
 
     def __init__(self, env: dict[str, str], stdout: Output, stderr: Output) -> None:
         self.env, self.stdout, self.stderr = env, stdout, stderr
         self.files: FileSystem | None = None
+        self.cwd = "/"
         self.signals = SignalTable()
         self._resources: dict[Resource, None] = {}
+        self._closables: weakref.WeakKeyDictionary[Closable, None] = weakref.WeakKeyDictionary()
         self._tasks: weakref.WeakKeyDictionary[asyncio.Task[object], None] = (
             weakref.WeakKeyDictionary()
         )
@@ -52,8 +61,14 @@ class Owner:
         """Remember *task* as long as it lives."""
         self._tasks[task] = None
 
+    def close_at_end(self, ours: Closable) -> None:
+        """Remember a server or transport of the kernel's sockets as long as it lives."""
+        self._closables[ours] = None
+
     def release(self) -> None:
         """End every task and close every socket."""
+        for ours in list(self._closables):
+            ours.close()
         for task in list(self._tasks):
             if not task.done():
                 task.cancel()
@@ -68,6 +83,13 @@ def adopt(resource: Resource, context: Context) -> Owner | None:
     if owner is not None:
         owner.add(resource)
     return owner
+
+
+def close_at_end(ours: Closable) -> None:
+    """Let the running container's end close *ours*."""
+    owner = CURRENT.get()
+    if owner is not None:
+        owner.close_at_end(ours)
 
 
 def task_factory(

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import random
+import resource
 import socket
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
@@ -72,6 +73,8 @@ TCP: Final = TcpSettings(
 )
 #: What a title shows of names: as much as `ps` does in a terminal.
 _TITLE_MAX: Final = 80
+#: How long a file of a container may become (EFBIG): no program fills the disk by one mistake.
+_FILE_OCTETS_MAX: Final = 1024 * 1024 * 1024
 
 
 class CreateRequest(Message, frozen=True, kw_only=True):
@@ -105,7 +108,7 @@ class Pod:
         self._tasks = Tasks()
         self._etc = _etc(self._hostname, config.network, config.dns_config)
         network = PodNetwork(config.network, self._interface, rng)
-        self._context = PodContext(self._hostname, network, self._etc, self._tasks)
+        self._context = PodContext(self._hostname, network, self._etc, self._tasks, directory.root)
         self._containers: dict[str, Container] = {}
         self._control = ControlSocket(
             directory.control_socket,
@@ -208,6 +211,8 @@ class Pod:
         del self._containers[container.status.id]
         self._changed("DELETED", container.status)
         self._directory.remove_status(container.status.id)
+        if container.files.made:
+            self._directory.remove_root(container.status.id)
         return {}
 
     async def _exec(self, params: Params) -> object:
@@ -288,6 +293,7 @@ def main(argv: list[str]) -> int:
     title = f"pod {metadata.namespace}/{metadata.name}"[:_TITLE_MAX]
     setproctitle.setproctitle(f"podwire: {title}")
     streams.be(record.config.hostname or metadata.name)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_OCTETS_MAX, _FILE_OCTETS_MAX))
     loop = PodLoop()
     asyncio.set_event_loop(loop)
     pod = Pod(record, directory, loop)

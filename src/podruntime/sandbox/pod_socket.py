@@ -4,11 +4,11 @@ Many libraries make a socket, bind it, listen, and hand it to the event loop (hy
 anyio, aiohttp's SockSite). The pod's process is ours, so the name `socket.socket` is too: there it
 is `PodSocket`, a subclass, and what it makes for AF_INET and AF_INET6 is an `InternetSocket`. That
 has a kernel socket beneath, for its descriptor, time-out and type, which is never bound and never
-connected; its addresses and its state are those of a StackSocket. Unix sockets are the kernel's
-own in all their methods.
+connected; its addresses and its state are those of a StackSocket.
 
 Waiting is the event loop's (`loop.sock_…`, create_server(sock=…)): a call that would block the
-pod's one thread is refused, and so is a connection that the loop does not make.
+pod's one thread is refused, and so is a connection that the loop does not make. Unix sockets are
+the kernel's, with names of the container (`unix_socket`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from podruntime.sandbox.endpoints import INTERNET, SockAddr, local, parse, remote
 from podruntime.sandbox.stack_socket import StackSocket, failed
 from podruntime.sandbox.udp import destination
+from podruntime.sandbox.unix_socket import UnixSocket
 
 if TYPE_CHECKING:
     from podruntime.sandbox.interface import NetworkInterface
@@ -44,7 +45,13 @@ class PodSocket(socket.socket):
     ) -> PodSocket:
         if cls is PodSocket and fileno is None and family in {_ANYWHERE, *INTERNET}:
             cls = InternetSocket
+        elif cls is PodSocket and family == socket.AF_UNIX:
+            cls = PodUnixSocket
         return super().__new__(cls)
+
+
+class PodUnixSocket(UnixSocket, PodSocket):
+    """A Unix socket that `socket.socket` has made."""
 
 
 class InternetSocket(PodSocket):

@@ -2,7 +2,7 @@
 
 `print`, `logging`, `os.environ` and `socket.gethostname` ask who is running: a container's code
 gets its own log, environment and the pod's name; the pod's machinery gets the process's. The
-command line (`sys.argv`), the working directory and `open` stay the process's own.
+command line (`sys.argv`) stays the process's own. Threads are their makers' containers', too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import logging
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, MutableMapping
+from contextvars import copy_context
+from functools import wraps
 from typing import TextIO
 
 from podruntime.images.process import Output
@@ -117,6 +120,20 @@ def _route_logging() -> None:
     root.addHandler(RoutedHandler())
 
 
+def route_threads() -> None:
+    """Let a thread be its maker's container's: Python gives it an empty context (until 3.14)."""
+    start = threading.Thread.start
+
+    @wraps(start)
+    def started(thread: threading.Thread) -> None:
+        if CURRENT.get() is not None:
+            context, run = copy_context(), thread.run
+            thread.run = lambda: context.run(run)  # type: ignore[method-assign]
+        start(thread)
+
+    threading.Thread.start = started  # type: ignore[method-assign, assignment]
+
+
 def install() -> None:
     """Route the standard streams and the environment of this process and its forks."""
     sys.stdout = RoutedStream(sys.stdout, lambda owner: owner.stdout)
@@ -124,6 +141,7 @@ def install() -> None:
     # Code that reads it is routed; putenv and child processes are none of a pod's business.
     os.environ = RoutedEnvironment(os.environ)  # type: ignore[assignment]  # noqa: B003
     _route_logging()
+    route_threads()
 
 
 def be(hostname: str) -> None:

@@ -126,7 +126,13 @@ def _calls(directory: Path) -> tuple[tuple[str, Params], ...]:
         "image": "registry.k8s.io/pause",
         "log_path": str(directory / "logs" / "0.log"),
         "envs": [{"key": "KUBERNETES_SERVICE_HOST", "value": "10.96.0.1"}],
-        "files": {"/var/run/secrets/token": "token"},
+        "mounts": [
+            {
+                "container_path": "/var/run/secrets/kubernetes.io/serviceaccount",
+                "host_path": str(directory),
+                "readonly": True,
+            }
+        ],
     }
     known = {"container_id": _CONTAINER}
     return (

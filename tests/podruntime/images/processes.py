@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
@@ -60,11 +63,14 @@ class FakeDualNetwork(FakeNetwork):
 def process(
     argv, *, stdin=b"", env=None, files=None, programs=APPLETS, network=FakeNetwork
 ) -> Process:
+    directory = tempfile.mkdtemp()
+    container = FileSystem(directory, files or {})
+    weakref.finalize(container, shutil.rmtree, directory)
     return Process(
         argv=list(argv),
         env=dict(env or {}),
         cwd="/",
-        files=FileSystem(files or {}, 0.0),
+        files=container,
         stdin=Octets(stdin),
         stdout=Octets(),
         stderr=Octets(),

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from podruntime.images import filesystem
 from podruntime.images.busybox import CURL
 from podruntime.images.http_server import HttpServer, Response
 
@@ -27,13 +28,14 @@ async def test_files():
     )
 
 
-async def test_a_full_file_system_says_so():
+async def test_a_file_that_is_too_long_says_so(monkeypatch):
+    monkeypatch.setattr(filesystem, "FILE_OCTETS_MAX", 4 << 20)
     big = "x" * (1 << 20)
     status, _, err = await sh(
         "while true; do cat /big >> /copy || exit 1; done", files={"/big": big}
     )
     assert status == 1
-    assert "No space left on device" in err
+    assert "File too large" in err
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ async def test_nginx_welcomes_and_logs():
     made.files.make_directory("/usr/share/nginx/html/sub")
     assert (await get(port, "/sub")).head.headers.get("Location").endswith("/sub/")
     assert (await get(port, "/sub/")).status == 403
-    made.files.write("/usr/share/nginx/html/sub/a.json", b"{}", 0.0)
+    made.files.write("/usr/share/nginx/html/sub/a.json", b"{}")
     assert (await get(port, "/sub/a.json")).head.headers.get("Content-Type") == "application/json"
     first = made.stdout.taken().decode().splitlines()[0]
     assert first.startswith("127.0.0.1 - - [")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 import datetime
 import io
+import os
 import signal
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from podruntime.sandbox import files, pod_socket, signals
+from podruntime.sandbox import files, pod_socket, signals, streams
 
 
 @pytest.fixture
@@ -26,13 +28,18 @@ def boundary(monkeypatch: pytest.MonkeyPatch) -> None:
         (signal, "signal"),
         (signal, "getsignal"),
         (signal, "raise_signal"),
+        (threading.Thread, "start"),
         (builtins, "open"),
         (io, "open"),
+        (ssl.SSLContext, "load_cert_chain"),
+        (ssl.SSLContext, "load_verify_locations"),
+        *((os, name) for name in dir(os) if callable(getattr(os, name))),
     ):
         monkeypatch.setattr(module, name, getattr(module, name))
     pod_socket.install()
     signals.install()
     files.install()
+    streams.route_threads()
 
 
 @pytest.fixture(scope="session")

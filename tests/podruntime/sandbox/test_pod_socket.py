@@ -13,7 +13,7 @@ import pytest
 
 from podruntime.images.process import Octets
 from podruntime.sandbox.owner import CURRENT, Owner
-from podruntime.sandbox.pod_socket import InternetSocket, PodSocket
+from podruntime.sandbox.pod_socket import InternetSocket, PodUnixSocket
 
 from .pods import CLIENT, SERVER, TwoPods
 
@@ -35,7 +35,7 @@ def _datagrams() -> socket.socket:
 def test_internet_sockets_are_the_pods_and_others_the_kernels():
     with socket.socket() as stream, socket.socket(socket.AF_UNIX) as unix:
         assert type(stream) is InternetSocket
-        assert type(unix) is PodSocket
+        assert type(unix) is PodUnixSocket
         assert isinstance(stream, socket.socket)
         assert isinstance(unix, socket.SocketType)
         with pytest.raises(OSError, match="ndpoint"):

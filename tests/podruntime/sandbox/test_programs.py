@@ -22,6 +22,7 @@ import uvicorn
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
 
+from podruntime.images.filesystem import FileSystem
 from podruntime.sandbox.owner import CURRENT
 
 from .pods import CLIENT, SERVER, TwoPods
@@ -258,13 +259,14 @@ def test_hypercorn_speaks_http_2_over_tls(certificate, asking):
 # --- names
 
 
-def test_dnspython_resolves_by_udp_and_tcp():
+def test_dnspython_resolves_by_udp_and_tcp(tmp_path):
     async def scenario(pods: TwoPods) -> None:
         owner = CURRENT.get()
         assert owner is not None
         served = await NameServer.start({"web.example.com": ["203.0.113.7"] * 60})
         pods.use(pods.client)
-        owner.files = _EtcOnly({"/etc/resolv.conf": f"nameserver {SERVER}\nsearch example.com\n"})
+        resolv_conf = f"nameserver {SERVER}\nsearch example.com\n"
+        owner.files = FileSystem(str(tmp_path), {"/etc/resolv.conf": resolv_conf})
         resolver = dns.asyncresolver.Resolver()  # It reads /etc/resolv.conf by itself.
         assert [str(each) for each in resolver.nameservers] == [SERVER]
         found = await resolver.resolve("web", "A", search=True)
@@ -280,19 +282,6 @@ def test_dnspython_resolves_by_udp_and_tcp():
         served.close()
 
     TwoPods().run(scenario)
-
-
-class _EtcOnly:
-    """The part of a container's file system that reading /etc needs."""
-
-    def __init__(self, files: dict[str, str]) -> None:
-        self._files = files
-
-    def is_file(self, path: str) -> bool:
-        return path in self._files
-
-    def read(self, path: str) -> bytes:
-        return self._files[path].encode()
 
 
 # --- clients of databases and mail

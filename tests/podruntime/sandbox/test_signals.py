@@ -1,15 +1,12 @@
-"""Signals and files of containers, as the standard library hands them out in a pod."""
+"""Signals of containers, as the standard library hands them out in a pod."""
 
 from __future__ import annotations
 
 import asyncio
-import io
 import signal
-from pathlib import Path
 
 import pytest
 
-from podruntime.images.filesystem import FileSystem
 from podruntime.sandbox.owner import CURRENT, Owner
 
 from .pods import TwoPods
@@ -70,25 +67,3 @@ def test_wrong_signals_raise_what_python_raises():
             signal.signal(signal.SIGTERM, "handler")
 
     TwoPods().run(scenario)
-
-
-def test_files_of_the_container_are_read_and_others_are_the_machines(tmp_path: Path):
-    machines = tmp_path / "file"
-    machines.write_text("the machine's")
-
-    async def scenario(_pods: TwoPods) -> None:
-        _owner().files = FileSystem({"/etc/resolv.conf": "nameserver 10.96.0.10\n"}, 0.0)
-        with open("/etc/resolv.conf") as file:
-            assert list(file) == ["nameserver 10.96.0.10\n"]
-            assert file.name == "/etc/resolv.conf"
-        with io.open("/etc/resolv.conf", "rb") as file:  # noqa: UP020 - what pathlib calls.
-            assert file.read(10) == b"nameserver"
-        assert Path("/etc/resolv.conf").read_text(encoding="utf-8").startswith("nameserver")
-        assert machines.read_text() == "the machine's"
-        with open(machines, "a") as file:
-            file.write("!")
-        with pytest.raises(FileNotFoundError):
-            Path("/etc/no-such-file").read_text()
-
-    TwoPods().run(scenario)
-    assert machines.read_text() == "the machine's!"

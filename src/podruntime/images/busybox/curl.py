@@ -8,7 +8,6 @@ import socket
 import time
 from typing import Final
 
-from componentbase.clock import wall
 from podruntime.images.busybox import arguments as getopt
 from podruntime.images.http_client import Answer, BadUrl, Url, fetch
 from podruntime.images.http_message import MalformedMessage
@@ -184,4 +183,4 @@ def _write(process: Process, options: getopt.Arguments, answer: Answer) -> None:
     if target == "-":
         process.stdout.write(output)
     else:
-        process.files.write(process.path(target), output, wall())
+        process.files.write(process.path(target), output)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import posixpath
+import stat
 import time
 from typing import Final
 
-from componentbase.clock import wall
 from podruntime.images.busybox.applet import applet
-from podruntime.images.busybox.arguments import parse
+from podruntime.images.busybox.arguments import BadUsage, parse
 from podruntime.images.process import Process, Program
 
 
@@ -42,7 +43,7 @@ async def ls(process: Process) -> int:
                 each for each in process.files.list(path) if each[0] != "." or "a" in arguments
             ]
             paths = [posixpath.join(path, each) for each in names]
-        elif process.files.is_file(path):
+        elif process.files.lstat(path) is not None:
             names, paths = [name], [path]
         else:
             process.complain(f"ls: {name}: No such file or directory")
@@ -54,10 +55,14 @@ async def ls(process: Process) -> int:
 
 
 def _long(process: Process, name: str, path: str) -> str:
-    if process.files.is_directory(path):
-        return f"drwxr-xr-x    2 root     root          4096 {_month(wall())} {name}"
-    size, changed_at = process.files.size(path), process.files.changed_at(path)
-    return f"-rw-r--r--    1 root     root     {size:9} {_month(changed_at)} {name}"
+    found = process.files.lstat(path)
+    if found is None:
+        return name  # It has gone meanwhile.
+    if stat.S_ISLNK(found.st_mode):
+        name = f"{name} -> {process.files.readlink(path)}"
+    mode, links = stat.filemode(found.st_mode), found.st_nlink
+    when = _month(found.st_mtime)
+    return f"{mode} {links:4} root     root     {found.st_size:9} {when} {name}"
 
 
 def _month(moment: float) -> str:
@@ -68,7 +73,7 @@ def _month(moment: float) -> str:
 async def touch(process: Process) -> int:
     """Make files, or set their time to now."""
     for name in parse(process.arguments, "ca").operands:
-        process.files.touch(process.path(name), wall())
+        process.files.touch(process.path(name))
     return 0
 
 
@@ -111,16 +116,51 @@ async def mv(process: Process) -> int:
     """Move files."""
     *sources, target = parse(process.arguments, "f").operands
     for source in sources:
-        _copy(process, source, target)
-        process.files.remove(process.path(source))
+        try:
+            process.files.rename(process.path(source), _target(process, source, target))
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _copy(process, source, target)
+            process.files.remove(process.path(source))
     return 0
 
 
-def _copy(process: Process, source: str, target: str) -> None:
+@applet
+async def ln(process: Process) -> int:
+    """Make links."""
+    arguments = parse(process.arguments, "sfn")
+    *sources, target = arguments.operands
+    for source in sources:
+        path = _target(process, source, target)
+        if "f" in arguments and process.files.lstat(path) is not None:
+            process.files.remove(path)
+        symbolic = "s" in arguments
+        process.files.link(source if symbolic else process.path(source), path, symbolic=symbolic)
+    return 0
+
+
+@applet
+async def chmod(process: Process) -> int:
+    """Change modes, in octal."""
+    mode, *names = parse(process.arguments, "").operands
+    if not mode.isdigit() or not set(mode) <= set("01234567"):
+        raise BadUsage(f"invalid mode '{mode}': here modes are octal")
+    for name in names:
+        process.files.change_mode(process.path(name), int(mode, 8))
+    return 0
+
+
+def _target(process: Process, source: str, target: str) -> str:
     path = process.path(target)
     if process.files.is_directory(path):
         path = posixpath.join(path, posixpath.basename(source))
-    process.files.write(path, process.files.read(process.path(source)), wall())
+    return path
+
+
+def _copy(process: Process, source: str, target: str) -> None:
+    path = _target(process, source, target)
+    process.files.write(path, process.files.read(process.path(source)))
 
 
 @applet
@@ -130,7 +170,7 @@ async def tee(process: Process) -> int:
     data = await process.stdin.read()
     process.stdout.write(data)
     for name in arguments.operands:
-        process.files.write(process.path(name), data, wall(), append="a" in arguments)
+        process.files.write(process.path(name), data, append="a" in arguments)
     return 0
 
 
@@ -230,7 +270,9 @@ def _compare(left: str, operator: str, right: str) -> bool:
 APPLETS: Final[dict[str, Program]] = {
     "[": test,
     "cat": cat,
+    "chmod": chmod,
     "cp": cp,
+    "ln": ln,
     "ls": ls,
     "mkdir": mkdir,
     "mv": mv,

@@ -7,7 +7,6 @@ import posixpath
 import socket
 from typing import Final
 
-from componentbase.clock import wall
 from componentbase.tasks import Tasks
 from podruntime.images.addresses import join_host_port
 from podruntime.images.busybox.applet import applet
@@ -111,7 +110,7 @@ def _save(process: Process, answer: Answer, url: str, target: str, *, quiet: boo
     name = target or posixpath.basename(_url(url).target.partition("?")[0]) or "index.html"
     if not quiet:
         process.complain(f"saving to '{name}'\n'{name}' saved")
-    process.files.write(process.path(name), answer.body, wall())
+    process.files.write(process.path(name), answer.body)
 
 
 @applet

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from componentbase.clock import wall
 from componentbase.tasks import Tasks
 from podruntime.images.process import (
     NOT_FOUND,
@@ -402,11 +401,11 @@ class FileOutput:
 
     def __init__(self, process: Process, path: str, *, append: bool) -> None:
         self._files, self._path = process.files, path
-        self._files.write(path, b"", wall(), append=append)
+        self._files.write(path, b"", append=append)
 
     def write(self, data: bytes) -> None:
         """Append *data*."""
-        self._files.write(self._path, data, wall(), append=True)
+        self._files.write(self._path, data, append=True)
 
     async def drain(self) -> None:
         """Return at once."""
