@@ -13,7 +13,7 @@ import random
 from pathlib import Path
 from typing import Final
 
-from componentbase.clock import monotonic
+from componentbase.clock import monotonic, wall
 from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
@@ -28,13 +28,17 @@ from nodeagent.config import NodeAgentConfig, transport_address
 from nodeagent.hostnet import HostNet
 from nodeagent.kubelet.kubelet import Kubelet
 from nodeagent.kubelet.node import NodeKeeper
-from nodeagent.kubelet.node_status import NodeFacts, Readiness
+from nodeagent.kubelet.node_status import NodeFacts, Readiness, allocatable
+from nodeagent.kubelet.object_cache import ObjectCache
 from nodeagent.kubelet.pod_config import ClusterDns
 from nodeagent.kubelet.probe_actions import ProbeActions
 from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.server import KubeletServer, serve, server_tls
 from nodeagent.kubelet.services import NodeServices
 from nodeagent.kubelet.status_manager import StatusManager
+from nodeagent.kubelet.volumes.layout import Layout
+from nodeagent.kubelet.volumes.token_manager import TokenManager
+from nodeagent.kubelet.volumes.volume_manager import VolumeManager
 from nodeagent.netlink import Netlink
 from nodeagent.network.agent import NetworkAgent
 from nodeagent.network.provider import Network, NodeIdentity
@@ -108,6 +112,10 @@ class NodeAgent:
     def _make_services(self) -> NodeServices:
         config, client, runtime = self._config, self._client, self._runtime
         hostnet = HostNet(self._directory / "hostnet.sock")
+        # Files follow what changes at each resync: what is half a period old is asked for again.
+        refresh_s = self._timings.pod_resync_s / 2
+        objects = ObjectCache(client, monotonic, refresh_s)
+        resources = allocatable(self._facts())
         return NodeServices(
             node_name=config.node_name,
             host_ips=config.node_addresses(),
@@ -120,6 +128,15 @@ class NodeAgent:
             actions=ProbeActions(runtime, hostnet),
             statuses=StatusManager(client, config.node_name, self._journal),
             services=self._informers.informer(SERVICES),
+            objects=objects,
+            volumes=VolumeManager(
+                Layout(self._directory),
+                objects,
+                TokenManager(client, wall),
+                resources,
+                refresh_s,
+            ),
+            allocatable=resources,
             dns=ClusterDns(server=config.cluster_dns, domain=config.cluster_domain),
             timings=self._timings,
             clock=monotonic,
@@ -266,5 +283,6 @@ class NodeAgent:
             await self._tasks.wait()
         finally:
             await self._tasks.close()
+            await self._services.objects.close()
             await self._client.close()
             self._journal.close()

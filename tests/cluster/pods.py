@@ -31,11 +31,11 @@ class Pod:
         self.node: str = self.object["spec"]["nodeName"]
         self.address: str = self.object["status"]["podIP"]
 
-    def run(self, *command: str, timeout_s: float = 20) -> Done:
-        """Run *command* in the pod's first container."""
-        return asyncio.run(self._run(command, timeout_s))
+    def run(self, *command: str, timeout_s: float = 20, container: str = "") -> Done:
+        """Run *command* in the pod's first container, or the one called so."""
+        return asyncio.run(self._run(command, timeout_s, container))
 
-    async def _run(self, command: tuple[str, ...], timeout_s: float) -> Done:
+    async def _run(self, command: tuple[str, ...], timeout_s: float, name: str) -> Done:
         client = await rpc.Client.connect(self.lab.paths.node(self.node) / "cri.sock")
         uid = self.object["metadata"]["uid"]
         try:
@@ -44,6 +44,7 @@ class Pod:
                 for each in await client.call("ListContainers")
                 if each["labels"].get("io.kubernetes.pod.uid") == uid
                 and each["state"] == "CONTAINER_RUNNING"
+                and name in ("", each["metadata"]["name"])
             )
             request = {"container_id": container, "cmd": list(command), "timeout_s": timeout_s}
             answer = await client.call("ExecSync", request, timeout_s=timeout_s + 5)

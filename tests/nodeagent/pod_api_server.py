@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from componentbase.clock import rfc3339, wall
 from kubeapi.patch import merge_patch
 
 Obj = dict[str, Any]
@@ -38,6 +39,7 @@ class PodApiServer:
         self.revision = 1
         self.url = ""
         self.asked: list[str] = []
+        self.token_requests: list[Obj] = []
         self._changed = asyncio.Event()
         self._uids = itertools.count(1)
         self._runner: web.AppRunner | None = None
@@ -116,6 +118,8 @@ class PodApiServer:
                 return web.json_response({"kind": "List", "metadata": metadata, "items": items})
             case "GET" if path in self.objects:
                 return web.json_response(self.objects[path])
+            case "POST" if path.endswith("/token"):
+                return self._token(path, body["spec"])
             case "POST":
                 path = f"{path}/{body['metadata']['name']}"
                 if path in self.objects:
@@ -124,6 +128,14 @@ class PodApiServer:
             case "PATCH" | "PUT" | "DELETE":
                 return self._change(request.method, path.removesuffix("/status"), body)
         return _refuse(404, "NotFound", path)
+
+    def _token(self, path: str, spec: Obj) -> web.StreamResponse:
+        if path.removesuffix("/token") not in self.objects:
+            return _refuse(404, "NotFound", path)
+        self.token_requests.append(spec)
+        text = rfc3339(wall() + spec["expirationSeconds"])
+        status = {"token": f"token-{len(self.token_requests)}", "expirationTimestamp": text}
+        return web.json_response({"spec": spec, "status": status}, status=201)
 
     def _change(self, method: str, path: str, body: Obj) -> web.StreamResponse:
         if path not in self.objects:

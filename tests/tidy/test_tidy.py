@@ -85,6 +85,8 @@ SHELLS: Final = {
     "nodeagent/kubelet/image_manager.py": "asks the runtime; image_pull decides",
     "nodeagent/kubelet/kubelet.py": "one task per pod",
     "nodeagent/kubelet/node.py": "heartbeats; node_status and node_lease decide",
+    "nodeagent/kubelet/object_cache.py": "asks the API server, once for all who ask together",
+    "nodeagent/kubelet/volumes/*": "writes the files of volumes; payload says which",
     "nodeagent/kubelet/pod_sandbox.py": "asks CNI and the runtime",
     "nodeagent/kubelet/pod_termination.py": "waits for containers to end",
     "nodeagent/kubelet/pod_worker.py": "does what pod_actions says",
@@ -110,8 +112,8 @@ SHELLS: Final = {
 
 #: Cores within rooms that are shells on the whole.
 CORES: Final = (
+    "nodeagent/kubelet/volumes/payload.py",
     "podruntime/images/busybox/arguments.py",
-    "podruntime/images/filesystem.py",
     "podruntime/images/flags.py",
     "podruntime/images/http_message.py",
     "podruntime/images/image.py",

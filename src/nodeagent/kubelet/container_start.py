@@ -12,6 +12,7 @@ from typing import Final
 from componentbase.rpc import RpcError
 from kubeapi.objects import Object, namespace_of
 from nodeagent.kubelet.container_status import Waiting
+from nodeagent.kubelet.environment import NodeFields
 from nodeagent.kubelet.image_manager import CannotStart, ImageManager
 from nodeagent.kubelet.pod_actions import StartContainer
 from nodeagent.kubelet.pod_config import (
@@ -38,8 +39,8 @@ _RETRY_S: Final = 1.0
 class ContainerStarter:
     """Starts the containers of one pod."""
 
-    def __init__(self, services: NodeServices) -> None:
-        self._services = services
+    def __init__(self, services: NodeServices, arrived_at: float) -> None:
+        self._services, self._arrived_at = services, arrived_at
         self._images = ImageManager(services.runtime, services.timings, services.clock)
 
     async def start(
@@ -80,23 +81,21 @@ class ContainerStarter:
         path = container_log_path(directory, container["name"], wanted.attempt)
         path.parent.mkdir(parents=True, exist_ok=True)
         inputs = ContainerInputs(
-            configuration=await services.configuration(pod),
+            configuration=await services.configuration(pod, self._arrived_at),
             services=services.service_variables(namespace_of(pod)),
-            addresses=address_fields(sandbox.addresses, services.host_ips),
+            node=NodeFields(
+                address_fields(sandbox.addresses, services.host_ips), services.allocatable
+            ),
+            layout=services.volumes.layout,
             log_directory=directory,
         )
         try:
             return container_config(pod, container, wanted.attempt, inputs)
         except ConfigError as error:
-            text = str(error)
-            mount = text.startswith("MountVolume")
-            tell = teller(services.recorder, pod, "" if mount else container["name"])
-            tell(
-                "Warning", "FailedMount" if mount else "Failed", text if mount else f"Error: {text}"
-            )
-            reason = "ContainerCreating" if mount else "CreateContainerConfigError"
-            message = "" if mount else text
-            raise CannotStart(Waiting(reason=reason, message=message), _RETRY_S) from None
+            tell = teller(services.recorder, pod, container["name"])
+            tell("Warning", "Failed", f"Error: {error}")
+            waiting = Waiting(reason="CreateContainerConfigError", message=str(error))
+            raise CannotStart(waiting, _RETRY_S) from None
 
     async def _post_start(self, pod: Object, target: Target, tell: Tell) -> None:
         hook = (target.container.get("lifecycle") or {}).get("postStart")

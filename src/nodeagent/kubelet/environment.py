@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from kubeapi import quantity
@@ -36,6 +37,12 @@ def expand(text: str, known: Mapping[str, str]) -> str:
         return known.get(match[2], match[0])
 
     return _REFERENCE.sub(one, text)
+
+
+def missing_references(text: str, known: Mapping[str, str]) -> list[str]:
+    """Return the names that *text* refers to and *known* has not."""
+    found = (match[2] for match in _REFERENCE.finditer(text) if match[1] != "$")
+    return [name for name in found if name not in known]
 
 
 def service_environment(services: Iterable[Object], namespace: str) -> dict[str, str]:
@@ -78,17 +85,26 @@ def _of_service(service: Object) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class NodeFields:
+    """What the downward API says that the pod's object does not."""
+
+    #: `status.podIP`, `status.hostIP` and their plurals.
+    addresses: Mapping[str, str]
+    #: What stands for limits that a container has not.
+    allocatable: Mapping[str, str] = field(default_factory=dict)
+
+
 def environment(
     pod: Object,
     container: Object,
     configuration: Configuration,
     services: Mapping[str, str],
-    addresses: Mapping[str, str],
+    node: NodeFields,
 ) -> dict[str, str]:
     """Return the variables of *container*.
 
-    *addresses* has `status.podIP`, `status.hostIP` and their plurals. Raises ConfigError when
-    something that the pod needs is missing.
+    Raises ConfigError when something that the pod needs is missing.
     """
     enabled = pod["spec"].get("enableServiceLinks") is not False
     found = {n: v for n, v in services.items() if enabled or n.startswith("KUBERNETES_")}
@@ -97,10 +113,10 @@ def environment(
         if reference is None:
             kind, reference = ("secret", source.get("secretRef") or {})
         named = Reference(kind, reference.get("name") or "")
-        texts = configuration.data(named, optional=bool(reference.get("optional")))
+        texts = configuration.texts(named, optional=bool(reference.get("optional")))
         found |= {f"{source.get('prefix') or ''}{key}": text for key, text in texts.items()}
     for variable in container.get("env") or ():
-        value = _value(pod, container, variable, configuration, addresses)
+        value = _value(pod, container, variable, configuration, node)
         if value is not None:
             literal = "valueFrom" not in variable
             found[variable["name"]] = expand(value, found) if literal else value
@@ -112,7 +128,7 @@ def _value(
     container: Object,
     variable: Object,
     configuration: Configuration,
-    addresses: Mapping[str, str],
+    node: NodeFields,
 ) -> str | None:
     source = variable.get("valueFrom")
     if not source:
@@ -124,9 +140,9 @@ def _value(
             optional = bool(reference.get("optional"))
             return configuration.value(named, reference["key"], optional=optional)
     if source.get("fieldRef"):
-        return field_value(pod, source["fieldRef"]["fieldPath"], addresses)
+        return field_value(pod, source["fieldRef"]["fieldPath"], node.addresses)
     if source.get("resourceFieldRef"):
-        return resource_value(pod, container, source["resourceFieldRef"])
+        return resource_value(pod, container, source["resourceFieldRef"], node.allocatable)
     return ""
 
 
@@ -162,15 +178,22 @@ def _as_file(texts: Mapping[str, str]) -> str:
     return "\n".join(f"{key}={quoted(text)}" for key, text in sorted(texts.items()))
 
 
-def resource_value(pod: Object, container: Object, reference: Object) -> str:
-    """Return a request or limit in units of its divisor, rounded up; 0 when there is none."""
-    name = reference.get("containerName")
+def resource_value(
+    pod: Object, container: Object, reference: Object, allocatable: Mapping[str, str]
+) -> str:
+    """Return a request or limit in units of its divisor, rounded up.
+
+    A limit that is not set is what the node can give (MergeContainerResourceLimits), a request 0.
+    """
+    name, spec = reference.get("containerName"), pod["spec"]
     if name:
-        named = [c for c in pod["spec"].get("containers") or () if c["name"] == name]
+        both = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
+        named = [each for each in both if each["name"] == name]
         if not named:
             raise ConfigError(f"container {name} not found")
         container = named[0]
     where, _, resource = reference["resource"].partition(".")
-    text = ((container.get("resources") or {}).get(where) or {}).get(resource, "0")
+    absent = allocatable.get(resource, "0") if where == "limits" else "0"
+    text = ((container.get("resources") or {}).get(where) or {}).get(resource, absent)
     divisor = quantity.parse_quantity(reference.get("divisor") or "1") or 1
     return str(-(-quantity.parse_quantity(text) // divisor))

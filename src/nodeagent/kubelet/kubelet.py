@@ -93,6 +93,7 @@ class Kubelet:
         await self._services.runtime.listed.wait()
         self._api_known = True
         self._end_orphans()
+        self._services.volumes.collect(self.live_uids())
         self.wake_all()
         while True:
             await asyncio.sleep(resync_s)

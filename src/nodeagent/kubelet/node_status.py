@@ -88,14 +88,19 @@ def new_node(facts: NodeFacts) -> Object:
     }
 
 
-def node_status(facts: NodeFacts, readiness: Readiness, before: Object, now: float) -> Object:
-    """Return the whole status; heartbeats are *now* (Unix seconds)."""
-    resources = {
+def allocatable(facts: NodeFacts) -> dict[str, str]:
+    """Return what pods may have of the node: all of it."""
+    return {
         "cpu": facts.cpu,
         "ephemeral-storage": "100Gi",
         "memory": facts.memory,
         "pods": str(facts.pods_max),
     }
+
+
+def node_status(facts: NodeFacts, readiness: Readiness, before: Object, now: float) -> Object:
+    """Return the whole status; heartbeats are *now* (Unix seconds)."""
+    resources = allocatable(facts)
     return {
         "addresses": [
             *({"type": "InternalIP", "address": address} for address in facts.internal_ips),

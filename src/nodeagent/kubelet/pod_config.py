@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from kubeapi.objects import Object, annotations_of, labels_of, name_of, namespace_of, uid_of
-from nodeagent.kubelet.environment import environment, expand
+from nodeagent.kubelet.environment import NodeFields, environment, expand
 from nodeagent.kubelet.pod_spec import container_hash, grace_period_s
 from nodeagent.kubelet.references import Configuration
 from nodeagent.kubelet.runtime_status import (
@@ -24,7 +24,8 @@ from nodeagent.kubelet.runtime_status import (
     RESTART_COUNT_ANNOTATION,
 )
 from nodeagent.kubelet.sysctls import sysctls_of
-from nodeagent.kubelet.volumes import container_files, container_mounts, volume_files
+from nodeagent.kubelet.volumes.layout import Layout
+from nodeagent.kubelet.volumes.mounts import container_mounts
 
 _HOSTNAME_MAX: Final = 63
 
@@ -43,7 +44,8 @@ class ContainerInputs:
 
     configuration: Configuration
     services: Mapping[str, str]
-    addresses: Mapping[str, str]
+    node: NodeFields
+    layout: Layout
     log_directory: Path
 
 
@@ -113,8 +115,7 @@ def container_config(
     pod: Object, container: Object, attempt: int, inputs: ContainerInputs
 ) -> Object:
     """Return CreateContainer's config; raises ConfigError when something is missing."""
-    variables = environment(pod, container, inputs.configuration, inputs.services, inputs.addresses)
-    volumes = volume_files(pod, inputs.configuration, inputs.addresses)
+    variables = environment(pod, container, inputs.configuration, inputs.services, inputs.node)
     name = container["name"]
     return {
         "metadata": {"name": name, "attempt": attempt},
@@ -130,8 +131,7 @@ def container_config(
             RESTART_COUNT_ANNOTATION: str(attempt),
             GRACE_ANNOTATION: f"{grace_period_s(pod):g}",
         },
-        "files": container_files(container, volumes),
-        "mounts": container_mounts(pod, container),
+        "mounts": container_mounts(pod, container, inputs.layout, variables),
         "ports": [dict(port) for port in container.get("ports") or ()],
     }
 

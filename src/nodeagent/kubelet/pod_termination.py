@@ -94,10 +94,11 @@ async def _kill_all(
 
 
 async def remove_pod(services: NodeServices, pod: Object, seen: PodRuntimeStatus) -> None:
-    """Remove what a stopped pod left: containers, sandboxes, logs."""
+    """Remove what a stopped pod left: containers, sandboxes, logs, volumes."""
     for container in seen.containers:
         await services.runtime.remove_container(container.id)
     for sandbox in seen.sandboxes:
         await services.runtime.remove_pod_sandbox(sandbox.id)
     directory = pod_log_directory(services.pods_directory, pod)
     shutil.rmtree(directory, ignore_errors=True)
+    services.volumes.unmount(uid_of(pod))

@@ -47,6 +47,7 @@ from nodeagent.kubelet.prober import Prober
 from nodeagent.kubelet.recording import teller
 from nodeagent.kubelet.runtime_status import PodRuntimeStatus, garbage
 from nodeagent.kubelet.services import NodeServices
+from nodeagent.kubelet.volumes.volume_manager import FailedMount, Mounted
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,9 @@ _RETRY_MIN_S: Final = 0.05
 _RETRY_MAX_S: Final = 5.0
 #: Upstream's minimum for a pod that was deleted by force.
 _REMOVED_GRACE_S: Final = 1.0
+#: immediateEvictionGracePeriodSeconds.
+_EVICTION_GRACE_S: Final = 1.0
+_MOUNT_RETRY_S: Final = 0.5
 
 
 class PodWorker:
@@ -66,7 +70,10 @@ class PodWorker:
         self._removed = orphan
         self._wake = asyncio.Event()
         self._wake.set()
-        self._starter = ContainerStarter(services)
+        self._mounted = Mounted(arrived_at=services.clock())
+        self._starter = ContainerStarter(services, self._mounted.arrived_at)
+        #: Why the pod was put off this node.
+        self._evicted = ""
         times = services.timings
         self._backoff = Backoff(
             initial_s=times.crash_backoff_initial_s, max_s=times.crash_backoff_max_s
@@ -152,7 +159,30 @@ class PodWorker:
             teller(self._services.recorder, self._pod)("Warning", *refusal)
             self._publish(rejected=refusal)
             return math.inf
+        self._evicted = self._evicted or self._services.volumes.overfull(self._pod)
+        if self._evicted:
+            await self._evict()
+            return math.inf
         return await self._bring_to_spec()
+
+    async def _evict(self) -> None:
+        """End a pod that has taken more than it may (upstream: evictPod)."""
+        teller(self._services.recorder, self._pod)("Warning", "Evicted", self._evicted)
+        await kill_pod(self._services, self._pod, self._seen, grace_s=_EVICTION_GRACE_S)
+        await self._services.runtime.fresh()
+        self._publish(rejected=("Evicted", self._evicted))
+
+    async def _mount(self) -> bool:
+        """Let the pod's volumes be there and up to date; return whether it may start."""
+        services, now = self._services, self._services.clock()
+        if not services.volumes.due(self._pod, self._mounted, now):
+            return True
+        try:
+            await services.volumes.mount(self._pod, self._mounted, now)
+        except FailedMount as error:
+            teller(services.recorder, self._pod)("Warning", "FailedMount", str(error))
+            return self._mounted.done
+        return True
 
     async def _bring_to_spec(self) -> float:
         pod, seen = self._pod, self._seen
@@ -165,6 +195,8 @@ class PodWorker:
         due, held = hold_back(actions.start, specs, seen, self._backoff, wall())
         self._note_held(held, {start.name for start in actions.start})
         self._publish()
+        if not await self._mount():
+            return _MOUNT_RETRY_S
         wait_s = min((item.remaining_s for item in held), default=math.inf)
         if actions.create_sandbox or actions.kill or due:
             wait_s = min(wait_s, await self._perform(actions, due))
@@ -237,8 +269,10 @@ class PodWorker:
             grace_s = grace_period_s(self._pod)
             await kill_pod(self._services, self._pod, self._seen, grace_s=grace_s)
             await self._services.runtime.fresh()
-        elif self._services.bridge is not None:
-            self._services.bridge.delete(self.uid)
+        else:
+            self._services.volumes.unmount(self.uid)
+            if self._services.bridge is not None:
+                self._services.bridge.delete(self.uid)
         if not is_terminal(self._pod):
             self._publish(ended=True)
 

@@ -1,7 +1,7 @@
 """ConfigMaps and Secrets that a pod speaks of, and what they say.
 
-They are fetched when a container is about to be made and not watched: a node has few pods and
-most have none (upstream's simplest strategy, `Get`). Files do not follow later changes.
+What they say goes into variables when a container is made, and into files of volumes, which
+follow later changes (`object_cache` has the objects).
 """
 
 from __future__ import annotations
@@ -35,22 +35,33 @@ class Configuration:
 
     found: Mapping[Reference, Object] = field(default_factory=dict)
 
-    def data(self, reference: Reference, *, optional: bool) -> Mapping[str, str]:
-        """Return the texts of an object; raises ConfigError when it is needed and missing."""
-        obj = self.found.get(reference)
-        if obj is None:
-            if optional:
-                return {}
-            raise ConfigError(f"{reference} not found")
-        texts: dict[str, str] = dict(obj.get("data") or {})
+    def octets(self, reference: Reference, *, optional: bool) -> Mapping[str, bytes]:
+        """Return all that an object holds; raises ConfigError when it is needed and missing."""
+        obj = self._object(reference, optional=optional)
+        data: Mapping[str, str] = obj.get("data") or {}
         if reference.kind == "secret":
-            return {key: _decoded(text) for key, text in texts.items()}
-        texts |= {key: _decoded(text) for key, text in (obj.get("binaryData") or {}).items()}
-        return texts
+            return {key: _decoded(text) for key, text in data.items()}
+        found = {key: text.encode() for key, text in data.items()}
+        found |= {key: _decoded(text) for key, text in (obj.get("binaryData") or {}).items()}
+        return found
+
+    def texts(self, reference: Reference, *, optional: bool) -> Mapping[str, str]:
+        """Return what variables can be made of: binaryData is for files only."""
+        obj = self._object(reference, optional=optional)
+        data: Mapping[str, str] = obj.get("data") or {}
+        if reference.kind == "secret":
+            return {key: _decoded(text).decode(errors="replace") for key, text in data.items()}
+        return dict(data)
+
+    def _object(self, reference: Reference, *, optional: bool) -> Object:
+        obj = self.found.get(reference)
+        if obj is None and not optional:
+            raise ConfigError(f"{reference} not found")
+        return obj or {}
 
     def value(self, reference: Reference, key: str, *, optional: bool) -> str | None:
         """Return one text; None when it may be missing and is."""
-        texts = self.data(reference, optional=optional)
+        texts = self.texts(reference, optional=optional)
         if key in texts:
             return texts[key]
         if optional:
@@ -58,17 +69,17 @@ class Configuration:
         raise ConfigError(f"couldn't find key {key} in {reference}")
 
 
-def _decoded(text: str) -> str:
-    """Return what base64 *text* holds. Files are texts here: other octets become U+FFFD."""
+def _decoded(text: str) -> bytes:
+    """Return what base64 *text* holds."""
     try:
-        return base64.b64decode(text, validate=True).decode(errors="replace")
+        return base64.b64decode(text, validate=True)
     except binascii.Error:
-        return ""  # The API server accepts nothing else; an old object may hold it.
+        return b""  # The API server accepts nothing else; an old object may hold it.
 
 
-def references(pod: Object) -> list[Reference]:
-    """Return every ConfigMap and Secret that *pod* names, each once."""
-    return list(dict.fromkeys((*_from_env(pod), *_from_volumes(pod))))
+def references(pod: Object, *, variables: bool) -> list[Reference]:
+    """Return every ConfigMap and Secret that *pod* names for variables or volumes, each once."""
+    return list(dict.fromkeys(_from_env(pod) if variables else _from_volumes(pod)))
 
 
 def _from_env(pod: Object) -> Iterator[Reference]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,15 +10,15 @@ from componentbase.clock import Clock
 from componentbase.timings import Timings
 from kubeapi.client import EventRecorder, Informer, RestClient
 from kubeapi.objects import Object, namespace_of
-from kubeapi.resources import CONFIGMAPS, SECRETS
-from kubeapi.status import StatusError
 from nodeagent.cni.bridge import Bridge
 from nodeagent.kubelet.environment import service_environment
+from nodeagent.kubelet.object_cache import ObjectCache
 from nodeagent.kubelet.pod_config import ClusterDns
 from nodeagent.kubelet.probe_actions import ProbeActions
-from nodeagent.kubelet.references import Configuration, Reference, references
+from nodeagent.kubelet.references import Configuration, references
 from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.status_manager import StatusManager
+from nodeagent.kubelet.volumes.volume_manager import VolumeManager
 from nodeagent.netlink import Netlink
 from nodeagent.policy.agent import PolicyAgent
 
@@ -38,6 +39,10 @@ class NodeServices:
     actions: ProbeActions
     statuses: StatusManager
     services: Informer
+    objects: ObjectCache
+    volumes: VolumeManager
+    #: What the node can give of each resource.
+    allocatable: Mapping[str, str]
     dns: ClusterDns
     timings: Timings
     clock: Clock
@@ -56,15 +61,7 @@ class NodeServices:
         """Return the variables of the Services that pods of *namespace* see."""
         return service_environment(self.services.items(), namespace)
 
-    async def configuration(self, pod: Object) -> Configuration:
-        """Fetch every ConfigMap and Secret that *pod* names."""
-        found: dict[Reference, Object] = {}
-        namespace = namespace_of(pod)
-        for reference in references(pod):
-            resource = CONFIGMAPS if reference.kind == "configmap" else SECRETS
-            try:
-                found[reference] = await self.client.get(resource, reference.name, namespace)
-            except StatusError as error:
-                if error.reason != "NotFound":
-                    raise
-        return Configuration(found)
+    async def configuration(self, pod: Object, arrived_at: float) -> Configuration:
+        """Return every ConfigMap and Secret that the pod's variables come from."""
+        named = references(pod, variables=True)
+        return await self.objects.configuration(namespace_of(pod), named, arrived_at)

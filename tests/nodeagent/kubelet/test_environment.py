@@ -3,14 +3,15 @@ import base64
 import pytest
 
 from nodeagent.kubelet.environment import (
+    NodeFields,
     environment,
     expand,
     field_value,
+    missing_references,
     resource_value,
     service_environment,
 )
 from nodeagent.kubelet.references import ConfigError, Configuration, Reference, references
-from nodeagent.kubelet.volumes import container_files, volume_files
 
 CONFIGURATION = Configuration(
     {
@@ -33,11 +34,12 @@ ADDRESSES = {
     "status.podIPs": "10.0.0.1,fd00::1",
     "status.hostIP": "192.168.64.1",
 }
+NODE = NodeFields(ADDRESSES, {"cpu": "4", "memory": "8Gi"})
 
 
 def env(*variables, services=None, pod=POD, **container) -> dict[str, str]:
     spec = {"name": "main", "env": list(variables), **container}
-    return environment(pod, spec, CONFIGURATION, services or {}, ADDRESSES)
+    return environment(pod, spec, CONFIGURATION, services or {}, NODE)
 
 
 @pytest.mark.parametrize(
@@ -143,11 +145,29 @@ def test_labels_as_a_file():
         ({"resource": "limits.cpu", "divisor": "1m"}, "500"),
         ({"resource": "requests.memory", "divisor": "1Mi"}, "64"),
         ({"resource": "requests.cpu"}, "0"),
+        ({"resource": "limits.memory"}, str(8 << 30)),
+        ({"resource": "limits.memory", "divisor": "1Gi"}, "8"),
+        ({"resource": "limits.ephemeral-storage"}, "0"),
+        ({"resource": "limits.cpu", "containerName": "before"}, "2"),
     ],
 )
 def test_resource_fields(reference, value):
     resources = {"limits": {"cpu": "500m"}, "requests": {"memory": "64Mi"}}
-    assert resource_value(POD, {"resources": resources}, reference) == value
+    before = {"name": "before", "resources": {"limits": {"cpu": "2"}}}
+    pod = {**POD, "spec": {**POD["spec"], "initContainers": [before]}}
+    assert resource_value(pod, {"resources": resources}, reference, NODE.allocatable) == value
+
+
+def test_octets_of_a_configmap_are_for_files_only():
+    binary = base64.b64encode(b"\xff\x00").decode()
+    reference = Reference("configmap", "b")
+    found = Configuration({reference: {"data": {"a": "1"}, "binaryData": {"b": binary}}})
+    assert found.texts(reference, optional=False) == {"a": "1"}
+    assert found.octets(reference, optional=False) == {"a": b"1", "b": b"\xff\x00"}
+
+
+def test_references_to_nothing_are_named():
+    assert missing_references("$(A)/$(B)/$$(C)", {"A": "1"}) == ["B"]
 
 
 def test_references_are_found_once():
@@ -163,44 +183,6 @@ def test_references_are_found_once():
             ],
         }
     }
-    assert [str(r) for r in references(pod)] == ['configmap "c"', 'secret "s"', 'configmap "d"']
-
-
-def volumes(*items) -> dict[str, dict[str, str]]:
-    return volume_files({**POD, "spec": {"volumes": list(items)}}, CONFIGURATION, ADDRESSES)
-
-
-def test_volumes_become_files():
-    found = volumes(
-        {"name": "all", "configMap": {"name": "c"}},
-        {"name": "one", "secret": {"secretName": "s", "items": [{"key": "p", "path": "a/b"}]}},
-        {"name": "empty", "emptyDir": {}},
-        {
-            "name": "down",
-            "downwardAPI": {"items": [{"path": "n", "fieldRef": {"fieldPath": "metadata.name"}}]},
-        },
-        {"name": "mix", "projected": {"sources": [{"configMap": {"name": "c"}}]}},
-    )
-    assert found == {
-        "all": {"k": "v", "file.txt": "text"},
-        "one": {"a/b": "hush"},
-        "empty": {},
-        "down": {"n": "p"},
-        "mix": {"k": "v", "file.txt": "text"},
-    }
-    mounts = [
-        {"name": "all", "mountPath": "/etc/c"},
-        {"name": "all", "mountPath": "/single", "subPath": "k"},
-        {"name": "one", "mountPath": "/s", "subPath": "a"},
-    ]
-    assert container_files({"volumeMounts": mounts}, found) == {
-        "/etc/c/k": "v",
-        "/etc/c/file.txt": "text",
-        "/single": "v",
-        "/s/b": "hush",
-    }
-
-
-def test_missing_volume_source_is_worded_as_a_failed_mount():
-    with pytest.raises(ConfigError, match=r'MountVolume\.SetUp failed for volume "v" : configmap'):
-        volumes({"name": "v", "configMap": {"name": "no"}})
+    assert [str(r) for r in references(pod, variables=True)] == ['configmap "c"']
+    named = references(pod, variables=False)
+    assert [str(r) for r in named] == ['secret "s"', 'configmap "d"']

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from nodeagent.kubelet.admission import admit
+from nodeagent.kubelet.environment import NodeFields
 from nodeagent.kubelet.pod_config import (
     ClusterDns,
     ContainerInputs,
@@ -10,6 +11,7 @@ from nodeagent.kubelet.pod_config import (
 )
 from nodeagent.kubelet.pod_spec import container_hash, full_name, grace_period_s, pod_spec
 from nodeagent.kubelet.references import Configuration
+from nodeagent.kubelet.volumes.layout import Layout
 
 DNS = ClusterDns(server="10.96.0.10", domain="cluster.local")
 
@@ -58,19 +60,27 @@ def test_long_pod_name_makes_a_valid_hostname():
     assert sandbox_config(long, 0, {}, DNS, Path("/"))["hostname"] == "a" * 62
 
 
-def test_container_config():
+def test_container_config(tmp_path):
+    spec = pod(volumes=[{"name": "work", "emptyDir": {}}])
     container = {
         "name": "main",
         "image": "busybox",
         "command": ["echo"],
         "args": ["$(WHO)", "$(NOT)"],
         "env": [{"name": "WHO", "value": "me"}],
+        "volumeMounts": [{"name": "work", "mountPath": "/work", "subPathExpr": "$(WHO)"}],
     }
     inputs = ContainerInputs(
-        configuration=Configuration(), services={}, addresses={}, log_directory=Path("/logs")
+        configuration=Configuration(),
+        services={},
+        node=NodeFields({}),
+        layout=Layout(tmp_path),
+        log_directory=Path("/logs"),
     )
-    config = container_config(pod(), container, 2, inputs)
+    config = container_config(spec, container, 2, inputs)
     assert (config["command"], config["args"]) == (["echo"], ["me", "$(NOT)"])
+    work = f"{tmp_path}/kubelet/pods/u/volumes/kubernetes.io~empty-dir/work/me"
+    assert config["mounts"] == [{"container_path": "/work", "host_path": work, "readonly": False}]
     assert config["log_path"] == "/logs/main/2.log"
     assert config["annotations"]["io.kubernetes.container.restartCount"] == "2"
     assert config["annotations"]["io.kubernetes.container.hash"] == container_hash(container)
