@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import itertools
 import random
 import socket
+import struct
+import termios
+from pathlib import Path
 
 import kernel_tcp
 import pytest
@@ -16,6 +20,7 @@ from wireshark import FULL_WINDOWS, KEEPALIVES, REPAIRS, RESETS, REUSE
 
 from componentbase.clock import monotonic
 from netdev.impairment import Impairment
+from netstack.tcp import emit
 from netstack.tcp.settings import TcpSettings
 
 DATA = random.Random(2).randbytes(300_000)
@@ -350,3 +355,76 @@ async def test_an_idle_connection_slows_down_and_goes_on(tap_namespace, judge):
                     assert received == DATA
                     await asyncio.sleep(0.3)
         judge(station, FULL_WINDOWS, REPAIRS)
+
+
+# Windows that shrink.
+
+
+def beyond_the_window(station):
+    """Return how many of our segments without data came from before what we had sent already."""
+    highest, count = 0, 0
+    for each in station.segments("out", 80):
+        if each.length:
+            highest = max(highest, each.end)
+        elif not each.flags & Segment.SYN and each.number < highest:
+            count += 1
+    return count
+
+
+async def shrunk(namespace, station):
+    """Let the kernel shrink its window below what is on its way; return its end, and ours."""
+    # The right edge may move back (Linux 6.5), and the scale is large.
+    if not Path("/proc/sys/net/ipv4/tcp_shrink_window").exists():
+        pytest.skip("this kernel never shrinks a window (net.ipv4.tcp_shrink_window)")
+    namespace.sysctl("net.ipv4.tcp_shrink_window=1", "net.ipv4.tcp_rmem=4096 131072 67108864")
+    accepted = asyncio.get_running_loop().create_future()
+
+    async def handle(stream):
+        accepted.set_result(stream)
+        await stream.closed()
+
+    station.serve(80, handle)
+    connection = await kernel_tcp.connect(namespace, 80)
+    stream = await accepted
+    for _ in range(100):  # Small segments: each takes far more of the buffer than its octets.
+        await stream.write(b"x" * 100)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # They are on their way.
+    tcb = stream.connection
+    await station.until(lambda: tcb.snd_nxt > tcb.snd_una + tcb.snd_wnd)
+    return connection, stream
+
+
+def unacknowledged(connection):
+    """Return how much of what the kernel has sent, or will, is not acknowledged (SIOCOUTQ)."""
+    asked = fcntl.ioctl(connection, termios.TIOCOUTQ, struct.pack("i", 0))
+    return struct.unpack("i", asked)[0]
+
+
+async def all_is_acknowledged(station, connection):
+    await kernel_tcp.write(connection, DATA)
+    await station.until(lambda: unacknowledged(connection) == 0)
+
+
+@pytest.mark.asyncio
+async def test_window_that_shrinks_below_what_is_sent_stops_no_acknowledgment(tap_namespace):
+    async with Station(tap_namespace) as station:
+        station.impair(Impairment(delay_s=0.05, limit=10_000))
+        connection, stream = await shrunk(tap_namespace, station)
+        with connection:
+            await all_is_acknowledged(station, connection)
+            assert beyond_the_window(station) > 0
+            stream.abort()
+
+
+@pytest.mark.asyncio
+async def test_without_that_linux_hears_no_acknowledgment(tap_namespace, monkeypatch):
+    """The other side of the proof: from SND.NXT, Linux drops them."""
+    monkeypatch.setattr(emit, "_acceptable", lambda tcb: tcb.snd_nxt)
+    async with Station(tap_namespace) as station:
+        station.impair(Impairment(delay_s=0.05, limit=10_000))
+        connection, stream = await shrunk(tap_namespace, station)
+        with connection:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(2.0):  # Only what is sent again carries any news.
+                    await all_is_acknowledged(station, connection)
+            stream.abort()
