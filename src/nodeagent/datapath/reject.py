@@ -114,6 +114,10 @@ def _reset(node: Node, packet: Packet, now: float) -> None:
     field = checksum.finish(total + checksum.add(bare))
     segment = HEADER.pack(destination_port, source_port, *numbers, 0, field, 0)
     header = _header(source, destination, len(segment))
+    if node.is_local(packet.source):  # It is the node that asked.
+        node.stack.receive_packet(header + segment, now)
+        node.stack_woken = True
+        return
     # Untracked: for conntrack the connection never was.
     node.send_untracked(packet6.from_ip(header + segment, "lo"), now)
 

@@ -555,6 +555,12 @@ def frontend():
     return frontend_entry
 
 
+@pytest.fixture(scope="module")
+def shared_world():
+    """Return two nodes in memory, for all tests of a module."""
+    return World()
+
+
 @pytest.fixture
 def world():
     """Return two nodes in memory."""
