@@ -163,9 +163,8 @@ class FrontendTable:
     ) -> Endpoint | None:
         virtual = self._virtual.get(frontend.key) if self._virtual else None
         if virtual is None:
-            return candidates[
-                int(self._rng.random() * len(candidates))
-            ]  # choice, in a tenth of its time.
+            at = int(self._rng.random() * len(candidates))  # As choice, in a tenth of its time.
+            return candidates[at]
         return virtual.schedule(candidates, flow, now)
 
     def destination(self, frontend: Frontend, endpoint: Endpoint) -> Destination:

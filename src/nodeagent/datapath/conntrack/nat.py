@@ -34,19 +34,21 @@ def bind_source(
     """Give the connection its source: *address*, or its own; False when no port is free."""
     assert not connection.confirmed
     connection.source_bound = True
-    reply = connection.reply
+    protocol, source, source_port, destination, own_port = connection.reply
     if address is not None:
-        reply = reply._replace(destination=address)
-    is_echo = reply.protocol == (PROTOCOL_ICMP if reply.source < IPV6_FROM else NextHeader.ICMPV6)
-    has_ports = is_echo or reply.protocol in (PROTOCOL_TCP, PROTOCOL_UDP)
-    if not table.taken(reply) and (address is None or not has_ports):
-        connection.reply = reply
-        return True
+        destination = address
+    is_echo = protocol == (PROTOCOL_ICMP if source < IPV6_FROM else NextHeader.ICMPV6)
+    has_ports = is_echo or protocol in (PROTOCOL_TCP, PROTOCOL_UDP)
+    if address is None or not has_ports:
+        reply = FlowTuple(protocol, source, source_port, destination, own_port)
+        if not table.taken(reply):
+            connection.reply = reply
+            return True
     if not has_ports:
         return False
     for _ in range(_ATTEMPTS_MAX):
         port = rng.randint(_PORT_MIN, _PORT_MAX)
-        candidate = reply._replace(destination_port=port)
+        candidate = FlowTuple(protocol, source, source_port, destination, port)
         if not table.taken(candidate):
             connection.reply = candidate
             return True
