@@ -89,8 +89,13 @@ def _connection(connection: TcpConnection) -> Row:
     queues = (connection.readable_octets, connection.unacknowledged_octets)
     row = _row("tcp", state, queues, _shown(connection.local), _shown(connection.remote))
     row["orphaned"] = connection.orphaned
-    row["info"] = _info(connection) | _totals(connection)
+    row["info"] = connection_info(connection)
     return row
+
+
+def connection_info(connection: TcpConnection) -> Row:
+    """Return internals and totals of one connection."""
+    return _info(connection) | _totals(connection)
 
 
 def _info(tcb: Tcb) -> Row:

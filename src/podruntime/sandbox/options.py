@@ -8,13 +8,12 @@ further effect.
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 import struct
 from typing import Final
 
 from netstack.tcp.connection import TcpConnection
+from podruntime.sandbox.tcp_info import tcp_info
 
 #: The kernel's own sockets; code in pods finds another class under this name (pod_socket).
 KernelSocket: Final = socket.socket
@@ -35,7 +34,7 @@ _RECEIVE_BUFFER: Final = (socket.SOL_SOCKET, socket.SO_RCVBUF)
 _SEND_BUFFER: Final = (socket.SOL_SOCKET, socket.SO_SNDBUF)
 _MAXSEG: Final = (socket.IPPROTO_TCP, socket.TCP_MAXSEG)
 _ERROR: Final = (socket.SOL_SOCKET, socket.SO_ERROR)
-#: What only the kernel's own connections have: better refused than made up.
+#: A socket without a connection has the kernel's: closed, and all else zero.
 _INFO: Final = (socket.IPPROTO_TCP, socket.TCP_INFO)
 
 Key = tuple[int, int]
@@ -87,6 +86,8 @@ class SocketOptions:
 
     def get(self, key: Key, octets: int, connection: TcpConnection | None) -> Value:
         """Return an option's value; *octets* as in getsockopt: 0 means a number."""
+        if key == _INFO and connection is not None:
+            return tcp_info(connection)[:octets]
         number = self._of_stack(key, connection)
         if number is None and key in self._values:
             value = self._values[key]
@@ -95,8 +96,6 @@ class SocketOptions:
             number = value
         if number is not None:
             return _NUMBER.pack(number)[:octets] if octets else number
-        if key == _INFO:
-            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
         with self._judge() as judge:
             return judge.getsockopt(*key, octets) if octets else judge.getsockopt(*key)
 
