@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 import subprocess
 from typing import Any
 
+import policy_rows
 import pytest
+from admin_policy_rows import ADMIN_ROWS
 from clusters import Lab
 from pods import Pod
+
+from componentbase import rpc
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("network-policy")]
 
@@ -155,3 +161,121 @@ def test_nonsense_is_refused_in_upstreams_words(lab: Lab) -> None:
     wrong = _policy("wrong", "server", ingress=[{"from": [{}]}])
     refused = lab.kubectl("create", "-f", "-", stdin=json.dumps(wrong), check=False)
     assert "spec.ingress[0].from[0]: Required value: must specify a peer" in refused
+
+
+# A sample of the truth table, by real processes; every row of it meets the same code in memory
+# (tests/nodeagent/datapath/test_truth_table.py).
+
+SAMPLE = (
+    "from pods or namespace: one is enough",
+    "both ends must allow, by ports",
+    "three tiers for three namespaces",
+    "cnp: ingress of TCP: one port allowed, the rest denied",
+)
+PROBES_A_ROW = 16
+
+
+@pytest.fixture(scope="module")
+def houses(lab: Lab) -> dict[str, str]:
+    """The namespaces and pods of the truth table; their addresses."""
+    namespaces = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n, "labels": {"ns": n}}}
+        for n in policy_rows.NAMESPACES
+    ]
+    apply(lab, *namespaces)
+    for key, node in policy_rows.NODES.items():
+        namespace, name = key.split("/")
+        made = _pod(name, node, ["pause"])
+        made["metadata"] = {"name": name, "namespace": namespace, "labels": {"pod": name}}
+        apply(lab, made)
+    for namespace in policy_rows.NAMESPACES:
+        lab.kubectl(
+            "wait", "pod", "--all", "-n", namespace, "--for=condition=Ready", "--timeout=60s"
+        )
+    return {
+        f"{pod['metadata']['namespace']}/{pod['metadata']['name']}": pod["status"]["podIP"]
+        for pod in lab.objects("pod", "-A")
+        if pod["metadata"]["namespace"] in policy_rows.NAMESPACES
+    }
+
+
+async def _arriving(
+    lab: Lab, addresses: dict[str, str], probes: list[policy_rows.Probe]
+) -> set[policy_rows.Probe]:
+    """Let pods connect; nobody listens, so whoever is not kept away is refused."""
+
+    async def refused(probe: policy_rows.Probe) -> bool:
+        source, destination, port, _ = probe
+        client = await rpc.Client.connect(
+            lab.paths.node(f"node-{policy_rows.NODES[source]}") / "cri.sock"
+        )
+        try:
+            namespace, name = source.split("/")
+            container = next(
+                each["id"]
+                for each in await client.call("ListContainers")
+                if each["labels"].get("io.kubernetes.pod.namespace") == namespace
+                and each["labels"].get("io.kubernetes.pod.name") == name
+            )
+            command = ["/agnhost", "connect", "--timeout=1s", f"{addresses[destination]}:{port}"]
+            request = {"container_id": container, "cmd": command, "timeout_s": 20}
+            answer = await client.call("ExecSync", request, timeout_s=25)
+        finally:
+            await client.close()
+        said = str(answer["stdout"]) + str(answer["stderr"])
+        assert "REFUSED" in said or "TIMEOUT" in said
+        return "REFUSED" in said
+
+    found = await asyncio.gather(*map(refused, probes))
+    return {probe for probe, arrives in zip(probes, found, strict=True) if arrives}
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_rows_of_the_truth_table_hold_between_processes(
+    lab: Lab, houses: dict[str, str], name: str
+) -> None:
+    (row,) = (each for each in (*policy_rows.ROWS, *ADMIN_ROWS) if each.name == name)
+    expected = {probe for probe in row.allowed() if probe[3] == "TCP"}
+    tcp = sorted(probe for probe in policy_rows.PROBES if probe[3] == "TCP")
+    some = random.Random(name).sample
+    denied = [probe for probe in tcp if probe not in expected]
+    probes = some(sorted(expected), PROBES_A_ROW // 2) + some(denied, PROBES_A_ROW // 2)
+    apply(lab, *row.policies)
+    try:
+        lab.eventually(
+            lambda: asyncio.run(_arriving(lab, houses, probes)) == expected.intersection(probes)
+        )
+        for probe in probes[:: PROBES_A_ROW // 2]:
+            said = lab.home.run_podwire(
+                "policy", "explain", probe[0], f"{probe[1]}:{probe[2]}", "--name", lab.name
+            )
+            assert (said.returncode == 0) is (probe in expected), said.stdout
+    finally:
+        manifests = "\n".join(map(json.dumps, row.policies))
+        lab.kubectl("delete", "-f", "-", stdin=manifests)
+
+
+def test_the_administrators_word_is_logged_and_shown(lab: Lab, houses: dict[str, str]) -> None:
+    deny = {"action": "Deny", "from": [{"namespaces": {}}], "name": "nobody"}
+    spec = {"priority": 1, "subject": {"namespaces": {"matchLabels": {"ns": "x"}}}}
+    policy = {
+        "apiVersion": "policy.networking.k8s.io/v1alpha1",
+        "kind": "AdminNetworkPolicy",
+        "metadata": {"name": "closed"},
+        "spec": {**spec, "ingress": [deny]},
+    }
+    apply(lab, policy)
+    probe = ("y/a", "x/a", 80, "TCP")
+    lab.eventually(lambda: not asyncio.run(_arriving(lab, houses, [probe])))
+    by = "AdminNetworkPolicy closed rule nobody (ingress)"
+    notes = json.loads(lab.podwire("policy log node-1 -o json"))
+    assert any(
+        (each["action"], each["by"], each["destination"]) == ("deny", by, houses["x/a"])
+        for each in notes
+    )
+    assert by in lab.podwire("counters node-1")
+    rows = json.loads(lab.podwire("policy matrix -n x -n y --port 80 -o json"))
+    verdicts = {(each["from"], each["to"]): each["verdict"] for each in rows}
+    assert verdicts["y/a", "x/a"] == "denied"
+    assert verdicts["x/a", "y/a"] == "allowed"
+    lab.kubectl("delete", "anp", "closed")
