@@ -31,6 +31,7 @@ class DropReason(StrEnum):
     SOURCE_RANGE = "service-source-range"
     NETWORK_POLICY = "network-policy"
     MARTIAN = "ip-martian"
+    OPTION_UNKNOWN = "ip6-option-unknown"
     BEYOND_SCOPE = "ip6-beyond-scope"
     NOT_A_NEIGHBOUR = "ndp-not-a-neighbour"
     ADDRESS_CONFLICT = "address-conflict"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nodeagent.datapath import hooks, ip_output, reject
+from nodeagent.datapath import hooks, ip_output, options6, reject
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import IPV6_FROM, Packet
@@ -64,7 +64,7 @@ def receive(node: Node, packet: Packet, now: float) -> None:
         node.drops[DropReason.RP_FILTER] += 1
     elif _is_group(packet) and not node.is_joined(packet.destination):
         node.drops[DropReason.OTHER_HOST] += 1
-    else:
+    elif options6.accept(node, packet, now):
         whole = node.fragments.whole(packet, now)
         if whole is not None and hooks.run(Hook.PREROUTING, node, whole, now):
             route(node, whole, now)

@@ -2,7 +2,7 @@
 
 Its transport may stand behind extension headers: hop-by-hop and destination options, routing
 headers and fragment headers are stepped over within `ipv6.walk`'s bound and forwarded as they are;
-a router acts on none of them (RFC 8200 §4, so neither does this one on hop-by-hop options). There
+a router acts on none of them (RFC 8200 §4), and looks at hop-by-hop options only (options6). There
 is no header checksum; that of ICMPv6 covers the addresses. A packet that came in fragments and was
 made whole here remembers the longest of them: a router does not cut IPv6 except back into what its
 sender made.

@@ -33,6 +33,7 @@ _DATAPATH: Final = {
     "service-no-port": "no such port of a ClusterIP: podwire services NODE",
     "service-source-range": "not within the Service's loadBalancerSourceRanges",
     "ip6-beyond-scope": "a link-local address that would leave its link: use a global one",
+    "ip6-option-unknown": "a hop-by-hop option that asks routers to drop what they do not know",
     "ndp-not-a-neighbour": "neighbour discovery from beyond the link: spoofed, or forwarded",
     "address-conflict": "somebody else claims an address of the node: a stray or spoofing pod",
     "ip-martian": "a source nobody can have here (loopback, group, the node's): spoofed",
