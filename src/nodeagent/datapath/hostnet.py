@@ -12,24 +12,27 @@ import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from componentbase.clock import Clock
 from componentbase.unix import socket_path
 from netstack.ip_host import IpHost
+from netstack.ports import PORT_MAX
 from netstack.tcp.connection import TcpConnection
 from nodeagent.datapath.splice import Splice
 
 _LINE_OCTETS_MAX: Final = 4096
 _BACKLOG: Final = 256
 
+_Port = Annotated[int, msgspec.Meta(ge=0, le=PORT_MAX)]
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The line that asks."""
 
-    connect: tuple[str, int]
+    connect: tuple[str, _Port]
     timeout_s: float = 1.0
 
 

@@ -482,7 +482,8 @@ def _count_until_end(pod, connection) -> None:
 @pytest.mark.asyncio
 async def test_hostnet_refuses_what_is_no_request(tmp_path, cluster):
     async with cluster(tmp_path, 13, nodes=1) as (one,):
-        nonsense = [b"hello", b"{}", b'{"connect": ["nobody", 80]}', b'{"connect": ["1.2.3.4"]}']
+        nonsense = [b"hello", b"{}", b'{"connect": ["nobody", 80]}', b'{"connect": ["1.2.3.4"]}',
+                    b'{"connect": ["1.2.3.4", -8]}']  # fmt: skip
         for line in nonsense:
             with socket_path(one.directory / "hostnet.sock") as path:
                 reader, writer = await asyncio.open_unix_connection(path)

@@ -70,7 +70,6 @@ def test_a_local_service_keeps_cluster_endpoints_for_its_short_cuts():
     assert chosen(endpoints, internal=True, external=True) == ([1, 2], [1], True)
 
 
-
 @pytest.mark.parametrize(
     ("zones", "cluster"),
     [
