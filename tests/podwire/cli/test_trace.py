@@ -108,7 +108,7 @@ def test_outcome_is_the_answer_the_drop_or_the_last_place():
     dropped = hop("node-2/eth0", "in", "slow path; dropped: network-policy at FORWARD; by x")
     assert outcome(PROBE, None, [hop("node-1/eth0", "out"), dropped]) == (
         "dropped on node-2 at FORWARD: network-policy "
-        "(a NetworkPolicy isolates the pod, and none allows it: see `policies:`)"
+        "(a policy denies it: see `policies:`, and podwire policy explain --help)"
     )
     told = {**REPLY, "kind": "unreachable", "address": "10.244.1.1"}
     assert outcome(PROBE, told, []) == "10.244.1.1 says unreachable"
