@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeagent.datapath import tables
+from nodeagent.datapath import listing, network_policy, policy_log, tables
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.network_policy import NetworkPolicies
+from nodeagent.datapath.packet import PROTOCOL_SCTP, FlowTuple
+from nodeagent.datapath.policy_log import PolicyLog
+from nodeagent.datapath.policy_rules import Ruling
 
 POLICY = "NetworkPolicy default/some"
 
@@ -211,6 +214,133 @@ def test_what_comes_from_outside_has_its_address(world):
         ),
     )
     assert opens(world, outside, "192.168.64.1", 30080)
+
+
+def test_what_leaves_the_cluster_is_judged_before_it_is_masqueraded(world):
+    a, outside = world.pod(1, 5), world.nodes[1].outside
+    outside.tcp_listen(None, 80)
+    everywhere_else = tables.PolicyBlock(cidr="0.0.0.0/0", excluded=["192.168.64.0/24"])
+    program(world, 1, entry("default/a", "10.244.1.5", egress=[rule(blocks=[everywhere_else])]))
+    assert not opens(world, a, "192.168.64.254", 80)
+    host_only = tables.PolicyBlock(cidr="192.168.64.254/32")
+    program(world, 1, entry("default/a", "10.244.1.5", egress=[rule(blocks=[host_only])]))
+    assert opens(world, a, "192.168.64.254", 80)
+    (connection,) = (
+        each for each in world.nodes[1].conntrack if each.original.destination_port == 80
+    )
+    assert connection.is_source_translated
+    assert opens(world, a, "192.168.64.1", 1) is False, "its own node answers: nobody listens"
+
+
+def tier(name, *rules_, isolated_by=()):
+    return tables.PolicyTier(tier=name, rules=list(rules_), isolated_by=list(isolated_by))
+
+
+def test_tiers_are_asked_in_order_and_the_first_rule_decides(world):
+    a, b, c = world.pod(1, 5), world.pod(1, 6), world.pod(1, 7)
+    c.tcp_listen(None, 80)
+    admin = tier(
+        "Admin",
+        rule(rule="passed", action="pass", sets=["b"]),
+        rule(rule="all", action="allow", anyone=True),
+    )
+    closed = tier("NetworkPolicy", isolated_by=[POLICY])
+    entries = tables.Policy(pod="default/c", addresses=["10.244.1.7"], ingress=[admin, closed])
+    program(world, 1, entries, sets=[("b", ["10.244.1.6"])])
+    assert opens(world, a, "10.244.1.7", 80)
+    assert not opens(world, b, "10.244.1.7", 80)
+    assert [*world.nodes[1].network_policies.denied] == [f"{POLICY} (ingress)"]
+    program(world, 1, sets=[("b", [])])
+    assert opens(world, b, "10.244.1.7", 80)
+
+
+def test_a_set_that_grows_may_forbid_what_is_under_way(world):
+    a, b = world.pod(1, 5), world.pod(1, 6)
+    listener = b.tcp_listen(None, 80)
+    deny = tier("Admin", rule(rule="no", action="deny", sets=["bad"]))
+    entries = tables.Policy(pod="default/b", addresses=["10.244.1.6"], ingress=[deny])
+    program(world, 1, entries, sets=[("bad", [])])
+    connection = world.connect(a, "10.244.1.6", 80)
+    server = listener.accept()
+    program(world, 1, sets=[("bad", ["10.244.1.5"])])
+    connection.write(b"late", world.now)
+    world.run(0.5)
+    assert server.read(100, world.now) == b""
+    assert [*world.nodes[1].network_policies.denied] == [f"{POLICY} rule no (ingress)"]
+
+
+def test_a_pod_reaches_itself_through_a_service_unless_the_administrator_minds(world):
+    a = world.pod(1, 5)
+    a.tcp_listen(None, 80)
+    world.service("10.96.0.10", 80, [("10.244.1.5", 80)])
+    link = tables.Link(
+        name="veth1-5", mac="0a:58:0a:f4:01:05", address="10.244.1.5/24", hairpin=True
+    )
+    world.controls[1].link_replace([link])
+    closed = tier("NetworkPolicy", isolated_by=[POLICY])
+    sides = {"pod": "default/a", "addresses": ["10.244.1.5"]}
+    program(world, 1, tables.Policy(**sides, ingress=[closed], egress=[closed]))
+    assert opens(world, a, "10.96.0.10", 80)
+    deny = tier("Admin", rule(rule="no", action="deny", anyone=True))
+    program(world, 1, tables.Policy(**sides, ingress=[deny, closed]))
+    assert not opens(world, a, "10.96.0.10", 80)
+
+
+def test_the_log_has_denials_and_what_rules_with_log_decide(world):
+    a, b = world.pod(1, 5), world.pod(1, 6)
+    b.tcp_listen(None, 80)
+    rules_ = [
+        rule(rule="told", action="pass", log=True, ports=[port(80)], anyone=True),
+        rule(rule="no", action="deny", ports=[port(81)], anyone=True),
+    ]
+    entries = tables.Policy(
+        pod="default/b", addresses=["10.244.1.6"], ingress=[tier("Admin", *rules_)]
+    )
+    program(world, 1, entries)
+    assert opens(world, a, "10.244.1.6", 80)
+    assert not opens(world, a, "10.244.1.6", 81)
+    shown = listing.policy_log(world.nodes[1], world.now, 10**18)
+    passed, denied = shown["entries"]
+    assert (passed["action"], passed["by"]) == ("pass", f"{POLICY} rule told (ingress)")
+    assert (denied["action"], denied["rule"], denied["destination_port"]) == ("deny", "no", 81)
+    assert (denied["protocol"], denied["source"]) == ("TCP", "10.244.1.5")
+    assert denied["first_at_ns"] <= denied["at_ns"] <= 10**18
+    assert shown["forgotten"] == 0
+
+
+def test_the_log_is_bounded(monkeypatch):
+    monkeypatch.setattr(policy_log, "NOTES_MAX", 2)
+    log = PolicyLog()
+    ruling = Ruling("deny", "ingress", "default/a", "Admin", (POLICY,))
+    for number in (1, 2, 1, 3):
+        log.note(ruling, FlowTuple(6, 1, number, 2, 80), float(number))
+    assert [(note.flow.source_port, note.packets) for note in log.notes()] == [(1, 2), (3, 1)]
+    assert log.forgotten == 1
+
+
+def test_judgements_are_kept_until_tables_change_and_bounded(monkeypatch):
+    monkeypatch.setattr(network_policy, "_JUDGED_MAX", 2)
+    policies = NetworkPolicies()
+    policies.replace([entry("default/b", "10.244.9.9", ingress=[rule(sets=["web"])])])
+    there = int(ip_address("10.244.9.9"))
+    judge = lambda source: policies.judge(source, there, 6, 80)  # noqa: E731
+    assert judge(1) is judge(1)
+    assert judge(1).denial is not None
+    policies.replace_sets([tables.AddressSet(name="web", addresses=["0.0.0.1"])])
+    assert judge(1).denial is None
+    for source in range(5):
+        judge(source)
+    assert len(policies._judged) <= 2
+
+
+def test_a_port_of_sctp_is_none_of_tcp():
+    policies = NetworkPolicies()
+    some = [port(9003, protocol="SCTP")]
+    policies.replace([entry("default/b", "10.244.9.9", ingress=[rule(ports=some, anyone=True)])])
+    there = int(ip_address("10.244.9.9"))
+    assert policies.judge(1, there, PROTOCOL_SCTP, 9003).denial is None
+    assert policies.judge(1, there, PROTOCOL_SCTP, 9005).denial is not None
+    assert policies.judge(1, there, 6, 9003).denial is not None
 
 
 def test_a_connection_under_way_ends_with_the_permission(world):
