@@ -82,7 +82,7 @@ class NetworkPolicies:
     #: Packets by what decided against them.
     denied: Counter[str] = field(default_factory=Counter)
     log: PolicyLog = field(default_factory=PolicyLog)
-    _sets: Sets = field(default_factory=dict)
+    _sets: Sets = field(default_factory=Sets)
     _entries: dict[str, tables.Policy] = field(default_factory=dict)
     _rules: dict[str, PodRules] = field(default_factory=dict)
     _by_address: dict[int, PodRules] = field(default_factory=dict)
@@ -122,11 +122,12 @@ class NetworkPolicies:
             for entry in entries
         }
         stricter = any(
-            self._sets.get(name, frozenset()) - members
+            self._sets.get(name) - members
             or any(name in rules.narrowing_sets for rules in self._rules.values())
             for name, members in sets.items()
         )
-        self._sets.update(sets)
+        for name, members in sets.items():
+            self._sets.replace(name, members)
         self.generation += stricter
         self._judged.clear()
         return stricter
@@ -134,7 +135,7 @@ class NetworkPolicies:
     def delete_sets(self, names: Iterable[str]) -> None:
         """Forget sets: nobody is in them."""
         for name in names:
-            self._sets.pop(name, None)
+            self._sets.delete(name)
         self.generation += 1
         self._judged.clear()
 

@@ -8,7 +8,7 @@ one: they are found by port, whole ranges of peers by the few lengths that their
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import ItemsView, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Final
@@ -23,7 +23,55 @@ _ADDRESS_BITS: Final = {4: 32, 6: 128}
 NONE: Final = sys.maxsize
 NETWORK_POLICY_TIER: Final = "NetworkPolicy"
 
-Sets = dict[str, frozenset[int]]
+
+class Sets:
+    """Sets of addresses by name, and the names of the sets that an address is in.
+
+    A rule names few sets and an address is in few: whichever is fewer is gone through.
+    """
+
+    def __init__(self) -> None:
+        self._members: dict[str, frozenset[int]] = {}
+        self._names: dict[int, set[str]] = {}
+
+    def get(self, name: str) -> frozenset[int]:
+        """Return who is in the set *name*; nobody is in one that is not there."""
+        return self._members.get(name, frozenset())
+
+    def items(self) -> ItemsView[str, frozenset[int]]:
+        """Return every set."""
+        return self._members.items()
+
+    def replace(self, name: str, members: frozenset[int]) -> None:
+        """Let exactly *members* be in the set."""
+        old, self._members[name] = self.get(name), members
+        for address in members - old:
+            self._names.setdefault(address, set()).add(name)
+        for address in old - members:
+            self._forget(address, name)
+
+    def delete(self, name: str) -> None:
+        """Forget the set."""
+        for address in self._members.pop(name, ()):
+            self._forget(address, name)
+
+    def _forget(self, address: int, name: str) -> None:
+        names = self._names[address]
+        names.discard(name)
+        if not names:
+            del self._names[address]
+
+    def first(self, address: int, numbers: Mapping[str, int], best: int) -> int:
+        """Return the least of *numbers*, by name, of the sets that *address* is in, or *best*."""
+        names = self._names.get(address)
+        if not names:
+            return best
+        if len(names) < len(numbers):
+            return min(best, *(numbers.get(name, NONE) for name in names))
+        for name, number in numbers.items():  # In the order of their numbers.
+            if number >= best or name in names:
+                return min(best, number)
+        return best
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +121,8 @@ class Peers:
     def find(self, address: int, sets: Sets, best: int) -> int:
         """Return the first rule that names *address*, or *best* if none does before it."""
         best = min(best, self.anyone)
-        for name, number in self.sets.items():  # In the order of their numbers.
-            if number >= best:
-                break
-            if address in sets.get(name, ()):
-                best = number
-                break
+        if self.sets:
+            best = sets.first(address, self.sets, best)
         is_ipv6 = address >= IPV6_FROM
         for (mask, family), known in self._ranges.items():
             if is_ipv6 is family:

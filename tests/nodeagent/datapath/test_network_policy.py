@@ -13,7 +13,7 @@ from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.network_policy import NetworkPolicies
 from nodeagent.datapath.packet import PROTOCOL_SCTP, FlowTuple
 from nodeagent.datapath.policy_log import PolicyLog
-from nodeagent.datapath.policy_rules import Ruling
+from nodeagent.datapath.policy_rules import Ruling, Sets
 
 POLICY = "NetworkPolicy default/some"
 
@@ -318,6 +318,26 @@ def test_the_log_is_bounded(monkeypatch):
     assert log.forgotten == 1
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from("abcde"), st.none() | st.sets(st.integers(1, 4)))),
+    st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 9)),
+    st.integers(1, 5),
+)
+def test_sets_know_in_which_of_them_an_address_is(steps, numbers, address):
+    sets, plain = Sets(), {}
+    for name, members in steps:
+        if members is None:
+            sets.delete(name)
+            plain.pop(name, None)
+        else:
+            sets.replace(name, frozenset(members))
+            plain[name] = frozenset(members)
+    assert dict(sets.items()) == plain
+    numbers = dict(sorted(numbers.items(), key=lambda item: item[1]))
+    named = [n for name, n in numbers.items() if address in plain.get(name, ())]
+    assert sets.first(address, numbers, 5) == min([5, *named])
+
+
 def test_judgements_are_kept_until_tables_change_and_bounded(monkeypatch):
     monkeypatch.setattr(network_policy, "_JUDGED_MAX", 2)
     policies = NetworkPolicies()
@@ -409,7 +429,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(world, change):
     with pytest.raises(ValueError):  # noqa: PT011 - whichever parser finds it.
         change(world.controls[1])
     assert (len(policies), policies.generation) == (0, before)
-    assert policies.sets() == {"web": frozenset({int(ip_address("10.244.1.5"))})}
+    assert dict(policies.sets().items()) == {"web": frozenset({int(ip_address("10.244.1.5"))})}
 
 
 def test_isolated_pods_of_ipv6_still_find_each_other(dual):
