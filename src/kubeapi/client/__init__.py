@@ -10,6 +10,7 @@ from kubeapi.client.informer import Informer, InformerFactory
 from kubeapi.client.kubeconfig import (
     ClientConfig,
     KubeconfigError,
+    in_cluster_config,
     read_kubeconfig,
     write_kubeconfig,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Unreachable",
     "WatchEvent",
     "WorkQueue",
+    "in_cluster_config",
     "read_kubeconfig",
     "run_workers",
     "write_kubeconfig",

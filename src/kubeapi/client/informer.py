@@ -59,7 +59,10 @@ class Informer:
         label_selector: str = "",
         field_selector: str = "",
         indexers: Mapping[str, IndexFunction] | None = None,
+        transform: Callable[[Object], Object] | None = None,
     ) -> None:
+        """Keep what *transform* makes of each object (client-go: SetTransform), or all of it."""
+        self._transform = transform
         self._client, self._resource, self._namespace = client, resource, namespace
         self._label_selector, self._field_selector = label_selector, field_selector
         self._store = Store(indexers or {})
@@ -186,6 +189,7 @@ class Informer:
                 log.warning("%s: unknown event %s", self._resource.plural, event.type)
 
     def _learn(self, obj: Object) -> None:
+        obj = obj if self._transform is None else self._transform(obj)
         key = key_of(obj)
         known = self._store.get(key)
         if known is not None and uid_of(known) != uid_of(obj):

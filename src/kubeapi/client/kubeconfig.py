@@ -1,8 +1,8 @@
 """Kubeconfig files: where a cluster is and who we are there (upstream: client-go `clientcmd`).
 
 Reads what kubectl writes, as far as it concerns X.509: server, certificate authority, client
-certificate and key, as data or as files. No tokens, exec plug-ins or proxies: our clusters know
-client certificates only.
+certificate and key, as data or as files. No tokens, exec plug-ins or proxies in such files. A pod
+finds the same in its environment and in the files of its service account (`in_cluster_config`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import binascii
 import os
 import ssl
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from kubeapi.objects import Object
+
+#: Where every container of a pod has its service account's files.
+_SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class KubeconfigError(Exception):
@@ -34,6 +38,8 @@ class ClientConfig:
     certificate_pem: str = ""
     key_pem: str = ""
     user_name: str = ""
+    #: A file with a bearer token that is read again now and then: the kubelet renews it.
+    token_file: str = ""
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """Return how to speak TLS with the server; None when it speaks none."""
@@ -47,6 +53,32 @@ class ClientConfig:
                 file.flush()
                 context.load_cert_chain(file.name)
         return context
+
+
+def in_cluster_config(environment: Mapping[str, str]) -> ClientConfig:
+    """Return how a pod reaches the API server (client-go: rest.InClusterConfig).
+
+    Raises KubeconfigError where this is no pod, or one without a service account's token.
+    """
+    host = environment.get("KUBERNETES_SERVICE_HOST", "")
+    port = environment.get("KUBERNETES_SERVICE_PORT", "")
+    if not host or not port:
+        raise KubeconfigError(
+            "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and "
+            "KUBERNETES_SERVICE_PORT must be defined"
+        )
+    try:
+        # By `open`: in a pod that finds the container's files.
+        with open(f"{_SERVICE_ACCOUNT}/ca.crt") as file:
+            ca_pem = file.read()
+        with open(f"{_SERVICE_ACCOUNT}/token"):
+            pass
+    except OSError as error:
+        raise KubeconfigError(f"{error.filename}: {error.strerror}") from None
+    shown = f"[{host}]" if ":" in host else host
+    return ClientConfig(
+        server=f"https://{shown}:{port}", ca_pem=ca_pem, token_file=f"{_SERVICE_ACCOUNT}/token"
+    )
 
 
 def read_kubeconfig(path: Path) -> ClientConfig:

@@ -7,6 +7,7 @@ Nothing is retried here: informers, work queues and electors know better when.
 from __future__ import annotations
 
 import asyncio
+import math
 import urllib.parse
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any, Final, cast
 import aiohttp
 import yarl
 
+from componentbase.clock import monotonic
 from kubeapi.client import codec
 from kubeapi.client.errors import Unreachable
 from kubeapi.client.kubeconfig import ClientConfig, read_kubeconfig
@@ -28,6 +30,8 @@ from kubeapi.status import StatusError
 CALL_TIMEOUT_S: Final = 30
 CONNECT_TIMEOUT_S: Final = 5
 _IDLE_CONNECTION_S: Final = 60
+#: A token's file is read again after so long (client-go: cachingTokenSource).
+_TOKEN_READ_S: Final = 60.0
 
 Query = Mapping[str, str]
 
@@ -57,6 +61,7 @@ class RestClient:
         self._source = source
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
+        self._token, self._token_read_at = "", -math.inf
         # What to send; changes to MessagePack when the server has answered in it.
         self._body_type = codec.JSON
 
@@ -180,7 +185,8 @@ class RestClient:
         timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S)
         url = self._url(resource.path(namespace), query)
         try:
-            async with self._opened().get(url, timeout=timeout) as response:
+            headers = self._authorization()
+            async with self._opened().get(url, timeout=timeout, headers=headers) as response:
                 self._learn(response)
                 if response.status >= 400:
                     raise _status_error(response, await response.read())
@@ -243,7 +249,9 @@ class RestClient:
         accept: str = "",
     ) -> tuple[str, bytes]:
         """Return the media type and the octets of a good answer."""
-        data, headers = None, {"Accept": accept} if accept else {}
+        data, headers = None, self._authorization()
+        if accept:
+            headers["Accept"] = accept
         if body[0] is not None:
             media_type = body[1] or self._body_type
             data, headers["Content-Type"] = codec.encode(body[0], media_type), media_type
@@ -267,6 +275,20 @@ class RestClient:
             self._body_type = codec.MSGPACK
         elif response.content_type == codec.JSON:
             self._body_type = codec.JSON  # Another server stands behind the address now.
+
+    def _authorization(self) -> dict[str, str]:
+        """Return the header that says who asks, where no certificate does."""
+        if not self._config.token_file:
+            return {}
+        if monotonic() - self._token_read_at > _TOKEN_READ_S:
+            try:
+                with open(self._config.token_file) as file:
+                    self._token = file.read().strip()
+                self._token_read_at = monotonic()
+            except OSError as error:
+                if not self._token:
+                    raise Unreachable(f"{self._config.token_file}: {error.strerror}") from None
+        return {"Authorization": f"Bearer {self._token}"}
 
     def _url(self, path: str, query: Query) -> yarl.URL:
         text = f"?{urllib.parse.urlencode(query)}" if query else ""

@@ -11,6 +11,7 @@ from componentbase.rpc import RpcError
 from podruntime.images import (
     agnhost,
     busybox,
+    coredns,
     guestbook,
     httpd,
     nginx,
@@ -36,6 +37,8 @@ IMAGES: Final[Mapping[str, Image | Callable[[str], Image]]] = {
     "e2e-test-images/busybox": busybox.IMAGE,
     "httpd": httpd.IMAGE,
     "e2e-test-images/httpd": httpd.IMAGE,
+    "coredns/coredns": coredns.IMAGE,
+    "coredns": coredns.IMAGE,
     "alpine": busybox.ALPINE,
     "curlimages/curl": busybox.CURL,
     "google-samples/hello-app": webapps.hello_app,
