@@ -29,6 +29,7 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     service_cidr: str
     cluster_dns: str
     cluster_domain: str = "cluster.local"
+    node_dns: str = ""  # The nameserver that the node itself would ask.
     timings: TimingsName = "lab"
     cpu: str | int = "4"
     memory: str | int = "4Gi"

@@ -26,11 +26,11 @@ from nodeagent.cni.bridge import Bridge
 from nodeagent.cni.ipam import HostLocal
 from nodeagent.config import NodeAgentConfig, transport_address
 from nodeagent.hostnet import HostNet
+from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.kubelet import Kubelet
 from nodeagent.kubelet.node import NodeKeeper
 from nodeagent.kubelet.node_status import NodeFacts, Readiness, allocatable
 from nodeagent.kubelet.object_cache import ObjectCache
-from nodeagent.kubelet.pod_config import ClusterDns
 from nodeagent.kubelet.probe_actions import ProbeActions
 from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.server import KubeletServer, serve, server_tls
@@ -137,7 +137,11 @@ class NodeAgent:
                 refresh_s,
             ),
             allocatable=resources,
-            dns=ClusterDns(server=config.cluster_dns, domain=config.cluster_domain),
+            dns=ClusterDns(
+                server=config.cluster_dns,
+                domain=config.cluster_domain,
+                node_server=config.node_dns,
+            ),
             timings=self._timings,
             clock=monotonic,
         )

@@ -2,13 +2,17 @@
 
 The four system namespaces, and the `kubernetes` Service, whose Endpoints and EndpointSlice list the
 API servers that are alive, so that pods find the API at the first address of the Service network.
+Besides, the objects of add-ons that the configuration names, made where they are missing.
 Several servers may do this at once: what another has made is there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import admit_shape
@@ -16,7 +20,7 @@ from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.options import WriteOptions
 from controlplane.apiserver.registry.registry import Registry
 from kubeapi.objects import Object, deep_copy
-from kubeapi.resources import ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
+from kubeapi.resources import ALL, ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
 from kubeapi.status import StatusError, is_already_exists, is_not_found
 
 NAMESPACE_NAMES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -72,6 +76,25 @@ def kubernetes_endpoint_slice(addresses: Sequence[str], port: int) -> Object:
     }
 
 
+def _addons(config: Config) -> list[Object]:
+    """Return the objects of the add-ons; raises OSError when the file holds none."""
+    if not config.addons:
+        return []
+    try:
+        return msgspec.json.decode(Path(config.addons).read_bytes(), type=list[Object])
+    except msgspec.MsgspecError as error:
+        raise OSError(f"{config.addons}: {error}") from None
+
+
+def _resource_of(obj: Object) -> Resource:
+    """Return the resource that *obj* is one of."""
+    kind = obj.get("apiVersion"), obj.get("kind")
+    found = next((each for each in ALL if (each.api_version, each.kind) == kind), None)
+    if found is None:
+        raise OSError(f"an add-on has an object of no kind that is served: {kind}")
+    return found
+
+
 class Bootstrap:
     """Creates what is missing and leaves what is there, except the list of servers."""
 
@@ -83,6 +106,8 @@ class Bootstrap:
         for name in NAMESPACE_NAMES:
             await self._ensure(NAMESPACES, "", namespace(name))
         await self._ensure(SERVICES, "default", kubernetes_service(self._config))
+        for obj in _addons(self._config):
+            await self._ensure(_resource_of(obj), obj["metadata"].get("namespace", ""), obj)
 
     async def publish(self, addresses: Sequence[str]) -> None:
         """Let the `kubernetes` Service have the servers at *addresses*; raises as `run` does."""

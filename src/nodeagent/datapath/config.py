@@ -25,7 +25,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dial_source: str = ""
     #: The node's and the host's addresses of IPv6, "" where the cluster has none.
     internal_ip6: str = ""
+    dns_upstream: str = ""  # Who answers at the host's port 53, a socket of this machine's.
     host_address6: str = ""
+
+    def resolver(self) -> tuple[str, int] | None:
+        """Return the resolver that pods reach; raises ValueError for none of the loopback's."""
+        if not self.dns_upstream:
+            return None
+        address, _, port = self.dns_upstream.rpartition(":")
+        if not IPv4Address(address).is_loopback:
+            raise ValueError(f"dns_upstream {self.dns_upstream} is not on the loopback")
+        return address, int(port)
 
     @property
     def internal_address(self) -> IPv4Address:

@@ -38,6 +38,7 @@ from nodeagent.datapath.netlink import Netlink
 from nodeagent.datapath.node import GATEWAY_TCP, Identity, Node, Outputs
 from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import Octets
+from nodeagent.datapath.resolver_gateway import ResolverGateway
 from nodeagent.datapath.uplinks import Carriers, Uplinks
 from nodeagent.datapath.veth_ports import VethPorts
 
@@ -155,6 +156,10 @@ class Datapath:
         assert node.outside is not None
         place = Place(self._local, config.internal_address, config.internal_address6)
         gateway = Gateway(node.outside, place, self._dialling(), monotonic, self._kick)
+        upstream = config.resolver()
+        resolver = (
+            ResolverGateway(node.outside, upstream, monotonic, self._kick) if upstream else None
+        )
         hostnet = Hostnet(node.stack, monotonic, self._kick)
         host_listeners = HostListeners(node.stack, str(self._local), monotonic, self._kick)
         netlink = Netlink(
@@ -178,10 +183,14 @@ class Datapath:
             await hostnet.start(directory / "hostnet.sock")
             hosts = (config.host_address, config.host_address6)
             gateway.start(each for each in self._outside_addresses if str(each) not in hosts)
+            if resolver is not None:
+                resolver.start()
             await gateway.serve()
         finally:
             hostnet.close()
             await host_listeners.close()
+            if resolver is not None:
+                await resolver.close()
             await gateway.close()
             await netlink.close()
             self.ports.close()

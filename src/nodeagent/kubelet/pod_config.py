@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from kubeapi.objects import Object, annotations_of, labels_of, name_of, namespace_of, uid_of
+from nodeagent.kubelet.dns import ClusterDns, dns_config
 from nodeagent.kubelet.environment import NodeFields, environment, expand
 from nodeagent.kubelet.pod_spec import container_hash, grace_period_s
 from nodeagent.kubelet.references import Configuration
@@ -28,14 +29,6 @@ from nodeagent.kubelet.volumes.layout import Layout
 from nodeagent.kubelet.volumes.mounts import container_mounts
 
 _HOSTNAME_MAX: Final = 63
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterDns:
-    """What pods are told about name resolution."""
-
-    server: str
-    domain: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,29 +78,6 @@ def sandbox_config(
         "dns_config": dns_config(pod, dns),
         "network": network,
         "linux": {"sysctls": sysctls_of(pod)},
-    }
-
-
-def dns_config(pod: Object, dns: ClusterDns) -> Object:
-    """Return the pod's resolv.conf as a value (upstream: network/dns/dns.go)."""
-    spec = pod["spec"]
-    policy = spec.get("dnsPolicy") or "ClusterFirst"
-    servers: list[str] = []
-    searches: list[str] = []
-    options: list[str] = []
-    if policy in ("ClusterFirst", "ClusterFirstWithHostNet"):
-        servers = [dns.server]
-        zone = f"svc.{dns.domain}"
-        searches = [f"{namespace_of(pod)}.{zone}", zone, dns.domain]
-        options = ["ndots:5"]
-    extra = spec.get("dnsConfig") or {}
-    for option in extra.get("options") or ():
-        text = f"{option['name']}:{option['value']}" if option.get("value") else option["name"]
-        options = [o for o in options if o.partition(":")[0] != option["name"]] + [text]
-    return {
-        "servers": list(dict.fromkeys((*servers, *(extra.get("nameservers") or ())))),
-        "searches": list(dict.fromkeys((*searches, *(extra.get("searches") or ())))),
-        "options": options,
     }
 
 

@@ -11,9 +11,9 @@ from componentbase.timings import Timings
 from kubeapi.client import EventRecorder, Informer, RestClient
 from kubeapi.objects import Object, namespace_of
 from nodeagent.cni.bridge import Bridge
+from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.environment import service_environment
 from nodeagent.kubelet.object_cache import ObjectCache
-from nodeagent.kubelet.pod_config import ClusterDns
 from nodeagent.kubelet.probe_actions import ProbeActions
 from nodeagent.kubelet.references import Configuration, references
 from nodeagent.kubelet.runtime import Runtime

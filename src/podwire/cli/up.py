@@ -30,6 +30,7 @@ from podwire.cluster.families import IpFamily
 from podwire.cluster.kept import NODES, Wish, settle
 from podwire.cluster.layout import (
     CONTROL_PLANES_MAX,
+    DNS_REPLICAS_MAX,
     MTU_MAX,
     MTU_MIN,
     NODES_MAX,
@@ -37,6 +38,7 @@ from podwire.cluster.layout import (
     Layout,
     StoreName,
     UsageError,
+    is_loopback_socket,
     no_home,
 )
 from podwire.cluster.lock import exclusive
@@ -111,6 +113,20 @@ class AlreadyUp(UsageError):
     type=click.Choice(get_args(IpvsScheduler)),
     help="With --proxy-mode ipvs.  [default: rr]",
 )
+@click.option(
+    "--dns-replicas",
+    type=click.IntRange(0, DNS_REPLICAS_MAX),
+    default=0,
+    show_default=True,
+    help="Pods of the cluster's DNS in a new cluster; 0 makes none.",
+)
+@click.option(
+    "--dns-upstream",
+    default="",
+    metavar="ADDRESS:PORT",
+    help="A resolver of this machine's loopback that answers for all other names."
+    "  [default: none, they are refused]",
+)
 @click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
 @click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
@@ -124,6 +140,8 @@ def up(
     mtu: int,
     proxy_mode: ProxyModeName,
     ipvs_scheduler: IpvsScheduler | None,
+    dns_replicas: int,
+    dns_upstream: str,
     node_cpu: str,
     node_memory: str,
 ) -> None:
@@ -140,6 +158,11 @@ def up(
     _check_quantity("--node-memory", node_memory)
     if ipvs_scheduler and proxy_mode != "ipvs":
         raise click.UsageError("--ipvs-scheduler needs --proxy-mode ipvs")
+    if dns_upstream and not is_loopback_socket(dns_upstream):
+        raise UsageError(
+            f"--dns-upstream {dns_upstream!r} is no resolver of this machine's loopback; "
+            "write 127.0.0.1:5353"
+        )
     cluster = Cluster(
         name=cluster_name,
         nodes=nodes or NODES,
@@ -148,6 +171,8 @@ def up(
         mtu=mtu,
         proxy_mode=proxy_mode,
         ipvs_scheduler=ipvs_scheduler or "rr",
+        dns_replicas=dns_replicas,
+        dns_upstream=dns_upstream,
         node_cpu=node_cpu,
         node_memory=node_memory,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.cluster import etcd, layout, wiring
+from podwire.cluster import addons, etcd, layout, wiring
 from podwire.cluster.layout import Cluster, Layout, control_plane_host, node_name
 from podwire.cluster.plan import FABRIC, ProcessPlan, master_name, node
 
@@ -17,6 +17,7 @@ Config = dict[str, Any]
 def write_configs(cluster: Cluster, paths: Layout) -> None:
     """Write every process's configuration file."""
     write_fabric(cluster, paths)
+    paths.addons.write_bytes(msgspec.json.encode(addons.objects(cluster)))
     for number in cluster.masters:
         for name, config in _master(cluster, paths, number):
             _write(paths, name, config)
@@ -98,6 +99,7 @@ def _apiserver(cluster: Cluster, paths: Layout, number: int) -> Config:
         "client_ca": str(paths.certificate("ca")),
         "kubelet_certificate": str(paths.certificate("apiserver-kubelet-client")),
         "kubelet_private_key": str(paths.private_key("apiserver-kubelet-client")),
+        "addons": str(paths.addons),
         "service_account_key": str(paths.private_key("sa")),
         "store_path": str(paths.store),
         "service_cidr": cluster.service_cidr,
@@ -133,6 +135,7 @@ def _datapath(cluster: Cluster, number: int, directory: str) -> Config:
         "underlay_port": layout.UNDERLAY_PORT,
         "mtu": cluster.mtu,
         "host_address": cluster.underlay_address(layout.OUTSIDE_HOST),
+        "dns_upstream": cluster.dns_upstream,
     } | datapath_addresses6(cluster, number)
 
 
@@ -171,6 +174,7 @@ def node_settings(cluster: Cluster) -> Config:
         "cluster_cidr": cluster.cluster_cidr,
         "service_cidr": cluster.service_cidr,
         "cluster_dns": cluster.cluster_dns,
+        "node_dns": cluster.host_addresses(layout.OUTSIDE_HOST)[0] if cluster.dns_upstream else "",
         "cluster_domain": cluster.cluster_domain,
         "timings": cluster.timings,
         "cpu": cluster.node_cpu,

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,6 +24,7 @@ from podwire.cluster.families import NETWORKS, IpFamily
 DEFAULT_NAME: Final = "podwire"
 NODES_MAX: Final = 249  # Host parts .1 to .249 of the underlay; the rest are control planes.
 CONTROL_PLANES_MAX: Final = 3
+DNS_REPLICAS_MAX: Final = 10
 #: Of the nodes' network: what leaves IPv6's least to pods, and what one UDP datagram carries.
 MTU_MIN, MTU_MAX = 1330, 65_000
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
@@ -47,6 +48,15 @@ def no_home(error: OSError) -> UsageError:
     return UsageError(
         f"{error.filename or home()}: {why}; set PODWIRE_HOME to a directory that you may write"
     )
+
+
+def is_loopback_socket(text: str) -> bool:
+    """Tell whether *text* is 127.x.x.x:PORT: what kernel sockets may be opened towards."""
+    address, _, port = text.rpartition(":")
+    try:
+        return IPv4Address(address).is_loopback and 0 < int(port) < 65_536
+    except ValueError:
+        return False
 
 
 StoreName = Literal["embedded", "etcd"]
@@ -78,6 +88,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int = 1500  # Of the network between the nodes.
     proxy_mode: ProxyModeName = "iptables"
     ipvs_scheduler: IpvsScheduler = "rr"
+    dns_replicas: int = 0  # Pods of the cluster's DNS; 0: it has none.
+    dns_upstream: str = ""  # A resolver of this machine's loopback, ADDRESS:PORT; "": none.
 
     def __post_init__(self) -> None:
         """Refuse what no cluster can be (msgspec makes a ValidationError of it)."""
@@ -87,6 +99,10 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"there are 1 to {CONTROL_PLANES_MAX} control planes")
         if not MTU_MIN <= self.mtu <= MTU_MAX:
             raise ValueError(f"the nodes' network has an mtu of {MTU_MIN} to {MTU_MAX}")
+        if not 0 <= self.dns_replicas <= DNS_REPLICAS_MAX:
+            raise ValueError(f"the cluster's DNS has 0 to {DNS_REPLICAS_MAX} pods")
+        if self.dns_upstream and not is_loopback_socket(self.dns_upstream):
+            raise ValueError(f"{self.dns_upstream!r} is no socket of this machine's loopback")
 
     @property
     def node_numbers(self) -> tuple[int, ...]:

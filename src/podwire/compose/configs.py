@@ -121,6 +121,7 @@ def _apiserver(given: Parameters, number: int) -> Config:
         "client_ca": str(MOUNTED.certificate("ca")),
         "kubelet_certificate": str(MOUNTED.certificate("apiserver-kubelet-client")),
         "kubelet_private_key": str(MOUNTED.private_key("apiserver-kubelet-client")),
+        "addons": str(MOUNTED.addons),
         "service_account_key": str(MOUNTED.private_key("sa")),
         "store_path": "",
         "etcd_endpoints": _etcd_endpoints(given, number),

@@ -70,6 +70,11 @@ class Files:
         return self.folder / "pki" / f"{name}.pub"
 
     @property
+    def addons(self) -> Path:
+        """Return the file of objects that the API server makes where they are missing."""
+        return self.folder / "addons.json"
+
+    @property
     def cluster_uid(self) -> Path:
         """Return the file that says which cluster this volume belongs to."""
         return self.folder / "cluster-uid"

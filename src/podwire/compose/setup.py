@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from podwire.cluster import addons
 from podwire.cluster.families import IpFamily
 from podwire.cluster.layout import Layout, UsageError
 from podwire.compose import configs, hosts
@@ -123,6 +124,7 @@ def _fill(volumes: Path, given: Parameters, credentials: Credentials) -> None:
     for number in given.masters():
         files = _begin(volumes, f"control-plane-{number}", given)
         credentials.control_plane(files, number)
+        files.addons.write_bytes(msgspec.json.encode(addons.objects(given.cluster)))
         for name, config in configs.control_plane(given, number):
             _write(files.config(name), config)
         files = _begin(volumes, f"etcd-{number}", given)

@@ -1,12 +1,11 @@
 from pathlib import Path
 
 from nodeagent.kubelet.admission import admit
+from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.environment import NodeFields
 from nodeagent.kubelet.pod_config import (
-    ClusterDns,
     ContainerInputs,
     container_config,
-    dns_config,
     sandbox_config,
 )
 from nodeagent.kubelet.pod_spec import container_hash, full_name, grace_period_s, pod_spec
@@ -19,25 +18,6 @@ DNS = ClusterDns(server="10.96.0.10", domain="cluster.local")
 def pod(**spec) -> dict:
     metadata = {"name": "p", "namespace": "d", "uid": "u", "labels": {"app": "web"}}
     return {"metadata": metadata, "spec": {"containers": [], **spec}}
-
-
-def test_cluster_first_resolver():
-    assert dns_config(pod(), DNS) == {
-        "servers": ["10.96.0.10"],
-        "searches": ["d.svc.cluster.local", "svc.cluster.local", "cluster.local"],
-        "options": ["ndots:5"],
-    }
-
-
-def test_policy_none_takes_the_pods_own_and_options_override():
-    own = {
-        "nameservers": ["1.1.1.1"],
-        "searches": ["x"],
-        "options": [{"name": "ndots", "value": "2"}, {"name": "rotate"}],
-    }
-    got = dns_config(pod(dnsPolicy="None", dnsConfig=own), DNS)
-    assert got == {"servers": ["1.1.1.1"], "searches": ["x"], "options": ["ndots:2", "rotate"]}
-    assert dns_config(pod(dnsConfig=own), DNS)["options"] == ["ndots:2", "rotate"]
 
 
 def test_sandbox_can_be_recognised_later():

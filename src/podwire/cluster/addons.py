@@ -1,0 +1,156 @@
+"""What a cluster has besides itself: its DNS, as kubeadm's addon phase makes it.
+
+The API server makes these objects where they are missing and then leaves them alone (upstream's
+addon manager calls that EnsureExists), so that a person may change them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from podwire.cluster.layout import Cluster
+
+Object = dict[str, Any]
+
+_NAMESPACE: Final = "kube-system"
+_NAME: Final = "coredns"
+_LABELS: Final = {"k8s-app": "kube-dns"}
+_IMAGE: Final = "registry.k8s.io/coredns/coredns:v1.11.3"
+_METRICS_PORT: Final = 9153
+_COREFILE: Final = """\
+.:53 {{
+    errors
+    health {{
+       lameduck 5s
+    }}
+    ready
+    kubernetes {domain} in-addr.arpa ip6.arpa {{
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+    }}
+    prometheus :9153
+{forward}    cache 30
+    loop
+    reload
+    loadbalance
+}}
+"""
+_FORWARD: Final = """\
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+"""
+
+
+def objects(cluster: Cluster) -> list[Object]:
+    """Return the objects of the cluster's DNS, [] for a cluster without."""
+    if not cluster.dns_replicas:
+        return []
+    return [_account(), _config_map(cluster), _deployment(cluster), _service(cluster)]
+
+
+def _metadata(name: str, **more: Any) -> Object:
+    return {"name": name, "namespace": _NAMESPACE, **more}
+
+
+def _account() -> Object:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(_NAME)}
+
+
+def corefile(cluster: Cluster) -> str:
+    """Return kubeadm's Corefile; it forwards only where the user has named a resolver."""
+    forward = _FORWARD if cluster.dns_upstream else ""
+    return _COREFILE.format(domain=cluster.cluster_domain, forward=forward)
+
+
+def _config_map(cluster: Cluster) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(_NAME),
+        "data": {"Corefile": corefile(cluster)},
+    }
+
+
+def _service(cluster: Cluster) -> Object:
+    labels = {
+        **_LABELS,
+        "kubernetes.io/cluster-service": "true",
+        "kubernetes.io/name": "CoreDNS",
+    }
+    scraped = {"prometheus.io/port": str(_METRICS_PORT), "prometheus.io/scrape": "true"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata("kube-dns", labels=labels, annotations=scraped),
+        "spec": {
+            "selector": dict(_LABELS),
+            "clusterIP": cluster.cluster_dns,
+            "ports": [
+                {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+                {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+                {"name": "metrics", "port": _METRICS_PORT, "protocol": "TCP", "targetPort": 9153},
+            ],
+        },
+    }
+
+
+def _deployment(cluster: Cluster) -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(_NAME, labels=dict(_LABELS)),
+        "spec": {
+            "replicas": cluster.dns_replicas,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
+            "selector": {"matchLabels": dict(_LABELS)},
+            "template": {"metadata": {"labels": dict(_LABELS)}, "spec": _pod_spec()},
+        },
+    }
+
+
+def _pod_spec() -> Object:
+    return {
+        "priorityClassName": "system-cluster-critical",
+        "serviceAccountName": _NAME,
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [
+            {"key": "CriticalAddonsOnly", "operator": "Exists"},
+            {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+        ],
+        "dnsPolicy": "Default",
+        "containers": [_container()],
+        "volumes": [
+            {
+                "name": "config-volume",
+                "configMap": {"name": _NAME, "items": [{"key": "Corefile", "path": "Corefile"}]},
+            }
+        ],
+    }
+
+
+def _container() -> Object:
+    return {
+        "name": _NAME,
+        "image": _IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["-conf", "/etc/coredns/Corefile"],
+        "resources": {
+            "limits": {"memory": "170Mi"},
+            "requests": {"cpu": "100m", "memory": "70Mi"},
+        },
+        "volumeMounts": [{"name": "config-volume", "mountPath": "/etc/coredns", "readOnly": True}],
+        "ports": [
+            {"containerPort": 53, "name": "dns", "protocol": "UDP"},
+            {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"},
+            {"containerPort": _METRICS_PORT, "name": "metrics", "protocol": "TCP"},
+        ],
+        "livenessProbe": {
+            "httpGet": {"path": "/health", "port": 8080, "scheme": "HTTP"},
+            "initialDelaySeconds": 60,
+            "timeoutSeconds": 5,
+            "successThreshold": 1,
+            "failureThreshold": 5,
+        },
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181, "scheme": "HTTP"}},
+    }
