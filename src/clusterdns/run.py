@@ -30,8 +30,6 @@ from kubeapi.client import KubeconfigError, RestClient, in_cluster_config
 
 VERSION: Final = "1.11.3"
 _RESOLV_CONF: Final = "/etc/resolv.conf"
-#: How long answers wait for the first list (CoreDNS: startup_timeout).
-_SYNC_S: Final = 5.0
 
 
 async def serve(

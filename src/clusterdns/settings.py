@@ -21,6 +21,7 @@ from clusterdns.rewrite import Rewrite
 from clusterdns.upstream import ForwardSettings, Policy
 
 PORT: Final = 53
+RELOAD_MIN_S = 2.0
 _CACHE_TTL_S: Final = 3600
 _DENIAL_TTL_S: Final = 1800
 _CAPACITY: Final = 9984
@@ -326,8 +327,8 @@ def _prometheus(server: ServerBlock, directive: Directive, _: str) -> ServerBloc
 
 def _reload(server: ServerBlock, directive: Directive, _: str) -> ServerBlock:
     every = duration_s(directive.arguments[0]) if directive.arguments else 30.0
-    if every < 2:
-        raise ValueError("interval value must be greater or equal to 2s")
+    if every < RELOAD_MIN_S:
+        raise ValueError(f"interval value must be greater or equal to {RELOAD_MIN_S:g}s")
     return replace(server, reload_s=every)
 
 

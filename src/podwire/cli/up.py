@@ -116,7 +116,7 @@ class AlreadyUp(UsageError):
 @click.option(
     "--dns-replicas",
     type=click.IntRange(0, DNS_REPLICAS_MAX),
-    default=0,
+    default=1,
     show_default=True,
     help="Pods of the cluster's DNS in a new cluster; 0 makes none.",
 )

@@ -152,5 +152,9 @@ def _container() -> Object:
             "successThreshold": 1,
             "failureThreshold": 5,
         },
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181, "scheme": "HTTP"}},
+        # kubeadm's has no delay, and so is late by a whole period: the first one comes too early.
+        "readinessProbe": {
+            "httpGet": {"path": "/ready", "port": 8181, "scheme": "HTTP"},
+            "initialDelaySeconds": 1,
+        },
     }

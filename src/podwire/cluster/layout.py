@@ -88,7 +88,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int = 1500  # Of the network between the nodes.
     proxy_mode: ProxyModeName = "iptables"
     ipvs_scheduler: IpvsScheduler = "rr"
-    dns_replicas: int = 0  # Pods of the cluster's DNS; 0: it has none.
+    dns_replicas: int = 1  # Pods of the cluster's DNS; 0: it has none.
     dns_upstream: str = ""  # A resolver of this machine's loopback, ADDRESS:PORT; "": none.
 
     def __post_init__(self) -> None:
