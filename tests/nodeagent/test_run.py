@@ -244,3 +244,53 @@ async def test_pod_removed_by_force_ends_at_once(tmp_path):
             return not await node.pod_pids()
 
         await until(gone)
+
+
+def noting(name: str, **fields) -> dict:
+    """A container that writes its name when it is told to end."""
+    script = f"trap 'echo {name} >> /h/order; exit 0' TERM; while true; do sleep 0.1; done"
+    command = ["sh", "-c", script]
+    mounts = [{"name": "h", "mountPath": "/h"}]
+    return {
+        "name": name,
+        "image": "busybox",
+        "command": command,
+        "volumeMounts": mounts,
+        **fields,
+    }
+
+
+def pre_stop(script: str) -> dict:
+    return {"preStop": {"exec": {"command": ["sh", "-c", script]}}}
+
+
+@pytest.mark.asyncio
+async def test_a_pod_ends_in_order_and_its_readiness_is_still_asked(tmp_path):
+    async with running_node(tmp_path) as (api, node):
+        always = {"restartPolicy": "Always"}
+        probe = {"exec": {"command": ["cat", "/h/ready"]}, "periodSeconds": 1}
+        alive = {**probe, "failureThreshold": 1}
+        hook = pre_stop("rm /h/ready; echo pre-main >> /h/order; sleep 2.5")
+        api.put_pod(
+            "ordered",
+            {
+                "volumes": [{"name": "h", "hostPath": {"path": "/h"}}],
+                "initContainers": [
+                    noting("one", **always, lifecycle=pre_stop("echo pre-one >> /h/order")),
+                    noting("two", **always),
+                    noting("once") | {"command": ["sh", "-c", "echo yes > /h/ready"]},
+                ],
+                "containers": [
+                    noting("main", readinessProbe=probe, livenessProbe=alive, lifecycle=hook)
+                ],
+            },
+        )
+        await api.until(lambda: is_true(api.pod("ordered"), "Ready"))
+        api.delete_pod("ordered", 30)
+        await api.until(lambda: not is_true(api.pod("ordered"), "Ready"))
+        assert is_true(api.pod("ordered"), "PodScheduled"), "it is still there"
+        await api.until(lambda: pod_path("ordered") not in api.objects)
+        order = (node.node / "hostfs" / "h" / "order").read_text().split()
+        assert order[2:] == ["main", "two", "one"]
+        assert sorted(order[:2]) == ["pre-main", "pre-one"], "hooks run at once"
+        assert not any("liveness" in message for message in api.messages())

@@ -40,6 +40,8 @@ class KillContainer:
     id: str
     name: str
     message: str
+    #: The probe that failed, whose own grace period then counts.
+    probe: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +155,8 @@ def _sidecar(
     """Return (starts, kills, started) of one restartable init container."""
     if status is None or not status.running:
         return [_start(spec, seen)], [], False
-    complaint = _complaint(spec, status, health)
-    if complaint:
-        kill = KillContainer(id=status.id, name=spec.name, message=complaint)
+    kill = _kill(spec, status, health)
+    if kill is not None:
         return [], [kill], True
     return [], [], health.get(status.id) is not Health.NOT_STARTED
 
@@ -174,22 +175,28 @@ def _containers(
                 start.append(_start(spec, seen))
             continue
         keep += 1
-        complaint = _complaint(spec, status, health)
-        if complaint:
-            kill.append(KillContainer(id=status.id, name=spec.name, message=complaint))
+        wrong = _kill(spec, status, health)
+        if wrong is not None:
+            kill.append(wrong)
     return start, kill, keep
 
 
-def _complaint(spec: ContainerSpec, status: ContainerStatus, health: Mapping[str, Health]) -> str:
-    """Return why a running container must not go on, in the words of upstream's Killing event."""
-    if status.hash and status.hash != spec.hash:
-        return f"Container {spec.name} definition changed, will be restarted"
+def _kill(
+    spec: ContainerSpec, status: ContainerStatus, health: Mapping[str, Health]
+) -> KillContainer | None:
+    """Return what must be done when a running container must not go on."""
+    probe, why = "", ""
     match health.get(status.id):
         case Health.LIVENESS_FAILED:
-            return f"Container {spec.name} failed liveness probe, will be restarted"
+            probe, why = "livenessProbe", "failed liveness probe"
         case Health.STARTUP_FAILED:
-            return f"Container {spec.name} failed startup probe, will be restarted"
-    return ""
+            probe, why = "startupProbe", "failed startup probe"
+    if status.hash and status.hash != spec.hash:
+        probe, why = "", "definition changed"
+    if not why:
+        return None
+    message = f"Container {spec.name} {why}, will be restarted"  # As upstream's Killing event.
+    return KillContainer(id=status.id, name=spec.name, message=message, probe=probe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

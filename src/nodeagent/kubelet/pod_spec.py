@@ -82,6 +82,13 @@ def grace_period_s(pod: Object) -> float:
     return float(_GRACE_DEFAULT_S if grace_s is None else grace_s)
 
 
+def probe_grace_s(pod: Object, container: str, probe: str) -> float:
+    """Return how long a container may take to end after *probe* ("": none) has failed."""
+    spec = containers_by_name(pod).get(container, {}).get(probe) or {}
+    own = spec.get("terminationGracePeriodSeconds")
+    return grace_period_s(pod) if own is None else float(own)
+
+
 def is_terminal(pod: Object) -> bool:
     """Tell whether the pod has ended for good."""
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")

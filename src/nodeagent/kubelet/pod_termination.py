@@ -1,7 +1,9 @@
 """The end of a pod: hooks, grace, sandbox, network, and what is left on disk.
 
 Upstream: kuberuntime_container.go killContainersWithSyncResult and the kubelet's
-syncTerminatingPod, syncTerminatedPod. All containers end at the same time; sidecars after them.
+syncTerminatingPod, syncTerminatedPod. All preStop hooks run at once, and all of it shares the
+grace period; `termination_order` says who is stopped after whom. Simplified: upstream gives every
+container two seconds at least, here only one whose hook has used up its time.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from nodeagent.kubelet.probe_actions import ProbeError, Target
 from nodeagent.kubelet.recording import teller
 from nodeagent.kubelet.runtime_status import ContainerStatus, PodRuntimeStatus
 from nodeagent.kubelet.services import NodeServices
+from nodeagent.kubelet.termination_order import waits_for
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +33,9 @@ async def kill_container(
     *,
     message: str,
     grace_s: float,
+    turn: asyncio.Event | None = None,
 ) -> None:
-    """Run the preStop hook and stop the container; both share the grace period."""
+    """Run the preStop hook, wait for *turn* and stop the container, all in the grace period."""
     tell = teller(services.recorder, pod, status.name)
     tell("Normal", "Killing", message)
     container = containers_by_name(pod).get(status.name) or {"name": status.name}
@@ -47,6 +51,13 @@ async def kill_container(
         except ProbeError as error:
             tell("Warning", "FailedPreStopHook", f"PreStopHook failed: {error}")
     left_s = max(0.0, grace_s - (services.clock() - began))
+    if turn is not None:
+        try:
+            async with asyncio.timeout(left_s):
+                await turn.wait()
+        except TimeoutError:
+            log.info("%s ends before its turn: the grace period is over", status.name)
+        left_s = max(0.0, grace_s - (services.clock() - began))
     # Upstream gives a container two seconds after a hook that has used up its grace.
     await services.runtime.stop_container(status.id, max(left_s, 2.0) if hook else left_s)
 
@@ -55,15 +66,7 @@ async def kill_pod(
     services: NodeServices, pod: Object, seen: PodRuntimeStatus, *, grace_s: float
 ) -> None:
     """Stop every container, then every sandbox, and give the pod's network back."""
-    sidecars = [
-        c["name"]
-        for c in pod["spec"].get("initContainers") or ()
-        if c.get("restartPolicy") == "Always"
-    ]
-    first = [status for status in seen.running if status.name not in sidecars]
-    last = [status for status in seen.running if status.name in sidecars]
-    for group in (first, last):
-        await _kill_all(services, pod, group, seen.address, grace_s)
+    await _kill_all(services, pod, seen.running, seen.address, grace_s)
     for sandbox in seen.sandboxes:
         if sandbox.ready:
             await services.runtime.stop_pod_sandbox(sandbox.id)
@@ -78,19 +81,31 @@ async def _kill_all(
     address: str,
     grace_s: float,
 ) -> None:
-    """Stop *statuses* at the same time."""
-    kills = [
-        kill_container(
+    """Stop *statuses* in their order."""
+    order = waits_for(pod, [status.name for status in statuses])
+    turns = {name: asyncio.Event() for name in order}
+    ended: dict[str, None] = {}
+
+    def look() -> None:
+        for name, others in order.items():
+            if all(other in ended for other in others):
+                turns[name].set()
+
+    async def kill(status: ContainerStatus) -> None:
+        await kill_container(
             services,
             pod,
             status,
             address,
             message=f"Stopping container {status.name}",
             grace_s=grace_s,
+            turn=turns[status.name],
         )
-        for status in statuses
-    ]
-    await asyncio.gather(*kills)
+        ended[status.name] = None
+        look()
+
+    look()
+    await asyncio.gather(*(kill(status) for status in statuses))
 
 
 async def remove_pod(services: NodeServices, pod: Object, seen: PodRuntimeStatus) -> None:

@@ -40,6 +40,7 @@ from nodeagent.kubelet.pod_spec import (
     grace_period_s,
     is_terminal,
     pod_spec,
+    probe_grace_s,
 )
 from nodeagent.kubelet.pod_status import PodFacts, pod_status
 from nodeagent.kubelet.pod_termination import kill_container, kill_pod, remove_pod
@@ -248,7 +249,7 @@ class PodWorker:
             status,
             self._seen.address,
             message=kill.message,
-            grace_s=grace_period_s(self._pod),
+            grace_s=probe_grace_s(self._pod, kill.name, kill.probe),
         )
 
     async def _start(self, start: StartContainer) -> float:
@@ -279,8 +280,8 @@ class PodWorker:
     async def _end(self) -> None:
         """The pod is to be deleted: end it gracefully, then remove what it left."""
         services = self._services
-        if not self._removed:
-            self._publish()
+        self._prober.stop_for_termination()
+        self._publish()
         await self._kill_within_grace()
         pod = self._pod
         await services.runtime.fresh()
@@ -310,6 +311,7 @@ class PodWorker:
             while not kill.done() and self._grace_s() >= grace_s:
                 await self._wake.wait()
                 self._wake.clear()
+                self._publish()  # Readiness probes go on, and containers end.
             if kill.done():
                 await kill
                 return

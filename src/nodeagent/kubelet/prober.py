@@ -33,6 +33,7 @@ class _Probes:
 
     workers: dict[ProbeType, ProbeWorker]
     tasks: Tasks = field(default_factory=Tasks)
+    running: dict[ProbeType, asyncio.Task[None]] = field(default_factory=dict)
     started: asyncio.Event = field(default_factory=asyncio.Event)
 
     def verdict(self, kind: ProbeType) -> Verdict:
@@ -84,7 +85,8 @@ class Prober:
         target = Target(container_id=status.id, container=container, pod_ip=address)
         for worker in workers.values():
             task = self._run(pod, probes, worker, target)
-            probes.tasks.spawn(task, name=f"{worker.kind.title} probe of {status.name}")
+            name = f"{worker.kind.title} probe of {status.name}"
+            probes.running[worker.kind] = probes.tasks.spawn(task, name=name)
 
     async def _run(self, pod: Object, probes: _Probes, worker: ProbeWorker, target: Target) -> None:
         if worker.kind is not ProbeType.STARTUP and not probes.started.is_set():
@@ -108,6 +110,13 @@ class Prober:
             self._on_unhealthy(pod, target.container["name"], message)
             return False
         return True
+
+    def stop_for_termination(self) -> None:
+        """Let only readiness be probed from now on (StopLivenessAndStartup): the pod ends."""
+        for probes in self._probes.values():
+            for kind, task in probes.running.items():
+                if kind is not ProbeType.READINESS:
+                    task.cancel()
 
     def health(self) -> dict[str, Health]:
         """Return what probes say, by container id."""
