@@ -7,6 +7,12 @@ from typing import Final
 
 from controlplane.apiserver.kinds.pod import resources
 from controlplane.apiserver.kinds.pod.defaults import PROBES
+from controlplane.apiserver.kinds.pod.field_refs import (
+    ENV_FIELDS,
+    ENV_RESOURCES,
+    validate_field_ref,
+    validate_resource_ref,
+)
 from controlplane.apiserver.kinds.pod.probes import validate_lifecycle, validate_probe
 from controlplane.apiserver.kinds.pod.volumes import validate_mounts
 from kubeapi import field, validation
@@ -35,12 +41,12 @@ def validate_containers(spec: Object, path: str) -> Iterator[Cause]:
                 yield field.duplicate(f"{at}.name", name)
             names.add(name)
     for index, container in enumerate(containers):
-        yield from _validate_all_probes(container, f"{path}.containers[{index}]")
+        yield from _validate_all_probes(container, spec, f"{path}.containers[{index}]")
         if container.get("restartPolicy") is not None:
             detail = "may not be set for non-init containers"
             yield field.forbidden(f"{path}.containers[{index}].restartPolicy", detail)
     for index, container in enumerate(init_containers):
-        yield from _validate_init_container(container, f"{path}.initContainers[{index}]")
+        yield from _validate_init_container(container, spec, f"{path}.initContainers[{index}]")
     yield from _validate_host_ports(containers, f"{path}.containers")
 
 
@@ -63,23 +69,25 @@ def _validate_container(container: Object, volumes: Collection[str], path: str) 
             yield field.not_supported(f"{path}.{key}", container[key], supported)
     yield from _validate_ports(container.get("ports") or [], f"{path}.ports")
     yield from _validate_env(container.get("env") or [], f"{path}.env")
+    yield from _validate_env_from(container.get("envFrom") or [], f"{path}.envFrom")
     yield from resources.validate(container["resources"], f"{path}.resources")
     mounts = container.get("volumeMounts") or []
     yield from validate_mounts(mounts, volumes, f"{path}.volumeMounts")
 
 
-def _validate_all_probes(container: Object, path: str) -> Iterator[Cause]:
+def _validate_all_probes(container: Object, spec: Object, path: str) -> Iterator[Cause]:
     for key in PROBES:
         if (probe := container.get(key)) is not None:
             yield from validate_probe(probe, f"{path}.{key}", once=key != "readinessProbe")
     if (lifecycle := container.get("lifecycle")) is not None:
-        yield from validate_lifecycle(lifecycle, f"{path}.lifecycle")
+        grace_s = spec["terminationGracePeriodSeconds"]
+        yield from validate_lifecycle(lifecycle, f"{path}.lifecycle", grace_s)
 
 
-def _validate_init_container(container: Object, path: str) -> Iterator[Cause]:
+def _validate_init_container(container: Object, spec: Object, path: str) -> Iterator[Cause]:
     policy = container.get("restartPolicy")
     if policy == "Always":
-        yield from _validate_all_probes(container, path)
+        yield from _validate_all_probes(container, spec, path)
         return
     if policy is not None:
         yield field.not_supported(f"{path}.restartPolicy", policy, ("Always",))
@@ -139,3 +147,34 @@ def _validate_env(env: Sequence[Object], path: str) -> Iterator[Cause]:
         elif len(given) > 1:
             detail = "may not have more than one field specified at a time"
             yield field.invalid(f"{at}.valueFrom", "", detail)
+        else:
+            yield from _validate_source(source, f"{at}.valueFrom")
+
+
+def _validate_source(source: Object, path: str) -> Iterator[Cause]:
+    if (reference := source.get("fieldRef")) is not None:
+        yield from validate_field_ref(reference, f"{path}.fieldRef", ENV_FIELDS)
+    if (reference := source.get("resourceFieldRef")) is not None:
+        at = f"{path}.resourceFieldRef"
+        yield from validate_resource_ref(reference, at, ENV_RESOURCES, named=False)
+    for kind in ("configMapKeyRef", "secretKeyRef"):
+        if (reference := source.get(kind)) is not None:
+            for key in ("name", "key"):
+                if not reference.get(key):
+                    yield field.required(f"{path}.{kind}.{key}")
+
+
+def _validate_env_from(sources: Sequence[Object], path: str) -> Iterator[Cause]:
+    kinds = ("configMapRef", "secretRef")
+    for index, source in enumerate(sources):
+        at, given = f"{path}[{index}]", [kind for kind in kinds if source.get(kind) is not None]
+        if prefix := source.get("prefix") or "":
+            yield from validation.validate_name(prefix, f"{at}.prefix", validation.env_var_name)
+        if not given:
+            detail = "must specify one of: `configMapRef` or `secretRef`"
+            yield field.invalid(at, "", detail)
+        elif len(given) > 1:
+            detail = "may not have more than one field specified at a time"
+            yield field.invalid(at, "", detail)
+        elif not source[given[0]].get("name"):
+            yield field.required(f"{at}.{given[0]}.name")

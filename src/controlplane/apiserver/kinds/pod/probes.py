@@ -39,10 +39,15 @@ def validate_probe(probe: Object, path: str, *, once: bool) -> Iterator[Cause]:
         yield field.invalid(f"{path}.terminationGracePeriodSeconds", grace_s, detail)
 
 
-def validate_lifecycle(lifecycle: Object, path: str) -> Iterator[Cause]:
+def validate_lifecycle(lifecycle: Object, path: str, grace_s: int) -> Iterator[Cause]:
     for key in ("postStart", "preStop"):
-        if (hook := lifecycle.get(key)) is not None:
-            yield from _validate_handler(hook, f"{path}.{key}", _HOOK_HANDLERS)
+        if (hook := lifecycle.get(key)) is None:
+            continue
+        yield from _validate_handler(hook, f"{path}.{key}", _HOOK_HANDLERS)
+        seconds = (hook.get("sleep") or {}).get("seconds", 1)
+        if seconds <= 0 or seconds > grace_s:
+            detail = "must be greater than 0 and less than terminationGracePeriodSeconds "
+            yield field.invalid(f"{path}.{key}.sleep", seconds, f"{detail}({grace_s})")
 
 
 def _validate_handler(handler: Object, path: str, kinds: tuple[str, ...]) -> Iterator[Cause]:
@@ -62,5 +67,3 @@ def _validate_action(kind: str, action: Object, path: str) -> Iterator[Cause]:
         yield from validate_target(action.get("port") or 0, f"{path}.port")
     if kind == "httpGet" and action["scheme"] not in ("HTTP", "HTTPS"):
         yield field.not_supported(f"{path}.scheme", action["scheme"], ("HTTP", "HTTPS"))
-    if kind == "sleep" and (seconds := action.get("seconds", 0)) < 0:
-        yield field.invalid(f"{path}.seconds", seconds, NOT_NEGATIVE)

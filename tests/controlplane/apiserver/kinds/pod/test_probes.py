@@ -50,8 +50,13 @@ AT = "spec.containers[0]"
             f"{AT}.lifecycle.preStop: Required value: must specify a handler type",
         ),
         (
+            {"lifecycle": {"preStop": {"sleep": {"seconds": 31}}}},
+            f"{AT}.lifecycle.preStop.sleep: Invalid value: 31: must be greater than 0 and less"
+            " than terminationGracePeriodSeconds (30)",
+        ),
+        (
             {"lifecycle": {"preStop": {"sleep": {"seconds": -1}}}},
-            f"{AT}.lifecycle.preStop.sleep.seconds: Invalid value: -1",
+            f"{AT}.lifecycle.preStop.sleep: Invalid value: -1",
         ),
     ],
 )
