@@ -159,9 +159,8 @@ def _validate_source(source: Object, path: str) -> Iterator[Cause]:
         yield from validate_resource_ref(reference, at, ENV_RESOURCES, named=False)
     for kind in ("configMapKeyRef", "secretKeyRef"):
         if (reference := source.get(kind)) is not None:
-            for key in ("name", "key"):
-                if not reference.get(key):
-                    yield field.required(f"{path}.{kind}.{key}")
+            absent = [key for key in ("name", "key") if not reference.get(key)]
+            yield from (field.required(f"{path}.{kind}.{key}") for key in absent)
 
 
 def _validate_env_from(sources: Sequence[Object], path: str) -> Iterator[Cause]:

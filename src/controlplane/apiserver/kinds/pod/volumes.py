@@ -131,11 +131,14 @@ def _projected(source: Object, path: str) -> Iterator[Cause]:
             yield field.forbidden(f"{at}.{kind}", "may not specify more than 1 volume type")
         for kind in kinds[:1]:
             yield from _PROJECTED.get(kind, _anything)(each[kind], f"{at}.{kind}")
-            for place, where in _places(each[kind], f"{at}.{kind}"):
-                if place in seen:
-                    detail = "conflicting duplicate paths"
-                    yield field.invalid(where, place, detail)
-                seen.add(place)
+            yield from _conflicts(each[kind], f"{at}.{kind}", seen)
+
+
+def _conflicts(source: Object, path: str, seen: set[str]) -> Iterator[Cause]:
+    for place, where in _places(source, path):
+        if place in seen:
+            yield field.invalid(where, place, "conflicting duplicate paths")
+        seen.add(place)
 
 
 def _places(source: Object, path: str) -> Iterator[tuple[str, str]]:
