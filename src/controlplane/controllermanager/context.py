@@ -18,6 +18,7 @@ from componentbase.timings import KUBERNETES, Timings
 from controlplane.controllermanager.endpointslice.well_known import (
     CONTROLLER_NAME,
     MANAGED_BY,
+    MIRRORING_CONTROLLER_NAME,
     SERVICE_NAME,
 )
 from controlplane.controllermanager.nodeipam.cidr_set import Network
@@ -62,13 +63,21 @@ def by_service(one: Object) -> Iterable[str]:
     return (f"{namespace_of(one)}/{labels.get(SERVICE_NAME, '')}",)
 
 
+def by_mirrored(one: Object) -> Iterable[str]:
+    """Return `namespace/name` of the Endpoints that an EndpointSlice mirrors."""
+    labels = labels_of(one)
+    if labels.get(MANAGED_BY) != MIRRORING_CONTROLLER_NAME:
+        return ()
+    return (f"{namespace_of(one)}/{labels.get(SERVICE_NAME, '')}",)
+
+
 #: Controllers share one informer of a resource, so its indexes stand in one place.
 INDEXERS: Final[Mapping[Resource, Mapping[str, Callable[[Object], Iterable[str]]]]] = {
     PODS: {"namespace": _by_namespace, "node": _by_node, "controller": by_controller},
     REPLICASETS: {"namespace": _by_namespace, "controller": by_controller},
     DEPLOYMENTS: {"namespace": _by_namespace},
     SERVICES: {"namespace": _by_namespace},
-    ENDPOINTSLICES: {"service": by_service},
+    ENDPOINTSLICES: {"service": by_service, "mirrored": by_mirrored},
 }
 
 

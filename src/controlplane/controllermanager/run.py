@@ -21,6 +21,9 @@ from controlplane.controllermanager.context import Context, Controller
 from controlplane.controllermanager.deployment.controller import DeploymentController
 from controlplane.controllermanager.endpoint.controller import EndpointsController
 from controlplane.controllermanager.endpointslice.controller import EndpointSliceController
+from controlplane.controllermanager.endpointslicemirroring.controller import (
+    EndpointSliceMirroringController,
+)
 from controlplane.controllermanager.garbagecollector.controller import GarbageCollector
 from controlplane.controllermanager.namespace.controller import NamespaceController
 from controlplane.controllermanager.nodeipam.controller import NodeIpamController
@@ -48,6 +51,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "replicaset-controller": ReplicaSetController,
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
+    "endpointslice-mirroring-controller": EndpointSliceMirroringController,
     "node-ipam-controller": NodeIpamController,
     "node-lifecycle-controller": NodeLifecycleController,
     "taint-eviction-controller": TaintEvictionController,

@@ -3,7 +3,8 @@
 `tools/generate_schema.py` writes the table from the release's OpenAPI definitions. It is read
 when the first schema is asked for, and each kind's graph of types is built when it is first
 needed: a process that never validates never pays. What network-policy-api adds to Kubernetes (CRDs
-there) stands in `network_policy_api.json`, written by hand.
+there) stands in `network_policy_api.json`, written by hand; so does, in `later_releases.json`, what
+is served of later releases.
 """
 
 from __future__ import annotations
@@ -84,6 +85,9 @@ _PYTHON_TYPES: Final[dict[str, frozenset[type]]] = {
     "quantity": frozenset({int, float, str}),
 }
 
+#: What was written by hand; the last word on a definition counts.
+_BY_HAND: Final = ("network_policy_api.json", "later_releases.json")
+
 ANYTHING: Final = TypeSchema("", Shape.ANY)
 
 
@@ -95,10 +99,11 @@ def read_table(name: str) -> bytes:
 @functools.cache
 def _raw_definitions() -> dict[str, msgspec.Raw]:
     # Raw keeps the undecoded text: 300 KB instead of the 3 MB that dicts would take.
-    added = (resources.files(__package__) / "network_policy_api.json").read_bytes()
+    folder = resources.files(__package__)
+    added = [(folder / name).read_bytes() for name in _BY_HAND]
     return {
         name: raw
-        for octets in (read_table("types.json.gz"), added)
+        for octets in (read_table("types.json.gz"), *added)
         for name, raw in msgspec.json.decode(octets, type=dict[str, msgspec.Raw]).items()
     }
 

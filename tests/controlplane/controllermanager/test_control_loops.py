@@ -17,11 +17,13 @@ from hollow import BROKEN, HollowNodes
 from componentbase import clock, journal
 from componentbase.tasks import Tasks
 from controlplane.controllermanager.endpointslice import trigger_time
+from controlplane.controllermanager.endpointslice.well_known import CONTROLLER_NAME, MANAGED_BY
 from kubeapi.client import PatchType
 from kubeapi.objects import condition, name_of
 from kubeapi.resources import (
     CONFIGMAPS,
     DEPLOYMENTS,
+    ENDPOINTS,
     ENDPOINTSLICES,
     EVENTS,
     NAMESPACES,
@@ -282,6 +284,62 @@ async def test_slices_of_a_service_without_selector_are_left_alone(
         assert made in [
             {"apiVersion": made["apiVersion"], "kind": made["kind"], **one} for one in slices
         ]
+
+
+@pytest.mark.asyncio
+async def test_endpoints_that_people_write_are_mirrored(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns, nodes=0) as (client, _):
+        mine = service("mine")
+        del mine["spec"]["selector"]
+        await client.create(SERVICES, mine, ns)
+        subset = {
+            "addresses": [{"ip": "192.0.2.1"}],
+            "ports": [{"name": "http", "port": 8080}],
+        }
+        written = {
+            "apiVersion": "v1",
+            "kind": "Endpoints",
+            "metadata": {"name": "mine"},
+            "subsets": [subset],
+        }
+        await client.create(ENDPOINTS, written, ns)
+        await until(client, ENDPOINTSLICES, ns, lambda s: ready_addresses(s) == ["192.0.2.1"])
+        more = {"subsets": [{**subset, "addresses": [{"ip": "192.0.2.1"}, {"ip": "192.0.2.2"}]}]}
+        await client.patch(ENDPOINTS, "mine", more, ns)
+        (one,) = await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) == 2)
+        assert one["metadata"]["ownerReferences"][0]["kind"] == "Endpoints"
+        await client.patch(SERVICES, "mine", {"spec": {"selector": {"app": "other"}}}, ns)
+        managers = await until(
+            client,
+            ENDPOINTSLICES,
+            ns,
+            lambda s: [one["metadata"]["labels"][MANAGED_BY] for one in s] == [CONTROLLER_NAME],
+        )
+        assert not ready_addresses(managers)
+
+
+@pytest.mark.asyncio
+async def test_traffic_distribution_becomes_hints(control_plane, namespace_of_test):
+    ns = namespace_of_test
+
+    def hinted(slices) -> list[str]:
+        return [
+            hint["name"]
+            for one in slices
+            for end in one.get("endpoints") or ()
+            for hint in (end.get("hints") or {}).get("forNodes") or ()
+        ]
+
+    async with world(control_plane, ns) as (client, _):
+        near = service()
+        near["spec"]["trafficDistribution"] = "PreferSameNode"
+        await client.create(SERVICES, near, ns)
+        await client.create(DEPLOYMENTS, deployment(replicas=2), ns)
+        slices = await until(client, ENDPOINTSLICES, ns, lambda s: len(hinted(s)) == 2)
+        assert hinted(slices) == [end["nodeName"] for end in slices[0]["endpoints"]]
+        await client.patch(SERVICES, "web", {"spec": {"trafficDistribution": None}}, ns)
+        await until(client, ENDPOINTSLICES, ns, lambda s: not hinted(s))
 
 
 @pytest.mark.asyncio

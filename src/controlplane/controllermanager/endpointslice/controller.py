@@ -6,7 +6,7 @@ so that a hundred pods that become ready together cost a few writes.
 
 Left alone: Services without selector (their slices are somebody else's, like those of
 `default/kubernetes`, which the API server keeps) and ExternalName. Deleted Services: the garbage
-collector follows the owner reference. Absent: topology hints.
+collector follows the owner reference.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from controlplane.controllermanager.context import Context, by_service
+from controlplane.controllermanager.endpointslice import hints
 from controlplane.controllermanager.endpointslice.endpoints import (
+    Group,
+    by_family,
     pod_facts_that_matter,
     ready_pods,
     selects,
     wanted_endpoints,
 )
+from controlplane.controllermanager.endpointslice.hints import NoHints, is_auto, place_of, zone_of
 from controlplane.controllermanager.endpointslice.reconcile import Plan, plan
 from controlplane.controllermanager.endpointslice.trigger_time import TriggerTimeTracker, annotated
 from controlplane.controllermanager.mutation_cache import MutationCache
@@ -40,6 +44,7 @@ from kubeapi.status import StatusError, is_conflict, is_not_found
 _WORKERS: Final = 5
 _INTERVAL_MIN_S: Final = 0.02
 _RETRY_S: Final = 0.005
+_FAMILIES: Final = ("IPv4", "IPv6")
 
 
 class EndpointSliceController:
@@ -65,6 +70,13 @@ class EndpointSliceController:
             on_add=self._pod_changed, on_update=self._pod_updated, on_delete=self._pod_changed
         )
         self._slices.add_handler(on_update=self._slice_updated, on_delete=self._slice_changed)
+        #: What was last told of Services whose endpoints are to be shared out to zones.
+        self._told: dict[str, str] = {}
+        self._nodes.add_handler(
+            on_add=lambda new: self._node_changed({}, new),
+            on_update=self._node_changed,
+            on_delete=lambda old: self._node_changed(old, {}),
+        )
 
     async def run(self) -> None:
         for informer in (self._services, self._pods, self._slices, self._nodes):
@@ -92,6 +104,15 @@ class EndpointSliceController:
         for key in by_service(one):
             self._soon(key)
 
+    def _node_changed(self, old: Object, new: Object) -> None:
+        """Endpoints tell their node's zone; shares depend on what all nodes have, too."""
+        if place_of(old) == place_of(new):
+            return
+        moved = zone_of(old) != zone_of(new)
+        for service in self._services.items():
+            if moved or is_auto(service):
+                self._queue.add(key_of(service))
+
     def _soon(self, key: str) -> None:
         """Look at *key* at once, or when its last write is long enough ago."""
         self._triggers.change_seen(key, self._context.wall())
@@ -105,6 +126,7 @@ class EndpointSliceController:
         service = self._services.get(key)
         if service is None:
             self._written_at.pop(key, None)
+            self._forget_told(key)
             self._triggers.forget(key)
             return
         spec = service["spec"]
@@ -112,6 +134,7 @@ class EndpointSliceController:
             return
         pods = self._pods.by_index("namespace", namespace_of(service))
         wanted = wanted_endpoints(service, pods, self._zones())
+        self._hint(key, service, wanted)
         known = self._known.by_index(key)
         todo = plan(service, wanted, known)
         mine = [pod for pod in pods if selects(service, pod)]
@@ -126,6 +149,35 @@ class EndpointSliceController:
             text = f"Error updating Endpoint Slices for Service {key}: {error.message}"
             self._recorder.event(service, "Warning", "FailedToUpdateEndpointSlices", text)
             raise
+
+    def _hint(self, key: str, service: Object, wanted: Mapping[Group, list[Object]]) -> None:
+        """Say by whom each endpoint should be used."""
+        if not is_auto(service):
+            self._forget_told(key)
+            for endpoints in wanted.values():
+                hints.by_distribution(service, endpoints)
+            return
+        zones = hints.zones_of(self._nodes.items())
+        for family, endpoints in by_family(wanted).items():
+            refusal = hints.by_zone(endpoints, zones)
+            self._tell(key, service, refusal, family)
+
+    def _forget_told(self, key: str) -> None:
+        for family in _FAMILIES:
+            self._told.pop(f"{key}/{family}", None)
+
+    def _tell(self, key: str, service: Object, refusal: NoHints | None, family: str) -> None:
+        """Let people know when hints by zone begin, end, or cannot be for another reason."""
+        text = "Topology Aware Hints has been enabled" if refusal is None else refusal.reason
+        text = f"{text}, addressType: {family}"
+        place = f"{key}/{family}"
+        if self._told.get(place) == text:
+            return
+        self._told[place] = text
+        if refusal is None:
+            self._recorder.event(service, "Normal", "TopologyAwareHintsEnabled", text)
+        else:
+            self._recorder.event(service, "Warning", "TopologyAwareHintsDisabled", text)
 
     def _zones(self) -> Mapping[str, Object]:
         return {name_of(node): node for node in self._nodes.items()}

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final
 
 from controlplane.controllermanager import pod_facts
+from controlplane.controllermanager.endpointslice.hints import ZONE
 from kubeapi.objects import Object, labels_of, name_of, namespace_of, uid_of
-
-_ZONE: Final = "topology.kubernetes.io/zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,16 @@ def wanted_endpoints(
     return groups
 
 
+def by_family(groups: Mapping[Group, list[Object]]) -> dict[str, list[Object]]:
+    """Return the endpoints of each family, in the order of their addresses."""
+    found: dict[str, list[Object]] = {}
+    for group, endpoints in groups.items():
+        found.setdefault(group.address_type, []).extend(endpoints)
+    for endpoints in found.values():
+        endpoints.sort(key=lambda endpoint: str(endpoint["addresses"][0]))
+    return found
+
+
 def resolved_ports(service: Object, pod: Object) -> tuple[Port, ...]:
     """Return *service*'s ports as *pod* has them; a name that the pod lacks is left out."""
     found: list[Port] = []
@@ -121,7 +129,7 @@ def _endpoint(service: Object, pod: Object, address: str, nodes: Mapping[str, Ob
     }
     if node_name:
         endpoint["nodeName"] = node_name
-        zone = labels_of(nodes[node_name]).get(_ZONE) if node_name in nodes else None
+        zone = labels_of(nodes[node_name]).get(ZONE) if node_name in nodes else None
         if zone:
             endpoint["zone"] = zone
     spec = pod["spec"]

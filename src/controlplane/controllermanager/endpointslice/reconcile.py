@@ -18,9 +18,42 @@ from controlplane.controllermanager.endpointslice.well_known import (
     MANAGED_BY,
     SERVICE_NAME,
 )
-from kubeapi.objects import Object, labels_of, name_of, namespace_of, owner_reference
+from kubeapi.objects import (
+    Object,
+    annotations_of,
+    labels_of,
+    name_of,
+    namespace_of,
+    owner_reference,
+)
 
 ENDPOINTS_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """What all slices of one owner have in common."""
+
+    name: str
+    namespace: str
+    owner: Object  # An owner reference.
+    labels: Object
+    annotations: Object | None = None  # None: they are somebody else's.
+    endpoints_max: int = ENDPOINTS_MAX
+    #: Of the slice that says that there are no endpoints; None: there is none then.
+    empty: Group | None = None
+
+
+def template_of(service: Object) -> Template:
+    """Return what the slices of *service* have in common."""
+    families = service["spec"].get("ipFamilies") or ["IPv4"]
+    return Template(
+        name=name_of(service),
+        namespace=namespace_of(service),
+        owner=owner_reference(service),
+        labels=labels_for(service),
+        empty=Group(families[0], ()),
+    )
 
 
 @dataclass(slots=True)
@@ -35,22 +68,26 @@ class Plan:
 def plan(
     service: Object, wanted: Mapping[Group, Sequence[Object]], slices: Sequence[Object]
 ) -> Plan:
-    """Return what turns *slices* into the *wanted* endpoints with the fewest writes."""
-    groups = dict(wanted) or {_empty_group(service): []}
+    """Return what turns a Service's *slices* into the *wanted* endpoints with the fewest writes."""
+    return plan_slices(template_of(service), wanted, slices)
+
+
+def plan_slices(
+    template: Template, wanted: Mapping[Group, Sequence[Object]], slices: Sequence[Object]
+) -> Plan:
+    """Do as `plan`, for whoever owns the slices."""
+    groups = dict(wanted)
+    if not groups and template.empty is not None:
+        groups = {template.empty: []}
     result = Plan()
     by_group: dict[Group, list[Object]] = {}
     for one in slices:
         by_group.setdefault(_group_of(one), []).append(one)
     for group, endpoints in groups.items():
-        _plan_group(result, service, group, endpoints, by_group.pop(group, []))
+        _plan_group(result, template, group, endpoints, by_group.pop(group, []))
     for leftover in by_group.values():
         result.delete.extend(leftover)
     return _reused(result)
-
-
-def _empty_group(service: Object) -> Group:
-    families = service["spec"].get("ipFamilies") or ["IPv4"]
-    return Group(families[0], ())
 
 
 def _group_of(one: Object) -> Group:
@@ -69,18 +106,18 @@ class _Draft:
 
 def _plan_group(
     result: Plan,
-    service: Object,
+    template: Template,
     group: Group,
     endpoints: Sequence[Object],
     existing: Sequence[Object],
 ) -> None:
     missing = {_identity(endpoint): endpoint for endpoint in endpoints}
-    drafts = [_kept(one, missing, labels_for(service)) for one in existing]
-    _place(drafts, list(missing.values()))
+    drafts = [_kept(one, missing, template) for one in existing]
+    _place(drafts, list(missing.values()), template.endpoints_max)
     if not drafts:
         drafts.append(_Draft(None, [], True))
     for index, draft in enumerate(drafts):
-        content = _content(service, group, draft)
+        content = _content(template, group, draft)
         if draft.before is None:
             result.create.append(content)
         elif not draft.endpoints and (endpoints or index > 0):
@@ -94,28 +131,31 @@ def _identity(endpoint: Object) -> tuple[str, str]:
     return str(reference.get("uid") or ""), str(endpoint["addresses"][0])
 
 
-def _kept(one: Object, missing: dict[tuple[str, str], Object], labels: Object) -> _Draft:
+def _kept(one: Object, missing: dict[tuple[str, str], Object], template: Template) -> _Draft:
     """Keep what *one* has and should have; take that out of *missing*."""
     before = one.get("endpoints") or []
     kept = [
         missing.pop(_identity(endpoint)) for endpoint in before if _identity(endpoint) in missing
     ]
-    return _Draft(one, kept, kept != before or labels != labels_of(one))
+    changed = kept != before or template.labels != labels_of(one)
+    if template.annotations is not None:
+        changed = changed or template.annotations != annotations_of(one)
+    return _Draft(one, kept, changed)
 
 
-def _place(drafts: list[_Draft], missing: list[Object]) -> None:
+def _place(drafts: list[_Draft], missing: list[Object], endpoints_max: int) -> None:
     """Put *missing* where it costs the fewest writes."""
     by_cost = sorted(drafts, key=lambda draft: (not draft.changed, -len(draft.endpoints)))
     for draft in by_cost:
-        room = ENDPOINTS_MAX - len(draft.endpoints)
+        room = endpoints_max - len(draft.endpoints)
         # An unchanged slice is opened only if all that is left fits: else a new slice is as cheap.
         if missing and room > 0 and (draft.changed or len(missing) <= room):
             draft.endpoints += missing[:room]
             del missing[:room]
             draft.changed = True
     while missing:
-        drafts.append(_Draft(None, missing[:ENDPOINTS_MAX], True))
-        del missing[:ENDPOINTS_MAX]
+        drafts.append(_Draft(None, missing[:endpoints_max], True))
+        del missing[:endpoints_max]
 
 
 def labels_for(service: Object) -> Object:
@@ -130,17 +170,19 @@ def labels_for(service: Object) -> Object:
     return labels
 
 
-def _content(service: Object, group: Group, draft: _Draft) -> Object:
+def _content(template: Template, group: Group, draft: _Draft) -> Object:
     metadata: Object = (
         {
-            "generateName": f"{name_of(service)}-",
-            "namespace": namespace_of(service),
-            "ownerReferences": [owner_reference(service)],
+            "generateName": f"{template.name}-",
+            "namespace": template.namespace,
+            "ownerReferences": [template.owner],
         }
         if draft.before is None
         else dict(draft.before["metadata"])
     )
-    metadata["labels"] = labels_for(service)
+    metadata["labels"] = template.labels
+    if template.annotations is not None:
+        metadata["annotations"] = template.annotations
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",

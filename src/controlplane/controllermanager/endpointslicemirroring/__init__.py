@@ -1,0 +1,1 @@
+"""Endpoints that people keep become EndpointSlices, too."""
