@@ -17,6 +17,7 @@ from kubeapi.status import Cause
 ENDPOINTS_MAX: Final = 1000
 ADDRESSES_MAX: Final = 100
 PORTS_MAX: Final = 20_000
+HINTS_MAX: Final = 8  # Of zones, and of nodes.
 
 _ADDRESS_TYPES: Final = ("FQDN", "IPv4", "IPv6")
 PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
@@ -74,6 +75,30 @@ def _validate_endpoint(endpoint: Object, kind: str, path: str) -> Iterator[Cause
         yield from validation.validate_name(hostname, f"{path}.hostname", validation.dns1123_label)
     if (node := endpoint.get("nodeName")) is not None:
         yield from validation.validate_name(node, f"{path}.nodeName", validation.dns1123_subdomain)
+    yield from _validate_hints(endpoint.get("hints") or {}, f"{path}.hints")
+
+
+def _validate_hints(hints: Object, path: str) -> Iterator[Cause]:
+    """Judge the names of zones, which are labels' values, and of nodes."""
+    for key, judge in (
+        ("forZones", validation.label_value),
+        ("forNodes", validation.dns1123_subdomain),
+    ):
+        names = [each.get("name") or "" for each in hints.get(key) or []]
+        if len(names) > HINTS_MAX:
+            yield field.too_many(f"{path}.{key}", len(names), HINTS_MAX)
+            continue
+        for index, name in enumerate(names):
+            yield from _validate_hint(names, index, judge(name), f"{path}.{key}[{index}].name")
+
+
+def _validate_hint(
+    names: Sequence[str], index: int, messages: Sequence[str], path: str
+) -> Iterator[Cause]:
+    if names[index] in names[:index]:
+        yield field.duplicate(path, names[index])
+    for message in messages:
+        yield field.invalid(path, names[index], message)
 
 
 def _validate_address(address: str, kind: str, path: str) -> list[Cause]:

@@ -78,10 +78,13 @@ def wanted_endpoints(endpoints: Object) -> dict[Group, list[Object]]:
 
 def _of_subset(subset: Object) -> Iterator[tuple[str, Object]]:
     """Return the family and the endpoint of each address, the ready ones first."""
-    for key, ready in (("addresses", True), ("notReadyAddresses", False)):
-        for address in subset.get(key) or ():
-            endpoint: Object = {"addresses": [address["ip"]], "conditions": {"ready": ready}}
-            for name in ("hostname", "nodeName", "targetRef"):
-                if address.get(name):
-                    endpoint[name] = address[name]
-            yield f"IPv{ip_address(address['ip']).version}", endpoint
+    for address in subset.get("addresses") or ():
+        yield f"IPv{ip_address(address['ip']).version}", _endpoint(address, ready=True)
+    for address in subset.get("notReadyAddresses") or ():
+        yield f"IPv{ip_address(address['ip']).version}", _endpoint(address, ready=False)
+
+
+def _endpoint(address: Object, *, ready: bool) -> Object:
+    endpoint: Object = {"addresses": [address["ip"]], "conditions": {"ready": ready}}
+    copied = ("hostname", "nodeName", "targetRef")
+    return endpoint | {name: address[name] for name in copied if address.get(name)}

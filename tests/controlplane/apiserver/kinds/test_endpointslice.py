@@ -102,3 +102,21 @@ def test_addresses_and_bounds(wrong, change, cause):
     else:
         assert len(causes) == 1
         assert causes[0].startswith(cause)
+
+
+@pytest.mark.parametrize(
+    ("hints", "cause"),
+    [
+        ({"forZones": [{"name": "a"}, {"name": "b"}]}, None),
+        ({"forNodes": [{"name": "node-1"}]}, None),
+        ({"forZones": [{"name": "a"}, {"name": "a"}]}, "hints.forZones[1].name: Duplicate value"),
+        ({"forZones": [{"name": "a b"}]}, 'hints.forZones[0].name: Invalid value: "a b"'),
+        ({"forNodes": [{"name": "Node"}]}, 'hints.forNodes[0].name: Invalid value: "Node"'),
+        ({"forZones": [{"name": f"z{n}"} for n in range(9)]}, "hints.forZones: Too many: 9"),
+    ],
+)
+def test_hints(wrong, hints, cause):
+    endpoint = {"addresses": ["10.0.0.1"], "hints": hints}
+    causes = wrong("EndpointSlice", {"addressType": "IPv4", "endpoints": [endpoint]})
+    assert len(causes) == (cause is not None), causes
+    assert all(each.startswith(f"endpoints[0].{cause}") for each in causes)

@@ -60,6 +60,9 @@ def default(service: Object) -> None:
         spec["allocateLoadBalancerNodePorts"] = True
     if spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
+    for item in ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []:
+        if spec["type"] == "LoadBalancer" and item.get("ip") and item.get("ipMode") is None:
+            item["ipMode"] = "VIP"
 
 
 def _default_affinity(spec: Object) -> None:

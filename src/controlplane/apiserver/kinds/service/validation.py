@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from controlplane.apiserver.kinds import metadata
-from controlplane.apiserver.kinds.addresses import validate_backend_address, validate_cidr
+from controlplane.apiserver.kinds.addresses import validate_backend_address
 from controlplane.apiserver.kinds.go_syntax import go_strings
-from controlplane.apiserver.kinds.service import families, ports
+from controlplane.apiserver.kinds.service import families, ports, traffic
 from controlplane.apiserver.kinds.service.strategy import (
     HEADLESS,
     is_headless,
     needs_cluster_ip,
-    takes_external_traffic,
 )
 from kubeapi import field, validation
 from kubeapi.objects import Object
@@ -21,7 +20,6 @@ from kubeapi.status import Cause
 
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _AFFINITIES: Final = ("ClientIP", "None")
-_TRAFFIC_POLICIES: Final = ("Cluster", "Local")
 _AFFINITY_TIMEOUT_MAX_S: Final = 86_400
 
 
@@ -38,7 +36,7 @@ def validate(service: Object, configured: Sequence[str]) -> list[Cause]:
     causes += _validate_cluster_ips(service, configured)
     for index, address in enumerate(spec.get("externalIPs") or []):
         causes += validate_backend_address(address, f"spec.externalIPs[{index}]")
-    return [*causes, *_validate_traffic(service), *_validate_load_balancer(spec)]
+    return [*causes, *traffic.validate(service)]
 
 
 def _validate_type(service: Object) -> Iterator[Cause]:
@@ -79,35 +77,9 @@ def _validate_cluster_ips(service: Object, configured: Sequence[str]) -> Iterato
     yield from families.validate(service, configured)
 
 
-def _validate_traffic(service: Object) -> Iterator[Cause]:
-    spec = service["spec"]
-    external = spec.get("externalTrafficPolicy") or ""
-    if external and not takes_external_traffic(service):
-        detail = "may only be set for externally-accessible services"
-        yield field.invalid("spec.externalTrafficPolicy", external, detail)
-    elif external and external not in _TRAFFIC_POLICIES:
-        yield field.not_supported("spec.externalTrafficPolicy", external, _TRAFFIC_POLICIES)
-    internal = spec.get("internalTrafficPolicy")
-    if internal and internal not in _TRAFFIC_POLICIES:
-        yield field.not_supported("spec.internalTrafficPolicy", internal, _TRAFFIC_POLICIES)
-
-
-def _validate_load_balancer(spec: Object) -> Iterator[Cause]:
-    if spec["type"] == "LoadBalancer":
-        for index, cidr in enumerate(spec.get("loadBalancerSourceRanges") or []):
-            yield from validate_cidr(cidr, f"spec.loadBalancerSourceRanges[{index}]")
-        return
-    if spec.get("loadBalancerSourceRanges"):
-        detail = "may only be used when `type` is 'LoadBalancer'"
-        yield field.forbidden("spec.loadBalancerSourceRanges", detail)
-    for key in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
-        if spec.get(key) is not None:
-            detail = "may only be used when `type` is 'LoadBalancer'"
-            yield field.forbidden(f"spec.{key}", detail)
-
-
 def validate_update(new: Object, old: Object) -> list[Cause]:
     causes = metadata.validate_update(new, old)
     if not (needs_cluster_ip(new) and needs_cluster_ip(old)):
         return causes  # To and from ExternalName, everything may change.
-    return [*causes, *families.validate_update(new, old)]
+    causes += families.validate_update(new, old)
+    return [*causes, *traffic.validate_update(new, old)]
