@@ -16,7 +16,9 @@ from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.packet import CtState, FlowTuple, Packet
 
 if TYPE_CHECKING:
+    from nodeagent.datapath.conntrack.connection import Connection
     from nodeagent.datapath.frontends import Frontend
+    from nodeagent.datapath.network_policy import NetworkPolicies
     from nodeagent.datapath.node import Node
 
 Stage = Callable[["Node", Packet, float], DropReason | None]
@@ -108,6 +110,8 @@ def admit(node: Node, packet: Packet, now: float) -> DropReason | None:
         judgement = policies.judge(
             first.source, endpoint.source, first.protocol, endpoint.source_port
         )
+        if connection.picked_up and _may_be_an_answer(policies, connection):
+            judgement = None
     if judgement is not None and judgement.noted:
         policies.note(judgement, _judged_flow(packet), now)
         if judgement.denial is not None:
@@ -117,6 +121,18 @@ def admit(node: Node, packet: Packet, now: float) -> DropReason | None:
     if connection is not None:
         connection.admitted = policies.generation
     return None
+
+
+def _may_be_an_answer(policies: NetworkPolicies, connection: Connection) -> bool:
+    """Tell whether the other end might have begun what was picked up in the middle.
+
+    So connections outlive the death of this datapath, also where an isolated pod goes on speaking.
+    """
+    receiver, sender = connection.original, connection.reply
+    judgement = policies.judge(
+        sender.source, receiver.source, receiver.protocol, receiver.source_port
+    )
+    return judgement is None or judgement.denial is None
 
 
 def _judged_flow(packet: Packet) -> FlowTuple:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeagent.datapath import listing, network_policy, policy_log, tables
+from nodeagent.datapath.conntrack.table import ConntrackTable
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.network_policy import NetworkPolicies
 from nodeagent.datapath.packet import PROTOCOL_SCTP, FlowTuple
@@ -387,6 +388,27 @@ def test_a_connection_under_way_ends_with_the_permission(world):
     program(world, 2, sets=[web])
     world.run(3.0)
     assert server.read(100, world.now) == b"four"
+
+
+def test_connections_of_isolated_pods_outlive_the_datapaths_memory(world):
+    a, b = world.pod(1, 5), world.pod(1, 6)
+    listener = b.tcp_listen(None, 80)
+    allowed = [rule(blocks=[tables.PolicyBlock(cidr="10.244.1.5/32")], ports=[port(80)])]
+    program(world, 1, entry("default/b", "10.244.1.6", ingress=allowed, egress=[]))
+    connection = world.connect(a, "10.244.1.6", 80)
+    server, node = listener.accept(), world.nodes[1]
+
+    def says(octets):
+        node.clear_flows()
+        node.conntrack = ConntrackTable()
+        server.write(octets, world.now)
+        world.run(0.5)
+        return connection.read(100, world.now)
+
+    assert says(b"answer") == b"answer"
+    program(world, 1, entry("default/b", "10.244.1.6", ingress=[], egress=[]))
+    assert says(b"no") == b"", "what nobody may begin is no answer"
+    assert not opens(world, b, "10.244.1.5", 80)
 
 
 def test_captures_and_counters_name_the_policies(world):

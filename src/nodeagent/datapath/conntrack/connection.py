@@ -48,6 +48,7 @@ class Connection:
     tcp_state: TcpState = TcpState.NONE
     steady: bool = True  # A packet without SYN, FIN and RST changes only the time of last use.
     confirmed: bool = False
+    picked_up: bool = False  # In the middle: who began it is not known.
     forgotten: bool = False  # It has left the table; a packet that waited may still know it.
     seen_reply: bool = False
     assured: bool = False

@@ -103,6 +103,7 @@ class ConntrackTable:
         packet.connection = Connection(flow, flow.inverted(), limit_s, now, now)
         if state is not TcpState.NONE:
             packet.connection.enter(state)
+            packet.connection.picked_up = state is not TcpState.SYN_SENT
             self._note(packet)
 
     def _track_tcp(self, packet: Packet, now: float) -> tuple[Connection, Direction] | None:
