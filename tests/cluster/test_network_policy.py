@@ -250,6 +250,7 @@ def test_rows_of_the_truth_table_hold_between_processes(
                 "policy", "explain", probe[0], f"{probe[1]}:{probe[2]}", "--name", lab.name
             )
             assert (said.returncode == 0) is (probe in expected), said.stdout
+            assert "but node" not in said.stdout, "the nodes are of the same opinion"
     finally:
         manifests = "\n".join(map(json.dumps, row.policies))
         lab.kubectl("delete", "-f", "-", stdin=manifests)
@@ -274,6 +275,14 @@ def test_the_administrators_word_is_logged_and_shown(lab: Lab, houses: dict[str,
         for each in notes
     )
     assert by in lab.podwire("counters node-1")
+    lab.podwire("process kill node-1/nodeagent")
+    lab.kubectl("delete", "anp", "closed")
+    said = lab.podwire("policy explain y/a x/a:80")
+    assert "allowed" in said
+    assert f"but node-1 has not been told yet: its datapath says deny by {by}" in said
+    lab.podwire("process start node-1/nodeagent")
+    lab.eventually(lambda: "but node-1" not in lab.podwire("policy explain y/a x/a:80"))
+    apply(lab, policy)
     rows = json.loads(lab.podwire("policy matrix -n x -n y --port 80 -o json"))
     verdicts = {(each["from"], each["to"]): each["verdict"] for each in rows}
     assert verdicts["y/a", "x/a"] == "denied"

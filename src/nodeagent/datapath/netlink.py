@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,6 +92,7 @@ class Netlink:
             "policy_replace": self._replace(tables.Policy, control.policy_replace),
             "policy_delete": self._delete(str, control.policy_delete),
             "policy_list": self._list(lambda: listing.policies(node)),
+            "policy_judge": self._policy_judge,
             "policy_log": self._list(lambda: listing.policy_log(node, self._clock(), wall_ns())),
             "impairment_replace": self._replace(
                 tables.Impairment, lambda entries: uplinks.impair(entries, self._clock())
@@ -177,6 +179,17 @@ class Netlink:
                 msgspec.convert(params["flows"], list[tables.Flow])
             )
         return [listing.connection(each, self._clock()) for each in deleted]
+
+    async def _policy_judge(self, _connection: Connection, params: Params) -> list[listing.Row]:
+        with _Refusals():
+            rulings = self._node.network_policies.ask(
+                str(params["direction"]),
+                int(ip_address(params["source"])),
+                int(ip_address(params["destination"])),
+                int(params["protocol"]),
+                int(params["port"]),
+            )
+        return [{"action": each.action, "by": each.by} for each in rulings]
 
     async def _conntrack_watch(self, connection: Connection, _params: Params) -> None:
         self._conntrack_events.open(connection)

@@ -25,6 +25,7 @@ from podwire.cli import (
     cluster_option,
     netlink,
     output_option,
+    policy_nodes,
     policy_places,
     policy_words,
 )
@@ -93,10 +94,11 @@ def explain(source: str, target: str, output: str, cluster_name: str) -> None:
             found.append((backend.end.name, explanation.explain(world, flow)))
     if not found:
         raise UsageError(f"{source} and {wanted.host} have no address of one family")
+    notes = asyncio.run(policy_nodes.disagreements(paths, world, [each for _, each in found]))
     if output == "json":
-        click.echo(json.dumps(policy_words.as_json(sender.name, found), indent=2))
+        click.echo(json.dumps(policy_words.as_json(sender.name, found, notes), indent=2))
     else:
-        click.echo("\n".join(policy_words.lines(sender.name, found)))
+        click.echo("\n".join(policy_words.lines(sender.name, found, notes)))
     sys.exit(0 if all(each.allowed for _, each in found) else 1)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from kubeapi.objects import Object, key_of
 from nodeagent.policy.explanation import Explanation, Side
 from nodeagent.policy.matrix import Cell, Group, Port
+from podwire.cli.policy_nodes import Notes
 
 Row = dict[str, Any]
 #: The name of who is reached, and what becomes of it.
@@ -25,7 +26,7 @@ _NAME_MAX: Final = 40
 # Explanations.
 
 
-def lines(source: str, found: Sequence[Found]) -> Iterator[str]:
+def lines(source: str, found: Sequence[Found], notes: Notes) -> Iterator[str]:
     """Return explanations for people; behind a Service there may be several."""
     allowed = sum(each.allowed for _, each in found)
     if len(found) > 1:
@@ -37,7 +38,7 @@ def lines(source: str, found: Sequence[Found]) -> Iterator[str]:
         verdict = "allowed" if each.allowed else "DENIED"
         yield f"{_ends(source, destination, each)}: {verdict}"
         for side in each.sides:
-            yield from _side(side)
+            yield from _side(side, notes[index].get(side.direction, ""))
 
 
 def _ends(source: str, destination: str, each: Explanation) -> str:
@@ -50,16 +51,18 @@ def _ends(source: str, destination: str, each: Explanation) -> str:
     return f"{left} -> {right}{port}"
 
 
-def _side(side: Side) -> Iterator[str]:
+def _side(side: Side, note: str) -> Iterator[str]:
     of = f" of {side.pod}" if side.pod else ""
     yield f"  {side.direction}{of}: {side.text}"
     if len(side.policies) > 1:
         yield f"    asked: {', '.join(side.policies)}"
+    if note:
+        yield f"    but {note}"
     if side.change:
         yield f"    what would change it: {side.change}"
 
 
-def as_json(source: str, found: Sequence[Found]) -> Row:
+def as_json(source: str, found: Sequence[Found], notes: Notes) -> Row:
     """Return explanations for programs."""
     allowed = sum(each.allowed for _, each in found)
     verdict = "denied" if not allowed else "allowed" if allowed == len(found) else "partly"
@@ -74,14 +77,14 @@ def as_json(source: str, found: Sequence[Found]) -> Row:
                 "protocol": each.flow.protocol,
                 "port": each.flow.port,
                 "verdict": "allowed" if each.allowed else "denied",
-                "sides": [_side_json(side) for side in each.sides],
+                "sides": [_side_json(side, said.get(side.direction, "")) for side in each.sides],
             }
-            for destination, each in found
+            for (destination, each), said in zip(found, notes, strict=True)
         ],
     }
 
 
-def _side_json(side: Side) -> Row:
+def _side_json(side: Side, note: str) -> Row:
     return {
         "direction": side.direction,
         "pod": side.pod,
@@ -97,6 +100,7 @@ def _side_json(side: Side) -> Row:
             for each in side.rulings
         ],
         "policies": list(side.policies),
+        "node_disagrees": note,
         "would_change": side.change,
     }
 

@@ -22,7 +22,7 @@ FOUND = [
 
 
 def test_explanations_are_told_end_by_end():
-    assert list(lines("shop/web", FOUND)) == [
+    assert list(lines("shop/web", FOUND, [{"ingress": "node-2 has not been told yet"}, {}])) == [
         "1 of 2 endpoints are allowed",
         "",
         "shop/web (10.0.0.1) -> shop/db (10.0.0.2) TCP 80: DENIED",
@@ -30,6 +30,7 @@ def test_explanations_are_told_end_by_end():
         "    what would change it: a policy",
         "  ingress of shop/db: denied by NetworkPolicy shop/deny (ingress)",
         "    asked: a, b",
+        "    but node-2 has not been told yet",
         "    what would change it: a rule",
         "",
         "shop/web (10.0.0.1) -> 10.0.0.3 ICMP: allowed",
@@ -39,7 +40,7 @@ def test_explanations_are_told_end_by_end():
 
 
 def test_explanations_for_programs():
-    shown = as_json("shop/web", FOUND)
+    shown = as_json("shop/web", FOUND, [{}, {}])
     assert shown["verdict"] == "partly"
     denied, allowed = shown["connections"]
     assert (denied["verdict"], allowed["verdict"]) == ("denied", "allowed")
@@ -51,8 +52,8 @@ def test_explanations_for_programs():
             "rule": "",
         }
     ]
-    assert as_json("x", FOUND[:1])["verdict"] == "denied"
-    assert as_json("x", FOUND[1:])["verdict"] == "allowed"
+    assert as_json("x", FOUND[:1], [{}])["verdict"] == "denied"
+    assert as_json("x", FOUND[1:], [{}])["verdict"] == "allowed"
 
 
 WEB, DB = Group("shop/web", (("1",), ("2",)), ()), Group("shop/db", (("3",),), ())
