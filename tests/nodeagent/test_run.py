@@ -294,3 +294,33 @@ async def test_a_pod_ends_in_order_and_its_readiness_is_still_asked(tmp_path):
         assert order[2:] == ["main", "two", "one"]
         assert sorted(order[:2]) == ["pre-main", "pre-one"], "hooks run at once"
         assert not any("liveness" in message for message in api.messages())
+
+
+@pytest.mark.asyncio
+async def test_an_empty_dir_outlives_its_pods_process(tmp_path):
+    async with running_node(tmp_path) as (api, node):
+        script = "cat /work/file > /h/found; echo kept >> /work/file; sleep 99"
+        mounts = [{"name": "work", "mountPath": "/work"}, {"name": "h", "mountPath": "/h"}]
+        main = {"name": "main", "image": "busybox", "command": ["sh", "-c", script]}
+        volumes = [
+            {"name": "work", "emptyDir": {}},
+            {"name": "h", "hostPath": {"path": "/h"}},
+        ]
+        spec = {"containers": [{**main, "volumeMounts": mounts}], "volumes": volumes}
+        api.put_pod("kept", {**spec, "terminationGracePeriodSeconds": 0})
+        await api.until(lambda: is_true(api.pod("kept"), "Ready"))
+        (pid,) = await node.pod_pids()
+        os.kill(pid, signal.SIGKILL)
+        await api.until(lambda: container_state(api, "kept").get("restartCount") == 1)
+
+        async def found() -> bool:
+            return (node.node / "hostfs" / "h" / "found").read_text() == "kept\n"
+
+        await until(found)
+        uid = api.pod("kept")["metadata"]["uid"]
+        assert (node.node / "kubelet" / "pods" / uid).is_dir()
+        api.delete_pod("kept", 0)
+        await api.until(lambda: pod_path("kept") not in api.objects)
+        assert not (node.node / "kubelet" / "pods" / uid).exists()
+        roots = list((node.node / "pods").glob("*/rootfs/*"))
+        assert roots == [], "nothing of a pod is left"

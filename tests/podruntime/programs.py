@@ -88,3 +88,16 @@ async def ephemeral_port():
     server = await asyncio.start_server(lambda *_: None, port=0)
     print(server.sockets[0].getsockname()[1])
     server.close()
+
+
+async def local() -> None:
+    """Answer at both loopback addresses."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nlocal")
+        await writer.drain()
+        writer.close()
+
+    servers = [await asyncio.start_server(answer, host, 80) for host in ("127.0.0.1", "::1")]
+    await asyncio.gather(*(server.serve_forever() for server in servers))

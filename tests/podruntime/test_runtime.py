@@ -364,6 +364,18 @@ async def test_containers_of_a_pod_share_a_volume(node):
     assert await node.sh(web, "wget -qO- http://localhost/") == (0, "from the volume\n")
 
 
+@pytest.mark.parametrize("families", ["4", "46", "6"])
+async def test_containers_meet_at_both_loopback_addresses(node, families):
+    sandbox = await node.run_pod(2, families=families)
+    await node.run(sandbox, f"python://{SELF}:local", "web")
+    other = await node.run(sandbox, "busybox", "other", args=["sleep", "60"])
+    for host in ("127.0.0.1", "[::1]", "localhost"):
+        assert await node.sh(other, f"wget -qO- http://{host}/") == (0, "local"), host
+    status, said = await node.sh(other, "nc -l -p 80")
+    assert status != 0
+    assert "address already in use" in said
+
+
 @pytest.mark.parametrize("families", ["46", "6"])
 async def test_pods_of_ipv6_serve_and_find_each_other(node, families):
     server = await node.run_pod(2, "server", families=families)
