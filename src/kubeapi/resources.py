@@ -56,6 +56,8 @@ ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "En
 NETWORKPOLICIES: Final = Resource(
     "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", True
 )
+INGRESSES: Final = Resource("networking.k8s.io", "v1", "ingresses", "Ingress", True)
+INGRESSCLASSES: Final = Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", False)
 _POLICY: Final = "policy.networking.k8s.io"
 ADMINNETWORKPOLICIES: Final = Resource(
     _POLICY, "v1alpha1", "adminnetworkpolicies", "AdminNetworkPolicy", False
@@ -83,6 +85,8 @@ ALL: Final = (
     ENDPOINTS,
     ENDPOINTSLICES,
     NETWORKPOLICIES,
+    INGRESSES,
+    INGRESSCLASSES,
     ADMINNETWORKPOLICIES,
     BASELINEADMINNETWORKPOLICIES,
     CLUSTERNETWORKPOLICIES,

@@ -25,6 +25,7 @@ _DNS1123_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS1123_SUBDOMAIN: Final = re.compile(
     r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 )
+_WILDCARD_DNS1123_SUBDOMAIN: Final = re.compile(rf"\*\.{_DNS1123_SUBDOMAIN.pattern}")
 _DNS1035_LABEL: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _QUALIFIED_NAME: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _LABEL_VALUE: Final = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
@@ -65,6 +66,19 @@ def dns1123_subdomain(value: str) -> Messages:
             " '-' or '.', and must start and end with an alphanumeric character"
         )
         wrong.append(_wording(text, _DNS1123_SUBDOMAIN, "example.com"))
+    return wrong
+
+
+def wildcard_dns1123_subdomain(value: str) -> Messages:
+    """Judge `*.` and a subdomain: hosts of Ingresses."""
+    wrong = [_too_long(DNS1123_SUBDOMAIN_MAX)] if len(value) > DNS1123_SUBDOMAIN_MAX else []
+    if not _WILDCARD_DNS1123_SUBDOMAIN.fullmatch(value):
+        text = (
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain,"
+            " which must consist of lower case alphanumeric characters, '-' or '.' and end with an"
+            " alphanumeric character"
+        )
+        wrong.append(_wording(text, _WILDCARD_DNS1123_SUBDOMAIN, "*.example.com"))
     return wrong
 
 

@@ -54,6 +54,15 @@ _ACCOUNTS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
         "namespaces": _LIST,
         "nodes": frozenset({"get"}),
     },
+    "system:serviceaccount:ingress-nginx:ingress-nginx": {
+        "ingresses": _READ,
+        "ingresses/status": frozenset({"update", "patch"}),
+        "ingressclasses": _READ,
+        "services": _READ,
+        "endpointslices": _LIST,
+        "secrets": _READ,
+        "events": _RECORD,
+    },
 }
 #: What every node may do, whichever object it is.
 _ANY_NODE: Final[Mapping[str, frozenset[str]]] = {

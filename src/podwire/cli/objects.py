@@ -26,7 +26,7 @@ _TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _SHORT: Final = {
     "po": "pods", "no": "nodes", "svc": "services", "ns": "namespaces", "cm": "configmaps",
     "sa": "serviceaccounts", "ev": "events", "deploy": "deployments", "rs": "replicasets",
-    "netpol": "networkpolicies", "anp": "adminnetworkpolicies",
+    "netpol": "networkpolicies", "ing": "ingresses", "anp": "adminnetworkpolicies",
     "banp": "baselineadminnetworkpolicies", "cnp": "clusternetworkpolicies",
 }  # fmt: skip
 
@@ -180,7 +180,7 @@ async def apply_object(client: RestClient, obj: Object, namespace: str) -> str:
     """Create or patch one object; return what was done as kubectl would say it."""
     resource, name, where = _target(obj, namespace)
     group = f".{resource.group}" if resource.group else ""
-    shown = f"{resource.plural.removesuffix('s')}{group}/{name}"
+    shown = f"{resource.kind.lower()}{group}/{name}"
     try:
         await client.create(resource, obj, where)
     except StatusError as error:
@@ -216,7 +216,7 @@ def delete(
     async def remove(client: RestClient) -> None:
         for resource, target, where in targets:
             await client.delete(resource, target, where, propagation="Background")
-            click.echo(f"{resource.plural.removesuffix('s')} {target!r} deleted")
+            click.echo(f"{resource.kind.lower()} {target!r} deleted")
 
     _run(cluster_name, remove)
 

@@ -20,6 +20,8 @@ from controlplane.apiserver.kinds.deployment import DEPLOYMENT
 from controlplane.apiserver.kinds.endpoints import ENDPOINTS
 from controlplane.apiserver.kinds.endpointslice import ENDPOINTSLICE
 from controlplane.apiserver.kinds.event import EVENT
+from controlplane.apiserver.kinds.ingress import INGRESS
+from controlplane.apiserver.kinds.ingressclass import INGRESSCLASS
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.lease import LEASE
 from controlplane.apiserver.kinds.namespace import NAMESPACE
@@ -46,6 +48,8 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         ENDPOINTS,
         ENDPOINTSLICE,
         NETWORKPOLICY,
+        INGRESS,
+        INGRESSCLASS,
         ADMINNETWORKPOLICY,
         BASELINEADMINNETWORKPOLICY,
         CLUSTERNETWORKPOLICY,

@@ -22,7 +22,7 @@ from controlplane.apiserver.service_claims import ServiceClaims
 from controlplane.apiserver.serviceaccount import admission as account_admission
 from controlplane.apiserver.stored import StoredObject, encode
 from kubeapi.objects import Object
-from kubeapi.resources import PODS, SERVICEACCOUNTS, Resource
+from kubeapi.resources import INGRESSES, PODS, SERVICEACCOUNTS, Resource
 from kubeapi.status import StatusError, already_exists, conflict, invalid, not_found
 
 #: How often a write that pins no resourceVersion is tried against other writers.
@@ -71,6 +71,8 @@ class Registry:
         create.begin(kind, obj, self._rng, self._wall())
         if self._mounts_tokens and kind.resource == PODS:
             await self._admit_account(namespace, obj)
+        if kind.resource == INGRESSES:
+            admission.default_ingress_class(self.cacher, obj)
         obj = create.sorted_object(obj)
         create.check(kind, obj)
         for _ in range(_NAMES_MAX if generate else 1):
