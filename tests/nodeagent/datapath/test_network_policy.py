@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +35,10 @@ def entry(pod, address, *, ingress=None, egress=None):
         return [tables.PolicyTier(tier="NetworkPolicy", isolated_by=[POLICY], rules=list(rules))]
 
     return tables.Policy(pod=pod, addresses=[address], ingress=tiers(ingress), egress=tiers(egress))
+
+
+def tier(name, *rules_, isolated_by=()):
+    return tables.PolicyTier(tier=name, rules=list(rules_), isolated_by=list(isolated_by))
 
 
 def program(world, number, *entries, sets=()):
@@ -124,6 +129,47 @@ def test_rules_admit_what_a_plain_reading_of_them_does(some, members, other, pro
     assert (judgement.denial is None) is bool(fitting)
     (ruling,) = judgement.rulings
     assert ruling.rule == (fitting[0].rule if fitting else ""), "the first one decides"
+
+
+@given(
+    st.lists(st.tuples(rules, st.sampled_from(["allow", "deny", "pass"])), max_size=5),
+    st.none() | st.lists(rules, max_size=2),
+    st.lists(st.tuples(rules, st.sampled_from(["allow", "deny"])), max_size=3),
+    st.fixed_dictionaries({name: st.sets(addresses) for name in ("web", "db")}),
+    addresses,
+    st.sampled_from([1, 6, 17, 132]),
+    st.integers(78, 86),
+)
+def test_tiers_decide_what_a_plain_reading_of_them_does(
+    admin, middle, baseline, members, other, protocol, number
+):
+    def fits(each):
+        return plainly(each, members, other, protocol, number)
+
+    def plain():
+        for each, action in admin:
+            if fits(each):
+                if action == "pass":
+                    break
+                return action
+        if middle is not None:
+            return "allow" if any(map(fits, middle)) else "deny"
+        return next((action for each, action in baseline if fits(each)), "allow")
+
+    def acting(pairs):
+        return [msgspec.structs.replace(each, action=action) for each, action in pairs]
+
+    tiers = [tier("Admin", *acting(admin)), tier("Baseline", *acting(baseline))]
+    if middle is not None:
+        tiers.insert(1, tier("NetworkPolicy", *middle, isolated_by=[POLICY]))
+    policies = NetworkPolicies()
+    policies.replace_sets(
+        tables.AddressSet(name=name, addresses=sorted(each)) for name, each in members.items()
+    )
+    policies.replace([tables.Policy(pod="default/b", addresses=["10.244.9.9"], ingress=tiers)])
+    there = int(ip_address("10.244.9.9"))
+    judgement = policies.judge(int(ip_address(other)), there, protocol, number)
+    assert (judgement.denial is not None) is (plain() == "deny")
 
 
 # Packets.
@@ -231,10 +277,6 @@ def test_what_leaves_the_cluster_is_judged_before_it_is_masqueraded(world):
     )
     assert connection.is_source_translated
     assert opens(world, a, "192.168.64.1", 1) is False, "its own node answers: nobody listens"
-
-
-def tier(name, *rules_, isolated_by=()):
-    return tables.PolicyTier(tier=name, rules=list(rules_), isolated_by=list(isolated_by))
 
 
 def test_tiers_are_asked_in_order_and_the_first_rule_decides(world):

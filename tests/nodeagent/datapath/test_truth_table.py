@@ -7,9 +7,12 @@ arrives at its pod or it does not. What `podwire policy` says of it is compared 
 
 from __future__ import annotations
 
+import json
+import re
 import struct
 from collections import defaultdict
-from ipaddress import IPv4Address
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address
 from itertools import product
 
 import msgspec
@@ -22,6 +25,7 @@ from kubeapi.objects import key_of
 from kubeapi.resources import ALL, PODS
 from kubeapi.resources import NAMESPACES as NAMESPACE
 from kubeapi.resources import NODES as NODE
+from netstack.addresses import IpAddress
 from netstack.wire import checksum
 from nodeagent.datapath import tables
 from nodeagent.datapath.drops import DropReason
@@ -35,38 +39,51 @@ _KINDS = {resource.kind: resource for resource in ALL}
 _SOURCE_PORT = 40000
 
 
+_ETHERTYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
+
+
+def _address(pod: str, family: int) -> IpAddress:
+    """Return a pod's address: 10.244.N.M, or fd00:10:244:N::M."""
+    text = ADDRESSES[pod]
+    if family == 4:
+        return IPv4Address(text)
+    node, number = text.split(".")[2:]
+    return IPv6Address(f"fd00:10:244:{node}::{number}")
+
+
 def _mac(pod: str) -> bytes:
     return b"\x0a\x58" + IPv4Address(ADDRESSES[pod]).packed
 
 
-def _transport(probe) -> bytes:
+def _transport(probe, addresses: bytes) -> bytes:
     """Return a SYN, a datagram or an INIT, to the probe's port."""
-    source, destination, port, protocol = probe
+    _, _, port, protocol = probe
     if protocol == "SCTP":  # Nothing on the way looks at its CRC.
         return struct.pack("!HHIIBBHIIHHI", _SOURCE_PORT, port, 0, 0, 1, 0, 20, 7, 65535, 1, 1, 7)
     if protocol == "UDP":
         plain = struct.pack("!HHHH", _SOURCE_PORT, port, 8, 0)
     else:
         plain = struct.pack("!HHIIBBHHH", _SOURCE_PORT, port, 7, 0, 0x50, 2, 65535, 0, 0)
-    addresses = IPv4Address(ADDRESSES[source]).packed + IPv4Address(ADDRESSES[destination]).packed
     total = checksum.add(addresses) + _NUMBERS[protocol] + len(plain) + checksum.add(plain)
     at = 6 if protocol == "UDP" else 16
     return plain[:at] + struct.pack("!H", checksum.finish(total)) + plain[at + 2 :]
 
 
-def _frame(probe, router: bytes) -> bytes:
+def _frame(probe, router: bytes, family: int) -> bytes:
     """Return the probe as its pod sends it: to a neighbour on its bridge, or to the router."""
     source, destination, _, protocol = probe
-    payload = _transport(probe)
-    header = bytearray(
-        struct.pack(
-            "!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0, 64, _NUMBERS[protocol], 0,
-            IPv4Address(ADDRESSES[source]).packed, IPv4Address(ADDRESSES[destination]).packed,
-        )
-    )  # fmt: skip
-    struct.pack_into("!H", header, 10, checksum.finish(checksum.add(bytes(header))))
+    addresses = _address(source, family).packed + _address(destination, family).packed
+    payload = _transport(probe, addresses)
+    if family == 6:
+        header = struct.pack("!IHBB", 6 << 28, len(payload), _NUMBERS[protocol], 64)
+    else:
+        size, number = 20 + len(payload), _NUMBERS[protocol]
+        header = struct.pack("!BBHHHBBH", 0x45, 0, size, 0, 0, 64, number, 0)
+        total = checksum.finish(checksum.add(header + addresses))
+        header = header[:10] + struct.pack("!H", total)
     near = NODES[source] == NODES[destination]
-    return (_mac(destination) if near else router) + _mac(source) + b"\x08\x00" + header + payload
+    macs = (_mac(destination) if near else router) + _mac(source)
+    return macs + _ETHERTYPES[family] + header + addresses + payload
 
 
 class _Ear:
@@ -88,21 +105,23 @@ class _Ear:
 class Lab:
     """A world whose pods are those of the table, and an agent's compiler for each node."""
 
-    def __init__(self, world) -> None:
-        self.world, self.ears = world, {}
+    def __init__(self, world, family: int) -> None:
+        self.world, self.family, self.ears = world, family, {}
         self.compilers = {number: Compiler(f"node-{number}") for number in world.nodes}
         for pod, number in NODES.items():
             self._add_pod(pod, number)
         self.objects = {}
         self.frames = {
-            probe: _frame(probe, world.nodes[NODES[probe[0]]].bridge.mac) for probe in PROBES
+            probe: _frame(probe, world.nodes[NODES[probe[0]]].bridge.mac, family)
+            for probe in PROBES
         }
 
     def _add_pod(self, pod: str, number: int) -> None:
-        name, address = f"veth{pod.replace('/', '')}", ADDRESSES[pod]
+        name, address = f"veth{pod.replace('/', '')}", str(_address(pod, self.family))
         mac = _mac(pod).hex(":")
+        which = {"address": f"{address}/24"} if self.family == 4 else {"address6": f"{address}/64"}
         control, node = self.world.controls[number], self.world.nodes[number]
-        control.link_replace([tables.Link(name=name, mac=mac, address=f"{address}/24")])
+        control.link_replace([tables.Link(name=name, mac=mac, **which)])
         control.neighbour_replace([tables.Neighbour(address=address, device="cni0", mac=mac)])
         port, self.ears[pod] = node.ports[name], _Ear()
         port.connected = True
@@ -111,7 +130,7 @@ class Lab:
     def tell(self, row) -> Evaluation:
         """Let the cluster be as *row* has it; return what the command line would know."""
         objects = {}
-        for obj in [*_namespaces(row), *_pods(row), *row.policies]:
+        for obj in [*_namespaces(row), *_pods(row, self.family), *row.policies]:
             objects[obj["kind"], key_of(obj)] = obj
         for compiler in self.compilers.values():
             for kind, key in self.objects:
@@ -155,13 +174,16 @@ class Lab:
             node.flush(self.world.now)
         self.world.run()
         found = set()
-        names = {address: pod for pod, address in ADDRESSES.items()}
+        names = {_address(pod, self.family).packed: pod for pod in NODES}
         protocols = {number: name for name, number in _NUMBERS.items()}
         for pod, ear in self.ears.items():
             for frame in map(bytes, ear.heard):
-                source = names[str(IPv4Address(frame[26:30]))]
-                port = int.from_bytes(frame[36:38], "big")
-                found.add((source, pod, port, protocols[frame[23]]))
+                at, number, source = (
+                    (34, 23, slice(26, 30)) if self.family == 4 else (54, 20, slice(22, 38))
+                )
+                sender = names[frame[source]]
+                port = int.from_bytes(frame[at + 2 : at + 4], "big")
+                found.add((sender, pod, port, protocols[frame[number]]))
             ear.heard.clear()
         return found
 
@@ -182,7 +204,7 @@ def _namespaces(row):
         yield {"kind": NAMESPACE.kind, "metadata": {"name": name, "labels": labels}}
 
 
-def _pods(row):
+def _pods(row, family):
     others = dict(row.labels)
     ports = [
         {"name": f"serve-{n}-{p.lower()}", "containerPort": n, "protocol": p}
@@ -196,13 +218,13 @@ def _pods(row):
             "kind": PODS.kind,
             "metadata": {"name": name, "namespace": namespace, "labels": labels},
             "spec": {"nodeName": f"node-{number}", "containers": [{"ports": ports}]},
-            "status": {"phase": "Running", "podIPs": [{"ip": ADDRESSES[pod]}]},
+            "status": {"phase": "Running", "podIPs": [{"ip": str(_address(pod, family))}]},
         }
 
 
 @pytest.fixture
 def lab(world):
-    return Lab(world)
+    return Lab(world, 4)
 
 
 def worth_a_packet(number, expected):
@@ -217,24 +239,53 @@ def worth_a_packet(number, expected):
     return [probe for probe in PROBES if probe[2:] in chosen]
 
 
-def test_every_row_is_what_packets_meet(lab):
+def disagreements(lab, rows):
+    """Return the rows that packets, or `podwire policy`, find otherwise than they are written."""
     wrong = []
-    for number, row in enumerate(ROWS):
+    for number, row in enumerate(rows):
         evaluation, expected = lab.tell(row), row.allowed()
         sent = worth_a_packet(number, expected)
-        arrived = lab.arriving(sent)
+        lost = lab.arriving(sent) ^ expected.intersection(sent)
         said = {
             probe
             for probe in PROBES
             if evaluation.judge(
-                Flow(ADDRESSES[probe[0]], ADDRESSES[probe[1]], probe[3], probe[2])
+                Flow(
+                    *(str(_address(pod, lab.family)) for pod in probe[:2]),
+                    protocol=probe[3],
+                    port=probe[2],
+                )
             ).denial
             is None
         }
-        lost = arrived ^ expected.intersection(sent)
         if lost or said != expected:
             wrong.append((row.name, sorted(lost)[:3], sorted(said ^ expected)[:3]))
-    assert not wrong
+    return wrong
+
+
+def test_every_row_is_what_packets_meet(lab):
+    assert not disagreements(lab, ROWS)
+
+
+_OF_IPV6 = (
+    (r"10\.244\.(\d)\.(\d+)/32", r"fd00:10:244:\1::\2/128"),
+    (r"10\.244\.(\d)\.0/24", r"fd00:10:244:\1::/64"),
+    (r"10\.244\.0\.0/16", "fd00:10:244::/56"),
+    (r"0\.0\.0\.0/0", "::/0"),
+)
+
+
+def test_every_eighth_row_and_all_blocks_hold_for_ipv6_too(dual):
+    rows = []
+    for number, row in enumerate(ROWS):
+        text = json.dumps(row.policies)
+        if number % 8 == 0 or "cidr" in text:
+            for pattern, instead in _OF_IPV6:
+                text = re.sub(pattern, instead, text)
+            if not re.search(r"\d\.\d", text) and "::/0" not in json.dumps(row.policies):
+                rows.append(replace(row, policies=tuple(json.loads(text))))
+    assert len(rows) > 30
+    assert not disagreements(Lab(dual, 6), rows)
 
 
 def test_nothing_else_is_lost_on_the_way(lab):
