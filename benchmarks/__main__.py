@@ -21,6 +21,7 @@ from benchmarks import (
     failover,
     load,
     pod_memory,
+    policy,
     proxy,
     wire,
 )
@@ -37,6 +38,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
     "api": ("The Kubernetes API", api.run),
     "etcd": ("The store over one etcd", etcd.run),
     "proxy": ("Service changes", proxy.run),
+    "policy": ("Network policies", policy.run),
     "datapath": ("A datapath alone", forwarding.run),
     "wire": ("The wire", wire.run),
     "load": ("The load generator", load.run),

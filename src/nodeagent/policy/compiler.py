@@ -187,9 +187,14 @@ class Compiler:
         return self._node_name is None or pod.node == self._node_name
 
     def _pods_in(self, selection: Selection) -> Iterator[PodFacts]:
-        """Return those pods that *selection* may mean."""
-        where = _namespace(selection)
-        yield from (self._pods_of.get(where, {}) if where else self._pods).values()
+        """Return the pods of those namespaces that *selection* means."""
+        if isinstance(selection.namespaces, str):
+            yield from self._pods_of.get(selection.namespaces, {}).values()
+            return
+        for name, pods in self._pods_of.items():
+            labels = self._namespaces.get(name)
+            if labels is not None and selection.namespaces.matches(labels):
+                yield from pods.values()
 
     # What follows.
 

@@ -139,3 +139,20 @@ async def test_a_pod_waits_as_long_as_policies_are_not_known(tmp_path, pod):
         )
         assert not await agent.attach(pod("web"), ["10.244.1.5"], 0.05)
         await client.close()
+
+
+async def test_administrators_policies_are_followed_as_others(tmp_path, pod):
+    where = "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies"
+    deny = {"action": "Deny", "from": [{"namespaces": {}}]}
+    spec = {"priority": 1, "subject": {"namespaces": {}}, "ingress": [deny]}
+    space = ("/api/v1/namespaces/default", {"metadata": {"name": "default"}})
+    objects = (space, at(PODS, pod("web", "10.244.1.5")))
+    async with running(tmp_path, *objects) as (api, agent, datapath):
+        assert await agent.attach(pod("web"), ["10.244.1.5"], 5.0)
+        api.put(*at(where, {"metadata": {"name": "top"}, "spec": spec}))
+        await datapath.until(lambda: datapath.holds["policy"])
+        (entry,) = datapath.holds["policy"].values()
+        (tier,) = entry["ingress"]
+        assert (tier["tier"], tier["rules"][0]["action"]) == ("Admin", "deny")
+        api.remove(f"{where}/top")
+        await datapath.until(lambda: not datapath.holds["policy"])
