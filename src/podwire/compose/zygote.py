@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+import clusterdns.run  # noqa: F401 - The program of the DNS pods: 4 MB less for each of them.
 import nodeagent.__main__
 import nodeagent.datapath.__main__
 import podruntime.__main__

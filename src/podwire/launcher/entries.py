@@ -12,6 +12,7 @@ from typing import Final
 
 import podruntime.sandbox.warm  # isort: split
 
+import clusterdns.run  # noqa: F401 - The program of the DNS pods: 4 MB less for each of them.
 import controlplane.apiserver.__main__
 import controlplane.controllermanager.__main__
 import controlplane.scheduler.__main__
