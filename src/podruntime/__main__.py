@@ -7,6 +7,7 @@ that a pod may need (aiohttp for python:// images included).
 from __future__ import annotations
 
 import asyncio
+import encodings.idna  # noqa: F401 - What a pod's first lookup of a name would import: 0.8 MB.
 import random
 import sys
 from functools import partial
