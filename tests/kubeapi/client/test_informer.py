@@ -142,3 +142,19 @@ async def test_the_factory_shares_one_informer_and_one_watch():
         assert len(tasks) == 2
         assert len(informer.by_index("all", "x")) == 1
         await tasks.close()
+
+
+@pytest.mark.asyncio
+async def test_what_is_kept_is_what_the_transform_makes():
+    def slim(obj):
+        return {"metadata": obj["metadata"]}
+
+    async with serving() as (server, client):
+        server.put(path("a"), {**pod("a"), "spec": {"nodeName": "n"}})
+        async with following(client, transform=slim) as (informer, events):
+            await informer.wait_synced()
+            assert set(informer.get("default/a")) == {"metadata"}
+            server.put(path("a"), {**server.objects[path("a")], "spec": {"nodeName": "m"}})
+            server.remove(path("a"))
+            await eventually(lambda: len(events) == 3)
+            assert events == [("add", "a"), ("update", "a"), ("delete", "a")]

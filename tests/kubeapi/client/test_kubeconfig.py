@@ -3,7 +3,13 @@ import stat
 import pytest
 import yaml
 
-from kubeapi.client import ClientConfig, KubeconfigError, read_kubeconfig, write_kubeconfig
+from kubeapi.client import (
+    ClientConfig,
+    KubeconfigError,
+    in_cluster_config,
+    read_kubeconfig,
+    write_kubeconfig,
+)
 
 
 def written(tmp_path, **changes):
@@ -71,3 +77,19 @@ def test_what_is_no_kubeconfig_says_which_file(tmp_path, text):
 def test_a_missing_file_says_so(tmp_path):
     with pytest.raises(KubeconfigError, match="No such file"):
         read_kubeconfig(tmp_path / "missing")
+
+
+def test_a_pod_finds_its_server_and_its_account(tmp_path, monkeypatch):
+    monkeypatch.setattr("kubeapi.client.kubeconfig._SERVICE_ACCOUNT", str(tmp_path))
+    found = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    with pytest.raises(KubeconfigError, match="must be defined"):
+        in_cluster_config({})
+    with pytest.raises(KubeconfigError, match=r"ca\.crt: No such file"):
+        in_cluster_config(found)
+    (tmp_path / "ca.crt").write_text("CA")
+    (tmp_path / "token").write_text("T")
+    config = in_cluster_config(found)
+    assert (config.server, config.ca_pem) == ("https://10.96.0.1:443", "CA")
+    assert config.token_file == str(tmp_path / "token")
+    six = in_cluster_config({**found, "KUBERNETES_SERVICE_HOST": "fd00::1"})
+    assert six.server == "https://[fd00::1]:443"
