@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address, ip_network
+from typing import Final
 
 from kubeapi import field
 from kubeapi.status import Cause
 
 _NO_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+#: An address and the length of a prefix; neither a netmask nor a zone, which Python would take.
+_CIDR: Final = re.compile(r"[0-9A-Fa-f.:]+/[0-9]{1,3}")
 _NO_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
 
@@ -23,6 +27,8 @@ def validate_address(text: str, path: str) -> list[Cause]:
 def validate_cidr(text: str, path: str) -> list[Cause]:
     """Judge one network of any family."""
     try:
+        if not _CIDR.fullmatch(text):
+            raise ValueError(text)
         ip_network(text, strict=False)
     except ValueError:
         return [field.invalid(path, text, _NO_CIDR)]

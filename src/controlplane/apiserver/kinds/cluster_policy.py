@@ -6,7 +6,6 @@ domain names are refused: nothing here learns from DNS which addresses a name ha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -123,7 +122,7 @@ def _validate_networks(networks: Sequence[str], path: str) -> Iterator[Cause]:
     if len(networks) > _NETWORKS_MAX:
         yield field.too_many(path, len(networks), _NETWORKS_MAX)
     for index, cidr in enumerate(networks):
-        if not re.search(r"/\d+$", cidr) or validate_cidr(cidr, path):
+        if validate_cidr(cidr, path):
             yield field.invalid(f"{path}[{index}]", cidr, "Invalid CIDR format provided")
         elif cidr in networks[:index]:
             yield field.duplicate(f"{path}[{index}]", cidr)

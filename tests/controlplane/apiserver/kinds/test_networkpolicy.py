@@ -90,6 +90,14 @@ def block(cidr, *excluded):
         (block("10.0.0.0/8", "10.1.0.0/16"), None),
         (block("fd00::/8", "fd00:1::/32"), None),
         (block(""), "spec.egress[0].to[0].ipBlock.cidr: Required value"),
+        (block("10.0.0.1"), 'spec.egress[0].to[0].ipBlock.cidr: Invalid value: "10.0.0.1"'),
+        (block("10.0.0.0/255.0.0.0"), "spec.egress[0].to[0].ipBlock.cidr: Invalid value"),
+        (block("fe80::%1/64"), "spec.egress[0].to[0].ipBlock.cidr: Invalid value"),
+        (block("10.0.0.0/8", "10.1.0.0"), "spec.egress[0].to[0].ipBlock.except[0]: Invalid value"),
+        (
+            block("10.0.0.0/8", "11.0.0.0/16"),
+            'spec.egress[0].to[0].ipBlock.except[0]: Invalid value: "11.0.0.0/16": must be a str',
+        ),
         (block("10.0.0.0/33"), 'spec.egress[0].to[0].ipBlock.cidr: Invalid value: "10.0.0.0/33"'),
         (
             block("10.0.0.0/8", "10.0.0.0/8"),
