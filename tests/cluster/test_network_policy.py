@@ -157,6 +157,20 @@ def test_egress_names_whom_a_pod_may_ask(lab: Lab, pods: dict[str, Pod]) -> None
     assert reaches(pods["far"], f"{pods['near'].address}:8080"), "egress says nothing of ingress"
 
 
+@pytest.mark.parametrize("excluded", [[], ["192.168.64.254/32"]])
+def test_who_comes_from_outside_has_its_own_address(
+    lab: Lab, pods: dict[str, Pod], excluded: list[str]
+) -> None:
+    lab.kubectl("delete", "networkpolicy", "--all")
+    block = {"cidr": "192.168.64.0/24", "except": excluded}
+    rules = [{"from": [{"ipBlock": block}], "ports": [{"port": "http"}]}]
+    apply(lab, _policy("world", "server", ingress=rules))
+    programmed(lab, pods, "far", False)
+    lab.eventually(lambda: from_the_host(lab) is not bool(excluded))
+    words = ("policy", "explain", "outside", "server:http", "--name", lab.name)
+    assert lab.home.run_podwire(*words).returncode == bool(excluded)
+
+
 def test_nonsense_is_refused_in_upstreams_words(lab: Lab) -> None:
     wrong = _policy("wrong", "server", ingress=[{"from": [{}]}])
     refused = lab.kubectl("create", "-f", "-", stdin=json.dumps(wrong), check=False)
