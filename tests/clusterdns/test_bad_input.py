@@ -20,7 +20,7 @@ from clusterdns.record import Record, address
 from clusterdns.response import Reply
 
 SERVER = answering()
-QUESTION = dns.message.make_query("web.default.svc.cluster.local.", "A").to_wire()
+QUESTION = dns.message.make_query("web.default.svc.cluster.local.", "A", id=7).to_wire()
 HEAD = struct.Struct("!6H")
 
 

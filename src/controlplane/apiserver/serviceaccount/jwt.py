@@ -76,7 +76,7 @@ class SigningKey:
             raise InvalidToken("this is no signed token")
         try:
             header = msgspec.json.decode(_decode(parts[0]), type=_Header)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise InvalidToken("the token's header is none") from None
         signature = _decode(parts[2])
         if header.alg != _ALGORITHM or len(signature) != 2 * _HALF:

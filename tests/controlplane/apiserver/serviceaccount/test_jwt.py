@@ -28,20 +28,30 @@ def test_what_is_signed_is_read_again():
     assert len(header["kid"]) == 43
 
 
+# Named, since the tokens differ from run to run and several workers must name one test alike.
 @pytest.mark.parametrize(
     "token",
     [
-        "",
-        "a.b",
-        "a.b.c",
-        "é.b.c",
-        TOKEN[:-4] + "AAAA",
-        TOKEN.replace(".", ".e30", 1),
-        SigningKey(ec.generate_private_key(ec.SECP256R1())).sign(b"{}"),
-        ".".join([encoded(b'{"alg":"none"}'), TOKEN.split(".")[1], ""]),
-        ".".join([encoded(b'{"alg":"HS256"}'), *TOKEN.split(".")[1:]]),
-        ".".join([TOKEN.split(".")[0], TOKEN.split(".")[1], encoded(b"\0" * 64)]),
-        "A" * (TOKEN_OCTETS_MAX + 1),
+        pytest.param("", id="empty"),
+        pytest.param("a.b", id="two parts"),
+        pytest.param("a.b.c", id="no base64"),
+        pytest.param("é.b.c", id="no ASCII"),
+        pytest.param(TOKEN[:-4] + "AAAA", id="another signature"),
+        pytest.param(TOKEN.replace(".", ".e30", 1), id="another payload"),
+        pytest.param(
+            SigningKey(ec.generate_private_key(ec.SECP256R1())).sign(b"{}"), id="another key"
+        ),
+        pytest.param(
+            ".".join([encoded(b'{"alg":"none"}'), TOKEN.split(".")[1], ""]), id="no algorithm"
+        ),
+        pytest.param(
+            ".".join([encoded(b'{"alg":"HS256"}'), *TOKEN.split(".")[1:]]), id="a shared secret"
+        ),
+        pytest.param(
+            ".".join([TOKEN.split(".")[0], TOKEN.split(".")[1], encoded(b"\0" * 64)]), id="zeros"
+        ),
+        pytest.param(".".join([encoded(b'{"alg":"\xff"}'), *TOKEN.split(".")[1:]]), id="no UTF-8"),
+        pytest.param("A" * (TOKEN_OCTETS_MAX + 1), id="too long"),
     ],
 )
 def test_anything_else_is_refused(token):
