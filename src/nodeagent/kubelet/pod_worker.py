@@ -160,7 +160,9 @@ class PodWorker:
             teller(self._services.recorder, self._pod)("Warning", *refusal)
             self._publish(rejected=refusal)
             return math.inf
-        self._evicted = self._evicted or self._services.volumes.overfull(self._pod)
+        services = self._services
+        overfull = services.volumes.overfull(self._pod, self._mounted, services.clock())
+        self._evicted = self._evicted or overfull
         if self._evicted:
             await self._evict()
             return math.inf

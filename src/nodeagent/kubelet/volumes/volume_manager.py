@@ -36,6 +36,8 @@ class Mounted:
     arrived_at: float
     #: When what may have changed is to be looked at again.
     refresh_at: float = 0.0
+    #: When emptyDirs with a limit are to be measured again.
+    measure_at: float = 0.0
     #: The part of the pod that downwardAPI shows, as of the last look.
     shown: tuple[Mapping[str, str], Mapping[str, str]] = field(default_factory=lambda: ({}, {}))
     done: bool = False
@@ -100,8 +102,11 @@ class VolumeManager:
             path.mkdir(parents=True)
             path.chmod(0o777)
 
-    def overfull(self, pod: Object) -> str:
+    def overfull(self, pod: Object, mounted: Mounted, now: float) -> str:
         """Return why the pod must be evicted, "" when it need not (localStorageEviction)."""
+        if now < mounted.measure_at:
+            return ""
+        mounted.measure_at = now + self._refresh_s
         for volume in pod["spec"].get("volumes") or ():
             limit = (volume.get("emptyDir") or {}).get("sizeLimit")
             if not limit or not quantity.value(limit):

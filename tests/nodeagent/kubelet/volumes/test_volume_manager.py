@@ -192,7 +192,7 @@ async def test_other_kinds_are_directories_and_a_pods_end_removes_them(world):
 async def test_a_pod_without_volumes_leaves_nothing(world, tmp_path):
     await world.mount(pod())
     assert sorted(os.listdir(tmp_path)) == ["kubeconfig"]
-    assert world.manager.overfull(pod()) == ""
+    assert world.manager.overfull(pod(), world.mounted, world.now) == ""
 
 
 @pytest.mark.asyncio
@@ -234,7 +234,9 @@ async def test_host_path_types(world, kind, present, text):
 async def test_an_empty_dir_that_has_grown_too_large(world):
     one = pod({"name": "cache", "emptyDir": {"sizeLimit": "64Ki", "medium": "Memory"}})
     await world.mount(one)
-    assert world.manager.overfull(one) == ""
+    assert world.manager.overfull(one, world.mounted, world.now) == ""
     (world.layout.volume("u", one["spec"]["volumes"][0]) / "big").write_bytes(b"x" * 100_000)
     text = 'Usage of EmptyDir volume "cache" exceeds the limit "64Ki". '
-    assert world.manager.overfull(one) == text
+    assert world.manager.overfull(one, world.mounted, world.now) == "", "measured a moment ago"
+    world.now += TTL_S
+    assert world.manager.overfull(one, world.mounted, world.now) == text
