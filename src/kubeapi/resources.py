@@ -68,6 +68,9 @@ BASELINEADMINNETWORKPOLICIES: Final = Resource(
 CLUSTERNETWORKPOLICIES: Final = Resource(
     _POLICY, "v1alpha2", "clusternetworkpolicies", "ClusterNetworkPolicy", False
 )
+PODDISRUPTIONBUDGETS: Final = Resource(
+    "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True
+)
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment", True)
 REPLICASETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet", True)
@@ -90,6 +93,7 @@ ALL: Final = (
     ADMINNETWORKPOLICIES,
     BASELINEADMINNETWORKPOLICIES,
     CLUSTERNETWORKPOLICIES,
+    PODDISRUPTIONBUDGETS,
     LEASES,
     DEPLOYMENTS,
     REPLICASETS,

@@ -30,6 +30,7 @@ from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.dispatch import Dispatcher
+from controlplane.apiserver.routes.evictions import Evictions
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes, Tokens
@@ -40,7 +41,7 @@ from controlplane.apiserver.serviceaccount.jwt import SigningKey
 from controlplane.apiserver.store_health import StoreHealth
 from controlplane.storage.interface import StorageError, StorageUnavailable, Store
 from controlplane.storage.open import open_store
-from kubeapi.resources import NODES, SERVICES
+from kubeapi.resources import NODES, PODDISRUPTIONBUDGETS, SERVICES
 from kubeapi.status import StatusError
 
 log = logging.getLogger(__name__)
@@ -154,7 +155,18 @@ class _Parts:
         dispatcher = Dispatcher(
             kinds,
             resources,
-            PodRoutes(self._registry, kubelets, by_resource[NODES], wall=clock.wall),
+            PodRoutes(
+                self._registry,
+                kubelets,
+                by_resource[NODES],
+                Evictions(
+                    self._registry,
+                    by_resource[PODDISRUPTIONBUDGETS],
+                    self._journal,
+                    wall=clock.wall,
+                ),
+                wall=clock.wall,
+            ),
             DiscoveryRoutes(
                 kinds,
                 metrics,

@@ -27,6 +27,7 @@ from kubeapi.objects import Object, controller_of, labels_of, namespace_of
 from kubeapi.resources import (
     DEPLOYMENTS,
     ENDPOINTSLICES,
+    PODDISRUPTIONBUDGETS,
     PODS,
     REPLICASETS,
     SERVICES,
@@ -76,6 +77,7 @@ INDEXERS: Final[Mapping[Resource, Mapping[str, Callable[[Object], Iterable[str]]
     PODS: {"namespace": _by_namespace, "node": _by_node, "controller": by_controller},
     REPLICASETS: {"namespace": _by_namespace, "controller": by_controller},
     DEPLOYMENTS: {"namespace": _by_namespace},
+    PODDISRUPTIONBUDGETS: {"namespace": _by_namespace},
     SERVICES: {"namespace": _by_namespace},
     ENDPOINTSLICES: {"service": by_service, "mirrored": by_mirrored},
 }

@@ -19,6 +19,7 @@ from componentbase.timings import TIMINGS
 from controlplane.controllermanager.config import Config
 from controlplane.controllermanager.context import Context, Controller
 from controlplane.controllermanager.deployment.controller import DeploymentController
+from controlplane.controllermanager.disruption.controller import DisruptionController
 from controlplane.controllermanager.endpoint.controller import EndpointsController
 from controlplane.controllermanager.endpointslice.controller import EndpointSliceController
 from controlplane.controllermanager.endpointslicemirroring.controller import (
@@ -56,6 +57,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "node-lifecycle-controller": NodeLifecycleController,
     "taint-eviction-controller": TaintEvictionController,
     "pod-garbage-collector-controller": PodGcController,
+    "disruption-controller": DisruptionController,
     "garbage-collector-controller": GarbageCollector,
     "namespace-controller": NamespaceController,
     "serviceaccount-controller": ServiceAccountController,

@@ -28,6 +28,7 @@ _SHORT: Final = {
     "sa": "serviceaccounts", "ev": "events", "deploy": "deployments", "rs": "replicasets",
     "netpol": "networkpolicies", "ing": "ingresses", "anp": "adminnetworkpolicies",
     "banp": "baselineadminnetworkpolicies", "cnp": "clusternetworkpolicies",
+    "pdb": "poddisruptionbudgets",
 }  # fmt: skip
 
 _namespace = click.option(

@@ -104,6 +104,89 @@ def test_an_eviction_of_another_name_or_dry_changes_nothing(server, pods):
     assert server.request("GET", f"{pods}/p").json == before
 
 
+MERGE = {"Content-Type": "application/merge-patch+json"}
+BUDGET = {
+    "apiVersion": "policy/v1",
+    "kind": "PodDisruptionBudget",
+    "metadata": {"name": "b"},
+    "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
+}
+
+
+def evict(server, pods, name, **options):
+    body = {"metadata": {"name": name}, "deleteOptions": options}
+    return server.request("POST", f"{pods}/{name}/eviction", body)
+
+
+@pytest.fixture
+def guarded(server, pods, namespace):
+    """Two Ready pods, and how to write what the disruption controller would say of them."""
+    for name in ("p", "q"):
+        one = pod(name, "n1")
+        one["metadata"]["labels"] = {"app": "web"}
+        server.request("POST", pods, one)
+        ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        server.request("PATCH", f"{pods}/{name}/status", {"status": ready}, headers=MERGE)
+    budgets = f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets"
+    assert server.request("POST", budgets, BUDGET).code == 201
+
+    def judge(**status):
+        body = {"status": {"observedGeneration": 1, **status}}
+        return server.request("PATCH", f"{budgets}/b/status", body, headers=MERGE).json
+
+    return judge
+
+
+def test_a_budget_nobody_has_judged_asks_to_come_again(server, pods, guarded):
+    reply = evict(server, pods, "p")
+    assert (reply.code, reply.headers["Retry-After"]) == (429, "10")
+    [cause] = reply.json["details"]["causes"]
+    assert cause["message"] == "The disruption budget b is still being processed by the server."
+
+
+def test_one_unit_of_a_budget_is_spent_once(server, pods, guarded):
+    guarded(disruptionsAllowed=1, currentHealthy=2, desiredHealthy=1)
+    assert evict(server, pods, "p", dryRun=["All"]).code == 201
+    assert evict(server, pods, "p").code == 201
+    refused = evict(server, pods, "q")
+    assert refused.code == 429
+    assert refused.json["message"] == (
+        "Cannot evict pod as it would violate the pod's disruption budget."
+    )
+    assert evict(server, pods, "q", dryRun=["All"]).code == 429
+    assert "deletionTimestamp" not in server.request("GET", f"{pods}/q").json["metadata"]
+    status = guarded()["status"]
+    assert (status["disruptionsAllowed"], list(status["disruptedPods"])) == (0, ["p"])
+    assert evict(server, pods, "p").code == 201  # It goes already: nothing is left to ask.
+
+
+def test_an_unhealthy_pod_goes_where_the_others_suffice(server, pods, guarded):
+    guarded(disruptionsAllowed=0, currentHealthy=1, desiredHealthy=1)
+    sick = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    server.request("PATCH", f"{pods}/p/status", sick, headers=MERGE)
+    assert evict(server, pods, "q").code == 429
+    assert evict(server, pods, "p").code == 201
+    assert "disruptedPods" not in guarded()["status"]
+
+
+def test_an_eviction_of_another_version_is_a_conflict(server, pods, guarded):
+    guarded(disruptionsAllowed=2, currentHealthy=2, desiredHealthy=0)
+    old = evict(server, pods, "p", preconditions={"resourceVersion": "1"})
+    assert (old.code, "Precondition failed: ResourceVersion" in old.json["message"]) == (409, True)
+    held = server.request("GET", f"{pods}/p").json["metadata"]
+    assert "deletionTimestamp" not in held
+    now = {"resourceVersion": held["resourceVersion"], "uid": held["uid"]}
+    assert evict(server, pods, "p", preconditions=now).code == 201
+
+
+def test_a_pod_with_two_budgets_is_not_evicted(server, pods, guarded, namespace):
+    second = {**BUDGET, "metadata": {"name": "c"}}
+    budgets = f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets"
+    server.request("POST", budgets, second)
+    reply = evict(server, pods, "p")
+    assert (reply.code, "more than one" in reply.json["message"]) == (500, True)
+
+
 def test_pods_by_node(server, pods):
     server.request("POST", pods, pod("p1", "n1"))
     server.request("POST", pods, pod("p2", "n2"))

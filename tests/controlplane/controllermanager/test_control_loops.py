@@ -28,11 +28,13 @@ from kubeapi.resources import (
     EVENTS,
     NAMESPACES,
     NODES,
+    PODDISRUPTIONBUDGETS,
     PODS,
     REPLICASETS,
     SERVICEACCOUNTS,
     SERVICES,
 )
+from kubeapi.status import StatusError
 
 WITHIN_S = 15.0
 LOOK_EVERY_S = 0.03
@@ -630,3 +632,79 @@ async def test_pods_of_a_node_that_was_deleted_are_collected(control_plane, name
         await until(client, PODS, ns, lambda pods: not pods)
         again = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
         await client.create(NODES, again)
+
+
+def budget(name="web", **spec):
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": name},
+        "spec": {"selector": {"matchLabels": {"app": name}}, **spec},
+    }
+
+
+async def evict(client, namespace, name, **options):
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": namespace},
+        "deleteOptions": options,
+    }
+    await client.create(PODS, body, namespace, subresource="eviction", name=name)
+
+
+def allows(count):
+    return lambda items: [b.get("status", {}).get("disruptionsAllowed") for b in items] == [count]
+
+
+@pytest.mark.asyncio
+async def test_a_budget_is_spent_by_evictions_at_once_and_refilled(
+    control_plane, namespace_of_test
+):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        await client.create(DEPLOYMENTS, deployment(replicas=4), ns)
+        await client.create(PODDISRUPTIONBUDGETS, budget(maxUnavailable="50%"), ns)
+        await deployment_until(client, ns, is_rolled_out)
+        [guard] = await until(client, PODDISRUPTIONBUDGETS, ns, allows(2))
+        assert guard["status"]["expectedPods"] == 4
+        assert condition(guard, "DisruptionAllowed")["reason"] == "SufficientPods"
+        pods = (await client.list(PODS, ns))["items"]
+        await evict(client, ns, name_of(pods[0]), dryRun=["All"])
+        answers = await asyncio.gather(
+            *(evict(client, ns, name_of(pod)) for pod in pods), return_exceptions=True
+        )
+        refused = [answer for answer in answers if isinstance(answer, StatusError)]
+        assert len(refused) >= 1
+        assert {error.code for error in refused} == {429}
+        assert "disruption budget web" in refused[0].details["causes"][0]["message"]
+        [guard] = await until(client, PODDISRUPTIONBUDGETS, ns, allows(2))
+        left = (await client.list(PODS, ns))["items"]
+        assert len(left) == 4
+        assert not guard["status"].get("disruptedPods")
+
+
+@pytest.mark.asyncio
+async def test_a_budget_that_cannot_ask_a_controller_allows_nothing(
+    control_plane, namespace_of_test
+):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        owner = {"apiVersion": "x.io/v1", "kind": "Thing", "name": "t", "uid": "u1"}
+        lone = {
+            "metadata": {
+                "name": "lone",
+                "labels": {"app": "web"},
+                "ownerReferences": [{**owner, "controller": True}],
+            },
+            "spec": {"containers": [{"name": "c", "image": "nginx"}]},
+        }
+        await client.create(PODS, lone, ns)
+        await client.create(PODDISRUPTIONBUDGETS, budget(maxUnavailable=1), ns)
+
+        def failed(items):
+            found = condition(items[0], "DisruptionAllowed")
+            return found is not None and found["reason"] == "SyncFailed"
+
+        [guard] = await until(client, PODDISRUPTIONBUDGETS, ns, failed)
+        assert guard["status"]["disruptionsAllowed"] == 0

@@ -28,6 +28,7 @@ from controlplane.apiserver.kinds.namespace import NAMESPACE
 from controlplane.apiserver.kinds.networkpolicy import NETWORKPOLICY
 from controlplane.apiserver.kinds.node import NODE
 from controlplane.apiserver.kinds.pod.kind import pod_kind
+from controlplane.apiserver.kinds.poddisruptionbudget import PODDISRUPTIONBUDGET
 from controlplane.apiserver.kinds.replicaset import REPLICASET
 from controlplane.apiserver.kinds.secret import SECRET
 from controlplane.apiserver.kinds.service.kind import service_kind
@@ -53,6 +54,7 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         ADMINNETWORKPOLICY,
         BASELINEADMINNETWORKPOLICY,
         CLUSTERNETWORKPOLICY,
+        PODDISRUPTIONBUDGET,
         LEASE,
         DEPLOYMENT,
         REPLICASET,

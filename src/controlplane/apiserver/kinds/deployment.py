@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from controlplane.apiserver.kinds import cells, metadata, strategy, workload
 from controlplane.apiserver.kinds.kind import Cell, Column, Kind
-from controlplane.apiserver.kinds.quantities import NOT_NEGATIVE
+from controlplane.apiserver.kinds.shares import validate_share
 from kubeapi import field, validation
 from kubeapi.objects import Object, name_of
 from kubeapi.resources import DEPLOYMENTS
@@ -18,7 +17,6 @@ HISTORY_LIMIT: Final = 10
 PROGRESS_DEADLINE_S: Final = 600
 _STRATEGIES: Final = ("Recreate", "RollingUpdate")
 _SHARE: Final = "25%"
-_PERCENT: Final = re.compile(r"[0-9]+%")
 
 
 def default(deployment: Object) -> None:
@@ -65,22 +63,11 @@ def _validate_strategy(rollout: Object) -> Iterator[Cause]:
     elif kind == "RollingUpdate":
         path = "spec.strategy.rollingUpdate"
         unavailable, surge = rolling["maxUnavailable"], rolling["maxSurge"]
-        yield from _validate_share(unavailable, f"{path}.maxUnavailable", percent_max=100)
-        yield from _validate_share(surge, f"{path}.maxSurge", percent_max=None)
+        yield from validate_share(unavailable, f"{path}.maxUnavailable", percent_max=100)
+        yield from validate_share(surge, f"{path}.maxSurge", percent_max=None)
         if _is_zero(unavailable) and _is_zero(surge):
             detail = "may not be 0 when `maxSurge` is 0"
             yield field.invalid(f"{path}.maxUnavailable", unavailable, detail)
-
-
-def _validate_share(share: int | str, path: str, *, percent_max: int | None) -> Iterator[Cause]:
-    if isinstance(share, int):
-        if share < 0:
-            yield field.invalid(path, share, NOT_NEGATIVE)
-    elif not _PERCENT.fullmatch(share):
-        detail = "a valid percent string must be a numeric string followed by an ending '%'"
-        yield field.invalid(path, share, f"{detail} (e.g. '1%',  or '93%')")
-    elif percent_max is not None and int(share[:-1]) > percent_max:
-        yield field.invalid(path, share, f"must not be greater than {percent_max}%")
 
 
 def _is_zero(share: int | str) -> bool:

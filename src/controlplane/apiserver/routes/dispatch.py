@@ -153,7 +153,7 @@ class Dispatcher:
             case resource, "binding" if resource == PODS:
                 return await self._pods.binding(kind, request)
             case resource, "eviction" if resource == PODS:
-                return await self._pods.eviction(kind, request)
+                return await self._pods.evictions.create(kind, request)
             case resource, "log" if resource == PODS:
                 return await self._pods.log(kind, request)
             case resource, "token" if resource == SERVICEACCOUNTS:

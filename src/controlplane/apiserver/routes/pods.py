@@ -1,4 +1,4 @@
-"""Subresources of pods: binding, log, eviction."""
+"""Subresources of pods: binding and log; evictions have a room of their own beside."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from controlplane.apiserver.decoding import decode_object
 from controlplane.apiserver.exchange import Answer, Request, Stream, answer_object, success
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kubelet_proxy import KubeletProxy, LogTarget, log_query
-from controlplane.apiserver.registry.options import (
-    WriteOptions,
-    delete_options,
-    write_options,
-)
+from controlplane.apiserver.registry.options import write_options
 from controlplane.apiserver.registry.registry import Registry
-from kubeapi.objects import Object, is_being_deleted, name_of, set_condition, uid_of
+from controlplane.apiserver.routes.evictions import Evictions
+from kubeapi.objects import Object, is_being_deleted, name_of, set_condition
 from kubeapi.resources import NODES
 from kubeapi.status import bad_request, conflict, method_not_allowed
 
 _KUBELET_PORT = 10250
-_ENDED = ("Succeeded", "Failed")
 
 
 def bind(pod: Object, binding: Object, kind: Kind, now: float) -> Object:
@@ -43,33 +39,6 @@ def bind(pod: Object, binding: Object, kind: Kind, now: float) -> Object:
     status = pod.setdefault("status", {})
     conditions = status.setdefault("conditions", [])
     set_condition(conditions, {"type": "PodScheduled", "status": "True"}, rfc3339(now))
-    return pod
-
-
-def eviction_options(eviction: Object, name: str) -> Object:
-    """Return the DeleteOptions of an Eviction of the pod *name*; raises StatusError 400."""
-    metadata, options = eviction.get("metadata") or {}, eviction.get("deleteOptions") or {}
-    if not isinstance(metadata, dict) or not isinstance(options, dict):
-        raise bad_request("Eviction: metadata and deleteOptions must be maps")
-    if metadata.get("name", name) != name:
-        raise bad_request("name in URL does not match name in Eviction object")
-    return options
-
-
-def mark_evicted(pod: Object, uid: str, now: float) -> Object:
-    """Return *pod* with the reason of its end, unless that has begun or another is meant."""
-    status = pod.setdefault("status", {})
-    if uid not in ("", uid_of(pod)) or is_being_deleted(pod):
-        return pod
-    if status.get("phase") in _ENDED:
-        return pod
-    mark = {
-        "type": "DisruptionTarget",
-        "status": "True",
-        "reason": "EvictionByEvictionAPI",
-        "message": "Eviction API: evicting",
-    }
-    set_condition(status.setdefault("conditions", []), mark, rfc3339(now))
     return pod
 
 
@@ -104,10 +73,16 @@ class PodRoutes:
     """Answers what only pods have."""
 
     def __init__(
-        self, registry: Registry, kubelets: KubeletProxy, node_kind: Kind, *, wall: Clock
+        self,
+        registry: Registry,
+        kubelets: KubeletProxy,
+        node_kind: Kind,
+        evictions: Evictions,
+        *,
+        wall: Clock,
     ) -> None:
         self._registry, self._kubelets, self._node_kind = registry, kubelets, node_kind
-        self._wall = wall
+        self.evictions, self._wall = evictions, wall
 
     async def binding(self, kind: Kind, request: Request) -> Answer:
         if request.info.verb != "create":
@@ -122,26 +97,6 @@ class PodRoutes:
             options,
             subresource="binding",
         )
-        return answer_object(success({}, 201), request.accepted, status=201)
-
-    async def eviction(self, kind: Kind, request: Request) -> Answer:
-        """Delete the pod as asked. Upstream also asks PodDisruptionBudgets: there are none."""
-        if request.info.verb != "create":
-            raise method_not_allowed(kind.resource, request.info.verb)
-        info = request.info
-        body = decode_object(request.body, request.content_type)
-        options = delete_options(request.query, eviction_options(body, info.name))
-        # A deletion that names the revision means the pod as it is.
-        if not options.dry_run and not options.resource_version:
-            await self._registry.update(
-                kind,
-                info.namespace,
-                info.name,
-                lambda pod: mark_evicted(pod, options.uid, self._wall()),
-                WriteOptions(),
-                subresource="status",
-            )
-        await self._registry.delete(kind, info.namespace, info.name, options)
         return answer_object(success({}, 201), request.accepted, status=201)
 
     async def log(self, kind: Kind, request: Request) -> Answer | Stream:

@@ -1,0 +1,1 @@
+"""PodDisruptionBudgets are told how many of their pods may go."""
