@@ -24,6 +24,7 @@ from benchmarks import (
     pod_memory,
     policy,
     proxy,
+    services,
     wire,
 )
 from benchmarks.datapath import forwarding
@@ -39,6 +40,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
     "api": ("The Kubernetes API", api.run),
     "etcd": ("The store over one etcd", etcd.run),
     "proxy": ("Service changes", proxy.run),
+    "services": ("Many Services", services.run),
     "policy": ("Network policies", policy.run),
     "dns": ("The cluster's DNS", dns.run),
     "datapath": ("A datapath alone", forwarding.run),

@@ -11,6 +11,7 @@ import errno
 import itertools
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -31,35 +32,8 @@ TRIES = 10
 PLACEMENTS = ("", "L", "R", "LR", "lR", "dL", "dR", "dL R")
 
 #: Cells: who answers (L, R, or either), "refused" or "dropped". Last column: whom endpoints see.
-TABLE = """
-address    policy  source      none     L  R        LR  lR       dL dR       dL+R  seen
-cluster    Cluster pod         refused  L  R        LR  R        L  R        R     source
-cluster    Cluster node        refused  L  R        LR  R        L  R        R     node
-cluster    Cluster outside     refused  L  R        LR  R        L  R        R     node
-cluster    Local   pod         refused  L  dropped  L   dropped  L  dropped  L     source
-cluster    Local   node        refused  L  dropped  L   dropped  L  dropped  L     node
-cluster    Local   outside     refused  L  dropped  L   dropped  L  dropped  L     node
-nodeport   Cluster pod         refused  L  R        LR  R        L  R        R     node
-nodeport   Cluster other-pod   refused  L  R        LR  R        L  R        R     node
-nodeport   Cluster other-node  refused  L  R        LR  R        L  R        R     node
-nodeport   Cluster outside     refused  L  R        LR  R        L  R        R     node
-nodeport   Local   pod         refused  L  R        LR  R        L  R        R     source
-nodeport   Local   other-pod   refused  L  dropped  L   dropped  L  dropped  L     other-node
-nodeport   Local   other-node  refused  L  dropped  L   dropped  L  dropped  L     source
-nodeport   Local   outside     refused  L  dropped  L   dropped  L  dropped  L     source
-external   Cluster pod         refused  L  R        LR  R        L  R        R     node
-external   Cluster node        refused  L  R        LR  R        L  R        R     node
-external   Cluster outside     refused  L  R        LR  R        L  R        R     node
-external   Local   pod         refused  L  R        LR  R        L  R        R     source
-external   Local   node        refused  L  R        LR  R        L  R        R     node
-external   Local   outside     refused  L  dropped  L   dropped  L  dropped  L     source
-balancer   Cluster pod         refused  L  R        LR  R        L  R        R     node
-balancer   Cluster node        refused  L  R        LR  R        L  R        R     node
-balancer   Cluster outside     refused  L  R        LR  R        L  R        R     node
-balancer   Local   pod         refused  L  R        LR  R        L  R        R     source
-balancer   Local   node        refused  L  R        LR  R        L  R        R     node
-balancer   Local   outside     refused  L  dropped  L   dropped  L  dropped  L     source
-"""
+#: A sample of it is asked of a whole cluster, too: tests/cluster/test_service_table.py.
+TABLE = (Path(__file__).parent / "services.txt").read_text()
 
 #: IPVS has no short cuts, and where a node has no endpoint policy Local takes those elsewhere:
 #: "astray" is an answer that comes from an address which was not asked.
