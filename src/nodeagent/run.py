@@ -24,6 +24,7 @@ from kubeapi.status import StatusError
 from nodeagent.availability import Availability
 from nodeagent.cni.bridge import Bridge
 from nodeagent.cni.ipam import HostLocal
+from nodeagent.cni.portmap import Portmap
 from nodeagent.config import NodeAgentConfig, transport_address
 from nodeagent.hostnet import HostNet
 from nodeagent.kubelet.dns import ClusterDns
@@ -90,6 +91,8 @@ class NodeAgent:
         self._kubelet = Kubelet(self._services, self._pods)
         self._agent = self._make_network_agent()
         self._proxy = self._make_proxy()
+        self._portmap = Portmap(self._netlink.tables)
+        self._portmap.follow(self._pods)
         patience_s = self._timings.node_lease_duration_s
         self._datapath = Availability(patience_s=patience_s)
         self._cri = Availability(patience_s=patience_s)
@@ -257,6 +260,8 @@ class NodeAgent:
         await self._node.register()
         await self._nodes.wait_synced()
         self._agent.all_known()
+        await self._pods.wait_synced()
+        self._portmap.all_known()
         await asyncio.Event().wait()
 
     async def run(self) -> None:

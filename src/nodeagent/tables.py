@@ -27,6 +27,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "neighbour": ("address", "device"),
     "route": ("destination",),
     "frontend": ("address", "port", "protocol"),
+    "host_port": ("address", "port", "protocol"),
     "host_listener": ("protocol", "port"),
 }
 

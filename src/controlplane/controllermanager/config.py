@@ -19,6 +19,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     node_cidr_mask: int
     node_cidr_mask_ipv6: int = 64
     journal: str = ""
+    #: Networks of load balancers, and those of this machine that carry them; {}: nobody has one.
+    external_map: dict[str, str] = {}
     root_ca: str = ""  # What every namespace is told to trust; "": nothing.
 
     def pod_networks(self) -> tuple[tuple[Network, int], ...]:

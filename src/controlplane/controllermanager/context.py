@@ -22,6 +22,7 @@ from controlplane.controllermanager.endpointslice.well_known import (
     SERVICE_NAME,
 )
 from controlplane.controllermanager.nodeipam.cidr_set import Network
+from controlplane.controllermanager.servicelb.pool import Pool
 from kubeapi.client import EventRecorder, Informer, InformerFactory, RestClient
 from kubeapi.objects import Object, controller_of, labels_of, namespace_of
 from kubeapi.resources import (
@@ -97,6 +98,8 @@ class Context:
     pod_networks: tuple[tuple[Network, int], ...]
     #: The authority of the API servers' certificates, PEM; "": it is not published.
     root_ca: str = ""
+    #: What load balancers are called; empty: there are none.
+    balancer_pool: Pool = field(default_factory=lambda: Pool({}, None))
     journal: Journal = field(default_factory=Journal)
     recorders: list[EventRecorder] = field(default_factory=list)
 

@@ -33,6 +33,8 @@ from controlplane.controllermanager.podgc.controller import PodGcController
 from controlplane.controllermanager.replicaset.controller import ReplicaSetController
 from controlplane.controllermanager.rootcapublisher.controller import RootCaPublisher
 from controlplane.controllermanager.serviceaccount.controller import ServiceAccountController
+from controlplane.controllermanager.servicelb.controller import ServiceLbController
+from controlplane.controllermanager.servicelb.pool import Pool
 from controlplane.controllermanager.tainteviction.controller import TaintEvictionController
 from kubeapi.client import (
     InformerFactory,
@@ -62,6 +64,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "namespace-controller": NamespaceController,
     "serviceaccount-controller": ServiceAccountController,
     "root-ca-certificate-publisher-controller": RootCaPublisher,
+    "service-lb-controller": ServiceLbController,
 }
 
 
@@ -86,6 +89,7 @@ async def run_manager(config: Config) -> None:
         tasks=Tasks(),
         pod_networks=config.pod_networks(),
         root_ca=Path(config.root_ca).read_text() if config.root_ca else "",
+        balancer_pool=Pool.of(config.external_map),
         journal=Journal(config.journal, config.name),
     )
     try:

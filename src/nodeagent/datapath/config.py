@@ -17,6 +17,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     host_address: str
     log_file: str = ""
     vxlan_port: int = 4789
+    external_map: dict[str, str] = {}  # Load balancers and clients outside; {}: there are none.
     underlay_port: int = 8285
     mtu: int = 1500  # Of eth0.
     #: Where API servers are dialled, if another network than the transport map's leads to them,

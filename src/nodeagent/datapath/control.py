@@ -219,6 +219,17 @@ class Control:
             stale.note(self._node.frontends.delete(key), None)
         stale.forget(self._node)
 
+    def host_port_replace(self, entries: Sequence[tables.HostPort]) -> None:
+        stale, table = Stale(), self._node.host_ports
+        for frontend in [Frontend.of(entry.frontend()) for entry in entries]:
+            stale.note(table.get(frontend.key), frontend)
+            table.replace(frontend)
+        stale.forget(self._node)
+
+    def host_port_delete(self, keys: Sequence[tuple[str, int, str]]) -> None:
+        for key in [key_of(*each) for each in keys]:
+            self._node.host_ports.delete(key)
+
     # NetworkPolicies.
 
     def address_set_replace(self, entries: Sequence[tables.AddressSet]) -> None:

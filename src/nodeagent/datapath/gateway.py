@@ -1,9 +1,10 @@
 """Where the emulated network meets this machine's own.
 
-Inwards: a NodePort is a real listener on the node's transport address. What connects to it becomes
-a connection of *the host* (`host_address`), a second stack outside the node, to its
-InternalIP:nodePort, of IPv6 where the port is none of IPv4; it enters by eth0 and meets every hook
-that a packet from outside meets.
+Inwards: a NodePort is a real listener on the node's transport address, a load balancer's address
+one that several nodes share. What connects to it becomes a connection of *the host*
+(`host_address`) or of another client (`external`), a second stack outside the node, to the address
+that the listener stands for; it enters by eth0 and meets every hook that a packet from outside
+meets.
 Outwards: a connection that a pod makes to a control-plane host's API server port ends in the same
 outside stack and goes on as a kernel connection; if nobody listens there, the pod's connection is
 reset (the outside stack has already accepted it by then, so it is not "refused"). `Dialling` says
@@ -17,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, ip_interface
 from typing import Final
 
 from componentbase.clock import Clock
@@ -27,6 +28,9 @@ from netstack.addresses import Endpoint, IpAddress
 from netstack.ip_host import IpHost
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.listener import TcpListener
+from netstack.udp import UdpSocket
+from nodeagent.datapath.external import ExternalMap
+from nodeagent.datapath.listening import Destination, ListenKey
 from nodeagent.datapath.splice import Splice
 from nodeagent.datapath.udp_gateway import UdpGateway
 
@@ -34,8 +38,6 @@ _RETRY_S: Final = 1.0
 _DIAL_TIMEOUT_S: Final = 10.0
 _BACKLOG: Final = 512
 API_SERVER_PORT: Final = 6443
-
-PortKey = tuple[str, int]  # Protocol, port.
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +48,31 @@ class Dialling:
     source: str  # "": the kernel chooses.
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a node is: what carries it on this machine, and its InternalIPs."""
-
-    transport: IPv4Address
-    internal_ip: IPv4Address
-    internal_ip6: IPv6Address | None
-
-
 @dataclass(slots=True)
 class _Listener:
-    """A NodePort: listening, or the reason why not."""
+    """A socket of this machine: listening, or the reason why not."""
 
-    version: int = 4  # Of the addresses that it leads to.
+    destination: Destination
     server: asyncio.Server | UdpGateway | None = None
     error: str = ""
     failures: int = 0
 
 
 class Gateway:
-    """NodePort listeners and the way to the API server, on the stack *outside*."""
+    """Listeners of this machine and the way to the API server, on the stack *outside*."""
 
     def __init__(
         self,
         outside: IpHost,
-        place: Place,
+        external: ExternalMap,
         dialling: Dialling,
         clock: Clock,
         kick: Callable[[], None],
     ) -> None:
-        self._outside, self._dialling, self._place = outside, dialling, place
-        self._bind = str(place.transport)
+        self._outside, self._dialling, self._external = outside, dialling, external
         self._clock, self._kick = clock, kick
-        self._listeners: dict[PortKey, _Listener] = {}
+        self._listeners: dict[ListenKey, _Listener] = {}
+        self._clients: set[IpAddress] = set()  # Addresses that the outside stack has for others.
         self._tasks = Tasks()
         self._changed = asyncio.Event()
 
@@ -104,20 +97,26 @@ class Gateway:
                 listener.server.close()
         self._listeners.clear()
 
-    def set_ports(self, wanted: Mapping[PortKey, int]) -> None:
-        """Listen at exactly these ports, each for the addresses of one version of IP."""
-        changed = [key for key, each in self._listeners.items() if wanted.get(key) != each.version]
+    def set_sockets(self, wanted: Mapping[ListenKey, Destination]) -> None:
+        """Listen at exactly these sockets."""
+        changed = [
+            key for key, each in self._listeners.items() if wanted.get(key) != each.destination
+        ]
         for key in changed:
             server = self._listeners.pop(key).server
             if server is not None:
                 server.close()
-        for key, version in wanted.items():
-            self._listeners.setdefault(key, _Listener(version))
+        for key, destination in wanted.items():
+            self._listeners.setdefault(key, _Listener(destination))
         self._changed.set()
 
-    def state(self, protocol: str, port: int) -> Mapping[str, object]:
-        """Return whether the port is listened at, as `frontend_list` shows it."""
-        listener = self._listeners.get((protocol, port), _Listener())
+    def state(self, key: ListenKey | None) -> Mapping[str, object]:
+        """Return whether a socket is listened at, as `frontend_list` shows it."""
+        if key is None:
+            return {"listening": False, "error": "no address of this machine carries it"}
+        listener = self._listeners.get(key)
+        if listener is None:
+            return {"listening": False, "error": ""}
         return {"listening": listener.server is not None, "error": listener.error}
 
     @property
@@ -142,26 +141,28 @@ class Gateway:
             except TimeoutError:
                 pass
 
-    async def _listen(self, key: PortKey) -> None:
-        protocol, port = key
+    async def _listen(self, key: ListenKey) -> None:
         server: asyncio.Server | UdpGateway
         listener = self._listeners.get(key)
         if listener is None:
             return
+        bind, destination = str(key.address), listener.destination
+        remote = destination.endpoint
         try:
-            if protocol == "UDP":
-                ends = self._ends(port, listener.version)
-                server = UdpGateway(self._outside, ends, self._clock, self._kick)
-                server.start(self._bind)
+            if key.protocol == "UDP":
+                server = UdpGateway(self, remote, self._clock, self._kick)
+                server.start(bind, shared=destination.shared)
             else:
                 server = await asyncio.get_running_loop().create_server(
-                    lambda: _Ingress(self, port, listener.version),
-                    self._bind,
-                    port,
+                    lambda: _Ingress(self, remote),
+                    bind,
+                    key.port,
                     backlog=_BACKLOG,
+                    # The kernel spreads what comes over all nodes that listen there.
+                    reuse_port=destination.shared or None,
                 )
         except OSError as error:
-            listener.error = f"cannot bind {self._bind}:{port}: {error.strerror or error}"
+            listener.error = f"cannot bind {bind}:{key.port}: {error.strerror or error}"
             listener.failures += 1
             return
         if self._listeners.get(key) is not listener:
@@ -169,17 +170,25 @@ class Gateway:
             return
         listener.server, listener.error = server, ""
 
-    def connect(self, port: int, version: int) -> TcpConnection:
-        """Connect from outside to this node's *port*; raises OSError."""
-        local, remote = self._ends(port, version)
+    def connect(self, peer: str, remote: Endpoint) -> TcpConnection:
+        """Connect from outside, as who *peer* is inside, to *remote*; raises OSError."""
+        local = (self._client(peer, remote), 0)
         return self._outside.tcp_connect(remote, self._clock(), local=local)
 
-    def _ends(self, port: int, version: int) -> tuple[Endpoint, Endpoint]:
-        """Return from where and to where what comes for *port* goes."""
-        place, outside = self._place, self._outside
-        if version == 6 and place.internal_ip6 is not None and outside.addresses6:
-            return (outside.address6, 0), (place.internal_ip6, port)
-        return (outside.address, 0), (place.internal_ip, port)
+    def bind_datagrams(self, peer: str, remote: Endpoint) -> UdpSocket:
+        """Return a socket outside that speaks for *peer* to *remote*; raises OSError."""
+        return self._outside.udp_bind(self._client(peer, remote), 0)
+
+    def _client(self, peer: str, remote: Endpoint) -> IpAddress:
+        """Return whose address a program of this machine at *peer* has inside."""
+        outside, version = self._outside, remote[0].version
+        client = self._external.client(IPv4Address(peer), version)
+        if client is None:
+            return outside.address if version == 4 else outside.address6
+        if client not in self._clients:
+            self._clients.add(client)
+            outside.add_address(ip_interface(client))
+        return client
 
     def new_splice(self) -> Splice:
         """Return a splice for a connection of the outside stack."""
@@ -211,15 +220,19 @@ class Gateway:
 class _Ingress(Splice):
     """An accepted kernel connection, joined to a new connection from outside."""
 
-    def __init__(self, gateway: Gateway, port: int, version: int) -> None:
+    def __init__(self, gateway: Gateway, remote: Endpoint) -> None:
         super().__init__(gateway._clock, gateway._kick)
-        self._gateway, self._port, self._version = gateway, port, version
+        self._gateway, self._remote = gateway, remote
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
         try:
-            connection = self._gateway.connect(self._port, self._version)
+            # A connection that ended while it waited has no peer any more.
+            connection = self._gateway.connect(peer[0], self._remote) if peer else None
         except OSError:  # No port of the outside host is free.
+            connection = None
+        if connection is None:
             transport.close()
             return
         self.attach(connection)

@@ -59,12 +59,11 @@ def dnat(node: Node, packet: Packet, now: float) -> DropReason | None:
     """kube-proxy: choose an endpoint for what is addressed to a Service."""
     connection, flow = packet.connection, packet.flow
     if connection is not None and not connection.confirmed and flow is not None:
-        frontend = node.frontends.lookup(
-            flow.destination,
-            flow.destination_port,
-            flow.protocol,
-            local=node.is_local(flow.destination),
-        )
+        key = flow.destination, flow.destination_port, flow.protocol
+        local = node.is_local(flow.destination)
+        frontend = node.frontends.lookup(*key, local=local)
+        if frontend is None and local:
+            frontend = node.host_ports.lookup(*key, local=True)
         if frontend is not None:
             reason = _serve(node, packet, frontend, now)
             if reason is not None:

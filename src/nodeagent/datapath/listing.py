@@ -151,6 +151,21 @@ def frontends(node: Node) -> list[Row]:
     return rows
 
 
+def host_ports(node: Node) -> list[Row]:
+    entries = [frontend.entry for frontend in node.host_ports.entries()]
+    return [
+        {
+            "address": entry.address,
+            "port": entry.port,
+            "protocol": entry.protocol,
+            "pod": entry.service,
+            "target": entry.backends[0].address,
+            "target_port": entry.backends[0].port,
+        }
+        for entry in entries
+    ]
+
+
 def conntrack(node: Node, now: float) -> list[Row]:
     return [connection(each, now) for each in node.conntrack]
 

@@ -85,7 +85,10 @@ class Netlink:
             "fdb_list": self._list(lambda: listing.fdb(node)),
             "frontend_replace": self._replace(tables.Frontend, self._frontend_replace),
             "frontend_delete": self._delete(tuple[str, int, str], self._frontend_delete),
-            "frontend_list": self._list(self._frontend_list),
+            "frontend_list": self._list(lambda: self._with_state(listing.frontends(node))),
+            "host_port_replace": self._replace(tables.HostPort, self._host_port_replace),
+            "host_port_delete": self._delete(tuple[str, int, str], self._host_port_delete),
+            "host_port_list": self._list(lambda: self._with_state(listing.host_ports(node))),
             "address_set_replace": self._replace(tables.AddressSet, control.address_set_replace),
             "address_set_delete": self._delete(str, control.address_set_delete),
             "address_set_list": self._list(lambda: listing.address_sets(node)),
@@ -161,10 +164,18 @@ class Netlink:
         self._control.frontend_delete(keys)
         self._on_frontends()
 
-    def _frontend_list(self) -> list[listing.Row]:
-        rows = listing.frontends(self._node)
+    def _host_port_replace(self, entries: list[tables.HostPort]) -> None:
+        self._control.host_port_replace(entries)
+        self._on_frontends()
+
+    def _host_port_delete(self, keys: list[tuple[str, int, str]]) -> None:
+        self._control.host_port_delete(keys)
+        self._on_frontends()
+
+    def _with_state(self, rows: list[listing.Row]) -> list[listing.Row]:
+        """Say of each row that listens whether it could."""
         for row in rows:
-            if row["listen"]:
+            if row.get("listen", True):
                 key = str(row["address"]), int(str(row["port"])), str(row["protocol"])
                 row.update(self._frontend_state(*key))
         return rows

@@ -124,6 +124,7 @@ class Node:
         self.conntrack = ConntrackTable()
         self.fragments = Defragmenter()
         self.frontends = FrontendTable(rng)
+        self.host_ports = FrontendTable(rng)  # Of pods: where no Service has the port.
         self.policy = Policy()
         self.network_policies = NetworkPolicies()
         self.drops: Counter[DropReason] = Counter()

@@ -28,17 +28,20 @@ from netdev.transport_map import TransportMap
 from netdev.underlay import Arena, Underlay
 from netstack.addresses import IpAddress
 from netstack.ip_host import IpHost
-from nodeagent.datapath import observed, outer_frame
+from nodeagent.datapath import listening, observed, outer_frame
 from nodeagent.datapath.config import Config
 from nodeagent.datapath.control import Control
-from nodeagent.datapath.gateway import Dialling, Gateway, Place, PortKey
+from nodeagent.datapath.external import ExternalMap
+from nodeagent.datapath.gateway import Dialling, Gateway
 from nodeagent.datapath.host_listeners import HostListeners
 from nodeagent.datapath.hostnet import Hostnet
+from nodeagent.datapath.listening import Destination, ListenKey, Place
 from nodeagent.datapath.netlink import Netlink
 from nodeagent.datapath.node import GATEWAY_TCP, Identity, Node, Outputs
 from nodeagent.datapath.output import Output
 from nodeagent.datapath.packet import Octets
 from nodeagent.datapath.resolver_gateway import ResolverGateway
+from nodeagent.datapath.routes import Route
 from nodeagent.datapath.uplinks import Carriers, Uplinks
 from nodeagent.datapath.veth_ports import VethPorts
 
@@ -56,22 +59,13 @@ def _outside_addresses(networks: TransportMap, host: str) -> list[IpAddress]:
     return [ip_address(host), *(network[number] for number in _CONTROL_PLANE_HOSTS)]
 
 
-def _listened_ports(node: Node) -> Mapping[PortKey, int]:
-    """Return the ports to listen at, and the family that gets what comes: IPv4 where it may."""
-    entries = [frontend.entry for frontend in node.frontends.entries() if frontend.entry.listen]
-    ports: dict[PortKey, int] = {}
-    for entry in entries:
-        version, key = 6 if ":" in entry.address else 4, (entry.protocol, entry.port)
-        ports[key] = min(version, ports.get(key, version))
-    return ports
-
-
 class Datapath:
     """Everything that a datapath process owns."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._map = TransportMap(config.transport_map)
+        self._external = ExternalMap(config.external_map)
         internal = config.internal_address
         local = self._map.transport(internal)
         if local is None:
@@ -96,7 +90,10 @@ class Datapath:
             for host in (config.host_address, config.host_address6)
             for address in _outside_addresses(self._map, host)
         ]
+        self._place = Place(local, internal, config.internal_address6)
         self.node.outside = self._new_outside()
+        for network in self._external.client_networks():
+            self.node.routes.replace(Route(destination=network, device="eth0", connected=True))
         self._vxlan = Underlay(
             (local, config.vxlan_port),
             arena,
@@ -154,8 +151,7 @@ class Datapath:
         self._loop = asyncio.get_running_loop()
         node, config = self.node, self._config
         assert node.outside is not None
-        place = Place(self._local, config.internal_address, config.internal_address6)
-        gateway = Gateway(node.outside, place, self._dialling(), monotonic, self._kick)
+        gateway = Gateway(node.outside, self._external, self._dialling(), monotonic, self._kick)
         upstream = config.resolver()
         resolver = (
             ResolverGateway(node.outside, upstream, monotonic, self._kick) if upstream else None
@@ -171,8 +167,10 @@ class Datapath:
             host_listeners=host_listeners,
             after=self._drained,
             on_links_deleted=self._links_deleted,
-            on_frontends=lambda: gateway.set_ports(_listened_ports(node)),
-            frontend_state=lambda _address, port, protocol: gateway.state(protocol, port),
+            on_frontends=lambda: gateway.set_sockets(self._sockets()),
+            frontend_state=lambda address, port, protocol: gateway.state(
+                listening.socket_of(address, port, protocol, (self._place, self._external))
+            ),
             shell_drops=lambda: self._shell_drops(gateway),
         )
         try:
@@ -196,6 +194,13 @@ class Datapath:
             self.ports.close()
             self._raw.close()
             self._vxlan.close()
+
+    def _sockets(self) -> Mapping[ListenKey, Destination]:
+        """Return where to listen for the world outside: who serves a socket first, has it."""
+        node = self.node
+        frontends = (*node.frontends.entries(), *node.host_ports.entries())
+        entries = [each.entry for each in frontends if each.entry.listen]
+        return listening.wanted(entries, (self._place, self._external))
 
     def _dialling(self) -> Dialling:
         config = self._config
@@ -300,7 +305,7 @@ class Datapath:
         self._raw.peer(to, self._config.underlay_port).send(datagrams, header)
 
     def _underlay_output(self, remote: IpAddress) -> Output | None:
-        if remote in self._outside_addresses:
+        if remote in self._outside_addresses or self._external.is_client(remote):
             return self.node.outside_output
         node = self._map.node_of(remote)
         return None if node is None else self.uplinks.bare(node)

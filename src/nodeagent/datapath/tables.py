@@ -116,6 +116,30 @@ class Frontend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     listen: bool = False
 
 
+class HostPort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A port of the node that leads to a pod (CNI's portmap); `address` as a frontend's."""
+
+    address: str
+    port: int
+    protocol: Protocol
+    pod: str
+    target: str
+    target_port: int
+
+    def frontend(self) -> Frontend:
+        """Return what serves it: one endpoint, which sees who asks."""
+        backends = [Backend(address=self.target, port=self.target_port)]
+        return Frontend(
+            address=self.address,
+            port=self.port,
+            protocol=self.protocol,
+            service=self.pod,
+            backends=backends,
+            masquerade="never",
+            listen=True,
+        )
+
+
 class HostListener(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A port of the node's own addresses that a process of the node serves on this machine."""
 

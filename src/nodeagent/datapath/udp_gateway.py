@@ -1,4 +1,4 @@
-"""A UDP NodePort: datagrams of this machine's programs, carried into the emulated network.
+"""A UDP port for the outside: datagrams of this machine's programs, carried into the cluster.
 
 Each client (address and port) gets a socket of the outside stack, so that answers find their way
 back and affinity sees different ports. A client that is silent is forgotten, as conntrack would; at
@@ -11,11 +11,10 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from componentbase.clock import Clock
 from netstack.addresses import Endpoint
-from netstack.ip_host import IpHost
 from netstack.udp import UdpSocket
 
 _CLIENTS_MAX: Final = 1024
@@ -30,27 +29,31 @@ class _Client:
     seen_at: float
 
 
+class Outside(Protocol):
+    """Where the emulated sockets of clients are made."""
+
+    def bind_datagrams(self, peer: str, remote: Endpoint) -> UdpSocket:
+        """Return a socket outside that speaks for *peer* to *remote*; raises OSError."""
+
+
 class UdpGateway:
-    """Listens at a node port and speaks to *remote* from *outside*."""
+    """Listens at a port of this machine and speaks to *remote* from outside."""
 
     def __init__(
-        self,
-        outside: IpHost,
-        ends: tuple[Endpoint, Endpoint],
-        clock: Clock,
-        kick: Callable[[], None],
+        self, outside: Outside, remote: Endpoint, clock: Clock, kick: Callable[[], None]
     ) -> None:
-        """*ends* are whose addresses and ports datagrams have: the host's and the node's."""
         self._outside, self._clock, self._kick = outside, clock, kick
-        self._local, self._remote = ends
+        self._remote = remote
         self._clients: dict[tuple[str, int], _Client] = {}
         self._socket: socket.socket | None = None
         self.drops = 0
 
-    def start(self, bind: str) -> None:
-        """Bind *bind* and the remote's port; raises OSError."""
+    def start(self, bind: str, *, shared: bool) -> None:
+        """Bind *bind* and the remote's port, which others may have, too; raises OSError."""
         listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         listening.setblocking(False)
+        if shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             listening.bind((bind, self._remote[1]))
         except OSError:
@@ -86,7 +89,7 @@ class UdpGateway:
         client = self._clients.pop(sender, None)
         if client is None:
             self._make_room(now)
-            emulated = self._outside.udp_bind(*self._local)
+            emulated = self._outside.bind_datagrams(sender[0], self._remote)
             client = _Client(emulated, now)
             emulated.on_ready = lambda: self._answer(sender, emulated)
         client.seen_at = now

@@ -36,8 +36,9 @@ def frontends(
         outside = _external(name, port, found, mode)
         entries += [outside | {"address": address} for address in port.external_ips]
         ranges = list(port.source_ranges)
+        announced = not here.excluded and (not port.external_local or bool(found.local))
         entries += [
-            outside | {"address": address, "source_ranges": ranges}
+            outside | {"address": address, "source_ranges": ranges, "listen": announced}
             for address in port.load_balancer_ips
         ]
         if port.node_port:

@@ -33,6 +33,7 @@ Settled = Callable[[float], Awaitable[bool]]
 
 _SETTLE_LOOK_S: Final = 30.0
 _ZONE_LABEL: Final = "topology.kubernetes.io/zone"
+_EXCLUDED_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
 class KubeProxy:
@@ -99,10 +100,12 @@ class KubeProxy:
 
     def _here(self) -> Topology:
         node = self._nodes.get(self._node_name) or {}
+        labels = labels_of(node) if node else {}
         addresses = (node.get("status") or {}).get("addresses") or ()
         return Topology(
             node=self._node_name,
-            zone=labels_of(node).get(_ZONE_LABEL, "") if node else "",
+            zone=labels.get(_ZONE_LABEL, ""),
+            excluded=_EXCLUDED_LABEL in labels,
             addresses=tuple(each["address"] for each in addresses if each["type"] == "InternalIP"),
         )
 

@@ -21,6 +21,7 @@ class Topology:
     node: str
     zone: str = ""
     addresses: tuple[str, ...] = ()
+    excluded: bool = False  # It takes no part in load balancers.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

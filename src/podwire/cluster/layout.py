@@ -82,6 +82,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     cluster_dns: str = NETWORKS["ipv4"]["cluster_dns"]
     cluster_domain: str = "cluster.local"
     underlay: str = "192.168.64.0/24"
+    external: str = "192.168.65.0/24"  # Load balancers, and clients outside.
     node_cpu: str = "4"
     node_memory: str = "8Gi"
     node_pods_max: int = 110
@@ -168,11 +169,17 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
         """Return the map of emulated underlay networks to far networks."""
         return self._map(f"127.0.{FAR + self.block}.0/24")
 
-    def _map(self, network: str) -> dict[str, str]:
+    @property
+    def external_map(self) -> dict[str, str]:
+        """Return the map of the networks of load balancers and of other clients."""
+        return self._map(f"127.0.{EXTERNAL + self.block}.0/24", self.external)
+
+    def _map(self, network: str, emulated: str = "") -> dict[str, str]:
         """Map the underlay onto *network*: what has IPv6 there is carried by IPv4, too."""
-        rows = {self.underlay: network}
+        emulated = emulated or self.underlay
+        rows = {emulated: network}
         if 6 in self.families:
-            rows[families.underlay6(self.underlay)] = network
+            rows[families.underlay6(emulated)] = network
         return rows
 
     @property
@@ -192,6 +199,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FAR: Final = 128  # The far network of block B is 127.0.(FAR + B).0/24.
+EXTERNAL: Final = 63  # Load balancers of block B are at 127.0.(EXTERNAL + B).0/24.
 ENDPOINT_HOST: Final = 250  # Balances over the API servers where there are several.
 CONTROL_PLANE_HOST: Final = 251  # Control-plane host K is 250 + K.
 OUTSIDE_HOST: Final = 254  # The machine that the person sits at.

@@ -8,8 +8,10 @@ from controlplane.controllermanager.run import CONTROLLERS
 def test_every_controller_has_its_upstream_name():
     assert sorted(CONTROLLERS) == [
         "deployment-controller",
+        "disruption-controller",
         "endpoints-controller",
         "endpointslice-controller",
+        "endpointslice-mirroring-controller",
         "garbage-collector-controller",
         "namespace-controller",
         "node-ipam-controller",
@@ -17,6 +19,7 @@ def test_every_controller_has_its_upstream_name():
         "pod-garbage-collector-controller",
         "replicaset-controller",
         "root-ca-certificate-publisher-controller",
+        "service-lb-controller",
         "serviceaccount-controller",
         "taint-eviction-controller",
     ]

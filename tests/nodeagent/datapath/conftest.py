@@ -283,12 +283,14 @@ async def run_cluster(tmp_path: Path, block: int, nodes: int = 2, *, dual: bool 
                 "node_name": f"node-{number}",
                 "internal_ip": f"192.168.64.{number}",
                 "transport_map": {"192.168.64.0/24": f"{PREFIX}.{block}.0/24"},
+                "external_map": {"192.168.65.0/24": f"{PREFIX}.{block + 100}.0/24"},
                 "directory": str(directory),
                 "host_address": "192.168.64.254",
                 "log_file": str(directory / "datapath.log"),
             }
             if dual:
                 config["transport_map"]["fd00:192:168:64::/120"] = f"{PREFIX}.{block}.0/24"
+                config["external_map"]["fd00:192:168:65::/120"] = f"{PREFIX}.{block + 100}.0/24"
                 config["internal_ip6"] = f"fd00:192:168:64::{number}"
                 config["host_address6"] = str(HOST_ADDRESS6)
             (directory / "config.json").write_text(json.dumps(config))
@@ -307,7 +309,8 @@ async def run_cluster(tmp_path: Path, block: int, nodes: int = 2, *, dual: bool 
         for node in started:
             for pod in node.pods:
                 pod.close()
-            node.process.terminate()
+            if node.process.returncode is None:
+                node.process.terminate()
             await node.netlink.close()
             await node.process.wait()
 
