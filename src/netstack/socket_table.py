@@ -1,7 +1,7 @@
 """The sockets of a host as `ss` shows them: rows of plain values, for whoever asks a pod or node.
 
 Names and meanings are iproute2's and tcp_info's, units in the names. What this stack does not
-have (pacing, delivery rates, times of the last segments) is left out rather than made up. Octets
+have (pacing, delivery rates) is left out rather than made up. Octets
 are data's: SYN and FIN, which Linux counts where they have a number, are none.
 """
 
@@ -33,12 +33,12 @@ _STATES: Final = {
 _CONGESTION: Final = {type(make(1)): name for name, make in CONGESTION_CONTROLS.items()}
 
 
-def sockets(host: IpHost) -> list[Row]:
+def sockets(host: IpHost, now: float) -> list[Row]:
     """Return the host's sockets: UDP, listeners, connections."""
     rows = [_udp(each) for each in host.udp.sockets()]
     rows += [_listener(each) for each in host.tcp.listeners()]
     connections = [each for each in host.tcp.connections() if isinstance(each, TcpConnection)]
-    rows += [_connection(each) for each in connections[: ROWS_MAX - len(rows)]]
+    rows += [_connection(each, now) for each in connections[: ROWS_MAX - len(rows)]]
     return rows
 
 
@@ -84,18 +84,32 @@ def _nobody(local: str) -> str:
     return "[::]:*" if local.startswith("[") else "0.0.0.0:*"
 
 
-def _connection(connection: TcpConnection) -> Row:
+def _connection(connection: TcpConnection, now: float) -> Row:
     state = _STATES.get(connection.state, connection.state.value)
     queues = (connection.readable_octets, connection.unacknowledged_octets)
     row = _row("tcp", state, queues, _shown(connection.local), _shown(connection.remote))
     row["orphaned"] = connection.orphaned
-    row["info"] = connection_info(connection)
+    row["info"] = connection_info(connection, now)
     return row
 
 
-def connection_info(connection: TcpConnection) -> Row:
+def connection_info(connection: TcpConnection, now: float) -> Row:
     """Return internals and totals of one connection."""
-    return _info(connection) | _totals(connection)
+    return _info(connection) | _totals(connection) | _moments(connection, now)
+
+
+def _moments(tcb: Tcb, now: float) -> Row:
+    """Return the path's MTU, and how long ago data left and came, and an acknowledgment."""
+    return {
+        "pmtu": tcb.family.output.mtu_towards(tcb.remote_address, now),
+        "lastsnd_ms": _ago_ms(tcb.sent_at, now),
+        "lastrcv_ms": _ago_ms(tcb.received_at, now),
+        "lastack_ms": _ago_ms(tcb.heard_at, now),  # All that comes acknowledges, but for a reset.
+    }
+
+
+def _ago_ms(then: float, now: float) -> int:
+    return round((now - then) * 1e3) if then else 0
 
 
 def _info(tcb: Tcb) -> Row:

@@ -13,13 +13,13 @@ from netstack.tcp.states import State
 def shown(host):
     return [
         (row["protocol"], row["state"], row["recv_q"], row["send_q"], row["local"], row["remote"])
-        for row in sockets(host)
+        for row in sockets(host, 0.0)
     ]
 
 
 def test_listeners_and_datagram_sockets_say_where_they_hear(network):
     host, other = network.host6(1), network.host(2)
-    assert sockets(host) == []
+    assert sockets(host, 0.0) == []
     host.udp_bind(None, 53)
     asking = host.udp_bind(IPv4Address("10.0.0.1"), 4000)
     asking.connect((other.address, 53))
@@ -66,7 +66,7 @@ def test_internals_are_those_of_tcp_info(network, connect):
     near, _ = connect(network, client, server)
     near.write(bytes(100), network.now)
     network.run(limit_s=1)
-    (row,) = sockets(client)
+    (row,) = sockets(client, network.now)
     info = row["info"]
     assert (info["congestion"], info["cwnd"], info["sack"], info["timestamps"]) == (
         "cubic", 10, True, True,
@@ -82,7 +82,7 @@ def test_internals_are_those_of_tcp_info(network, connect):
     network.passes = lambda frame: False
     near.write(bytes(5000), network.now)
     network.run(limit_s=2)
-    info = sockets(client)[0]["info"]
+    info = sockets(client, network.now)[0]["info"]
     assert info["backoff"] >= 1
     assert info["cwnd"] == 1
     assert info["ssthresh"] >= 2
@@ -90,12 +90,33 @@ def test_internals_are_those_of_tcp_info(network, connect):
     assert info["unacked_octets"] == 5000
 
 
+def test_moments_are_those_of_data_and_of_acknowledgments(network, connect):
+    client, server = network.host(1), network.host(2)
+    near, far = connect(network, client, server)
+    near.write(bytes(100), network.now)
+    network.run(limit_s=3)
+    mine, theirs = (sockets(host, network.now)[-1]["info"] for host in (client, server))
+    assert 2990 <= mine["lastsnd_ms"] <= 3000
+    assert 2990 <= theirs["lastrcv_ms"] <= mine["lastsnd_ms"]  # What came, and after it left.
+    assert mine["lastrcv_ms"] >= 3000  # Never: since the handshake.
+    assert mine["lastack_ms"] < mine["lastsnd_ms"]
+    assert mine["pmtu"] == 1450
+    far.write(b"x", network.now)
+    network.passes = lambda frame: False
+    network.run(limit_s=1.5)
+    theirs = sockets(server, network.now)[-1]["info"]
+    assert theirs["lastsnd_ms"] < 1000  # It was sent again.
+    assert theirs["lastrcv_ms"] >= 4490
+    near.family.output.path_mtu.lower(server.address.packed, 1300, network.now)
+    assert sockets(client, network.now)[-1]["info"]["pmtu"] == 1300
+
+
 def test_totals_are_those_of_the_whole_life(network, connect):
     client, server = network.host(1), network.host(2)
     near, far = connect(network, client, server)
     near.write(bytes(10_000), network.now)
     network.run(limit_s=1)
-    mine, theirs = (sockets(host)[-1]["info"] for host in (client, server))
+    mine, theirs = (sockets(host, network.now)[-1]["info"] for host in (client, server))
     assert (mine["bytes_sent"], mine["bytes_acked"], mine["bytes_received"]) == (10_000, 10_000, 0)
     assert (theirs["bytes_received"], theirs["bytes_sent"], theirs["segs_out"]) == (
         10_000, 0, mine["segs_in"],
@@ -105,7 +126,7 @@ def test_totals_are_those_of_the_whole_life(network, connect):
     network.passes = lambda frame: False
     near.write(bytes(100), network.now)
     network.run(limit_s=1.5)
-    mine = sockets(client)[-1]["info"]
+    mine = sockets(client, network.now)[-1]["info"]
     assert mine["retrans_total"] >= 1
     assert mine["bytes_retrans"] == 100 * mine["retrans_total"]
     assert mine["bytes_sent"] == 10_100 + mine["bytes_retrans"]
@@ -116,7 +137,7 @@ def test_totals_are_those_of_the_whole_life(network, connect):
     assert len(far.read(20_000, network.now)) == 10_100
     far.close(network.now)
     network.run(limit_s=0.5)
-    (mine,) = [row["info"] for row in sockets(client)]
+    (mine,) = [row["info"] for row in sockets(client, network.now)]
     assert mine["bytes_acked"] == 10_100  # The FIN is no data.
     assert mine["bytes_received"] == 0
 
@@ -126,4 +147,6 @@ def test_rows_travel_as_plain_values(network, connect):
     connect(network, client, server)
     server.udp_bind(None, 53)
     for host in (client, server):
-        assert msgpack.unpackb(msgpack.packb(sockets(host))) == sockets(host)
+        assert msgpack.unpackb(msgpack.packb(sockets(host, network.now))) == sockets(
+            host, network.now
+        )

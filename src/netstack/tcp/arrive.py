@@ -78,6 +78,7 @@ def _predicted(tcb: Tcb, octets: bytes, start: int, end: int, now: float) -> boo
         else:  # Not copied before it is read; what it holds in memory is little more than itself.
             tcb.receive_buffer.append(memoryview(octets)[data_start:end])
         tcb.rcv_nxt = rcv_nxt + length
+        tcb.received_at = now
         if length <= tcb.mss:
             tcb.owed += 1
         else:  # Several that were joined on the way.

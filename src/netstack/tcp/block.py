@@ -106,12 +106,12 @@ class Tcb(abc.ABC):
         "ip_base", "ip_id", "irs", "iss", "keepalive", "keepalive_at", "keepalive_out", "key",
         "last_ack_sent", "listener", "loopback", "lost_edge", "mss", "nodelay", "orphaned", "owed",
         "peer_mss", "probe_at", "probes_out", "probing_since", "prr", "rack_at", "rcv_adv",
-        "rcv_nxt", "rcv_wscale", "receive_buffer", "receive_limit", "recovery", "recovery_point",
-        "retransmit_at", "retries", "route", "rtt", "sack", "sack_permitted", "segs_in", "segs_out",
-        "send_buffer", "send_limit", "snd_nxt", "snd_sml", "snd_una", "snd_wl1", "snd_wl2",
-        "snd_wnd", "snd_wnd_max", "snd_wscale", "state", "tcp_base", "timer_at", "timestamps",
-        "tlp_again", "tlp_end", "transmit", "ts_offset", "ts_recent", "ts_recent_at", "undo",
-        "user_timeout_s", "waits", "window_at", "window_edge",
+        "rcv_nxt", "rcv_wscale", "receive_buffer", "receive_limit", "received_at", "recovery",
+        "recovery_point", "retransmit_at", "retries", "route", "rtt", "sack", "sack_permitted",
+        "segs_in", "segs_out", "send_buffer", "send_limit", "sent_at", "snd_nxt", "snd_sml",
+        "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "snd_wnd_max", "snd_wscale", "state",
+        "tcp_base", "timer_at", "timestamps", "tlp_again", "tlp_end", "transmit", "ts_offset",
+        "ts_recent", "ts_recent_at", "undo", "user_timeout_s", "waits", "window_at", "window_edge",
     )  # fmt: skip
 
     def __init__(self, context: TcpContext, key: bytes) -> None:
@@ -191,6 +191,8 @@ class Tcb(abc.ABC):
         self.keepalive: tuple[float, float, int] | None = None  # Idle, interval, probes.
         self.keepalive_out = 0
         self.heard_at = 0.0
+        #: When data was last sent, and came in, new or again; before that, when the handshake did.
+        self.sent_at = self.received_at = 0.0
         self.challenged_at = -math.inf  # When something senseless was last answered.
         self.advanced_at = -math.inf  # When the peer last acknowledged something new.
         self.waits = False  # Counted among those in TIME-WAIT.

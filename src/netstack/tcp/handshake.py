@@ -170,7 +170,7 @@ def _take_syn(tcb: Tcb, segment: Segment, now: float) -> None:
     tcb.mss = max(MSS_MIN, emit.payload_max(tcb, now))
     tcb.snd_wnd = tcb.snd_wnd_max = segment.window
     tcb.snd_wl1, tcb.snd_wl2 = segment.sequence, tcb.iss
-    tcb.heard_at = now
+    tcb.heard_at = tcb.sent_at = tcb.received_at = now
 
 
 def _synchronized(tcb: Tcb, segment: Segment, now: float) -> None:

@@ -66,6 +66,8 @@ def settle(tcb: Tcb, now: float) -> None:
 
 def accept(tcb: Tcb, sequence: int, payload: bytes, fin: bool, now: float) -> None:
     """Take the data and FIN of a segment of which at least a part is in the window."""
+    if payload:
+        tcb.received_at = now
     if sequence < tcb.rcv_nxt:
         # A retransmission: the peer missed an acknowledgment, or lost its patience.
         owe_duplicate(tcb, sequence, min(sequence + len(payload), tcb.rcv_nxt))

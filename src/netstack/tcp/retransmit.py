@@ -255,6 +255,7 @@ def _resend(tcb: Tcb, start: int, end: int, now: float) -> int:
     payload = tcb.send_buffer.part(start - tcb.snd_una, data_end - tcb.snd_una)
     resent = tcb.resent
     resent.add(start, end, now)
+    tcb.sent_at = now
     resent.octets_ever += len(payload)
     resent.segments_ever += max(1, -(-len(payload) // tcb.mss))
     if tcb.undo is not None:

@@ -167,6 +167,7 @@ def arm_retransmission(tcb: Tcb, now: float) -> None:
     tcb.probe_at = math.inf
     bursts = tcb.bursts
     if not bursts or bursts[-1][0] < tcb.snd_nxt:
+        tcb.sent_at = now
         if bursts and (bursts[-1][1] == now or len(bursts) >= BURSTS_MAX):
             bursts[-1] = (tcb.snd_nxt, now)
         else:

@@ -117,7 +117,7 @@ class Netlink:
             "conntrack_list": self._list(lambda: listing.conntrack(node, self._clock())),
             "conntrack_delete": self._conntrack_delete,
             "conntrack_watch": self._conntrack_watch,
-            "socket_list": self._list(lambda: socket_table.sockets(node.stack)),
+            "socket_list": self._list(lambda: socket_table.sockets(node.stack, self._clock())),
             "counters": self._list(lambda: listing.counters(node, self._shell_drops())),
             "settings": self._settings,
             "probe": self._probe,

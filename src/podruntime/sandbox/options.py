@@ -84,10 +84,10 @@ class SocketOptions:
         """Return what was set, None when nothing was."""
         return self._values.get(key)
 
-    def get(self, key: Key, octets: int, connection: TcpConnection | None) -> Value:
+    def get(self, key: Key, octets: int, connection: TcpConnection | None, now: float) -> Value:
         """Return an option's value; *octets* as in getsockopt: 0 means a number."""
         if key == _INFO and connection is not None:
-            return tcp_info(connection)[:octets]
+            return tcp_info(connection, now)[:octets]
         number = self._of_stack(key, connection)
         if number is None and key in self._values:
             value = self._values[key]

@@ -119,7 +119,7 @@ class Pod:
                 "remove": self._remove,
                 "exec": self._exec,
                 "list": self._list,
-                "sockets": lambda _params: socket_table.sockets(host),
+                "sockets": lambda _params: socket_table.sockets(host, monotonic()),
                 "probe": self._probe,
                 "shutdown": self._shutdown,
             },

@@ -121,7 +121,7 @@ class StackSocket:
         self._open()
         if (level, name) == (socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             return int(self.listener is not None)
-        return self.options.get((level, name), length, self.connection)
+        return self.options.get((level, name), length, self.connection, self.interface.now())
 
     # --- servers
 

@@ -1,7 +1,7 @@
 """A connection's internals as getsockopt(TCP_INFO) has them: Linux's struct tcp_info.
 
 The values are those that `ss -i` shows (netstack.socket_table). What this stack does not have
-(pacing, delivery rates, the times of the last segments, the buffers' tuning) is zero, as Linux
+(pacing, delivery rates, the buffers' tuning) is zero, as Linux
 leaves what it has not measured; the struct ends behind tcpi_bytes_retrans.
 """
 
@@ -39,9 +39,9 @@ _NO_THRESHOLD: Final = 0x7FFFFFFF
 _US: Final = 1000
 
 
-def tcp_info(connection: TcpConnection) -> bytes:
+def tcp_info(connection: TcpConnection, now: float) -> bytes:
     """Return the struct, whole."""
-    info = connection_info(connection)
+    info = connection_info(connection, now)
 
     def number(name: str, scale: int = 1) -> int:
         value = info.get(name, 0)
@@ -63,7 +63,8 @@ def tcp_info(connection: TcpConnection) -> bytes:
     words = (
         *(number("rto_ms", _US), 0, mss, 0),
         *(segments["unacked"], segments["sacked"], segments["lost"], segments["retrans_now"]),
-        *(0, 0, 0, 0, 0, 0, 0),  # Facked, times of the last segments, path MTU, window bound.
+        *(0, number("lastsnd_ms"), 0, number("lastrcv_ms"), number("lastack_ms")),
+        *(number("pmtu"), 0),
         *(number("rtt_ms", _US), number("rttvar_ms", _US), threshold, number("cwnd")),
         *(0, 0, 0, 0, number("retrans_total")),
     )

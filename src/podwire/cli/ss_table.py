@@ -18,6 +18,7 @@ _TITLES: Final = (
 _TOTALS: Final = (
     "bytes_sent", "bytes_retrans", "bytes_acked", "bytes_received", "segs_out", "segs_in",
 )  # fmt: skip
+_MOMENTS: Final = ("lastsnd", "lastrcv", "lastack")
 _ENDED: Final = ("TIME-WAIT", "UNCONN")
 
 
@@ -72,10 +73,11 @@ def _internals(info: Row) -> str:
     if "rtt_ms" in info:
         words.append(f"rtt:{info['rtt_ms']:g}/{info['rttvar_ms']:g}")
     mss = max(1, info["mss"])
-    words += [f"mss:{info['mss']}", f"cwnd:{info['cwnd']}"]
+    words += [f"mss:{info['mss']}", *_said(info, "pmtu"), f"cwnd:{info['cwnd']}"]
     words += _said(info, "ssthresh", *_TOTALS)
     if info.get("rtt_ms"):
         words.append(f"send {8000 * mss * info['cwnd'] / info['rtt_ms']:.0f}bps")
+    words += [f"{name}:{info[f'{name}_ms']}" for name in _MOMENTS if info[f"{name}_ms"]]
     words += _segments("unacked", info["unacked_octets"], mss)
     if info["retrans_total"]:
         words.append(f"retrans:{-(-info['retrans_now_octets'] // mss)}/{info['retrans_total']}")

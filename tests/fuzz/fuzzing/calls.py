@@ -120,7 +120,7 @@ async def _control(octets: bytes) -> None:
     methods: dict[str, Any] = {
         name: lambda params, kind=kind: repr(request(kind, params)) for name, kind in kinds.items()
     }
-    methods |= {"probe": probe, "sockets": lambda _params: socket_table.sockets(host)}
+    methods |= {"probe": probe, "sockets": lambda _params: socket_table.sockets(host, _NOW)}
     control = ControlSocket(Path("unused"), methods, asyncio.get_running_loop(), tasks)
     ours, theirs = socket.socketpair()
     peer = _Peer(control, ours)

@@ -16,7 +16,9 @@ FIELDS = {
     "state": (0, "B"), "ca_state": (1, "B"), "backoff": (4, "B"), "options": (5, "B"),
     "rto": (8, "I"), "snd_mss": (16, "I"), "unacked": (24, "I"), "rtt": (68, "I"),
     "rttvar": (72, "I"), "snd_ssthresh": (76, "I"), "snd_cwnd": (80, "I"),
-    "total_retrans": (100, "I"), "bytes_acked": (120, "Q"), "bytes_received": (128, "Q"),
+    "last_data_sent": (44, "I"), "last_data_recv": (52, "I"), "last_ack_recv": (56, "I"),
+    "pmtu": (60, "I"), "total_retrans": (100, "I"), "bytes_acked": (120, "Q"),
+    "bytes_received": (128, "Q"),
     "segs_out": (136, "I"), "segs_in": (140, "I"), "notsent": (144, "I"), "min_rtt": (148, "I"),
     "bytes_sent": (200, "Q"), "bytes_retrans": (208, "Q"),
 }  # fmt: skip
@@ -68,6 +70,10 @@ def test_ours_reads_as_linuxs():
         assert ours["snd_mss"] == connection.mss
         assert ours["snd_cwnd"] == 10
         assert ours["rto"] >= 200_000
+        assert ours["pmtu"] == 1450
+        for name in ("last_data_sent", "last_data_recv", "last_ack_recv"):
+            assert ours[name] <= 5000
+            assert linuxs[name] <= 5000  # Milliseconds, both.
         assert 0 < ours["min_rtt"] <= ours["rtt"] + 1
         assert ours["segs_out"] >= 3
         short = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
@@ -88,11 +94,12 @@ def test_losses_show():
         async with asyncio.timeout(10):
             while connection.recovery is not Recovery.LOSS:
                 await asyncio.sleep(0.05)
-        ours = read(tcp_info(connection))
+        ours = read(tcp_info(connection, pods.client_interface.now()))
         assert (ours["ca_state"], ours["snd_cwnd"], ours["unacked"]) == (4, 1, 4)
         assert ours["backoff"] >= 1
         assert ours["total_retrans"] >= 1
         assert ours["bytes_retrans"] > 0
+        assert ours["last_data_sent"] <= ours["last_ack_recv"]
         assert ours["snd_ssthresh"] < 0x7FFFFFFF
         writer.transport.abort()
 

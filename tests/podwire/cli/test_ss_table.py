@@ -19,7 +19,7 @@ INFO = {
     "unacked_octets": 1500, "sacked_octets": 0, "unsent_octets": 0, "snd_wnd": 65535,
     "recovery": "", "minrtt_ms": 0.875, "bytes_sent": 1600, "bytes_retrans": 0, "bytes_acked": 100,
     "bytes_received": 0, "segs_out": 4, "segs_in": 3, "lost_octets": 0, "retrans_now_octets": 0,
-    "retrans_total": 0,
+    "retrans_total": 0, "pmtu": 1450, "lastsnd_ms": 12, "lastrcv_ms": 3400, "lastack_ms": 0,
 }  # fmt: skip
 
 
@@ -41,8 +41,9 @@ def test_a_whole_table_reads_as_ss():
         "tcp   ESTAB  0      1500      10.244.1.5:40000   10.244.2.5:80",
     ]
     assert sockets(rows, internals=True)[4] == (
-        "\t ts sack ecn cubic wscale:7,5 rto:204 rtt:1.25/0.5 mss:1398 cwnd:10 bytes_sent:1600 "
-        "bytes_acked:100 segs_out:4 segs_in:3 send 89472000bps unacked:2 minrtt:0.875 snd_wnd:65535"
+        "\t ts sack ecn cubic wscale:7,5 rto:204 rtt:1.25/0.5 mss:1398 pmtu:1450 cwnd:10 "
+        "bytes_sent:1600 bytes_acked:100 segs_out:4 segs_in:3 send 89472000bps lastsnd:12 "
+        "lastrcv:3400 unacked:2 minrtt:0.875 snd_wnd:65535"
     )
 
 
