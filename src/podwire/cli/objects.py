@@ -43,7 +43,7 @@ def _run(cluster_name: str, work: Callable[[RestClient], Awaitable[None]]) -> No
 def _resource(text: str) -> Resource:
     name = _SHORT.get(text.lower(), text.lower())
     for resource in ALL:
-        if name in (resource.plural, resource.plural.removesuffix("s"), resource.kind.lower()):
+        if name in (resource.plural, resource.kind.lower()):
             return resource
     known = ", ".join(resource.plural for resource in ALL)
     raise UsageError(f"no kind {text!r}; there are {known}")
@@ -158,6 +158,11 @@ def _target(obj: Object, namespace: str) -> tuple[Resource, str, str | None]:
     return resource, str(metadata["name"]), where
 
 
+def _shown(resource: Resource) -> str:
+    """Return `deployment.apps`, or `pod` for the core group, as kubectl says what it did."""
+    return f"{resource.kind.lower()}.{resource.group}" if resource.group else resource.kind.lower()
+
+
 @click.command()
 @click.option("-f", "--filename", required=True, help="A manifest; - is standard input.")
 @_namespace
@@ -180,8 +185,7 @@ def apply(filename: str, namespace: str, cluster_name: str) -> None:
 async def apply_object(client: RestClient, obj: Object, namespace: str) -> str:
     """Create or patch one object; return what was done as kubectl would say it."""
     resource, name, where = _target(obj, namespace)
-    group = f".{resource.group}" if resource.group else ""
-    shown = f"{resource.kind.lower()}{group}/{name}"
+    shown = f"{_shown(resource)}/{name}"
     try:
         await client.create(resource, obj, where)
     except StatusError as error:
@@ -217,7 +221,7 @@ def delete(
     async def remove(client: RestClient) -> None:
         for resource, target, where in targets:
             await client.delete(resource, target, where, propagation="Background")
-            click.echo(f"{resource.kind.lower()} {target!r} deleted")
+            click.echo(f'{_shown(resource)} "{target}" deleted')
 
     _run(cluster_name, remove)
 
