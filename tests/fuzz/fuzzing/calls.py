@@ -25,6 +25,7 @@ from netdev.transport_map import TransportMap
 from netstack import socket_table
 from netstack.ip_host import IpHost
 from nodeagent.datapath import listing
+from nodeagent.datapath.host_listeners import HostListeners
 from nodeagent.datapath.netlink import Netlink
 from nodeagent.datapath.uplinks import Carriers, Uplinks
 from nodeagent.datapath.veth_faults import VethFaults
@@ -66,6 +67,7 @@ def _netlink(stage: Stage) -> Netlink:
         Uplinks(node, transport, Carriers(nothing, nothing, nothing, 8285)),
         lambda: _NOW,
         veths=VethFaults(node, nothing, nothing, nothing),
+        host_listeners=HostListeners(node.stack, "127.0.1.1", lambda: _NOW, nothing),
         after=nothing,
         on_links_deleted=nothing,
         on_frontends=nothing,
