@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from componentbase import clock
+from componentbase.decoding import UNREADABLE
 
 #: A journal that has grown to this is put aside; what had been put aside before is forgotten.
 OCTETS_MAX: Final = 4 << 20
@@ -126,6 +127,6 @@ def parse(octets: bytes) -> list[Note]:
     for line in octets.splitlines():
         try:
             notes.append(msgspec.json.decode(line, type=Note))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             continue  # The machine went down in the middle of a write.
     return notes

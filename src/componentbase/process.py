@@ -21,6 +21,7 @@ import msgspec
 import setproctitle
 
 from componentbase import logs
+from componentbase.decoding import UNREADABLE
 from componentbase.tasks import guarded
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def load_config(kind: type[ConfigT], path: Path) -> ConfigT:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise SystemExit(f"{path}: {error}") from None
 
 

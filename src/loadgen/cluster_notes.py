@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from componentbase import journal
+from componentbase.decoding import UNREADABLE
 from loadgen.plan import PlanError
 from loadgen.results import Event
 
@@ -65,7 +66,7 @@ def find_cluster(home: Path, choice: str, host: str) -> Path | None:
 def _block(folder: Path) -> int | None:
     try:
         return msgspec.json.decode((folder / "cluster.json").read_bytes(), type=_ClusterFile).block
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *UNREADABLE):
         return None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from loadgen.results import (
     VERSION,
     Event,
@@ -67,7 +68,7 @@ def _whole_report(octets: bytes) -> Report | None:
     """Return the report if the file is one as a whole: one object, not one a line."""
     try:
         return msgspec.json.decode(octets, type=Report)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
 
 
@@ -122,7 +123,7 @@ def _lines(path: Path, octets: bytes) -> Iterator[tuple[int, Line]]:
             continue
         try:
             line = decoder.decode(text)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             if number == len(texts):
                 return  # Cut short in the middle of a line.
             raise ResultError(

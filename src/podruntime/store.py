@@ -21,6 +21,7 @@ from typing import Final
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from podruntime.cri import ContainerStatus, Message, PodSandboxConfig
 
 #: Below `pods/`: where a pod's process says that it is ready.
@@ -59,7 +60,7 @@ class SandboxDirectory:
         """Return what was asked for; None when this is no sandbox, or one never finished."""
         try:
             return msgspec.json.decode(_read(self._record), type=SandboxRecord)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, *UNREADABLE):
             return None
 
     def write_pid(self, pid: int) -> None:
@@ -87,7 +88,7 @@ class SandboxDirectory:
         for path in sorted(Path(self._containers).glob("*.json")):
             try:
                 statuses.append(msgspec.json.decode(path.read_bytes(), type=ContainerStatus))
-            except (OSError, msgspec.MsgspecError):
+            except (OSError, *UNREADABLE):
                 continue  # Cut short by a kill; the container is gone as well.
         return statuses
 

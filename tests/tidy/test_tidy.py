@@ -305,6 +305,17 @@ def test_no_broad_except(path: Path) -> object:
     ]
 
 
+@rule("catch componentbase.decoding.UNREADABLE: a text may be no UTF-8, or nest beyond the stack")
+def test_decoding_fails_in_every_way_that_it_can(path: Path) -> object:
+    return [
+        node.lineno
+        for node in nodes_of(path)
+        if isinstance(node, ast.ExceptHandler)
+        and node.type is not None
+        and re.search(r"msgspec\.(Msgspec|Decode)Error", ast.unparse(node.type))
+    ]
+
+
 @rule("finish it, or say it in docs/parity.md")
 def test_nothing_is_left_for_later(path: Path) -> object:
     return [n for n, line in enumerate(path.read_text().splitlines(), 1) if UNFINISHED.search(line)]

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import admit_shape
 from controlplane.apiserver.kinds.kind import Kind
@@ -82,7 +83,7 @@ def _addons(config: Config) -> list[Object]:
         return []
     try:
         return msgspec.json.decode(Path(config.addons).read_bytes(), type=list[Object])
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise OSError(f"{config.addons}: {error}") from None
 
 

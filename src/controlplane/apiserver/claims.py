@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from controlplane.apiserver import keys
 from controlplane.apiserver.kinds.service_allocation import ServiceAllocator
 from controlplane.storage.interface import Event, KeyValue
@@ -44,7 +45,7 @@ def owner_of(held: KeyValue) -> str:
     """Return whose claim *held* is; empty when it says nothing that we understand."""
     try:
         return msgspec.json.decode(held.value, type=_Claim).service
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return ""
 
 

@@ -17,7 +17,9 @@ from typing import Final
 import msgspec
 import yaml
 
+from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.kinds.kind import Kind
+from kubeapi.bounded_yaml import BoundedLoader
 from kubeapi.objects import Object
 from kubeapi.schema import TypeSchema, schema_for, unknown_fields, validate
 from kubeapi.schema.types import Shape
@@ -39,7 +41,7 @@ _STRICTNESS: Final = ("", "Ignore", "Warn", "Strict")
 _WRONG_TYPE: Final = "FieldValueTypeInvalid"
 
 
-class _Loader(yaml.CSafeLoader):
+class _Loader(BoundedLoader):
     """YAML as Kubernetes reads it: `1:30` and `2001-01-01` are texts."""
 
 
@@ -79,7 +81,7 @@ def decode_octets(body: bytes, content_type: str) -> dict[str, object] | list[ob
                 "the body of the request was in an unknown format - accepted media types include: "
                 f"{JSON}, {YAML}"
             )
-    except (msgspec.DecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
+    except (*UNREADABLE, yaml.YAMLError, ValueError) as error:
         raise bad_request(f"the object provided is unrecognized: {error}") from None
     if not isinstance(value, dict | list):
         raise bad_request("the object provided is unrecognized: it must be a map")

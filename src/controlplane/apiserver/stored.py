@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.objects import Object, labels_of, name_of, namespace_of
 
@@ -29,7 +30,7 @@ def is_readable(raw: bytes) -> bool:
     try:
         obj = _decode(raw)
         return isinstance(obj["metadata"]["name"], str)
-    except (msgspec.MsgspecError, TypeError, LookupError):
+    except (*UNREADABLE, TypeError, LookupError):
         return False
 
 

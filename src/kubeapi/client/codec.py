@@ -11,6 +11,8 @@ from typing import Any, Final
 import msgpack
 import msgspec
 
+from componentbase.decoding import UNREADABLE
+
 JSON: Final = "application/json"
 MSGPACK: Final = "application/vnd.podwire.msgpack"
 
@@ -32,8 +34,7 @@ def decode(octets: bytes, media_type: str) -> Any:
         if media_type == MSGPACK:
             return msgspec.msgpack.decode(octets)
         return msgspec.json.decode(octets)
-    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-        # A text that is no UTF-8 is a ValueError; lists in lists may be deeper than the stack.
+    except UNREADABLE as error:
         raise MalformedBody(str(error)) from None
 
 
@@ -58,4 +59,4 @@ class WatchDecoder:
             return list(self._unpacker)
         except (TypeError, ValueError, msgpack.UnpackException, msgpack.BufferFull) as error:
             # TypeError: a map's key is a list.
-            raise MalformedBody(str(error)) from None
+            raise MalformedBody(str(error) or type(error).__name__) from None

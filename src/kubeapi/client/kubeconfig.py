@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import yaml
 
+from kubeapi.bounded_yaml import BoundedLoader
 from kubeapi.objects import Object
 
 #: Where every container of a pod has its service account's files.
@@ -84,11 +85,10 @@ def in_cluster_config(environment: Mapping[str, str]) -> ClientConfig:
 def read_kubeconfig(path: Path) -> ClientConfig:
     """Read the current context of *path*; raises KubeconfigError."""
     try:
-        # C-level loader where libyaml is there: these files are read by every process at start.
-        config = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        config = yaml.load(path.read_text(), BoundedLoader)
     except OSError as error:
         raise KubeconfigError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # A date that is none, say.
         raise KubeconfigError(f"{path}: {error}") from None
     if not isinstance(config, dict):
         raise KubeconfigError(f"{path}: this is no kubeconfig: {'a list' if config else 'empty'}")

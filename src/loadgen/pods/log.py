@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from loadgen.results import Event, Line, PlanLine, Report, Result, Second
 
 #: More seconds than a run may have are not kept.
@@ -53,7 +54,7 @@ class WorkerLog:
     def _feed_line(self, text: bytes) -> None:
         try:
             line = self._decoder.decode(text)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return  # Cut; it comes again, whole.
         match line:
             case PlanLine():

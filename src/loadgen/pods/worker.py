@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from componentbase import clock
+from componentbase.decoding import UNREADABLE
 from loadgen.plan import LoadPlan, PlanError
 from loadgen.pods.orders import EXIT_LATE, Order
 from loadgen.report import Accumulator
@@ -70,7 +71,7 @@ async def main(arguments: list[str], environment: dict[str, str]) -> int:
     """Do what the order in the first argument says; return the exit status."""
     try:
         order = msgspec.json.decode(arguments[0], type=Order)
-    except (IndexError, msgspec.MsgspecError) as error:
+    except (IndexError, *UNREADABLE) as error:
         print(f"no order: {error}", flush=True)
         return 2
     late_s = clock.wall() - order.start_at

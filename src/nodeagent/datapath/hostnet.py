@@ -17,6 +17,7 @@ from typing import Annotated, Final
 import msgspec
 
 from componentbase.clock import Clock
+from componentbase.decoding import UNREADABLE
 from componentbase.unix import socket_path
 from netstack.ip_host import IpHost
 from netstack.ports import PORT_MAX
@@ -108,7 +109,7 @@ class _Connector(Splice):
         except OSError as error:
             self._fail(os.strerror(error.errno or 0), errno.errorcode.get(error.errno or 0, ""))
             return
-        except ValueError as error:  # msgspec's errors are ValueErrors too.
+        except (*UNREADABLE, ValueError) as error:
             self._fail(str(error), "EINVAL")
             return
         self._connecting = connection

@@ -21,6 +21,7 @@ from typing import Final
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from kubeapi.objects import Object, annotations_of
 from nodeagent.network.provider import Network, NodeIdentity, TableEntry
 
@@ -132,7 +133,7 @@ def _lease_of(node: Object) -> _Lease | None:
         text = annotations.get(f"{PREFIX}backend-data", "")
         data = msgspec.json.decode(text, type=_BackendData)
         octets = bytes.fromhex(data.vtep_mac.replace(":", ""))
-    except (AddressValueError, NetmaskValueError, ValueError):
+    except (*UNREADABLE, AddressValueError, NetmaskValueError, ValueError):
         return None
     if data.vni != VNI or len(octets) != 6:
         return None

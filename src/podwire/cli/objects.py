@@ -128,7 +128,7 @@ def read_manifests(path: str) -> list[Object]:
         documents = list(yaml.safe_load_all(text))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # A date that is none, say.
         raise UsageError(f"{path}: {' '.join(str(error).split())}") from None
     objects: list[Object] = []
     for document in documents:

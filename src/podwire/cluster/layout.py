@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from componentbase.timings import TimingsName
 from nodeagent.proxy.mode import IpvsScheduler, ProxyModeName
 from podwire.cluster import families
@@ -335,7 +336,7 @@ class Layout:
                 f"{self.cluster_file}: {error.strerror}; "
                 f"podwire down{self.name_option} removes the damaged cluster"
             ) from None
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise UsageError(
                 f"{self.cluster_file}: {error}; "
                 f"podwire down{self.name_option} removes the damaged cluster"

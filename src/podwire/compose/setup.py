@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from podwire.cluster import addons
 from podwire.cluster.families import IpFamily
 from podwire.cluster.layout import Layout, UsageError
@@ -76,7 +77,7 @@ def _known(path: Path) -> _Record | None:
         return msgspec.json.decode(path.read_bytes(), type=_Record)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise UsageError(
             f"the volume of the certificate authorities is damaged; {_REMOVE} the cluster"
         ) from None

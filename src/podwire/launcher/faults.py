@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.api_faults import ANY, Fault
 from kubeapi.resources import ALL
 from podwire.cluster import hosts, pki
@@ -196,7 +197,7 @@ def read(paths: Layout) -> FaultTable:
         raise UsageError(
             f"{path}: {error.strerror}; it holds the cluster's faults only: remove it"
         ) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise UsageError(
             f"{path}: {error}; it holds the cluster's faults only: remove it"
         ) from None

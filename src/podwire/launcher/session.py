@@ -19,6 +19,8 @@ from typing import Final
 import msgspec
 import psutil
 
+from componentbase.decoding import UNREADABLE
+
 _POLL_S: Final = 0.01
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -57,7 +59,7 @@ def read(path: Path) -> Session | None:
     """Return the session noted at *path*, or None."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Session)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, *UNREADABLE):
         return None  # Whatever is there is no note of ours.
 
 

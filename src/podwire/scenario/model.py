@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 import yaml
 
+from kubeapi.bounded_yaml import BoundedLoader
 from podwire.cluster.layout import UsageError
 from podwire.scenario import expectations
 from podwire.scenario.expectations import Expectation, ExpectationError, When
@@ -109,14 +110,14 @@ CheckCommand = Callable[[Sequence[str]], object]
 def read(path: Path, check_command: CheckCommand, *, seed: int | None = None) -> Scenario:
     """Read the scenario in *path*; raises UsageError that says where it is wrong."""
     try:
-        content = yaml.load(path.read_text(), yaml.CSafeLoader)
+        content = yaml.load(path.read_text(), BoundedLoader)
         file = msgspec.convert(content, File)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {' '.join(str(error).split())}") from None
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}: {error}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # A date that is none, say.
+        raise UsageError(f"{path}: {' '.join(str(error).split())}") from None
     try:
         return _Reader(file, file.seed if seed is None else seed, check_command).scenario(path)
     except ExpectationError as error:

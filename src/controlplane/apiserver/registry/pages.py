@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.selection import Selection
@@ -113,7 +114,7 @@ def _decode_token(text: str) -> _Token:
     try:
         octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         token = msgspec.json.decode(octets, type=_Token)
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
+    except (binascii.Error, ValueError, *UNREADABLE):
         raise bad_request("continue key is not valid: it is none that this server gave") from None
     if token.rv <= 0 and token.rv != _NEWEST:
         raise bad_request("continue key is not valid: it has no revision")

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from componentbase.clock import parse_rfc3339
+from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.authn import AUTHENTICATED, User
 from controlplane.apiserver.serviceaccount.jwt import BoundObjectGone, InvalidToken, SigningKey
 from kubeapi.objects import Object, metadata_of, name_of, uid_of
@@ -120,7 +121,7 @@ class TokenAuthority:
         if known is None:
             try:
                 known = msgspec.json.decode(self._key.verify(token), type=Claims)
-            except msgspec.MsgspecError as error:
+            except UNREADABLE as error:
                 raise InvalidToken(f"the claims are not ours: {error}") from None
             if len(self._verified) >= _VERIFIED_MAX:
                 del self._verified[next(iter(self._verified))]

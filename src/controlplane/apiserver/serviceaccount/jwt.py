@@ -17,6 +17,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
+from componentbase.decoding import UNREADABLE
+
 #: Tokens are some hundred octets; nobody needs to hash megabytes for a stranger.
 TOKEN_OCTETS_MAX: Final = 16 * 1024
 _ALGORITHM: Final = "ES256"
@@ -76,7 +78,7 @@ class SigningKey:
             raise InvalidToken("this is no signed token")
         try:
             header = msgspec.json.decode(_decode(parts[0]), type=_Header)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             raise InvalidToken("the token's header is none") from None
         signature = _decode(parts[2])
         if header.alg != _ALGORITHM or len(signature) != 2 * _HALF:

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from controlplane.storage.etcd import messages, rpc_pb2
 from controlplane.storage.etcd.members import TXN, Members
 from controlplane.storage.interface import StorageForeign
@@ -55,7 +56,7 @@ def _check(ours: Mark, mark: bytes | None, held: rpc_pb2.KeyValue | None) -> Non
         )
     try:
         theirs = msgspec.json.decode(mark, type=Mark)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise StorageForeign(
             f"etcd: {KEY.decode()} is not a mark of this program; name another etcd"
         ) from None
