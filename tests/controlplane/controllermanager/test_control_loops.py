@@ -472,6 +472,25 @@ async def test_every_node_has_its_own_range(control_plane, namespace_of_test):
 
 
 @pytest.mark.asyncio
+async def test_pods_of_a_removed_node_are_endpoints_no_more(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, hollow):
+        await client.create(SERVICES, service(), ns)
+        await client.create(DEPLOYMENTS, deployment(replicas=4), ns)
+        await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) == 4)
+        gone, stays = hollow.names
+        hollow.stopped.add(gone)
+        await client.delete(NODES, gone)
+        hollow.names.remove(gone)
+
+        def elsewhere(slices):
+            places = {end["nodeName"] for one in slices for end in one.get("endpoints") or ()}
+            return places == {stays}
+
+        await until(client, ENDPOINTSLICES, ns, elsewhere)
+
+
+@pytest.mark.asyncio
 async def test_cordon_becomes_a_taint(control_plane, namespace_of_test):
     async with world(control_plane, namespace_of_test, nodes=1) as (client, hollow):
         name = hollow.names[0]

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from controlplane.controllermanager import pod_facts
 from controlplane.controllermanager.context import Context, by_service
 from controlplane.controllermanager.endpointslice import hints
 from controlplane.controllermanager.endpointslice.endpoints import (
@@ -106,12 +107,27 @@ class EndpointSliceController:
 
     def _node_changed(self, old: Object, new: Object) -> None:
         """Endpoints tell their node's zone; shares depend on what all nodes have, too."""
+        if not (old and new):
+            self._pods_found_or_lost(name_of(old or new))
         if place_of(old) == place_of(new):
             return
         moved = zone_of(old) != zone_of(new)
         for service in self._services.items():
             if moved or is_auto(service):
                 self._queue.add(key_of(service))
+
+    def _pods_found_or_lost(self, node_name: str) -> None:
+        for pod in self._pods.items():
+            if pod_facts.node_name(pod) == node_name:
+                self._pod_changed(pod)
+
+    def _pods_of(self, service: Object) -> list[Object]:
+        """Return the pods that could be endpoints: whose node was removed serve nobody any more."""
+        return [
+            pod
+            for pod in self._pods.by_index("namespace", namespace_of(service))
+            if not (node := pod_facts.node_name(pod)) or self._nodes.get(node) is not None
+        ]
 
     def _soon(self, key: str) -> None:
         """Look at *key* at once, or when its last write is long enough ago."""
@@ -132,7 +148,7 @@ class EndpointSliceController:
         spec = service["spec"]
         if not spec.get("selector") or spec.get("type") == "ExternalName":
             return
-        pods = self._pods.by_index("namespace", namespace_of(service))
+        pods = self._pods_of(service)
         wanted = wanted_endpoints(service, pods, self._zones())
         self._hint(key, service, wanted)
         known = self._known.by_index(key)
