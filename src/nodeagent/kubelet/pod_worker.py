@@ -194,7 +194,7 @@ class PodWorker:
         if actions.kill_pod:
             await self._settle()
             return math.inf
-        specs = {container.name: container for container in pod_spec(pod).every_container}
+        specs = {c.name: c for c in (*pod_spec(pod).init_containers, *pod_spec(pod).containers)}
         due, held = hold_back(actions.start, specs, seen, self._backoff, wall())
         self._note_held(held, {start.name for start in actions.start})
         self._publish()
@@ -284,7 +284,10 @@ class PodWorker:
         services = self._services
         self._prober.stop_for_termination()
         self._publish()
+        began = services.clock()
+        services.statuses.stopping(self._pod, self._grace_s())
         await self._kill_within_grace()
+        services.statuses.stopped(self._pod, services.clock() - began)
         pod = self._pod
         await services.runtime.fresh()
         if not self._removed:

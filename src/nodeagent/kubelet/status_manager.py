@@ -83,6 +83,14 @@ class StatusManager:
             what = "pod-ready" if is_ready(after) else "pod-not-ready"
             self._journal.note(what, key_of(pod), node=self._node_name)
 
+    def stopping(self, pod: Object, grace_s: float) -> None:
+        """The pod is about to be ended."""
+        self._journal.note("pod-stopping", key_of(pod), node=self._node_name, grace_s=grace_s)
+
+    def stopped(self, pod: Object, took_s: float) -> None:
+        """The pod's containers have ended."""
+        self._journal.note("pod-stopped", key_of(pod), node=self._node_name, took_s=took_s)
+
     async def send_last(self, pod: Object, status: Object) -> None:
         """Patch the last status of a pod, before it is deleted."""
         uid = uid_of(pod)

@@ -64,6 +64,26 @@ def _evicted(note: Note) -> str:
     return f"{note.subject} evicted from {text(note, 'node')} ({text(note, 'taint')}{tolerated})"
 
 
+def _api_evicted(note: Note) -> str:
+    budget = text(note, "budget")
+    allowed = f", allowed by PodDisruptionBudget {budget}" if budget else ""
+    return f"{note.subject} evicted from {text(note, 'node')} through the API{allowed}"
+
+
+def _eviction_refused(note: Note) -> str:
+    return f"{note.subject} not evicted: {text(note, 'why').rstrip('.')}"
+
+
+def _stopping(note: Note) -> str:
+    grace_s = number(note, "grace_s")
+    return f"{note.subject} is stopped" + ("" if grace_s is None else f", grace {grace_s:g} s")
+
+
+def _stopped(note: Note) -> str:
+    took_s = number(note, "took_s")
+    return f"{note.subject} has stopped" + ("" if took_s is None else f" after {took_s:.1f} s")
+
+
 def _endpoints(note: Note) -> str:
     parts = [
         f"{sign}{_names(pods)}"
@@ -117,6 +137,12 @@ WORDS: Final[Mapping[str, Wording]] = {
     "tainted": Wording(lambda note: f"{note.subject} tainted {text(note, 'taint')}", "yellow"),
     "untainted": Wording(lambda note: f"{note.subject} untainted {text(note, 'taint')}", "green"),
     "evicted": Wording(_evicted, "yellow", "{n} pods evicted"),
+    "cordoned": Wording(_about("cordoned"), "bold"),
+    "uncordoned": Wording(_about("uncordoned"), "bold"),
+    "api-evicted": Wording(_api_evicted, "yellow", "{n} pods evicted through the API"),
+    "eviction-refused": Wording(_eviction_refused, "yellow", "{n} evictions refused"),
+    "pod-stopping": Wording(_stopping, "", "{n} pods are being stopped"),
+    "pod-stopped": Wording(_stopped, "", "{n} pods stopped"),
     "pod-created": Wording(
         lambda note: f"{note.subject} created by {text(note, 'owner')}", "", "{n} pods created"
     ),

@@ -508,6 +508,9 @@ async def test_cordon_becomes_a_taint(control_plane, namespace_of_test):
         await until(client, NODES, None, tainted)
         await client.patch(NODES, name, {"spec": {"unschedulable": None}})
         await until(client, NODES, None, lambda nodes: not tainted(nodes))
+    notes = journal.read(control_plane.paths.directory / "journal")
+    whats = [one.what for one in notes if one.subject == name and "cordoned" in one.what]
+    assert whats == ["cordoned", "uncordoned"]
 
 
 @pytest.mark.asyncio

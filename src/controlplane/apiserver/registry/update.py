@@ -63,15 +63,12 @@ def merged(kind: Kind, new: Object, old: Object, subresource: str) -> Object:
     metadata["resourceVersion"] = before["resourceVersion"]
     if subresource in _OWN_CHANGE:
         return new
-    strategy = kind.strategies.get(subresource)
-    prepare, validate_update = kind.prepare_update, kind.validate_update
-    if strategy is not None:
-        prepare, validate_update = strategy.prepare, strategy.validate
-    elif subresource == STATUS:
-        prepare = kind.prepare_status_update
     kind.default(new)
-    prepare(new, old)
-    causes = [*kind.validate(new), *validate_update(new, old)]
+    if subresource == STATUS:
+        kind.prepare_status_update(new, old)
+    else:
+        kind.prepare_update(new, old)
+    causes = [*kind.validate(new), *kind.validate_update(new, old)]
     if causes:
         resource = kind.resource
         unique = list(dict.fromkeys(causes))

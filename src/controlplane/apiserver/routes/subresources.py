@@ -46,22 +46,20 @@ def _replicas(scale: Object) -> int:
 
 
 class SubresourceRoutes:
-    """Answers status and its like, scale and finalize."""
+    """Answers status, scale and finalize."""
 
     def __init__(self, resources: ResourceRoutes) -> None:
         self._resources = resources
         self._registry = resources.registry
 
-    async def object(self, kind: Kind, request: Request) -> Answer:
-        """Answer a subresource that is the object itself, of which it changes a part."""
-        subresource = request.info.subresource
+    async def status(self, kind: Kind, request: Request) -> Answer:
         match request.info.verb:
             case "get":
                 return await self._resources.get(kind, request)
             case "update":
-                return await self._resources.update(kind, request, subresource)
+                return await self._resources.update(kind, request, "status")
             case "patch":
-                return await self._resources.patch(kind, request, subresource)
+                return await self._resources.patch(kind, request, "status")
         raise method_not_allowed(kind.resource, request.info.verb)
 
     async def scale(self, kind: Kind, request: Request) -> Answer:
@@ -129,8 +127,8 @@ class SubresourceRoutes:
     async def serve(self, kind: Kind, request: Request) -> Answer:
         """Answer the generic subresources that *kind* has."""
         match request.info.subresource:
+            case "status" if "status" in kind.subresources:
+                return await self.status(kind, request)
             case "scale" if "scale" in kind.subresources:
                 return await self.scale(kind, request)
-            case name if name in kind.subresources or name in kind.strategies:
-                return await self.object(kind, request)
         raise no_such_path()

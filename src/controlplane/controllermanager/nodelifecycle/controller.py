@@ -109,6 +109,8 @@ class NodeLifecycleController:
             self._queue.add(key_of(new))
         if ready_status(old) != ready_status(new):
             self._note_reported(old, new)
+        if (cordoned := _is_cordoned(new)) != _is_cordoned(old):
+            self._context.journal.note("cordoned" if cordoned else "uncordoned", name_of(new))
 
     def _note_reported(self, old: Object, new: Object) -> None:
         """Note what the kubelet itself says; that it says nothing is noted where it is declared."""
@@ -275,6 +277,10 @@ class NodeLifecycleController:
         for text in before:
             if text not in after:
                 self._context.journal.note("untainted", name, taint=text)
+
+
+def _is_cordoned(node: Object) -> bool:
+    return bool((node.get("spec") or {}).get("unschedulable"))
 
 
 def _statuses(node: Object) -> list[tuple[str, str]]:
