@@ -14,7 +14,8 @@ from kubeapi.client import RestClient
 from kubeapi.resources import LEASES, NODES
 from kubeapi.status import StatusError, is_not_found
 from podwire.cli import CommandFailed, api, cluster_option
-from podwire.cli.drain import cordon, drain, uncordon
+from podwire.cli.cordon import cordon, uncordon
+from podwire.cli.drain import drain, left_behind
 from podwire.cli.readiness import wait_for_nodes
 from podwire.cluster.layout import NODES_MAX, Layout, UsageError, node_number
 from podwire.launcher import client, session
@@ -134,16 +135,20 @@ def add(count: int, cluster_name: str) -> None:
 @click.argument("target", metavar="NAME")
 @cluster_option
 def rm(target: str, cluster_name: str) -> None:
-    """Remove a node: its processes, its files, its Node object. Drain it first if pods matter.
+    """Remove a node: its processes, its files, its Node object.
+
+    Drain it first: pods that still run there are lost, with the requests that they are at.
 
     \b
-    Example: podwire node rm node-4
+    Example: podwire node drain node-4 && podwire node rm node-4
     """
     paths = Layout.of(cluster_name)
     if node_number(target) not in paths.read_cluster().node_numbers:
         raise UsageError(f"there is no {target}: the nodes are {paths.read_cluster().nodes_text}")
     # Asked first: without an answer the Node object would be left over.
-    api.run(paths, lambda rest: rest.list(NODES, limit=1))
+    lost = api.run(paths, lambda rest: left_behind(rest, target))
+    if lost:
+        click.echo(f"Warning: {target} was not drained; lost with it: {lost}", err=True)
     client.call(paths, "node_remove", {"name": target})
     api.run(paths, lambda rest: _forget(rest, target))
     click.echo(f"{target} removed")
