@@ -87,7 +87,9 @@ class Control:
         """Remove links and return the names of those that were there."""
         removed = [name for name in names if name in self._node.ports]
         for name in removed:
-            self._forget(self._node.ports.pop(name))
+            port = self._node.ports.pop(name)
+            self._node.bridge.carried.add(port)
+            self._forget(port)
         self._links_changed()
         return removed
 
@@ -141,6 +143,7 @@ class Control:
     def vtep_delete(self, keys: Sequence[str]) -> None:
         vtep = self._node.vtep
         if vtep is not None and vtep.name in keys:
+            self._node.eth0.retire(vtep)
             self._node.vtep = None
         self._node.clear_flows()
 

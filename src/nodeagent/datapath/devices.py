@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from netstack.token_bucket import TokenBucket
+from netstack.wire.ethernet import HEADER_OCTETS as ETHERNET_OCTETS
 from netstack.wire.vxlan import Vxlan
 from nodeagent.datapath.bridge import Fdb
 from nodeagent.datapath.drops import DropReason
@@ -25,6 +26,23 @@ ETHERNET_MTU: Final = 1500
 _TUNNEL_OCTETS: Final = 50
 OVERLAY_MTU: Final = ETHERNET_MTU - _TUNNEL_OCTETS
 _PARTIAL: Final = 0x04  # In the flags of VXLAN, where RFC 7348 has a reserved bit.
+
+
+@dataclass(slots=True, eq=False)
+class Carried:
+    """What a device has carried, each way as it looks from the node."""
+
+    rx_packets: int = 0
+    rx_octets: int = 0
+    tx_packets: int = 0
+    tx_octets: int = 0
+
+    def add(self, other: Port | Vtep | Carried, overhead_octets: int = 0) -> None:
+        """Count what *other* has carried, with so much in front of each packet."""
+        self.rx_packets += other.rx_packets
+        self.rx_octets += other.rx_octets + overhead_octets * other.rx_packets
+        self.tx_packets += other.tx_packets
+        self.tx_octets += other.tx_octets + overhead_octets * other.tx_packets
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +80,16 @@ class Bridge:
     flood_rate: TokenBucket = field(
         default_factory=lambda: TokenBucket(per_s=_FLOODS_PER_S, burst=_FLOODS_BURST)
     )
+    #: By ports that are no more.
+    carried: Carried = field(default_factory=Carried)
+
+    def total(self, ports: Iterable[Port]) -> Carried:
+        """Return what came from pods and went to them; unlike Linux's with what stayed below."""
+        total = Carried()
+        total.add(self.carried)
+        for port in ports:
+            total.add(port)
+        return total
 
 
 @dataclass(slots=True, eq=False)
@@ -124,11 +152,35 @@ class Eth0:
     address6: IPv6Address | None = None
     name: str = "eth0"
     mtu: int = ETHERNET_MTU
+    #: Besides the tunnel's: bare packets, and the world outside.
+    carried: Carried = field(default_factory=Carried)
 
     @property
     def overlay_mtu(self) -> int:
         """Return what the tunnels over this device carry."""
         return self.mtu - _TUNNEL_OCTETS
+
+    def receives(self, packets: Sequence[Octets]) -> None:
+        """Count packets without an Ethernet header that come in."""
+        self.carried.rx_packets += len(packets)
+        self.carried.rx_octets += sum(map(len, packets)) + ETHERNET_OCTETS * len(packets)
+
+    def sends(self, packets: Sequence[Octets]) -> None:
+        """Count such packets that leave."""
+        self.carried.tx_packets += len(packets)
+        self.carried.tx_octets += sum(map(len, packets)) + ETHERNET_OCTETS * len(packets)
+
+    def retire(self, vtep: Vtep) -> None:
+        """Keep what a tunnel carried that is no more."""
+        self.carried.add(vtep, _TUNNEL_OCTETS)
+
+    def total(self, vtep: Vtep | None) -> Carried:
+        """Return everything, *vtep*'s datagrams included, as frames of the underlay."""
+        total = Carried()
+        total.add(self.carried)
+        if vtep is not None:
+            total.add(vtep, _TUNNEL_OCTETS)
+        return total
 
 
 #: Hears of every frame at an interface: (interface, "in" or "out", frame). The frame may change

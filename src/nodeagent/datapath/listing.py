@@ -12,6 +12,7 @@ from netstack.wire.ethernet import format_mac
 from netstack.wire.ipv4 import PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP
 from netstack.wire.ipv6 import NextHeader
 from nodeagent.datapath.conntrack.connection import Connection
+from nodeagent.datapath.devices import Carried, Vtep
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.packet import PROTOCOL_SCTP, FlowTuple
 
@@ -40,16 +41,16 @@ def links(node: Node) -> list[Row]:
         }
         for port in node.ports.values()
     ]
-    rows.append(_device(node, node.bridge.name, "bridge", node.bridge.mac))
-    rows.append(_device(node, node.eth0.name, "device", node.eth0.mac))
-    if node.vtep is not None:
-        row = _device(node, node.vtep.name, "vxlan", node.vtep.mac)
-        row |= {name: getattr(node.vtep, name) for name in _CARRIED}
-        rows.append(row)
+    bridge, eth0, vtep = node.bridge, node.eth0, node.vtep
+    carried = bridge.total(node.ports.values())
+    rows.append(_device(node, bridge.name, "bridge", bridge.mac, carried))
+    rows.append(_device(node, eth0.name, "device", eth0.mac, eth0.total(vtep)))
+    if vtep is not None:
+        rows.append(_device(node, vtep.name, "vxlan", vtep.mac, vtep))
     return rows
 
 
-def _device(node: Node, name: str, kind: str, mac: bytes) -> Row:
+def _device(node: Node, name: str, kind: str, mac: bytes, carried: Carried | Vtep) -> Row:
     of_device = [interface for interface, device in node.addresses.values() if device == name]
     first = {interface.version: str(interface) for interface in reversed(of_device)}
     return {
@@ -60,10 +61,7 @@ def _device(node: Node, name: str, kind: str, mac: bytes) -> Row:
         "address6": first.get(6, ""),
         "mtu": node.mtu_of(name),
         "connected": True,
-        "rx_packets": 0,
-        "rx_octets": 0,
-        "tx_packets": 0,
-        "tx_octets": 0,
+        **{name: getattr(carried, name) for name in _CARRIED},
         "drops": {},
     }
 

@@ -200,6 +200,7 @@ class Node:
 
     def receive_underlay(self, octets: Octets, now: float) -> None:
         """Take a bare IP packet from another node, or from outside."""
+        self.eth0.receives([octets])
         try:
             packet = packet6.from_ip(octets, self.eth0.name)
         except MalformedPacket:
@@ -214,8 +215,7 @@ class Node:
 
     def _receive_outside(self, packets: list[bytes], now: float) -> None:
         """Take what the world outside sends; it comes in by eth0."""
-        if not packets:
-            return
+        self.eth0.receives(packets)
         frames = [
             memoryview(
                 bytearray((_ETHERNET_HEADER if packet[0] >> 4 == 4 else _ETHERNET_HEADER6) + packet)
@@ -241,6 +241,7 @@ class Node:
             self.drops[DropReason.NO_NEIGHBOUR] += len(frames)
             return
         packets = [bytes(memoryview(frame)[len(_ETHERNET_HEADER) :]) for frame in frames]
+        self.eth0.sends(packets)
         self.outside.receive_packets(packets, now)
         self.outside_woken = True
 

@@ -131,7 +131,9 @@ class Uplinks:
                 carriers.vxlan(transport, frames, node.vtep.header)
 
         def transmit_bare(frames: list[Octets], _now: float) -> None:
-            carriers.bare(transport, _bare_packets(frames), b"")
+            packets = _bare_packets(frames)
+            node.eth0.sends(packets)
+            carriers.bare(transport, packets, b"")
 
         uplink.vxlan.transmit, uplink.bare.transmit = transmit_vxlan, transmit_bare
         uplink.vxlan.offload = self._offload_vxlan(uplink)
@@ -198,7 +200,9 @@ class Uplinks:
                 self._carry(uplink, link.due(now))
 
         def transmit_bare(frames: list[Octets], now: float) -> None:
-            for packet in _bare_packets(frames):
+            packets = _bare_packets(frames)
+            node.eth0.sends(packets)
+            for packet in packets:
                 link.offer(packet, now, channel=_BARE, ip_at=0)
             self._carry(uplink, link.due(now))
 

@@ -78,7 +78,7 @@ def _flat(links: list[Row], counted: Row) -> dict[Key, int]:
     """Return every counter under its place and name; drops have `drop ` before their reason."""
     rows: dict[Key, int] = {}
     for link in sorted(links, key=lambda link: (link["kind"] == "veth", link["name"])):
-        rows |= {(link["name"], name): link[name] for name in _CARRIED if _is_counted(link)}
+        rows |= {(link["name"], name): link[name] for name in _CARRIED}
         rows |= {(link["name"], f"drop {reason}"): n for reason, n in link["drops"].items()}
     places = {
         "node": counted["drops"],
@@ -91,11 +91,6 @@ def _flat(links: list[Row], counted: Row) -> dict[Key, int]:
     denied = counted["policies"]
     rows |= {("policies", f"drop {by}"): n for by, n in sorted(denied.items())}
     return rows
-
-
-def _is_counted(link: Row) -> bool:
-    """Tell whether a device counts: of a node's own ones only flannel.1 does."""
-    return link["kind"] in ("veth", "vxlan")
 
 
 def _rates(

@@ -3,7 +3,7 @@
 As iproute2 does it, each row is made an object first, with the keys of `ip -j` and `bridge -j`; the
 text is that object read aloud. Pure: rows as the datapath lists them in, objects or lines out.
 Blanks at the ends of lines, which iproute2 leaves there, are not printed. Our interfaces have no
-queue, so `qlen` is left out, and what a device does not count is left out of its statistics ("-").
+queue, so `qlen` is left out.
 """
 
 from __future__ import annotations
@@ -187,14 +187,11 @@ def _counted(row: Row, way: str) -> dict[str, int]:
         for reason, count in row["drops"].items()
         if (reason in _LOST_ON_SENDING) == (way == "tx")
     )
-    counted = dict.fromkeys(_STATS64[way], 0) | {
+    return dict.fromkeys(_STATS64[way], 0) | {
         "bytes": row[f"{way}_octets"],
         "packets": row[f"{way}_packets"],
         "dropped": lost,
     }
-    if row["kind"] not in ("veth", "vxlan"):
-        del counted["bytes"], counted["packets"]
-    return counted
 
 
 def link_lines(links: Iterable[Row]) -> list[str]:
@@ -211,8 +208,7 @@ def link_lines(links: Iterable[Row]) -> list[str]:
         if "ifalias" in each:
             lines.append(f"    alias {each['ifalias']}")
         received, sent = (
-            [str(each["stats64"][way].get(key, "-")) for key in keys]
-            for way, keys in _STATS64.items()
+            [str(each["stats64"][way][key]) for key in keys] for way, keys in _STATS64.items()
         )
         lines += statistics(received, sent)
         lines += [f"    dropped {count}: {reason}" for reason, count in each["drops"].items()]

@@ -28,6 +28,8 @@ HTTP = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
 FLOW = {"protocol": "TCP", "source": "10.0.0.1", "source_port": 1, "destination": "10.0.0.2",
         "destination_port": 2}  # fmt: skip
 
+CARRIED = ("rx_packets", "rx_octets", "tx_packets", "tx_octets")
+
 
 def http(body: bytes) -> bytes:
     return HTTP % (len(body), body)
@@ -57,6 +59,29 @@ async def test_pods_reach_each_other_on_one_node_and_on_two(tmp_path, cluster):
             there["rx_packets"],
             there["tx_packets"],
         )
+        await _all_devices_count(one, two)
+
+
+async def _all_devices_count(one, two):
+    """What one node's devices count is what the other's do, and what its pods did."""
+    here, there = [
+        {row["name"]: row for row in await node.netlink.call("link_list")} for node in (one, two)
+    ]
+    ours, theirs = here["eth0"], there["eth0"]
+    assert (ours["rx_packets"], ours["rx_octets"]) == (theirs["tx_packets"], theirs["tx_octets"])
+    assert (ours["tx_packets"], ours["tx_octets"]) == (theirs["rx_packets"], theirs["rx_octets"])
+    tunnel = here["flannel.1"]
+    bare = ours["tx_packets"] - tunnel["tx_packets"]
+    assert bare >= 1  # The echo to the other node itself.
+    bare_octets = ours["tx_octets"] - tunnel["tx_octets"] - 50 * tunnel["tx_packets"]
+    assert 14 + 20 + 8 <= bare_octets / bare <= 150
+    ports = [row for row in here.values() if row["kind"] == "veth"]
+    carried = {name: sum(row[name] for row in ports) for name in CARRIED}
+    assert carried["rx_octets"] > carried["rx_packets"] > 10
+    assert {name: here["cni0"][name] for name in CARRIED} == carried
+    await one.netlink.call("link_delete", {"keys": [row["name"] for row in ports]})
+    (bridge,) = [row for row in await one.netlink.call("link_list") if row["name"] == "cni0"]
+    assert all(bridge[name] >= carried[name] for name in CARRIED)
 
 
 async def _vtep(node):
