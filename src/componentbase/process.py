@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import importlib.util
 import logging
 import signal
 import sys
@@ -30,12 +31,11 @@ ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """Return uvloop's event loop where it is installed, asyncio's otherwise."""
-    try:
-        import uvloop
-    except ImportError:
+    if importlib.util.find_spec("uvloop") is None:
         return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
+    from componentbase.event_loop import Loop
+
+    return Loop()
 
 
 def load_config(kind: type[ConfigT], path: Path) -> ConfigT:
