@@ -6,7 +6,7 @@ A `Resource` knows its URL paths and nothing else. What the API server does with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 
@@ -19,6 +19,8 @@ class Resource:
     plural: str
     kind: str
     namespaced: bool
+    #: Of a CustomResourceDefinition: it lies elsewhere in the store, and is the same resource.
+    custom: bool = field(default=False, compare=False)
 
     @property
     def api_version(self) -> str:
@@ -51,6 +53,8 @@ CONFIGMAPS: Final = Resource("", "v1", "configmaps", "ConfigMap", True)
 SECRETS: Final = Resource("", "v1", "secrets", "Secret", True)
 SERVICEACCOUNTS: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount", True)
 EVENTS: Final = Resource("", "v1", "events", "Event", True)
+#: Another version of EVENTS: the same objects.
+EVENTS_V1: Final = Resource("events.k8s.io", "v1", "events", "Event", True)
 ENDPOINTS: Final = Resource("", "v1", "endpoints", "Endpoints", True)
 ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
 NETWORKPOLICIES: Final = Resource(
@@ -75,7 +79,7 @@ LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment", True)
 REPLICASETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet", True)
 
-#: Every resource that this cluster serves.
+#: Every resource that this cluster serves, in the version that it stores.
 ALL: Final = (
     NAMESPACES,
     NODES,

@@ -53,6 +53,7 @@ SHELLS: Final = {
     "controlplane/storage/etcd/store.py": "the store of etcd",
     "controlplane/storage/open.py": "opens the store that is asked for",
     "controlplane/storage/writer.py": "the thread that commits",
+    "controlplane/apiserver/admission/*": "plugins that wait for a cache, or ask a webhook",
     "controlplane/apiserver/bootstrap.py": "creates what must be there",
     "controlplane/apiserver/cacher.py": "follows the store",
     "controlplane/apiserver/control.py": "answers calls",

@@ -18,6 +18,7 @@ from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import admit_shape
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.registry.options import WriteOptions
 from controlplane.apiserver.registry.registry import Registry
 from kubeapi.objects import Object, deep_copy
@@ -99,7 +100,7 @@ def _resource_of(obj: Object) -> Resource:
 class Bootstrap:
     """Creates what is missing and leaves what is there, except the list of servers."""
 
-    def __init__(self, registry: Registry, kinds: dict[Resource, Kind], config: Config) -> None:
+    def __init__(self, registry: Registry, kinds: ServedKinds, config: Config) -> None:
         self._registry, self._kinds, self._config = registry, kinds, config
 
     async def run(self) -> None:
@@ -121,7 +122,7 @@ class Bootstrap:
             await self._refresh(resource, wanted)
 
     async def _ensure(self, resource: Resource, where: str, obj: Object) -> None:
-        kind, name = self._kinds[resource], obj["metadata"]["name"]
+        kind, name = self._kinds.of(resource), obj["metadata"]["name"]
         try:
             self._registry.get(kind, where, name)
         except StatusError as error:
@@ -140,7 +141,7 @@ class Bootstrap:
     async def _refresh(self, resource: Resource, wanted: Object) -> None:
         content = {key: value for key, value in wanted.items() if key != "metadata"}
         await self._registry.update(
-            self._kinds[resource],
+            self._kinds.of(resource),
             "default",
             _NAME,
             lambda old: {**old, **deep_copy(content)},

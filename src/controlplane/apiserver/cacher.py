@@ -69,11 +69,15 @@ class Cacher:
         self, kinds: Iterable[Kind], store: Store, followers: Mapping[str, Follower] | None = None
     ) -> None:
         self._store = store
-        self._caches = {keys.prefix(kind.resource): WatchCache(kind, 0) for kind in kinds}
+        self._caches = {
+            keys.prefix(kind.resource): WatchCache(kind, 0) for kind in kinds if kind.hub is None
+        }
+        self._early: dict[str, list[Event]] = {}  # By prefix: of caches that are being read.
         self._followers = followers or {}
         self._written: dict[str, StoredObject] = {}  # By key: what is on its way.
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._forgotten = False  # The store can no longer tell what followed `revision`.
+        self._loads = 0
         self.revision = 0
         self.following = False
 
@@ -83,6 +87,34 @@ class Cacher:
 
     def caches(self) -> Iterable[WatchCache]:
         return self._caches.values()
+
+    async def serve(self, kind: Kind) -> None:
+        """Hold the objects of *kind* from now on; raises StorageError."""
+        prefix = keys.prefix(kind.resource)
+        assert kind.hub is None
+        assert prefix not in self._early
+        early = self._early[prefix] = []
+        try:
+            while True:
+                loads, revision = self._loads, self.revision
+                found = await self._store.range(prefix, revision=revision)
+                if loads == self._loads:
+                    break
+                early.clear()  # Everything was read anew meanwhile: what happened was not told.
+        finally:
+            del self._early[prefix]
+        cache = WatchCache(kind, revision)
+        readable = (item for item in found.items if self._is_object(item))
+        cache.reset((self._stored(kind, item) for item in readable), revision)
+        self._caches[prefix] = cache
+        for event in early:
+            self._apply(event)
+
+    def withdraw(self, resource: Resource) -> None:
+        """Hold the objects of *resource* no longer; whoever watches them is told to look again."""
+        cache = self._caches.pop(keys.prefix(resource), None)
+        if cache is not None:
+            cache.end_watches("this kind is not served any more")
 
     async def load(self) -> None:
         """Read the oldest state there is; `run` then replays what happened since."""
@@ -103,6 +135,7 @@ class Cacher:
         for prefix, follower in self._followers.items():
             follower.load(found[prefix])
         self._forgotten = False
+        self._loads += 1
         self._advance(revision)
 
     async def run(self) -> None:
@@ -142,7 +175,9 @@ class Cacher:
         bucket = keys.bucket(event.key)
         cache = self._caches.get(bucket)
         if cache is None:
-            if bucket in self._followers:  # Else: a kind that another version of us wrote.
+            if bucket in self._early:
+                self._early[bucket].append(event)
+            elif bucket in self._followers:  # Else: a kind that another version of us wrote.
                 self._followers[bucket].apply(event)
         elif event.current is not None and self._is_object(event.current):
             cache.put(self._stored(cache.kind, event.current))

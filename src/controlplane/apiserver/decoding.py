@@ -21,7 +21,7 @@ from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.bounded_yaml import BoundedLoader
 from kubeapi.objects import Object
-from kubeapi.schema import TypeSchema, schema_for, unknown_fields, validate
+from kubeapi.schema import TypeSchema, unknown_fields, validate
 from kubeapi.schema.types import Shape
 from kubeapi.status import Cause, bad_request, invalid, unsupported_media_type
 
@@ -197,8 +197,7 @@ def admit_shape(kind: Kind, obj: Object, strictness: str, also: Sequence[str] = 
     resource = kind.resource
     about = f'{resource.kind} in version "{resource.version}" cannot be handled as a'
     check_type(kind, obj)
-    schema = schema_for(resource.api_version, resource.kind)
-    assert schema is not None, f"{resource.kind} has no schema"
+    schema = kind.schema
     _check_metadata(obj, about, resource.kind)
     findings = [] if strictness in ("", "Ignore") else [*also, *unknown_fields(obj, schema)]
     if findings and strictness == "Strict":

@@ -30,6 +30,7 @@ class Request:
     content_type: str = ""
     body: bytes = field(default=b"", repr=False)
     if_none_match: str = ""
+    user_agent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

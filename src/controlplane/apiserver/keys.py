@@ -1,8 +1,9 @@
 """Where things lie in the store: API objects at `/registry/PLURAL/[NAMESPACE/]NAME`.
 
-As in upstream's etcd, group and version are not part of it: no two kinds share a plural. Unlike
-there, Services and Nodes lie under their own plurals (upstream: `services/specs`, `minions`). What
-is no API object has a name of its own below the same root.
+As in upstream's etcd, group and version are not part of it: no two built-in kinds share a plural.
+Custom resources lie at `/registry/GROUP/PLURAL/…`; their groups have a dot, and no plural has.
+Unlike there, Services and Nodes lie under their own plurals (upstream: `services/specs`,
+`minions`). What is no API object has a name of its own below the same root.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ RANGES: Final = f"{ROOT}ranges/"
 
 def prefix(resource: Resource, namespace: str = "") -> str:
     """Return what the keys of a resource, or of one namespace of it, begin with."""
-    whole = f"{ROOT}{resource.plural}/"
+    group = f"{resource.group}/" if resource.custom else ""
+    whole = f"{ROOT}{group}{resource.plural}/"
     return f"{whole}{namespace}/" if namespace else whole
 
 
@@ -30,5 +32,8 @@ def key(resource: Resource, namespace: str, name: str) -> str:
 
 
 def bucket(text: str) -> str:
-    """Return the first part of a key below the root, with its slash; empty when it has none."""
-    return text[: text.find("/", len(ROOT)) + 1]
+    """Return what `prefix` made of the key's resource, with its slash; empty when there is none."""
+    end = text.find("/", len(ROOT)) + 1
+    if "." in text[len(ROOT) : end]:
+        end = text.find("/", end) + 1
+    return text[:end]

@@ -56,7 +56,12 @@ class Form:
             warnings=warnings,
         )
 
+    def _seen(self, stored: StoredObject) -> StoredObject:
+        """Return *stored* in the version that was asked for."""
+        return stored if self.kind.hub is None else stored.as_version(self.kind)
+
     def _encode(self, stored: StoredObject, *, first: bool = True) -> bytes:
+        stored = self._seen(stored)
         media_type = self.accepted.media_type
         match self.accepted.transformation:
             case "" if media_type == JSON:
@@ -94,21 +99,21 @@ class Form:
         )
 
     def _encode_list(self, page: Page, metadata: Object) -> bytes:
-        media_type = self.accepted.media_type
+        media_type, found = self.accepted.media_type, [self._seen(item) for item in page.items]
         if self.accepted.transformation == TABLE:
-            return encode_as(media_type, self._table(page.items, metadata, True))
+            return encode_as(media_type, self._table(found, metadata, True))
         if self.accepted.transformation in (PARTIAL, PARTIAL_LIST):
             version = self.accepted.version
             head = _list_head(PARTIAL_LIST, f"meta.k8s.io/{version}", metadata)
-            items = [table.partial_metadata(item.object, version) for item in page.items]
+            items = [table.partial_metadata(item.object, version) for item in found]
             return encode_as(media_type, {**head, "items": items})
         resource = self.kind.resource
         head = _list_head(resource.list_kind, resource.api_version, metadata)
         if media_type == JSON:
-            return _join_json(head, [item.json for item in page.items])
+            return _join_json(head, [item.json for item in found])
         if media_type == MSGPACK:
-            return _join_msgpack(head, [item.msgpack for item in page.items])
-        return encode_as(media_type, {**head, "items": [item.object for item in page.items]})
+            return _join_msgpack(head, [item.msgpack for item in found])
+        return encode_as(media_type, {**head, "items": [item.object for item in found]})
 
     def frame(self, type: str, stored: StoredObject, *, first: bool) -> bytes:
         """Return one event of a watch; the *first* of a Table watch brings the columns."""

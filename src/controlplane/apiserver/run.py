@@ -15,6 +15,7 @@ from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
 from controlplane.apiserver import housekeeping, keys
+from controlplane.apiserver.admission.standard import standard_plugins
 from controlplane.apiserver.api_faults import ApiFaults
 from controlplane.apiserver.bootstrap import Bootstrap
 from controlplane.apiserver.cacher import Cacher, Follower
@@ -23,6 +24,7 @@ from controlplane.apiserver.config import Config
 from controlplane.apiserver.control import Control
 from controlplane.apiserver.endpoint_reconciler import EndpointReconciler
 from controlplane.apiserver.kinds import kinds as table_of_kinds
+from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.kinds.service_allocation import ServiceAllocator
 from controlplane.apiserver.kubelet_proxy import KubeletProxy
 from controlplane.apiserver.masters import Masters, lease_ttl_s
@@ -123,14 +125,13 @@ class _Parts:
 
     def __init__(self, config: Config, store: Store, kubelets: KubeletProxy) -> None:
         timings, rng = TIMINGS[config.timings], random.Random()  # uids differ from run to run.
-        kinds = table_of_kinds(timings, config.families())
-        by_resource = {kind.resource: kind for kind in kinds}
+        kinds = ServedKinds(table_of_kinds(timings, config.families()))
         self._config, self._store = config, store
         self._journal = Journal(config.journal, config.name)
         allocator = ServiceAllocator(config.service_cidr, config.node_port_range, rng)
         claims, self._masters = Claims(allocator), Masters(config.advertise_address)
         followers: dict[str, Follower] = {keys.RANGES: claims, keys.MASTER_LEASES: self._masters}
-        self._cacher = Cacher(kinds, store, followers)
+        self._cacher = Cacher(kinds.all(), store, followers)
         self._services = ServiceClaims(
             store, self._cacher, allocator, claims, rng=rng, clock=clock.monotonic
         )
@@ -140,9 +141,10 @@ class _Parts:
             {SERVICES: self._services},
             rng=rng,
             wall=clock.wall,
-            mounts_tokens=authority is not None,
+            plugins=standard_plugins(self._cacher, rng, mounts_tokens=authority is not None),
         )
-        self._bootstrap = Bootstrap(self._registry, by_resource, config)
+        kinds.on_change(self._registry.chain.forget)
+        self._bootstrap = Bootstrap(self._registry, kinds, config)
         self._reconciler = EndpointReconciler(
             store, self._masters, self._bootstrap, lease_ttl_s(timings)
         )
@@ -158,10 +160,10 @@ class _Parts:
             PodRoutes(
                 self._registry,
                 kubelets,
-                by_resource[NODES],
+                kinds.of(NODES),
                 Evictions(
                     self._registry,
-                    by_resource[PODDISRUPTIONBUDGETS],
+                    kinds.of(PODDISRUPTIONBUDGETS),
                     self._journal,
                     wall=clock.wall,
                 ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controlplane.apiserver.kinds.kind import Kind
@@ -52,12 +52,23 @@ def parse_selection(kind: Kind, prefix: str, query: Mapping[str, str]) -> Select
     except SelectorError as error:
         raise bad_request(str(error)) from None
     if fields.requirements:
-        known = (*_ALWAYS, *kind.fields(_BARE))
-        for requirement in fields.requirements:
-            if requirement.field not in known:
-                raise bad_request(
-                    f'Unable to find "{kind.resource.api_version}, Resource='
-                    f'{kind.resource.plural}" that match field selector "{fields}": '
-                    f"field label not supported: {requirement.field}"
-                )
+        fields = _hub_fields(kind, fields)
     return Selection(labels, fields, prefix)
+
+
+def _hub_fields(kind: Kind, asked: FieldSelector) -> FieldSelector:
+    """Return *asked* with the names that the stored version has; raises StatusError 400."""
+    offered = kind.fields(_BARE) if kind.hub is None else kind.hub_fields
+    for requirement in asked.requirements:
+        if requirement.field not in (*_ALWAYS, *offered):
+            raise bad_request(
+                f'Unable to find "{kind.resource.api_version}, Resource='
+                f'{kind.resource.plural}" that match field selector "{asked}": '
+                f"field label not supported: {requirement.field}"
+            )
+    if kind.hub is None:
+        return asked
+    names = kind.hub_fields
+    return FieldSelector(
+        tuple(replace(each, field=names.get(each.field, each.field)) for each in asked.requirements)
+    )

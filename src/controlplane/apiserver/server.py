@@ -13,6 +13,7 @@ import logging
 import ssl
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -246,6 +247,7 @@ class ApiServer:
             accept=accept,
             content_type=http.headers.get("Content-Type", ""),
             if_none_match=http.headers.get("If-None-Match", ""),
+            user_agent=http.headers.get("User-Agent", ""),
         )
         if accepted is None and info.resource and info.subresource != "log":
             raise not_acceptable(
@@ -263,15 +265,7 @@ class ApiServer:
 
 
 def _with_body(request: Request, body: bytes) -> Request:
-    return Request(
-        info=request.info,
-        query=request.query,
-        user=request.user,
-        accepted=request.accepted,
-        accept=request.accept,
-        content_type=request.content_type,
-        body=body,
-    )
+    return replace(request, body=body)
 
 
 async def _read_body(http: web.BaseRequest) -> bytes:

@@ -99,6 +99,10 @@ class StoredObject:
         """Return the same object with another resourceVersion, as deletions are told."""
         return StoredObject(self.kind, self.key, self.raw, revision)
 
+    def as_version(self, kind: Kind) -> StoredObject:
+        """Return the same object in the version that *kind* is; made anew for each who asks."""
+        return StoredObject(kind, self.key, b"", self.revision, kind.from_hub(self.copy()))
+
     def forget_forms(self) -> None:
         """Give back the memory of what can be made again; for versions that were replaced."""
         self._object = self._json = self._msgpack = self._fields = None

@@ -59,8 +59,8 @@ def partial_metadata(obj: Object, version: str = "v1") -> Object:
     }
 
 
-def _row(stored: StoredObject, include: str, now: float) -> Object:
-    row: Object = {"cells": list(_cells(stored.kind, stored.object, now))}
+def _row(kind: Kind, stored: StoredObject, include: str, now: float) -> Object:
+    row: Object = {"cells": list(_cells(kind, stored.object, now))}
     if include == "Object":
         row["object"] = stored.object
     elif include != "None":
@@ -85,5 +85,5 @@ def table(
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": metadata,
         "columnDefinitions": columns,
-        "rows": [_row(stored, include, now) for stored in items],
+        "rows": [_row(kind, stored, include, now) for stored in items],
     }

@@ -18,10 +18,11 @@ from controlplane.apiserver.registry.pages import parse_page_request, read_page
 from controlplane.apiserver.registry.watch import open_watch, parse_watch_request
 from controlplane.apiserver.rendering import Form
 from controlplane.apiserver.selection import Selection, parse_selection
+from controlplane.apiserver.stored import encode
 from controlplane.apiserver.watch_cache import seen_through
 from controlplane.storage.embedded import EmbeddedStore
 from controlplane.storage.interface import Delete, Put, StorageUnavailable, Store
-from kubeapi.resources import CONFIGMAPS
+from kubeapi.resources import CONFIGMAPS, Resource
 from kubeapi.status import StatusError
 
 pytestmark = pytest.mark.asyncio
@@ -310,3 +311,65 @@ async def test_a_read_that_cannot_become_fresh_says_so(breaking, cacher, monkeyp
         await broken.wait_until_fresh()
     revision = await put(broken, "b")  # Written all the same, and acknowledged.
     assert await wrapped.revision() == revision
+
+
+WIDGETS = Resource("example.com", "v1", "widgets", "Widget", True, custom=True)
+WIDGET = Kind(resource=WIDGETS, singular="widget")
+
+
+class SlowRange:
+    """A store whose ranges wait until they are let go."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.asked, self.let_go = store, asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def range(self, *arguments: object, **options: object) -> object:
+        found = await self._store.range(*arguments, **options)
+        self.asked.set()
+        await self.let_go.wait()
+        return found
+
+
+async def put_widget(store: Store, name: str) -> None:
+    key = keys.key(WIDGETS, "d", name)
+    await store.txn(Put(key, encode({"metadata": {"name": name, "namespace": "d"}}), 0))
+
+
+async def test_a_kind_that_comes_later_misses_nothing(cacher, store, monkeypatch):
+    await put_widget(store, "before")
+    await cacher.wait_until_fresh()
+    slow = SlowRange(store)
+    monkeypatch.setattr(cacher, "_store", slow)
+    tasks = Tasks()
+    serving = tasks.spawn(cacher.serve(WIDGET), name="serve")
+    await slow.asked.wait()
+    await put_widget(store, "meanwhile")
+    await store.txn(Delete(keys.key(WIDGETS, "d", "before")))
+    await cacher.wait_until_fresh()
+    slow.let_go.set()
+    await serving
+    await put_widget(store, "after")
+    await cacher.wait_until_fresh()
+    held = [stored.object["metadata"]["name"] for stored in cacher.cache(WIDGETS).below(keys.ROOT)]
+    assert held == await names_in(store) == ["after", "meanwhile"]
+
+
+async def names_in(store: Store) -> list[str]:
+    found = await store.range(keys.prefix(WIDGETS))
+    return [item.key.rpartition("/")[2] for item in found.items]
+
+
+async def test_a_kind_that_goes_ends_its_watches(cacher):
+    await cacher.serve(WIDGET)
+    form = Form(kind=WIDGET, accepted=Accepted(), wall=lambda: 0.0)
+    selection = parse_selection(WIDGET, keys.prefix(WIDGETS), {})
+    asked = parse_watch_request({}, random.Random(1))
+    watch = await open_watch(cacher, form, selection, asked)
+    cacher.withdraw(WIDGETS)
+    cacher.withdraw(WIDGETS)
+    assert "not served" in watch.failure
+    with pytest.raises(KeyError):
+        cacher.cache(WIDGETS)

@@ -20,6 +20,7 @@ from controlplane.apiserver.kinds.deployment import DEPLOYMENT
 from controlplane.apiserver.kinds.endpoints import ENDPOINTS
 from controlplane.apiserver.kinds.endpointslice import ENDPOINTSLICE
 from controlplane.apiserver.kinds.event import EVENT
+from controlplane.apiserver.kinds.event_v1 import EVENT_V1
 from controlplane.apiserver.kinds.ingress import INGRESS
 from controlplane.apiserver.kinds.ingressclass import INGRESSCLASS
 from controlplane.apiserver.kinds.kind import Kind
@@ -46,6 +47,7 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         SECRET,
         SERVICEACCOUNT,
         EVENT,
+        EVENT_V1,
         ENDPOINTS,
         ENDPOINTSLICE,
         NETWORKPOLICY,

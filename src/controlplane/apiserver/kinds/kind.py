@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from kubeapi.objects import Object
 from kubeapi.resources import Resource
+from kubeapi.schema import TypeSchema, schema_for
 from kubeapi.status import Cause
 
 
@@ -36,6 +37,11 @@ def nothing(_obj: Object) -> None:
 
 def nothing_changed(_new: Object, _old: Object) -> None:
     """Prepare nothing."""
+
+
+def as_it_is(obj: Object) -> Object:
+    """Convert nothing."""
+    return obj
 
 
 def no_causes(_obj: Object) -> list[Cause]:
@@ -89,3 +95,25 @@ class Kind:
     scale_selector: Callable[[Object], str] | None = None
     #: Extra discovery verbs beyond create delete deletecollection get list patch update watch.
     extra: Mapping[str, str] = field(default_factory=dict)
+    #: The version that is stored, cached, defaulted and judged, where this is another one of it …
+    hub: Kind | None = None
+    #: … and copies converted, the apiVersion among them (upstream: the internal version).
+    to_hub: Callable[[Object], Object] = as_it_is
+    from_hub: Callable[[Object], Object] = as_it_is
+    #: Field selectors' names in this version → the hub's (AddFieldLabelConversionFunc).
+    hub_fields: Mapping[str, str] = field(default_factory=dict)
+    #: The schema of a kind that no release of Kubernetes has; those of the release are looked up.
+    custom_schema: TypeSchema | None = None
+
+    @property
+    def schema(self) -> TypeSchema:
+        """Return what objects of this kind look like."""
+        resource = self.resource
+        found = self.custom_schema or schema_for(resource.api_version, resource.kind)
+        assert found is not None, f"{resource.kind} has no schema"
+        return found
+
+    @property
+    def stored(self) -> Kind:
+        """Return the version that is stored."""
+        return self.hub or self

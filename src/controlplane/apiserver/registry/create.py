@@ -38,7 +38,7 @@ def set_namespace(kind: Kind, obj: Object, namespace: str) -> None:
 
 
 def begin(kind: Kind, obj: Object, rng: random.Random, now: float) -> None:
-    """Give a new object its name, uid and time; let its kind prepare and default it."""
+    """Give a new object its name, uid and time; let its kind default it."""
     metadata = obj["metadata"]
     if metadata.get("resourceVersion"):
         raise bad_request("resourceVersion should not be set on objects to be created")
@@ -49,7 +49,6 @@ def begin(kind: Kind, obj: Object, rng: random.Random, now: float) -> None:
     metadata["uid"] = str(uuid.UUID(int=rng.getrandbits(128), version=4))
     metadata["creationTimestamp"] = rfc3339(now)
     kind.default(obj)
-    kind.prepare_create(obj)
 
 
 def check(kind: Kind, obj: Object) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from controlplane.apiserver.authn import AUTHENTICATED, User
+from controlplane.apiserver.exchange import Request
 from kubeapi.objects import Object
 from kubeapi.status import bad_request
 
 PROPAGATIONS: Final = ("Background", "Foreground", "Orphan")
 _GRACE_MAX_S: Final = 1 << 31
+_MANAGER_MAX: Final = 128
+#: The server itself (upstream: user.APIServerUser).
+APISERVER: Final = User("system:apiserver", ("system:masters", AUTHENTICATED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,11 @@ class WriteOptions:
 
     dry_run: bool = False
     field_validation: str = ""
+    user: User = APISERVER
+    #: Who is said to have set the fields (metav1 fieldManager).
+    manager: str = APISERVER.name
+    #: What the client is to be warned of, in order; filled while the write is decided.
+    warnings: list[str] = field(default_factory=list, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +39,8 @@ class DeleteOptions:
     propagation: str = ""
     uid: str = ""
     resource_version: str = ""
+    user: User = APISERVER
+    warnings: list[str] = field(default_factory=list, compare=False)
 
 
 def _dry_run(values: list[str]) -> bool:
@@ -38,16 +49,28 @@ def _dry_run(values: list[str]) -> bool:
     return bool(values)
 
 
-def write_options(query: Mapping[str, str]) -> WriteOptions:
-    """Read a write's query; raises StatusError 400."""
+def write_options(request: Request) -> WriteOptions:
+    """Read a write's query, and who writes; raises StatusError 400."""
+    query = request.query
     return WriteOptions(
         dry_run=_dry_run([query["dryRun"]] if "dryRun" in query else []),
         field_validation=query.get("fieldValidation", ""),
+        user=request.user,
+        manager=_manager(query.get("fieldManager", ""), request.user_agent),
     )
 
 
-def delete_options(query: Mapping[str, str], body: Object) -> DeleteOptions:
-    """Read a deletion's query and body, the body first; raises StatusError 400."""
+def _manager(asked: str, user_agent: str) -> str:
+    if len(asked) > _MANAGER_MAX:
+        raise bad_request(f"fieldManager: may not be more than {_MANAGER_MAX} bytes")
+    if not asked.isprintable():
+        raise bad_request("fieldManager: should only contain printable characters")
+    return asked or user_agent.partition("/")[0][:_MANAGER_MAX]
+
+
+def delete_options(request: Request, body: Object) -> DeleteOptions:
+    """Read a deletion's query and *body*, the body first; raises StatusError 400."""
+    query = request.query
     kind = body.get("kind", "DeleteOptions")
     if kind != "DeleteOptions":
         raise bad_request(f"{kind} cannot be handled as a DeleteOptions")
@@ -66,6 +89,7 @@ def delete_options(query: Mapping[str, str], body: Object) -> DeleteOptions:
         ),
         uid=str(preconditions.get("uid") or ""),
         resource_version=str(preconditions.get("resourceVersion") or ""),
+        user=request.user,
     )
 
 

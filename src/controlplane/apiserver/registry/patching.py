@@ -9,7 +9,7 @@ from controlplane.apiserver.decoding import JSON, check_values, decode_octets, m
 from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.objects import Object
 from kubeapi.patch import json_patch, merge_patch, strategic_merge_patch
-from kubeapi.schema import TypeSchema, schema_for
+from kubeapi.schema import TypeSchema
 from kubeapi.status import bad_request, unsupported_media_type
 
 JSON_PATCH: Final = "application/json-patch+json"
@@ -22,10 +22,7 @@ Patcher = Callable[[Object], Object]
 
 def patcher(kind: Kind, body: bytes, content_type: str) -> Patcher:
     """Return the patch in *body* as a function; raises StatusError 400, 415."""
-    resource = kind.resource
-    schema = schema_for(resource.api_version, resource.kind)
-    assert schema is not None
-    return patcher_for(schema, body, content_type)
+    return patcher_for(kind.schema, body, content_type)
 
 
 def patcher_for(schema: TypeSchema, body: bytes, content_type: str) -> Patcher:

@@ -7,32 +7,28 @@ believed only after the cache has caught up with the store (upstream: Guaranteed
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from componentbase.clock import Clock
-from controlplane.apiserver import admission, keys
+from controlplane.apiserver import keys
+from controlplane.apiserver.admission.attributes import Attributes, Operation, Plugin
+from controlplane.apiserver.admission.chain import Chain
 from controlplane.apiserver.cacher import Cacher, WriteConflict
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry import create, delete, update
 from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions
 from controlplane.apiserver.service_claims import ServiceClaims
-from controlplane.apiserver.serviceaccount import admission as account_admission
 from controlplane.apiserver.stored import StoredObject, encode
 from kubeapi.objects import Object
-from kubeapi.resources import INGRESSES, PODS, SERVICEACCOUNTS, Resource
+from kubeapi.resources import Resource
 from kubeapi.status import StatusError, already_exists, conflict, invalid, not_found
 
 #: How often a write that pins no resourceVersion is tried against other writers.
 ATTEMPTS_MAX: Final = 20
 #: How many random names are tried (upstream: maxNameGenerationCreateAttempts).
 _NAMES_MAX: Final = 8
-#: A new namespace's default account is made by a controller: how often it is looked for, and how
-#: long between (upstream: the ServiceAccount plugin's getServiceAccount).
-_ACCOUNT_ATTEMPTS: Final = 10
-_ACCOUNT_WAIT_S: Final = 0.1
 
 Change = Callable[[Object], Object]
 
@@ -47,9 +43,9 @@ class Registry:
         *,
         rng: random.Random,
         wall: Clock,
-        mounts_tokens: bool = False,
+        plugins: Sequence[Plugin] = (),
     ) -> None:
-        self.cacher, self._mounts_tokens = cacher, mounts_tokens
+        self.cacher, self.chain = cacher, Chain(plugins)
         self._allocators = allocators
         self._rng, self._wall = rng, wall
 
@@ -67,14 +63,21 @@ class Registry:
         """Create *obj*; raises StatusError 403, 404, 409, 422."""
         create.set_namespace(kind, obj, namespace)
         generate = obj["metadata"].get("generateName") and not obj["metadata"].get("name")
-        await self._check_namespace(kind, namespace, str(obj["metadata"].get("name") or ""))
+        attributes = Attributes(
+            operation=Operation.CREATE,
+            kind=kind,
+            namespace=namespace,
+            name=str(obj["metadata"].get("name") or ""),
+            obj=obj,
+            options=options,
+        )
         create.begin(kind, obj, self._rng, self._wall())
-        if self._mounts_tokens and kind.resource == PODS:
-            await self._admit_account(namespace, obj)
-        if kind.resource == INGRESSES:
-            admission.default_ingress_class(self.cacher, obj)
-        obj = create.sorted_object(obj)
+        await self.chain.admit(attributes)
+        assert attributes.obj is not None
+        kind.prepare_create(attributes.obj)
+        obj = attributes.obj = create.sorted_object(attributes.obj)
         create.check(kind, obj)
+        await self.chain.validate(attributes)
         for _ in range(_NAMES_MAX if generate else 1):
             key = keys.key(kind.resource, namespace, obj["metadata"]["name"])
             try:
@@ -85,32 +88,6 @@ class Registry:
                     obj["metadata"]["name"] = create.generated_name(prefix, self._rng)
                     kind.default(obj)
         raise already_exists(kind.resource, obj["metadata"]["name"])
-
-    async def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
-        seen = self.cacher.revision
-        try:
-            admission.check_namespace(self.cacher, kind, namespace, name)
-        except StatusError:
-            if not await self.cacher.has_moved_since(seen):
-                raise
-            admission.check_namespace(self.cacher, kind, namespace, name)
-
-    async def _admit_account(self, namespace: str, pod: Object) -> None:
-        """Give *pod* what its account has for it; raises StatusError 403 without the account."""
-        name = pod["spec"]["serviceAccountName"]
-        key = keys.key(SERVICEACCOUNTS, namespace, name)
-        patient = name == account_admission.DEFAULT
-        for attempt in range(_ACCOUNT_ATTEMPTS if patient else 1):
-            if attempt:
-                await asyncio.sleep(_ACCOUNT_WAIT_S)
-            seen, cache = self.cacher.revision, self.cacher.cache(SERVICEACCOUNTS)
-            found = cache.get(key)
-            if found is None and await self.cacher.has_moved_since(seen):
-                found = cache.get(key)
-            if found is not None:
-                volume = create.generated_name(account_admission.VOLUME_PREFIX, self._rng)
-                return account_admission.admit(pod, found.object, volume)
-        raise account_admission.unknown_account(pod, namespace)
 
     async def update(
         self,
@@ -136,7 +113,9 @@ class Registry:
                 new = change(stored.copy())
                 update.check_target(kind, new, namespace, name)
                 update.check_preconditions(kind, new, old)
-                new = update.merged(kind, new, old, subresource)
+                update.keep_metadata(new, old)
+                if not update.is_own_change(subresource):
+                    new = await self._judged(kind, new, old, options, subresource)
             except StatusError:
                 if fresh or not await self.cacher.has_moved_since(seen):
                     raise
@@ -154,6 +133,28 @@ class Registry:
             except WriteConflict as error:
                 await self._catch_up(error)
         raise conflict(kind.resource, name)
+
+    async def _judged(
+        self, kind: Kind, new: Object, old: Object, options: WriteOptions, subresource: str
+    ) -> Object:
+        """Return *new* as it may be written; raises StatusError."""
+        metadata = old["metadata"]
+        kind.default(new)
+        attributes = Attributes(
+            operation=Operation.UPDATE,
+            kind=kind,
+            namespace=metadata.get("namespace", ""),
+            name=metadata["name"],
+            subresource=subresource,
+            obj=new,
+            old=old,
+            options=options,
+        )
+        await self.chain.admit(attributes)
+        assert attributes.obj is not None
+        update.finish(kind, attributes.obj, old, subresource)
+        await self.chain.validate(attributes)
+        return attributes.obj
 
     async def _catch_up(self, lost: WriteConflict) -> None:
         """Read what stood against a write, or that the object is gone."""
@@ -173,7 +174,7 @@ class Registry:
                 stored = self.get(kind, namespace, name)
                 old = stored.copy()
                 delete.check_preconditions(kind, old, options)
-                admission.check_deletable(kind, name)
+                await self._admit_deletion(kind, old, options)
             except StatusError:
                 if fresh or not await self.cacher.has_moved_since(seen):
                     raise
@@ -198,6 +199,18 @@ class Registry:
                 return stored, False
             fresh = True
         raise conflict(kind.resource, name)
+
+    async def _admit_deletion(self, kind: Kind, old: Object, options: DeleteOptions) -> None:
+        attributes = Attributes(
+            operation=Operation.DELETE,
+            kind=kind,
+            namespace=old["metadata"].get("namespace", ""),
+            name=old["metadata"]["name"],
+            old=old,
+            options=options,
+        )
+        await self.chain.admit(attributes)
+        await self.chain.validate(attributes)
 
     async def _write(
         self,

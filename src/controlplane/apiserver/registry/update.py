@@ -52,8 +52,13 @@ def check_preconditions(kind: Kind, new: Object, old: Object) -> None:
         raise conflict(kind.resource, name, why)
 
 
-def merged(kind: Kind, new: Object, old: Object, subresource: str) -> Object:
-    """Return *new* with what a client may not change taken from *old*; checked and defaulted."""
+def is_own_change(subresource: str) -> bool:
+    """Tell whether *subresource* makes one change of its own, past strategies and admission."""
+    return subresource in _OWN_CHANGE
+
+
+def keep_metadata(new: Object, old: Object) -> None:
+    """Put back what the server alone writes."""
     metadata, before = new["metadata"], old["metadata"]
     for key in _KEPT:
         if key in before:
@@ -61,9 +66,10 @@ def merged(kind: Kind, new: Object, old: Object, subresource: str) -> Object:
         else:
             metadata.pop(key, None)
     metadata["resourceVersion"] = before["resourceVersion"]
-    if subresource in _OWN_CHANGE:
-        return new
-    kind.default(new)
+
+
+def finish(kind: Kind, new: Object, old: Object, subresource: str) -> None:
+    """Take from *old* what a client may not change; raise StatusError 422 for what is wrong."""
     if subresource == STATUS:
         kind.prepare_status_update(new, old)
     else:
@@ -72,5 +78,4 @@ def merged(kind: Kind, new: Object, old: Object, subresource: str) -> Object:
     if causes:
         resource = kind.resource
         unique = list(dict.fromkeys(causes))
-        raise invalid(resource.kind, before["name"], unique, group=resource.group)
-    return new
+        raise invalid(resource.kind, old["metadata"]["name"], unique, group=resource.group)

@@ -73,7 +73,7 @@ async def open_watch(
     cacher: Cacher, form: Form, selection: Selection, request: WatchRequest
 ) -> CacheWatch:
     """Open the watch and queue what it begins with; raises StatusError 410, 504."""
-    cache = cacher.cache(form.kind.resource)
+    cache = cacher.cache(form.kind.stored.resource)
     try:
         await (cacher.wait_until_fresh() if request.fresh else cacher.wait_for(request.after))
     except TimeoutError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from controlplane.apiserver import discovery, openapi_v2
 from controlplane.apiserver.decoding import JSON
 from controlplane.apiserver.exchange import Answer, Request
-from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.negotiation import accepts_aggregated
 from kubeapi.objects import Object
@@ -46,22 +46,28 @@ class DiscoveryRoutes:
 
     def __init__(
         self,
-        kinds: Iterable[Kind],
+        kinds: ServedKinds,
         metrics: Metrics,
         *,
         address: str,
         port: int,
         is_ready: Callable[[], bool],
     ) -> None:
-        self._groups = discovery.by_group(kinds)
+        self._kinds = kinds
+        self._refresh()
+        kinds.on_change(self._refresh)
+        self._metrics, self._is_ready = metrics, is_ready
+        self._address, self._port = address, port
+
+    def _refresh(self) -> None:
+        """Take the table as it is now, and forget what was made from the old one."""
+        self._groups = discovery.by_group(self._kinds.all())
         self._resources = [
             kind.resource
             for versions in self._groups.values()
             for served in versions.values()
             for kind in served
         ]
-        self._metrics, self._is_ready = metrics, is_ready
-        self._address, self._port = address, port
         self._made: dict[str, bytes] = {}
 
     async def serve(self, request: Request) -> Answer:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from controlplane.apiserver import keys
 from controlplane.apiserver.authz import Decision, authorize, denial, refers_to
 from controlplane.apiserver.exchange import Answer, Request, Stream
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.request_info import RequestInfo
 from controlplane.apiserver.routes import reviews
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
@@ -43,16 +44,13 @@ class Dispatcher:
 
     def __init__(
         self,
-        kinds: Iterable[Kind],
+        kinds: ServedKinds,
         resources: ResourceRoutes,
         pods: PodRoutes,
         discovery: DiscoveryRoutes,
         accounts: ServiceAccountRoutes,
     ) -> None:
-        self._kinds = {
-            (kind.resource.group, kind.resource.version, kind.resource.plural): kind
-            for kind in kinds
-        }
+        self._kinds = kinds
         self._resources, self._pods, self._discovery = resources, pods, discovery
         self._accounts, self._subresources = accounts, SubresourceRoutes(resources)
 
@@ -64,7 +62,7 @@ class Dispatcher:
         ):
             return
         info = request.info
-        kind = self._kinds.get((info.group, info.version, info.resource))
+        kind = self._kinds.find(info.group, info.version, info.resource)
         why = denial(request.user, info)
         if kind is None:
             raise StatusError(403, "Forbidden", f"forbidden: {why}")
@@ -85,7 +83,7 @@ class Dispatcher:
 
     def _is_bound(self, decision: Decision, request: Request) -> bool:
         info = request.info
-        kind = self._kinds.get((info.group, info.version, info.resource))
+        kind = self._kinds.find(info.group, info.version, info.resource)
         if kind is None:
             return True
         if kind.resource != PODS:
@@ -106,7 +104,7 @@ class Dispatcher:
         info = request.info
         if not info.resource:
             return await self._discovery.serve(request)
-        kind = self._kinds.get((info.group, info.version, info.resource))
+        kind = self._kinds.find(info.group, info.version, info.resource)
         if kind is None:
             return reviews.serve(request)
         absent = _ABSENT.get((kind.resource, info.subresource))

@@ -35,7 +35,7 @@ class Evictions:
         info = request.info
         body = decode_object(request.body, request.content_type)
         asked = eviction.eviction_options(body, info.name)
-        await self._evict(kind, info.namespace, info.name, delete_options(request.query, asked))
+        await self._evict(kind, info.namespace, info.name, delete_options(request, asked))
         return answer_object(success({}, 201), request.accepted, status=201)
 
     async def _evict(self, kind: Kind, namespace: str, name: str, asked: DeleteOptions) -> None:

@@ -88,7 +88,7 @@ class PodRoutes:
         if request.info.verb != "create":
             raise method_not_allowed(kind.resource, request.info.verb)
         binding = decode_object(request.body, request.content_type)
-        info, options = request.info, write_options(request.query)
+        info, options = request.info, write_options(request)
         await self._registry.update(
             kind,
             info.namespace,

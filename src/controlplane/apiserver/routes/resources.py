@@ -16,7 +16,7 @@ from controlplane.apiserver.decoding import (
 )
 from controlplane.apiserver.exchange import Answer, Request, Stream, answer_object, success
 from controlplane.apiserver.kinds.kind import Kind
-from controlplane.apiserver.registry import patching
+from controlplane.apiserver.registry import create, patching
 from controlplane.apiserver.registry.options import (
     DeleteOptions,
     WriteOptions,
@@ -43,7 +43,7 @@ from kubeapi.status import StatusError, forbidden
 def delete_body(request: Request) -> DeleteOptions:
     """Return the options of a deletion."""
     body = decode_object(request.body, request.content_type) if request.body else {}
-    return delete_options(request.query, body)
+    return delete_options(request, body)
 
 
 def deletion_details(resource: Resource, stored: StoredObject) -> Object:
@@ -72,7 +72,7 @@ class ResourceRoutes:
     async def get(self, kind: Kind, request: Request) -> Answer:
         info = request.info
         await self.wait_for_version(request)
-        stored = self.registry.get(kind, info.namespace, info.name)
+        stored = self.registry.get(kind.stored, info.namespace, info.name)
         return self.form(kind, request).object(stored)
 
     async def wait_for_version(self, request: Request) -> None:
@@ -87,10 +87,10 @@ class ResourceRoutes:
             raise too_large_revision(revision, cacher.revision) from None
 
     async def list(self, kind: Kind, request: Request) -> Answer:
-        prefix = keys.prefix(kind.resource, request.info.namespace)
+        prefix = keys.prefix(kind.stored.resource, request.info.namespace)
         selection = parse_selection(kind, prefix, request.query)
         asked = parse_page_request(request.query)
-        page = await read_page(self.registry.cacher, kind, selection, asked)
+        page = await read_page(self.registry.cacher, kind.stored, selection, asked)
         return self.form(kind, request).list(page)
 
     async def watch(self, kind: Kind, request: Request) -> Stream:
@@ -98,7 +98,7 @@ class ResourceRoutes:
         if request.info.name:
             own = f"metadata.name={request.info.name}"
             query["fieldSelector"] = ",".join(filter(None, (query.get("fieldSelector"), own)))
-        prefix = keys.prefix(kind.resource, request.info.namespace)
+        prefix = keys.prefix(kind.stored.resource, request.info.namespace)
         selection = parse_selection(kind, prefix, query)
         asked = parse_watch_request(query, self._rng)
         form, cacher = self.form(kind, request), self.registry.cacher
@@ -115,35 +115,41 @@ class ResourceRoutes:
         return admit_shape(kind, obj, strictness, also)
 
     async def create(self, kind: Kind, request: Request) -> Answer:
-        options = write_options(request.query)
+        options = write_options(request)
         obj = decode_object(request.body, request.content_type)
         admitted = self._admit(kind, request, obj, options)
         if not may_create_named(request.user, request.info, admitted.obj):
             raise forbidden(kind.resource, "", denial(request.user, request.info))
-        stored = await self.registry.create(kind, request.info.namespace, admitted.obj, options)
-        form = self.form(kind, request)
-        return form.object(stored, status=201, warnings=admitted.warnings)
+        if kind.hub is not None:
+            create.check(kind, admitted.obj)
+        obj = kind.to_hub(admitted.obj)
+        stored = await self.registry.create(kind.stored, request.info.namespace, obj, options)
+        warnings = [*admitted.warnings, *options.warnings]
+        return self.form(kind, request).object(stored, status=201, warnings=warnings)
 
     async def update(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
-        options = write_options(request.query)
+        options = write_options(request)
         obj = decode_object(request.body, request.content_type)
         admitted = self._admit(kind, request, obj, options)
+        hub = kind.to_hub(admitted.obj)
         stored = await self._updated(
-            kind, request, lambda _old: deep_copy(admitted.obj), options, subresource
+            kind, request, lambda _old: deep_copy(hub), options, subresource
         )
-        return self.form(kind, request).object(stored, warnings=admitted.warnings)
+        warnings = [*admitted.warnings, *options.warnings]
+        return self.form(kind, request).object(stored, warnings=warnings)
 
     async def patch(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
-        options = write_options(request.query)
+        options = write_options(request)
         apply = patching.patcher(kind, request.body, request.content_type)
         warnings: list[str] = []
 
         def change(old: Object) -> Object:
-            admitted = admit_shape(kind, apply(old), options.field_validation)
+            admitted = admit_shape(kind, apply(kind.from_hub(old)), options.field_validation)
             warnings[:] = admitted.warnings
-            return admitted.obj
+            return kind.to_hub(admitted.obj)
 
         stored = await self._updated(kind, request, change, options, subresource)
+        warnings += options.warnings
         return self.form(kind, request).object(stored, warnings=warnings)
 
     async def _updated(
@@ -156,25 +162,24 @@ class ResourceRoutes:
     ) -> StoredObject:
         info = request.info
         return await self.registry.update(
-            kind, info.namespace, info.name, change, options, subresource=subresource
+            kind.stored, info.namespace, info.name, change, options, subresource=subresource
         )
 
     async def delete(self, kind: Kind, request: Request) -> Answer:
         info = request.info
-        stored, gone = await self.registry.delete(
-            kind, info.namespace, info.name, delete_body(request)
-        )
+        options = delete_body(request)
+        stored, gone = await self.registry.delete(kind.stored, info.namespace, info.name, options)
         if not gone or kind.grace_s is not None:  # Pods are returned even when they are gone.
-            return self.form(kind, request).object(stored)
+            return self.form(kind, request).object(stored, warnings=options.warnings)
         details = deletion_details(kind.resource, stored)
-        return answer_object(success(details), request.accepted)
+        return answer_object(success(details), request.accepted, warnings=options.warnings)
 
     async def delete_collection(self, kind: Kind, request: Request) -> Answer:
-        prefix = keys.prefix(kind.resource, request.info.namespace)
+        prefix = keys.prefix(kind.stored.resource, request.info.namespace)
         selection = parse_selection(kind, prefix, request.query)
         options = delete_body(request)
         asked = parse_page_request(request.query)
-        page = await read_page(self.registry.cacher, kind, selection, asked)
+        page = await read_page(self.registry.cacher, kind.stored, selection, asked)
         await self._delete_all(kind, page.items, options)
         return self.form(kind, request).list(page)
 
@@ -185,7 +190,7 @@ class ResourceRoutes:
             metadata = stored.object["metadata"]
             try:
                 await self.registry.delete(
-                    kind, metadata.get("namespace", ""), metadata["name"], options
+                    kind.stored, metadata.get("namespace", ""), metadata["name"], options
                 )
             except StatusError as error:
                 if error.code != 404:  # Somebody else was faster.

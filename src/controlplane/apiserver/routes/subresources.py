@@ -66,7 +66,7 @@ class SubresourceRoutes:
         info = request.info
         if info.verb == "get":
             await self._resources.wait_for_version(request)
-            stored = self._registry.get(kind, info.namespace, info.name)
+            stored = self._registry.get(kind.stored, info.namespace, info.name)
         elif info.verb == "update":
             scale = decode_object(request.body, request.content_type)
             stored = await self._rescale(kind, request, lambda _old: scale)
@@ -77,14 +77,14 @@ class SubresourceRoutes:
             stored = await self._rescale(kind, request, patch)
         else:
             raise method_not_allowed(kind.resource, info.verb)
-        return answer_object(scale_of(kind, stored), request.accepted)
+        return answer_object(scale_of(kind.stored, stored), request.accepted)
 
     async def _rescale(
         self, kind: Kind, request: Request, make_scale: patching.Patcher
     ) -> StoredObject:
         def change(old: Object) -> Object:
-            seen = StoredObject(kind, "", b"", 0, old)
-            scale = make_scale(scale_of(kind, seen))
+            seen = StoredObject(kind.stored, "", b"", 0, old)
+            scale = make_scale(scale_of(kind.stored, seen))
             replicas = _replicas(scale)
             asked = (scale.get("metadata") or {}).get("resourceVersion")
             old["spec"] = {**(old.get("spec") or {}), "replicas": replicas}
@@ -92,8 +92,8 @@ class SubresourceRoutes:
                 old["metadata"]["resourceVersion"] = asked
             return old
 
-        info, options = request.info, write_options(request.query)
-        return await self._registry.update(kind, info.namespace, info.name, change, options)
+        info, options = request.info, write_options(request)
+        return await self._registry.update(kind.stored, info.namespace, info.name, change, options)
 
     async def finalize(self, kind: Kind, request: Request) -> Answer:
         """Answer namespaces/finalize: the only way to change spec.finalizers."""
@@ -119,7 +119,7 @@ class SubresourceRoutes:
             "",
             request.info.name,
             change,
-            write_options(request.query),
+            write_options(request),
             subresource="finalize",
         )
         return self._resources.form(kind, request).object(stored)

@@ -18,7 +18,7 @@ MADE = "2026-01-02T03:04:05Z"
 
 @pytest.fixture
 def kind_of() -> Callable[[str], Kind]:
-    table = {kind.resource.kind: kind for kind in kinds(KUBERNETES)}
+    table = {kind.resource.kind: kind for kind in kinds(KUBERNETES) if kind.hub is None}
     return table.__getitem__
 
 

@@ -1,0 +1,1 @@
+"""What is asked of a write besides the object itself (upstream: admission plugins)."""

@@ -1,0 +1,57 @@
+"""A pod runs as an account that exists, and gets what it has (upstream: serviceaccount).
+
+What it gets stands in `serviceaccount.admission`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Final
+
+from controlplane.apiserver import keys
+from controlplane.apiserver.admission.attributes import Attributes, Mutating, Operation
+from controlplane.apiserver.cacher import Cacher
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.registry.create import generated_name
+from controlplane.apiserver.serviceaccount import admission
+from controlplane.apiserver.stored import StoredObject
+from kubeapi.resources import PODS, SERVICEACCOUNTS
+
+#: A new namespace's default account is made by a controller: how often it is looked for, and how
+#: long between (upstream: the ServiceAccount plugin's getServiceAccount).
+_ATTEMPTS: Final = 10
+_WAIT_S: Final = 0.1
+
+
+class ServiceAccount(Mutating):
+    """Completes new pods."""
+
+    name = "ServiceAccount"
+
+    def __init__(self, cacher: Cacher, rng: random.Random) -> None:
+        self._cacher, self._rng = cacher, rng
+
+    def handles(self, operation: Operation, kind: Kind, subresource: str) -> bool:
+        return operation is Operation.CREATE and kind.resource == PODS and not subresource
+
+    async def admit(self, attributes: Attributes) -> None:
+        pod = attributes.obj
+        assert pod is not None
+        name = pod["spec"]["serviceAccountName"]
+        patient = name == admission.DEFAULT
+        for attempt in range(_ATTEMPTS if patient else 1):
+            if attempt:
+                await asyncio.sleep(_WAIT_S)
+            account = await self._find(keys.key(SERVICEACCOUNTS, attributes.namespace, name))
+            if account is not None:
+                volume = generated_name(admission.VOLUME_PREFIX, self._rng)
+                return admission.admit(pod, account.object, volume)
+        raise admission.unknown_account(pod, attributes.namespace)
+
+    async def _find(self, key: str) -> StoredObject | None:
+        seen, cache = self._cacher.revision, self._cacher.cache(SERVICEACCOUNTS)
+        found = cache.get(key)
+        if found is None and await self._cacher.has_moved_since(seen):
+            found = cache.get(key)
+        return found

@@ -1,0 +1,21 @@
+"""Which plugins there are, in upstream's order (kubeapiserver/options/plugins.go).
+
+What upstream's AlwaysPullImages, TaintNodesByCondition and DefaultTolerationSeconds do to pods and
+nodes, the kinds' own rows do. docs/parity.md tells which are absent.
+"""
+
+from __future__ import annotations
+
+import random
+
+from controlplane.apiserver.admission.attributes import Plugin
+from controlplane.apiserver.admission.default_ingress_class import DefaultIngressClass
+from controlplane.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from controlplane.apiserver.admission.service_account import ServiceAccount
+from controlplane.apiserver.cacher import Cacher
+
+
+def standard_plugins(cacher: Cacher, rng: random.Random, *, mounts_tokens: bool) -> list[Plugin]:
+    """Return the plugins of a server; pods get accounts only where tokens are issued."""
+    accounts: list[Plugin] = [ServiceAccount(cacher, rng)] if mounts_tokens else []
+    return [NamespaceLifecycle(cacher), *accounts, DefaultIngressClass(cacher)]
