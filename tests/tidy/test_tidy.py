@@ -75,6 +75,7 @@ SHELLS: Final = {
     "nodeagent/peer.py": "keeps a connection to a process of the node",
     "nodeagent/datapath/capture.py": "stamps packets with the wall clock",
     "nodeagent/datapath/conntrack_events.py": "stamps events and tells them turn by turn",
+    "nodeagent/datapath/doorway.py": "a listening socket, and who waits there",
     "nodeagent/datapath/gateway.py": "kernel connections to NodePorts",
     "nodeagent/datapath/host_listeners.py": "connections to processes of the node",
     "nodeagent/datapath/hostnet.py": "connections from the node",

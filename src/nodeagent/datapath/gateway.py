@@ -29,6 +29,7 @@ from netstack.ip_host import IpHost
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.listener import TcpListener
 from netstack.udp import UdpSocket
+from nodeagent.datapath.doorway import Doorway
 from nodeagent.datapath.external import ExternalMap
 from nodeagent.datapath.listening import Destination, ListenKey
 from nodeagent.datapath.splice import Splice
@@ -36,7 +37,6 @@ from nodeagent.datapath.udp_gateway import UdpGateway
 
 _RETRY_S: Final = 1.0
 _DIAL_TIMEOUT_S: Final = 10.0
-_BACKLOG: Final = 512
 API_SERVER_PORT: Final = 6443
 
 
@@ -53,7 +53,7 @@ class _Listener:
     """A socket of this machine: listening, or the reason why not."""
 
     destination: Destination
-    server: asyncio.Server | UdpGateway | None = None
+    server: Doorway | UdpGateway | None = None
     error: str = ""
     failures: int = 0
 
@@ -142,7 +142,7 @@ class Gateway:
                 pass
 
     async def _listen(self, key: ListenKey) -> None:
-        server: asyncio.Server | UdpGateway
+        server: Doorway | UdpGateway
         listener = self._listeners.get(key)
         if listener is None:
             return
@@ -153,14 +153,8 @@ class Gateway:
                 server = UdpGateway(self, remote, self._clock, self._kick)
                 server.start(bind, shared=destination.shared)
             else:
-                server = await asyncio.get_running_loop().create_server(
-                    lambda: _Ingress(self, remote),
-                    bind,
-                    key.port,
-                    backlog=_BACKLOG,
-                    # The kernel spreads what comes over all nodes that listen there.
-                    reuse_port=destination.shared or None,
-                )
+                server = Doorway(lambda: _Ingress(self, remote), self._tasks)
+                await server.open(bind, key.port, shared=destination.shared)
         except OSError as error:
             listener.error = f"cannot bind {bind}:{key.port}: {error.strerror or error}"
             listener.failures += 1

@@ -36,7 +36,7 @@ def frontends(
         outside = _external(name, port, found, mode)
         entries += [outside | {"address": address} for address in port.external_ips]
         ranges = list(port.source_ranges)
-        announced = not here.excluded and (not port.external_local or bool(found.local))
+        announced = not here.excluded and (not port.external_local or found.announces_local)
         entries += [
             outside | {"address": address, "source_ranges": ranges, "listen": announced}
             for address in port.load_balancer_ips

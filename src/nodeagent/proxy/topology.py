@@ -31,6 +31,16 @@ class Categorized:
     cluster: tuple[Endpoint, ...]
     local: tuple[Endpoint, ...]
     any_usable: bool
+    any_ready: bool
+
+    @property
+    def announces_local(self) -> bool:
+        """Tell whether a load balancer should send to this node by policy Local.
+
+        It goes by healthCheckNodePort, which counts ready endpoints alone: a pod that is draining
+        gets nobody new while another node has a ready one. Where nobody has, balancers ask all.
+        """
+        return bool(self.local) and (self.local[0].ready or not self.any_ready)
 
 
 def categorize(endpoints: Sequence[Endpoint], service: ServicePort, here: Topology) -> Categorized:
@@ -41,7 +51,12 @@ def categorize(endpoints: Sequence[Endpoint], service: ServicePort, here: Topolo
     local: tuple[Endpoint, ...] = ()
     if service.uses_local_endpoints:
         local = _usable([e for e in endpoints if e.node == here.node])
-    return Categorized(cluster=cluster, local=local, any_usable=bool(_usable(endpoints)))
+    return Categorized(
+        cluster=cluster,
+        local=local,
+        any_usable=bool(_usable(endpoints)),
+        any_ready=any(endpoint.ready for endpoint in endpoints),
+    )
 
 
 def _usable(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:

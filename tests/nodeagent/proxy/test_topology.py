@@ -93,3 +93,23 @@ def test_node_hints_come_before_zone_hints():
 def test_hints_of_unready_endpoints_do_not_count():
     endpoints = [ep(0, zones=["z1"]), ep(1, "unready")]
     assert chosen(endpoints)[0] == [0]
+
+
+@pytest.mark.parametrize(
+    ("here", "elsewhere", "announced"),
+    [
+        (["ready"], [], True),
+        (["ready", "draining"], ["ready"], True),
+        (["draining"], ["ready"], False),
+        (["draining"], ["draining"], True),
+        (["draining"], [], True),
+        (["unready"], ["ready"], False),
+        (["ended"], [], False),
+        ([], ["ready"], False),
+    ],
+)
+def test_balancers_send_to_nodes_with_a_ready_endpoint(here, elsewhere, announced):
+    endpoints = [ep(i, state, node="n1") for i, state in enumerate(here)]
+    endpoints += [ep(9 - i, state) for i, state in enumerate(elsewhere)]
+    found = categorize(endpoints, service(external=True), HERE)
+    assert found.announces_local is announced
