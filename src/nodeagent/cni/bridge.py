@@ -1,150 +1,153 @@
-"""The bridge plugin: a pod's link on `cni0`, its MAC, address and gateway.
+"""The plugin `podwire-bridge`: a pod's link on the node's bridge, its MAC, address and gateway.
 
-Name, MAC and addresses of a link follow from the pod's uid and its IPAM files alone, so a restarted
-agent writes the same entries again and a restarted datapath gets them back. MACs are
-`0a:58` + the IPv4 address, as the CNI bridge plugin and OVN derive them, or, as OVN does where
-there is none, the head of a hash of the IPv6 address.
+Upstream: containernetworking/plugins `bridge`. The link is an entry of the datapath's table
+`link`, to which the pod's process connects; its name follows from CNI_CONTAINERID alone, so DEL
+finds it without a result. Addresses are an IPAM plugin's, any one that CNI_PATH has. Of upstream's
+keys it takes `mtu`, and `mac` and `ips` as capabilities; cni0 is the node's one bridge, always its
+pods' gateway, and masquerading is the datapath's (`ipMasq` is not asked).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from kubeapi.objects import Object
-from nodeagent.cni.ipam import Address, HostLocal
-from nodeagent.tables import Tables
+from nodeagent.cni import result as results
+from nodeagent.cni import version
+from nodeagent.cni.effects import (
+    Answer,
+    Delegate,
+    DeleteLink,
+    Effect,
+    ListLinks,
+    ReplaceLink,
+    Steps,
+)
+from nodeagent.cni.errors import CniError, Code
+from nodeagent.cni.invocation import Invocation, typed
 
-Interface = IPv4Interface | IPv6Interface
-
-
-class CniError(Exception):
-    """A CNI verb failed; the text is what the pod's event shows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """CNI's result: what the sandbox needs to know of its interface, one address of a family."""
-
-    interface: str
-    mac: str
-    addresses: tuple[Interface, ...]
-    gateways: tuple[Address, ...]
-    mtu: int
-
-    def link(self) -> Object:
-        """Return the entry of the datapath's `link` table."""
-        return {
-            "name": self.interface,
-            "kind": "veth",
-            "mac": self.mac,
-            **_by_family("address", self.addresses),
-            "mtu": self.mtu,
-        }
-
-    def network(self, veth_socket: str) -> Object:
-        """Return CRI's `config.network`."""
-        return {
-            "interface": self.interface,
-            "mac": self.mac,
-            **_by_family("address", self.addresses),
-            **_by_family("gateway", self.gateways),
-            "mtu": self.mtu,
-            "veth_socket": veth_socket,
-        }
+BRIDGE: Final = "cni0"
+_MTU_DEFAULT: Final = 1450
 
 
-def _by_family(name: str, values: Iterable[Interface | Address]) -> dict[str, str]:
-    """Return the fields *name* for IPv4, which is always there, and *name*6 where there is one."""
-    fields = {name: ""}
-    for value in values:
-        fields[name if value.version == 4 else f"{name}6"] = str(value)
-    return fields
+class _Ipam(msgspec.Struct, frozen=True):
+    type: str
 
 
-def interface_name(pod_uid: str) -> str:
-    """Return the name of the pod's interface on its node, at most 15 octets as Linux has it."""
-    return "veth" + hashlib.sha256(pod_uid.encode()).hexdigest()[:8]
+class _Capabilities(msgspec.Struct, frozen=True):
+    mac: str = ""
 
 
-def mac_of(address: Address) -> str:
-    """Return the locally administered MAC that belongs to *address*."""
-    packed = address.packed
-    tail = packed if address.version == 4 else hashlib.sha256(packed).digest()[:4]
-    return ":".join(f"{octet:02x}" for octet in b"\x0a\x58" + tail)
+class _Args(msgspec.Struct, frozen=True):
+    cni: _Capabilities = _Capabilities()
 
 
-class Bridge:
-    """The verbs of CNI for this node's one network."""
+class _Attached(msgspec.Struct, frozen=True):
+    container_id: str = msgspec.field(name="containerID")
+    ifname: str
 
-    def __init__(self, ipams: Sequence[HostLocal], tables: Tables, *, mtu: int) -> None:
-        """*ipams* are those of the node's ranges, the cluster's first family foremost."""
-        self._ipams, self._tables, self._mtu = tuple(ipams), tables, mtu
-        for uid in self._owners():
-            tables.replace("link", self._attachment(uid).link())
 
-    def _owners(self) -> list[str]:
-        return list(dict.fromkeys(uid for ipam in self._ipams for uid in ipam.owners))
+class _Config(msgspec.Struct, frozen=True, rename="camel"):
+    ipam: _Ipam
+    mtu: int = 0
+    runtime_config: _Capabilities = _Capabilities()
+    args: _Args = _Args()
+    attachments: list[_Attached] | None = msgspec.field(
+        default=None, name="cni.dev/valid-attachments"
+    )
+    prev_result: Object | None = None
 
-    def _attachment(self, uid: str) -> Attachment:
-        held = [ipam for ipam in self._ipams if uid in ipam.owners]
-        first = min((ipam.owners[uid] for ipam in held), key=lambda address: address.version)
-        return Attachment(
-            interface=interface_name(uid),
-            mac=mac_of(first),
-            addresses=tuple(
-                ip_interface((ipam.owners[uid], ipam.subnet.prefixlen)) for ipam in held
-            ),
-            gateways=tuple(ipam.gateway for ipam in held),
-            mtu=self._mtu,
-        )
 
-    def add(self, uid: str) -> Attachment:
-        """ADD: give the pod addresses and a link; the same ones when it has them already."""
-        allocated = False
-        try:
-            for ipam in self._ipams:
-                ipam.allocate(uid)
-            allocated = True
-        finally:
-            if not allocated:
-                self.delete(uid)
-        attachment = self._attachment(uid)
-        self._tables.replace("link", attachment.link())
-        return attachment
+def run(call: Invocation, _node: Path) -> Steps:
+    """Do what *call* says."""
+    config = typed(call.config, _Config)
+    match call.command:
+        case "ADD":
+            return (yield from _add(call, config))
+        case "DEL":
+            yield DeleteLink(results.interface_name(call.container_id))
+        case "CHECK":
+            yield from _check(call, config)
+        case "GC":
+            yield from _collect(config)
+    yield Delegate(config.ipam.type, call.command)
+    return None
 
-    def delete(self, uid: str) -> None:
-        """DEL: take link and addresses away; nothing happens when there are none."""
-        self._tables.delete("link", (interface_name(uid),))
-        for ipam in self._ipams:
-            ipam.release(uid)
 
-    def check(self, uid: str) -> None:
-        """CHECK: raise CniError unless the pod has its addresses and its link."""
-        if not all(uid in ipam.owners for ipam in self._ipams):
-            raise CniError(f"host-local: no address allocated for pod {uid}")
-        if (interface_name(uid),) not in self._tables.wanted("link"):
-            raise CniError(f"bridge: interface {interface_name(uid)} is missing")
+def _links() -> Generator[Effect, Answer, list[str]]:
+    answer = yield ListLinks()
+    assert isinstance(answer, list)
+    return answer
 
-    def adopt(self, addresses: Mapping[str, Iterable[Address]]) -> None:
-        """Take over running pods whose IPAM files were lost: they keep the addresses they use."""
-        for uid, used in addresses.items():
-            reserved = [
-                ipam.reserve(uid, address)
-                for address in used
-                for ipam in self._ipams
-                if ipam.subnet.version == address.version
-            ]
-            if any(reserved):
-                self._tables.replace("link", self._attachment(uid).link())
 
-    def collect(self, live: Iterable[str]) -> list[str]:
-        """GC: take away what belongs to no pod in *live*, then own the whole link table."""
-        living = list(live)
-        leaked = list(dict.fromkeys(uid for ipam in self._ipams for uid in ipam.collect(living)))
-        for uid in leaked:
-            self._tables.delete("link", (interface_name(uid),))
-        self._tables.claim("link")
-        return leaked
+def _add(call: Invocation, config: _Config) -> Steps:
+    if results.interface_name(call.container_id) in (yield from _links()):
+        text = f'"{call.ifname}" already exists in {call.netns}'
+        raise CniError(Code.PLUGIN_FAILED, text)
+    try:
+        result = _result(call, config, (yield Delegate(config.ipam.type, "ADD")))
+        mtu = config.mtu or _MTU_DEFAULT
+        attachment = results.attachment_of(result, call.container_id, call.netns, mtu)
+        yield ReplaceLink(attachment.link())
+    except CniError:
+        yield from _give_back(config.ipam.type)
+        raise
+    return result
+
+
+def _give_back(ipam: str) -> Generator[Effect, Answer, None]:
+    """Undo IPAM's ADD (SPEC.md §4); why ADD failed is what matters."""
+    try:
+        yield Delegate(ipam, "DEL")
+    except CniError:
+        pass
+
+
+def _result(call: Invocation, config: _Config, given: Answer) -> Object:
+    """Return the result of ADD, made of IPAM's."""
+    found = results.addresses_of(given) if isinstance(given, dict) else []
+    if not found:
+        raise CniError(Code.PLUGIN_FAILED, "IPAM plugin returned missing IP config")
+    assert isinstance(given, dict)
+    ips = []
+    for address, gateway in found:
+        # Upstream's calcGateways: the bridge has the subnet's first address.
+        entry = results.ip_entry(address, gateway or address.network[1], call.version)
+        ips.append({**entry, "interface": 2})
+    first = min((address for address, _ in found), key=lambda each: each.version)
+    asked = config.runtime_config.mac or config.args.cni.mac or call.argument("MAC")
+    inside: Object = {
+        "name": call.ifname,
+        "mac": results.canonical_mac(asked) if asked else results.mac_of(first.ip),
+        "sandbox": call.netns,
+    }
+    if version.parse(call.version) >= version.FIRST_WITH_GC:
+        inside["mtu"] = config.mtu or _MTU_DEFAULT
+    outside = [{"name": BRIDGE}, {"name": results.interface_name(call.container_id)}]
+    rest = results.members(given, ("routes", "dns"))
+    return {"cniVersion": call.version, "interfaces": [*outside, inside], "ips": ips, **rest}
+
+
+def _check(call: Invocation, config: _Config) -> Steps:
+    if config.prev_result is None:
+        raise CniError(Code.INVALID_NETWORK_CONFIG, "required prevResult missing")
+    mtu = config.mtu or _MTU_DEFAULT
+    results.attachment_of(config.prev_result, call.container_id, call.netns, mtu)
+    name = results.interface_name(call.container_id)
+    if name not in (yield from _links()):
+        raise CniError(Code.PLUGIN_FAILED, f"interface {name} is missing on {BRIDGE}")
+    return None
+
+
+def _collect(config: _Config) -> Steps:
+    if config.attachments is None:
+        raise CniError(Code.INVALID_NETWORK_CONFIG, "cni.dev/valid-attachments is missing")
+    valid = [results.interface_name(each.container_id) for each in config.attachments]
+    for name in (yield from _links()):
+        if name not in valid:
+            yield DeleteLink(name)
+    return None

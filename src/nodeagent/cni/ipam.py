@@ -1,128 +1,168 @@
-"""host-local IPAM: addresses of one subnet, each a file that names its owner.
+"""The plugin `podwire-ipam`: addresses of ranges, host-local in configuration, files and words.
 
-A file per address (upstream: containernetworking/plugins `host-local` backend/disk) survives a
-SIGKILL of the agent at any moment: an address is taken by creating its file exclusively, and
-given back by removing it. A file without an owner was torn by such a kill and is removed.
-Allocation goes round the subnet, so an address is reused as late as possible. A node with a range
-of each family has a HostLocal for each, over one directory.
+Upstream: containernetworking/plugins `host-local`. What it has beyond the version that Debian
+ships: GC and STATUS. What it lacks: `resolvConf` (the kubelet writes resolv.conf).
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+import msgspec
 
-#: By family; upstream counts the ranges of its configuration.
-_LAST_RESERVED: Final = {4: "last_reserved_ip.0", 6: "last_reserved_ip.1"}
+from kubeapi.objects import Object
+from nodeagent.cni.address_range import Range, RangeConfig, next_free, parse_sets
+from nodeagent.cni.address_store import AddressStore, Busy
+from nodeagent.cni.effects import Pause, Steps
+from nodeagent.cni.errors import CniError, Code
+from nodeagent.cni.invocation import Invocation, typed
+from nodeagent.cni.result import Address, Interface, ip_entry
+
+#: Below a node's directory: a network's name is the folder.
+DATA_DIRECTORY = Path("cni/networks")
 
 
-class NoAddressesAvailable(Exception):
-    """Every address of the subnet has an owner."""
+class _Attached(msgspec.Struct, frozen=True):
+    container_id: str = msgspec.field(name="containerID")
+    ifname: str
 
 
-class HostLocal:
-    """The addresses of *subnet* on this node; the first one is the gateway."""
+class _Ipam(msgspec.Struct, frozen=True, rename="camel"):
+    ranges: list[list[RangeConfig]] = []
+    subnet: str = ""
+    range_start: str = ""
+    range_end: str = ""
+    gateway: str = ""
+    routes: list[Object] = []
+    data_dir: str = ""
 
-    def __init__(self, directory: Path, subnet: Network) -> None:
-        assert subnet.num_addresses >= 4
-        self._directory = directory
-        self.subnet = subnet
-        self.gateway = subnet[1]
-        self._first, self._last = int(subnet[2]), int(subnet[-2])
-        directory.mkdir(parents=True, exist_ok=True)
-        self._owners: dict[str, Address] = {}
-        self._taken: dict[Address, str] = {}
-        self._load()
-        self._last_reserved = self._read_last_reserved()
+    def sets(self) -> list[list[RangeConfig]]:
+        """Return `ranges`, behind the one that may stand in the configuration itself."""
+        if not self.subnet:
+            return self.ranges
+        own = RangeConfig(
+            subnet=self.subnet,
+            range_start=self.range_start,
+            range_end=self.range_end,
+            gateway=self.gateway,
+        )
+        return [[own], *self.ranges]
 
-    def _load(self) -> None:
-        for path in sorted(self._directory.iterdir()):
-            if path.name in _LAST_RESERVED.values():
-                continue
-            address = ip_address(path.name)
-            if address.version != self.subnet.version:
-                continue  # The other range's.
-            owner = path.read_text().strip()
-            if not owner or owner in self._owners or address not in self.subnet:
-                path.unlink()
-                continue
-            self._owners[owner], self._taken[address] = address, owner
 
-    def _read_last_reserved(self) -> int:
+class _Capabilities(msgspec.Struct, frozen=True, rename="camel"):
+    ips: list[str] = []
+    ip_ranges: list[list[RangeConfig]] = []
+
+
+class _Args(msgspec.Struct, frozen=True):
+    cni: _Capabilities = _Capabilities()
+
+
+class _Config(msgspec.Struct, frozen=True, rename="camel"):
+    ipam: _Ipam
+    runtime_config: _Capabilities = _Capabilities()
+    args: _Args = _Args()
+    attachments: list[_Attached] | None = msgspec.field(
+        default=None, name="cni.dev/valid-attachments"
+    )
+
+
+def run(call: Invocation, node: Path) -> Steps:
+    """Do what *call* says; the addresses are kept below *node* unless `dataDir` says where."""
+    config = typed(call.config, _Config)
+    ipam = config.ipam
+    root = Path(ipam.data_dir) if ipam.data_dir else node / DATA_DIRECTORY
+    store = AddressStore(root / call.network)
+    if call.command == "GC" and config.attachments is None:
+        # Without a list everything would go.
+        raise CniError(Code.INVALID_NETWORK_CONFIG, "cni.dev/valid-attachments is missing")
+    sets = parse_sets([*config.runtime_config.ip_ranges, *ipam.sets()])
+    while True:
         try:
-            return int(ip_address(self._last_reserved_file.read_text().strip()))
-        except (OSError, ValueError):
-            return self._first - 1
+            with store.locked():
+                return _perform(call, config, sets, store)
+        except Busy:
+            yield Pause()
 
-    @property
-    def _last_reserved_file(self) -> Path:
-        return self._directory / _LAST_RESERVED[self.subnet.version]
 
-    @property
-    def owners(self) -> Mapping[str, Address]:
-        """Return who has which address."""
-        return self._owners
+def _perform(
+    call: Invocation, config: _Config, sets: list[list[Range]], store: AddressStore
+) -> Object | None:
+    attached = (call.container_id, call.ifname)
+    match call.command:
+        case "ADD":
+            given = _allocate(call, config, sets, store)
+            return _result(call, config.ipam, given)
+        case "DEL":
+            store.release(*attached)
+        case "CHECK":
+            if not store.held(*attached):
+                text = f"host-local: Failed to find address added by container {call.container_id}"
+                raise CniError(Code.PLUGIN_FAILED, text)
+        case "GC":
+            valid = config.attachments or []
+            store.retain([(each.container_id, each.ifname) for each in valid])
+    return None
 
-    def allocate(self, owner: str) -> Address:
-        """Return *owner*'s address, a new one if it has none; raises NoAddressesAvailable."""
-        held = self._owners.get(owner)
-        if held is not None:
-            return held
-        address = self._next_free()
-        self._take(address, owner)
-        self._last_reserved = int(address)
-        self._last_reserved_file.write_text(str(address))
-        return address
 
-    def _next_free(self) -> Address:
-        count = self._last - self._first + 1
-        start = self._last_reserved + 1 - self._first
-        for step in range(count):
-            address = self._address(self._first + (start + step) % count)
-            if address not in self._taken:
-                return address
-        first, last = self._address(self._first), self._address(self._last)
-        raise NoAddressesAvailable(f"no IP addresses available in range set: {first}-{last}")
+def _result(call: Invocation, ipam: _Ipam, given: list[tuple[Interface, Address]]) -> Object:
+    ips = [ip_entry(address, gateway, call.version) for address, gateway in given]
+    result: Object = {"cniVersion": call.version, "ips": ips}
+    if ipam.routes:
+        result["routes"] = ipam.routes
+    return {**result, "dns": {}}
 
-    def _address(self, number: int) -> Address:
-        return IPv4Address(number) if self.subnet.version == 4 else IPv6Address(number)
 
-    def reserve(self, owner: str, address: Address) -> bool:
-        """Give *owner* the address that it is known to use; False when that cannot be."""
-        if self._owners.get(owner) == address:
-            return True
-        if owner in self._owners or address in self._taken or address not in self.subnet:
-            return False
-        self._take(address, owner)
-        return True
+def _requested(call: Invocation, config: _Config) -> list[Address]:
+    """Return the addresses that the runtime asks for, by any of the three conventions."""
+    texts = [*config.runtime_config.ips, *config.args.cni.ips]
+    texts += filter(None, [call.argument("IP")])
+    try:
+        return [ip_address(text.partition("/")[0]) for text in texts]
+    except ValueError as error:
+        raise CniError(Code.INVALID_NETWORK_CONFIG, f"invalid requested IP: {error}") from None
 
-    def _take(self, address: Address, owner: str) -> None:
-        path = self._directory / str(address)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+def _allocate(
+    call: Invocation, config: _Config, sets: list[list[Range]], store: AddressStore
+) -> list[tuple[Interface, Address]]:
+    """Take an address of each set, or none at all."""
+    requested = _requested(call, config)
+    if store.held(call.container_id, call.ifname):
+        text = f"{call.container_id} has addresses already, duplicate allocation is not allowed"
+        raise CniError(Code.PLUGIN_FAILED, text)
+    given: list[tuple[Interface, Address]] = []
+    try:
+        for number, ranges in enumerate(sets):
+            wanted = next((a for a in requested if any(a in each for each in ranges)), None)
+            chosen, address = _choose(number, ranges, wanted, store)
+            store.take(address, call.container_id, call.ifname)
+            store.note_last_reserved(number, address)
+            given.append((chosen.interface(address), chosen.gateway))
+            requested = [each for each in requested if each != address]
+        if requested:
+            texts = " ".join(map(str, requested))
+            raise CniError(Code.PLUGIN_FAILED, f"failed to allocate all requested IPs: {texts}")
+    except (CniError, OSError) as error:
+        store.release(call.container_id, call.ifname)
+        if isinstance(error, OSError):
+            raise CniError(Code.IO_FAILURE, f"cannot store an address: {error}") from None
+        raise
+    return given
+
+
+def _choose(
+    number: int, ranges: list[Range], wanted: Address | None, store: AddressStore
+) -> tuple[Range, Address]:
+    taken = store.owners()
+    if wanted is None:
         try:
-            os.write(descriptor, owner.encode())
-        finally:
-            os.close(descriptor)
-        self._owners[owner], self._taken[address] = address, owner
-
-    def release(self, owner: str) -> Address | None:
-        """Take *owner*'s address back; return it, or None when it had none."""
-        address = self._owners.pop(owner, None)
-        if address is not None:
-            del self._taken[address]
-            (self._directory / str(address)).unlink(missing_ok=True)
-        return address
-
-    def collect(self, live: Iterable[str]) -> list[str]:
-        """Release what belongs to nobody in *live* (CNI's GC); return those owners."""
-        living = dict.fromkeys(live)
-        leaked = [owner for owner in self._owners if owner not in living]
-        for owner in leaked:
-            self.release(owner)
-        return leaked
+            return next_free(ranges, taken, store.last_reserved(number))
+        except CniError as error:
+            raise error.within(f"failed to allocate for range {number}") from None
+    if wanted in taken:
+        names = ",".join(map(str, ranges))
+        text = f"requested IP address {wanted} is not available in range set {names}"
+        raise CniError(Code.PLUGIN_FAILED, f"failed to allocate for range {number}: {text}")
+    return next(each for each in ranges if wanted in each), wanted

@@ -1,0 +1,149 @@
+"""What ADD was asked and what it returned, on disk (libcni's cache of results, `cniCacheV1`).
+
+An entry is written before ADD, then without a result, and again after it: so whoever finds it
+later knows what may have been given away. Only the nodeagent writes here, and files are replaced
+whole; one that cannot be read was somebody else's doing and is put aside with a warning.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from kubeapi.objects import Object
+from nodeagent.cni.invocation import NAME
+
+log = logging.getLogger(__name__)
+
+_KIND: Final = "cniCacheV1"
+_TORN: Final = ".new"
+
+
+class _Config(msgspec.Struct, frozen=True, rename="camel"):
+    """The network as it was at ADD: DEL and CHECK are run with the same."""
+
+    cni_version: str
+    plugins: list[Object]
+    disable_check: bool = False
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    kind: str = _KIND
+    container_id: str
+    config: bytes  # JSON; libcni has it in base64, too.
+    if_name: str
+    network_name: str
+    netns: str = ""
+    cni_args: list[tuple[str, str]] = []
+    capability_args: Object = {}
+    result: Object | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An attachment: wanted, and made when it has a result."""
+
+    network: str
+    version: str
+    plugins: tuple[Object, ...]
+    disable_check: bool
+    container_id: str
+    ifname: str
+    netns: str
+    arguments: tuple[tuple[str, str], ...]
+    capabilities: Mapping[str, object]
+    result: Object | None = None
+
+    def made(self, result: Object) -> Entry:
+        """Return this attachment with the result of its ADD."""
+        return replace(self, result=result)
+
+
+class ResultCache:
+    """The attachments of a node, by container id: each has one interface."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self._entries: dict[str, Entry] = {}
+        for path in sorted(directory.iterdir()):
+            self._load(path)
+
+    def _load(self, path: Path) -> None:
+        if path.suffix == _TORN:
+            path.unlink()
+            return
+        try:
+            entry = _entry_of(path.read_bytes())
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("%s is no result of CNI: %s", path, error)
+            return
+        if self._path(entry) == path:
+            self._entries[entry.container_id] = entry
+
+    def _path(self, entry: Entry) -> Path:
+        return self._directory / f"{entry.network}-{entry.container_id}-{entry.ifname}"
+
+    def get(self, container_id: str) -> Entry | None:
+        """Return a container's attachment, if there is one."""
+        return self._entries.get(container_id)
+
+    def entries(self) -> list[Entry]:
+        """Return all attachments."""
+        return list(self._entries.values())
+
+    def put(self, entry: Entry) -> None:
+        """Keep *entry*, instead of what there was of its container."""
+        assert NAME.fullmatch(entry.container_id)
+        path = self._path(entry)
+        torn = path.with_name(path.name + _TORN)
+        torn.write_bytes(_octets_of(entry))
+        os.replace(torn, path)
+        before = self._entries.get(entry.container_id)
+        if before is not None and self._path(before) != path:
+            self._path(before).unlink(missing_ok=True)
+        self._entries[entry.container_id] = entry
+
+    def remove(self, entry: Entry) -> None:
+        """Forget *entry*."""
+        self._entries.pop(entry.container_id, None)
+        self._path(entry).unlink(missing_ok=True)
+
+
+def _octets_of(entry: Entry) -> bytes:
+    config = _Config(entry.version, list(entry.plugins), entry.disable_check)
+    return msgspec.json.encode(
+        _File(
+            container_id=entry.container_id,
+            config=msgspec.json.encode(config),
+            if_name=entry.ifname,
+            network_name=entry.network,
+            netns=entry.netns,
+            cni_args=list(entry.arguments),
+            capability_args=dict(entry.capabilities),
+            result=entry.result,
+        )
+    )
+
+
+def _entry_of(octets: bytes) -> Entry:
+    file = msgspec.json.decode(octets, type=_File)
+    config = msgspec.json.decode(file.config, type=_Config)
+    return Entry(
+        network=file.network_name,
+        version=config.cni_version,
+        plugins=tuple(config.plugins),
+        disable_check=config.disable_check,
+        container_id=file.container_id,
+        ifname=file.if_name,
+        netns=file.netns,
+        arguments=tuple(file.cni_args),
+        capabilities=file.capability_args,
+        result=file.result,
+    )
