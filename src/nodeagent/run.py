@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import random
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +23,10 @@ from kubeapi.objects import Object, name_of
 from kubeapi.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
 from kubeapi.status import StatusError
 from nodeagent.availability import Availability
-from nodeagent.cni.bridge import Bridge
-from nodeagent.cni.ipam import HostLocal
+from nodeagent.cni import conflist
+from nodeagent.cni.chain import Wanted
+from nodeagent.cni.errors import NOT_INITIALIZED
+from nodeagent.cni.network import CniNetwork
 from nodeagent.cni.portmap import Portmap
 from nodeagent.config import NodeAgentConfig, transport_address
 from nodeagent.hostnet import HostNet
@@ -80,6 +83,10 @@ class NodeAgent:
         self._netlink = Netlink(self._directory / "netlink.sock", settings, tables=Tables())
         self._runtime = Runtime(self._directory / "cri.sock")
         self._node = NodeKeeper(self._client, self._facts(), self._nodes, self._timings, monotonic)
+        self._provider = PROVIDERS[config.network](self._identity())
+        self._cni = CniNetwork(
+            self._directory, self._netlink.tables, mtu=self._provider.mtu, path=config.cni_path
+        )
         self._policies = PolicyAgent(
             config.node_name,
             self._informers,
@@ -110,6 +117,15 @@ class NodeAgent:
             cpu=str(config.cpu),
             memory=str(config.memory),
             pods_max=config.pods_max,
+        )
+
+    def _identity(self) -> NodeIdentity:
+        config = self._config
+        return NodeIdentity(
+            name=config.node_name,
+            internal_ip=config.internal_ip,
+            eth0=config.underlay_addresses(),
+            mtu=config.mtu,
         )
 
     def _make_services(self) -> NodeServices:
@@ -147,19 +163,11 @@ class NodeAgent:
             ),
             timings=self._timings,
             clock=monotonic,
+            cni=self._cni,
         )
 
     def _make_network_agent(self) -> NetworkAgent:
-        config = self._config
-        identity = NodeIdentity(
-            name=config.node_name,
-            internal_ip=config.internal_ip,
-            eth0=config.underlay_addresses(),
-            mtu=config.mtu,
-        )
-        provider = PROVIDERS[config.network](identity)
-        self._mtu = provider.mtu
-        agent = NetworkAgent(config.node_name, provider, self._netlink.tables)
+        agent = NetworkAgent(self._config.node_name, self._provider, self._netlink.tables)
         agent.on_pod_cidrs = self._pod_cidrs_known
         self._nodes.add_handler(
             on_add=self._node_changed,
@@ -200,10 +208,10 @@ class NodeAgent:
             log.warning("cannot annotate the node: %s", error)
 
     def _pod_cidrs_known(self, cidrs: tuple[Network, ...]) -> None:
-        directory = self._directory / "cni" / "networks" / self._config.network
-        ipams = [HostLocal(directory, cidr) for cidr in cidrs]
-        self._services.bridge = Bridge(ipams, self._netlink.tables, mtu=self._mtu)
-        self._tasks.spawn(self._adopt_links(), name="CNI GC")
+        config = self._config
+        ours = self._provider.cni_config(cidrs)
+        conflist.install(self._directory, config.network, ours, config.cni_conf, cidrs)
+        self._tasks.spawn(self._take_over_network(), name="CNI GC")
         self._tasks.spawn(self._wait_for_tables(), name="first tables")
         self._kubelet.wake_all()
 
@@ -211,27 +219,43 @@ class NodeAgent:
         """The network is there when the datapath has what the provider wants of it."""
         while not await self._netlink.settled(_SETTLE_LOOK_S):
             log.info("waiting for the datapath to take the node's tables")
+        await self._cni.look()
         self._network_made = True
         self._look_at_readiness()
 
-    async def _adopt_links(self) -> None:
+    async def _take_over_network(self) -> None:
         """Once it is known who runs here, take back what belongs to nobody."""
         await self._pods.wait_synced()
         await self._runtime.listed.wait()
-        bridge = self._services.bridge
-        assert bridge is not None
-        bridge.adopt(self._runtime.addresses())
-        leaked = bridge.collect(self._kubelet.live_uids())
-        if leaked:
-            log.info("addresses of %s pods that are gone taken back", len(leaked))
+        pods = self._runtime.pods.values()
+        await self._cni.take_over(
+            (
+                Wanted(container_id=pod.uid, namespace=pod.namespace, name=pod.name),
+                list(map(ip_address, pod.addresses)),
+            )
+            for pod in pods
+            if pod.addresses
+        )
+        while not await self._cni.collect(self._kubelet.live_uids()):
+            await asyncio.sleep(self._timings.pod_resync_s)
+
+    async def _watch_network(self) -> None:
+        """Follow what CNI says of the network, for ever."""
+        while True:
+            before = self._cni.error
+            if await self._cni.look() != before:
+                self._look_at_readiness()
+                self._kubelet.wake_all()
+            await asyncio.sleep(self._timings.node_status_update_s)
 
     def _look_at_readiness(self) -> None:
         """Post what the node can do; called at every change, and when patience ends."""
         now = monotonic()
         self._datapath.changed(self._netlink.connected, now)
         self._cri.changed(self._runtime.connected, now)
-        network = self._network_made and self._datapath.available(now)
-        self._node.set_readiness(Readiness(runtime=self._cri.available(now), network=network))
+        made = self._network_made and self._datapath.available(now)
+        error = self._cni.error or ("" if made else NOT_INITIALIZED)
+        self._node.set_readiness(Readiness(runtime=self._cri.available(now), network_error=error))
         self._readiness_known.set()
 
     def _runtime_state_changed(self, _connected: bool) -> None:
@@ -283,6 +307,7 @@ class NodeAgent:
             "node status": self._node.run_status(),
             "node lease": self._node.run_lease(random.Random(config.node_name)),
             "readiness": self._watch_readiness(),
+            "CNI status": self._watch_network(),
             "kube-proxy": self._proxy.run(),
             "network policies": self._policies.run(),
         }

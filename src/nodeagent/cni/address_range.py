@@ -74,7 +74,8 @@ def parse_range(config: RangeConfig) -> Range:
         )
     except ValueError as error:
         raise CniError(Code.INVALID_NETWORK_CONFIG, f"invalid range: {error}") from None
-    if not (parsed.first in subnet and parsed.last in subnet and parsed.first <= parsed.last):
+    inside = parsed.first in subnet and parsed.last in subnet
+    if not inside or int(parsed.first) > int(parsed.last):
         text = f"invalid range: {parsed} is not in {subnet}"
         raise CniError(Code.INVALID_NETWORK_CONFIG, text)
     return parsed

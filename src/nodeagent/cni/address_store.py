@@ -35,7 +35,7 @@ def owner_text(container_id: str, ifname: str) -> str:
     return f"{container_id}{_LINE_BREAK}{ifname}"
 
 
-def _is_owned_by(text: str, container_id: str, ifname: str) -> bool:
+def is_owned_by(text: str, container_id: str, ifname: str) -> bool:
     """Tell whether *text* names this attachment; older files name the container alone."""
     return text in (owner_text(container_id, ifname), container_id)
 
@@ -55,10 +55,11 @@ class AddressStore:
         except OSError as error:
             raise CniError(Code.IO_FAILURE, f"cannot open {self._directory}: {error}") from None
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy from None
             yield
-        except BlockingIOError:
-            raise Busy from None
         finally:
             os.close(lock)
 
@@ -103,7 +104,7 @@ class AddressStore:
 
     def release(self, container_id: str, ifname: str) -> list[Address]:
         """Take an attachment's addresses back; return them."""
-        return self._release_where(lambda text: _is_owned_by(text, container_id, ifname))
+        return self._release_where(lambda text: is_owned_by(text, container_id, ifname))
 
     def retain(self, attachments: list[tuple[str, str]]) -> list[Address]:
         """Take back what belongs to none of *attachments*; return those addresses."""
@@ -120,7 +121,7 @@ class AddressStore:
     def held(self, container_id: str, ifname: str) -> list[Address]:
         """Return the addresses of an attachment."""
         owners = self.owners().items()
-        return [address for address, text in owners if _is_owned_by(text, container_id, ifname)]
+        return [address for address, text in owners if is_owned_by(text, container_id, ifname)]
 
     def last_reserved(self, range_number: int) -> Address | None:
         """Return the address that was given last in a set of ranges, if that is known."""

@@ -2,9 +2,10 @@
 
 Upstream: containernetworking/plugins `bridge`. The link is an entry of the datapath's table
 `link`, to which the pod's process connects; its name follows from CNI_CONTAINERID alone, so DEL
-finds it without a result. Addresses are an IPAM plugin's, any one that CNI_PATH has. Of upstream's
-keys it takes `mtu`, and `mac` and `ips` as capabilities; cni0 is the node's one bridge, always its
-pods' gateway, and masquerading is the datapath's (`ipMasq` is not asked).
+finds it without a result. Links that GC would take are swept by the nodeagent, whose table it is: a
+network knows no other's attachments. Addresses are an IPAM plugin's, any one that CNI_PATH has. Of
+upstream's keys it takes `mtu`, and `mac` and `ips` as capabilities; cni0 is the node's one bridge,
+always its pods' gateway, and masquerading is the datapath's (`ipMasq` is not asked).
 """
 
 from __future__ import annotations
@@ -46,19 +47,11 @@ class _Args(msgspec.Struct, frozen=True):
     cni: _Capabilities = _Capabilities()
 
 
-class _Attached(msgspec.Struct, frozen=True):
-    container_id: str = msgspec.field(name="containerID")
-    ifname: str
-
-
 class _Config(msgspec.Struct, frozen=True, rename="camel"):
     ipam: _Ipam
     mtu: int = 0
     runtime_config: _Capabilities = _Capabilities()
     args: _Args = _Args()
-    attachments: list[_Attached] | None = msgspec.field(
-        default=None, name="cni.dev/valid-attachments"
-    )
     prev_result: Object | None = None
 
 
@@ -72,8 +65,6 @@ def run(call: Invocation, _node: Path) -> Steps:
             yield DeleteLink(results.interface_name(call.container_id))
         case "CHECK":
             yield from _check(call, config)
-        case "GC":
-            yield from _collect(config)
     yield Delegate(config.ipam.type, call.command)
     return None
 
@@ -140,14 +131,4 @@ def _check(call: Invocation, config: _Config) -> Steps:
     name = results.interface_name(call.container_id)
     if name not in (yield from _links()):
         raise CniError(Code.PLUGIN_FAILED, f"interface {name} is missing on {BRIDGE}")
-    return None
-
-
-def _collect(config: _Config) -> Steps:
-    if config.attachments is None:
-        raise CniError(Code.INVALID_NETWORK_CONFIG, "cni.dev/valid-attachments is missing")
-    valid = [results.interface_name(each.container_id) for each in config.attachments]
-    for name in (yield from _links()):
-        if name not in valid:
-            yield DeleteLink(name)
     return None

@@ -28,6 +28,7 @@ _TORN: Final = ".new"
 class _Config(msgspec.Struct, frozen=True, rename="camel"):
     """The network as it was at ADD: DEL and CHECK are run with the same."""
 
+    name: str
     cni_version: str
     plugins: list[Object]
     disable_check: bool = False
@@ -117,7 +118,7 @@ class ResultCache:
 
 
 def _octets_of(entry: Entry) -> bytes:
-    config = _Config(entry.version, list(entry.plugins), entry.disable_check)
+    config = _Config(entry.network, entry.version, list(entry.plugins), entry.disable_check)
     return msgspec.json.encode(
         _File(
             container_id=entry.container_id,

@@ -6,6 +6,7 @@ it. A file that makes no sense is an error, and not skipped: the next one would 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -19,10 +20,13 @@ from nodeagent.cni import version
 from nodeagent.cni.errors import CniError, Code
 from nodeagent.cni.invocation import decode, typed, verify_network
 
+#: Before any other of a node, since the user gave it for the whole cluster.
+_USERS_FILE: Final = "05-cluster.conflist"
 _ENDINGS: Final = (".conf", ".conflist", ".json")
 _FILE_OCTETS_MAX: Final = 1 << 20
 _PLUGINS_MAX: Final = 64
 
+Network = IPv4Network | IPv6Network
 #: What a directory looked like: names, times of change and sizes.
 Signature = tuple[tuple[str, int, int], ...]
 
@@ -165,10 +169,29 @@ def signature(directory: Path) -> Signature:
     return tuple(found)
 
 
-def fill(
-    template: str, pod_cidrs: Sequence[IPv4Network | IPv6Network], data_directory: Path
-) -> str:
-    """Return *template* as this node has it (containerd's `conf_template`, in its simplest form)."""
+def install(
+    node: Path, provider: str, default: Object, template: str, pod_cidrs: Sequence[Network]
+) -> None:
+    """Write what this node has from its *provider*, and what it has from the user if anything."""
+    directory = node / "cni" / "net.d"
+    directory.mkdir(parents=True, exist_ok=True)
+    text = msgspec.json.format(msgspec.json.encode(default)).decode()
+    _write(directory / f"10-{provider}.conflist", text)
+    if template:
+        filled = fill(template, pod_cidrs, node / "cni" / "networks")
+        _write(directory / _USERS_FILE, filled)
+    else:
+        (directory / _USERS_FILE).unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_suffix(".new")
+    draft.write_text(text)
+    os.replace(draft, path)
+
+
+def fill(template: str, pod_cidrs: Sequence[Network], data_directory: Path) -> str:
+    """Return *template* as this node has it (containerd's `conf_template`, in a simple form)."""
     ranges = [[{"subnet": str(cidr)}] for cidr in pod_cidrs]
     texts = {
         "{{.PodCIDR}}": str(pod_cidrs[0]),

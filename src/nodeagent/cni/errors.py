@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 from kubeapi.objects import Object
+
+#: What a node without a network says (containerd's go-cni).
+NOT_INITIALIZED: Final = "cni plugin not initialized"
 
 
 class Code(IntEnum):
@@ -38,4 +42,8 @@ class CniError(Exception):
 
     def within(self, what: str) -> CniError:
         """Return this error as the failure of *what*."""
-        return CniError(self.code, f"{what}: {self.message}", self.details)
+        return type(self)(self.code, f"{what}: {self.message}", self.details)
+
+
+class PluginNotFoundError(CniError):
+    """No program of this name is in CNI_PATH."""

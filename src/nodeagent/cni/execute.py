@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ import msgspec
 import psutil
 
 from kubeapi.objects import Object
-from nodeagent.cni.errors import CniError, Code
+from nodeagent.cni.errors import CniError, Code, PluginNotFoundError
 from nodeagent.cni.invocation import Invocation
 
 log = logging.getLogger(__name__)
@@ -38,10 +39,6 @@ class _Failure(msgspec.Struct, frozen=True):
     details: str = ""
 
 
-class _TooMuch(Exception):
-    """A program printed more than its bound."""
-
-
 def find_in_path(plugin: str, path: str) -> Path:
     """Return the program of *plugin*; raises CniError in libcni's words."""
     if not plugin or "/" in plugin or plugin in (".", ".."):
@@ -52,7 +49,7 @@ def find_in_path(plugin: str, path: str) -> Path:
         if program.is_file() and os.access(program, os.X_OK):
             return program
     text = f'failed to find plugin "{plugin}" in path [{" ".join(directories)}]'
-    raise CniError(Code.INTERNAL, text)
+    raise PluginNotFoundError(Code.INTERNAL, text)
 
 
 class Executor:
@@ -94,27 +91,36 @@ class Executor:
             raise CniError(Code.INTERNAL, f"cannot run {program}: {error.strerror}") from None
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await _converse(process, msgspec.json.encode(call.config))
+                output, errors = await _converse(process, msgspec.json.encode(call.config))
+                status = await process.wait()
         except TimeoutError:
             text = f"netplugin took more than {self._timeout_s:g} s and was killed"
             raise CniError(Code.INTERNAL, text) from None
-        except _TooMuch:
-            text = f"netplugin printed more than {OUTPUT_OCTETS_MAX} octets and was killed"
-            raise CniError(Code.INTERNAL, text) from None
         finally:
-            await _end(process)
+            if process.returncode is None:
+                _kill(process.pid)
+                await process.wait()
+        if len(output) > OUTPUT_OCTETS_MAX:
+            text = f"netplugin printed more than {OUTPUT_OCTETS_MAX} octets and was killed"
+            raise CniError(Code.INTERNAL, text)
+        return status, output, errors.decode(errors="replace").strip()
 
 
-async def _converse(process: asyncio.subprocess.Process, stdin: bytes) -> tuple[int, bytes, str]:
+async def _converse(process: asyncio.subprocess.Process, stdin: bytes) -> tuple[bytes, bytes]:
+    """Give a program its configuration; return what it printed, the first octet too much kills."""
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
-    async with asyncio.TaskGroup() as group:
-        output = group.create_task(_read(process.stdout, OUTPUT_OCTETS_MAX))
-        errors = group.create_task(_read_head(process.stderr))
-        group.create_task(_feed(process.stdin, stdin))
-    status = await process.wait()
-    return status, output.result(), errors.result().decode(errors="replace").strip()
+
+    def too_much() -> None:
+        _kill(process.pid)
+
+    output, errors, _ = await asyncio.gather(
+        _read(process.stdout, OUTPUT_OCTETS_MAX + 1, too_much),
+        _read(process.stderr, _STDERR_OCTETS_MAX),
+        _feed(process.stdin, stdin),
+    )
+    return output, errors
 
 
 async def _feed(stream: asyncio.StreamWriter, octets: bytes) -> None:
@@ -127,36 +133,31 @@ async def _feed(stream: asyncio.StreamWriter, octets: bytes) -> None:
         pass  # It does not want to know; what it answers is judged.
 
 
-async def _read(stream: asyncio.StreamReader, octets_max: int) -> bytes:
+async def _read(
+    stream: asyncio.StreamReader, octets_max: int, on_full: Callable[[], None] | None = None
+) -> bytes:
+    """Read to the end, and keep the head."""
     found = bytearray()
     while octets := await stream.read(_READ_OCTETS):
-        found += octets
-        if len(found) > octets_max:
-            raise _TooMuch
+        was_full = len(found) == octets_max
+        found += octets[: octets_max - len(found)]
+        if on_full is not None and not was_full and len(found) == octets_max:
+            on_full()
     return bytes(found)
 
 
-async def _read_head(stream: asyncio.StreamReader) -> bytes:
-    found = bytearray()
-    while octets := await stream.read(_READ_OCTETS):
-        found += octets[: _STDERR_OCTETS_MAX - len(found)]
-    return bytes(found)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Let nothing of a program live on, whatever became of the call."""
-    if process.returncode is not None:
-        return
+def _kill(pid: int) -> None:
+    """Let nothing of a program live on: neither itself nor what it began."""
     try:
-        family = psutil.Process(process.pid).children(recursive=True)
+        program = psutil.Process(pid)
+        family = [program, *program.children(recursive=True)]
     except psutil.Error:
-        family = []
-    for each in (process, *family):
+        return
+    for each in family:
         try:
             each.kill()
-        except (ProcessLookupError, psutil.Error):
+        except psutil.Error:
             pass
-    await process.wait()
 
 
 def _failure(status: int, output: bytes, errors: str) -> CniError:

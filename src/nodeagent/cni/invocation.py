@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar, get_args
+from typing import Final, Literal, TypeVar, cast, get_args
 
 import msgspec
 
@@ -27,6 +27,8 @@ _REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "STATUS": ("CNI_PATH",),
     "VERSION": (),
 }
+#: These came with CNI 1.1.0.
+_LATE_COMMANDS: Final = ("GC", "STATUS")
 #: Network names and container ids.
 NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")
 _IFNAME_MAX: Final = 15
@@ -82,8 +84,9 @@ def from_environment(environment: Mapping[str, str], stdin: bytes) -> Invocation
     if command not in COMMANDS:
         raise CniError(Code.INVALID_ENVIRONMENT, f"unknown CNI_COMMAND: {command}")
     return Invocation(
-        command=command,
-        config=decode(stdin),
+        command=cast(Command, command),
+        # Who asks for versions need say nothing.
+        config=decode(stdin) if stdin.strip() or command != "VERSION" else {},
         container_id=environment.get("CNI_CONTAINERID", ""),
         netns=environment.get("CNI_NETNS", ""),
         ifname=environment.get("CNI_IFNAME", ""),
@@ -124,6 +127,9 @@ def verify(call: Invocation) -> None:
         return
     if call.version not in version.SUPPORTED:
         raise version.incompatible(call.version, version.SUPPORTED)
+    if call.command in _LATE_COMMANDS and version.parse(call.version) < version.FIRST_WITH_GC:
+        text = f"config version does not allow {call.command}"
+        raise CniError(Code.INCOMPATIBLE_VERSION, text)
     verify_network(call.network)
 
 

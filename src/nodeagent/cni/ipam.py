@@ -1,11 +1,13 @@
 """The plugin `podwire-ipam`: addresses of ranges, host-local in configuration, files and words.
 
 Upstream: containernetworking/plugins `host-local`. What it has beyond the version that Debian
-ships: GC and STATUS. What it lacks: `resolvConf` (the kubelet writes resolv.conf).
+ships: GC and STATUS. What it lacks: `resolvConf` (the kubelet writes resolv.conf). STATUS does not
+tell of exhausted ranges: the node would not be Ready then, and its pods evicted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import msgspec
 
 from kubeapi.objects import Object
 from nodeagent.cni.address_range import Range, RangeConfig, next_free, parse_sets
-from nodeagent.cni.address_store import AddressStore, Busy
+from nodeagent.cni.address_store import AddressStore, Busy, is_owned_by
 from nodeagent.cni.effects import Pause, Steps
 from nodeagent.cni.errors import CniError, Code
 from nodeagent.cni.invocation import Invocation, typed
@@ -129,15 +131,18 @@ def _allocate(
 ) -> list[tuple[Interface, Address]]:
     """Take an address of each set, or none at all."""
     requested = _requested(call, config)
-    if store.held(call.container_id, call.ifname):
+    taken = store.owners()
+    attached = (call.container_id, call.ifname)
+    if any(is_owned_by(owner, *attached) for owner in taken.values()):
         text = f"{call.container_id} has addresses already, duplicate allocation is not allowed"
         raise CniError(Code.PLUGIN_FAILED, text)
     given: list[tuple[Interface, Address]] = []
     try:
         for number, ranges in enumerate(sets):
             wanted = next((a for a in requested if any(a in each for each in ranges)), None)
-            chosen, address = _choose(number, ranges, wanted, store)
-            store.take(address, call.container_id, call.ifname)
+            last = store.last_reserved(number) if wanted is None else None
+            chosen, address = _choose(number, ranges, wanted, taken, last)
+            store.take(address, *attached)
             store.note_last_reserved(number, address)
             given.append((chosen.interface(address), chosen.gateway))
             requested = [each for each in requested if each != address]
@@ -145,7 +150,7 @@ def _allocate(
             texts = " ".join(map(str, requested))
             raise CniError(Code.PLUGIN_FAILED, f"failed to allocate all requested IPs: {texts}")
     except (CniError, OSError) as error:
-        store.release(call.container_id, call.ifname)
+        store.release(*attached)
         if isinstance(error, OSError):
             raise CniError(Code.IO_FAILURE, f"cannot store an address: {error}") from None
         raise
@@ -153,12 +158,15 @@ def _allocate(
 
 
 def _choose(
-    number: int, ranges: list[Range], wanted: Address | None, store: AddressStore
+    number: int,
+    ranges: list[Range],
+    wanted: Address | None,
+    taken: Container[Address],
+    last: Address | None,
 ) -> tuple[Range, Address]:
-    taken = store.owners()
     if wanted is None:
         try:
-            return next_free(ranges, taken, store.last_reserved(number))
+            return next_free(ranges, taken, last)
         except CniError as error:
             raise error.within(f"failed to allocate for range {number}") from None
     if wanted in taken:

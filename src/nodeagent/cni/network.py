@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -21,8 +20,9 @@ from nodeagent.cni import chain, conflist, programs, result, version
 from nodeagent.cni.cache import Entry, ResultCache
 from nodeagent.cni.chain import Wanted
 from nodeagent.cni.conflist import NetworkList
-from nodeagent.cni.errors import CniError, Code
+from nodeagent.cni.errors import NOT_INITIALIZED, CniError, Code, PluginNotFoundError
 from nodeagent.cni.execute import Executor
+from nodeagent.cni.gate import Gate
 from nodeagent.cni.invocation import Command, Invocation
 from nodeagent.cni.links import WantedLinks
 from nodeagent.cni.plugins import Plugins
@@ -32,45 +32,10 @@ from nodeagent.tables import Tables
 log = logging.getLogger(__name__)
 
 IFNAME: Final = "eth0"
-#: Where distributions put plugins.
-DEFAULT_PATH: Final = "/opt/cni/bin:/usr/lib/cni"
-NOT_INITIALIZED: Final = "cni plugin not initialized"
 #: How long an ADD waits until it is known whom the node's addresses belong to.
 _START_WAIT_S: Final = 5.0
-
-
-class _Gate:
-    """GC excludes ADD and DEL, which do not exclude each other (SPEC.md §3, Lifecycle)."""
-
-    def __init__(self) -> None:
-        self._inside = 0
-        self._changed = asyncio.Condition()
-        self._closed = False
-
-    @asynccontextmanager
-    async def shared(self) -> AsyncIterator[None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._closed)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-            async with self._changed:
-                self._changed.notify_all()
-
-    @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._closed)
-            self._closed = True
-            await self._changed.wait_for(lambda: not self._inside)
-        try:
-            yield
-        finally:
-            self._closed = False
-            async with self._changed:
-                self._changed.notify_all()
+#: libcni's words for what failed.
+_VERBS: Final = {"ADD": "add", "DEL": "delete", "CHECK": "check"}
 
 
 class CniNetwork:
@@ -82,32 +47,34 @@ class CniNetwork:
         tables: Tables,
         *,
         mtu: int,
-        path: str = DEFAULT_PATH,
+        path: str,
         executor: Executor | None = None,
     ) -> None:
-        """*mtu* is that of interfaces whose result does not say."""
+        """*path* is CNI_PATH besides our own; *mtu* is that of interfaces whose result has none."""
         self._node, self._tables, self._mtu = node, tables, mtu
         self._path = f"{programs.install(node)}:{path}"
         self._plugins = Plugins(node, WantedLinks(tables), executor or Executor())
         self._cache = ResultCache(node / "cni" / "results")
-        self._gate = _Gate()
+        self._gate = Gate()
+        self._reading = asyncio.Lock()
         self._seen: conflist.Signature | None = None
         self._list: NetworkList | None = None
         self._version = ""
-        self._error = NOT_INITIALIZED
+        self._load_error = NOT_INITIALIZED
+        self._status_error = ""
         self._owned = asyncio.Event()
         for entry in self._cache.entries():
-            if entry.result is not None:
-                self._want_link(entry, entry.result)
+            self._want_again(entry)
 
-    @property
-    def configurations(self) -> Path:
-        """Return where the network's configuration is looked for."""
-        return self._node / "cni" / "net.d"
-
-    def attachments(self) -> list[str]:
-        """Return the containers that may have an interface."""
-        return [entry.container_id for entry in self._cache.entries()]
+    def _want_again(self, entry: Entry) -> None:
+        """Want the link of before; who has none of sense is attached anew when it is needed."""
+        if entry.result is None:
+            return
+        try:
+            self._want_link(entry, entry.result)
+        except CniError as error:
+            log.warning("the result for %s: %s", entry.container_id, error)
+            self._cache.put(replace(entry, result=None))
 
     def _want_link(self, entry: Entry, made: Object) -> Attachment:
         attachment = result.attachment_of(made, entry.container_id, entry.netns, self._mtu)
@@ -116,26 +83,41 @@ class CniNetwork:
             self._tables.replace("link", link)
         return attachment
 
+    @property
+    def configurations(self) -> Path:
+        """Return where the network's configuration is looked for."""
+        return self._node / "cni" / "net.d"
+
+    @property
+    def error(self) -> str:
+        """Return why pods cannot be attached, "" when they can."""
+        return self._load_error or self._status_error
+
     async def refresh(self) -> None:
         """Read the configuration anew if its directory changed."""
-        seen = conflist.signature(self.configurations)
-        if seen == self._seen:
-            return
-        self._seen, self._list = seen, None
+        async with self._reading:
+            seen = conflist.signature(self.configurations)
+            if seen != self._seen:
+                self._seen = seen
+                await self._load()
+
+    async def _load(self) -> None:
+        self._list, self._status_error = None, ""
         try:
             found = conflist.load(self.configurations)
             if found is not None:
                 self._version = await self._choose_version(found)
         except CniError as error:
-            self._error = f"{NOT_INITIALIZED}: failed to load cni config: {error}"
-            log.warning("%s", self._error)
+            self._load_error = f"{NOT_INITIALIZED}: failed to load cni config: {error}"
+            log.warning("%s", self._load_error)
             return
         self._list = found
-        self._error = "" if found is not None else NOT_INITIALIZED
+        self._load_error = "" if found is not None else NOT_INITIALIZED
         if found is not None:
             log.info("CNI network %s, version %s", found.name, self._version)
 
     async def _choose_version(self, found: NetworkList) -> str:
+        """Return the newest version that all plugins speak; ask only where there is a choice."""
         if len(found.versions) == 1:
             return found.versions[0]
         spoken = []
@@ -144,14 +126,19 @@ class CniNetwork:
                 spoken.append(await self._plugins.versions(plugin, self._path))
             except CniError as error:
                 log.warning("CNI plugin %s: VERSION: %s", plugin, error)  # ADD will say more.
+                self._seen = None  # It may be installed later.
         return version.choose(found.versions, spoken)
 
-    async def status(self) -> str:
-        """Return why pods cannot be attached now, "" when they can."""
+    async def look(self) -> str:
+        """Ask the network's STATUS; return `error` as it is now."""
         await self.refresh()
         network = self._list
         if network is None or version.parse(self._version) < version.FIRST_WITH_GC:
-            return self._error
+            return self.error
+        self._status_error = await self._ask_status(network)
+        return self.error
+
+    async def _ask_status(self, network: NetworkList) -> str:
         for plugin in network.plugins:
             config = chain.for_status(plugin, network.name, self._version)
             try:
@@ -181,8 +168,8 @@ class CniNetwork:
         try:
             return await self._call(plugin, call)
         except CniError as error:
-            what = {"ADD": "add", "DEL": "delete", "CHECK": "check"}[command]
-            raise error.within(f'plugin type="{plugin["type"]}" failed ({what})') from None
+            what = f'plugin type="{plugin["type"]}" failed ({_VERBS[command]})'
+            raise error.within(what) from None
 
     async def add(self, wanted: Wanted) -> Attachment:
         """ADD: attach a pod; one that is attached already stays as it is. Raises CniError."""
@@ -208,7 +195,7 @@ class CniNetwork:
             made = await self._add_chain(entry)
             attachment = self._want_link(entry, made)
         except CniError:
-            await self._give_back(entry)
+            await self._give_back_if_possible(entry)
             raise
         self._cache.put(entry.made(made))
         return attachment
@@ -216,7 +203,7 @@ class CniNetwork:
     def _entry(self, wanted: Wanted) -> Entry:
         network = self._list
         if network is None:
-            raise CniError(Code.PLUGIN_NOT_AVAILABLE, self._error)
+            raise CniError(Code.PLUGIN_NOT_AVAILABLE, self._load_error)
         return Entry(
             network=network.name,
             version=self._version,
@@ -248,19 +235,41 @@ class CniNetwork:
                 return
             if entry.result is None:
                 await self._give_back(entry)
-            else:
-                for plugin in reversed(entry.plugins):
+                return
+            for plugin in reversed(entry.plugins):
+                try:
                     await self._step(entry, plugin, "DEL", entry.result)
+                except CniError as error:
+                    if error.code != Code.UNKNOWN_CONTAINER:
+                        raise
             self._forget(entry)
 
     async def _give_back(self, entry: Entry) -> None:
-        """Take back what an attachment may have, as far as plugins let us."""
+        """Let all plugins take back what they may have given; raises the first one's CniError.
+
+        A plugin that is not there cannot have given anything.
+        """
+        failure: CniError | None = None
         for plugin in reversed(entry.plugins):
             try:
                 await self._step(entry, plugin, "DEL", entry.result)
+            except PluginNotFoundError as error:
+                log.info("%s: %s", entry.container_id, error)
             except CniError as error:
-                log.warning("%s: %s", entry.container_id, error)
+                if error.code != Code.UNKNOWN_CONTAINER:
+                    failure = failure or error
+        if failure is not None:
+            raise failure
         self._forget(entry)
+
+    async def _give_back_if_possible(self, entry: Entry) -> bool:
+        """Do so; what is left, and known to be left, is tried again later."""
+        try:
+            await self._give_back(entry)
+        except CniError as error:
+            log.warning("%s: %s", entry.container_id, error)
+            return False
+        return True
 
     def _forget(self, entry: Entry) -> None:
         self._tables.delete("link", (result.interface_name(entry.container_id),))
@@ -276,47 +285,52 @@ class CniNetwork:
         for plugin in entry.plugins:
             await self._step(entry, plugin, "CHECK", entry.result)
 
-    async def adopt(self, wanted: Wanted, addresses: Sequence[Address]) -> None:
-        """See to it that a pod that runs with *addresses* is attached with them."""
+    async def take_over(self, running: Iterable[tuple[Wanted, Sequence[Address]]]) -> None:
+        """Begin: see to it that what runs is attached with the addresses that it has."""
+        async with self._gate.alone():
+            await self.refresh()
+            for wanted, addresses in running:
+                await self._adopt(wanted, addresses)
+
+    async def _adopt(self, wanted: Wanted, addresses: Sequence[Address]) -> None:
+        entry = self._cache.get(wanted.container_id)
+        may_choose = self._list is not None and self._list.has("ips")
+        if entry is not None and entry.result is not None and not may_choose:
+            return  # Whatever CHECK says, ADD would give another address.
         try:
             await self.check(wanted.container_id)
             return
         except CniError as error:
-            why = error
-        if self._list is None or not self._list.has("ips"):
-            log.warning("pod %s/%s: %s", wanted.namespace, wanted.name, why)
+            log.warning("pod %s/%s: %s", wanted.namespace, wanted.name, error)
+        if not may_choose:
             return
-        log.info("pod %s/%s is attached again: %s", wanted.namespace, wanted.name, why)
         ips = [str(address) for address in addresses]
         again = replace(wanted, capabilities={**wanted.capabilities, "ips": ips})
         try:
-            await self._give_back(self._cache.get(wanted.container_id) or self._entry(again))
+            await self._give_back(entry or self._entry(again))
             await self._add(again)
         except CniError as error:
             log.warning("pod %s/%s: %s", wanted.namespace, wanted.name, error)
+            return
+        log.info("pod %s/%s is attached again", wanted.namespace, wanted.name)
 
-    async def take_over(
-        self, running: Iterable[tuple[Wanted, Sequence[Address]]], live: Iterable[str]
-    ) -> None:
-        """Begin: keep what running pods use, take back what no pod in *live* has, let ADDs go on.
+    async def collect(self, live: Iterable[str]) -> bool:
+        """Take back what no pod in *live* has, then let ADDs go on; False when some is left.
 
         This is where GC is called. An attachment whose pod is gone gets its DEL first.
         """
         async with self._gate.alone():
-            await self.refresh()
-            for wanted, addresses in running:
-                await self.adopt(wanted, addresses)
             living = dict.fromkeys(live)
             stale = [each for each in self._cache.entries() if each.container_id not in living]
-            for entry in stale:
-                await self._give_back(entry)
+            left = [each for each in stale if not await self._give_back_if_possible(each)]
             if stale:
-                log.info("attachments of %s pods that are gone taken back", len(stale))
-            await self._collect()
+                log.info("network of %s pods that are gone taken back", len(stale) - len(left))
+            await self._ask_gc()
         self._tables.claim("link")
         self._owned.set()
+        return not left
 
-    async def _collect(self) -> None:
+    async def _ask_gc(self) -> None:
         """GC: every plugin is asked, whatever another says."""
         network = self._list
         if network is None or network.disable_gc:

@@ -19,6 +19,7 @@ from kubeapi.client import Informer, RestClient, Unreachable
 from kubeapi.objects import Object, is_condition_true, labels_of, name_of, resource_version_of
 from kubeapi.resources import LEASES, NODES
 from kubeapi.status import StatusError
+from nodeagent.cni.errors import NOT_INITIALIZED
 from nodeagent.kubelet.node_lease import NAMESPACE, LeaseHolder, lease_of
 from nodeagent.kubelet.node_status import (
     NodeFacts,
@@ -48,7 +49,7 @@ class NodeKeeper:
     ) -> None:
         self._client, self._facts, self._nodes = client, facts, nodes
         self._timings, self._clock = timings, clock
-        self._readiness = Readiness(runtime=False, network=False)
+        self._readiness = Readiness(runtime=False, network_error=NOT_INITIALIZED)
         self._posted_at = -timings.node_status_report_s
         self._known: Object | None = None
         self._wake = asyncio.Event()
@@ -132,7 +133,7 @@ class NodeKeeper:
             return
         try:
             async with asyncio.timeout(self._timings.node_lease_duration_s):
-                while self._readiness != Readiness(runtime=True, network=True):
+                while not self._readiness.ready:
                     await self._wake.wait()
                     self._wake.clear()
         except TimeoutError:

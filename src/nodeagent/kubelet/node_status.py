@@ -18,7 +18,6 @@ from kubeapi.objects import Object, set_condition
 
 KUBELET_VERSION: Final = "v1.32.0-podwire"
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
-_NOT_READY_PREFIX: Final = "container runtime network not ready: NetworkReady=false "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,22 +38,31 @@ class Readiness:
     """What the Ready condition depends on."""
 
     runtime: bool
-    network: bool
+    network_error: str  # Why pods cannot be attached; "" when they can.
+
+    @property
+    def ready(self) -> bool:
+        return self.runtime and not self.network_error
 
     def condition(self) -> Object:
         """Return the Ready condition in upstream's words."""
         messages = []
         if not self.runtime:
             messages.append("container runtime is down")
-        if not self.network:
-            messages.append(
-                f"{_NOT_READY_PREFIX}reason:NetworkPluginNotReady message:Network plugin returns "
-                "error: cni plugin not initialized"
-            )
+        if self.network_error:
+            messages.append(network_not_ready(self.network_error))
         if messages:
             text = ", ".join(messages)
             return _condition("Ready", "False", "KubeletNotReady", text)
         return _condition("Ready", "True", "KubeletReady", "kubelet is posting ready status")
+
+
+def network_not_ready(error: str) -> str:
+    """Return upstream's words for a network that CNI says *error* of."""
+    return (
+        "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+        f"message:Network plugin returns error: {error}"
+    )
 
 
 def _condition(kind: str, status: str, reason: str, message: str) -> Object:

@@ -1,4 +1,4 @@
-"""Making a pod's sandbox: CNI ADD, then RunPodSandbox (kuberuntime_sandbox.go).
+"""Making a pod's sandbox: CNI ADD, then RunPodSandbox (kuberuntime_sandbox.go); and CNI DEL.
 
 The link and what NetworkPolicies say of the pod are wanted before the sandbox starts, so that the
 pod finds its link in the datapath at once, and its first packet is judged as any other. An old
@@ -12,8 +12,10 @@ from typing import Final
 
 from componentbase.rpc import RpcError
 from kubeapi.objects import Object, uid_of
-from nodeagent.cni.ipam import NoAddressesAvailable
+from nodeagent.cni.errors import CniError
+from nodeagent.kubelet.node_status import network_not_ready
 from nodeagent.kubelet.pod_config import pod_log_directory, sandbox_config
+from nodeagent.kubelet.pod_network import wanted_attachment
 from nodeagent.kubelet.recording import teller
 from nodeagent.kubelet.runtime_status import PodRuntimeStatus
 from nodeagent.kubelet.services import NodeServices
@@ -26,37 +28,33 @@ _LINK_WAIT_S: Final = 5.0
 
 
 class SandboxError(Exception):
-    """The sandbox could not be made; an event says why."""
+    """The sandbox could not be made, or not be ended; an event says why."""
 
 
 async def create_sandbox(
     services: NodeServices, pod: Object, seen: PodRuntimeStatus, attempt: int
 ) -> None:
     """Make the pod's sandbox; raises SandboxError, and RpcError when the runtime is away."""
-    uid = uid_of(pod)
     tell = teller(services.recorder, pod)
-    if services.bridge is None:
-        tell(
-            "Warning",
-            "NetworkNotReady",
-            "network is not ready: container runtime network not ready: NetworkReady=false "
-            "reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not "
-            "initialized",
-        )
+    await services.cni.refresh()
+    if services.cni.error:
+        text = f"network is not ready: {network_not_ready(services.cni.error)}"
+        tell("Warning", "NetworkNotReady", text)
         raise SandboxError("the network is not ready")
     if seen.sandbox is not None:
         tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         await services.runtime.stop_pod_sandbox(seen.sandbox.id)
-        services.bridge.delete(uid)
+        await release_network(services, pod)
     try:
-        attachment = services.bridge.add(uid)
-    except NoAddressesAvailable as error:
-        raise _failed(services, pod, f"plugin type=bridge failed (add): {error}") from None
+        attachment = await services.cni.add(wanted_attachment(pod))
+    except CniError as error:
+        setup = f'failed to setup network for sandbox "{uid_of(pod)}"'
+        raise _failed(services, pod, f"{setup}: {error}") from None
     addresses = [str(each.ip) for each in attachment.addresses]
     if not await services.policies.attach(pod, addresses, _LINK_WAIT_S):
         raise _failed(services, pod, "the cluster's NetworkPolicies are not known yet")
     if not await services.netlink.settled(_LINK_WAIT_S):
-        raise _failed(services, pod, "plugin type=bridge failed (add): the datapath is not there")
+        raise _failed(services, pod, "the datapath is not there")
     network = attachment.network(str(services.veth_socket))
     logs = pod_log_directory(services.pods_directory, pod)
     config = sandbox_config(pod, attempt, network, services.dns, logs)
@@ -65,7 +63,7 @@ async def create_sandbox(
     except RpcError as error:
         if error.code in CONNECTION_CODES or error.code == "AlreadyExists":
             raise
-        services.bridge.delete(uid)
+        await release_network(services, pod)
         raise _failed(services, pod, error.message) from None
 
 
@@ -73,3 +71,16 @@ def _failed(services: NodeServices, pod: Object, text: str) -> SandboxError:
     message = f"Failed to create pod sandbox: {text}"
     teller(services.recorder, pod)("Warning", "FailedCreatePodSandBox", message)
     return SandboxError(message)
+
+
+async def release_network(services: NodeServices, pod: Object) -> None:
+    """Give the pod's network back; raises SandboxError when a plugin says no."""
+    uid = uid_of(pod)
+    try:
+        await services.cni.delete(uid)
+    except CniError as error:
+        why = f'failed to destroy network for sandbox "{uid}": {error}'
+        what = f'failed to "KillPodSandbox" for "{uid}" with KillPodSandboxError: "{why}"'
+        message = f"error killing pod: {what}"
+        teller(services.recorder, pod)("Warning", "FailedKillPod", message)
+        raise SandboxError(why) from None

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from kubeapi.objects import Object, uid_of
 from nodeagent.kubelet.pod_config import pod_log_directory
+from nodeagent.kubelet.pod_sandbox import release_network
 from nodeagent.kubelet.pod_spec import containers_by_name
 from nodeagent.kubelet.probe_actions import ProbeError, Target
 from nodeagent.kubelet.recording import teller
@@ -70,8 +71,7 @@ async def kill_pod(
     for sandbox in seen.sandboxes:
         if sandbox.ready:
             await services.runtime.stop_pod_sandbox(sandbox.id)
-    if services.bridge is not None:
-        services.bridge.delete(uid_of(pod))
+    await release_network(services, pod)
 
 
 async def _kill_all(

@@ -33,7 +33,7 @@ from nodeagent.kubelet.pod_actions import (
     compute_pod_actions,
     hold_back,
 )
-from nodeagent.kubelet.pod_sandbox import SandboxError, create_sandbox
+from nodeagent.kubelet.pod_sandbox import SandboxError, create_sandbox, release_network
 from nodeagent.kubelet.pod_spec import (
     containers_by_name,
     full_name,
@@ -274,8 +274,7 @@ class PodWorker:
             await self._services.runtime.fresh()
         else:
             self._services.volumes.unmount(self.uid)
-            if self._services.bridge is not None:
-                self._services.bridge.delete(self.uid)
+            await release_network(self._services, self._pod)
         if not is_terminal(self._pod):
             self._publish(ended=True)
 

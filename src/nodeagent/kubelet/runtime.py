@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
@@ -111,11 +110,6 @@ class Runtime:
     def status(self, uid: str) -> PodRuntimeStatus:
         """Return what the runtime was last seen to have of a pod."""
         return self.pods.get(uid) or PodRuntimeStatus(uid=uid, name="", namespace="")
-
-    def addresses(self) -> dict[str, list[IPv4Address | IPv6Address]]:
-        """Return the addresses that running pods use, by uid."""
-        pods = self.pods.items()
-        return {uid: list(map(ip_address, pod.addresses)) for uid, pod in pods if pod.addresses}
 
     async def run_pod_sandbox(self, config: Object) -> None:
         await self._peer.call("RunPodSandbox", {"config": config})

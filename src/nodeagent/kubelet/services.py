@@ -10,7 +10,7 @@ from componentbase.clock import Clock
 from componentbase.timings import Timings
 from kubeapi.client import EventRecorder, Informer, RestClient
 from kubeapi.objects import Object, namespace_of
-from nodeagent.cni.bridge import Bridge
+from nodeagent.cni.network import CniNetwork
 from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.environment import service_environment
 from nodeagent.kubelet.object_cache import ObjectCache
@@ -46,8 +46,7 @@ class NodeServices:
     dns: ClusterDns
     timings: Timings
     clock: Clock
-    #: None until the node has its podCIDR.
-    bridge: Bridge | None = None
+    cni: CniNetwork
 
     @property
     def pods_directory(self) -> Path:

@@ -88,6 +88,24 @@ class Flannel:
             *(("address", {"address": text, "device": device}) for text, device in addresses),
         ]
 
+    def cni_config(self, pod_cidrs: Sequence[Network]) -> Object:
+        """Return the network of this node's pods: a bridge, and the podCIDRs as ranges.
+
+        kube-flannel writes `10-flannel.conflist` and its plugin `flannel` delegates to `bridge`
+        and `host-local`; there is nothing that it would have to find out here.
+        """
+        ipam: Object = {
+            "type": "podwire-ipam",
+            "ranges": [[{"subnet": str(cidr)}] for cidr in pod_cidrs],
+        }
+        bridge: Object = {
+            "type": "podwire-bridge",
+            "mtu": self.mtu,
+            "ipam": ipam,
+            "capabilities": {"ips": True},
+        }
+        return {"cniVersion": "1.1.0", "name": "flannel", "plugins": [bridge]}
+
     def remote_entries(self, node: Object) -> list[TableEntry]:
         """Return the FDB entry, and of each family the neighbour and the route, of a node."""
         lease = _lease_of(node)

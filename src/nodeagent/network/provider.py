@@ -38,5 +38,8 @@ class Provider(Protocol):
     def own_entries(self, pod_cidrs: Sequence[Network]) -> list[TableEntry]:
         """Return the entries of this node itself, which has a range of each family."""
 
+    def cni_config(self, pod_cidrs: Sequence[Network]) -> Object:
+        """Return the CNI network configuration list that attaches pods to this node."""
+
     def remote_entries(self, node: Object) -> list[TableEntry]:
         """Return the entries that lead to *node*; none while it has not said enough."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from netdev.impairment import Impairment
-from nodeagent.cni.bridge import interface_name
+from nodeagent.cni.result import interface_name
 from nodeagent.datapath.tables import FROM_POD, TO_POD
 from podwire.cluster import hosts
 from podwire.cluster.layout import Cluster, UsageError

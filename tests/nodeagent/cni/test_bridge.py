@@ -1,119 +1,112 @@
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+"""`podwire-bridge`: links of pods, with addresses of an IPAM plugin."""
+
+from pathlib import Path
 
 import pytest
+from cni_node import NETNS, Node, bridge
 
-from nodeagent.cni.bridge import Bridge, CniError, interface_name, mac_of
-from nodeagent.cni.ipam import HostLocal, NoAddressesAvailable
-from nodeagent.tables import Tables
+from nodeagent.cni.errors import CniError, Code
+from nodeagent.cni.result import interface_name
 
-SUBNET = IPv4Network("10.244.1.0/24")
-
-
-def bridge(path, tables=None) -> tuple[Bridge, Tables]:
-    tables = tables or Tables()
-    return Bridge([HostLocal(path, SUBNET)], tables, mtu=1450), tables
+PLUGIN = "podwire-bridge"
+SUBNET = "10.244.1.0/24"
+SUBNET6 = "fd00:10:244:1::/64"
+LINK = interface_name("pod")
 
 
-def links(tables: Tables) -> list[str]:
-    return [entry["address"] for entry in tables.wanted("link").values()]
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(tmp_path)
 
 
-def test_names_and_macs_are_functions():
-    assert interface_name("uid-1") == interface_name("uid-1")
-    assert interface_name("uid-1") != interface_name("uid-2")
-    assert len(interface_name("x" * 100)) <= 15
-    assert mac_of(IPv4Address("10.244.1.5")) == "0a:58:0a:f4:01:05"
+def test_add_returns_bridge_link_and_interface(node):
+    assert node.call(PLUGIN, "ADD", bridge(SUBNET)) == {
+        "cniVersion": "1.1.0",
+        "interfaces": [
+            {"name": "cni0"},
+            {"name": LINK},
+            {"name": "eth0", "mac": "0a:58:0a:f4:01:02", "sandbox": NETNS, "mtu": 1450},
+        ],
+        "ips": [{"address": "10.244.1.2/24", "gateway": "10.244.1.1", "interface": 2}],
+        "dns": {},
+    }
+    assert node.links() == {LINK: ("10.244.1.2/24", "")}
 
 
-def test_add_twice_is_one_link_and_delete_takes_it_away(tmp_path):
-    plugin, tables = bridge(tmp_path)
-    one = plugin.add("u")
-    assert plugin.add("u") == one
-    assert links(tables) == ["10.244.1.2/24"]
-    assert one.network("/v")["gateway"] == "10.244.1.1"
-    plugin.check("u")
-    plugin.delete("u")
-    plugin.delete("u")
-    assert links(tables) == []
-    with pytest.raises(CniError, match="no address allocated"):
-        plugin.check("u")
+def test_a_pod_has_an_address_of_each_family(node):
+    node.call(PLUGIN, "ADD", bridge(SUBNET, SUBNET6))
+    assert node.links() == {LINK: ("10.244.1.2/24", "fd00:10:244:1::2/64")}
 
 
-def test_check_misses_the_link(tmp_path):
-    plugin, tables = bridge(tmp_path)
-    plugin.add("u")
-    tables.delete("link", (interface_name("u"),))
-    with pytest.raises(CniError, match="is missing"):
-        plugin.check("u")
+def test_before_1_1_0_there_is_no_mtu(node):
+    result = node.call(PLUGIN, "ADD", bridge(SUBNET, version="1.0.0"))
+    assert "mtu" not in result["interfaces"][2]
 
 
-def test_restart_wants_the_same_links_again(tmp_path):
-    before = bridge(tmp_path)[0].add("u")
-    _, tables = bridge(tmp_path)
-    assert [*tables.wanted("link").values()] == [before.link()]
+def test_an_interface_that_is_there_is_refused(node):
+    node.call(PLUGIN, "ADD", bridge(SUBNET))
+    with pytest.raises(CniError, match='"eth0" already exists in'):
+        node.call(PLUGIN, "ADD", bridge(SUBNET))
+    assert node.links() == {LINK: ("10.244.1.2/24", "")}
 
 
-def test_running_pod_without_a_file_keeps_its_address(tmp_path):
-    plugin, tables = bridge(tmp_path)
-    plugin.adopt({"u": [IPv4Address("10.244.1.77")]})
-    assert links(tables) == ["10.244.1.77/24"]
+def test_del_takes_link_and_address_without_a_result(node):
+    node.call(PLUGIN, "ADD", bridge(SUBNET))
+    for _ in range(2):
+        node.call(PLUGIN, "DEL", bridge(SUBNET), netns="")
+    assert (node.links(), node.taken()) == ({}, {})
 
 
-def test_collect_removes_what_nobody_owns(tmp_path):
-    plugin, tables = bridge(tmp_path)
-    plugin.add("old")
-    plugin.add("new")
-    assert plugin.collect(["new"]) == ["old"]
-    assert links(tables) == ["10.244.1.3/24"]
+def test_check_wants_the_result_the_link_and_the_address(node):
+    result = node.call(PLUGIN, "ADD", bridge(SUBNET))
+    config = bridge(SUBNET, prevResult=result)
+    node.call(PLUGIN, "CHECK", config)
+    with pytest.raises(CniError, match="required prevResult missing"):
+        node.call(PLUGIN, "CHECK", bridge(SUBNET))
+    node.tables.delete("link", (LINK,))
+    with pytest.raises(CniError, match=f"interface {LINK} is missing on cni0"):
+        node.call(PLUGIN, "CHECK", config)
+    node.call(PLUGIN, "DEL", bridge(SUBNET))
+    node.tables.replace("link", {"name": LINK})
+    with pytest.raises(CniError, match="Failed to find address"):
+        node.call(PLUGIN, "CHECK", config)
 
 
-SUBNET6 = IPv6Network("fd00:10:244:1::/64")
+def test_gc_reaches_ipam_and_leaves_links(node):
+    node.call(PLUGIN, "ADD", bridge(SUBNET))
+    node.call(PLUGIN, "GC", bridge(SUBNET, **{"cni.dev/valid-attachments": []}))
+    assert node.taken() == {}
+    assert LINK in node.links()
 
 
-def dual(path, *subnets) -> tuple[Bridge, Tables]:
-    tables = Tables()
-    ipams = [HostLocal(path, subnet) for subnet in subnets or (SUBNET, SUBNET6)]
-    return Bridge(ipams, tables, mtu=1450), tables
+def test_a_mac_can_be_asked_for(node):
+    config = bridge(SUBNET, runtimeConfig={"mac": "02-00-00-00-00-AA"})
+    result = node.call(PLUGIN, "ADD", config)
+    assert result["interfaces"][2]["mac"] == "02:00:00:00:00:aa"
 
 
-def test_a_pod_has_an_address_of_each_family(tmp_path):
-    plugin, tables = dual(tmp_path)
-    made = plugin.add("u")
-    assert made.mac == mac_of(IPv4Address("10.244.1.2"))
-    network = made.network("/v")
-    assert (network["address"], network["gateway"]) == ("10.244.1.2/24", "10.244.1.1")
-    assert network["address6"] == "fd00:10:244:1::2/64"
-    assert network["gateway6"] == "fd00:10:244:1::1"
-    [link] = tables.wanted("link").values()
-    assert (link["address"], link["address6"]) == ("10.244.1.2/24", "fd00:10:244:1::2/64")
-    again, tables = dual(tmp_path)
-    assert [*tables.wanted("link").values()] == [link]
-    again.delete("u")
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "last_reserved_ip.0", "last_reserved_ip.1",
-    }  # fmt: skip
+@pytest.mark.parametrize("mac", ["nonsense", "02:00", "01:00:00:00:00:01"])
+def test_a_mac_that_is_none_gives_the_address_back(node, mac):
+    config = bridge(SUBNET, runtimeConfig={"mac": mac})
+    with pytest.raises(CniError, match="invalid MAC address"):
+        node.call(PLUGIN, "ADD", config)
+    assert (node.links(), node.taken()) == ({}, {})
 
 
-def test_ipv6_alone(tmp_path):
-    plugin, _ = dual(tmp_path, SUBNET6)
-    made = plugin.add("u")
-    assert made.mac == mac_of(IPv6Address("fd00:10:244:1::2"))
-    assert made.mac.startswith("0a:58:")
-    assert made.link()["address"] == ""
+def test_two_addresses_of_a_family_are_refused_and_given_back(node):
+    with pytest.raises(CniError, match="a pod has one of a family"):
+        node.call(PLUGIN, "ADD", bridge(SUBNET, "10.9.9.0/24"))
+    assert (node.links(), node.taken()) == ({}, {})
 
 
-def test_what_one_family_cannot_give_the_other_takes_back(tmp_path):
-    plugin, tables = dual(tmp_path, SUBNET, IPv6Network("fd00::/126"))
-    plugin.add("one")
-    with pytest.raises(NoAddressesAvailable):
-        plugin.add("two")
-    assert links(tables) == ["10.244.1.2/24"]
-    with pytest.raises(CniError, match="no address allocated"):
-        plugin.check("two")
+def test_an_ipam_plugin_that_is_not_there_is_named(node):
+    config = {**bridge(SUBNET), "ipam": {"type": "no-such"}}
+    with pytest.raises(CniError, match='failed to find plugin "no-such" in path'):
+        node.call(PLUGIN, "ADD", config)
 
 
-def test_both_addresses_of_a_running_pod_are_adopted(tmp_path):
-    plugin, tables = dual(tmp_path)
-    plugin.adopt({"u": [IPv4Address("10.244.1.77"), IPv6Address("fd00:10:244:1::77")]})
-    [link] = tables.wanted("link").values()
-    assert (link["address"], link["address6"]) == ("10.244.1.77/24", "fd00:10:244:1::77/64")
+@pytest.mark.parametrize("config", [{}, {"ipam": {}}, {"ipam": {"type": 5}}])
+def test_a_configuration_without_ipam_is_refused(node, config):
+    with pytest.raises(CniError) as refused:
+        node.call(PLUGIN, "ADD", {"cniVersion": "1.1.0", "name": "net", **config})
+    assert refused.value.code == Code.INVALID_NETWORK_CONFIG

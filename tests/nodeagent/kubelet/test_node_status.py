@@ -20,7 +20,7 @@ FACTS = NodeFacts(
     memory="8Gi",
     pods_max=110,
 )
-GOOD = Readiness(runtime=True, network=True)
+GOOD = Readiness(runtime=True, network_error="")
 
 
 def test_new_node_carries_the_well_known_labels():
@@ -46,14 +46,20 @@ def test_status_has_what_kubectl_shows():
 
 
 @pytest.mark.parametrize(
-    ("runtime", "network", "text"),
+    ("runtime", "error", "text"),
     [
-        (False, True, "container runtime is down"),
-        (True, False, "NetworkReady=false reason:NetworkPluginNotReady"),
+        (False, "", "container runtime is down"),
+        (
+            True,
+            "cni plugin not initialized",
+            "container runtime network not ready: NetworkReady=false "
+            "reason:NetworkPluginNotReady message:Network plugin returns error: "
+            "cni plugin not initialized",
+        ),
     ],
 )
-def test_not_ready_says_why(runtime, network, text):
-    status = node_status(FACTS, Readiness(runtime=runtime, network=network), {}, 0)
+def test_not_ready_says_why(runtime, error, text):
+    status = node_status(FACTS, Readiness(runtime=runtime, network_error=error), {}, 0)
     found = condition({"status": status}, "Ready")
     assert (found["status"], found["reason"]) == ("False", "KubeletNotReady")
     assert text in found["message"]
@@ -64,7 +70,7 @@ def test_heartbeats_are_no_change_and_transitions_are():
     later = node_status(FACTS, GOOD, before, 10)
     assert same_status(later, before)
     assert condition({"status": later}, "Ready")["lastTransitionTime"] == "1970-01-01T00:00:00Z"
-    worse = node_status(FACTS, Readiness(runtime=True, network=False), later, 20)
+    worse = node_status(FACTS, Readiness(runtime=True, network_error="no"), later, 20)
     assert not same_status(worse, later)
     assert condition({"status": worse}, "Ready")["lastTransitionTime"] == "1970-01-01T00:00:20Z"
 
