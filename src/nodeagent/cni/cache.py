@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from kubeapi.objects import Object
 from nodeagent.cni.invocation import NAME
 
@@ -82,7 +83,7 @@ class ResultCache:
             return
         try:
             entry = _entry_of(path.read_bytes())
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *UNREADABLE) as error:
             log.warning("%s is no result of CNI: %s", path, error)
             return
         if self._path(entry) == path:

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 import psutil
 
+from componentbase.decoding import UNREADABLE
 from kubeapi.objects import Object
 from nodeagent.cni.errors import CniError, Code, PluginNotFoundError
 from nodeagent.cni.invocation import Invocation
@@ -72,7 +73,7 @@ class Executor:
             return None
         try:
             return msgspec.json.decode(output, type=dict)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             head = output[:80].decode(errors="replace")
             text = f"the plugin printed no result but {head!r}: {error}"
             raise CniError(Code.DECODING_FAILURE, text) from None
@@ -169,7 +170,7 @@ def _failure(status: int, output: bytes, errors: str) -> CniError:
         return CniError(Code.INTERNAL, f"netplugin failed with no error message: {how}")
     try:
         said = msgspec.json.decode(output, type=_Failure)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         head = output[:80].decode(errors="replace")
         text = f"netplugin failed but error parsing its diagnostic message {head!r}: {error}"
         return CniError(Code.INTERNAL, text)

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeVar, cast, get_args
 
 import msgspec
 
+from componentbase.decoding import UNREADABLE
 from kubeapi.objects import Object
 from nodeagent.cni import version
 from nodeagent.cni.errors import CniError, Code
@@ -99,7 +100,7 @@ def decode(octets: bytes) -> Object:
     """Return a JSON object; raises CniError."""
     try:
         return msgspec.json.decode(octets, type=dict)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CniError(Code.DECODING_FAILURE, f"failed to parse JSON: {error}") from None
 
 
