@@ -127,6 +127,11 @@ class AlreadyUp(UsageError):
     help="A resolver of this machine's loopback that answers for all other names."
     "  [default: none, they are refused]",
 )
+@click.option(
+    "--ingress",
+    is_flag=True,
+    help="Have an ingress controller, ingress-nginx' class nginx, behind a Service LoadBalancer.",
+)
 @click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
 @click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
@@ -142,6 +147,7 @@ def up(
     ipvs_scheduler: IpvsScheduler | None,
     dns_replicas: int,
     dns_upstream: str,
+    ingress: bool,
     node_cpu: str,
     node_memory: str,
 ) -> None:
@@ -173,6 +179,7 @@ def up(
         ipvs_scheduler=ipvs_scheduler or "rr",
         dns_replicas=dns_replicas,
         dns_upstream=dns_upstream,
+        ingress=ingress,
         node_cpu=node_cpu,
         node_memory=node_memory,
     )

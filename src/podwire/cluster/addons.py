@@ -1,4 +1,5 @@
-"""What a cluster has besides itself: its DNS, as kubeadm's addon phase makes it.
+"""What a cluster has besides itself: its DNS, as kubeadm's addon phase makes it, and on request an
+ingress controller (`ingress`).
 
 The API server makes these objects where they are missing and then leaves them alone (upstream's
 addon manager calls that EnsureExists), so that a person may change them.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from podwire.cluster import ingress
 from podwire.cluster.layout import Cluster
 
 Object = dict[str, Any]
@@ -43,10 +45,13 @@ _FORWARD: Final = """\
 
 
 def objects(cluster: Cluster) -> list[Object]:
-    """Return the objects of the cluster's DNS, [] for a cluster without."""
-    if not cluster.dns_replicas:
-        return []
-    return [_account(), _config_map(cluster), _deployment(cluster), _service(cluster)]
+    """Return the objects of the cluster's DNS and of its ingress controller, where it has them."""
+    made: list[Object] = []
+    if cluster.dns_replicas:
+        made += [_account(), _config_map(cluster), _deployment(cluster), _service(cluster)]
+    if cluster.ingress:
+        made += ingress.objects()
+    return made
 
 
 def _metadata(name: str, **more: Any) -> Object:

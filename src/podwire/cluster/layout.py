@@ -92,6 +92,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     ipvs_scheduler: IpvsScheduler = "rr"
     dns_replicas: int = 1  # Pods of the cluster's DNS; 0: it has none.
     dns_upstream: str = ""  # A resolver of this machine's loopback, ADDRESS:PORT; "": none.
+    ingress: bool = False  # Whether it has an ingress controller.
 
     def __post_init__(self) -> None:
         """Refuse what no cluster can be (msgspec makes a ValidationError of it)."""

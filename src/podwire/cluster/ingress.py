@@ -1,0 +1,125 @@
+"""The ingress controller as an add-on: of ingress-nginx' own manifest what counts here.
+
+Its Service is of type LoadBalancer with `externalTrafficPolicy: Local`, as upstream's for clouds,
+so that ranges of sources mean the clients'. Left out: roles (the API server knows the account) and
+the admission webhook.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+Object = dict[str, Any]
+
+NAMESPACE: Final = "ingress-nginx"
+_NAME: Final = "ingress-nginx-controller"
+_ACCOUNT: Final = "ingress-nginx"
+_IMAGE: Final = "registry.k8s.io/ingress-nginx/controller:v1.12.1"
+_SELECTED: Final = {
+    "app.kubernetes.io/name": "ingress-nginx",
+    "app.kubernetes.io/instance": "ingress-nginx",
+    "app.kubernetes.io/component": "controller",
+}
+_LABELS: Final = {**_SELECTED, "app.kubernetes.io/part-of": "ingress-nginx"}
+_STATUS_PORT: Final = 10254
+
+
+def objects() -> list[Object]:
+    """Return the objects, in the order in which they are made."""
+    labels = {"app.kubernetes.io/name": "ingress-nginx"}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": NAMESPACE, "labels": labels},
+        },
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(_ACCOUNT)},
+        _class(),
+        _service(),
+        _deployment(),
+    ]
+
+
+def _metadata(name: str) -> Object:
+    return {"name": name, "namespace": NAMESPACE, "labels": dict(_LABELS)}
+
+
+def _class() -> Object:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {"name": "nginx", "labels": dict(_LABELS)},
+        "spec": {"controller": "k8s.io/ingress-nginx"},
+    }
+
+
+def _service() -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(_NAME),
+        "spec": {
+            "type": "LoadBalancer",
+            "externalTrafficPolicy": "Local",
+            "selector": dict(_SELECTED),
+            "ports": [
+                {"name": "http", "port": 80, "targetPort": "http", "appProtocol": "http"},
+                {"name": "https", "port": 443, "targetPort": "https", "appProtocol": "https"},
+            ],
+        },
+    }
+
+
+def _deployment() -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(_NAME),
+        "spec": {
+            "replicas": 1,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
+            "minReadySeconds": 0,
+            "selector": {"matchLabels": dict(_SELECTED)},
+            "template": {"metadata": {"labels": dict(_LABELS)}, "spec": _pod_spec()},
+        },
+    }
+
+
+def _pod_spec() -> Object:
+    return {
+        "serviceAccountName": _ACCOUNT,
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "dnsPolicy": "ClusterFirst",
+        "terminationGracePeriodSeconds": 300,
+        "containers": [_container()],
+    }
+
+
+def _container() -> Object:
+    return {
+        "name": "controller",
+        "image": _IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "args": [
+            "/nginx-ingress-controller",
+            f"--publish-service={NAMESPACE}/{_NAME}",
+            "--controller-class=k8s.io/ingress-nginx",
+            "--ingress-class=nginx",
+        ],
+        "resources": {"requests": {"cpu": "100m", "memory": "90Mi"}},
+        "ports": [
+            {"name": "http", "containerPort": 80, "protocol": "TCP"},
+            {"name": "https", "containerPort": 443, "protocol": "TCP"},
+        ],
+        "livenessProbe": {**_probe(), "initialDelaySeconds": 10, "failureThreshold": 5},
+        "readinessProbe": {**_probe(), "initialDelaySeconds": 1, "failureThreshold": 3},
+    }
+
+
+def _probe() -> Object:
+    return {
+        "httpGet": {"path": "/healthz", "port": _STATUS_PORT, "scheme": "HTTP"},
+        "periodSeconds": 10,
+        "timeoutSeconds": 1,
+        "successThreshold": 1,
+    }
