@@ -10,6 +10,7 @@ from kubeapi.objects import Object
 from kubeapi.status import Cause
 
 _PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
+_KUBELET_PORT: Final = 10250
 
 
 def validate(service: Object) -> Iterator[Cause]:
@@ -27,7 +28,14 @@ def _validate_port(port: Object, service: Object, path: str) -> Iterator[Cause]:
     if protocol not in _PROTOCOLS:
         yield field.not_supported(f"{path}.protocol", protocol, _PROTOCOLS)
     yield from validate_target(port.get("targetPort") or 0, f"{path}.targetPort")
+    if (application := port.get("appProtocol")) is not None:
+        yield from validation.validate_name(
+            application, f"{path}.appProtocol", validation.qualified_name
+        )
     kind = service["spec"]["type"]
+    if kind == "LoadBalancer" and number == _KUBELET_PORT:
+        detail = f"may not expose port {number} externally since it is used by kubelet"
+        yield field.invalid(path, number, detail)
     if port.get("nodePort") and kind in ("ClusterIP", "ExternalName"):
         detail = f"may not be used when `type` is '{kind}'"
         yield field.forbidden(f"{path}.nodePort", detail)

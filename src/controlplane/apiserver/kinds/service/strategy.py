@@ -23,12 +23,16 @@ def needs_cluster_ip(service: Object) -> bool:
     return bool(service["spec"].get("type") in ("ClusterIP", "NodePort", "LoadBalancer"))
 
 
+def may_have_node_ports(service: Object) -> bool:
+    return bool(service["spec"].get("type") in ("NodePort", "LoadBalancer"))
+
+
 def needs_node_ports(service: Object) -> bool:
     """Tell whether every port gets a node port unless it names one."""
     spec = service["spec"]
     if spec.get("type") == "LoadBalancer":
         return bool(spec.get("allocateLoadBalancerNodePorts", True))
-    return bool(spec.get("type") == "NodePort")
+    return may_have_node_ports(service)
 
 
 def needs_health_check_port(service: Object) -> bool:
@@ -107,19 +111,19 @@ def _keep_what_was_allocated(new: Object, old: Object) -> None:
     if needs_cluster_ip(new) and needs_cluster_ip(old) and not after.get("clusterIP"):
         strategy.keep("clusterIP", after, before)
         strategy.keep("clusterIPs", after, before)
-    if needs_node_ports(new) and needs_node_ports(old):
-        known = {_port_key(port): port.get("nodePort") for port in before.get("ports") or []}
-        taken = {port.get("nodePort") for port in after.get("ports") or []}
+    if may_have_node_ports(new) and may_have_node_ports(old):
+        known = {port.get("name"): port.get("nodePort") for port in before.get("ports") or []}
+        taken = _node_ports(after)
         for port in after.get("ports") or []:
-            number = known.get(_port_key(port))
+            number = known.get(port.get("name"))
             if not port.get("nodePort") and number and number not in taken:
                 port["nodePort"] = number
     if needs_health_check_port(new) and needs_health_check_port(old):
         after.setdefault("healthCheckNodePort", before.get("healthCheckNodePort", 0))
 
 
-def _port_key(port: Object) -> tuple[str, int]:
-    return port.get("protocol", ""), port.get("port", 0)
+def _node_ports(spec: Object) -> set[int]:
+    return {port["nodePort"] for port in spec.get("ports") or [] if port.get("nodePort")}
 
 
 def _drop_what_the_type_lost(new: Object, old: Object) -> None:
@@ -128,11 +132,10 @@ def _drop_what_the_type_lost(new: Object, old: Object) -> None:
         for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             _drop_if_same(key, after, before)
         _drop_if_same("internalTrafficPolicy", after, before)
-    if needs_node_ports(old) and not needs_node_ports(new):
-        numbers = {port.get("nodePort") for port in before.get("ports") or []}
+    had_them = may_have_node_ports(old) and not may_have_node_ports(new)
+    if had_them and _node_ports(after) == _node_ports(before):
         for port in after.get("ports") or []:
-            if port.get("nodePort") in numbers:
-                port.pop("nodePort", None)
+            port.pop("nodePort", None)
     if needs_health_check_port(old) and not needs_health_check_port(new):
         _drop_if_same("healthCheckNodePort", after, before)
     if before["type"] == "LoadBalancer" != after["type"]:

@@ -11,12 +11,15 @@ from controlplane.apiserver.kinds.service.strategy import (
     takes_external_traffic,
 )
 from kubeapi import field, validation
-from kubeapi.objects import Object
+from kubeapi.objects import Object, annotations_of
 from kubeapi.status import Cause
 
+_BALANCED_ONLY: Final = "may only be used when `type` is 'LoadBalancer'"
 _POLICIES: Final = ("Cluster", "Local")
 _DISTRIBUTIONS: Final = ("PreferClose", "PreferSameNode", "PreferSameZone")
 _IP_MODES: Final = ("Proxy", "VIP")
+#: What loadBalancerSourceRanges were before they were a field; judged, and obeyed by nobody.
+_RANGES: Final = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
 def validate(service: Object) -> Iterator[Cause]:
@@ -28,6 +31,7 @@ def validate(service: Object) -> Iterator[Cause]:
         yield field.not_supported("spec.trafficDistribution", distribution, _DISTRIBUTIONS)
     yield from _validate_health_check(service)
     yield from _validate_load_balancer(spec)
+    yield from _validate_ranges(service)
     yield from _validate_ingress(service)
 
 
@@ -57,16 +61,32 @@ def _validate_health_check(service: Object) -> Iterator[Cause]:
 
 def _validate_load_balancer(spec: Object) -> Iterator[Cause]:
     if spec["type"] == "LoadBalancer":
-        for index, cidr in enumerate(spec.get("loadBalancerSourceRanges") or []):
-            yield from validate_cidr(cidr.strip(), f"spec.loadBalancerSourceRanges[{index}]")
+        if (name := spec.get("loadBalancerClass")) is not None:
+            path = "spec.loadBalancerClass"
+            yield from validation.validate_name(name, path, validation.qualified_name)
         return
-    if spec.get("loadBalancerSourceRanges"):
-        detail = "may only be used when `type` is 'LoadBalancer'"
-        yield field.forbidden("spec.loadBalancerSourceRanges", detail)
     for key in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
         if spec.get(key) is not None:
-            detail = "may only be used when `type` is 'LoadBalancer'"
-            yield field.forbidden(f"spec.{key}", detail)
+            yield field.forbidden(f"spec.{key}", _BALANCED_ONLY)
+
+
+def _validate_ranges(service: Object) -> Iterator[Cause]:
+    """Judge the field, or the annotation where there is none; blanks around a range are allowed."""
+    spec, annotation = service["spec"], annotations_of(service).get(_RANGES)
+    if ranges := spec.get("loadBalancerSourceRanges"):
+        path = "spec.LoadBalancerSourceRanges"  # Written so upstream.
+        places = [f"{path}[{index}]" for index in range(len(ranges))]
+    elif annotation is not None:
+        path = f"metadata.annotations[{_RANGES}]"
+        ranges = annotation.split(",") if annotation.strip() else []
+        places = [path] * len(ranges)
+    else:
+        return
+    if spec["type"] != "LoadBalancer":
+        yield field.forbidden(path, _BALANCED_ONLY)
+    else:
+        for text, place in zip(ranges, places, strict=True):
+            yield from validate_cidr(text.strip(), place)
 
 
 def _validate_ingress(service: Object) -> Iterator[Cause]:
@@ -97,9 +117,14 @@ def _validate_address(item: Object, path: str) -> Iterator[Cause]:
 
 
 def validate_update(new: Object, old: Object) -> Iterator[Cause]:
-    """A balancer knows the health check's port: it stays."""
+    """A balancer knows the health check's port, and whose the Service is: they stay."""
+    after, before = new["spec"], old["spec"]
     key = "healthCheckNodePort"
     if needs_health_check_port(new) and needs_health_check_port(old):
-        after, before = new["spec"].get(key) or 0, old["spec"].get(key) or 0
-        if before and after != before:
-            yield field.invalid(f"spec.{key}", after, "field is immutable")
+        port, known = after.get(key) or 0, before.get(key) or 0
+        if known and port != known:
+            yield field.invalid(f"spec.{key}", port, "field is immutable")
+    key = "loadBalancerClass"
+    both = after["type"] == before["type"] == "LoadBalancer"
+    if both and after.get(key) != before.get(key):
+        yield field.invalid(f"spec.{key}", after.get(key), "may not change once set")

@@ -25,6 +25,11 @@ AT = "spec.ports[0]"
             'spec.ports[1].name: Duplicate value: "a"',
         ),
         ([{"port": 1, "name": "A"}], f'{AT}.name: Invalid value: "A"'),
+        ([{"port": 80, "appProtocol": "kubernetes.io/h2c"}], None),
+        (
+            [{"port": 80, "appProtocol": "h2c!"}],
+            f'{AT}.appProtocol: Invalid value: "h2c!": name part must consist of',
+        ),
         (
             [{"port": 1, "name": "a"}, {"port": 1, "name": "b"}],
             "spec.ports[1]: Duplicate value",
@@ -48,3 +53,12 @@ def test_a_node_port_serves_one_port_a_protocol(wrong):
     assert wrong("Service", {"spec": {"type": "NodePort", "ports": ports}}) == [
         "spec.ports[1].nodePort: Duplicate value: 30080"
     ]
+
+
+def test_a_balancer_has_not_the_kubelets_port(wrong):
+    spec = {"ports": [{"port": 10250}], "type": "LoadBalancer"}
+    assert wrong("Service", {"spec": spec}) == [
+        "spec.ports[0]: Invalid value: 10250: may not expose port 10250 externally since it is used"
+        " by kubelet"
+    ]
+    assert wrong("Service", {"spec": spec | {"type": "NodePort"}}) == []

@@ -56,10 +56,10 @@ def test_defaults_by_type(service, spec, has, lacks):
 
 def test_an_update_may_leave_out_what_the_cluster_chose(service, update):
     old = service(type="NodePort", clusterIP="10.96.3.3")
-    old["spec"]["ports"][0]["nodePort"] = 30080
+    old["spec"]["ports"][0] |= {"name": "a", "nodePort": 30080}
     new = service(type="NodePort")
     new["spec"]["ports"].append({"port": 81, "name": "b"})
-    new["spec"]["ports"][0]["name"] = "a"
+    new["spec"]["ports"][0] |= {"name": "a", "port": 8080}  # The name says which port it is.
     assert update("Service", new, old) == []
     assert new["spec"]["clusterIPs"] == ["10.96.3.3"]
     assert new["spec"]["clusterIP"] == "10.96.3.3"

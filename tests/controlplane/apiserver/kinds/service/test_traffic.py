@@ -32,7 +32,12 @@ LOCAL = BALANCER | {"externalTrafficPolicy": "Local"}
         (BALANCER | {"loadBalancerSourceRanges": [" 10.0.0.0/8 ", "2001:db8::/32"]}, None),
         (
             BALANCER | {"loadBalancerSourceRanges": ["10.0.0.0/33"]},
-            'spec.loadBalancerSourceRanges[0]: Invalid value: "10.0.0.0/33"',
+            'spec.LoadBalancerSourceRanges[0]: Invalid value: "10.0.0.0/33"',
+        ),
+        (BALANCER | {"loadBalancerClass": "example.com/fast"}, None),
+        (
+            BALANCER | {"loadBalancerClass": "example.com/a/b"},
+            'spec.loadBalancerClass: Invalid value: "example.com/a/b": a qualified name must',
         ),
     ],
 )
@@ -83,6 +88,36 @@ def test_addresses_of_a_balancer(made, kind, ingress, cause):
     causes = [f"{each.field}: {each.message}" for each in traffic.validate(given)]
     assert len(causes) == (cause is not None), causes
     assert all(each.startswith(cause) for each in causes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "cause"),
+    [
+        ("LoadBalancer", " 10.0.0.0/8 , 2001:db8::/32", None),
+        ("LoadBalancer", " ", None),
+        ("LoadBalancer", "10.0.0.0/8,ten", ': Invalid value: "ten": must be a valid CIDR value'),
+        ("ClusterIP", "10.0.0.0/8", ": Forbidden: may only be used when `type` is 'LoadBalancer'"),
+    ],
+)
+def test_source_ranges_of_old(wrong, kind, text, cause):
+    key = "service.beta.kubernetes.io/load-balancer-source-ranges"
+    body = {"metadata": {"annotations": {key: text}}, "spec": BALANCER | {"type": kind}}
+    causes = wrong("Service", body)
+    assert len(causes) == (cause is not None), causes
+    assert all(each.startswith(f"metadata.annotations[{key}]{cause}") for each in causes)
+
+
+def test_a_balancers_class_is_for_good_while_it_is_one(made, update):
+    def service(kind, name=None):
+        return made("Service", {"spec": BALANCER | {"type": kind, "loadBalancerClass": name}})
+
+    old = service("LoadBalancer", "example.com/a")
+    for name, shown in (("example.com/b", '"example.com/b"'), (None, "null")):
+        assert update("Service", service("LoadBalancer", name), old) == [
+            f"spec.loadBalancerClass: Invalid value: {shown}: may not change once set"
+        ]
+    assert update("Service", service("NodePort"), old) == []
+    assert update("Service", service("LoadBalancer", "example.com/b"), service("NodePort")) == []
 
 
 def test_the_port_of_health_checks_stays(made, update):

@@ -69,11 +69,11 @@ PORTS = [{"port": 80}]
         ),
         (
             {"ports": PORTS, "loadBalancerSourceRanges": ["10.0.0.0/8"]},
-            "spec.loadBalancerSourceRanges: Forbidden: may only be used when `type` is",
+            "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is",
         ),
         (
             {"ports": PORTS, "type": "LoadBalancer", "loadBalancerSourceRanges": ["ten"]},
-            'spec.loadBalancerSourceRanges[0]: Invalid value: "ten"',
+            'spec.LoadBalancerSourceRanges[0]: Invalid value: "ten"',
         ),
         ({"ports": PORTS, "selector": {"a b": "c"}}, 'spec.selector: Invalid value: "a b"'),
         (
