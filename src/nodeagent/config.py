@@ -41,6 +41,8 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ipvs_scheduler: IpvsScheduler = "rr"
     cni_conf: str = ""  # A network of the user's, instead of ours.
     cni_path: str = "/opt/cni/bin:/usr/lib/cni"  # Where plugins are, besides ours.
+    #: Where pods' packets keep their source (ip-masq-agent's nonMasqueradeCIDRs).
+    non_masquerade_cidrs: list[str] = []
     mtu: int = 1500  # Of the network between the nodes; pods have the tunnel's headers less.
 
     def __post_init__(self) -> None:

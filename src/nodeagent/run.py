@@ -79,6 +79,7 @@ class NodeAgent:
         settings: Object = {
             "cluster_cidr": config.cluster_cidr,
             "masquerade_cidr": config.cluster_cidr,
+            "non_masquerade_cidrs": config.non_masquerade_cidrs,
         }
         self._netlink = Netlink(self._directory / "netlink.sock", settings, tables=Tables())
         self._runtime = Runtime(self._directory / "cri.sock")

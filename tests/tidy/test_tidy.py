@@ -86,7 +86,7 @@ SHELLS: Final = {
     "nodeagent/datapath/host_listeners.py": "connections to processes of the node",
     "nodeagent/datapath/hostnet.py": "connections from the node",
     "nodeagent/datapath/netlink.py": "answers calls",
-    "nodeagent/datapath/resolver_gateway.py": "kernel sockets to a resolver",
+    "nodeagent/datapath/outside_services.py": "kernel sockets to services of the machine",
     "nodeagent/datapath/splice.py": "a kernel socket beside one of the stack",
     "nodeagent/datapath/udp_gateway.py": "kernel datagrams to NodePorts",
     "nodeagent/datapath/veth_ports.py": "pods' sockets",

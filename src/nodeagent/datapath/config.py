@@ -6,6 +6,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 
+from nodeagent.datapath.tables import OutsideService
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `python -m nodeagent.datapath CONFIG.json` reads."""
@@ -28,6 +30,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     internal_ip6: str = ""
     dns_upstream: str = ""  # Who answers at the host's port 53, a socket of this machine's.
     host_address6: str = ""
+    outside_services: list[OutsideService] = []  # What of this machine pods reach at the start.
+    outside_any: bool = False  # The host's ports lead to those of 127.0.0.1.
 
     def resolver(self) -> tuple[str, int] | None:
         """Return the resolver that pods reach; raises ValueError for none of the loopback's."""

@@ -255,6 +255,7 @@ class Control:
             Cidrs.parse(settings.cluster_cidr),
             Cidrs.parse(settings.masquerade_cidr),
             dict(settings.rp_filter),
+            tuple(ip_network(text) for text in settings.non_masquerade_cidrs),
         )
         self._node.clear_flows()
 

@@ -19,6 +19,7 @@ from nodeagent.datapath.conntrack_events import ConntrackEvents
 from nodeagent.datapath.control import Control
 from nodeagent.datapath.host_listeners import HostListeners
 from nodeagent.datapath.node import Node
+from nodeagent.datapath.outside_world import OutsideWorld
 from nodeagent.datapath.uplinks import Uplinks
 from nodeagent.datapath.veth_faults import VethFaults
 
@@ -37,6 +38,7 @@ class Netlink:
         *,
         veths: VethFaults,
         host_listeners: HostListeners,
+        world: OutsideWorld,
         after: Callable[[], None],
         on_links_deleted: Callable[[list[str]], None],
         on_frontends: Callable[[], None],
@@ -47,6 +49,7 @@ class Netlink:
         self._uplinks, self._veths, self._host_listeners = uplinks, veths, host_listeners
         self._on_links_deleted, self._on_frontends = on_links_deleted, on_frontends
         self._frontend_state, self._shell_drops = frontend_state, shell_drops
+        self._world = world
         self._captures = Captures(node)
         self._conntrack_events = ConntrackEvents(node.conntrack, clock)
         self._probing = Probing(node.stack, clock, self._send_own)
@@ -114,6 +117,9 @@ class Netlink:
             ),
             "host_listener_delete": self._delete(tuple[str, int], self._host_listeners.delete),
             "host_listener_list": self._list(self._host_listeners.rows),
+            "outside_service_replace": self._replace(tables.OutsideService, self._world.replace),
+            "outside_service_delete": self._delete(tuple[str, int, str], self._world.delete),
+            "outside_service_list": self._list(self._world.rows),
             "conntrack_list": self._list(lambda: listing.conntrack(node, self._clock())),
             "conntrack_delete": self._conntrack_delete,
             "conntrack_watch": self._conntrack_watch,

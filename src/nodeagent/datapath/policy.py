@@ -52,6 +52,7 @@ class Policy:
     cluster_cidr: Cidrs = field(default_factory=Cidrs)
     masquerade_cidr: Cidrs = field(default_factory=Cidrs)
     rp_filter: Mapping[str, int] = field(default_factory=lambda: {"all": LOOSE})
+    non_masquerade_cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def masquerades(self, rule: str, source: int) -> bool:
         """Tell whether a Service with this *rule* hides *source* from its endpoints."""
@@ -62,7 +63,17 @@ class Policy:
     def leaves_cluster(self, source: int, destination: int) -> bool:
         """Tell whether flannel's `--ip-masq` rule applies: from a pod to somewhere else."""
         cidr = self.masquerade_cidr
-        return bool(cidr.holds(source)) and not cidr.holds(destination)
+        return (
+            bool(cidr.holds(source)) and not cidr.holds(destination) and not self._kept(destination)
+        )
+
+    def _kept(self, destination: int) -> bool:
+        """Tell whether ip-masq-agent's nonMasqueradeCIDRs have *destination*."""
+        version = 4 if destination < IPV6_FROM else 6
+        return any(
+            network.version == version and holds(network, destination)
+            for network in self.non_masquerade_cidrs
+        )
 
     def reverse_path_mode(self, device: str) -> int:
         """Return the rp_filter mode of *device*."""

@@ -39,14 +39,16 @@ from nodeagent.datapath.listening import Destination, ListenKey, Place
 from nodeagent.datapath.netlink import Netlink
 from nodeagent.datapath.node import GATEWAY_TCP, Identity, Node, Outputs
 from nodeagent.datapath.output import Output
+from nodeagent.datapath.outside_services import OutsideService, OutsideServices
+from nodeagent.datapath.outside_world import OutsideWorld
 from nodeagent.datapath.packet import Octets
-from nodeagent.datapath.resolver_gateway import ResolverGateway
 from nodeagent.datapath.routes import Route
 from nodeagent.datapath.uplinks import Carriers, Uplinks
 from nodeagent.datapath.veth_ports import VethPorts
 
 #: Host parts, as the address plan has them: the endpoint, and the hosts behind it.
 _CONTROL_PLANE_HOSTS: Final = (250, 251, 252, 253)
+_DNS_PORT: Final = 53
 #: How much too early the timer may be: a retransmission timer moves with every acknowledgment.
 _EARLY_S: Final = 0.1
 
@@ -92,6 +94,10 @@ class Datapath:
         ]
         self._place = Place(local, internal, config.internal_address6)
         self.node.outside = self._new_outside()
+        self._services = OutsideServices(self.node.outside, self._carrier_of, monotonic, self._kick)
+        self._world = OutsideWorld(self.node, self._services, self._outside_addresses)
+        if config.outside_any:
+            self._world.open_any_port(self.node.outside_output)
         for network in self._external.client_networks():
             self.node.routes.replace(Route(destination=network, device="eth0", connected=True))
         self._vxlan = Underlay(
@@ -152,10 +158,6 @@ class Datapath:
         node, config = self.node, self._config
         assert node.outside is not None
         gateway = Gateway(node.outside, self._external, self._dialling(), monotonic, self._kick)
-        upstream = config.resolver()
-        resolver = (
-            ResolverGateway(node.outside, upstream, monotonic, self._kick) if upstream else None
-        )
         hostnet = Hostnet(node.stack, monotonic, self._kick)
         host_listeners = HostListeners(node.stack, str(self._local), monotonic, self._kick)
         netlink = Netlink(
@@ -165,6 +167,7 @@ class Datapath:
             monotonic,
             veths=self.ports.faults,
             host_listeners=host_listeners,
+            world=self._world,
             after=self._drained,
             on_links_deleted=self._links_deleted,
             on_frontends=lambda: gateway.set_sockets(self._sockets()),
@@ -181,19 +184,34 @@ class Datapath:
             await hostnet.start(directory / "hostnet.sock")
             hosts = (config.host_address, config.host_address6)
             gateway.start(each for each in self._outside_addresses if str(each) not in hosts)
-            if resolver is not None:
-                resolver.start()
+            self._offer_services()
             await gateway.serve()
         finally:
             hostnet.close()
             await host_listeners.close()
-            if resolver is not None:
-                await resolver.close()
+            await self._services.close()
             await gateway.close()
             await netlink.close()
             self.ports.close()
             self._raw.close()
             self._vxlan.close()
+
+    def _offer_services(self) -> None:
+        """Offer what is configured: what the user mapped, and a resolver at the host's port 53."""
+        config = self._config
+        upstream, hosts = config.resolver(), (config.host_address, config.host_address6)
+        self._services.add(
+            OutsideService(ip_address(host), _DNS_PORT, protocol, upstream)
+            for host in hosts
+            for protocol in ("UDP", "TCP")
+            if upstream is not None and host
+        )
+        self._world.replace(config.outside_services)
+
+    def _carrier_of(self, address: IpAddress) -> str:
+        """Return where *address* is on this machine: who is dialled sees which node asks."""
+        carrier = self._map.transport(address)
+        return str(carrier) if carrier is not None and carrier.is_loopback else ""
 
     def _sockets(self) -> Mapping[ListenKey, Destination]:
         """Return where to listen for the world outside: who serves a socket first, has it."""
@@ -215,6 +233,7 @@ class Datapath:
             drops.update({str(reason): count for reason, count in faulty.drops.items()})
         drops["nodeport-bind-failed"] = gateway.bind_failures
         drops["nodeport-udp"] = gateway.udp_drops
+        drops["outside-service-udp"] = self._services.drops
         return drops
 
     def _links_deleted(self, names: list[str]) -> None:
@@ -305,7 +324,7 @@ class Datapath:
         self._raw.peer(to, self._config.underlay_port).send(datagrams, header)
 
     def _underlay_output(self, remote: IpAddress) -> Output | None:
-        if remote in self._outside_addresses or self._external.is_client(remote):
+        if self._world.has(remote) or self._external.is_client(remote):
             return self.node.outside_output
         node = self._map.node_of(remote)
         return None if node is None else self.uplinks.bare(node)

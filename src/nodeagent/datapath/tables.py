@@ -5,7 +5,7 @@ Unknown fields are an error, so that a nodeagent of another version is noticed a
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -148,6 +148,15 @@ class HostListener(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     service: str
 
 
+class OutsideService(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A socket of this machine's loopback, and where in the world outside pods find it."""
+
+    address: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    protocol: Protocol
+    target: str  # 127.x.x.x:PORT
+
+
 class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The tuple of a connection's first packet, as conntrack lists it."""
 
@@ -236,5 +245,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     cluster_cidr: str = ""
     masquerade_cidr: str = ""
+    #: What leaves `masquerade_cidr` for one of these is not masqueraded (ip-masq-agent).
+    non_masquerade_cidrs: list[str] = []
     #: As net.ipv4.conf.*.rp_filter: device or "all" → 0 off, 1 strict, 2 loose; the larger counts.
     rp_filter: dict[str, Literal[0, 1, 2]] = msgspec.field(default_factory=lambda: {"all": 2})

@@ -56,6 +56,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "conntrack": "podwire.cli.conntrack:conntrack",
     "ss": "podwire.cli.ss:ss",
     "counters": "podwire.cli.counters:counters",
+    "outside": "podwire.cli.outside:outside",
     "policy": "podwire.cli.policy:policy",
     "drops": "podwire.cli.tables:drops",
     "events": "podwire.cli.events:events",

@@ -24,6 +24,8 @@ from componentbase.timings import TimingsName
 from kubeapi.quantity import QuantityError, parse_quantity
 from nodeagent.proxy.mode import IpvsScheduler, ProxyModeName
 from podwire.cli import CommandFailed, cluster_option, diagnosis
+from podwire.cli.outside import tell_dns
+from podwire.cli.outside_options import OutsideWish, outside_options
 from podwire.cli.readiness import Readiness, progress_bar
 from podwire.cluster import blocks, etcd, make
 from podwire.cluster.families import IpFamily
@@ -132,6 +134,7 @@ class AlreadyUp(UsageError):
     is_flag=True,
     help="Have an ingress controller, ingress-nginx' class nginx, behind a Service LoadBalancer.",
 )
+@outside_options
 @click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
 @click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
@@ -148,6 +151,7 @@ def up(
     dns_replicas: int,
     dns_upstream: str,
     ingress: bool,
+    outside_wish: OutsideWish,
     node_cpu: str,
     node_memory: str,
 ) -> None:
@@ -159,6 +163,7 @@ def up(
     podwire up --control-planes 3
     podwire up --ip-family dual
     podwire up --proxy-mode ipvs --ipvs-scheduler wlc
+    podwire up --outside db=127.0.0.1:5432
     """
     _check_quantity("--node-cpu", node_cpu)
     _check_quantity("--node-memory", node_memory)
@@ -180,6 +185,9 @@ def up(
         dns_replicas=dns_replicas,
         dns_upstream=dns_upstream,
         ingress=ingress,
+        outside=outside_wish.services,
+        outside_any=outside_wish.any_port,
+        non_masquerade_cidrs=outside_wish.non_masquerade_cidrs,
         node_cpu=node_cpu,
         node_memory=node_memory,
     )
@@ -191,11 +199,17 @@ def up(
         ip_family=ip_family,
     )
     paths = start(wish, Console(stderr=True))
-    name = paths.name_option
+    cluster = paths.read_cluster()
+    if cluster.outside:
+        tell_dns(paths)
+    _greet(cluster, paths.name_option)
+
+
+def _greet(cluster: Cluster, name: str) -> None:
     click.echo(
         f"\n  export KUBECONFIG=$(podwire kubeconfig{name})\n"
         f"  kubectl get nodes -o wide\n"
-        f"\nA NodePort answers on {_node_addresses(paths.read_cluster())}."
+        f"\nA NodePort answers on {_node_addresses(cluster)}."
         f"\nWithout kubectl: podwire get nodes{name}.  Stop it all: podwire down{name}"
     )
 

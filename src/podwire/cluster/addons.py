@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from podwire.cluster import ingress
+from podwire.cluster import ingress, outside
 from podwire.cluster.layout import Cluster
 
 Object = dict[str, Any]
@@ -65,7 +65,8 @@ def _account() -> Object:
 def corefile(cluster: Cluster) -> str:
     """Return kubeadm's Corefile; it forwards only where the user has named a resolver."""
     forward = _FORWARD if cluster.dns_upstream else ""
-    return _COREFILE.format(domain=cluster.cluster_domain, forward=forward)
+    text = _COREFILE.format(domain=cluster.cluster_domain, forward=forward)
+    return outside.rewritten(text, cluster.outside, cluster.families)
 
 
 def _config_map(cluster: Cluster) -> Object:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from podwire.cluster import addons, etcd, layout, wiring
+from podwire.cluster import addons, etcd, layout, outside, wiring
 from podwire.cluster.layout import Cluster, Layout, control_plane_host, node_name
 from podwire.cluster.plan import FABRIC, ProcessPlan, master_name, node
 
@@ -138,6 +138,8 @@ def _datapath(cluster: Cluster, number: int, directory: str) -> Config:
         "mtu": cluster.mtu,
         "host_address": cluster.underlay_address(layout.OUTSIDE_HOST),
         "dns_upstream": cluster.dns_upstream,
+        "outside_services": outside.rows(cluster.outside, cluster.families),
+        "outside_any": cluster.outside_any,
     } | datapath_addresses6(cluster, number)
 
 
@@ -185,4 +187,5 @@ def node_settings(cluster: Cluster) -> Config:
         "mtu": cluster.mtu,
         "proxy_mode": cluster.proxy_mode,
         "ipvs_scheduler": cluster.ipvs_scheduler,
+        "non_masquerade_cidrs": cluster.non_masquerade_cidrs,
     }

@@ -44,6 +44,7 @@ def settle(wish: Wish, paths: Layout) -> Cluster:
             cluster_cidr=kept.cluster_cidr,
             service_cidr=kept.service_cidr,
             cluster_dns=kept.cluster_dns,
+            outside=wish.cluster.outside or kept.outside,
         )
     return wanted
 

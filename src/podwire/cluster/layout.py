@@ -21,6 +21,7 @@ from componentbase.timings import TimingsName
 from nodeagent.proxy.mode import IpvsScheduler, ProxyModeName
 from podwire.cluster import families
 from podwire.cluster.families import NETWORKS, IpFamily
+from podwire.cluster.outside import OutsideService
 
 DEFAULT_NAME: Final = "podwire"
 NODES_MAX: Final = 249  # Host parts .1 to .249 of the underlay; the rest are control planes.
@@ -93,6 +94,10 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     dns_replicas: int = 1  # Pods of the cluster's DNS; 0: it has none.
     dns_upstream: str = ""  # A resolver of this machine's loopback, ADDRESS:PORT; "": none.
     ingress: bool = False  # Whether it has an ingress controller.
+    outside: tuple[OutsideService, ...] = ()  # What of this machine pods reach.
+    outside_any: bool = False  # Pods reach every port of 127.0.0.1, as the host's.
+    #: Where pods' packets keep their source, as ip-masq-agent's nonMasqueradeCIDRs.
+    non_masquerade_cidrs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no cluster can be (msgspec makes a ValidationError of it)."""

@@ -1,18 +1,23 @@
-"""Nodes that join and leave a running cluster.
+"""Nodes that join and leave a running cluster, and services outside that come and go.
 
 A node gets the lowest free number, its certificates and configurations, and is started like all
 others; the fabric is told of its address. One that leaves is killed, its faults, files and
-certificates go, and its number is free again. Its objects in the API are the caller's business.
+certificates go, and its number is free again. Its objects in the API are the caller's business, and
+so are the datapaths that run: their configurations tell of services outside when they start.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Callable
+
+import msgspec
 
 from componentbase import clock, rpc
 from podwire.cluster import blocks, configs, make, plan
 from podwire.cluster.layout import NODES_MAX, Cluster, Layout, UsageError, node_name, node_number
+from podwire.cluster.outside import OutsideError, OutsideService
 from podwire.launcher.actions import Actions
 from podwire.launcher.notes import Notes
 from podwire.launcher.supervisor import Supervisor
@@ -81,6 +86,20 @@ class Membership:
         self._change(self.cluster.with_nodes(set(self.cluster.node_numbers) - {number}))
         self._remove_files(node, number)
         self._notes.note("removed", node)
+
+    async def change_outside(
+        self, change: Callable[[tuple[OutsideService, ...]], tuple[OutsideService, ...]]
+    ) -> tuple[OutsideService, ...]:
+        """Map other services outside; returns them all, raises RpcError."""
+        async with self._changing:
+            try:
+                services = change(self.cluster.outside)
+            except OutsideError as error:
+                raise rpc.RpcError("FailedPrecondition", str(error)) from None
+            self._change(msgspec.structs.replace(self.cluster, outside=services))
+            for number in self.cluster.node_numbers:
+                configs.write_node(self.cluster, self._paths, number)
+            return services
 
     def _change(self, cluster: Cluster) -> None:
         self.cluster = cluster

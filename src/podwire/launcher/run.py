@@ -15,12 +15,15 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from componentbase import clock, memory, process, rpc
 from componentbase.tasks import Tasks
 from componentbase.zygote import Zygote
 from podruntime.sandbox.warm import gather, rehearse
 from podwire.cluster import plan
 from podwire.cluster.layout import Cluster, Layout
+from podwire.cluster.outside import OutsideService, added
 from podwire.launcher import session
 from podwire.launcher.actions import Actions
 from podwire.launcher.exits import Exits
@@ -111,6 +114,7 @@ class Launcher:
             "process": self._actions.on_process,
             "node_add": self._add_nodes,
             "node_remove": self._remove_node,
+            "outside": self._outside,
             "events": self._list_events,
         }
         server = rpc.Server(self._paths.launcher_socket, handlers | self._faults.handlers())
@@ -197,6 +201,15 @@ class Launcher:
         self._faults.tell_fabric()
         self._look_again.set()
         return names
+
+    async def _outside(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
+        """Map what `add` lists, forget what `remove` does; return what is mapped then."""
+        wanted = msgspec.convert(params["add"], tuple[OutsideService, ...])
+        gone = {tuple(key) for key in params["remove"]}
+        services = await self._members.change_outside(
+            lambda known: added([each for each in known if each.key not in gone], wanted)
+        )
+        return msgspec.to_builtins(services)
 
     async def _remove_node(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
         node = str(params["name"])

@@ -272,8 +272,10 @@ async def _program6(node: NodeProcess, others: list[int]) -> None:
 
 
 @asynccontextmanager
-async def run_cluster(tmp_path: Path, block: int, nodes: int = 2, *, dual: bool = False):
-    """Run datapaths of nodes 1.. with transport addresses PREFIX.*block*.N."""
+async def run_cluster(
+    tmp_path: Path, block: int, nodes: int = 2, *, dual: bool = False, **more: object
+):
+    """Run datapaths of nodes 1.. with transport addresses PREFIX.*block*.N, *more* configured."""
     started: list[NodeProcess] = []
     try:
         for number in range(1, nodes + 1):
@@ -287,6 +289,7 @@ async def run_cluster(tmp_path: Path, block: int, nodes: int = 2, *, dual: bool 
                 "directory": str(directory),
                 "host_address": "192.168.64.254",
                 "log_file": str(directory / "datapath.log"),
+                **more,
             }
             if dual:
                 config["transport_map"]["fd00:192:168:64::/120"] = f"{PREFIX}.{block}.0/24"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -49,3 +49,14 @@ def test_who_is_masqueraded(pod, other):
     assert not policy.leaves_cluster(other, pod)
     assert not Policy().masquerades("off-cluster", other)
     assert not Policy().leaves_cluster(pod, other)
+
+
+def test_some_networks_see_pods_as_they_are():
+    policy = Policy(
+        masquerade_cidr=Cidrs.parse(BOTH),
+        non_masquerade_cidrs=(ip_network("8.0.0.0/8"), ip_network("2001:db8::/32")),
+    )
+    assert not policy.leaves_cluster(POD, OTHER)
+    assert not policy.leaves_cluster(POD6, OTHER6)
+    assert policy.leaves_cluster(POD, int(ip_address("9.9.9.9")))
+    assert policy.leaves_cluster(POD6, int(ip_address("2002::1")))

@@ -1,4 +1,4 @@
-"""A pod's stack and the outside's, joined in memory; behind them a resolver on the loopback."""
+"""A pod's stack and the outside's, joined in memory; behind them a service on the loopback."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 
 from componentbase.clock import monotonic
 from netstack.ip_host import IpHost
-from nodeagent.datapath.resolver_gateway import PORT, ResolverGateway
+from nodeagent.datapath.outside_services import OutsideService, OutsideServices
 
 POD, HOST = IPv4Address("10.244.0.5"), IPv4Address("192.168.64.254")
+PORT, CARRIER = 53, "127.0.70.5"
 BOUND_S = 5.0
 
 
@@ -31,11 +32,12 @@ class Echo(asyncio.DatagramProtocol):
         self.transport = transport
 
     def datagram_received(self, data, addr):
-        self.transport.sendto(b"answer to " + data, addr)
+        self.transport.sendto(b"answer to " + data + b" of " + addr[0].encode(), addr)
 
 
 async def serve_tcp(reader, writer):
-    writer.write(b"answer to " + await reader.readexactly(5))
+    asking = writer.get_extra_info("peername")[0].encode()
+    writer.write(b"answer to " + await reader.readexactly(5) + b" of " + asking)
     writer.close()
 
 
@@ -53,8 +55,11 @@ async def world(*, upstream=None):
             outside.receive_packets(said, monotonic())
             pod.receive_packets(heard, monotonic())
 
-    gateway = ResolverGateway(outside, upstream or where, monotonic, lambda: loop.call_soon(carry))
-    gateway.start()
+    gateway = OutsideServices(
+        outside, lambda _asking: CARRIER, monotonic, lambda: loop.call_soon(carry)
+    )
+    target = upstream or where
+    gateway.add(OutsideService(HOST, PORT, protocol, target) for protocol in ("UDP", "TCP"))
     pod.carry = carry
     try:
         yield pod, gateway
@@ -80,7 +85,9 @@ async def test_a_question_by_udp_is_answered():
             asking.send(f"ask {number}".encode(), (HOST, PORT), monotonic())
         pod.carry()
         await until(lambda: len(heard) == 3)
-        assert {each.data for each in heard} == {b"answer to ask %d" % n for n in range(3)}
+        assert {each.data for each in heard} == {
+            b"answer to ask %d of 127.0.70.5" % n for n in range(3)
+        }
         assert {each.remote for each in heard} == {(HOST, PORT)}
         assert gateway.drops == 0
 
@@ -92,8 +99,8 @@ async def test_a_question_by_tcp_is_answered():
         pod.carry()
         assert connection.write(b"ask 1", monotonic()) == 5
         pod.carry()
-        await until(lambda: connection.readable_octets == 15)
-        assert connection.read(100, monotonic()) == b"answer to ask 1"
+        await until(lambda: connection.readable_octets == 29)
+        assert connection.read(100, monotonic()) == b"answer to ask 1 of 127.0.70.5"
         connection.close(monotonic())
         pod.carry()
         await until(lambda: connection.closed)
@@ -119,7 +126,7 @@ async def test_a_resolver_that_is_not_there_is_counted_and_resets():
 
 @pytest.mark.asyncio
 async def test_many_askers_make_room_for_each_other(monkeypatch):
-    monkeypatch.setattr("nodeagent.datapath.resolver_gateway._CLIENTS_MAX", 4)
+    monkeypatch.setattr("nodeagent.datapath.outside_services._CLIENTS_MAX", 4)
     async with world() as (pod, gateway):
         heard = []
         for _ in range(20):
@@ -129,3 +136,24 @@ async def test_many_askers_make_room_for_each_other(monkeypatch):
             pod.carry()
         await until(lambda: len(heard) >= 4)
         assert len(gateway._clients) <= 4
+
+
+@pytest.mark.asyncio
+async def test_what_is_removed_takes_nobody_new():
+    async with world() as (pod, gateway):
+        gateway.remove([(HOST, PORT, "TCP"), (HOST, PORT, "UDP"), (HOST, 80, "TCP")])
+        assert gateway.offered() == []
+        connection = pod.tcp_connect((HOST, PORT), monotonic(), local=(POD, 0))
+        pod.carry()
+        await until(lambda: connection.closed)
+        assert isinstance(connection.error, ConnectionRefusedError)
+
+
+@pytest.mark.asyncio
+async def test_another_target_takes_the_place_of_the_first():
+    async with world() as (_, gateway):
+        (first, *_) = gateway.offered()
+        gateway.add([OutsideService(HOST, PORT, first.protocol, ("127.0.0.1", 1))])
+        assert [each.target for each in gateway.offered() if each.key == first.key] == [
+            ("127.0.0.1", 1)
+        ]
