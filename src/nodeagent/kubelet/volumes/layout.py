@@ -84,6 +84,13 @@ def inside(root: Path, path: str) -> Path:
     return found
 
 
+def check_empty_dir(source: Object) -> None:
+    """Raise ConfigError for a medium that this node has not (pkg/volume/emptydir)."""
+    medium = source.get("medium") or ""
+    if medium not in ("", "Memory"):
+        raise ConfigError(f'unknown storage medium "{medium}"')
+
+
 def prepare_host_path(path: Path, source: Object) -> None:
     """Make what may be made and check what must be there (pkg/volume/hostpath)."""
     wanted = source.get("type") or ""

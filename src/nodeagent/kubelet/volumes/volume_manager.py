@@ -18,7 +18,7 @@ from kubeapi.objects import Object, annotations_of, labels_of, namespace_of, uid
 from nodeagent.kubelet.object_cache import ObjectCache
 from nodeagent.kubelet.references import ConfigError, references
 from nodeagent.kubelet.volumes import atomic_writer
-from nodeagent.kubelet.volumes.layout import Layout, prepare_host_path
+from nodeagent.kubelet.volumes.layout import Layout, check_empty_dir, prepare_host_path
 from nodeagent.kubelet.volumes.payload import Sources, is_projected, payload, token_keys
 from nodeagent.kubelet.volumes.token_manager import TokenManager
 
@@ -98,7 +98,9 @@ class VolumeManager:
         if volume.get("hostPath") is not None:
             self.layout.host_root.mkdir(mode=0o755, parents=True, exist_ok=True)
             prepare_host_path(path, volume["hostPath"])
-        elif not path.is_dir():
+            return
+        check_empty_dir(volume.get("emptyDir") or {})
+        if not path.is_dir():
             path.mkdir(parents=True)
             path.chmod(0o777)
 

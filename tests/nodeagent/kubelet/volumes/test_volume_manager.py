@@ -231,6 +231,13 @@ async def test_host_path_types(world, kind, present, text):
 
 
 @pytest.mark.asyncio
+async def test_an_empty_dir_of_an_unknown_medium(world):
+    text = 'MountVolume.SetUp failed for volume "pages" : unknown storage medium "HugePages"'
+    with pytest.raises(FailedMount, match=text):
+        await world.mount(pod({"name": "pages", "emptyDir": {"medium": "HugePages"}}))
+
+
+@pytest.mark.asyncio
 async def test_an_empty_dir_that_has_grown_too_large(world):
     one = pod({"name": "cache", "emptyDir": {"sizeLimit": "64Ki", "medium": "Memory"}})
     await world.mount(one)

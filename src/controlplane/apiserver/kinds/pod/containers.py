@@ -14,7 +14,7 @@ from controlplane.apiserver.kinds.pod.field_refs import (
     validate_resource_ref,
 )
 from controlplane.apiserver.kinds.pod.probes import validate_lifecycle, validate_probe
-from controlplane.apiserver.kinds.pod.volumes import validate_mounts
+from controlplane.apiserver.kinds.pod.volume_mounts import validate_mounts
 from kubeapi import field, validation
 from kubeapi.objects import Object
 from kubeapi.status import Cause
@@ -71,8 +71,7 @@ def _validate_container(container: Object, volumes: Collection[str], path: str) 
     yield from _validate_env(container.get("env") or [], f"{path}.env")
     yield from _validate_env_from(container.get("envFrom") or [], f"{path}.envFrom")
     yield from resources.validate(container["resources"], f"{path}.resources")
-    mounts = container.get("volumeMounts") or []
-    yield from validate_mounts(mounts, volumes, f"{path}.volumeMounts")
+    yield from validate_mounts(container, volumes, f"{path}.volumeMounts")
 
 
 def _validate_all_probes(container: Object, spec: Object, path: str) -> Iterator[Cause]:

@@ -44,7 +44,9 @@ def validate_lifecycle(lifecycle: Object, path: str, grace_s: int) -> Iterator[C
         if (hook := lifecycle.get(key)) is None:
             continue
         yield from _validate_handler(hook, f"{path}.{key}", _HOOK_HANDLERS)
-        seconds = (hook.get("sleep") or {}).get("seconds", 1)
+        if hook.get("sleep") is None:
+            continue
+        seconds = hook["sleep"].get("seconds") or 0
         if seconds <= 0 or seconds > grace_s:
             detail = "must be greater than 0 and less than terminationGracePeriodSeconds "
             yield field.invalid(f"{path}.{key}.sleep", seconds, f"{detail}({grace_s})")

@@ -1,12 +1,12 @@
-"""Volumes of a pod and their places in containers.
+"""Volumes of a pod.
 
-Upstream: ValidateVolumes, validateVolumeSource, ValidateVolumeMounts. Sources that this cluster
+Upstream: ValidateVolumes, validateVolumeSource. Sources that this cluster
 has no plugin for are judged by the schema only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from controlplane.apiserver.kinds.pod.field_refs import (
@@ -90,12 +90,13 @@ def _file_path(text: str, path: str) -> Iterator[Cause]:
     if not text:
         yield field.required(path)
         return
-    yield from _local(text, path)
+    yield from validate_local_path(text, path)
     if text.startswith("..") and not text.startswith("../"):
         yield field.invalid(path, text, "must not start with '..'")
 
 
-def _local(text: str, path: str) -> Iterator[Cause]:
+def validate_local_path(text: str, path: str) -> Iterator[Cause]:
+    """Judge a path below a volume (validateLocalDescendingPath)."""
     if text.startswith("/"):
         yield field.invalid(path, text, "must be a relative path")
     if ".." in text.split("/"):
@@ -214,26 +215,3 @@ _PROJECTED: Final[Mapping[str, _Judge]] = {
     "downwardAPI": _downward_api,
     "serviceAccountToken": _token,
 }
-
-
-def validate_mounts(
-    mounts: Sequence[Object], volumes: Collection[str], path: str
-) -> Iterator[Cause]:
-    places: set[str] = set()
-    for index, mount in enumerate(mounts):
-        at, name, place = f"{path}[{index}]", mount.get("name") or "", mount.get("mountPath") or ""
-        if not name:
-            yield field.required(f"{at}.name")
-        elif name not in volumes:
-            yield field.not_found(f"{at}.name", name)
-        if not place:
-            yield field.required(f"{at}.mountPath")
-        elif place in places:
-            yield field.invalid(f"{at}.mountPath", place, "must be unique")
-        places.add(place)
-        sub_path, expression = mount.get("subPath") or "", mount.get("subPathExpr") or ""
-        yield from _local(sub_path, f"{at}.subPath") if sub_path else ()
-        if expression and sub_path:
-            detail = "subPathExpr and subPath are mutually exclusive"
-            yield field.invalid(f"{at}.subPathExpr", expression, detail)
-        yield from _local(expression, f"{at}.subPathExpr") if expression else ()

@@ -68,3 +68,13 @@ def test_probes_and_hooks(wrong, change, cause):
     else:
         assert len(causes) == 1, causes
         assert causes[0].startswith(cause)
+
+
+@pytest.mark.parametrize("hook", ["postStart", "preStop"])
+@pytest.mark.parametrize(
+    "handler", [{"exec": {"command": ["x"]}}, {"httpGet": {"port": 80}}, {"tcpSocket": {"port": 1}}]
+)
+def test_hooks_of_a_pod_without_grace(wrong, hook, handler):
+    container = {"name": "web", "image": "nginx:1", "lifecycle": {hook: handler}}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
+    assert wrong("Pod", {"spec": spec}) == []

@@ -161,29 +161,3 @@ def test_what_sources_may_say(wrong, volume, cause):
     else:
         assert len(causes) == 1, causes
         assert causes[0].startswith(VOLUME + cause)
-
-
-@pytest.mark.parametrize(
-    ("mount", "cause"),
-    [
-        ({"subPathExpr": "$(POD)/x"}, None),
-        (
-            {"subPath": "/x"},
-            'volumeMounts[0].subPath: Invalid value: "/x": must be a relative path',
-        ),
-        (
-            {"subPathExpr": "a/../b"},
-            "volumeMounts[0].subPathExpr: Invalid value: \"a/../b\": must not contain '..'",
-        ),
-        (
-            {"subPath": "a", "subPathExpr": "b"},
-            'volumeMounts[0].subPathExpr: Invalid value: "b": subPathExpr and subPath are mutually'
-            " exclusive",
-        ),
-    ],
-)
-def test_what_mounts_may_say(wrong, mount, cause):
-    mounts = [{"name": "a", "mountPath": "/a", **mount}]
-    container = {"name": "web", "image": "nginx:1", "volumeMounts": mounts}
-    causes = wrong("Pod", {"spec": {"containers": [container], "volumes": [{"name": "a"}]}})
-    assert causes == ([] if cause is None else [f"spec.containers[0].{cause}"])
