@@ -12,7 +12,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -25,24 +25,26 @@ _NEW_DATA: Final = "..data_tmp"
 
 def write(volume: Path, payload: Payload) -> bool:
     """Make *volume* hold *payload* and nothing else; return whether it did not already."""
-    volume.mkdir(mode=0o755, parents=True, exist_ok=True)
     old = _current(volume)
     if old is not None and _is(old, payload):
         return False
-    new = Path(tempfile.mkdtemp(prefix=time.strftime("..%Y_%m_%d_%H_%M_%S."), dir=volume))
-    new.chmod(0o755)
+    os.makedirs(volume, 0o755, exist_ok=True)
+    new = tempfile.mkdtemp(prefix=time.strftime("..%Y_%m_%d_%H_%M_%S."), dir=volume)
+    os.chmod(new, 0o755)
     for path, file in payload.items():
-        (new / path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _write_file(new / path, file.octets, file.mode)
-    link = volume / _NEW_DATA
+        if "/" in path:
+            os.makedirs(os.path.dirname(f"{new}/{path}"), 0o755, exist_ok=True)
+        _write_file(f"{new}/{path}", file.octets, file.mode)
+    name, link = os.path.basename(new), volume / _NEW_DATA
     with suppress(FileNotFoundError):
         link.unlink()  # Left by a kubelet that was killed right here.
-    link.symlink_to(new.name)
+    link.symlink_to(name)
     link.replace(volume / _DATA)
-    _link_names(volume, payload)
-    for each in volume.iterdir():
-        if each.name.startswith("..") and each.name not in (_DATA, new.name):
-            shutil.rmtree(each, ignore_errors=True)
+    names = dict.fromkeys(path.split("/")[0] for path in payload)
+    for each in names:
+        with suppress(FileExistsError):
+            os.symlink(f"{_DATA}/{each}", volume / each)
+    _clean(volume, {_DATA, name, *names})
     return True
 
 
@@ -73,19 +75,19 @@ def _files(directory: Path) -> Iterator[str]:
             yield os.path.relpath(os.path.join(parent, name), directory)
 
 
-def _write_file(path: Path, octets: bytes, mode: int) -> None:
+def _write_file(path: str, octets: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:
         file.write(octets)
         os.fchmod(descriptor, mode)
 
 
-def _link_names(volume: Path, payload: Payload) -> None:
-    """Let each first part of a path be a link into the data, and nothing else be there."""
-    names = dict.fromkeys(path.split("/")[0] for path in payload)
-    for name in names:
-        if not os.path.lexists(volume / name):
-            (volume / name).symlink_to(f"{_DATA}/{name}")
-    for each in volume.iterdir():
-        if each.name not in names and not each.name.startswith(".."):
-            each.unlink()
+def _clean(volume: Path, kept: Collection[str]) -> None:
+    """Remove what is not of the payload: old data, and links to files that are gone."""
+    for name in os.listdir(volume):
+        if name in kept:
+            continue
+        if name.startswith(".."):
+            shutil.rmtree(volume / name, ignore_errors=True)
+        else:
+            os.unlink(volume / name)
