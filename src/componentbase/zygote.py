@@ -35,8 +35,6 @@ Entry = Callable[[list[str]], int]
 #: What the zygote does before it forks for the first time: all that can be done once for all.
 Prepare = Callable[[], None]
 _MESSAGE_OCTETS: Final = 256 * 1024
-#: libuv's ring of 28 KiB in every process, which spares few a call of epoll_ctl.
-_NO_RING: Final = ("UV_USE_IO_URING", "0")
 
 
 class Zygote:
@@ -177,7 +175,6 @@ def serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     memory.forget_fork_hooks()
-    os.environ.setdefault(*_NO_RING)
     prepare()
     memory.fill_gaps()
     memory.freeze()
