@@ -55,12 +55,18 @@ class NodeKeeper:
         self._wake = asyncio.Event()
         self._registered = asyncio.Event()
         nodes.add_handler(
-            on_update=lambda _old, new: self._node_changed(new), on_delete=self._node_changed
+            on_update=lambda _old, new: self._node_changed(new), on_delete=self._node_deleted
         )
 
     def _node_changed(self, node: Object) -> None:
-        """Somebody wrote to a Node, or deleted it: look whether ours still says what we do."""
+        """Somebody wrote to a Node: look whether ours still says what we do."""
         if name_of(node) == self._facts.name:
+            self._wake.set()
+
+    def _node_deleted(self, node: Object) -> None:
+        """Post at once, since it is the answer to a post that says that there is no such Node."""
+        if name_of(node) == self._facts.name:
+            self._posted_at = -self._timings.node_status_report_s
             self._wake.set()
 
     def set_readiness(self, readiness: Readiness) -> None:
