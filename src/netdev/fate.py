@@ -12,7 +12,7 @@ from collections.abc import Callable, Container
 from typing import Final
 
 from netdev.chance import Draw, EveryNth, MarkovLoss, Verdict, draws, share
-from netdev.distribution import table
+from netdev.distribution import Distribution, table
 from netdev.impairment import Impairment
 from netdev.slots import Slots
 
@@ -23,7 +23,15 @@ _FIELDS: Final = {
     "corrupt": ("corrupt", "corrupt_correlation"),
     "reorder": ("reorder", "reorder_correlation", "gap"),
     "delay": ("delay_s", "jitter_s", "delay_correlation", "distribution"),
-    "slots": ("slot_min_s", "slot_max_s", "slot_packets", "slot_octets"),
+    "slots": (
+        "slot_min_s",
+        "slot_max_s",
+        "slot_delay_s",
+        "slot_jitter_s",
+        "slot_distribution",
+        "slot_packets",
+        "slot_octets",
+    ),
 }
 
 
@@ -83,7 +91,8 @@ class Fate:
         if "delay" in faults:
             self.delay = _delay(stream("delay"), wanted)
         if "slots" in faults:
-            self.slots = Slots(wanted, draws(stream("slots"))) if wanted.slot_min_s else None
+            wait = _until_slot(draws(stream("slots")), wanted)
+            self.slots = Slots(wanted, wait) if wanted.has_slots else None
 
     def _stream(self, fault: str) -> random.Random:
         known = self._streams.get(fault)
@@ -103,10 +112,25 @@ def _loses(rng: random.Random, wanted: Impairment) -> Verdict | None:
 
 
 def _delay(rng: random.Random, wanted: Impairment) -> Callable[[], float] | None:
-    mean_s, jitter_s, values = wanted.delay_s, wanted.jitter_s, table(wanted.distribution)
-    if not jitter_s:
+    if not wanted.jitter_s:
         return None
     draw = draws(rng, wanted.delay_correlation)
+    return _varying(draw, wanted.delay_s, wanted.jitter_s, wanted.distribution)
+
+
+def _until_slot(draw: Draw, wanted: Impairment) -> Callable[[], float]:
+    if wanted.slot_delay_s:
+        times = (wanted.slot_delay_s, wanted.slot_jitter_s, wanted.slot_distribution)
+        return _varying(draw, *times)
+    least_s, most_s = wanted.slot_min_s, max(wanted.slot_min_s, wanted.slot_max_s)
+    return lambda: least_s + (most_s - least_s) * draw()
+
+
+def _varying(
+    draw: Draw, mean_s: float, jitter_s: float, distribution: Distribution
+) -> Callable[[], float]:
+    """Return what gives a time that varies so, for each number that is drawn (tabledist)."""
+    values = table(distribution)
     if values is None:
         return lambda: max(0.0, mean_s + jitter_s * (2 * draw() - 1))
     size = len(values)

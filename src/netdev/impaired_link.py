@@ -54,6 +54,15 @@ class Counters:
     overlimit: int = 0
 
 
+#: What says how soon a packet comes through.
+_PACE: Final = (
+    "delay_s",
+    "jitter_s",
+    "rate_bit_s",
+    "rate_overhead",
+    "rate_cell",
+    "rate_cell_overhead",
+)
 #: The names of what `ImpairedLink.rows` returns.
 COUNTERS: Final = (*(field.name for field in fields(Counters)), "queued", "delivered")
 
@@ -91,10 +100,7 @@ class ImpairedLink:
         """Let *impairment* hold for packets to come; those under way are not overtaken."""
         before, self.impairment = self.impairment, impairment
         self._fate.change(impairment)
-        if any(
-            getattr(impairment, name) != getattr(before, name)
-            for name in ("delay_s", "jitter_s", "rate_bit_s")
-        ):
+        if any(getattr(impairment, name) != getattr(before, name) for name in _PACE):
             self._hurry(now)
 
     def _hurry(self, now: float) -> None:
@@ -169,7 +175,7 @@ class ImpairedLink:
             heapq.heappush(self._overtaking, entry)
 
     def _on_the_wire_s(self, octets: int) -> float:
-        return 8 * (octets + self._overhead_octets) / self.impairment.rate_bit_s
+        return self.impairment.on_the_wire_s(octets + self._overhead_octets)
 
     def deadline(self) -> float:
         """Return when `due` has something to give, `math.inf` when nothing is under way."""

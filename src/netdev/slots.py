@@ -7,16 +7,16 @@ then leaves what is due by then, up to so many packets or octets, and the rest w
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from netdev.chance import Draw
 from netdev.impairment import Impairment
 
 
 class Slots:
-    """The slots of one wire; *draw* says where between the shortest and longest wait one comes."""
+    """The slots of one wire; *wait* says how long after its opening each comes."""
 
-    def __init__(self, wanted: Impairment, draw: Draw) -> None:
-        self._wanted, self._draw = wanted, draw
+    def __init__(self, wanted: Impairment, wait: Callable[[], float]) -> None:
+        self._wanted, self._wait = wanted, wait
         self._next_at = -math.inf
         self._packets_left: float = 0
         self._octets_left: float = 0
@@ -36,7 +36,6 @@ class Slots:
 
     def _open(self, now: float) -> None:
         wanted = self._wanted
-        least_s, most_s = wanted.slot_min_s, max(wanted.slot_min_s, wanted.slot_max_s)
-        self._next_at = now + least_s + (most_s - least_s) * self._draw()
+        self._next_at = now + self._wait()
         self._packets_left = wanted.slot_packets or math.inf
         self._octets_left = wanted.slot_octets or math.inf

@@ -38,10 +38,14 @@ others = st.fixed_dictionaries(
         "reorder": st.floats(0.01, 1),
         "gap": st.integers(0, 5),
         "rate_bit_s": st.one_of(st.just(0), st.floats(1000, 1e9)),
+        "rate_overhead": st.integers(-100, 100),
+        "rate_cell": st.integers(0, 60),
+        "rate_cell_overhead": st.integers(0, 10),
         "limit": st.integers(1, 50),
         "limit_octets": st.integers(LIMIT_OCTETS_MIN, 2 * LIMIT_OCTETS_MIN),
         "ecn": st.booleans(),
         "slot_min_s": st.sampled_from([0.0, 0.05]),
+        "slot_delay_s": st.sampled_from([0.0, 0.0, 0.05]),
     }
 )
 
@@ -49,6 +53,13 @@ others = st.fixed_dictionaries(
 def build(loss, rest, slots):
     loses = any(loss[name] for name in ("loss", "loss_gemodel", "loss_state") if name in loss)
     rest = {**rest, "ecn": rest["ecn"] and loses}
+    if not rest["rate_bit_s"]:
+        rest |= {"rate_overhead": 0, "rate_cell": 0}
+    if not rest["rate_cell"]:
+        rest |= {"rate_cell_overhead": 0}
+    if rest["slot_delay_s"]:
+        jitter = {"slot_jitter_s": 0.01, "slot_distribution": rest["distribution"]}
+        return Impairment(**loss, **{**rest, "slot_min_s": 0}, **jitter)
     return Impairment(**loss, **rest, **(slots if rest["slot_min_s"] else {}))
 
 
@@ -351,6 +362,49 @@ def test_slots_let_bursts_through_and_no_more_than_they_take():
     assert [sum(at == moment for at, _ in by_octets) for moment in {at for at, _ in by_octets}] == (
         [3] * 10  # The third of 100 octets is begun: netem's count may go below zero, too.
     )
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_slots_come_as_a_distribution_has_it(distribution):
+    wanted = {"slot_delay_s": 0.02, "slot_jitter_s": 0.002, "slot_distribution": distribution}
+    wire = link(**wanted, slot_packets=1, limit=10_000)
+    out = send(wire, 2000, every_s=0.0)
+    waits = [later - before for before, later in pairwise(at for at, _ in out)]
+    mean_s = sum(waits) / len(waits)
+    assert mean_s == pytest.approx(0.02, rel=0.02)
+    spread_s = (sum((each - mean_s) ** 2 for each in waits) / len(waits)) ** 0.5
+    alone = send(link(delay_s=0.02, jitter_s=0.002, distribution=distribution), 2000, every_s=1.0)
+    delays = [at - number for number, (at, _) in enumerate(alone)]
+    assert spread_s == pytest.approx(
+        (sum((each - 0.02) ** 2 for each in delays) / len(delays)) ** 0.5, rel=0.2
+    )
+    steady = send(link(slot_delay_s=0.02, slot_packets=1), 3, every_s=0.0)
+    assert [at for at, _ in steady] == pytest.approx([0.02, 0.04, 0.06])
+
+
+@pytest.mark.parametrize(
+    ("more", "octets"),
+    [
+        ({}, 142),
+        ({"rate_overhead": 4}, 146),
+        ({"rate_overhead": -14}, 128),
+        ({"rate_overhead": -200}, 0),
+        ({"rate_cell": 48, "rate_cell_overhead": 5}, 3 * 53),
+        ({"rate_overhead": 2, "rate_cell": 48}, 3 * 48),
+        ({"rate_overhead": 3, "rate_cell": 48}, 4 * 48),
+    ],
+)
+def test_a_rate_counts_what_a_link_puts_around_packets(more, octets):
+    wire = ImpairedLink(Impairment(rate_bit_s=8000, **more), random.Random(1), overhead_octets=42)
+    wire.offer(bytes(100), 0.0)
+    assert wire.deadline() == pytest.approx(octets / 1000)
+
+
+def test_what_waits_for_cells_hurries_when_they_are_no_more():
+    wire = link(rate_bit_s=8000, rate_cell=10_000)
+    wire.offer(bytes(100), 0.0)
+    wire.change(Impairment(rate_bit_s=8000), 1.0)
+    assert wire.deadline() == pytest.approx(1.1)
 
 
 def test_a_slot_is_opened_by_what_is_due():

@@ -40,6 +40,9 @@ _OPTIONS: Final = (
     _option("--loss-state", type=SHARES, help="Four states: P13 [P31 [P32 [P23 [P14]]]]."),
     _option("--ecn", is_flag=True, default=None, help="Mark what would be lost, where ECN is on."),
     _option("--rate", "rate_bit_s", type=RATE, help="No more than that: 1mbit."),
+    _option("--rate-overhead", type=int, help="Each packet is so many bytes longer: 4, or -14."),
+    _option("--rate-cell", type=int, help="Packets fill whole cells of so many bytes: 48."),
+    _option("--rate-cell-overhead", type=int, help="Each cell is so many bytes longer: 5."),
     _option("--limit", type=int, help="So many packets may wait; the rest is dropped: 100."),
     _option("--limit-bytes", "limit_octets", type=OCTETS, help="So many bytes may wait: 64kb."),
     _option("--corrupt", type=SHARE, help="So many have one bit wrong: 1%."),
@@ -51,6 +54,9 @@ _OPTIONS: Final = (
     _option("--gap", type=int, help="Only each so manieth packet may overtake: 5."),
     _option("--slot", "slot_min_s", type=DURATION, help="Packets come in bursts, every 20ms."),
     _option("--slot-max", "slot_max_s", type=DURATION, help="Slots are so long at most: 40ms."),
+    _option("--slot-delay", "slot_delay_s", type=DURATION, help="Or: every 20ms on average,"),
+    _option("--slot-jitter", "slot_jitter_s", type=DURATION, help="give or take 5ms,"),
+    _option("--slot-distribution", type=click.Choice(DISTRIBUTIONS), help="in this manner."),
     _option("--slot-packets", type=int, help="So many packets in a slot: 5."),
     _option("--slot-bytes", "slot_octets", type=OCTETS, help="So many bytes in a slot: 9kb."),
     _option("--seed", type=click.IntRange(0, SEED_MAX), help="Repeat the fates of this number."),
@@ -95,6 +101,7 @@ _EFFECTS: Final = (
     "duplicate",
     "reorder",
     "slot_min_s",
+    "slot_delay_s",
 )
 
 

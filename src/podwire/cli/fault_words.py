@@ -33,7 +33,7 @@ def words_of(rule: Words) -> str:
         _loss(rule) + (" ecn" if rule.get("ecn") else ""),
         *(_share(rule, name) for name in ("corrupt", "duplicate", "reorder")),
         f"gap {rule['gap']}" if rule.get("gap") else "",
-        f"rate {rate_text(rule['rate_bit_s'])}" if rule.get("rate_bit_s") else "",
+        _rate(rule),
         _slot(rule),
         *(
             f"limit {text(rule[name])}"
@@ -56,11 +56,24 @@ def _delay(rule: Words) -> str:
     return " ".join(words)
 
 
-def _slot(rule: Words) -> str:
-    if not rule.get("slot_min_s"):
+def _rate(rule: Words) -> str:
+    if not rule.get("rate_bit_s"):
         return ""
-    words = ["slot", duration_text(rule["slot_min_s"])]
-    words += [duration_text(rule["slot_max_s"])] if rule.get("slot_max_s") else []
+    more = [rule.get(name, 0) for name in ("rate_overhead", "rate_cell", "rate_cell_overhead")]
+    while more and not more[-1]:  # They have their places, so those in front stay.
+        more.pop()
+    return " ".join(("rate", rate_text(rule["rate_bit_s"]), *map(str, more)))
+
+
+def _slot(rule: Words) -> str:
+    if rule.get("slot_delay_s"):
+        words = ["slot distribution", rule.get("slot_distribution", "uniform")]
+        words += [duration_text(rule.get(name, 0)) for name in ("slot_delay_s", "slot_jitter_s")]
+    elif rule.get("slot_min_s"):
+        words = ["slot", duration_text(rule["slot_min_s"])]
+        words += [duration_text(rule["slot_max_s"])] if rule.get("slot_max_s") else []
+    else:
+        return ""
     words += [f"packets {rule['slot_packets']}"] if rule.get("slot_packets") else []
     words += [f"bytes {octets_text(rule['slot_octets'])}"] if rule.get("slot_octets") else []
     return " ".join(words)

@@ -86,7 +86,8 @@ def check_impairment(wanted: dict[str, Any]) -> None:
 def in_words(error: msgspec.MsgspecError) -> str:
     """Return what is wrong, without msgspec's path and with the names that people type."""
     text = str(error).partition(" - at `")[0]
-    for name in ("delay_s", "jitter_s", "latency_s", "rate_bit_s"):
+    text = text.replace("slot_min_s", "slot")
+    for name in ("delay_s", "jitter_s", "latency_s", "slot_max_s", "rate_bit_s"):
         text = text.replace(name, name.removesuffix("_s").removesuffix("_bit"))
     for name in _OPTIONS:
         text = text.replace(name, _OPTIONS[name])

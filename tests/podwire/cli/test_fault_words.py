@@ -34,6 +34,16 @@ from podwire.cli.fault_words import fates_of, lines_of, tell_unheard, words_of
             {"slot_min_s": 0.02, "slot_max_s": 0.04, "slot_packets": 5, "slot_octets": 9216},
             "slot 20ms 40ms packets 5 bytes 9kb",
         ),
+        (
+            {"slot_delay_s": 0.02, "slot_jitter_s": 0.002, "slot_distribution": "normal"},
+            "slot distribution normal 20ms 2ms",
+        ),
+        ({"slot_delay_s": 0.02, "slot_packets": 5}, "slot distribution uniform 20ms 0s packets 5"),
+        ({"rate_bit_s": 1e7, "rate_overhead": -14}, "rate 10mbit -14"),
+        (
+            {"rate_bit_s": 1e7, "rate_cell": 48, "rate_cell_overhead": 5},
+            "rate 10mbit 0 48 5",
+        ),
         ({"loss": 0.5, "limit": 1000, "limit_octets": 64 << 20, "seed": 4}, "loss 50%"),
     ],
 )
