@@ -29,6 +29,7 @@ CONTROL_PLANES_MAX: Final = 3
 DNS_REPLICAS_MAX: Final = 10
 #: Of the nodes' network: what leaves IPv6's least to pods, and what one UDP datagram carries.
 MTU_MIN, MTU_MAX = 1330, 65_000
+ETHERNET_MTU: Final = 1500
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 
 
@@ -88,7 +89,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     node_cpu: str = "4"
     node_memory: str = "8Gi"
     node_pods_max: int = 110
-    mtu: int = 1500  # Of the network between the nodes.
+    mtu: int = ETHERNET_MTU  # Of the network between the nodes.
     proxy_mode: ProxyModeName = "iptables"
     ipvs_scheduler: IpvsScheduler = "rr"
     dns_replicas: int = 1  # Pods of the cluster's DNS; 0: it has none.

@@ -46,6 +46,7 @@ class Parameters:
             control_planes=self.control_planes,
             timings=settings.timings,
             underlay=settings.subnet,
+            mtu=settings.mtu,
             **NETWORKS[settings.ip_family],
         )
 

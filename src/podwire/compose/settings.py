@@ -14,7 +14,7 @@ import msgspec
 
 from componentbase.timings import TimingsName
 from podwire.cluster.families import NETWORKS, IpFamily
-from podwire.cluster.layout import UsageError
+from podwire.cluster.layout import ETHERNET_MTU, MTU_MAX, MTU_MIN, UsageError
 
 NODES: Final = 3  # As many as compose.yaml has services for.
 CONTROL_PLANES_MAX: Final = 3
@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ha_api_port: int = 6444  # and with three.
     timings: TimingsName = "lab"
     ip_family: IpFamily = "ipv4"
+    mtu: int = ETHERNET_MTU  # Of the bridge network.
 
     @property
     def subnet(self) -> str:
@@ -55,6 +56,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         ha_api_port=_port(environment, "PODWIRE_HA_API_PORT", defaults.ha_api_port),
         timings=typing.cast(TimingsName, timings),
         ip_family=typing.cast(IpFamily, family),
+        mtu=_mtu(environment.get("PODWIRE_MTU") or str(defaults.mtu)),
     )
 
 
@@ -67,6 +69,12 @@ def _network(text: str) -> str:
             "for example 192.168.65"
         ) from None
     return str(network.network_address).rpartition(".")[0]
+
+
+def _mtu(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and MTU_MIN <= int(text) <= MTU_MAX):
+        raise UsageError(f"PODWIRE_MTU={text} must be a number of octets, {MTU_MIN} to {MTU_MAX}")
+    return int(text)
 
 
 def _port(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -22,7 +22,8 @@ FACTS = NodeFacts(
     name="node-1", internal_ips=("192.168.64.1",), kubelet_port=10250, cpu="4", memory="8Gi",
     pods_max=110,
 )  # fmt: skip
-READY, NO_NETWORK = Readiness(runtime=True, network=True), Readiness(runtime=True, network=False)
+READY = Readiness(runtime=True, network_error="")
+NO_NETWORK = Readiness(runtime=True, network_error="cni plugin not initialized")
 REPORT_S = LAB.node_status_report_s
 
 

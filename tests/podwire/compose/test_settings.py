@@ -21,6 +21,7 @@ def test_everything_set_is_taken_over() -> None:
             "PODWIRE_HA_API_PORT": "7001",
             "PODWIRE_TIMINGS": "kubernetes",
             "PODWIRE_IP_FAMILY": "dual",
+            "PODWIRE_MTU": "9000",
         }
     )
     assert chosen.subnet == "10.9.8.0/24"
@@ -28,6 +29,7 @@ def test_everything_set_is_taken_over() -> None:
     assert (chosen.api_port, chosen.ha_api_port) == (7000, 7001)
     assert chosen.timings == "kubernetes"
     assert chosen.ip_family == "dual"
+    assert chosen.mtu == 9000
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,9 @@ def test_everything_set_is_taken_over() -> None:
         ("PODWIRE_HA_API_PORT", "https"),
         ("PODWIRE_TIMINGS", "fast"),
         ("PODWIRE_IP_FAMILY", "v6"),
+        ("PODWIRE_MTU", "1329"),
+        ("PODWIRE_MTU", "65001"),
+        ("PODWIRE_MTU", "9k"),
     ],
 )
 def test_what_makes_no_sense_is_named(name: str, value: str) -> None:
