@@ -1,9 +1,10 @@
-"""A small HTTP/1.1 client for programs in our images: wget, curl, agnhost's dial."""
+"""A small HTTP/1.1 client for programs in our images: wget, curl, agnhost's dial; with TLS too."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,38 +14,45 @@ from podruntime.images.addresses import Peer
 from podruntime.images.http_message import Body, Head, MalformedMessage, take_head
 
 _READ_OCTETS: Final = 64 * 1024
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 class BadUrl(ValueError):
-    """A text that is no http:// URL."""
+    """A text that is no http:// or https:// URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """The parts of an http:// URL."""
+    """The parts of an http:// or https:// URL."""
 
     host: str
     port: int
     target: str
+    scheme: str = "http"
 
     @classmethod
     def parse(cls, text: str) -> Url:
         """Read *text*; a missing scheme means http, as curl and wget have it."""
         try:
             parts = urlsplit(text if "://" in text else f"http://{text}")
-            port = parts.port or 80
+            port = parts.port or _PORTS.get(parts.scheme, 0)
         except ValueError as error:
             raise BadUrl(str(error)) from None
-        if parts.scheme != "http" or not parts.hostname:
-            raise BadUrl(f"not an http address: {text}")
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise BadUrl(f"not an http or https address: {text}")
         query = f"?{parts.query}" if parts.query else ""
-        return cls(parts.hostname, port, (parts.path or "/") + query)
+        return cls(parts.hostname, port, (parts.path or "/") + query, parts.scheme)
+
+    @property
+    def origin(self) -> str:
+        """Return what stands before a path."""
+        return f"{self.scheme}://{self.authority}"
 
     @property
     def authority(self) -> str:
         """Return the Host header's value."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 80 else f"{host}:{self.port}"
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +77,14 @@ async def fetch(
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
     family: int = socket.AF_UNSPEC,
+    tls: ssl.SSLContext | None = None,
 ) -> Answer:
-    """Ask once on a connection of its own; raises OSError or MalformedMessage."""
-    reader, writer = await asyncio.open_connection(url.host, url.port, family=family)
+    """Ask once on a connection of its own; raises OSError (ssl.SSLError too) or MalformedMessage.
+
+    *tls* is how an https:// URL is spoken to: without it as the system's authorities vouch.
+    """
+    secured = (tls or True) if url.scheme == "https" else None
+    reader, writer = await asyncio.open_connection(url.host, url.port, family=family, ssl=secured)
     try:
         writer.write(_request(url, method, headers or {}, body))
         peer, local = (writer.get_extra_info(name) for name in ("peername", "sockname"))
@@ -79,6 +92,13 @@ async def fetch(
         return Answer(head, received, peer, local)
     finally:
         writer.close()
+
+
+def anybody() -> ssl.SSLContext:
+    """Return how to speak TLS with whoever answers, whatever its certificate says."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _request(url: Url, method: str, headers: Mapping[str, str], body: bytes) -> bytes:

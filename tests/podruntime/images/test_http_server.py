@@ -112,7 +112,9 @@ async def test_query_and_form_values():
 async def test_urls():
     assert Url.parse("web:8080/a?b=c") == Url("web", 8080, "/a?b=c")
     assert Url.parse("http://web") == Url("web", 80, "/")
-    for text in ("https://web/", "http://", "http://web:x/"):
+    assert Url.parse("https://web/x") == Url("web", 443, "/x", "https")
+    assert Url("web", 443, "/", "https").origin == "https://web"
+    for text in ("ftp://web/", "http://", "http://web:x/"):
         with pytest.raises(BadUrl):
             Url.parse(text)
 

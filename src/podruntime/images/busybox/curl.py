@@ -1,15 +1,16 @@
-"""curl: the options that manifests, docs and probes use. http only."""
+"""curl: the options that manifests, docs and probes use. http and https."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import socket
+import ssl
 import time
 from typing import Final
 
 from podruntime.images.busybox import arguments as getopt
-from podruntime.images.http_client import Answer, BadUrl, Url, fetch
+from podruntime.images.http_client import Answer, BadUrl, Url, anybody, fetch
 from podruntime.images.http_message import MalformedMessage
 from podruntime.images.process import Process, find_program
 
@@ -20,13 +21,13 @@ _LONG: Final = {
     "request=": "X", "header=": "H", "data=": "d", "data-raw=": "d", "json=": "j",
     "verbose": "v", "insecure": "k", "retry=": "r", "user-agent=": "A", "version": "V",
     "ipv4": "4", "ipv6": "6", "globoff": "g",
-    "no-progress-meter": "s", "retry-delay=": "R", "retry-connrefused": "C",
+    "no-progress-meter": "s", "cacert=": "a", "retry-delay=": "R", "retry-connrefused": "C",
 }  # fmt: skip
 _SHORT: Final = "sSo:w:m:IiLfX:H:d:vkA:VO46gN"
 _FAMILIES: Final = {"6": socket.AF_INET6, "4": socket.AF_INET}
 #: curl's exit codes.
 _BAD_USAGE, _BAD_URL, _NO_HOST, _NO_CONNECT, _HTTP_ERROR, _TIMED_OUT = 2, 3, 6, 7, 22, 28
-_EMPTY_REPLY, _RECV_ERROR = 52, 56
+_EMPTY_REPLY, _RECV_ERROR, _UNTRUSTED, _BAD_AUTHORITY, _NO_TLS = 52, 56, 60, 77, 35
 
 
 class _Failed(Exception):
@@ -52,7 +53,7 @@ async def curl(process: Process) -> int:
         process.complain(f"curl: {error}\ncurl: try 'curl --help' for more information")
         return _BAD_USAGE
     if "V" in options:
-        process.print("curl 8.11.0 (emulated)\nProtocols: http")
+        process.print("curl 8.11.0 (emulated)\nProtocols: http https")
         return 0
     if not options.operands:
         process.complain("curl: (2) no URL specified")
@@ -127,7 +128,7 @@ async def _follow(process: Process, options: getopt.Arguments, text: str) -> Ans
         location = answer.head.headers.get("Location")
         if "L" not in options or not location or not 300 <= answer.status < 400:
             return answer
-        text = location if "://" in location else f"http://{url.authority}{location}"
+        text = location if "://" in location else f"{url.origin}{location}"
     raise _Failed(47, f"Maximum ({_REDIRECTS_MAX}) redirects followed")
 
 
@@ -151,8 +152,13 @@ async def _fetch(process: Process, options: getopt.Arguments, url: Url) -> Answe
         headers[name.strip()] = value.strip()
     method = options.value("X") or ("HEAD" if "I" in options else "POST" if body else "GET")
     family = next((_FAMILIES[flag] for flag in _FAMILIES if flag in options), socket.AF_UNSPEC)
+    tls = _trust(process, options) if url.scheme == "https" else None
     try:
-        return await fetch(url, method=method, headers=headers, body=body, family=family)
+        return await fetch(url, method=method, headers=headers, body=body, family=family, tls=tls)
+    except ssl.SSLCertVerificationError as error:
+        raise _Failed(_UNTRUSTED, f"SSL certificate problem: {error.verify_message}") from None
+    except ssl.SSLError as error:
+        raise _Failed(_NO_TLS, f"TLS connect error: {error.reason or error}") from None
     except socket.gaierror:
         raise _Failed(_NO_HOST, f"Could not resolve host: {url.host}") from None
     except ConnectionResetError as error:
@@ -169,6 +175,22 @@ async def _fetch(process: Process, options: getopt.Arguments, url: Url) -> Answe
         raise _Failed(
             _NO_CONNECT,
             f"Failed to connect to {url.host} port {url.port}: {error.strerror or error}",
+        ) from None
+
+
+def _trust(process: Process, options: getopt.Arguments) -> ssl.SSLContext:
+    """Return whom to believe: --cacert's authorities, else the system's; with -k anybody."""
+    if "k" in options:
+        return anybody()
+    file = options.value("a")
+    if not file:
+        return ssl.create_default_context()
+    try:
+        known = process.files.read(process.path(file)).decode()
+        return ssl.create_default_context(cadata=known or "empty")
+    except (OSError, ValueError):  # ssl.SSLError is an OSError.
+        raise _Failed(
+            _BAD_AUTHORITY, f"error setting certificate verify locations: CAfile: {file}"
         ) from None
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import socket
+import ssl
 from typing import Final
 
 from componentbase.tasks import Tasks
 from podruntime.images.addresses import join_host_port
 from podruntime.images.busybox.applet import applet
 from podruntime.images.busybox.arguments import BadUsage, parse
-from podruntime.images.http_client import Answer, BadUrl, Url, fetch
+from podruntime.images.http_client import Answer, BadUrl, Url, anybody, fetch
 from podruntime.images.http_message import MalformedMessage
 from podruntime.images.http_server import HttpServer, Request, Response, serve_forever
 from podruntime.images.process import Process, Program
@@ -52,13 +53,15 @@ async def wget(process: Process) -> int:
             process.complain(
                 f"Connecting to {url.authority} ({join_host_port(url.host, url.port)})"
             )
+        if url.scheme == "https" and "N" not in arguments:
+            process.complain("wget: note: TLS certificate validation not implemented")
         answer = await _fetch(url, headers, body, timeout_s)
         if "S" in arguments:
             _show_head(process, answer)
         location = answer.head.headers.get("Location")
         if answer.status not in (301, 302, 303, 307, 308) or not location:
             break
-        text = location if "://" in location else f"http://{url.authority}{location}"
+        text = location if "://" in location else f"{url.origin}{location}"
     if not 200 <= answer.status < 300:
         raise BadUsage(
             f"server returned error: {answer.head.first} {answer.status} {answer.head.third}"
@@ -80,9 +83,12 @@ def _url(text: str) -> Url:
 
 async def _fetch(url: Url, headers: dict[str, str], body: bytes, timeout_s: float) -> Answer:
     """Fetch, with the errors that busybox shows."""
+    method, tls = "POST" if body else "GET", anybody() if url.scheme == "https" else None
     try:
         async with asyncio.timeout(timeout_s):
-            return await fetch(url, method="POST" if body else "GET", headers=headers, body=body)
+            return await fetch(url, method=method, headers=headers, body=body, tls=tls)
+    except ssl.SSLError:
+        raise BadUsage("TLS error from peer") from None
     except socket.gaierror:
         raise BadUsage(f"bad address '{url.authority}'") from None
     except TimeoutError:
