@@ -50,6 +50,7 @@ spec:
   containers:
   - {name: main, image: "python://dns_apps:serve"}
   - {name: tools, image: busybox, command: [sleep, "600"]}
+  - {name: curl, image: curlimages/curl, command: [sleep, "600"]}
 """
 
 
@@ -127,6 +128,31 @@ def test_pods_find_services_pods_and_the_world(lab: Lab) -> None:
 def test_pods_reach_the_api_server_as_their_account(lab: Lab) -> None:
     assert ask(lab, "whoami") == "system:serviceaccount:default:default"
     assert ask(lab, "list/services") == 403
+
+
+#: As the documentation says it: "Accessing the API from within a Pod, without using a proxy".
+CURL = """
+SERVICEACCOUNT=/var/run/secrets/kubernetes.io/serviceaccount
+TOKEN=$(cat ${SERVICEACCOUNT}/token)
+curl -sS --cacert ${SERVICEACCOUNT}/ca.crt --header "Authorization: Bearer ${TOKEN}" \\
+  -X GET https://kubernetes.default.svc/$1
+"""
+
+
+def test_curl_reaches_the_api_server_with_what_is_mounted(lab: Lab) -> None:
+    pod = Pod(lab, "asker")
+
+    def curl(script: str, path: str) -> dict[str, Any]:
+        done = pod.run("sh", "-c", script, "sh", path, container="curl")
+        assert done.status == 0, done.complaints
+        answer: dict[str, Any] = json.loads(done.output)
+        return answer
+
+    assert curl(CURL, "api")["versions"] == ["v1"]
+    assert curl(CURL, "api/v1/namespaces/default/pods")["code"] == 403
+    assert curl(CURL.replace("Bearer ", "Bearer x"), "api")["code"] == 401
+    done = pod.run("curl", "-sS", "https://kubernetes.default.svc/api", container="curl")
+    assert done.status == 60, "the cluster's authority is not the system's"
 
 
 def test_the_host_asks_at_a_node_port(lab: Lab) -> None:
