@@ -15,7 +15,8 @@ from ingresscontroller.table import Backend, Endpoint
 
 #: For how long an endpoint that failed is asked last.
 SHUNNED_S: Final = 5.0
-_FAILED_MAX: Final = 10_000
+#: Of each kind; when there are more, all are forgotten: it is a matter of fairness only.
+REMEMBERED_MAX: Final = 10_000
 
 
 class Balancer:
@@ -38,6 +39,8 @@ class Balancer:
             for each in endpoints:
                 if each not in tried and cookie_for(each) == cookie:
                     return each
+        if len(self._turns) >= REMEMBERED_MAX:
+            self._turns.clear()
         turn = self._turns.get(backend, 0)
         self._turns[backend] = turn + 1
         last_resort = None
@@ -52,14 +55,13 @@ class Balancer:
 
     def failed(self, endpoint: Endpoint, now: float) -> None:
         """Ask *endpoint* last for a while."""
-        if len(self._failed) >= _FAILED_MAX:
+        if len(self._failed) >= REMEMBERED_MAX:
             self._failed.clear()
         self._failed[endpoint] = now + SHUNNED_S
 
-    def forget(self, backends: Container[Backend]) -> None:
-        """Keep the turns of *backends* only."""
-        for gone in [each for each in self._turns if each not in backends]:
-            del self._turns[gone]
+    def remembered(self) -> tuple[int, int]:
+        """Return how many backends and failed endpoints are remembered."""
+        return len(self._turns), len(self._failed)
 
     def _is_shunned(self, endpoint: Endpoint, now: float) -> bool:
         until = self._failed.get(endpoint)

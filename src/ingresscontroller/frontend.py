@@ -151,7 +151,8 @@ class ClientConnection(asyncio.Protocol):
         if isinstance(decision, Answer):
             has_body = head.chunked or bool(head.length)
             self._answer(decision, head, keep_alive=head.keep_alive, is_whole=not has_body)
-            self._record(head, decision.status, None)
+            if not decision.text:  # The status pages are no requests of anybody's.
+                self._record(head, decision.status, None)
             return
         self._exchange = exchange = Exchange(gateway, self, self._client, head, decision)
         self._deadline = self._began + gateway.limits.body_s

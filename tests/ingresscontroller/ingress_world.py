@@ -8,6 +8,7 @@ import http.client
 import json
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -188,6 +189,9 @@ class World:
 
     def client(self, timeout_s: float = 5) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(ADDRESS, self.port, timeout=timeout_s)
+
+    def secure_client(self, context: ssl.SSLContext) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(ADDRESS, self.tls_port, timeout=5, context=context)
 
     def ask(
         self, host: str, target: str = "/", method: str = "GET", body: Any = None, **fields: str
