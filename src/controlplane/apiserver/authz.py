@@ -16,6 +16,7 @@ from typing import Final
 from controlplane.apiserver.authn import User
 from controlplane.apiserver.request_info import RequestInfo
 from kubeapi.objects import Object
+from kubeapi.pod_containers import every_container
 
 MASTERS: Final = "system:masters"
 _NODES: Final = "system:nodes"
@@ -172,7 +173,7 @@ def refers_to(pod: Object, plural: str, name: str) -> bool:
         for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
             content = source.get(key) or {}
             named.append(content.get("secretName") or content.get("name"))
-    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+    for container in every_container(spec):
         wholes = [whole.get(f"{key}Ref") or {} for whole in container.get("envFrom") or ()]
         named.extend(whole.get("name") for whole in wholes)
         values = [one.get("valueFrom") or {} for one in container.get("env") or ()]

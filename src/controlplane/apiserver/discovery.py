@@ -46,10 +46,10 @@ def subresources_of(kind: Kind) -> list[Subresource]:
     """Return the subresources of *kind* by name."""
     resource = kind.resource
     found = list(_EXTRA.get(resource, ()))
-    if "status" in kind.subresources:
-        found.append(
-            Subresource("status", resource.group, resource.version, resource.kind, _UPDATE_VERBS)
-        )
+    for name in (*kind.subresources, *kind.strategies):
+        if name != "scale":
+            of = (resource.group, resource.version, resource.kind)
+            found.append(Subresource(name, *of, _UPDATE_VERBS))
     if "scale" in kind.subresources:
         found.append(Subresource("scale", "autoscaling", "v1", "Scale", _UPDATE_VERBS))
     return sorted(found, key=lambda item: item.name)

@@ -1,8 +1,8 @@
 """What must be done to bring a pod's containers to its spec.
 
 Upstream: pkg/kubelet/kuberuntime, computePodActions, podSandboxChanged and
-ShouldContainerBeRestarted. The answer is a value; `pod_worker` performs it. Not here: ephemeral
-containers and in-place resize.
+ShouldContainerBeRestarted. The answer is a value; `pod_worker` performs it. Not here: in-place
+resize.
 """
 
 from __future__ import annotations
@@ -62,15 +62,26 @@ def compute_pod_actions(
     newest = seen.sandbox
     if newest is None or not newest.ready:
         return _recreate_sandbox(pod, seen, attempt=newest.attempt + 1 if newest else 0)
+    ephemeral = _ephemeral_containers(pod, seen)
     init_start, init_kill, initialized, failed = _init_containers(pod, seen, health)
     if failed:
         return PodActions(kill_pod=True)
     if not initialized:
-        return PodActions(start=init_start, kill=init_kill)
+        return PodActions(start=(*ephemeral, *init_start), kill=init_kill)
     start, kill, keep = _containers(pod, seen, health)
     if not keep and not start:
         return PodActions(kill_pod=True)
-    return PodActions(start=(*init_start, *start), kill=(*init_kill, *kill))
+    return PodActions(start=(*ephemeral, *init_start, *start), kill=(*init_kill, *kill))
+
+
+def _ephemeral_containers(pod: PodSpec, seen: PodRuntimeStatus) -> tuple[StartContainer, ...]:
+    """Return the starts of those that never ran: they do not wait for init containers."""
+    statuses = [(spec, seen.container(spec.name)) for spec in pod.ephemeral_containers]
+    return tuple(
+        _start(spec, seen)
+        for spec, status in statuses
+        if status is None or status.state is ContainerState.CREATED
+    )
 
 
 def _recreate_sandbox(pod: PodSpec, seen: PodRuntimeStatus, *, attempt: int) -> PodActions:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from kubeapi.objects import Object, metadata_of, name_of, namespace_of, uid_of
+from kubeapi.pod_containers import every_container
 
 #: Upstream: v1.DefaultTerminationGracePeriodSeconds (the API server writes it into the object).
 _GRACE_DEFAULT_S: Final = 30
@@ -37,7 +38,14 @@ class PodSpec:
 
     containers: tuple[ContainerSpec, ...]
     init_containers: tuple[ContainerSpec, ...] = ()
+    #: Added to a running pod (`kubectl debug`), and never restarted.
+    ephemeral_containers: tuple[ContainerSpec, ...] = ()
     restart_policy: str = "Always"
+
+    @property
+    def every_container(self) -> tuple[ContainerSpec, ...]:
+        """Return the containers of all types."""
+        return (*self.init_containers, *self.containers, *self.ephemeral_containers)
 
 
 def pod_spec(pod: Object) -> PodSpec:
@@ -46,6 +54,9 @@ def pod_spec(pod: Object) -> PodSpec:
     return PodSpec(
         containers=tuple(_container(c, init=False) for c in spec.get("containers") or ()),
         init_containers=tuple(_container(c, init=True) for c in spec.get("initContainers") or ()),
+        ephemeral_containers=tuple(
+            _container(c, init=False) for c in spec.get("ephemeralContainers") or ()
+        ),
         restart_policy=spec.get("restartPolicy") or "Always",
     )
 
@@ -68,9 +79,7 @@ def container_hash(container: Object) -> str:
 
 def containers_by_name(pod: Object) -> Mapping[str, Object]:
     """Return every container of the spec, init containers first."""
-    spec = pod["spec"]
-    both = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
-    return {container["name"]: container for container in both}
+    return {container["name"]: container for container in every_container(pod["spec"])}
 
 
 def grace_period_s(pod: Object) -> float:

@@ -59,6 +59,10 @@ def pod_status(pod: Object, facts: PodFacts, now: float) -> Object:
     }
     if inits:
         status["initContainerStatuses"] = inits
+    if spec.get("ephemeralContainers"):
+        status["ephemeralContainerStatuses"] = [
+            _ephemeral(container, facts) for container in spec["ephemeralContainers"]
+        ]
     addresses = preferred(facts.seen.addresses, facts.host_ips)
     known = [{"ip": address} for address in addresses] or before.get("podIPs")
     if known:
@@ -100,6 +104,13 @@ def _status(
         default=default,
         init=init,
     )
+
+
+def _ephemeral(container: Object, facts: PodFacts) -> Object:
+    """Return the status of a container that nobody probes, so that it is never called ready."""
+    status = _status(container, facts, init=False)
+    del status["started"]
+    return {**status, "ready": False}
 
 
 def _pairs(

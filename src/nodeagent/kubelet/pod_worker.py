@@ -194,7 +194,7 @@ class PodWorker:
         if actions.kill_pod:
             await self._settle()
             return math.inf
-        specs = {c.name: c for c in (*pod_spec(pod).init_containers, *pod_spec(pod).containers)}
+        specs = {container.name: container for container in pod_spec(pod).every_container}
         due, held = hold_back(actions.start, specs, seen, self._backoff, wall())
         self._note_held(held, {start.name for start in actions.start})
         self._publish()

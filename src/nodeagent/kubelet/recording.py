@@ -7,16 +7,11 @@ from typing import Literal
 
 from kubeapi.client import EventRecorder
 from kubeapi.objects import Object, name_of, namespace_of, uid_of
+from kubeapi.pod_containers import container_path
 
 #: Tells an event: (type, reason, message).
 EventType = Literal["Normal", "Warning"]
 Tell = Callable[[EventType, str, str], None]
-
-
-def container_path(pod: Object, name: str) -> str:
-    """Return the field path by which an event names a container (GenerateContainerRef)."""
-    inits = (c["name"] for c in pod["spec"].get("initContainers") or ())
-    return f"spec.{'initContainers' if name in inits else 'containers'}{{{name}}}"
 
 
 def teller(recorder: EventRecorder, pod: Object, container: str = "") -> Tell:
@@ -29,7 +24,7 @@ def teller(recorder: EventRecorder, pod: Object, container: str = "") -> Tell:
         "uid": uid_of(pod),
     }
     if container:
-        subject["fieldPath"] = container_path(pod, container)
+        subject["fieldPath"] = container_path(pod["spec"], container)
 
     def tell(kind: EventType, reason: str, message: str) -> None:
         recorder.event(subject, kind, reason, message)

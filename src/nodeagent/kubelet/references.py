@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kubeapi.objects import Object
+from kubeapi.pod_containers import every_container
 
 
 class ConfigError(Exception):
@@ -83,8 +84,7 @@ def references(pod: Object, *, variables: bool) -> list[Reference]:
 
 
 def _from_env(pod: Object) -> Iterator[Reference]:
-    spec = pod["spec"]
-    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+    for container in every_container(pod["spec"]):
         for source in container.get("envFrom") or ():
             yield from _named(source.get("configMapRef"), source.get("secretRef"))
         for variable in container.get("env") or ():

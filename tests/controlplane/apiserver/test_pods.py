@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 CORE = "/api/v1/namespaces"
+STRATEGIC = "application/strategic-merge-patch+json"
 
 
 def pod(name: str, node: str = "", **spec: object) -> dict:
@@ -44,6 +45,22 @@ def test_binding_assigns_once(server, pods):
     assert 'pod p is already assigned to node "n1"' in again.json["message"]
     assert bind(server, pods, "missing", "n1").code == 404
     assert server.request("POST", f"{pods}/p/binding", {"target": 1}).code == 400
+
+
+def test_ephemeral_containers_are_added_by_their_subresource(server, pods):
+    server.request("POST", pods, pod("p", "n1"))
+    path, headers = f"{pods}/p/ephemeralcontainers", {"Content-Type": STRATEGIC}
+    for name in ("one", "two"):
+        patch = {"spec": {"ephemeralContainers": [{"name": name, "image": "busybox"}]}}
+        assert server.request("PATCH", path, patch, headers=headers).code == 200
+    found = server.request("GET", path).json
+    added = found["spec"]["ephemeralContainers"]
+    assert [each["name"] for each in added] == ["two", "one"], "upstream puts the patch's first"
+    found["spec"]["ephemeralContainers"] = added[:1]
+    refused = server.request("PUT", path, found)
+    assert refused.code == 422
+    assert 'existing ephemeral containers "one" may not be removed' in refused.json["message"]
+    assert server.request("DELETE", path).code == 405
 
 
 def test_unscheduled_pods_die_at_once(server, pods):
@@ -378,4 +395,4 @@ def test_what_is_absent_says_so(server, pods, subresource):
 
 def test_every_404_has_details(server, pods):
     server.request("POST", pods, pod("p"))
-    assert server.request("PATCH", f"{pods}/p/ephemeralcontainers", {}).json["details"] == {}
+    assert server.request("PATCH", f"{pods}/p/resize", {}).json["details"] == {}

@@ -157,7 +157,7 @@ def test_aggregated_discovery(server):
     assert (pods["scope"], pods["shortNames"]) == ("Namespaced", ["po"])
     below = {item["subresource"]: item for item in pods["subresources"]}
     assert below["eviction"]["responseKind"]["group"] == "policy"
-    assert {"binding", "eviction", "log", "status"} <= set(below)
+    assert {"binding", "ephemeralcontainers", "eviction", "log", "status"} <= set(below)
     groups = server.request("GET", "/apis", headers={"Accept": AGGREGATED}).json["items"]
     assert "apps" in [group["metadata"]["name"] for group in groups]
     again = server.request(

@@ -25,9 +25,18 @@ def spec(name: str, **more) -> ContainerSpec:
     return ContainerSpec(name=name, image="i", hash="h", **more)
 
 
-def pod(*names: str, policy: str = "Always", inits: tuple[ContainerSpec, ...] = ()) -> PodSpec:
-    containers = tuple(spec(name) for name in names)
-    return PodSpec(containers=containers, init_containers=inits, restart_policy=policy)
+def pod(
+    *names: str,
+    policy: str = "Always",
+    inits: tuple[ContainerSpec, ...] = (),
+    ephemeral: tuple[str, ...] = (),
+) -> PodSpec:
+    return PodSpec(
+        containers=tuple(spec(name) for name in names),
+        init_containers=inits,
+        ephemeral_containers=tuple(spec(name) for name in ephemeral),
+        restart_policy=policy,
+    )
 
 
 def ran(name: str, state: ContainerState = RUNNING, *, attempt=0, code=0, sandbox="s0", hash="h"):
@@ -91,6 +100,31 @@ def test_everything_runs_nothing_to_do():
 def test_exited_container_restarts_by_policy(policy, code, restarts):
     got = actions(pod("a", "b", policy=policy), seen(ran("a", EXITED, code=code), ran("b")))
     assert got == PodActions(start=(start("a", 1),) if restarts else ())
+
+
+@pytest.mark.parametrize(
+    ("status", "starts"),
+    [
+        (None, (start("e"),)),
+        (ran("e", CREATED), (start("e"),)),
+        (ran("e"), ()),
+        (ran("e", EXITED, code=1), ()),
+        (ran("e", EXITED, code=1, sandbox="before"), ()),
+    ],
+)
+def test_an_ephemeral_container_starts_once(status, starts):
+    there = [ran("a"), *([status] if status else [])]
+    assert actions(pod("a", ephemeral=("e",)), seen(*there)) == PodActions(start=starts)
+
+
+def test_an_ephemeral_container_does_not_wait_for_init_containers():
+    wanted = pod("a", inits=(spec("i"),), ephemeral=("e",))
+    assert actions(wanted, seen(ran("i"))) == PodActions(start=(start("e"),))
+
+
+def test_an_ephemeral_container_does_not_keep_a_pod_that_is_done():
+    wanted = pod("a", policy="Never", ephemeral=("e",))
+    assert actions(wanted, seen(ran("a", EXITED), ran("e"))) == PodActions(kill_pod=True)
 
 
 @pytest.mark.parametrize("policy", ["OnFailure", "Never"])

@@ -157,6 +157,19 @@ def test_restarted_container_keeps_its_last_state():
     assert status["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 1
 
 
+def test_an_ephemeral_container_is_shown_and_never_ready():
+    added = {"ephemeralContainers": [{"name": "debugger"}, {"name": "later"}]}
+    runtime = PodRuntimeStatus(
+        uid="u", name="p", namespace="d", containers=(ran("a", RUN), ran("debugger", BAD))
+    )
+    got = status_of("Always", mains=[("a", RUN)], spec=added, seen=runtime)
+    assert got["phase"] == "Running"
+    first, second = got["ephemeralContainerStatuses"]
+    assert first["state"]["terminated"]["exitCode"] == 1
+    assert second["state"] == {"waiting": {"reason": "ContainerCreating"}}
+    assert [(each["ready"], "started" in each) for each in (first, second)] == [(False, False)] * 2
+
+
 def test_ended_pod_is_judged_as_if_it_never_restarted():
     assert status_of("Always", mains=[("c", OK)], ended=True)["phase"] == "Succeeded"
     assert status_of("Always", mains=[("c", BAD)], ended=True)["phase"] == "Failed"

@@ -12,7 +12,11 @@ def pod(*inits):
         {"name": name.lower(), "restartPolicy": "Always"} if name.isupper() else {"name": name}
         for name in inits
     ]
-    return {"spec": {"initContainers": sidecars, "containers": [{"name": "x"}, {"name": "y"}]}}
+    proper = [{"name": "x"}, {"name": "y"}]
+    added = [{"name": "debugger"}]
+    return {
+        "spec": {"initContainers": sidecars, "containers": proper, "ephemeralContainers": added}
+    }
 
 
 @pytest.mark.parametrize(
@@ -24,6 +28,7 @@ def pod(*inits):
         (("A", "once", "B"), ["a", "b"], {"b": (), "a": ("b",)}),
         (("A", "once"), ["a", "once"], {"once": (), "a": ("once",)}),
         (("A", "B", "C"), ["a", "c"], {"c": (), "a": ("c",)}),
+        (("A",), ["debugger", "a", "x"], {"debugger": (), "x": (), "a": ("x",)}),
         (("A",), [], {}),
     ],
 )

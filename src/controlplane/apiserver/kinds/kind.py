@@ -60,6 +60,14 @@ def no_fields(_obj: Object) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """How the update of one subresource differs: what it may change, and what of that is wrong."""
+
+    prepare: Callable[[Object, Object], None]
+    validate: Callable[[Object, Object], list[Cause]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind as the registry sees it."""
 
@@ -70,6 +78,8 @@ class Kind:
     #: Subresources that the generic registry serves: "status", "scale". Others ("binding", "log",
     #: "eviction") have handlers of their own.
     subresources: tuple[str, ...] = ()
+    #: Those that are the object itself, changed by a rule of their own.
+    strategies: Mapping[str, Strategy] = field(default_factory=dict)
     #: Fill in upstream's defaults, on every write and before validation.
     default: Callable[[Object], None] = nothing
     #: Strategy: what a client may not set on create (status is reset, generation becomes 1) …
@@ -78,9 +88,11 @@ class Kind:
     prepare_update: Callable[[Object, Object], None] = nothing_changed
     prepare_status_update: Callable[[Object, Object], None] = nothing_changed
     #: Semantic validation, after the schema's (types are right then); causes with upstream's field
-    #: paths and wordings. `validate` judges every write; `validate_update` only adds what depends
-    #: on the old object. A binding writes spec.nodeName past both.
+    #: paths and wordings. `validate` judges every write; `validate_create` adds what only later
+    #: writes may set, `validate_update` what depends on the old object. A binding
+    #: writes spec.nodeName past all of them.
     validate: Callable[[Object], list[Cause]] = no_causes
+    validate_create: Callable[[Object], list[Cause]] = no_causes
     validate_update: Callable[[Object, Object], list[Cause]] = no_update_causes
     #: Fields for field selectors besides metadata.name and metadata.namespace.
     fields: Callable[[Object], Mapping[str, str]] = no_fields

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from controlplane.apiserver.kinds.go_syntax import go_label_selector, go_map
 from controlplane.apiserver.kinds.metadata import IMMUTABLE
 from controlplane.apiserver.kinds.pod.defaults import default_spec
+from controlplane.apiserver.kinds.pod.ephemeral_containers import KEY as EPHEMERAL_CONTAINERS
 from controlplane.apiserver.kinds.pod.scheduling import validate_label_selector
 from controlplane.apiserver.kinds.pod.validation import RESTART_POLICIES, validate_spec
 from controlplane.apiserver.kinds.quantities import NOT_NEGATIVE
@@ -57,6 +58,9 @@ def _validate_template(template: Object) -> Iterator[Cause]:
     annotations = meta.get("annotations") or {}
     yield from validation.validate_annotations(annotations, f"{path}.metadata.annotations")
     yield from validate_spec(spec, f"{path}.spec")
+    if spec.get(EPHEMERAL_CONTAINERS):
+        detail = "ephemeral containers not allowed in pod template"
+        yield field.forbidden(f"{path}.spec.{EPHEMERAL_CONTAINERS}", detail)
     if spec["restartPolicy"] in RESTART_POLICIES and spec["restartPolicy"] != "Always":
         policy = spec["restartPolicy"]
         yield field.not_supported(f"{path}.spec.restartPolicy", policy, ("Always",))

@@ -53,7 +53,7 @@ def begin(kind: Kind, obj: Object, rng: random.Random, now: float) -> None:
 
 def check(kind: Kind, obj: Object) -> None:
     """Raise StatusError 422 when the kind finds *obj* wrong."""
-    causes = kind.validate(obj)
+    causes = [*kind.validate(obj), *kind.validate_create(obj)]
     if causes:
         name = obj["metadata"].get("name") or ""
         raise invalid(kind.resource.kind, name, causes, group=kind.resource.group)

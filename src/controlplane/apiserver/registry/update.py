@@ -70,11 +70,14 @@ def keep_metadata(new: Object, old: Object) -> None:
 
 def finish(kind: Kind, new: Object, old: Object, subresource: str) -> None:
     """Take from *old* what a client may not change; raise StatusError 422 for what is wrong."""
-    if subresource == STATUS:
-        kind.prepare_status_update(new, old)
-    else:
-        kind.prepare_update(new, old)
-    causes = [*kind.validate(new), *kind.validate_update(new, old)]
+    strategy = kind.strategies.get(subresource)
+    prepare, validate_update = kind.prepare_update, kind.validate_update
+    if strategy is not None:
+        prepare, validate_update = strategy.prepare, strategy.validate
+    elif subresource == STATUS:
+        prepare = kind.prepare_status_update
+    prepare(new, old)
+    causes = [*kind.validate(new), *validate_update(new, old)]
     if causes:
         resource = kind.resource
         unique = list(dict.fromkeys(causes))

@@ -11,6 +11,7 @@ from controlplane.apiserver.registry.options import write_options
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.routes.evictions import Evictions
 from kubeapi.objects import Object, is_being_deleted, name_of, set_condition
+from kubeapi.pod_containers import every_container
 from kubeapi.resources import NODES
 from kubeapi.status import bad_request, conflict, method_not_allowed
 
@@ -46,7 +47,7 @@ def log_container(pod: Object, wanted: str) -> str:
     """Return the container whose log is meant; raises StatusError 400."""
     spec, name = pod.get("spec") or {}, name_of(pod)
     containers: list[str] = [item["name"] for item in spec.get("containers") or ()]
-    every: list[str] = [*(item["name"] for item in spec.get("initContainers") or ()), *containers]
+    every: list[str] = [item["name"] for item in every_container(spec)]
     if wanted:
         if wanted not in every:
             raise bad_request(f"container {wanted} is not valid for pod {name}")

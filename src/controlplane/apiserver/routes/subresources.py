@@ -46,20 +46,22 @@ def _replicas(scale: Object) -> int:
 
 
 class SubresourceRoutes:
-    """Answers status, scale and finalize."""
+    """Answers status and its like, scale and finalize."""
 
     def __init__(self, resources: ResourceRoutes) -> None:
         self._resources = resources
         self._registry = resources.registry
 
-    async def status(self, kind: Kind, request: Request) -> Answer:
+    async def object(self, kind: Kind, request: Request) -> Answer:
+        """Answer a subresource that is the object itself, of which it changes a part."""
+        subresource = request.info.subresource
         match request.info.verb:
             case "get":
                 return await self._resources.get(kind, request)
             case "update":
-                return await self._resources.update(kind, request, "status")
+                return await self._resources.update(kind, request, subresource)
             case "patch":
-                return await self._resources.patch(kind, request, "status")
+                return await self._resources.patch(kind, request, subresource)
         raise method_not_allowed(kind.resource, request.info.verb)
 
     async def scale(self, kind: Kind, request: Request) -> Answer:
@@ -127,8 +129,8 @@ class SubresourceRoutes:
     async def serve(self, kind: Kind, request: Request) -> Answer:
         """Answer the generic subresources that *kind* has."""
         match request.info.subresource:
-            case "status" if "status" in kind.subresources:
-                return await self.status(kind, request)
             case "scale" if "scale" in kind.subresources:
                 return await self.scale(kind, request)
+            case name if name in kind.subresources or name in kind.strategies:
+                return await self.object(kind, request)
         raise no_such_path()

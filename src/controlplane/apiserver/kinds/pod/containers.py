@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from controlplane.apiserver.kinds.pod import resources
+from controlplane.apiserver.kinds.pod import ephemeral_containers, resources
 from controlplane.apiserver.kinds.pod.defaults import PROBES
 from controlplane.apiserver.kinds.pod.field_refs import (
     ENV_FIELDS,
@@ -33,13 +33,16 @@ def validate_containers(spec: Object, path: str) -> Iterator[Cause]:
     if not containers:
         yield field.required(f"{path}.containers")
     names: set[str] = set()
-    for key, group in (("containers", containers), ("initContainers", init_containers)):
-        for index, container in enumerate(group):
+    for key in ("containers", "initContainers", ephemeral_containers.KEY):
+        others = frozenset(names)
+        for index, container in enumerate(spec.get(key) or []):
             at, name = f"{path}.{key}[{index}]", container.get("name") or ""
             yield from _validate_container(container, volumes, at)
             if name in names:
                 yield field.duplicate(f"{at}.name", name)
             names.add(name)
+            if key == ephemeral_containers.KEY:
+                yield from ephemeral_containers.validate_ephemeral(container, others, at)
     for index, container in enumerate(containers):
         yield from _validate_all_probes(container, spec, f"{path}.containers[{index}]")
         if container.get("restartPolicy") is not None:

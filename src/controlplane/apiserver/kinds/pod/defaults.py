@@ -10,6 +10,7 @@ from typing import Final
 
 from controlplane.apiserver.kinds import quantities
 from kubeapi.objects import Object
+from kubeapi.pod_containers import every_container
 
 GRACE_S: Final = 30
 
@@ -42,9 +43,8 @@ def default_spec(spec: Object) -> None:
     # The older of the two names is kept in step, as upstream's conversion does.
     if account := spec.get("serviceAccountName") or spec.get("serviceAccount"):
         spec["serviceAccountName"] = spec["serviceAccount"] = account
-    for key in ("initContainers", "containers"):
-        for container in spec.get(key) or []:
-            _default_container(container, host_network=bool(spec.get("hostNetwork")))
+    for container in every_container(spec):
+        _default_container(container, host_network=bool(spec.get("hostNetwork")))
     for volume in spec.get("volumes") or []:
         _default_volume(volume)
     for constraint in spec.get("topologySpreadConstraints") or []:

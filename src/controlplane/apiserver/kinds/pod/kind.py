@@ -5,7 +5,12 @@ from __future__ import annotations
 from componentbase.timings import Timings
 from controlplane.apiserver.kinds import strategy as strategies
 from controlplane.apiserver.kinds.kind import Kind
-from controlplane.apiserver.kinds.pod import printer, strategy, validation
+from controlplane.apiserver.kinds.pod import (
+    ephemeral_containers,
+    printer,
+    strategy,
+    validation,
+)
 from controlplane.apiserver.kinds.pod.admission import admit
 from controlplane.apiserver.kinds.pod.defaults import default_pod, default_spec
 from controlplane.apiserver.kinds.pod.update import validate_update
@@ -28,11 +33,13 @@ def pod_kind(timings: Timings) -> Kind:
         short_names=("po",),
         categories=("all",),
         subresources=("status",),
+        strategies={"ephemeralcontainers": ephemeral_containers.STRATEGY},
         default=default,
         prepare_create=strategy.prepare_create,
         prepare_update=strategies.keep_status,
         prepare_status_update=strategy.prepare_status_update,
         validate=validation.validate,
+        validate_create=ephemeral_containers.validate_create,
         validate_update=validate_update,
         fields=strategy.fields,
         columns=printer.COLUMNS,
