@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -51,3 +52,48 @@ def test_one_master_does_not_become_three(project: Project) -> None:
     up = project.compose("--profile", "ha", "up", "--detach", check=False)
     assert up.returncode != 0
     assert "this cluster has one master" in project.compose("logs", "setup").stdout
+
+
+def _pod(name: str, node: str, image: str, *command: str) -> dict[str, Any]:
+    container = {"name": "main", "image": image, "command": list(command)}
+    if not command:
+        del container["command"]
+        container["args"] = ["netexec"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"nodeName": node, "restartPolicy": "Never", "containers": [container]},
+    }
+
+
+def test_pods_of_both_families_meet_and_carry_jumbo_frames(project: Project) -> None:
+    def apply(name: str, manifest: dict[str, Any]) -> None:
+        (project.folder / name).write_text(json.dumps(manifest))
+        project.kubectl("apply", "-f", str(project.folder / name))
+
+    project.compose("up", "--detach", PODWIRE_IP_FAMILY="dual", PODWIRE_MTU="9000")
+    project.until(project.all_ready, within_s=90)
+    apply("server", _pod("server", "node-2", "registry.k8s.io/e2e-test-images/agnhost:2.53"))
+    ports = [{"port": 80, "targetPort": 8080, "nodePort": 30081}]
+    only6 = {"type": "NodePort", "ipFamilies": ["IPv6"], "selector": {"app": "server"}}
+    service = {"metadata": {"name": "six"}, "spec": {**only6, "ports": ports}}
+    apply("service", {"apiVersion": "v1", "kind": "Service", **service})
+    project.kubectl("wait", "pod", "server", "--for=condition=Ready", "--timeout=60s")
+    status = json.loads(project.kubectl("get", "pod", "server", "-o", "json"))["status"]
+    four, six = (each["ip"] for each in status["podIPs"])
+    says = f"ping -c 1 -s 8000 {four}; ping -6 -c 1 -s 8000 {six}; wget -qO- http://[{six}]:8080/hostname"
+    apply("asker", _pod("asker", "node-1", "busybox", "sh", "-c", says + "; echo; ip link"))
+    ended = "--for=jsonpath={.status.phase}=Succeeded"
+    project.kubectl("wait", "pod", "asker", ended, "--timeout=60s")
+    told = project.kubectl("logs", "asker")
+    assert told.count(" 0% packet loss") == 2
+    assert "server" in told.splitlines()
+    assert "mtu 8950" in told
+    for node in project.nodes:  # By the node's IPv4 from here, by IPv6 to the pod.
+        project.until(
+            lambda node=node: (
+                project.get(f"http://{project.nodes[node]}:30081/hostname") == "server"
+            ),
+            within_s=30,
+        )

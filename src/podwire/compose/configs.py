@@ -165,6 +165,7 @@ def _datapath(given: Parameters, number: int) -> Config:
         "directory": str(CLUSTER.node(layout.node_name(number))),
         "vxlan_port": layout.VXLAN_PORT,
         "underlay_port": layout.UNDERLAY_PORT,
+        "mtu": given.settings.mtu,
         "host_address": address(layout.OUTSIDE_HOST),
     } | datapath_addresses6(given.cluster, number)
 

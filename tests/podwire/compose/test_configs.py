@@ -77,5 +77,12 @@ def test_ipv6_is_carried_by_the_bridge_networks_ipv4() -> None:
         "192.168.64.0/24": "192.168.64.0/24",
         "fd00:192:168:64::/120": "192.168.64.0/24",
     }
+    assert dual["datapath"]["mtu"] == dual["nodeagent"]["mtu"] == 1500
     server = dict(configs.control_plane(parameters(1, "ipv6"), 1))["apiserver"]
     assert server["advertise_address"] == "fd00:192:168:64::fb"
+
+
+def test_nodes_are_told_the_mtu_of_their_network() -> None:
+    given = Parameters(uid="a-uid", control_planes=1, settings=Settings(mtu=9000))
+    node = dict(configs.node(given, 1))
+    assert node["datapath"]["mtu"] == node["nodeagent"]["mtu"] == 9000
