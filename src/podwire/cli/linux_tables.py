@@ -32,8 +32,13 @@ def drops(counters: Mapping[str, Any]) -> list[str]:
     return lines or ["nothing was dropped"]
 
 
-def services(rows: Iterable[Row], connections: Iterable[Row] = ()) -> list[str]:
-    """Print as `ipvsadm -Ln`: what is reached where, its endpoints, and who uses them now."""
+def services(
+    rows: Iterable[Row], connections: Iterable[Row] = (), listeners: Iterable[Row] = ()
+) -> list[str]:
+    """Print as `ipvsadm -Ln`: what is reached where, its endpoints, and who uses them now.
+
+    *listeners* are the ports at which balancers ask whether this node has endpoints.
+    """
     active, inactive = _users(connections)
     lines = [
         "Prot LocalAddress:Port  Service  Flags",
@@ -53,7 +58,10 @@ def services(rows: Iterable[Row], connections: Iterable[Row] = ()) -> list[str]:
             lines.append(f"  -> none: {row['on_empty']}")
         elif outside is not None and not outside:
             lines.append(f"  -> none for who comes from outside: {row['on_empty']}")
-    return lines
+    return lines + [
+        f"{row['protocol']}  *:{row['port']}  {row['service']}  healthCheckNodePort"
+        for row in sorted(listeners, key=lambda row: (row["service"], row["port"]))
+    ]
 
 
 def _users(connections: Iterable[Row]) -> tuple[Users, Users]:
@@ -83,6 +91,7 @@ def _backends(row: Row) -> list[tuple[Row, str]]:
         for each in local or ()
         if (each["address"], each["port"]) not in known
     ]
+    found += [(each, "retained: gets nobody new") for each in row.get("retained", ())]
     return found + [(each, "weight 0: drains") for each in row.get("draining", ())]
 
 

@@ -81,7 +81,7 @@ links = _table(
 )
 services = _table(
     "services",
-    ("frontend_list", "conntrack_list"),
+    ("frontend_list", "conntrack_list", "host_listener_list"),
     linux_tables.services,
     "The Services a node knows, as `ipvsadm -Ln`.",
 )

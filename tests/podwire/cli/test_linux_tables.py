@@ -99,3 +99,23 @@ def test_services_show_policies_schedulers_and_who_drains() -> None:
     ]
     nobody = linux_tables.services([{**row, "local_backends": [], "draining": []}])
     assert nobody[-1] == "  -> none for who comes from outside: drop"
+
+
+def test_services_show_who_is_retained_and_where_balancers_ask() -> None:
+    row = {
+        "address": "10.96.0.9",
+        "port": 53,
+        "protocol": "UDP",
+        "service": "default/dns",
+        "backends": [],
+        "retained": [{"address": "10.244.1.5", "port": 53, "node": "node-1"}],
+        "on_empty": "reject",
+    }
+    asked = {"protocol": "TCP", "port": 31033, "service": "default/web"}
+    assert linux_tables.services([row], [], [asked])[2:] == [
+        "UDP  10.96.0.9:53  default/dns",
+        "  -> 10.244.1.5:53               node-1                    0         0"
+        "  retained: gets nobody new",
+        "  -> none: reject",
+        "TCP  *:31033  default/web  healthCheckNodePort",
+    ]
