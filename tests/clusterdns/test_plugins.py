@@ -139,6 +139,8 @@ def test_a_finished_answer_is_used_again_until_something_changes():
     again = server.answer(b"\x12\x34" + question[2:], 0.5)
     assert again == b"\x12\x34" + first[2:]
     assert server._metrics.cache_hits == 1
+    assert server._metrics.requests == {("udp", 1): 2}, "what is known is asked and answered, too"
+    assert server._metrics.responses == {0: 2}
     known.remove_service({"metadata": {"name": "web", "namespace": "default"}})
     changed = dns.message.from_wire(server.answer(question, 0.6))
     assert changed.rcode() == dns.rcode.NXDOMAIN

@@ -19,6 +19,7 @@ import msgspec
 import policy_rows
 import pytest
 from admin_policy_rows import ADMIN_ROWS
+from e2e_policy_rows import E2E_ROWS
 from policy_rows import ADDRESSES, NAMESPACES, NODES, PORTS, PROBES, PROTOCOLS
 
 from kubeapi.objects import key_of
@@ -33,7 +34,7 @@ from nodeagent.policy.compiler import Compiler
 from nodeagent.policy.evaluation import NEEDED, Evaluation, Flow
 from nodeagent.policy.front_ends import FRONT_ENDS
 
-ROWS = (*policy_rows.ROWS, *ADMIN_ROWS)
+ROWS = (*policy_rows.ROWS, *ADMIN_ROWS, *E2E_ROWS)
 _NUMBERS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 _KINDS = {resource.kind: resource for resource in ALL}
 _SOURCE_PORT = 40000

@@ -34,6 +34,7 @@ def test_targets(text, expected):
         ("fd00::1:80", "which port"),
         ("web:", "which port"),
         ("web:80/GRE", "no protocol 'GRE': it is one of TCP, UDP, SCTP, ICMP"),
+        ("shop/web:80/ICMP", "ICMP has no ports: write shop/web/ICMP"),
         ("web:0", "0 is no port"),
         ("web:65536", "65536 is no port"),
     ],
