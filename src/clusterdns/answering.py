@@ -57,7 +57,9 @@ class Answering:
             known = self._wire.get(octets, self._index.version, now)
             if known is not None:
                 self._metrics.cache_hits += 1
-                return known
+                self._metrics.requests["udp", known.kind] += 1
+                self._metrics.responses[known.rcode] += 1
+                return known.answer(octets)
         try:
             query = queries.parse(octets)
         except NotAnswered as error:
@@ -100,7 +102,7 @@ class Answering:
             self._log(query, reply.rcode, len(messages[0]))
         # A silence is no answer to keep; an answer to a wrong question names none.
         if not by_tcp and reply.rcode in (queries.NOERROR, queries.NXDOMAIN):
-            self._wire.put(query.octets, messages, self._index.version, now)
+            self._wire.put(query, reply.rcode, messages, self._index.version, now)
         return messages[0]
 
 

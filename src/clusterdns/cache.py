@@ -2,8 +2,8 @@
 
 `ReplyCache` keeps what other resolvers said (CoreDNS: `cache`), positive and negative apart, each
 with a bound; TTLs count down. `WireCache` keeps finished messages for questions that come again in
-the same octets: of the cluster's own names until something of the cluster changes, of others for a
-second. So a change of the cluster is seen at once, where CoreDNS' `cache` hides it for a TTL.
+the same octets: for a second (TTLs are whole ones), and only until something of the cluster
+changes. So a change is seen at once, where CoreDNS' `cache` hides it for a TTL.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from clusterdns.foreign import negative_ttl
-from clusterdns.query import NOERROR, NXDOMAIN
+from clusterdns.query import NOERROR, NXDOMAIN, Query
 from clusterdns.record import Record
 from clusterdns.response import Reply
 from clusterdns.settings import CacheSettings
@@ -96,35 +96,44 @@ def _aged(reply: Reply, age_s: int, left_s: int) -> Reply:
 
 
 @dataclass(slots=True)
-class _Messages:
+class Messages:
     """Finished messages that answer one question, taken in turn."""
 
     bodies: tuple[bytes, ...]  # Without the identifier.
+    kind: int
+    rcode: int
     version: int
     until: float
     turn: int = 0
+
+    def answer(self, octets: bytes) -> bytes:
+        """Return the answer to the question that came as *octets*."""
+        self.turn += 1
+        return octets[:2] + self.bodies[self.turn % len(self.bodies)]
 
 
 class WireCache:
     """Finished answers by the question's octets."""
 
     def __init__(self) -> None:
-        self._kept: dict[bytes, _Messages] = {}
+        self._kept: dict[bytes, Messages] = {}
 
-    def get(self, octets: bytes, version: int, now: float) -> bytes | None:
-        """Return the answer to a question as it came, all of the message."""
+    def get(self, octets: bytes, version: int, now: float) -> Messages | None:
+        """Return what answers a question as it came, all of the message."""
         found = self._kept.get(octets[2:])
         if found is None:
             return None
         if found.version != version or now >= found.until:
             del self._kept[octets[2:]]
             return None
-        found.turn += 1
-        return octets[:2] + found.bodies[found.turn % len(found.bodies)]
+        return found
 
-    def put(self, octets: bytes, messages: Sequence[bytes], version: int, now: float) -> None:
-        """Keep finished answers to the question that came as *octets*."""
+    def put(
+        self, query: Query, rcode: int, messages: Sequence[bytes], version: int, now: float
+    ) -> None:
+        """Keep finished answers to *query*."""
         while len(self._kept) >= _WIRE_MAX:
             del self._kept[next(iter(self._kept))]
         bodies = tuple(message[2:] for message in messages)
-        self._kept[octets[2:]] = _Messages(bodies, version, now + _WIRE_S)
+        kept = Messages(bodies, query.kind, rcode, version, now + _WIRE_S)
+        self._kept[query.octets[2:]] = kept

@@ -44,6 +44,8 @@ class Target:
         elif slash and ":" in head:
             raise UsageError(f"no protocol {tail!r}: it is one of {', '.join(PROTOCOLS)}")
         if protocol == "ICMP":
+            if text.rpartition(":")[2].isdigit() and text.count(":") == 1:
+                raise UsageError(f"ICMP has no ports: write {text.partition(':')[0]}/ICMP")
             return cls(text.strip("[]"), "", protocol)
         host, colon, port = text.rpartition(":")
         if not colon or not host or not port or (":" in host and not host.startswith("[")):
