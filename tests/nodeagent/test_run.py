@@ -299,7 +299,7 @@ async def test_a_pod_ends_in_order_and_its_readiness_is_still_asked(tmp_path):
 @pytest.mark.asyncio
 async def test_an_empty_dir_outlives_its_pods_process(tmp_path):
     async with running_node(tmp_path) as (api, node):
-        script = "cat /work/file > /h/found; echo kept >> /work/file; sleep 99"
+        script = "cat /work/file > /h/found; echo kept >> /work/file; echo > /h/done; sleep 99"
         mounts = [{"name": "work", "mountPath": "/work"}, {"name": "h", "mountPath": "/h"}]
         main = {"name": "main", "image": "busybox", "command": ["sh", "-c", script]}
         volumes = [
@@ -308,14 +308,18 @@ async def test_an_empty_dir_outlives_its_pods_process(tmp_path):
         ]
         spec = {"containers": [{**main, "volumeMounts": mounts}], "volumes": volumes}
         api.put_pod("kept", {**spec, "terminationGracePeriodSeconds": 0})
-        await api.until(lambda: is_true(api.pod("kept"), "Ready"))
+        host = node.node / "hostfs" / "h"
+
+        async def done() -> bool:
+            return (host / "done").exists()
+
+        async def found() -> bool:
+            return (host / "found").read_text() == "kept\n"
+
+        await until(done)
         (pid,) = await node.pod_pids()
         os.kill(pid, signal.SIGKILL)
         await api.until(lambda: container_state(api, "kept").get("restartCount") == 1)
-
-        async def found() -> bool:
-            return (node.node / "hostfs" / "h" / "found").read_text() == "kept\n"
-
         await until(found)
         uid = api.pod("kept")["metadata"]["uid"]
         assert (node.node / "kubelet" / "pods" / uid).is_dir()
@@ -324,3 +328,55 @@ async def test_an_empty_dir_outlives_its_pods_process(tmp_path):
         assert not (node.node / "kubelet" / "pods" / uid).exists()
         roots = list((node.node / "pods").glob("*/rootfs/*"))
         assert roots == [], "nothing of a pod is left"
+
+
+SETTINGS = "/api/v1/namespaces/default/configmaps/settings"
+
+
+def put_settings(api) -> None:
+    metadata = {"name": "settings", "namespace": "default"}
+    api.put(SETTINGS, {"metadata": metadata, "data": {"key": "value"}})
+
+
+@pytest.mark.asyncio
+async def test_waiting_for_a_volume_is_no_crash(tmp_path):
+    async with running_node(tmp_path) as (api, node):
+        put_settings(api)
+        main = {"name": "main", "image": "busybox", "command": ["sleep", "99"]}
+        mounts = [{"name": "config", "mountPath": "/config"}]
+        volumes = [{"name": "config", "configMap": {"name": "settings"}}]
+        spec = {"containers": [{**main, "volumeMounts": mounts}], "volumes": volumes}
+        api.put_pod("wait", {**spec, "terminationGracePeriodSeconds": 0})
+        await api.until(lambda: is_true(api.pod("wait"), "Ready"))
+        await node.kill("nodeagent")
+        api.remove(SETTINGS)
+        (pid,) = await node.pod_pids()
+        os.kill(pid, signal.SIGKILL)
+        await node.start("nodeagent")
+        await api.until(lambda: api.reasons().count("FailedMount") > 0)
+        put_settings(api)
+        await api.until(lambda: container_state(api, "wait").get("restartCount") == 1)
+        assert "BackOff" not in api.reasons()
+
+
+@pytest.mark.asyncio
+async def test_an_ephemeral_container_runs_beside_the_others_once(tmp_path):
+    async with running_node(tmp_path) as (api, _node):
+        api.put_pod("web", agnhost("pause", terminationGracePeriodSeconds=0))
+        await api.until(lambda: is_true(api.pod("web"), "Ready"))
+        pod = api.pod("web")
+        debugger = {"name": "debugger", "image": "busybox", "command": ["sh", "-c", "exit 3"]}
+        pod = {**pod, "spec": {**pod["spec"], "ephemeralContainers": [debugger]}}
+        api.put(pod_path("web"), pod)
+
+        def ended() -> dict:
+            statuses = api.pod("web")["status"].get("ephemeralContainerStatuses") or [{}]
+            return statuses[0].get("state", {}).get("terminated") or {}
+
+        await api.until(lambda: ended().get("exitCode") == 3)
+        events = [o for path, o in api.objects.items() if "/events/" in path]
+        (started,) = [o for o in events if "debugger" in o["message"] and o["reason"] == "Started"]
+        field = started["involvedObject"]["fieldPath"]
+        assert field == "spec.ephemeralContainers{debugger}"
+        assert is_true(api.pod("web"), "Ready")
+        assert container_state(api, "web")["restartCount"] == 0

@@ -180,6 +180,7 @@ class PodWorker:
         services, now = self._services, self._services.clock()
         if not services.volumes.due(self._pod, self._mounted, now):
             return True
+        self._publish()  # It may take a while.
         try:
             await services.volumes.mount(self._pod, self._mounted, now)
         except FailedMount as error:
@@ -194,12 +195,12 @@ class PodWorker:
         if actions.kill_pod:
             await self._settle()
             return math.inf
+        if not await self._mount():
+            return _MOUNT_RETRY_S
         specs = {container.name: container for container in pod_spec(pod).every_container}
         due, held = hold_back(actions.start, specs, seen, self._backoff, wall())
         self._note_held(held, {start.name for start in actions.start})
         self._publish()
-        if not await self._mount():
-            return _MOUNT_RETRY_S
         wait_s = min((item.remaining_s for item in held), default=math.inf)
         if actions.create_sandbox or actions.kill or due:
             wait_s = min(wait_s, await self._perform(actions, due))
