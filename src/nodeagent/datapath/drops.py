@@ -27,6 +27,7 @@ class DropReason(StrEnum):
     TABLE_FULL = "conntrack-table-full"
     PORTS_EXHAUSTED = "nat-ports-exhausted"
     NO_ENDPOINTS = "service-no-endpoints"
+    NO_LOCAL_ENDPOINTS = "service-no-local-endpoints"
     NO_SERVICE_PORT = "service-no-port"
     SOURCE_RANGE = "service-source-range"
     NETWORK_POLICY = "network-policy"

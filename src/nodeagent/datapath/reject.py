@@ -67,11 +67,12 @@ _MESSAGES: Final[Mapping[int, _Messages]] = {
 
 def no_endpoints(node: Node, packet: Packet, frontend: Frontend, now: float) -> DropReason:
     """Answer for a Service that has nobody for a packet, unless it is to be dropped."""
-    if frontend.entry.on_empty == "reject":
-        if packet.protocol == PROTOCOL_TCP:
-            _reset(node, packet, now)
-        else:
-            tell(node, packet, Refusal.PORT, now)
+    if frontend.entry.on_empty == "drop":
+        return DropReason.NO_LOCAL_ENDPOINTS
+    if packet.protocol == PROTOCOL_TCP:
+        _reset(node, packet, now)
+    else:
+        tell(node, packet, Refusal.PORT, now)
     return DropReason.NO_ENDPOINTS if frontend.key[1] else DropReason.NO_SERVICE_PORT
 
 

@@ -30,6 +30,7 @@ _DATAPATH: Final = {
     "nat-ports-exhausted": "no port is free for masquerading: too many connections to one place",
     "network-policy": "a policy denies it: see `policies:`, and podwire policy explain --help",
     "service-no-endpoints": "a Service without ready endpoints: podwire get endpoints",
+    "service-no-local-endpoints": "traffic policy Local, and no ready endpoint on this node",
     "service-no-port": "no such port of a ClusterIP: podwire services NODE",
     "service-source-range": "not within the Service's loadBalancerSourceRanges",
     "ip6-beyond-scope": "a link-local address that would leave its link: use a global one",
