@@ -93,4 +93,5 @@ class Publishing:
             if error.code != 404:  # Deleted meanwhile.
                 raise
         else:
-            self._say(f"updating Ingress status: {key_of(ingress)} {wanted}")
+            shown = ", ".join(address for each in wanted for address in each.values())
+            self._say(f"updating Ingress status: {key_of(ingress)} {shown or 'none'}")

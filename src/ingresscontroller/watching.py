@@ -15,7 +15,7 @@ from ingresscontroller.certificates import Certificates
 from ingresscontroller.gateway import Gateway
 from ingresscontroller.translation import Endpoints, Selection, classes_of, translate
 from kubeapi.client import EventRecorder, Informer, RestClient
-from kubeapi.objects import Object, key_of
+from kubeapi.objects import Object, annotations_of, key_of
 from kubeapi.resources import (
     ENDPOINTSLICES,
     INGRESSCLASSES,
@@ -53,6 +53,7 @@ class Watching:
         self._changed = asyncio.Event()
         self._routes_changed = self._endpoints_changed = True
         self._told: dict[tuple[str, str], None] = {}
+        self._served: dict[str, tuple[object, object]] = {}  # Ingress → spec and annotations.
         #: Called when Ingresses or Services have changed.
         self.on_change: Callable[[], None] = lambda: None
         self.ingresses = self._follow(client, INGRESSES, self._note_routes)
@@ -128,7 +129,18 @@ class Watching:
         gateway.metrics.reloads += 1
         wrong = dict.fromkeys(made.wrong)
         wrong |= dict.fromkeys((key, f"the certificate of this Secret: {why}") for key, why in bad)
+        self._tell_served()
         self._tell(wrong)
+
+    def _tell_served(self) -> None:
+        """Tell of each Ingress that is new or has changed, as upstream does."""
+        served: dict[str, tuple[object, object]] = {}
+        for ingress in self.ours():
+            key, now = key_of(ingress), (ingress.get("spec"), annotations_of(ingress))
+            if self._served.get(key) != now:
+                self._recorder.event(ingress, "Normal", "Sync", "Scheduled for sync")
+            served[key] = now
+        self._served = served
 
     def _tell(self, wrong: dict[tuple[str, str], None]) -> None:
         """Tell each complaint once, in the log and as an event of its Ingress."""

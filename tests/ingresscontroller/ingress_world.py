@@ -18,7 +18,7 @@ from ingress_objects import CLASSES, endpoint_slice, service
 
 from componentbase.clock import monotonic, wall
 from ingresscontroller.certificates import Certificates
-from ingresscontroller.frontend import ClientConnection
+from ingresscontroller.frontend import ClientConnection, Decide
 from ingresscontroller.gateway import Gateway, Limits
 from ingresscontroller.translation import Endpoints, translate
 
@@ -97,16 +97,16 @@ class World:
     async def _start(self) -> None:
         self.gateway = Gateway(self._limits, random.Random(1), self.log.append)
         self.certificates = Certificates("", wall())
-        self.port = await self._listen(None)
-        self.tls_port = await self._listen(self.certificates)
+        self.port = await self._listen(self.gateway.decide)
+        self.tls_port = await self._listen(self.gateway.decide, self.certificates.context)
+        self.pages_port = await self._listen(self.gateway.page)
         self._sweeping = self._loop.create_task(self._sweep())
 
-    async def _listen(self, certificates: Certificates | None) -> int:
-        context = certificates.context if certificates else None
+    async def _listen(self, decide: Decide, context: ssl.SSLContext | None = None) -> int:
+        secure = context is not None
         server = await self._loop.create_server(
-            lambda: ClientConnection(self.gateway, self.gateway.decide, secure=bool(certificates)),
-            ADDRESS, 0, ssl=context,
-        )  # fmt: skip
+            lambda: ClientConnection(self.gateway, decide, secure=secure), ADDRESS, 0, ssl=context
+        )
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -206,8 +206,8 @@ class World:
         client.close()
         return answer
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection((ADDRESS, self.port), timeout=5)
+    def connect(self, port: int = 0) -> socket.socket:
+        return socket.create_connection((ADDRESS, port or self.port), timeout=5)
 
     def raw(self, octets: bytes) -> bytes:
         """Send *octets* and nothing more; return everything up to the end of the connection."""

@@ -83,3 +83,19 @@ PATHS: list[Row] = [
 ]  # fmt: skip
 
 ROWS: list[Row] = [*CONCEPT_PATHS, *HOSTS, *PATHS]
+
+
+def apart(row: Row, number: int) -> Row:
+    """Return *row* with hosts of its own and Services s0, s1, s2: many rows share a controller."""
+    what, rules, host, path, expected = row
+    names = {name: f"s{at}" for at, name in enumerate(dict.fromkeys(rule[3] for rule in rules))}
+    moved = [(_of_row(at, number), where, kind, names[name]) for at, where, kind, name in rules]
+    answer = expected if isinstance(expected, int) else names[expected]
+    return what, moved, _of_row(host, number), path, answer
+
+
+def _of_row(host: str, number: int) -> str:
+    """Put a label of the row's own before the last two of *host*."""
+    name, colon, port = host.partition(":")
+    labels = name.split(".")
+    return ".".join([*labels[:-2], f"r{number}", *labels[-2:]]) + colon + port
