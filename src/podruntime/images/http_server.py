@@ -93,7 +93,7 @@ class _Connection(asyncio.Protocol):
         self._server.connections[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.connections.pop(self, None)
+        self._server.gone(self)
         self._close_after = True
 
     def close(self) -> None:
@@ -215,6 +215,7 @@ class HttpServer:
         self.tasks = Tasks()
         self._date = (0, "")
         self.connections: dict[_Connection, None] = {}
+        self._all_gone = asyncio.Event()
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self, port: int, host: str | None = None) -> None:
@@ -228,6 +229,19 @@ class HttpServer:
             self._server.close()
         for connection in list(self.connections):
             connection.close()
+
+    async def drain(self) -> None:
+        """Close, and wait until every answer that was begun has been taken."""
+        await self.close()
+        while self.connections:
+            self._all_gone.clear()
+            await self._all_gone.wait()
+
+    def gone(self, connection: _Connection) -> None:
+        """Forget a connection that has ended."""
+        self.connections.pop(connection, None)
+        if not self.connections:
+            self._all_gone.set()
 
     def head(self, response: Response, *, close: bool, version: str) -> bytes:
         """Return the octets before the body."""

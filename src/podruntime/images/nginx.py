@@ -1,6 +1,7 @@
 """nginx: a welcome page, files from /usr/share/nginx/html, an access log in combined format.
 
-Configuration files are not read. SIGTERM and SIGQUIT end it after the answers it is at.
+Configuration files are not read. The official image's STOPSIGNAL is SIGQUIT, so what a runtime
+sends to end it lets it finish the answers that it is at, and closes connections that are idle.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ async def nginx(process: Process, port: int = 80) -> int:
     _notice(process, f"nginx/{VERSION}")
     _notice(process, "start worker processes")
     await ended.wait()
-    await server.close()
+    _notice(process, "gracefully shutting down")
+    await server.drain()
     _notice(process, "exit")
     return 0
 

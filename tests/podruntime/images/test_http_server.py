@@ -140,3 +140,24 @@ async def test_a_chunked_body_survives_any_cut(data, sizes):
         buffer.append(octet)
         body.feed(buffer)
     assert (bytes(body.octets), body.complete, bytes(buffer)) == (data, True, b"next")
+
+
+async def test_draining_waits_until_a_slow_reader_has_everything():
+    big = bytes(4 << 20)
+    server = HttpServer(lambda _request: Response(body=big))
+    await server.start(0, "127.0.0.1")
+    port = server._server.sockets[0].getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(10):
+        head = await reader.readuntil(b"\r\n\r\n")
+        draining = asyncio.get_running_loop().create_task(server.drain())
+        assert await idle_reader.read() == b"", "an idle connection is closed at once"
+        assert not draining.done(), "the answer has not left yet"
+        body = await reader.readexactly(len(big))
+        assert (b"200 OK" in head, body) == (True, big)
+        assert await reader.read() == b""
+        await draining
+    writer.close()
+    idle_writer.close()

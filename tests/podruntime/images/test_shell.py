@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from podruntime.images import agnhost
 from podruntime.images.shell import arithmetic, parser
 from podruntime.images.shell.builtins import sh as sh_program
 from podruntime.images.shell.lexer import SyntaxError_
@@ -127,6 +128,20 @@ async def test_sigterm_is_ignored_without_a_trap_and_ends_a_wait_with_one():
         made.on_terminate()
         assert await task == 9
     assert made.stdout.taken() == b"caught\n"
+
+
+async def test_what_is_execed_gets_sigterm_in_the_shells_place():
+    made = process(["sh", "-c", "exec agnhost pause > /dev/null"])
+    made.programs = {**made.programs, **agnhost.IMAGE.programs}
+    task = asyncio.get_running_loop().create_task(sh_program(made))
+    async with asyncio.timeout(5):
+        while made.terminated_with is None:
+            await asyncio.sleep(0)
+            if made.on_terminate is not None:
+                made.on_terminate()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert made.terminated_with == 0
 
 
 @given(st.text(alphabet="abx $(){}[]\"'`\\;&|<>#\n!=*?10-+", max_size=40))

@@ -111,6 +111,7 @@ async def _exec(shell: Shell, process: Process) -> int:
         raise ShellExit(127)
     child = process.child(process.arguments)
     child.env = {k: shell.variables[k] for k in shell.exported if k in shell.variables}
+    shell.hand_over(child)
     raise ShellExit(await program(child))
 
 

@@ -83,6 +83,17 @@ class Shell:
         """Let SIGTERM run the trap instead of being ignored."""
         self._own_process.on_terminate = self.terminated.set
 
+    def hand_over(self, successor: Process) -> None:
+        """Let signals reach *successor*, which runs in the shell's place from now on (exec)."""
+        own = self._own_process
+
+        def terminate() -> None:
+            if successor.on_terminate is not None:
+                successor.on_terminate()
+                own.terminated_with = successor.terminated_with
+
+        own.on_terminate = terminate
+
     # --- variables, as expansion sees them
 
     def get(self, name: str) -> str | None:
