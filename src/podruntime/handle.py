@@ -25,6 +25,7 @@ from podruntime.cri import (
     ContainerStatus,
     not_found,
 )
+from podruntime.sandbox.lingering import LINGER_MAX_S
 from podruntime.store import SandboxDirectory, SandboxRecord
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ OnEvent = Callable[[str, str, str], None]
 _CALL_S: Final = 10.0
 #: How long a pod's loop may be silent beyond what it was given before it counts as hung.
 _HANG_S: Final = 2.0
-_EXIT_S: Final = 2.0
+#: Longer than a pod lingers for its peers.
+_EXIT_S: Final = LINGER_MAX_S + 2.0
 
 
 class PodHandle:

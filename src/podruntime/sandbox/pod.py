@@ -47,6 +47,7 @@ from podruntime.sandbox import streams
 from podruntime.sandbox.container import Container, PodContext
 from podruntime.sandbox.control import ControlSocket
 from podruntime.sandbox.interface import NetworkInterface
+from podruntime.sandbox.lingering import Lingering, octets_left
 from podruntime.sandbox.loop import PodLoop
 from podruntime.sandbox.network import PodNetwork
 from podruntime.sandbox.owner import CURRENT
@@ -75,6 +76,7 @@ TCP: Final = TcpSettings(
 _TITLE_MAX: Final = 80
 #: How long a file of a container may become (EFBIG): no program fills the disk by one mistake.
 _FILE_OCTETS_MAX: Final = 1024 * 1024 * 1024
+_LINGER_LOOK_S: Final = 0.01
 
 
 class CreateRequest(Message, frozen=True, kw_only=True):
@@ -148,9 +150,16 @@ class Pod:
                 await container.stop(0)
             except RpcError:
                 continue  # It dies with the process.
+        await self._linger()
         self._interface.close()
         self._veth.close()
         self._control.close()
+
+    async def _linger(self) -> None:
+        """Let the stack bring to its peers what the containers have written."""
+        tcp, lingering = self._interface.host.tcp, Lingering(monotonic())
+        while not lingering.is_over(octets_left(tcp), monotonic()):
+            await asyncio.sleep(_LINGER_LOOK_S)
 
     def _veth_up(self) -> None:
         self._interface.attach(self._veth.send, offload=self._veth.offload)
