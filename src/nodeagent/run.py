@@ -45,6 +45,7 @@ from nodeagent.kubelet.volumes.token_manager import TokenManager
 from nodeagent.kubelet.volumes.volume_manager import VolumeManager
 from nodeagent.netlink import Netlink
 from nodeagent.network.agent import NetworkAgent
+from nodeagent.network.egress_agent import EgressAgent
 from nodeagent.network.provider import Network, NodeIdentity
 from nodeagent.network.providers import PROVIDERS
 from nodeagent.policy.agent import PolicyAgent
@@ -94,6 +95,13 @@ class NodeAgent:
             self._netlink.tables,
             settled=self._netlink.settled,
             timings=self._timings,
+        )
+        self._egress = EgressAgent(
+            config.node_name,
+            config.underlay_addresses(),
+            self._informers,
+            self._netlink.tables,
+            sync_min_s=self._timings.proxy_sync_min_s,
         )
         self._services = self._make_services()
         self._kubelet = Kubelet(self._services, self._pods)
@@ -311,6 +319,7 @@ class NodeAgent:
             "CNI status": self._watch_network(),
             "kube-proxy": self._proxy.run(),
             "network policies": self._policies.run(),
+            "egress gateways": self._egress.run(),
         }
         try:
             for name, loop in loops.items():

@@ -26,6 +26,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "fdb": ("mac", "device"),
     "neighbour": ("address", "device"),
     "route": ("destination",),
+    "egress_rule": ("source",),
     "frontend": ("address", "port", "protocol"),
     "host_port": ("address", "port", "protocol"),
     "host_listener": ("protocol", "port"),

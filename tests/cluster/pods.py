@@ -25,8 +25,8 @@ class Done:
 class Pod:
     """A running pod of the cluster."""
 
-    def __init__(self, lab: Lab, name: str) -> None:
-        (self.object,) = lab.objects("pod", name)
+    def __init__(self, lab: Lab, name: str, namespace: str = "default") -> None:
+        (self.object,) = lab.objects("-n", namespace, "pod", name)
         self.lab, self.name = lab, name
         self.node: str = self.object["spec"]["nodeName"]
         self.address: str = self.object["status"]["podIP"]

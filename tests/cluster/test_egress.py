@@ -76,8 +76,9 @@ def _pod(name: str, node: int, namespace: str = "default") -> dict[str, Any]:
     }
 
 
-def _ask(lab: Lab, pod: str, url: str) -> str:
-    done = Pod(lab, pod).run("wget", "-q", "-O", "-", "-T", "2", url, container="tools")
+def _ask(lab: Lab, pod: str, url: str, *where: str) -> str:
+    asking = Pod(lab, pod, *where)
+    done = asking.run("wget", "-q", "-O", "-", "-T", "1", url, container="tools")
     return done.output or done.complaints.strip()
 
 
@@ -100,9 +101,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory, ports: tuple[int, int]) -> Ite
                  "--outside", f"site:80=127.0.0.1:{site}",
                  "--outside", f"clock:37=127.0.0.1:{clock}/udp")  # fmt: skip
     made = Lab(home, "egress")
-    made.apply("\n".join(json.dumps(_pod(f"asker-{node}", node)) for node in (1, 2)))
+    partner: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {}}
+    partner["metadata"] = {"name": "partner"}
+    pods = [_pod("asker-1", 1), _pod("asker-2", 2), _pod("caller", 1, "partner")]
+    made.apply("\n".join(map(json.dumps, [partner, *pods])))
     made.kubectl("-n", "kube-system", "rollout", "status", "deploy/coredns", "--timeout=60s")
-    made.kubectl("wait", "pod", "--all", "--for=condition=Ready", "--timeout=60s")
+    made.kubectl("wait", "pod", "--all", "-A", "--for=condition=Ready", "--timeout=60s")
     yield made
     home.stop_all()
 
@@ -144,7 +148,7 @@ def test_services_come_and_go_while_the_cluster_runs(lab: Lab, ports: tuple[int,
     listed = json.loads(lab.podwire("outside list", "-o", "json"))
     assert [row["name"] for row in listed] == ["site", "clock", "late"]
     lab.podwire("process kill node-1/datapath")
-    lab.podwire("process start node-1/datapath", check=False)  # It starts by itself, too.
+    lab.podwire("process start node-1/datapath")
     eventually(lambda: _ask(lab, "asker-1", "http://203.0.113.3/") == carrier)
     lab.podwire("outside rm late")
     assert _NOT_THERE in _ask(lab, "asker-1", "http://203.0.113.3/")
@@ -180,6 +184,27 @@ def test_policies_choose_addresses_outside(lab: Lab) -> None:
     blocks["except"] = ["203.0.113.2/32"]
     lab.apply(json.dumps(policy))
     eventually(lambda: asks() == carrier)
+
+
+def test_a_namespace_has_an_address_of_its_own_outside(lab: Lab) -> None:
+    """Its pods leave by the gateway node, wherever that is."""
+    fixed, site = f"127.0.{lab.cluster.block}.220", "http://203.0.113.1/"
+
+    def asks() -> str:
+        return _ask(lab, "caller", site, "partner")
+
+    assert asks() == lab.cluster.transport_address(1)
+    annotate = ("annotate", "namespace", "partner", "podwire.io/egress-ip=192.168.64.220")
+    lab.kubectl(*annotate, "podwire.io/egress-node-selector=egress=here")
+    eventually(lambda: _NOT_THERE in asks(), what="without a gateway nothing leaves")
+    lab.kubectl("label", "node", "node-2", "egress=here")
+    eventually(lambda: asks() == fixed, what="by node-2")
+    lab.kubectl("label", "node", "node-2", "egress-")
+    lab.kubectl("label", "node", "node-1", "egress=here")
+    eventually(lambda: asks() == fixed, what="by node-1")
+    assert _ask(lab, "asker-1", site) == lab.cluster.transport_address(1)
+    lab.kubectl("annotate", "namespace", "partner", "podwire.io/egress-ip-")
+    eventually(lambda: asks() == lab.cluster.transport_address(1))
 
 
 def test_a_port_of_the_host_is_none_unless_somebody_says_so(

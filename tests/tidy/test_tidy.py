@@ -105,6 +105,7 @@ SHELLS: Final = {
     "nodeagent/kubelet/server.py": "HTTPS",
     "nodeagent/kubelet/services.py": "asks the API server for what volumes need",
     "nodeagent/kubelet/status_manager.py": "patches statuses",
+    "nodeagent/network/egress_agent.py": "syncs when something changed; egress_gateway decides",
     "nodeagent/policy/agent.py": "syncs when something changed; the compiler decides",
     "nodeagent/proxy/health_check_server.py": "HTTP for load balancers",
     "nodeagent/proxy/kube_proxy.py": "syncs when something changed; the proxier decides",

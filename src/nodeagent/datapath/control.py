@@ -25,6 +25,7 @@ from netstack.wire.ethernet import parse_mac
 from nodeagent.datapath import listing, tables
 from nodeagent.datapath.conntrack.connection import Connection
 from nodeagent.datapath.devices import Port, Vtep
+from nodeagent.datapath.egress_rules import HERE, EgressRule
 from nodeagent.datapath.frontends import Frontend, key_of
 from nodeagent.datapath.node import Node
 from nodeagent.datapath.output import Output
@@ -38,6 +39,7 @@ VETH_MTU_MAX: Final = FRAME_OCTETS_MAX - ethernet.HEADER_OCTETS
 #: What a datagram carries: between nodes of ours, frames may be as long as this ("jumbo").
 VTEP_MTU_MAX: Final = DATAGRAM_OCTETS_MAX - vxlan.HEADER_OCTETS - ethernet.HEADER_OCTETS
 PORTS_MAX: Final = 512  # A Linux bridge has 1,024; a node of ours 110 pods.
+_HERE: Final = {"": HERE, None: None}
 _PROTOCOL_NUMBERS: Final = {name: number for number, name in listing.PROTOCOL_NAMES.items()}
 
 
@@ -171,6 +173,23 @@ class Control:
     def route_delete(self, keys: Sequence[str]) -> None:
         for destination in [ip_network(key) for key in keys]:
             self._node.routes.delete(destination)
+        self._node.clear_flows()
+
+    def egress_rule_replace(self, entries: Sequence[tables.EgressRule]) -> None:
+        rules = [
+            EgressRule(
+                number_of(ip_address(entry.source)),
+                number_of(ip_address(entry.address)),
+                number_of(ip_address(entry.gateway)) if entry.gateway else _HERE[entry.gateway],
+            )
+            for entry in entries
+        ]
+        self._node.routes.egress.update({rule.source: rule for rule in rules})
+        self._node.clear_flows()
+
+    def egress_rule_delete(self, keys: Sequence[str]) -> None:
+        for source in [int(ip_address(key)) for key in keys]:
+            self._node.routes.egress.pop(source, None)
         self._node.clear_flows()
 
     def neighbour_replace(self, entries: Sequence[tables.Neighbour]) -> None:

@@ -37,6 +37,7 @@ class DropReason(StrEnum):
     NOT_A_NEIGHBOUR = "ndp-not-a-neighbour"
     ADDRESS_CONFLICT = "address-conflict"
     RP_FILTER = "ip-rpfilter"
+    NO_EGRESS_GATEWAY = "no-egress-gateway"
     BLACKHOLE = "ip-blackhole"
     PROHIBITED = "ip-prohibited"
     LOOPED = "vxlan-looped"

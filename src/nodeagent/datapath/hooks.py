@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from nodeagent.datapath import reject
+from nodeagent.datapath import egress_rules, reject
 from nodeagent.datapath.conntrack import nat
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.packet import CtState, FlowTuple, Packet
@@ -149,6 +149,8 @@ def masquerade(node: Node, packet: Packet, _now: float) -> DropReason | None:
     if connection is not None and not connection.source_bound:
         hide = packet.masquerade or node.policy.leaves_cluster(packet.source, packet.destination)
         address = node.source_on(packet.device, packet.destination) if hide else None
+        if node.routes.egress:
+            address = egress_rules.source(node, packet, address)
         if not nat.bind_source(node.conntrack, connection, address, node.rng):
             return DropReason.PORTS_EXHAUSTED
     nat.translate_source(packet)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nodeagent.datapath import hooks, ip_output, options6, reject
+from nodeagent.datapath import egress_rules, hooks, ip_output, options6, reject
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import IPV6_FROM, Packet
@@ -91,6 +91,12 @@ def forward(node: Node, packet: Packet, now: float) -> None:
         reject.tell(node, packet, Refusal.BEYOND_SCOPE, now)
         return
     route = node.routes.lookup(packet.destination)
+    if node.routes.egress:
+        passes, route = egress_rules.choose(node, packet, route)
+        if not passes:
+            node.drops[DropReason.NO_EGRESS_GATEWAY] += 1
+            reject.tell(node, packet, Refusal.UNREACHABLE_ROUTE, now)
+            return
     if route is None:
         node.drops[DropReason.NO_ROUTE] += 1
         reject.tell(node, packet, Refusal.NO_ROUTE, now)

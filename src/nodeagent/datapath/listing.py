@@ -104,6 +104,20 @@ def routes(node: Node) -> list[Row]:
     ]
 
 
+def egress_rules(node: Node) -> list[Row]:
+    def text(gateway: int | None) -> str | None:
+        return str(ip_address(gateway)) if gateway else "" if gateway is not None else None
+
+    return [
+        {
+            "source": str(ip_address(rule.source)),
+            "address": str(ip_address(rule.address)),
+            "gateway": text(rule.gateway),
+        }
+        for rule in node.routes.egress.values()
+    ]
+
+
 def neighbours(node: Node) -> list[Row]:
     return [
         {

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from nodeagent.datapath.egress_rules import EgressRule
 from nodeagent.datapath.packet import IPV6_FROM
 
 IpNetwork = IPv4Network | IPv6Network
@@ -47,6 +48,8 @@ class RouteTable:
         self._by_mask: dict[int, dict[int, _ByNetwork]] = {4: {}, 6: {}}  # By family.
         self._ordered: list[tuple[int, _ByNetwork]] = []
         self._ordered6: list[tuple[int, _ByNetwork]] = []
+        #: Of pods whose way out of the cluster is another one, by their address.
+        self.egress: dict[int, EgressRule] = {}
 
     def replace(self, route: Route) -> None:
         """Add *route*, in place of the one that has its destination, metric and origin."""

@@ -148,6 +148,15 @@ class HostListener(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     service: str
 
 
+class EgressRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose address a pod's packets have in the world outside, and by which node they get there."""
+
+    source: str
+    address: str
+    #: An address of the other node's pods; "": it is this node; null: nobody is the gateway.
+    gateway: str | None
+
+
 class OutsideService(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A socket of this machine's loopback, and where in the world outside pods find it."""
 

@@ -39,6 +39,7 @@ _DATAPATH: Final = {
     "address-conflict": "somebody else claims an address of the node: a stray or spoofing pod",
     "ip-martian": "a source nobody can have here (loopback, group, the node's): spoofed",
     "ip-rpfilter": "a source without a way back there: spoofed, or a route is missing",
+    "no-egress-gateway": "the namespace's egress-ip has no Ready node: kubectl describe namespace",
     "ip-blackhole": "a blackhole route says so: podwire routes NODE",
     "ip-prohibited": "a prohibit route says so: podwire routes NODE",
     "vxlan-looped": "came back by the overlay it went out by: nodes disagree on routes",

@@ -32,6 +32,10 @@ from nodeagent.datapath.output import Output
 
 HOST_ADDRESS = IPv4Address("192.168.64.254")
 HOST_ADDRESS6 = IPv6Address("fd00:192:168:64::fe")
+SITE, SITE6 = (
+    IPv4Address("203.0.113.1"),
+    IPv6Address("2001:db8:203:113::1"),
+)  # In the world outside.
 
 
 class Pod:
@@ -361,7 +365,7 @@ class World:
             )
 
         def underlay(remote: IPv4Address | IPv6Address) -> Output | None:
-            if remote in (HOST_ADDRESS, HOST_ADDRESS6):
+            if remote in (HOST_ADDRESS, HOST_ADDRESS6, SITE, SITE6):
                 return self.nodes[number].outside_output
             if int(remote) & 0xFF not in self.nodes:
                 return None
