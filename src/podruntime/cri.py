@@ -69,6 +69,8 @@ class PodSandboxConfig(Message, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     dns_config: DnsConfig = DnsConfig()
+    #: /etc/hosts, which upstream's kubelet mounts; without it the pod knows itself and localhost.
+    hosts: str = ""
     linux: LinuxPodSandboxConfig = LinuxPodSandboxConfig()
 
 

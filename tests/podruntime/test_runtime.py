@@ -376,6 +376,16 @@ async def test_containers_meet_at_both_loopback_addresses(node, families):
     assert "address already in use" in said
 
 
+async def test_names_of_the_kubelets_hosts_file_are_found(node):
+    sandbox = await node.run_pod(2, hosts="127.0.0.1\tlocalhost\n127.0.0.1\tfoo.local\tbar.local\n")
+    await node.run(sandbox, f"python://{SELF}:local", "web")
+    other = await node.run(sandbox, "busybox", "other", args=["sleep", "60"])
+    assert await node.sh(other, "wget -qO- http://bar.local/; tail -1 /etc/hosts") == (
+        0,
+        "local127.0.0.1\tfoo.local\tbar.local\n",
+    )
+
+
 @pytest.mark.parametrize("families", ["46", "6"])
 async def test_pods_of_ipv6_serve_and_find_each_other(node, families):
     server = await node.run_pod(2, "server", families=families)

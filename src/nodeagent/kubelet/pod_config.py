@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from kubeapi.objects import Object, annotations_of, labels_of, name_of, namespace_of, uid_of
 from nodeagent.kubelet.dns import ClusterDns, dns_config
 from nodeagent.kubelet.environment import NodeFields, environment, expand
+from nodeagent.kubelet.hosts_file import host_name, hosts_file, kernel_name
 from nodeagent.kubelet.pod_spec import container_hash, grace_period_s
 from nodeagent.kubelet.references import Configuration
 from nodeagent.kubelet.runtime_status import (
@@ -27,8 +27,6 @@ from nodeagent.kubelet.runtime_status import (
 from nodeagent.kubelet.sysctls import sysctls_of
 from nodeagent.kubelet.volumes.layout import Layout
 from nodeagent.kubelet.volumes.mounts import container_mounts
-
-_HOSTNAME_MAX: Final = 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,9 @@ def _pod_labels(pod: Object) -> dict[str, str]:
 def sandbox_config(
     pod: Object, attempt: int, network: Object, dns: ClusterDns, log_directory: Path
 ) -> Object:
-    """Return RunPodSandbox's config."""
+    """Return RunPodSandbox's config; raises ConfigError."""
+    named = host_name(pod, dns.domain)
+    own = [network[key].partition("/")[0] for key in ("address", "address6") if network.get(key)]
     return {
         "metadata": {
             "name": name_of(pod),
@@ -71,7 +71,8 @@ def sandbox_config(
             "namespace": namespace_of(pod),
             "attempt": attempt,
         },
-        "hostname": (pod["spec"].get("hostname") or name_of(pod))[:_HOSTNAME_MAX].rstrip("-."),
+        "hostname": kernel_name(pod, named),
+        "hosts": hosts_file(pod, named, own),
         "labels": {**labels_of(pod), **_pod_labels(pod)},
         "annotations": dict(annotations_of(pod)),
         "log_directory": str(log_directory),

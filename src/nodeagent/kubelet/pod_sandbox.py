@@ -17,6 +17,7 @@ from nodeagent.kubelet.node_status import network_not_ready
 from nodeagent.kubelet.pod_config import pod_log_directory, sandbox_config
 from nodeagent.kubelet.pod_network import wanted_attachment
 from nodeagent.kubelet.recording import teller
+from nodeagent.kubelet.references import ConfigError
 from nodeagent.kubelet.runtime_status import PodRuntimeStatus
 from nodeagent.kubelet.services import NodeServices
 from nodeagent.peer import CONNECTION_CODES
@@ -57,9 +58,12 @@ async def create_sandbox(
         raise _failed(services, pod, "the datapath is not there")
     network = attachment.network(str(services.veth_socket))
     logs = pod_log_directory(services.pods_directory, pod)
-    config = sandbox_config(pod, attempt, network, services.dns, logs)
     try:
+        config = sandbox_config(pod, attempt, network, services.dns, logs)
         await services.runtime.run_pod_sandbox(config)
+    except ConfigError as error:
+        await release_network(services, pod)
+        raise _failed(services, pod, str(error)) from None
     except RpcError as error:
         if error.code in CONNECTION_CODES or error.code == "AlreadyExists":
             raise

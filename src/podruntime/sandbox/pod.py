@@ -34,10 +34,10 @@ from podruntime.cri import (
     ContainerConfig,
     ContainerRequest,
     ContainerStatus,
-    DnsConfig,
     ExecSyncRequest,
     Message,
     NetworkConfig,
+    PodSandboxConfig,
     StopContainerRequest,
     not_found,
     request,
@@ -58,15 +58,6 @@ from podruntime.store import READY_SOCKET, SandboxDirectory, SandboxRecord
 
 log = logging.getLogger(__name__)
 
-#: What a kubelet writes for IPv6 before the pod's own lines (managedHostsFileContent): here only
-#: where the pod has it, since elsewhere nobody would answer at the first address of localhost.
-_HOSTS6: Final = (
-    "::1\tlocalhost ip6-localhost ip6-loopback\n"
-    "fe00::0\tip6-localnet\n"
-    "fe00::0\tip6-mcastprefix\n"
-    "fe00::1\tip6-allnodes\n"
-    "fe00::2\tip6-allrouters\n"
-)
 #: A window of bulk grows to two megabytes: then the processes on the way have so much to do at a
 #: time that they are woken half as often. More gains nothing, and others would wait behind it.
 TCP: Final = TcpSettings(
@@ -108,7 +99,7 @@ class Pod:
             offload=True,
         )
         self._tasks = Tasks()
-        self._etc = _etc(self._hostname, config.network, config.dns_config)
+        self._etc = _etc(self._hostname, config)
         network = PodNetwork(config.network, self._interface, rng)
         self._context = PodContext(self._hostname, network, self._etc, self._tasks, directory.root)
         self._containers: dict[str, Container] = {}
@@ -266,8 +257,9 @@ def _host(network: NetworkConfig, tuning: Tuning, rng: random.Random) -> Host:
     return host
 
 
-def _etc(hostname: str, network: NetworkConfig, dns: DnsConfig) -> dict[str, str]:
+def _etc(hostname: str, config: PodSandboxConfig) -> dict[str, str]:
     """Return the files that the kubelet and the runtime put into every container."""
+    dns = config.dns_config
     resolv = "".join(
         [
             *(f"nameserver {server}\n" for server in dns.servers),
@@ -275,13 +267,21 @@ def _etc(hostname: str, network: NetworkConfig, dns: DnsConfig) -> dict[str, str
             f"options {' '.join(dns.options)}\n" if dns.options else "",
         ]
     )
-    own = [text.partition("/")[0] for text in (network.address, network.address6) if text]
-    hosts = "127.0.0.1\tlocalhost\n" + (_HOSTS6 if network.address6 else "")
     return {
         "/etc/hostname": f"{hostname}\n",
-        "/etc/hosts": hosts + "".join(f"{address}\t{hostname}\n" for address in own),
+        "/etc/hosts": config.hosts or _hosts(hostname, config.network),
         "/etc/resolv.conf": resolv,
     }
+
+
+def _hosts(hostname: str, network: NetworkConfig) -> str:
+    own = [text.partition("/")[0] for text in (network.address, network.address6) if text]
+    local = ["127.0.0.1", *(["::1"] if network.address6 else [])]
+    lines = [
+        *(f"{each}\tlocalhost\n" for each in local),
+        *(f"{each}\t{hostname}\n" for each in own),
+    ]
+    return "".join(lines)
 
 
 def _say_ready(path: Path, sandbox_id: str) -> None:

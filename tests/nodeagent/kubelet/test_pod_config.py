@@ -34,10 +34,10 @@ def test_sandbox_has_the_pods_sysctls():
     assert config["linux"] == {"sysctls": {"net.ipv4.tcp_ecn": "1"}}
 
 
-def test_long_pod_name_makes_a_valid_hostname():
-    long = pod()
-    long["metadata"]["name"] = "a" * 62 + "-" + "b" * 20
-    assert sandbox_config(long, 0, {}, DNS, Path("/"))["hostname"] == "a" * 62
+def test_sandbox_knows_its_addresses_by_name():
+    network = {"address": "10.244.1.5/24", "address6": "fd00::5/64"}
+    hosts = sandbox_config(pod(hostname="h"), 0, network, DNS, Path("/"))["hosts"]
+    assert "10.244.1.5\th\nfd00::5\th\n" in hosts
 
 
 def test_container_config(tmp_path):
