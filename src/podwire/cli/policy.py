@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -98,7 +99,8 @@ def explain(source: str, target: str, output: str, cluster_name: str) -> None:
     if output == "json":
         click.echo(json.dumps(policy_words.as_json(sender.name, found, notes), indent=2))
     else:
-        click.echo("\n".join(policy_words.lines(sender.name, found, notes)))
+        said = policy_words.lines(sender.name, found, notes)
+        click.echo("\n".join(policy_words.wrapped(said, _width())))
     sys.exit(0 if all(each.allowed for _, each in found) else 1)
 
 
@@ -142,10 +144,15 @@ def show_matrix(
         raise UsageError(str(error)) from None
     shown = policy_words.Matrix([*groups, beyond], groups, cells)
     click.echo(
-        {"table": shown.table, "json": shown.json, "dot": shown.dot}[output]()
+        {"table": lambda: shown.table(_width()), "json": shown.json, "dot": shown.dot}[output]()
         if groups
         else "no pods: podwire get pods -A"
     )
+
+
+def _width() -> int:
+    """Return how long lines may be, 0 where nobody sees them."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
 def _port(text: str) -> matrix.Port:

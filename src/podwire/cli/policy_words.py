@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,11 @@ _SIGNS: Final = {"allowed": "✓", "denied": "✗", "partly": "~", "none": "·"}
 _ACTIONS: Final = {"allow": "allowed", "deny": "denied", "pass": "passed"}
 #: Longer names of groups are cut in the table.
 _NAME_MAX: Final = 40
+#: A terminal too narrow for so many columns wraps them.
+_COLUMNS_MIN: Final = 10
+_CORNER: Final = "from, to"
+_INDENT: Final = "  "
+_WIDTH_MIN: Final = 30
 
 
 # Explanations.
@@ -39,6 +45,19 @@ def lines(source: str, found: Sequence[Found], notes: Notes) -> Iterator[str]:
         yield f"{_ends(source, destination, each)}: {verdict}"
         for side in each.sides:
             yield from _side(side, notes[index].get(side.direction, ""))
+
+
+def wrapped(text: Iterable[str], width: int) -> Iterator[str]:
+    """Break lines that are longer than *width* (0: none is), what follows further in."""
+    for line in text:
+        if not width or len(line) <= width:
+            yield line
+            continue
+        indent = line[: len(line) - len(line.lstrip())] + _INDENT
+        yield from textwrap.wrap(
+            line, max(width, _WIDTH_MIN), subsequent_indent=indent, break_on_hyphens=False,
+            break_long_words=False, drop_whitespace=True,
+        )  # fmt: skip
 
 
 def _ends(source: str, destination: str, each: Explanation) -> str:
@@ -124,26 +143,42 @@ def declared_ports(pods: Iterable[Object]) -> Mapping[str, Sequence[Port]]:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The cells of a matrix, with what its rows and columns are."""
+    """The cells of a matrix, with what its rows and columns are; columns have rows' numbers."""
 
     sources: Sequence[Group]
     destinations: Sequence[Group]
     cells: Sequence[Sequence[Cell]]
 
-    def table(self) -> str:
-        """Return it for people: columns have the numbers of rows."""
-        digits = len(str(len(self.sources)))
+    def table(self, width: int = 0) -> str:
+        """Return it for people, in lines of at most *width* (0: as long as it takes).
+
+        What is too wide has narrow columns whose numbers stand upright, and comes in parts.
+        """
+        digits, count = len(str(len(self.sources))), len(self.destinations)
         names = [group.text[:_NAME_MAX] for group in self.sources]
-        width = max(map(len, names))
-        numbers = " ".join(f"{n + 1:>{digits}}" for n in range(len(self.destinations)))
-        head = f"{'from, to':<{digits + 1 + width}}  {numbers}"
-        rows = [
-            f"{number + 1:>{digits}} {name:<{width}}  "
-            + " ".join(f"{_SIGNS[cell.verdict]:>{digits}}" for cell in row)
-            for number, (name, row) in enumerate(zip(names, self.cells, strict=True))
+        longest = max(*map(len, names), len(_CORNER) - digits - 1)
+        titles = [
+            f"{number:>{digits}} {name:<{longest}}  " for number, name in enumerate(names, start=1)
         ]
+        room = width - len(titles[0])
+        if not width or count * (digits + 1) - 1 <= room:
+            numbers = [f"{n:>{digits}}" for n in range(1, count + 1)]
+            parts = [_lines(titles, [" ".join(numbers)], self._signs(0, count, digits, " "))]
+        else:
+            step = max(room, _COLUMNS_MIN)
+            parts = [
+                _lines(titles, _upright(begin, end, digits), self._signs(begin, end, 1, ""))
+                for begin in range(0, count, step)
+                for end in (min(begin + step, count),)
+            ]
         signs = "  ".join(f"{_SIGNS[each]} {each}" for each in ("allowed", "denied", "partly"))
-        return "\n".join([head, *rows, "", signs])
+        return "\n\n".join(["\n".join(part) for part in parts] + [signs])
+
+    def _signs(self, begin: int, end: int, digits: int, between: str) -> list[str]:
+        return [
+            between.join(f"{_SIGNS[cell.verdict]:>{digits}}" for cell in row[begin:end])
+            for row in self.cells
+        ]
 
     def json(self) -> str:
         """Return it for programs."""
@@ -173,6 +208,17 @@ class Matrix:
         ]
         nodes = [f"  {json.dumps(group.text)}" for group in self.sources]
         return "\n".join(["digraph policy {", *nodes, *edges, "}"])
+
+
+def _lines(titles: Sequence[str], heads: Sequence[str], rows: Sequence[str]) -> list[str]:
+    first = [f"{'' if n else _CORNER:<{len(titles[0])}}{head}" for n, head in enumerate(heads)]
+    return first + [title + row for title, row in zip(titles, rows, strict=True)]
+
+
+def _upright(begin: int, end: int, digits: int) -> list[str]:
+    """Return the numbers of columns, written from top to bottom."""
+    numbers = [f"{n:>{digits}}" for n in range(begin + 1, end + 1)]
+    return ["".join(number[at] for number in numbers) for at in range(digits)]
 
 
 # The flow log.

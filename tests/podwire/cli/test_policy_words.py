@@ -8,7 +8,7 @@ from nodeagent.datapath.policy_rules import Ruling
 from nodeagent.policy.evaluation import Flow
 from nodeagent.policy.explanation import Explanation, Side
 from nodeagent.policy.matrix import Cell, Group
-from podwire.cli.policy_words import Matrix, as_json, declared_ports, lines, noted
+from podwire.cli.policy_words import Matrix, as_json, declared_ports, lines, noted, wrapped
 
 DENIAL = Ruling("deny", "ingress", "shop/db", "NetworkPolicy", ("NetworkPolicy shop/deny",))
 OPEN = Side("egress", "shop/web", True, "no policy is about it", (), (), "a policy")
@@ -68,6 +68,31 @@ def test_the_matrix_has_numbered_columns():
         "",
         "✓ allowed  ✗ denied  ~ partly",
     ]
+
+
+def test_a_wide_matrix_has_upright_numbers_and_comes_in_parts():
+    groups = [Group(f"a/{chr(97 + n)}", ((str(n),),), ()) for n in range(12)]
+    cells = [[Cell(int(i >= j), 1) for j in range(12)] for i in range(12)]
+    matrix = Matrix(groups, groups, cells)
+    assert matrix.table(80).splitlines()[1].count(" ✗") == 11
+    head, second, first_row, *_ = matrix.table(24).splitlines()
+    assert head == "from, to           111"
+    assert second == "          123456789012"
+    assert first_row == " 1 a/a    ✓✗✗✗✗✗✗✗✗✗✗✗"
+    parts = matrix.table(10).split("\n\n")
+    assert len(parts) == 3, "two parts and the legend"
+    assert parts[1].splitlines()[:2] == ["from, to  11", "          12"]
+
+
+def test_long_lines_break_between_words_and_stay_indented():
+    text = ["  ingress of shop/db: denied by NetworkPolicy shop/deny-all (ingress)", "short"]
+    assert list(wrapped(text, 40)) == [
+        "  ingress of shop/db: denied by",
+        "    NetworkPolicy shop/deny-all",
+        "    (ingress)",
+        "short",
+    ]
+    assert list(wrapped(text, 0)) == text
 
 
 def test_the_matrix_for_programs_and_graphviz():
