@@ -161,9 +161,11 @@ def test_bad_manifests_get_clear_errors(nginx: Lab, manifest: str, says: str) ->
     assert "Traceback" not in done.stderr
 
 
-def test_protobuf_bodies_get_a_clear_415(nginx: Lab) -> None:
-    said = nginx.kubectl("create", "deployment", "x", "--image=nginx", check=False)
-    assert "protobuf" in said
+def test_kubectl_create_speaks_protobuf(nginx: Lab) -> None:
+    said = nginx.kubectl("create", "deployment", "made", "--image=nginx", "--port=80")
+    assert said == "deployment.apps/made created\n"
+    nginx.kubectl("rollout", "status", "deployment/made", "--timeout=60s")
+    nginx.kubectl("delete", "deployment", "made")
 
 
 def test_delete_of_a_manifest_removes_everything(lab: Lab) -> None:

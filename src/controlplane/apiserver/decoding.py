@@ -1,8 +1,7 @@
 """Request bodies: octets to objects, and what strict decoding says of them.
 
-JSON, YAML and our own msgpack. Protobuf, which typed clients since client-go 1.32 prefer, is
-refused with 415 (a later issue). Upstream decodes into Go structs, which drops nulls and unknown
-fields; `prune` does the same by schema.
+JSON, YAML, our own msgpack, and protobuf, which typed clients since client-go 1.32 send. Upstream
+decodes into Go structs, which drops nulls and unknown fields; `prune` does the same by schema.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import yaml
 
 from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.kinds.kind import Kind
+from kubeapi import protobuf
 from kubeapi.bounded_yaml import BoundedLoader
 from kubeapi.objects import Object
 from kubeapi.schema import TypeSchema, unknown_fields, validate
@@ -72,14 +72,11 @@ def decode_octets(body: bytes, content_type: str) -> dict[str, object] | list[ob
         elif kind in (YAML, "text/yaml", "application/x-yaml"):
             value = yaml.load(body, Loader=_Loader)
         elif kind == PROTOBUF:
-            raise unsupported_media_type(
-                f"the body of the request was in {PROTOBUF}, which this server does not read yet; "
-                f"send {JSON} (kubectl apply -f, create -f and replace -f do)"
-            )
+            value = protobuf.decode(body)
         else:
             raise unsupported_media_type(
                 "the body of the request was in an unknown format - accepted media types include: "
-                f"{JSON}, {YAML}"
+                f"{JSON}, {YAML}, {PROTOBUF}"
             )
     except (*UNREADABLE, yaml.YAMLError, ValueError) as error:
         raise bad_request(f"the object provided is unrecognized: {error}") from None

@@ -192,11 +192,24 @@ def test_patch_of_another_type_is_refused(server, configmaps, content_type):
     assert (reply.code, reply.json["reason"]) == (415, "UnsupportedMediaType")
 
 
-def test_protobuf_bodies_are_refused_with_advice(server, configmaps):
-    headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
-    reply = server.request("POST", configmaps, b"k8s\0", headers=headers)
-    assert reply.code == 415
-    assert "does not read yet" in reply.json["message"]
+PROTOBUF = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+
+
+def test_protobuf_bodies_are_read(server, configmaps):
+    # kubectl create configmap tt2 --from-literal=a=b, as client-go 1.32 sends it.
+    body = bytes.fromhex(
+        "6b3873000a0f0a0276311209436f6e6669674d6170121d0a130a0374743212001a0022002a00320038004200"
+        "12060a01611201621a002200"
+    )
+    made = server.request("POST", configmaps, body, headers=PROTOBUF)
+    assert (made.code, made.json["data"]) == (201, {"a": "b"})
+
+
+def test_wrong_protobuf_is_refused_in_words(server, configmaps):
+    for body in (b"k8s\0", b"k8s\0\x0a\x7f", b"{}"):
+        reply = server.request("POST", configmaps, body, headers=PROTOBUF)
+        assert (reply.code, reply.json["reason"]) == (400, "BadRequest")
+        assert "the object provided is unrecognized" in reply.json["message"]
 
 
 def test_yaml_bodies_are_read_as_kubernetes_reads_them(server, configmaps):

@@ -1,7 +1,6 @@
 """What a client may do, and who it is (upstream: authorization.k8s.io, authentication.k8s.io).
 
-Reviews are created and answered, never stored. `kubectl auth can-i` before 1.32 sends JSON; later
-ones send protobuf, which the decoder refuses in words. Absent: rules and reviews about others.
+Reviews are created and answered, never stored. Absent: rules, and reviews about others.
 """
 
 from __future__ import annotations
