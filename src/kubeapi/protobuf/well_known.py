@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import base64
 import datetime
+import json
 from collections.abc import Callable, Mapping
 from typing import Final
-
-import msgspec
 
 from kubeapi.objects import Object
 
@@ -60,8 +59,8 @@ def _embedded_json(fields: Object) -> object:
     if not text:
         return None
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise Unfit(f"an embedded object is no JSON: {error}") from None
 
 
