@@ -476,16 +476,24 @@ async def test_pods_of_a_removed_node_are_endpoints_no_more(control_plane, names
     ns = namespace_of_test
     async with world(control_plane, ns) as (client, hollow):
         await client.create(SERVICES, service(), ns)
+        published = service()
+        published["metadata"]["name"] = "published"
+        published["spec"]["publishNotReadyAddresses"] = True
+        await client.create(SERVICES, published, ns)
         await client.create(DEPLOYMENTS, deployment(replicas=4), ns)
-        await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) == 4)
+        await until(client, ENDPOINTSLICES, ns, lambda s: len(ready_addresses(s)) == 8)
         gone, stays = hollow.names
         hollow.stopped.add(gone)
         await client.delete(NODES, gone)
         hollow.names.remove(gone)
 
         def elsewhere(slices):
-            places = {end["nodeName"] for one in slices for end in one.get("endpoints") or ()}
-            return places == {stays}
+            places = {
+                (name_of(one).partition("-")[0], end["nodeName"])
+                for one in slices
+                for end in one.get("endpoints") or ()
+            }  # Until their pods are collected, some seconds later.
+            return places == {("web", stays), ("published", gone), ("published", stays)}
 
         await until(client, ENDPOINTSLICES, ns, elsewhere)
 

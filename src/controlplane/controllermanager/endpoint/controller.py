@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from controlplane.controllermanager.context import Context
-from controlplane.controllermanager.endpoint.subsets import is_as_wanted, wanted_object
+from controlplane.controllermanager.endpoint.subsets import is_as_wanted, updated, wanted_object
 from controlplane.controllermanager.endpointslice.endpoints import (
     pod_facts_that_matter,
     selects,
@@ -92,5 +92,4 @@ class EndpointsController:
         if existing is None:
             await self._client.create(ENDPOINTS, wanted, namespace_of(service))
         elif not is_as_wanted(existing, wanted):
-            metadata = {**existing["metadata"], **wanted["metadata"]}
-            await self._client.update(ENDPOINTS, {**wanted, "metadata": metadata})
+            await self._client.update(ENDPOINTS, updated(existing, wanted))

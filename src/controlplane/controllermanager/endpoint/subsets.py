@@ -12,7 +12,7 @@ from typing import Final
 
 from controlplane.controllermanager.endpointslice.endpoints import Group
 from controlplane.controllermanager.endpointslice.well_known import HEADLESS
-from kubeapi.objects import Object, labels_of, name_of, namespace_of
+from kubeapi.objects import Object, annotations_of, labels_of, name_of, namespace_of
 
 ADDRESSES_MAX: Final = 1000
 OVER_CAPACITY: Final = "endpoints.kubernetes.io/over-capacity"
@@ -81,9 +81,22 @@ def _address(endpoint: Object) -> Object:
 
 def is_as_wanted(existing: Object, wanted: Object) -> bool:
     """Tell whether *existing* needs no write; annotations that others put there may stay."""
-    marked = (existing["metadata"].get("annotations") or {}).get(OVER_CAPACITY)
     return (
         (existing.get("subsets") or []) == (wanted.get("subsets") or [])
         and labels_of(existing) == labels_of(wanted)
-        and marked == (wanted["metadata"].get("annotations") or {}).get(OVER_CAPACITY)
+        and annotations_of(existing).get(OVER_CAPACITY) == annotations_of(wanted).get(OVER_CAPACITY)
     )
+
+
+def updated(existing: Object, wanted: Object) -> Object:
+    """Return *wanted* as the next version of *existing*, with what others have noted there."""
+    metadata = {
+        key: value
+        for key, value in existing["metadata"].items()
+        if key not in ("labels", "annotations")
+    }
+    noted = {key: each for key, each in annotations_of(existing).items() if key != OVER_CAPACITY}
+    metadata |= wanted["metadata"]
+    if annotations := {**noted, **annotations_of(wanted)}:
+        metadata["annotations"] = annotations
+    return {**wanted, "metadata": metadata}

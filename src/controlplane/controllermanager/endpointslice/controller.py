@@ -122,10 +122,16 @@ class EndpointSliceController:
                 self._pod_changed(pod)
 
     def _pods_of(self, service: Object) -> list[Object]:
-        """Return the pods that could be endpoints: whose node was removed serve nobody any more."""
+        """Return the pods that could be endpoints: whose node was removed serve nobody any more.
+
+        A Service that publishes addresses whatever their state has them all the same.
+        """
+        pods = self._pods.by_index("namespace", namespace_of(service))
+        if service["spec"].get("publishNotReadyAddresses"):
+            return pods
         return [
             pod
-            for pod in self._pods.by_index("namespace", namespace_of(service))
+            for pod in pods
             if not (node := pod_facts.node_name(pod)) or self._nodes.get(node) is not None
         ]
 

@@ -6,6 +6,7 @@ from controlplane.controllermanager.endpoint.subsets import (
     ADDRESSES_MAX,
     OVER_CAPACITY,
     is_as_wanted,
+    updated,
     wanted_object,
 )
 from controlplane.controllermanager.endpointslice.endpoints import Group, Port
@@ -67,3 +68,20 @@ def test_other_peoples_annotations_need_no_write():
     noted = {**wanted, "metadata": {**wanted["metadata"], "annotations": {"note": "hello"}}}
     assert is_as_wanted(noted, wanted)
     assert not is_as_wanted(noted, wanted_object(SERVICE, {}))
+
+
+def test_an_update_takes_what_is_not_so_any_more_and_keeps_what_others_noted():
+    many = [endpoint(f"10.244.{n // 250}.{n % 250 + 1}") for n in range(ADDRESSES_MAX + 1)]
+    crowded = wanted_object(SERVICE, {HTTP: many})
+    crowded["metadata"]["annotations"]["note"] = "hello"
+    crowded["metadata"]["resourceVersion"] = "7"
+    bare = {**SERVICE, "metadata": {"name": "web", "namespace": "default"}}
+    wanted = wanted_object(bare, {HTTP: many[:1]})
+    after = updated(crowded, wanted)
+    assert is_as_wanted(after, wanted)
+    assert after["metadata"] == {
+        "name": "web",
+        "namespace": "default",
+        "resourceVersion": "7",
+        "annotations": {"note": "hello"},
+    }
