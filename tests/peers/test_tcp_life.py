@@ -320,9 +320,25 @@ async def test_marks_are_echoed_and_heeded_by_both(tap_namespace, judge, ipv6):
         judge(station, FULL_WINDOWS)
 
 
+def codepoints(station, direction):
+    """Return what the IP headers of new data say of ECN, and those of data that is sent again."""
+    news, again, highest = set(), set(), None
+    for each in station.seen:
+        segment = each.segment() if each.direction == direction else None
+        if segment is None or not segment.length:
+            continue
+        is_new = highest is None or 0 < (segment.end - highest) & 0xFFFFFFFF < 1 << 31
+        (news if is_new else again).add(each.codepoint)
+        highest = segment.end if is_new else highest
+    return news, again
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.03], ids=["clean", "lossy"])
 @pytest.mark.asyncio
-async def test_our_offer_of_ecn_is_answered(tap_namespace, judge):
-    async with Station(tap_namespace, tcp=TcpSettings(ecn=1)) as station:
+async def test_our_offer_of_ecn_is_answered(tap_namespace, judge, loss):
+    """New data is capable of marks; what is sent again, be it a probe only, is not (§6.1.5)."""
+    async with Station(tap_namespace, tcp=TcpSettings(ecn=1), patient=not loss) as station:
+        station.impair(Impairment(loss=loss, delay_s=0.001 if loss else 0.0))
         async with kernel_tcp.serving(tap_namespace, kernel_tcp.echo) as port:
             stream = await station.connect(port)
             await stream.write(DATA)
@@ -333,9 +349,11 @@ async def test_our_offer_of_ecn_is_answered(tap_namespace, judge):
         offer, answer = station.segments("out")[0], station.segments("in")[0]
         assert offer.flags == Segment.SYN | Segment.ECE | Segment.CWR
         assert answer.flags == Segment.SYN | Segment.ACK | Segment.ECE
-        data = [each for each in station.seen if each.segment() and each.segment().length]
-        assert {each.codepoint for each in data} == {2}
-        judge(station, FULL_WINDOWS)
+        for direction in ("in", "out"):
+            news, again = codepoints(station, direction)
+            assert news == {2}
+            assert again == {0} if loss else again <= {0}
+        judge(station, FULL_WINDOWS, REPAIRS if loss else ())
 
 
 @pytest.mark.asyncio

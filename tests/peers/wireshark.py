@@ -64,7 +64,7 @@ def _run(command: list[str], settings: str = "") -> str:
         command, capture_output=True, text=True, timeout=_LIMIT_S, check=False,
         env={**os.environ, "WIRESHARK_CONFIG_DIR": settings} if settings else None,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{command} ended with {done.returncode}: {done.stderr}"
     return done.stdout
 
 

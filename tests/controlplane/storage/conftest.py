@@ -23,6 +23,8 @@ from controlplane.storage.etcd.members import Credentials
 from controlplane.storage.etcd.store import EtcdStore
 from controlplane.storage.interface import Delete, Store
 
+#: A busy machine may take so long to start an etcd, or to give it its turn.
+_PATIENCE_S = 30.0
 Open = Callable[[], Awaitable[Store]]
 
 #: An address of this process's own, so that parallel ones take no port of each other.
@@ -146,7 +148,7 @@ def shared_etcd(
 
 async def emptied(endpoints: list[str]) -> None:
     """Delete everything that earlier tests left, whoever's it was."""
-    store = await EtcdStore.open(endpoints, patience_s=30.0)  # It may have started just now.
+    store = await EtcdStore.open(endpoints, patience_s=_PATIENCE_S)
     found = await store.range("")
     await asyncio.gather(*(store.txn(Delete(item.key, item.mod_revision)) for item in found.items))
     await store.close()
@@ -161,7 +163,7 @@ async def open_etcd(request: pytest.FixtureRequest, directory: Path) -> Store:
     if not (directory / "emptied").exists():
         await emptied(endpoints)
         (directory / "emptied").touch()
-    return await EtcdStore.open(endpoints)
+    return await EtcdStore.open(endpoints, patience_s=_PATIENCE_S)
 
 
 #: A further implementation is one more line.
