@@ -6,6 +6,7 @@ The machine has no IPv6 meanwhile, as far as the cluster's processes can tell (`
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -242,3 +243,27 @@ def test_the_cluster_grows_tells_its_family_and_keeps_it(lab: Lab) -> None:
     lab.podwire("down --keep-state")
     refused = lab.home.refused("up", "--name", lab.name, "--ip-family", "ipv4")
     assert "--ip-family ipv6; start it so" in refused
+
+
+@pytest.mark.skipif(shutil.which("etcd") is None, reason="etcd is not installed")
+def test_one_of_three_masters_of_both_families_may_die(home: Home) -> None:
+    home.podwire("up", "--ip-family", "dual", "--nodes", "2", "--control-planes", "3")
+    lab = Lab(home, "podwire")
+    ca = lab.paths.certificate("ca").read_text()
+    _apply(lab, _pod("one", 1), _pod("two", 2), _service("single"), _asker(ca))
+    lab.kubectl("wait", "pod", "one", "two", "--for=condition=Ready", "--timeout=30s")
+    lab.podwire("process kill apiserver-1")
+    lab.podwire("process kill etcd-2")
+    _apply(lab, _pod("three", 1), REQUIRE)
+    lab.kubectl("wait", "pod", "three", "--for=condition=Ready", "--timeout=30s")
+    (require,) = lab.objects("service", "require")
+    assert versions(require["spec"]["clusterIPs"]) == [4, 6]
+    two, three = Pod(lab, "two"), Pod(lab, "three")
+    assert versions(addresses_of(three)) == [4, 6]
+    for target in addresses_of(three):
+        assert two.get(f"http://{host_in_url(target)}:8080/hostname") == "three"
+    for address in require["spec"]["clusterIPs"]:
+        url = f"http://{host_in_url(address)}/hostname"
+        eventually(lambda url=url: {two.get(url) for _ in range(12)} == {"one", "two", "three"})
+    ended = "--for=jsonpath={.status.phase}=Succeeded"
+    lab.kubectl("wait", "pod", "asker", ended, "--timeout=30s")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import urllib.error
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +227,53 @@ def test_a_capture_of_one_node_shows_a_clean_wire(web: Lab, tmp_path: Path) -> N
         ]
         assert len(stamps) > 30  # Which of the requests leave the node is chance.
         assert stamps == sorted(stamps)
+
+
+def test_a_packet_is_traced_and_its_flow_logged_by_name(web: Lab) -> None:
+    """One SYN through a Service: each hop, each router, and what both nodes track of it."""
+    by_node = {pod["spec"]["nodeName"]: pod["metadata"]["name"] for pod in pods(web)}
+    one, two = by_node["node-1"], by_node["node-2"]
+    with contextlib.closing(_followed(web, one)) as follow:
+        next(follow)  # The kubelet asks whether the pod is ready, once a second.
+        traced = json.loads(web.podwire("trace", one, "svc/web:80", "-o", "json"))
+        hops = [hop for hop in traced["hops"] if not hop["is_answer"]]
+        assert hops[0]["interface"] == f"pod default/{one}"
+        assert "service default/web:http; DNAT" in hops[0]["verdict"]
+        there = hops[-1]["interface"].removeprefix("pod default/")
+        assert there in {pod["metadata"]["name"] for pod in pods(web)}
+        assert any("SYN,ACK" in hop["packet"] for hop in traced["hops"] if hop["is_answer"])
+        endpoint = f"default/{there}"
+        told = next(row for row in follow if row["endpoint"])
+        assert (told["verdict"], told["source"]["name"]) == ("NEW", f"default/{one}")
+        assert told["destination"]["name"] == "svc/default/web"
+        assert told["endpoint"]["name"] == endpoint
+    ways = traced["hops"][0]["packet"].split(" TCP")[0]
+    rows = [json.loads(line) for line in web.podwire("flows", "-o", "json").splitlines()]
+    port = int(ways.split(" > ")[0].rpartition(":")[2])
+    assert port in {row["source"]["port"] for row in rows if row["node"] == "node-1"}
+    refused = web.podwire("trace", "--udp", one, f"{two}:9999", check=False)
+    assert "port unreachable: nobody listens there" in refused
+    lines = web.podwire("traceroute", "-n", "-q", "1", one, two).splitlines()
+    cidrs = {node["metadata"]["name"]: node["spec"]["podCIDR"] for node in web.objects("nodes")}
+    here, far = (cidrs[node].removesuffix("0/24") for node in ("node-1", "node-2"))
+    (target,) = {pod["status"]["podIP"] for pod in pods(web) if pod["metadata"]["name"] == two}
+    assert [line.split()[1] for line in lines[1:]] == [here + "1", far + "0", target]
+    (lost,) = json.loads(web.podwire("traceroute", "-o", "json", "-m", "1", one, two, check=False))[
+        "hops"
+    ]
+    assert {each["address"] for each in lost["answers"]} == {here + "1"}
+
+
+def _followed(web: Lab, pod: str) -> Iterator[dict[str, Any]]:
+    """Yield what `podwire flows -f` tells of a pod."""
+    command = [sys.executable, "-m", "podwire", "flows", "-f", "--pod", pod, "-p", "tcp"]
+    with subprocess.Popen(
+        [*command, "-o", "json", "--name", web.name], env=web.environment,
+        stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                yield json.loads(line)
+        finally:
+            process.send_signal(signal.SIGINT)
