@@ -294,6 +294,21 @@ def test_configured_gateway_is_kept():
     assert host.gateway6 == B
 
 
+def test_configured_gateway_may_be_link_local():
+    host = make(gateway6=ROUTER)
+    said(host)
+    host.ping(IPv6Address("2001:db8::1"), identifier=1, sequence=1, payload=b"", now=2.0)
+    [(_, source, destination, question)] = said(host)
+    assert (source, destination) == (LINK_LOCAL, IPv6Address(solicited_node(ROUTER.packed)))
+    assert NeighbourSolicitation.parse(question).target == ROUTER
+    answer = NeighbourAdvertisement(
+        target=ROUTER, router=True, solicited=True, options=Options(target_mac=OTHER)
+    )
+    host.receive_frame(frame(answer.emit(), source=ROUTER), 2.0)
+    [(mac, source, destination, _)] = said(host)
+    assert (mac, source, destination) == (OTHER, A, IPv6Address("2001:db8::1"))
+
+
 def test_router_tells_of_mtu_and_timers(host):
     advertise(host, reachable_ms=10_000, retransmit_ms=2000, options=Options(mtu=1400))
     assert host.output6.mtu_towards(B.packed, 1.0) == 1400

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from netstack.wire.ipv6 import MTU_MIN
 from nodeagent.datapath import egress_rules, hooks, ip_output, options6, reject
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
@@ -105,6 +106,8 @@ def forward(node: Node, packet: Packet, now: float) -> None:
         _end(node, packet, route.kind, now)
         return
     mtu = node.mtu_of(route.device)
+    if packet.version == 6 and mtu < MTU_MIN:
+        mtu = MTU_MIN  # Below that the link itself must cut (RFC 8200 §5), as a tunnel's does.
     if packet.is_too_big(mtu):
         node.drops[DropReason.TOO_BIG] += 1
         reject.tell(node, packet, Refusal.TOO_BIG, now, mtu=mtu)

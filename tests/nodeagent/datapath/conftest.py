@@ -444,7 +444,7 @@ class World:
             control.route_replace([route])
             control.neighbour_replace([tables.Neighbour(address=via, device="flannel.1", mac=mac)])
 
-    def pod(self, n: int, number: int) -> Host:
+    def pod(self, n: int, number: int, *, gateway6: str = "") -> Host:
         """Add a pod to node *n*."""
         name, address = f"veth{n}-{number}", IPv4Address(f"10.244.{n}.{number}")
         mac = b"\x0a\x58" + address.packed
@@ -463,7 +463,7 @@ class World:
             address=IPv4Interface(f"{address}/24"),
             gateway=IPv4Address(f"10.244.{n}.1"),
             address6=address6,
-            gateway6=IPv6Address(f"fd00:10:244:{n}::1") if self.dual else None,
+            gateway6=IPv6Address(gateway6 or f"fd00:10:244:{n}::1") if self.dual else None,
             mtu=OVERLAY_MTU,
             rng=random.Random(number),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -228,6 +228,50 @@ def test_ipv6_errors_name_the_service_and_not_its_endpoint(dual, known, hop_limi
     assert quoted == bytes(probe)[: len(quoted)]
     if kind == 2:
         assert (message.mtu, len(bytes(error))) == (1450, 1280)
+
+
+def test_no_link_of_ipv6_is_said_to_carry_less_than_1280(dual):
+    """What a narrower one cannot carry is cut below IPv6 (RFC 8200 §5), and not refused."""
+    dual.pod(1, 5)
+    received = []
+    sock = dual.pod(2, 5).udp_bind(None, 5353)
+    entry = {"name": "flannel.1", "vni": 1, "mac": "ee:00:00:00:00:01", "local": "192.168.64.1"}
+    dual.controls[1].vtep_replace([tables.Vtep(**entry, mtu=1000)])
+    for octets in (1281, 1280, 1001):
+        probe = IPv6(src=POD, dst=REMOTE) / UDP(sport=4000, dport=5353) / bytes(octets - 48)
+        told = errors6(send(dual, probe))
+        assert [(each.payload.type, each.payload.mtu) for each in told] == (
+            [(2, 1280)] if octets == 1281 else []
+        )
+        while (datagram := sock.receive()) is not None:
+            received.append(len(datagram.data) + 48)
+    assert received == [1280, 1001]
+    assert dual.nodes[1].drops == {DropReason.TOO_BIG: 1}
+
+
+@pytest.mark.parametrize(("mtu", "believed"), [(1000, 1450), (1279, 1450), (1280, 1280)])
+def test_who_claims_that_a_path_carries_less_than_1280_is_not_believed(dual, mtu, believed):
+    """RFC 8201 §4: the node passes it on, as routers do; the pod's stack does not heed it."""
+    a, c = dual.pod(1, 5), dual.pod(2, 5)
+    listener = c.tcp_listen(None, 80)
+    connection = dual.connect(a, REMOTE, 80)
+    assert listener.accept() is not None
+    connection.write(b"hello", dual.now)  # It must be about what is under way (RFC 5927).
+    quoted = IPv6(src=POD, dst=REMOTE, plen=1400) / TCP(
+        sport=connection.local[1], dport=80, flags="A", seq=connection.snd_una & 0xFFFFFFFF
+    )
+    claim = IPv6(src="fd00:192:168:64::2", dst=POD) / ICMPv6PacketTooBig(mtu=mtu) / quoted
+    heard = []
+    node = dual.nodes[1]
+    node.taps["veth1-5"] = [lambda _i, way, octets: way == "out" and heard.append(bytes(octets))]
+    node.receive_underlay(memoryview(bytearray(bytes(claim))), dual.now)
+    node.flush(dual.now)
+    dual.run(0.1)
+    node.taps.clear()
+    (error,) = errors6([Ether(octets) for octets in heard])
+    assert error.payload.mtu == mtu  # Translated where need be, and else as it came.
+    assert a.output6.mtu_towards(IPv6Address(REMOTE).packed, dual.now) == believed
+    assert not node.drops
 
 
 def test_a_service_of_ipv6_that_nobody_serves_refuses(dual):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+from ipaddress import IPv6Interface
 
 import pytest
 
-from nodeagent.datapath import listing
+from netstack import ip6_addresses
+from nodeagent.datapath import listing, tables
 from nodeagent.datapath.drops import DropReason
 
 OUTSIDE, NODE1, NODE2 = "fd00:192:168:64::fe", "fd00:192:168:64::1", "fd00:192:168:64::2"
@@ -48,6 +50,31 @@ def test_ping_between_everything(dual):
         assert dual.ping(host, address), address
     assert not dual.nodes[1].drops
     assert not dual.nodes[2].drops
+
+
+def test_a_gateway_may_be_the_bridges_link_local_address(dual):
+    """As routers announce themselves (RFC 4861 §4.2); packets keep the pod's own address."""
+    a, c = (dual.pod(n, 5, gateway6=f"fe80::857:c0ff:fea8:40{n:02x}") for n in (1, 2))
+    for host, address in [(a, POD25), (a, NODE1), (a, OUTSIDE), (dual.nodes[1].stack, POD25)]:
+        assert dual.ping(host, address), address
+    listener = c.tcp_listen(None, 80)
+    accepted = transfer(dual, dual.connect(a, POD25, 80), listener)
+    assert str(accepted.remote[0]) == POD15
+    assert not dual.nodes[1].drops
+    assert not dual.nodes[2].drops
+
+
+def test_a_route_may_lead_by_a_link_local_address(dual):
+    """A pod as router: what is behind it has nothing of the node's networks."""
+    a, b = dual.pod(1, 5), dual.pod(1, 6)
+    behind = IPv6Interface("fd00:77::1/128")
+    b.add_address(behind)
+    via = str(ip6_addresses.link_local(b.mac).ip)
+    route = tables.Route(destination="fd00:77::/64", device="cni0", via=via)
+    dual.controls[1].route_replace([route])
+    assert dual.ping(dual.nodes[1].stack, str(behind.ip))
+    assert dual.ping(a, str(behind.ip))
+    assert not dual.nodes[1].drops
 
 
 @pytest.mark.parametrize("target", [POD16, POD25])
