@@ -1,7 +1,7 @@
 """Which of a backend's endpoints gets a request: round robin, or the one that a cookie names.
 
-An endpoint that has just failed comes after the others for a while, and one that this request has
-tried does not come again. Upstream: `rootfs/etc/nginx/lua/balancer/{round_robin,sticky}.lua`.
+An endpoint that could not be connected to comes after the others for a while, and one that this
+request has tried does not come again. Upstream: `round_robin.lua`, `sticky.lua` of ingress-nginx.
 """
 
 from __future__ import annotations

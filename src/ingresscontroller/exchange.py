@@ -108,18 +108,19 @@ class Exchange:
         policy, gateway = self.forward.policy, self._gateway
         key = (endpoint, policy.tls_to_backend)
         context = gateway.backend_tls if policy.tls_to_backend else None
-        loop = asyncio.get_running_loop()
+        loop, connection = asyncio.get_running_loop(), BackendConnection(gateway.pool, key)
         try:
             async with asyncio.timeout(policy.connect_timeout_s):
-                _, connection = await loop.create_connection(
-                    lambda: BackendConnection(gateway.pool, key), *endpoint, ssl=context
-                )
+                await loop.create_connection(lambda: connection, *endpoint, ssl=context)
         except TimeoutError:
             self._connecting = None
             self._try_another(_TIMEOUT)
         except OSError:
             self._connecting = None
             self._try_another(_BAD_GATEWAY)
+        except asyncio.CancelledError:
+            connection.abandon()
+            raise
         else:
             self._connecting = None
             self._begin(connection)
@@ -320,7 +321,8 @@ class Exchange:
         """Note that the endpoint has failed; ask another one, or answer *status*."""
         assert self.endpoint is not None
         was_sent = self._backend is not None
-        self._gateway.balancer.failed(self.endpoint, monotonic())
+        if not was_sent:
+            self._gateway.balancer.failed(self.endpoint, monotonic())
         self._release(reusable=False)
         self._tried[self.endpoint] = None
         self._tries += 1

@@ -8,6 +8,7 @@ read. Every wait has a deadline, looked at twice a second: a head that does not 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from ingresscontroller.record import Record
 _AHEAD_OCTETS_MAX: Final = 64 * 1024
 #: Empty lines before a request line are skipped (RFC 9112 §2.2), but not for ever.
 _EMPTY_LINES_MAX: Final = 4
+#: nginx' status for the log, when there is nobody to be answered.
+_CLIENT_LEFT: Final = 499
 
 Decide = Callable[[RequestHead, Client], Decision]
 
@@ -90,7 +93,8 @@ class ClientConnection(asyncio.Protocol):
         self._state = State.CLOSED
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            self._gateway.metrics.refused["clients that left"] += not exchange.is_tunnel
+            status = exchange.status if exchange.is_tunnel else _CLIENT_LEFT
+            self._record(exchange.head, status, exchange)
             exchange.abandon()
 
     def pause_writing(self) -> None:
@@ -102,6 +106,8 @@ class ClientConnection(asyncio.Protocol):
         self._blocked_until = 0.0
         if self._exchange is not None:
             self._exchange.pause(paused=False)
+        else:
+            self._go_on()
 
     # --- requests
 
@@ -110,11 +116,16 @@ class ClientConnection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is not None and not exchange.body.complete:
             self._read_body(exchange)
-        while self._exchange is None and self._buffer and self._state in (State.IDLE, State.HEAD):
-            if not self._read_head():
-                break
-        self._is_ahead = self._exchange is not None and len(self._buffer) > _AHEAD_OCTETS_MAX
+        while self._may_begin() and self._read_head():
+            pass
+        is_busy = self._exchange is not None or bool(self._blocked_until)
+        self._is_ahead = is_busy and len(self._buffer) > _AHEAD_OCTETS_MAX
         self._settle_reading()
+
+    def _may_begin(self) -> bool:
+        """Tell whether a head may be read: not while answers of before are not taken."""
+        is_free = self._exchange is None and not self._blocked_until
+        return is_free and bool(self._buffer) and self._state in (State.IDLE, State.HEAD)
 
     def _read_head(self) -> bool:
         """Read a head and act on it; False while it is not complete."""
@@ -203,7 +214,8 @@ class ClientConnection(asyncio.Protocol):
         if keep_alive:
             self._state = State.IDLE
             self._deadline = monotonic() + self._gateway.limits.keep_alive_s
-        elif is_whole:
+            self._settle_reading()
+        elif is_whole and not self._buffer:
             self._close()
         else:
             self._linger(monotonic() + self._gateway.limits.linger_s)
@@ -217,7 +229,8 @@ class ClientConnection(asyncio.Protocol):
         self._buffer.clear()
         self._settle_reading()
         if self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.write_eof()
+            with contextlib.suppress(OSError):  # The client has reset it already.
+                self.transport.write_eof()
 
     def _record(self, head: RequestHead, status: int, exchange: Exchange | None) -> None:
         gateway = self._gateway

@@ -42,9 +42,16 @@ class BackendConnection(asyncio.Protocol):
         self.listener: Listener | None = None
         self.requests = 0
         self.idle_until = 0.0
+        self._is_made = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._is_made = True
         self.transport = cast(asyncio.Transport, transport)
+
+    def abandon(self) -> None:
+        """Close, if it has been made at all: whoever wanted it is gone."""
+        if self._is_made:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self.listener is None:

@@ -30,6 +30,8 @@ VERSION: Final = "1.12.1"
 _LAMEDUCK_S: Final = 3.0
 #: For how long what is under way may take then (worker-shutdown-timeout).
 _DRAIN_S: Final = 240.0
+#: For how long a client may take to agree on TLS.
+_HANDSHAKE_S: Final = 15.0
 _DRAIN_STEP_S: Final = 0.05
 _WRONG_FLAGS: Final = 2
 
@@ -101,7 +103,11 @@ class _Program:
         secure = context is not None
         self._servers.append(
             await loop.create_server(
-                lambda: ClientConnection(gateway, decide, secure=secure), None, port, ssl=context
+                lambda: ClientConnection(gateway, decide, secure=secure),
+                None,
+                port,
+                ssl=context,
+                ssl_handshake_timeout=_HANDSHAKE_S if secure else None,
             )
         )
 

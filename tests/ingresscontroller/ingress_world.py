@@ -133,9 +133,11 @@ class World:
 
     # --- what there is
 
-    def serve(self, name: str, serve: Serve | None = None, *, endpoints: int = 1) -> list[int]:
-        """Start the endpoints of a Service; return their ports."""
-        ports = [self.do(self._serve(name, serve or echo(name))) for _ in range(endpoints)]
+    def serve(
+        self, name: str, serve: Serve | None = None, *, context: ssl.SSLContext | None = None
+    ) -> list[int]:
+        """Start the endpoint of a Service; return its port, as the only one."""
+        ports = [self.do(self._serve(name, serve or echo(name), context))]
         self.declare(name, *ports)
         return ports
 
@@ -155,7 +157,7 @@ class World:
     async def _call(self, what: Callable[[], object]) -> None:
         what()
 
-    async def _serve(self, name: str, serve: Serve) -> int:
+    async def _serve(self, name: str, serve: Serve, context: ssl.SSLContext | None) -> int:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             number = self._counts[name] = self._counts.get(name, 0) + 1
             self._open.append(writer)
@@ -166,7 +168,7 @@ class World:
             finally:
                 writer.close()
 
-        server = await asyncio.start_server(handle, ADDRESS, 0)
+        server = await asyncio.start_server(handle, ADDRESS, 0, ssl=context)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import http.client
 import random
@@ -12,6 +13,8 @@ import threading
 import pytest
 from ingress_objects import ingress, path, rule
 from ingress_world import ADDRESS, World, echo, read_all, read_request, read_until, until
+
+from ingresscontroller.certificates import fake_certificate, make_context
 
 HOST = "a.example"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -296,6 +299,41 @@ def test_streams_go_both_ways_at_once(world: World):
             read_until(client, word.upper())
         client.sendall(b"0\r\n\r\n")
         read_until(client, b"0\r\n\r\n")
+
+
+def test_an_endpoint_that_takes_nothing_is_504(world: World):
+    async def serve(_reader, writer, _number):
+        writer.transport.pause_reading()
+        await asyncio.sleep(60)
+
+    world.serve("web", serve)
+    world.route(web(proxy_body_size="0", proxy_send_timeout="1", proxy_next_upstream_tries="1"))
+    with world.connect() as client:
+        client.setblocking(False)
+        client.settimeout(10)
+        sender = threading.Thread(target=flood, args=(client, 20_000_000))
+        sender.start()
+        said = read_until(client, b"\r\n\r\n")
+        client.close()
+        sender.join()
+    assert said.startswith(b"HTTP/1.1 504 ")
+
+
+def flood(client: socket.socket, octets: int) -> None:
+    """Send a body of *octets*, as far as it is taken."""
+    head = f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {octets}\r\n\r\n"
+    with contextlib.suppress(OSError):
+        client.sendall(head.encode() + bytes(octets))
+
+
+def test_endpoints_may_speak_tls(world: World):
+    context = make_context(*fake_certificate(1_780_000_000.0))
+    world.serve("web", context=context)
+    world.route(web(backend_protocol="HTTPS"))
+    first, second = world.ask(HOST), world.ask(HOST)
+    assert first.told["connection"] == second.told["connection"] == 1
+    world.route(web())
+    assert world.ask(HOST).status == 502
 
 
 def test_who_waits_to_continue_is_told_to(world: World):

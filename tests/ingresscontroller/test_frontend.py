@@ -220,6 +220,30 @@ def test_what_is_sent_ahead_is_bounded(web: World):
             client.sendall(bytes(64 * 1024 * 1024))
 
 
+def test_who_reads_no_answers_is_not_answered_on():
+    """Answers of our own wait, too: they are not piled up."""
+    with World(requests_max=10**9) as web:
+        flood_and_read(web)
+
+
+def flood_and_read(web: World) -> None:
+    ask = b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n"
+    with web.connect() as client:
+        client.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            client.sendall(ask * 500_000)
+        client.settimeout(5)
+        (connection,) = web.gateway.clients
+        assert connection.transport.get_write_buffer_size() < 1024 * 1024  # type: ignore[attr-defined]
+        before = web.gateway.metrics.requests["", 404]
+        read = 0
+        while read < 4_000_000:
+            piece = client.recv(65536)
+            assert piece, (read, before, web.gateway.metrics.refused)
+            read += len(piece)
+        assert web.gateway.metrics.requests["", 404] > before
+
+
 def test_draining_ends_connections_after_an_answer(web: World):
     idle = web.connect()
     until(lambda: len(web.gateway.clients) == 1)
