@@ -204,6 +204,15 @@ def test_iptables(field, case):
     check(field, case)
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case[3] in ("R", "LR")], ids=" ".join)
+def test_the_policy_of_the_other_kind_of_address_does_not_matter(field, case):
+    """Upstream's TestInternalExternalMasquerade: internal is the ClusterIP alone."""
+    mixed = policies("Local" if case[1] == "Cluster" else "Cluster")
+    own = "internalTrafficPolicy" if case[0] == "cluster" else "externalTrafficPolicy"
+    field.program(service(**mixed | {own: case[1]}), endpoint_slice(placed(case[3])))
+    check(field, case)
+
+
 IPVS_CASES = list(rows(IPVS_TABLE))
 
 
