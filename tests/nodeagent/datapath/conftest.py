@@ -571,6 +571,12 @@ def shared_world():
     return World()
 
 
+@pytest.fixture(scope="module")
+def shared_dual():
+    """Return two nodes in memory that speak both families, for all tests of a module."""
+    return World(dual=True)
+
+
 @pytest.fixture
 def world():
     """Return two nodes in memory."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import itertools
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,22 @@ CLUSTER_IP, EXTERNAL_IP, BALANCER_IP, NODE_PORT = "10.96.0.9", "192.0.2.9", "203
 HOST = "192.168.64.254"
 LOCAL, REMOTE = "10.244.1.6", "10.244.2.6"
 TRIES = 10
+
+#: What everybody is called where the same is asked by IPv6.
+SIX = {
+    "IPv4": "IPv6",
+    CLUSTER_IP: "fd00:10:96::9",
+    EXTERNAL_IP: "2001:db8:2::9",
+    BALANCER_IP: "2001:db8:113::9",
+    HOST: "fd00:192:168:64::fe",
+    **{f"192.168.64.{node}": f"fd00:192:168:64::{node}" for node in (1, 2)},
+    **{
+        f"10.244.{node}.{number}": f"fd00:10:244:{node}::{number or ''}"
+        for node in (1, 2)
+        for number in (0, 1, 5, 6)
+    },
+}
+FOUR = {text: known for known, text in SIX.items()}
 
 #: Columns: where endpoints are. l, r: on the node that is asked, or elsewhere; capital: ready,
 #: small: not ready, d before it: terminating and still serving.
@@ -107,8 +123,9 @@ def placed(placement: str):
 class Field:
     """Two nodes: a client on each, an endpoint on each, and the world outside."""
 
-    def __init__(self, world) -> None:
-        self.world = world
+    def __init__(self, world, *, six: bool = False) -> None:
+        """With *six* everybody speaks IPv6; who is asked and seen is told by the IPv4 address."""
+        self.world, self._said = world, SIX if six else {}
         self.sources = {
             "pod": world.pod(1, 5),
             "other-pod": world.pod(2, 5),
@@ -123,11 +140,13 @@ class Field:
 
     def program(self, obj, *slices, mode=None, zone: str = "") -> None:
         """Let both nodes' kube-proxies bring their frontends up to date from nothing."""
+        obj, *slices = self._translated([obj, *slices])
         for number, control in self.world.controls.items():
             known = [(e.entry.address, e.entry.port, e.entry.protocol)
                      for e in self.world.nodes[number].frontends.entries()]  # fmt: skip
             control.frontend_delete(known)
-            here = Topology(node=f"node-{number}", zone=zone, addresses=(f"192.168.64.{number}",))
+            addresses = self._translated([f"192.168.64.{number}"])
+            here = Topology(node=f"node-{number}", zone=zone, addresses=tuple(addresses))
             wanted = Tables()
             proxier = Proxier(here, wanted, mode or proxy_mode("iptables"))
             proxier.service_changed(obj)
@@ -137,18 +156,29 @@ class Field:
             entries = list(wanted.wanted("frontend").values())
             control.frontend_replace(msgspec.convert(entries, list[wire.Frontend]))
 
+    def _translated(self, thing):
+        """Return *thing* with the addresses that its family has."""
+        if isinstance(thing, dict):
+            return {key: self._translated(each) for key, each in thing.items()}
+        if isinstance(thing, list):
+            return [self._translated(each) for each in thing]
+        return self._said.get(thing, thing) if isinstance(thing, str) else thing
+
     def ask(self, source: str, address: str, port: int = 80) -> tuple[str, str]:
         """Connect; return who answered and the address that it saw, or what was said else."""
         world, host = self.world, self.sources[source]
         client = host.tcp_connect(
-            (IPv4Address(address), port), world.now, local=(None, next(self._ports))
+            (ip_address(self._said.get(address, address)), port),
+            world.now,
+            local=(None, next(self._ports)),
         )
         world.wake()
         world.run(0.2)
         answered, seen = "", ""
         for key, listener in self.listeners.items():
             if (accepted := listener.accept()) is not None:
-                answered, seen = key, str(accepted.remote[0])
+                assert accepted.remote[0].version == (6 if self._said else 4)
+                answered, seen = key, FOUR.get(str(accepted.remote[0]), str(accepted.remote[0]))
                 accepted.abort(world.now)
         if client.error is not None:
             refused = client.error.errno == errno.ECONNREFUSED
@@ -202,6 +232,17 @@ def check(field: Field, case: tuple[str, ...]) -> None:
 def test_iptables(field, case):
     field.program(service(**policies(case[1])), endpoint_slice(placed(case[3])))
     check(field, case)
+
+
+@pytest.fixture(scope="module")
+def field6(shared_dual):
+    return Field(shared_dual, six=True)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "l" not in case[3]], ids=" ".join)
+def test_ipv6(field6, case):
+    field6.program(service(**policies(case[1])), endpoint_slice(placed(case[3])))
+    check(field6, case)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case[3] in ("R", "LR")], ids=" ".join)
