@@ -36,6 +36,7 @@ def run() -> Iterator[Row]:
         try:
             _podwire("up")
             _until_ready()
+            _load(_RATE)  # Who has just started is not yet what a cluster is most of the time.
             quiet = _load(_RATE)
             loud = [_load(rate) for rate in _RATES]
             memory_mb = _memory_mb()
