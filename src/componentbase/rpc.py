@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 MESSAGE_MAX: Final = 64 * 1024 * 1024
 _READ_OCTETS: Final = 256 * 1024
+#: What a connection's unpacker begins with, and grows from; without it that is 1 MB for each.
+_BUFFER_OCTETS: Final = 16 * 1024
 _ASK, _ANSWER, _TELL = 0, 1, 2
 
 Params = dict[str, Any]
@@ -113,7 +115,9 @@ class Connection:
 
     async def run(self) -> None:
         """Read messages until the peer hangs up."""
-        unpacker = msgpack.Unpacker(max_buffer_size=MESSAGE_MAX, strict_map_key=False)
+        unpacker = msgpack.Unpacker(
+            read_size=_BUFFER_OCTETS, max_buffer_size=MESSAGE_MAX, strict_map_key=False
+        )
         try:
             while octets := await self._reader.read(_READ_OCTETS):
                 unpacker.feed(octets)

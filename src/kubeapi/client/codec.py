@@ -18,6 +18,8 @@ MSGPACK: Final = "application/vnd.podwire.msgpack"
 
 #: No object or list that we read may be larger.
 BODY_MAX: Final = 256 * 1024 * 1024
+#: What a watch's unpacker begins with, and grows from; without it that is 1 MB for each.
+_BUFFER_OCTETS: Final = 16 * 1024
 
 
 class MalformedBody(ValueError):
@@ -43,7 +45,9 @@ class WatchDecoder:
 
     def __init__(self, media_type: str) -> None:
         self._unpacker = (
-            msgpack.Unpacker(max_buffer_size=BODY_MAX, strict_map_key=False)
+            msgpack.Unpacker(
+                read_size=_BUFFER_OCTETS, max_buffer_size=BODY_MAX, strict_map_key=False
+            )
             if media_type == MSGPACK
             else None
         )
