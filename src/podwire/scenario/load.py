@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +15,7 @@ from loadgen.plan import LoadPlan, PlanError
 from loadgen.recording import Recording
 from loadgen.results import Event, Report
 from loadgen.run import run_load
+from netdev.transport_map import TransportMap
 from podwire.cluster.layout import Cluster, UsageError, node_number
 from podwire.scenario.expectations import seconds
 from podwire.scenario.felt import Felt, outages
@@ -39,6 +41,19 @@ class Load:
         ]
         self._stop = asyncio.Event()
         self._runs: list[asyncio.Task[Report]] = []
+
+    async def unheard(self) -> str:
+        """Return the first URL at which nobody accepts a connection yet, or ""."""
+        for plan in self._plans:
+            target = plan.target
+            if target.is_datagram:
+                continue
+            try:
+                _, writer = await asyncio.open_connection(target.host, target.port)
+            except OSError:
+                return plan.url
+            writer.close()
+        return ""
 
     def start(self, tasks: Tasks) -> None:
         self._runs = [
@@ -69,7 +84,7 @@ def felt_of(reports: Sequence[Report], events: Sequence[Event]) -> Felt:
 
 def _plan(entry: LoadEntry, seed: int, cluster: Cluster) -> LoadPlan:
     return LoadPlan(
-        url=_resolved(entry.url, cluster),
+        url=resolved(entry.url, cluster),
         rate=entry.rate,
         duration_s=_DURATION_S,
         timeout_s=seconds(entry.timeout),
@@ -78,14 +93,25 @@ def _plan(entry: LoadEntry, seed: int, cluster: Cluster) -> LoadPlan:
     )
 
 
-def _resolved(url: str, cluster: Cluster) -> str:
-    """Put a node's transport address in place of its name."""
+def resolved(url: str, cluster: Cluster) -> str:
+    """Put an address of this machine in place of a node's name, or of a load balancer's address."""
     parts = urlsplit(url)
-    if not re.fullmatch(r"node-[0-9]+", parts.hostname or ""):
+    address = _machine_address(parts.hostname or "", cluster)
+    if address is None:
         return url
-    number = node_number(parts.hostname or "")
-    if number not in cluster.node_numbers:
-        raise UsageError(f"load: {url}: the nodes are {cluster.nodes_text}")
-    address = cluster.transport_address(number)
     port = "" if parts.port is None else f":{parts.port}"
     return urlunsplit(parts._replace(netloc=f"{address}{port}"))
+
+
+def _machine_address(host: str, cluster: Cluster) -> str | None:
+    """Return where this machine reaches *host*; None: it is no name of the cluster's."""
+    if re.fullmatch(r"node-[0-9]+", host):
+        number = node_number(host)
+        if number not in cluster.node_numbers:
+            raise UsageError(f"load: {host}: the nodes are {cluster.nodes_text}")
+        return cluster.transport_address(number)
+    try:
+        address = TransportMap(cluster.external_map).transport(IPv4Address(host))
+    except AddressValueError:
+        return None
+    return None if address is None else str(address)

@@ -94,7 +94,7 @@ class Run:
         try:
             there = await before.look(client, self._paths)
             try:
-                await self._prepare(client, eyes, manifests)
+                await self._prepare(client, eyes, manifests, load)
                 return await self._play_under(load, eyes)
             finally:
                 await self._put_back(client, eyes, manifests, there)
@@ -112,7 +112,9 @@ class Run:
         self._judge_the_whole(first, eyes.world(), felt)
         return Result(self._course.verdicts, self._course.moments, felt)
 
-    async def _prepare(self, client: RestClient, eyes: Eyes, manifests: list[Object]) -> None:
+    async def _prepare(
+        self, client: RestClient, eyes: Eyes, manifests: list[Object], load: Load
+    ) -> None:
         wrong = "it does not say what there is"
         try:
             for manifest in manifests:
@@ -120,6 +122,9 @@ class Run:
             async with asyncio.timeout(_STEADY_TIMEOUT_S):
                 await eyes.open(self._tasks)
                 while wrong := self._not_steady(eyes.world(), manifests):
+                    await asyncio.sleep(_TICK_S)
+                while url := await load.unheard():
+                    wrong = f"nobody listens at {url}"
                     await asyncio.sleep(_TICK_S)
         except TimeoutError:
             raise CommandFailed(
