@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from componentbase.journal import Note
-from podwire.timeline.incidents import Incident
+from podwire.timeline.drain import find_drain
+from podwire.timeline.incidents import CORDONED, Incident
 from podwire.timeline.loss import find_loss
 from podwire.timeline.replacement import find_replacement, follow_readiness
 from podwire.timeline.search import Missing, Moment, Search
@@ -20,6 +21,7 @@ _RETURNS: Final = {
     "start": "is started again",
     "resumed": "is resumed",
     "fault-healed": "is healed",
+    "uncordoned": "is uncordoned",
 }
 _LEADERS: Final = ("scheduler", "controller-manager")
 
@@ -34,6 +36,9 @@ def find(
         find_endpoints_removed(search)
         find_failures(search)
         _find_restart(search)
+    elif search.act.what == CORDONED:
+        find_drain(search)
+        find_failures(search)
     elif search.node:
         find_loss(search)
         find_endpoints_removed(search)

@@ -1,5 +1,7 @@
 """Which failures a timeline can explain: each act of a person upon a node or a process.
 
+A drain is one, too, from the moment at which its node is cordoned.
+
 A node that nobody is known to have touched and that was lost all the same (its container was
 killed by Docker, say) is an incident, too: it begins with NotReady.
 """
@@ -13,8 +15,10 @@ from typing import Final
 from componentbase.journal import Note
 from podwire.timeline.notes import node_in, number
 
-#: What a person does to break something.
-ACTS: Final = ("killed", "paused", "fault-set")
+#: What a person does to break something, or to take it out of service.
+ACTS: Final = ("killed", "paused", "fault-set", "cordoned")
+#: The beginning of a drain: it breaks nothing, and is no reason for a node to be lost.
+CORDONED: Final = "cordoned"
 #: An act this long before NotReady is its reason: longer than any grace period that is usual.
 _REASON_MAX_S: Final = 120.0
 #: The two directions of one cut are set this close together.
@@ -61,6 +65,7 @@ def learn(found: list[Incident], note: Note) -> None:
 def _has_reason(lost: Note, found: Sequence[Incident]) -> bool:
     return any(
         incident.node == lost.subject
+        and incident.note.what != CORDONED
         and incident.note.boot == lost.boot
         and lost.tick - incident.note.tick < _REASON_MAX_S
         for incident in found

@@ -53,8 +53,18 @@ def nodes_of_pods(notes: Iterable[Note]) -> dict[str, str]:
 
 
 _ABOUT_PODS = frozenset(
-    {"scheduled", "pod-started", "pod-ready", "pod-not-ready", "evicted"}
-)  # fmt: skip
+    {
+        "scheduled",
+        "pod-started",
+        "pod-ready",
+        "pod-not-ready",
+        "pod-stopping",
+        "pod-stopped",
+        "evicted",
+        "api-evicted",
+        "eviction-refused",
+    }
+)
 
 
 def concerns(note: Note, node: str, places: dict[str, str]) -> bool:

@@ -26,9 +26,7 @@ def find_replacement(search: Search) -> None:
         search.miss("evicted", _why_not_evicted(search))
         search.miss("pod-created", "no pod was evicted")
         return
-    created = _created_for(search, evicted)
-    pod = _slowest(search, [note.subject for note in created])
-    made = next((note for note in created if note.subject == pod), None)
+    made = _slowest_made(search, evicted)
     last = evicted[-1] if made is None else _eviction_behind(made, evicted)
     tolerated_s = number(last, "toleration_s") or 0.0
     count = f" (of {len(evicted)})" if len(evicted) > 1 else ""
@@ -41,17 +39,37 @@ def find_replacement(search: Search) -> None:
         timers=(Running(TOLERATION, tolerated_s),),
         work="the pod is deleted",
     )
+    _follow_made(search, made, "evicted")
+
+
+def find_successor(search: Search, evicted: Note) -> None:
+    """Find who came in the place of the one pod that was *evicted*."""
+    for made in search.notes("pod-created"):
+        in_time = made.tick >= evicted.tick - _NOTED_LATE_S
+        if in_time and evicted.subject.startswith(_owner_prefix(made)):
+            _follow_made(search, made, evicted.what)
+            return
+    _follow_made(search, None, evicted.what)
+
+
+def _slowest_made(search: Search, evicted: Sequence[Note]) -> Note | None:
+    created = _created_for(search, evicted)
+    pod = _slowest(search, [note.subject for note in created])
+    return next((note for note in created if note.subject == pod), None)
+
+
+def _follow_made(search: Search, made: Note | None, since: str) -> None:
     if made is None:
         search.miss("pod-created", "no controller has made a pod in its place")
         return
     search.add(
         "pod-created",
         made,
-        f"{_name(pod)} created",
-        since="evicted",
+        f"{_name(made.subject)} created",
+        since=since,
         work="the controller sees the deletion and creates",
     )
-    _follow_pod(search, pod)
+    _follow_pod(search, made.subject)
 
 
 def _why_not_evicted(search: Search) -> str:

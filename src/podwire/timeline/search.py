@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from componentbase.journal import Note
-from podwire.timeline.incidents import Incident
+from podwire.timeline.incidents import CORDONED, Incident
 from podwire.timeline.notes import nodes_of_pods, text
 from podwire.timeline.timers import Running, timings_of
 
@@ -46,6 +46,7 @@ class Search:
         boot = [note for note in notes if note.boot == act.boot]
         self.act, self.node, self.pod = act, incident.node, incident.pod
         self.after = [note for note in boot if act.tick <= note.tick < end]
+        self.end = end
         self.places = nodes_of_pods(boot)
         self.timings = timings_of(boot)
         #: Every node whose kube-proxy has noted anything.
@@ -81,6 +82,11 @@ class Search:
 
     def miss(self, step: str, why: str) -> None:
         self.missing.append(Missing(step, why))
+
+    @property
+    def node_is_struck(self) -> bool:
+        """Return whether the node's own processes were acted upon: not where it is drained."""
+        return not self.pod and self.act.what != CORDONED
 
     @property
     def seconds_seen(self) -> float:

@@ -19,6 +19,7 @@ _MIN_SYNC_PERIOD_S: Final = 1.0
 #: --node-eviction-rate 0.1: one node in ten seconds.
 _EVICTION_INTERVAL_S: Final = 10.0
 _PROBE_PERIOD_S: Final = 10.0
+_TERMINATION_GRACE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ EVICTION_RATE: Final = Timer("--node-eviction-rate", _EVICTION_INTERVAL_S)
 TOLERATION: Final = Timer("tolerationSeconds", KUBERNETES.default_toleration_s)
 PROBE_DELAY: Final = Timer("readinessProbe initialDelaySeconds", 0.0)
 PROBE_PERIOD: Final = Timer("readinessProbe periodSeconds", _PROBE_PERIOD_S)
+TERMINATION_GRACE: Final = Timer("terminationGracePeriodSeconds", _TERMINATION_GRACE_S)
 MIN_SYNC_PERIOD: Final = Timer("kube-proxy minSyncPeriod", _MIN_SYNC_PERIOD_S)
 LEASE_DURATION: Final = Timer("--leader-elect-lease-duration", KUBERNETES.leader_lease_s)
 RETRY_PERIOD: Final = Timer("--leader-elect-retry-period", KUBERNETES.leader_retry_s)

@@ -50,7 +50,9 @@ def add_programmed(search: Search, change: Note, step: str, since: str) -> None:
     done: dict[str, Note] = {}
     for note in search.notes("programmed"):
         node = text(note, "node")
-        struck = node == search.node and not search.pod  # Its proxy is dead, or catches up later.
+        struck = (
+            node == search.node and search.node_is_struck
+        )  # Its proxy is dead, or catches up later.
         if note.subject == change.subject and _covers(note, change) and not struck:
             done.setdefault(node, note)
     for node, note in sorted(done.items(), key=lambda item: item[1].tick):
@@ -65,7 +67,9 @@ def add_programmed(search: Search, change: Note, step: str, since: str) -> None:
             work="the watch tells kube-proxy, the datapath acknowledges",
         )
     late = [
-        node for node in search.proxies if node not in done and (node != search.node or search.pod)
+        node
+        for node in search.proxies
+        if node not in done and not (node == search.node and search.node_is_struck)
     ]
     if late:
         more = f" and {len(late) - _NAMES_MAX} more" if len(late) > _NAMES_MAX else ""

@@ -51,6 +51,41 @@ def endpoints(tick: float, version: str, added: list[str], removed: list[str]) -
     )
 
 
+def drain() -> list[Note]:
+    """Return a drain of node-2 whose second pod had to wait for its budget."""
+    manager, server, kubelet = "controller-manager", "apiserver", "node-2/nodeagent"
+    first, second, new = "default/web-1-a", "default/web-1-b", "default/web-1-c"
+    why = "The disruption budget web needs 2 healthy pods and has 2 currently"
+    return [
+        note(0.0, "scheduler", "scheduled", first, node="node-2"),
+        note(0.1, "scheduler", "scheduled", second, node="node-2"),
+        programmed(0.5, "node-1", "10"),
+        programmed(0.5, "node-2", "10"),
+        note(9.0, "loadgen", "load-started", "http://127.0.1.1:30080/"),
+        note(10.0, manager, "cordoned", "node-2"),
+        note(10.1, server, "api-evicted", first, node="node-2", budget="web"),
+        note(10.12, server, "eviction-refused", second, node="node-2", budget="web", why=why),
+        note(10.15, manager, "pod-created", "default/web-1-x", owner="ReplicaSet/web-1"),
+        note(10.2, kubelet, "pod-stopping", first, node="node-2", grace_s=30.0),
+        note(11.12, server, "eviction-refused", second, node="node-2", budget="web", why=why),
+        note(12.12, server, "api-evicted", second, node="node-2", budget="web"),
+        note(12.13, kubelet, "pod-stopping", second, node="node-2", grace_s=30.0),
+        endpoints(12.15, "20", [], [second]),
+        programmed(12.16, "node-1", "20"),
+        programmed(12.17, "node-2", "20"),
+        note(12.18, manager, "pod-created", new, owner="ReplicaSet/web-1"),
+        note(12.2, "scheduler", "scheduled", new, node="node-1"),
+        note(12.3, kubelet, "pod-stopped", first, node="node-2", took_s=2.1),
+        note(12.5, "node-1/nodeagent", "pod-started", new, node="node-1"),
+        note(12.6, "node-1/nodeagent", "pod-ready", new, node="node-1"),
+        endpoints(12.62, "30", [new], []),
+        programmed(12.63, "node-1", "30"),
+        programmed(12.64, "node-2", "30"),
+        note(15.2, kubelet, "pod-stopped", second, node="node-2", took_s=3.07),
+        note(16.0, manager, "uncordoned", "node-2"),
+    ]
+
+
 def failover() -> list[Note]:
     """Return a node's death under load, every link noted, in order."""
     manager, launcher = "controller-manager", "launcher"

@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from story import EPOCH, endpoints, failover, note, programmed
+from story import EPOCH, drain, endpoints, failover, note, programmed
 
 from componentbase.journal import Note, in_order
 from podwire.timeline.explain import WORK_MAX_S, Explanation, as_json, explain
@@ -339,3 +339,56 @@ def test_notes_that_make_no_sense_are_explained_all_the_same(notes: list[Note]) 
             assert one.gap_s >= 0
             assert all(part.seconds >= 0 for part in one.parts)
         as_json(explanation)
+
+
+def test_a_drain_is_told_by_the_pod_that_stopped_last() -> None:
+    explanation = explained(drain())
+    assert steps(explanation) == [
+        "cordoned",
+        "eviction-refused",
+        "api-evicted",
+        "pod-stopping",
+        "endpoints-removed",
+        "programmed",
+        "programmed",
+        "pod-created",
+        "scheduled",
+        "pod-started",
+        "pod-ready",
+        "endpoint-added",
+        "programmed-new",
+        "programmed-new",
+        "pod-stopped",
+        "uncordoned",
+    ]
+    assert [one.step for one in explanation.missing] == ["first-served", "last-failure"]
+    refused = step(explanation, "eviction-refused")
+    assert refused.moment.text == (
+        "web-1-b not evicted, 2 times: The disruption budget web needs 2 healthy pods "
+        "and has 2 currently"
+    )
+    evicted = step(explanation, "api-evicted")
+    assert evicted.moment.text == "web-1-b evicted (of 2)"
+    assert evicted.waited_s == pytest.approx(2.0)
+    assert "until web allows it" in evicted.moment.work
+    stopped = step(explanation, "pod-stopped")
+    (part,) = stopped.parts
+    assert part.running.timer.name == "terminationGracePeriodSeconds"
+    assert (part.running.setting_s, part.running.at_most) == (30, True)
+    assert stopped.waited_s == pytest.approx(3.07)
+
+
+def test_a_drain_that_a_budget_holds_up_says_so() -> None:
+    notes = [one for one in drain() if one.what != "api-evicted" and one.tick < 12]
+    explanation = explained(notes)
+    assert steps(explanation) == ["cordoned", "eviction-refused"]
+    assert explanation.missing[0].why == "no pod of node-2 was evicted"
+
+
+def test_a_pod_that_does_not_end_is_what_a_drain_waits_for() -> None:
+    notes = [one for one in drain() if one.what != "pod-stopped" or one.subject.endswith("-b")]
+    explanation = explained([one for one in notes if one.tick < 16])
+    assert step(explanation, "api-evicted").moment.text == "web-1-a evicted (of 2)"
+    assert ("pod-stopped", "web-1-a has not ended yet") in [
+        (one.step, one.why) for one in explanation.missing
+    ]

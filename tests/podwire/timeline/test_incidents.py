@@ -57,6 +57,12 @@ def test_a_pod_that_is_killed_is_known_as_such() -> None:
     assert (found.node, found.pod) == ("node-2", "")
 
 
+def test_a_drain_is_an_incident_and_no_reason_for_a_loss() -> None:
+    drained = note(1, "controller-manager", "cordoned", "node-2")
+    lost = note(30, "controller-manager", "not-ready", "node-2")
+    assert titles([drained, lost]) == ["#1 node-2 cordoned", "#2 node-2 not-ready"]
+
+
 def test_the_last_one_is_chosen_unless_a_number_is_given() -> None:
     found = incidents([note(t, "launcher", "killed", "node-2") for t in (1, 2, 3)])
     last, second = choose(found, None), choose(found, 2)
