@@ -240,7 +240,8 @@ class ClientConnection(asyncio.Protocol):
             record.octets, record.received = exchange.octets, exchange.body.octets
             record.service, record.identity = str(exchange.forward.backend), exchange.identity
             if exchange.endpoint is not None:
-                record.endpoint = f"{exchange.endpoint[0]}:{exchange.endpoint[1]}"
+                host, port = exchange.endpoint
+                record.endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         gateway.log.add(head, record, wall())
 
     # --- what the exchange says

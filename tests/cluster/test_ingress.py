@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import http.client
+import io
 import json
 import subprocess
 import threading
@@ -10,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from clusters import Home, Lab, eventually
 from ingress_objects import ingress, path, rule
@@ -62,6 +66,16 @@ def of_row(row: Row) -> dict[str, Any]:
     return of_api(
         ingress(what, *(rule(host, path(at, name, kind)) for host, at, kind, name in rules))
     )
+
+
+#: A site of aiohttp: bodies, digests, a WebSocket.
+SITE: list[dict[str, Any]] = [
+    {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "site", "labels": {"app": "site"}},
+     "spec": {"containers": [{"name": "site", "image": "python://python_apps:site",
+                              "readinessProbe": {"tcpSocket": {"port": 8080}}}]}},
+    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "site"},
+     "spec": {"selector": {"app": "site"}, "ports": [{"port": 80, "targetPort": 8080}]}},
+]  # fmt: skip
 
 
 class Outside:
@@ -172,11 +186,37 @@ def test_curl_believes_the_certificate_of_a_secret(outside: Outside, tmp_path: P
     assert "X-Forwarded-Proto: https" in eventually(said)
 
 
+def test_aiohttp_streams_and_speaks_websocket_with_a_pod(outside: Outside) -> None:
+    lab, host, body = outside.lab, "site.example", bytes(range(256)) * 16_384
+    lab.apply(stream([*SITE, of_api(ingress("site", rule(host, path("/", "site")),
+                                            annotations={"proxy-body-size": "0"}))]))  # fmt: skip
+    lab.kubectl("wait", "pod", "site", "--for=condition=Ready", "--timeout=60s")
+    eventually(lambda: outside.ask(host, "/zeros/1")[0] == 200)
+
+    async def use() -> None:
+        async with aiohttp.ClientSession(
+            f"http://{outside.address}", headers={"Host": host}
+        ) as session:
+            async with session.post("/digest", data=io.BytesIO(body)) as answer:
+                assert await answer.text() == hashlib.sha256(body).hexdigest()
+            async with session.get(f"/zeros/{len(body)}") as answer:
+                assert await answer.read() == bytes(len(body))
+            async with session.ws_connect("/echo") as socket:
+                for text in ("one", "two" * 30_000):
+                    await socket.send_str(text)
+                    assert await socket.receive_str() == text
+
+    asyncio.run(use())
+
+
 def test_rollouts_and_changed_routes_lose_no_request(outside: Outside) -> None:
     lab, stop = outside.lab, threading.Event()
     host = "moving.example"
     lab.apply(stream([of_api(ingress("moving", rule(host, path("/", "s0"))))]))
     eventually(lambda: outside.ask(host)[0] == 200)
+    controllers = ("-n", NAMESPACE, f"deployment/{CONTROLLER}")
+    lab.kubectl("scale", *controllers, "--replicas=2")
+    lab.kubectl("rollout", "status", *controllers, "--timeout=60s")
     names: list[str | int] = []
 
     def ask() -> None:
@@ -192,8 +232,10 @@ def test_rollouts_and_changed_routes_lose_no_request(outside: Outside) -> None:
     asking = [threading.Thread(target=ask) for _ in range(2)]
     for each in asking:
         each.start()
-    lab.kubectl("rollout", "restart", "deployment/s0")
-    lab.kubectl("rollout", "status", "deployment/s0", "--timeout=60s")
+    for words in (("deployment/s0",), controllers):
+        lab.kubectl("rollout", "restart", *words)
+    for words in (("deployment/s0",), controllers):
+        lab.kubectl("rollout", "status", *words, "--timeout=60s")
     lab.apply(stream([of_api(ingress("moving", rule(host, path("/", "s2"))))]))
     eventually(lambda: names[-1] == "s2")
     stop.set()
@@ -214,8 +256,10 @@ def test_events_and_metrics_tell_what_is_wrong(outside: Outside) -> None:
 
     eventually(described)
     assert outside.ask("wrong.example")[0] == 200
-    log = eventually(
-        lambda: [line for line in lab.kubectl("-n", NAMESPACE, "logs", f"deployment/{CONTROLLER}")
-                 .splitlines() if "[default/s1:80]" in line]
-    )  # fmt: skip
-    assert any('"GET / HTTP/1.1" 200' in line for line in log)
+    chosen = ("-l", "app.kubernetes.io/component=controller", "--tail=-1")
+
+    def logged() -> bool:
+        lines = lab.kubectl("-n", NAMESPACE, "logs", *chosen).splitlines()
+        return any('"GET / HTTP/1.1" 200' in line and "[default/s1:80]" in line for line in lines)
+
+    eventually(logged)
