@@ -10,6 +10,12 @@ from dataclasses import dataclass
 Ssl = tls.SSLContext | bool | None
 
 
+class _SmallProtocol(SSLProtocol):
+    """asyncio's, with less memory: its buffer of zeros is resident, for each connection."""
+
+    max_size = 64 * 1024  # Four of TLS' records; asyncio has 256 KB.
+
+
 @dataclass(frozen=True, slots=True)
 class Tls:
     """How one side of a connection is to be secured; times of None are asyncio's defaults."""
@@ -29,7 +35,7 @@ class Tls:
         call_connection_made: bool = True,
     ) -> SSLProtocol:
         """Return what stands between *protocol* and its transport; *done* is the handshake."""
-        return SSLProtocol(
+        return _SmallProtocol(
             loop,
             protocol,
             self.context,  # type: ignore[arg-type]
