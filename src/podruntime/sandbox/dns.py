@@ -1,7 +1,8 @@
 """The part of DNS that a stub resolver needs: ask for addresses and names, read answers (RFC 1035).
 
 Aliases are followed within an answer (RFC 1034 §5.2.2), and only records of the name that was asked
-for count. EDNS is absent, as in glibc by default: longer answers than 512 octets come by TCP.
+for count. EDNS (RFC 6891) is used where the question says so: a longer answer than 512 octets, then
+1,200 as glibc has it, comes by TCP.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ _HEADER: Final = struct.Struct("!6H")
 _QUESTION: Final = struct.Struct("!HH")
 _RECORD: Final = struct.Struct("!HHIH")
 _CLASS_IN: Final = 1
+_OPT: Final = 41
+_EDNS_OCTETS: Final = 1200
 A, CNAME, PTR, AAAA = 1, 5, 12, 28
 _RESPONSE, _TRUNCATED, _RECURSION_DESIRED, _RCODE = 0x8000, 0x0200, 0x0100, 0x000F
-NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN = 0, 1, 2, 3
 _LABEL_MAX, _NAME_MAX = 63, 253
 _POINTER: Final = 0xC0
 #: Jumps within one name and aliases within one answer; more are a loop.
@@ -35,11 +38,14 @@ class Question:
     identifier: int
     name: str
     kind: int = A
+    edns: bool = False
 
     def encode(self) -> bytes:
         """Return the message that asks it."""
-        header = _HEADER.pack(self.identifier, _RECURSION_DESIRED, 1, 0, 0, 0)
-        return header + encode_name(self.name) + _QUESTION.pack(self.kind, _CLASS_IN)
+        header = _HEADER.pack(self.identifier, _RECURSION_DESIRED, 1, 0, 0, self.edns)
+        question = encode_name(self.name) + _QUESTION.pack(self.kind, _CLASS_IN)
+        opt = b"\0" + _RECORD.pack(_OPT, _EDNS_OCTETS, 0, 0) if self.edns else b""
+        return header + question + opt
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from podruntime.sandbox import dns
@@ -52,10 +53,14 @@ async def ask(
     failed: list[dns.Answer] | None = None
     for _ in range(conf.options.attempts):
         for turn, server in enumerate(servers):
-            questions = [dns.Question(rng.getrandbits(16), name, kind) for kind in kinds]
+            edns, by_tcp = conf.options.edns0, conf.options.use_tcp
+            questions = [dns.Question(rng.getrandbits(16), name, kind, edns) for kind in kinds]
             try:
                 async with asyncio.timeout(conf.timeout_s(turn)):
-                    answers = await _ask_one(server, questions, by_tcp=conf.options.use_tcp)
+                    answers = await _ask_one(server, questions, by_tcp=by_tcp)
+                    if edns and any(each.rcode == dns.FORMERR for each in answers):
+                        plain = [replace(each, edns=False) for each in questions]
+                        answers = await _ask_one(server, plain, by_tcp=by_tcp)
             except (OSError, EOFError, dns.MalformedMessage) as error:  # Time-outs included.
                 log.info("name server %s: %s", server, error)
                 continue

@@ -19,6 +19,7 @@ class Options:
     rotate: bool = False
     use_tcp: bool = False
     no_aaaa: bool = False
+    edns0: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def _options(words: list[str]) -> Options:
         rotate="rotate" in words,
         use_tcp="use-vc" in words,
         no_aaaa="no-aaaa" in words,
+        edns0="edns0" in words,
     )
 
 

@@ -206,6 +206,8 @@ class NameServer:
         #: "udp" and "tcp", and each name, as they were asked.
         self.asked_by: set[str] = set()
         self.asked: list[tuple[str, int]] = []
+        #: Does not know EDNS (RFC 6891 §7): such questions are malformed.
+        self.is_old = False
         self._open: list[asyncio.Server | asyncio.DatagramTransport] = []
 
     @classmethod
@@ -242,6 +244,11 @@ class NameServer:
         name = question.name.to_text(omit_final_dot=True).lower()
         self.asked.append((name, int(question.rdtype)))
         answer = dns.message.make_response(query, recursion_available=True)
+        if query.edns >= 0 and self.is_old:
+            answer.use_edns(-1)
+            answer.set_rcode(dns.rcode.FORMERR)
+            return answer.to_wire()
+        octets_max = max(octets_max, query.payload)
         if name not in self._records:
             answer.set_rcode(dns.rcode.NXDOMAIN)
         for text in self._records.get(name, ()):
@@ -250,7 +257,7 @@ class NameServer:
             owner = question.name
             if kind in (question.rdtype.name, "CNAME"):
                 answer.answer.append(dns.rrset.from_text(owner, 5, "IN", kind, value))
-        wire = answer.to_wire()
+        wire = answer.to_wire(max_size=65535)
         if len(wire) <= octets_max:
             return wire
         answer.answer.clear()

@@ -33,10 +33,11 @@ def _answer(question: Question, *records: str, **fields: object) -> bytes:
     return message.to_wire(**fields)
 
 
-@given(st.lists(LABEL, min_size=1, max_size=4), st.sampled_from([A, AAAA, PTR]))
-def test_dnspython_reads_our_questions(labels, kind):
-    question = Question(7, ".".join(labels), kind)
+@given(st.lists(LABEL, min_size=1, max_size=4), st.sampled_from([A, AAAA, PTR]), st.booleans())
+def test_dnspython_reads_our_questions(labels, kind, edns):
+    question = Question(7, ".".join(labels), kind, edns)
     message = dns.message.from_wire(question.encode())
+    assert (message.edns, message.payload) == ((0, 1200) if edns else (-1, 0))
     assert message.id == 7
     assert message.question[0].name.to_text(omit_final_dot=True) == question.name
     assert message.question[0].rdtype == kind

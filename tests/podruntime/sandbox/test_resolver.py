@@ -130,6 +130,30 @@ def test_both_families_are_asked_for_and_cut_answers_come_by_tcp():
     TwoPods().run(scenario)
 
 
+def test_edns_brings_longer_answers_and_old_servers_are_asked_without_it():
+    async def scenario(pods: TwoPods) -> None:
+        pods.files["/etc/resolv.conf"] = f"nameserver {SERVER}\noptions edns0 attempts:1\n"
+        many = [f"203.0.113.{number}" for number in range(1, 60)]
+        served = await NameServer.start({"many.test": many, "few.test": many[:3]})
+        pods.use(pods.client)
+
+        async def found(name: str) -> int:
+            infos = await pods.loop.getaddrinfo(
+                name, 80, family=socket.AF_INET, type=socket.SOCK_STREAM
+            )
+            return len(infos)
+
+        assert await found("many.test") == 59
+        assert served.asked_by == {"udp"}, "59 addresses are less than 1,200 octets"
+        served.is_old = True
+        assert await found("few.test") == 3
+        assert await found("many.test") == 59
+        assert served.asked_by == {"udp", "tcp"}
+        served.close()
+
+    TwoPods().run(scenario)
+
+
 def test_the_next_server_is_asked_when_one_fails_or_is_silent():
     class Failing(asyncio.DatagramProtocol):
         def connection_made(self, transport):
