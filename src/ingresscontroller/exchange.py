@@ -256,6 +256,7 @@ class Exchange:
             backend.transport.close()
         else:
             backend.transport.abort()  # What it has not taken is of no use any more.
+        self._is_writing_held = False  # By the next one nothing is, yet.
 
     def backend_lost(self, *, ended: bool) -> None:
         """Note that the endpoint sends no more."""

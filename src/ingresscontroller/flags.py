@@ -17,6 +17,7 @@ class Flags:
 
     publish_service: str = ""
     default_ssl_certificate: str = ""
+    default_backend_service: str = ""
     controller_class: str = "k8s.io/ingress-nginx"
     ingress_class: str = "nginx"
     watch_ingress_without_class: bool = False
@@ -32,6 +33,7 @@ _WITHOUT_EFFECT: Final = frozenset(
 _KINDS: Final[Mapping[str, type]] = {
     "publish-service": str,
     "default-ssl-certificate": str,
+    "default-backend-service": str,
     "controller-class": str,
     "ingress-class": str,
     "watch-ingress-without-class": bool,
@@ -39,6 +41,8 @@ _KINDS: Final[Mapping[str, type]] = {
     "https-port": int,
     "healthz-port": int,
 }
+#: Flags that name an object.
+_KEYS: Final = ("publish-service", "default-ssl-certificate", "default-backend-service")
 
 
 def read(arguments: Sequence[str]) -> Flags:
@@ -68,4 +72,6 @@ def _value(name: str, kind: type, text: str) -> str | int | bool:
         return int(text)
     if not text:
         raise FlagError(f"flag needs an argument: --{name}")
+    if name in _KEYS and text.count("/") != 1:
+        raise FlagError(f'invalid argument "{text}" for "--{name}" flag: NAMESPACE/NAME')
     return text

@@ -35,6 +35,10 @@ class Body:
         """Tell whether only the end of the connection ends this body."""
         return not self._chunked and self._left is None
 
+    def fits(self, data: bytes) -> bool:
+        """Tell whether all of *data* is content, as it is."""
+        return not self._chunked and self._left is not None and len(data) <= self._left
+
     def take_data(self, data: bytes) -> tuple[bytes, bool]:
         """Take *data*; return its content and whether octets were left over. Raises Refused."""
         left = self._left

@@ -79,6 +79,8 @@ class ClientConnection(asyncio.Protocol):
             exchange.send_through(data)
         elif self._state in (State.LINGER, State.CLOSED):
             return
+        elif exchange is not None and not self._buffer and exchange.body.fits(data):
+            self._pass_on(exchange, data)  # Bulk: not copied.
         else:
             self._buffer += data
             self._advance()
@@ -177,12 +179,19 @@ class ClientConnection(asyncio.Protocol):
     def _read_body(self, exchange: Exchange) -> None:
         try:
             content = exchange.body.take(self._buffer)
-            most = exchange.forward.policy.body_octets_max
-            if most and exchange.body.octets > most:
-                raise Refused("the body is too large", 413)
         except Refused as refused:
             self._give_up(exchange, refused)
             return
+        most = exchange.forward.policy.body_octets_max
+        if most and exchange.body.octets > most:
+            self._give_up(exchange, Refused("the body is too large", 413))
+            return
+        self._deadline = monotonic() + self._gateway.limits.body_s
+        exchange.feed(content)
+
+    def _pass_on(self, exchange: Exchange, data: bytes) -> None:
+        """Send on a piece of a body whose length was allowed by its head."""
+        content, _ = exchange.body.take_data(data)
         self._deadline = monotonic() + self._gateway.limits.body_s
         exchange.feed(content)
 

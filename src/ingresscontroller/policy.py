@@ -192,9 +192,14 @@ _CANARY: Final[Mapping[str, tuple[str, _Reader]]] = {
 }
 
 
+_PLAIN: Final = Policy()
+
+
 def read_policy(annotations: Mapping[str, str]) -> tuple[Policy, list[str]]:
     """Return what *annotations* say, and a line for each that makes no sense."""
     wrong: list[str] = []
+    if not any(name.startswith(PREFIX) for name in annotations):
+        return _PLAIN, wrong
     fields = _fields(annotations, _POLICY, wrong)
     if "redirect" in fields and f"{PREFIX}permanent-redirect" not in annotations:
         fields["redirect_code"] = 302

@@ -78,7 +78,10 @@ class _Program:
         self._gateway = Gateway(Limits(), random.Random(), _say)
         self._certificates = Certificates(given.default_ssl_certificate, wall())
         selection = Selection(
-            given.controller_class, given.ingress_class, given.watch_ingress_without_class
+            given.controller_class,
+            given.ingress_class,
+            given.watch_ingress_without_class,
+            given.default_backend_service,
         )
         self._watching = Watching(self._client, self._gateway, self._certificates, selection, _say)
         self._servers: list[asyncio.Server] = []

@@ -9,9 +9,10 @@ longest first (ingress-nginx again).
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from ingresscontroller.policy import Policy
@@ -21,6 +22,10 @@ Endpoint = tuple[str, int]
 
 #: A regular expression of a path that is longer is not compiled.
 PATTERN_OCTETS_MAX: Final = 1024
+
+
+class BadPattern(Exception):
+    """A path that is no regular expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,7 @@ class Server:
         """Arrange *locations*; of two for the same path the first counts."""
         if any(each.policy.is_regex for each in locations):
             longest_first = sorted(locations, key=lambda each: -len(each.path))
-            usable = [each for each in longest_first if each.pattern is not None]
-            return cls(patterns=usable, default=default)
+            return cls(patterns=list(_usable(longest_first)), default=default)
         exact: dict[str, Location] = {}
         prefixes: dict[str, Location] = {}
         loose: dict[str, Location] = {}
@@ -108,6 +112,23 @@ class Server:
             if found is not None or not at:
                 return found
             at = at[: at.rfind("/")] if "/" in at else ""
+
+
+def compiled(location: Location) -> Location:
+    """Return *location* with its path as a regular expression; raises BadPattern."""
+    if len(location.path) > PATTERN_OCTETS_MAX:
+        raise BadPattern(f"a regular expression has at most {PATTERN_OCTETS_MAX} characters")
+    try:
+        return replace(location, pattern=re.compile(location.path, re.IGNORECASE))
+    except (re.error, OverflowError) as error:
+        raise BadPattern(str(error)) from None
+
+
+def _usable(locations: Iterable[Location]) -> Iterator[Location]:
+    """Leave out plain paths that are no regular expressions, though others made them be one."""
+    for each in locations:
+        with contextlib.suppress(BadPattern):
+            yield each if each.pattern is not None else compiled(each)
 
 
 def _fits(location: Location, path: str) -> bool:

@@ -7,26 +7,28 @@ older Ingress's counts. Both results are made anew as a whole: what they were do
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from ingresscontroller.policy import Policy, read_policy
 from ingresscontroller.table import (
-    PATTERN_OCTETS_MAX,
     Alternative,
     Backend,
+    BadPattern,
     Endpoint,
     Location,
     PathType,
     Server,
     Table,
+    compiled,
 )
 from kubeapi.objects import Object, annotations_of, key_of, labels_of, name_of, namespace_of
 
 CONTROLLER: Final = "k8s.io/ingress-nginx"
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
+#: Stands for a Service's first port, where none is named.
+FIRST_PORT: Final = 0
 _SERVICE_NAME: Final = "kubernetes.io/service-name"
 
 
@@ -45,6 +47,7 @@ class Selection:
     controller: str = CONTROLLER
     class_name: str = "nginx"  # Of the annotation.
     without_class: bool = False
+    default_backend: str = ""  # Key of the Service for requests that fit no rule; its first port.
 
     def takes(self, ingress: Object, classes: Mapping[str, str]) -> bool:
         """Tell whether *ingress* is this controller's; *classes* is name → controller."""
@@ -72,7 +75,14 @@ def translate(
     for ingress, policy in zip(ours, policies, strict=True):
         if policy.canary is not None:
             making.add_canary(ingress, policy)
-    return Translation(making.table(), tuple(making.wrong))
+    return Translation(making.table(_last_resort(selection)), tuple(making.wrong))
+
+
+def _last_resort(selection: Selection) -> Location | None:
+    if not selection.default_backend:
+        return None
+    namespace, _, name = selection.default_backend.partition("/")
+    return Location("/", "Prefix", Backend(namespace, name, FIRST_PORT), Policy(), "")
 
 
 def _policy(ingress: Object, making: _Making) -> Policy:
@@ -100,9 +110,7 @@ class _Making:
             host = rule.get("host") or ""
             has_tls = host in secured or _wildcard_of(host) in secured
             locations = self._locations.setdefault(host, [])
-            locations += [
-                replace(each, has_tls=has_tls) for each in self._paths(ingress, rule, policy)
-            ]
+            locations += self._paths(ingress, rule, policy, has_tls=has_tls)
             if default is not None:
                 self._defaults.setdefault(host, replace(default, has_tls=has_tls))
         if not rules and self._fallback is None:
@@ -122,8 +130,8 @@ class _Making:
                 if extra is not None:
                     locations[at] = replace(main, alternatives=(*main.alternatives, extra))
 
-    def table(self) -> Table:
-        """Return the table."""
+    def table(self, last_resort: Location | None) -> Table:
+        """Return the table; *last_resort* is for what nobody wants."""
         servers = {
             host: Server.of(locations, self._defaults.get(host))
             for host, locations in self._locations.items()
@@ -132,7 +140,7 @@ class _Making:
             hosts={host: server for host, server in servers.items() if host and host[0] != "*"},
             wildcards={host[1:]: server for host, server in servers.items() if host[:1] == "*"},
             anywhere=servers.get("", Server()),
-            fallback=self._fallback,
+            fallback=self._fallback or last_resort,
             certificates=self._certificates,
         )
 
@@ -156,28 +164,22 @@ class _Making:
         backend = _backend(given, namespace_of(ingress), policy)
         return Location("/", "Prefix", backend, policy, key_of(ingress))
 
-    def _paths(self, ingress: Object, rule: Object, policy: Policy) -> Iterator[Location]:
+    def _paths(
+        self, ingress: Object, rule: Object, policy: Policy, *, has_tls: bool = False
+    ) -> Iterator[Location]:
+        key, namespace = key_of(ingress), namespace_of(ingress)
         for each in (rule.get("http") or {}).get("paths") or []:
             path, kind = each.get("path") or "/", cast(PathType, each["pathType"])
-            backend = _backend(each["backend"], namespace_of(ingress), policy)
-            location = Location(path, kind, backend, policy, key_of(ingress))
+            backend = _backend(each["backend"], namespace, policy)
+            location = Location(path, kind, backend, policy, key, has_tls)
             try:
-                yield replace(location, pattern=_pattern(path))
-            except (re.error, ValueError, OverflowError) as error:
-                if policy.is_regex:
-                    self.wrong.append((key_of(ingress), f"path {path!r} is left out: {error}"))
-                    continue
-                yield location
+                yield compiled(location) if policy.is_regex else location
+            except BadPattern as error:
+                self.wrong.append((key, f"path {path!r} is left out: {error}"))
 
 
 def _wildcard_of(host: str) -> str:
     return f"*.{host.partition('.')[2]}"
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    if len(path) > PATTERN_OCTETS_MAX:
-        raise ValueError(f"a regular expression has at most {PATTERN_OCTETS_MAX} characters")
-    return re.compile(path, re.IGNORECASE)
 
 
 def _backend(given: Object, namespace: str, policy: Policy) -> Backend | None:
@@ -186,7 +188,7 @@ def _backend(given: Object, namespace: str, policy: Policy) -> Backend | None:
     if service is None:
         return None
     port = service.get("port") or {}
-    number = port.get("name") or port.get("number") or 0
+    number = port.get("name") or port.get("number") or FIRST_PORT
     return Backend(namespace, service["name"], number, not policy.service_upstream)
 
 
@@ -246,10 +248,10 @@ class Endpoints:
 
 
 def _service_port(ports: Sequence[Object], wanted: int | str) -> Object | None:
-    """Return the TCP port of a Service by name or number."""
+    """Return the TCP port of a Service by name or number, or its first."""
     key = "name" if isinstance(wanted, str) else "port"
     fitting = (each for each in ports if (each.get("protocol") or "TCP") == "TCP")
-    return next((each for each in fitting if each.get(key) == wanted), None)
+    return next((each for each in fitting if wanted in (each.get(key), FIRST_PORT)), None)
 
 
 def _ready(each: Object, port: int) -> Iterator[Endpoint]:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from componentbase.clock import monotonic
 from componentbase.tasks import Tasks
 from ingresscontroller.certificates import Certificates
 from ingresscontroller.gateway import Gateway
@@ -27,6 +28,8 @@ from kubeapi.resources import (
 
 #: How long a change waits for others; more than this nobody notices.
 _TOGETHER_S: Final = 0.01
+#: With very many Ingresses, at most so much of the time goes into tables: requests wait meanwhile.
+_SHARE_MAX: Final = 0.2
 _TLS: Final = "kubernetes.io/tls"
 
 
@@ -100,11 +103,13 @@ class Watching:
             await informer.wait_synced()
         while True:
             self._changed.clear()
+            began = monotonic()
             self._take()
+            took_s = monotonic() - began
             self._gateway.synced = True
             self.on_change()
             await self._changed.wait()
-            await asyncio.sleep(_TOGETHER_S)
+            await asyncio.sleep(max(_TOGETHER_S, took_s / _SHARE_MAX))
 
     async def close(self) -> None:
         """Stop telling of events."""

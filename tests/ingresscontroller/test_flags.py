@@ -29,6 +29,7 @@ def test_upstreams_arguments_are_taken():
         (["stray"], "unknown flag: stray"),
         (["--http-port=http"], 'invalid argument "http"'),
         (["--http-port=65536"], "invalid argument"),
+        (["--publish-service=name"], "NAMESPACE/NAME"),
         (["--publish-service"], "flag needs an argument"),
         (["--watch-ingress-without-class=maybe"], "true or false"),
     ],

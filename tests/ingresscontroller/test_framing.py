@@ -35,6 +35,7 @@ def test_chunks_come_out_as_they_went_in(pieces, data):
 @given(st.binary(max_size=80), st.integers(0, 100))
 def test_a_length_is_kept_to(octets, length):
     body = Body(chunked=False, length=length)
+    assert body.fits(octets) == (len(octets) <= length)
     content, surplus = body.take_data(octets) if length else (b"", bool(octets))
     assert content == octets[:length]
     assert surplus == (len(octets) > length)

@@ -65,6 +65,17 @@ def test_what_is_wrong_is_told_and_the_rest_is_served():
     assert made.table.match("a.example", "/(") is None
 
 
+def test_a_service_may_take_what_fits_no_rule():
+    selection = Selection(default_backend="default/web")
+    made = translate([ingress("x", rule("a.example", path("/a", "a")))], CLASSES, selection).table
+    for host, at in (("a.example", "/b"), ("b.example", "/")):
+        assert made.match(host, at).backend.service == "web"
+    assert made.match("a.example", "/a").backend.service == "a"
+    slices = [endpoint_slice("web", 8080, "10.0.0.1")]
+    backend = made.match("b.example", "/").backend
+    assert Endpoints([service("web", 4711)], slices).of(backend) == (("10.0.0.1", 8080),)
+
+
 def test_a_controller_may_have_other_names():
     selection = Selection("example.com/other", "mine", without_class=True)
     assert selection.takes(ingress("x", cls="other"), CLASSES)
