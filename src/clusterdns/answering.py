@@ -44,6 +44,7 @@ class Answering:
     ) -> None:
         self._chain, self._index, self._metrics, self._log = chain, index, metrics, log
         self._wire = WireCache()
+        self._turn = 0
         self._replies = {
             block.zones: ReplyCache(block.cache)
             for block in chain.blocks
@@ -57,15 +58,15 @@ class Answering:
             known = self._wire.get(octets, self._index.version, now)
             if known is not None:
                 self._metrics.cache_hits += 1
-                self._metrics.requests["udp", known.kind] += 1
-                self._metrics.responses[known.rcode] += 1
+                self._metrics.asked("udp", known.kind)
+                self._metrics.said(known.rcode)
                 return known.answer(octets)
         try:
             query = queries.parse(octets)
         except NotAnswered as error:
             self._metrics.drops[str(error)] += 1
             return None
-        self._metrics.requests["tcp" if by_tcp else "udp", query.kind] += 1
+        self._metrics.asked("tcp" if by_tcp else "udp", query.kind)
         step = self._chain.decide(query)
         if isinstance(step, Ask):
             self._metrics.cache_misses += 1
@@ -93,10 +94,13 @@ class Answering:
         return None if block is None else self._replies.get(block.zones)
 
     def _encode(self, query: Query, reply: Reply, now: float, *, by_tcp: bool) -> bytes:
-        self._metrics.responses[reply.rcode] += 1
+        self._metrics.said(reply.rcode)
         room = TCP_OCTETS_MAX if by_tcp else query.udp_octets()
         block = self._chain.block_of(query.name)
         orders = _orders(reply) if block is not None and block.loadbalance else [reply]
+        if by_tcp:  # Nothing is kept, so one order is enough.
+            self._turn += 1
+            orders = [orders[self._turn % len(orders)]]
         messages = [response.encode(query, each, room) for each in orders]
         if self._log is not None and block is not None and block.log:
             self._log(query, reply.rcode, len(messages[0]))

@@ -23,6 +23,8 @@ _LEAST_TTL_S: Final = 5
 #: A resolver that failed is not asked the same at once (CoreDNS: servfail 5s).
 _SERVFAIL_TTL_S: Final = 5
 _WIRE_MAX: Final = 4096
+#: All questions and answers together; a question by UDP may have 64 KB.
+_WIRE_OCTETS_MAX: Final = 4 * 1024 * 1024
 _WIRE_S: Final = 1.0
 
 Question = tuple[str, int]
@@ -106,6 +108,11 @@ class Messages:
     until: float
     turn: int = 0
 
+    @property
+    def octets(self) -> int:
+        """Return how long they are together."""
+        return sum(map(len, self.bodies))
+
     def answer(self, octets: bytes) -> bytes:
         """Return the answer to the question that came as *octets*."""
         self.turn += 1
@@ -117,6 +124,7 @@ class WireCache:
 
     def __init__(self) -> None:
         self._kept: dict[bytes, Messages] = {}
+        self._octets = 0
 
     def get(self, octets: bytes, version: int, now: float) -> Messages | None:
         """Return what answers a question as it came, all of the message."""
@@ -124,7 +132,7 @@ class WireCache:
         if found is None:
             return None
         if found.version != version or now >= found.until:
-            del self._kept[octets[2:]]
+            self._forget(octets[2:])
             return None
         return found
 
@@ -132,8 +140,15 @@ class WireCache:
         self, query: Query, rcode: int, messages: Sequence[bytes], version: int, now: float
     ) -> None:
         """Keep finished answers to *query*."""
-        while len(self._kept) >= _WIRE_MAX:
-            del self._kept[next(iter(self._kept))]
+        question = query.octets[2:]
         bodies = tuple(message[2:] for message in messages)
         kept = Messages(bodies, query.kind, rcode, version, now + _WIRE_S)
-        self._kept[query.octets[2:]] = kept
+        if question in self._kept:
+            self._forget(question)
+        self._kept[question] = kept
+        self._octets += len(question) + kept.octets
+        while len(self._kept) > _WIRE_MAX or self._octets > _WIRE_OCTETS_MAX:
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, question: bytes) -> None:
+        self._octets -= len(question) + self._kept.pop(question).octets

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 from clusterdns.query import RCODE_NAMES, TYPE_NAMES
+
+_OTHER: Final = "other"
 
 
 @dataclass(slots=True)
 class Metrics:
     """Counts since the start. Types and codes without a name are `other`: labels stay few."""
 
-    requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # Protocol, type.
-    responses: Counter[int] = field(default_factory=Counter)  # Code.
+    requests: Counter[tuple[str, str]] = field(default_factory=Counter)  # Protocol, type.
+    responses: Counter[str] = field(default_factory=Counter)  # Code.
     drops: Counter[str] = field(default_factory=Counter)
     cache_hits: int = 0
     cache_misses: int = 0
     forwards: Counter[str] = field(default_factory=Counter)
     reloads_failed: int = 0
 
+    def asked(self, protocol: str, kind: int) -> None:
+        """Count a question."""
+        self.requests[protocol, TYPE_NAMES.get(kind, _OTHER)] += 1
+
+    def said(self, rcode: int) -> None:
+        """Count an answer."""
+        self.responses[RCODE_NAMES.get(rcode, _OTHER)] += 1
+
     def text(self) -> str:
         """Return the page."""
         rows: list[tuple[str, str, float]] = []
         for (protocol, kind), count in sorted(self.requests.items()):
-            labels = f'proto="{protocol}",type="{TYPE_NAMES.get(kind, "other")}"'
+            labels = f'proto="{protocol}",type="{kind}"'
             rows.append(("coredns_dns_requests_total", labels, count))
         for rcode, count in sorted(self.responses.items()):
-            labels = f'rcode="{RCODE_NAMES.get(rcode, "other")}"'
-            rows.append(("coredns_dns_responses_total", labels, count))
+            rows.append(("coredns_dns_responses_total", f'rcode="{rcode}"', count))
         for reason, count in sorted(self.drops.items()):
             rows.append(("coredns_dns_drops_total", f'reason="{reason}"', count))
         for server, count in sorted(self.forwards.items()):

@@ -160,3 +160,21 @@ def test_options_that_nobody_knows_are_not_echoed():
     message = ask(SERVER, "web.default.svc.cluster.local.", use_edns=0, payload=4096)
     assert message.edns == 0
     assert message.payload == UDP_OCTETS_MAX
+
+
+def test_long_and_many_questions_leave_little_behind():
+    server = answering()
+    question = dns.message.make_query("web.default.svc.cluster.local.", "A", id=7)
+    plain = bytearray(question.to_wire())
+    plain[11] = 1  # With a record that nobody knows, of 60 KB.
+    for number in range(200):
+        record = b"\0\xff\x01\0\x01\0\0\0\0" + (60_000).to_bytes(2, "big")
+        octets = bytes(plain) + record + number.to_bytes(2, "big") + bytes(59_998)
+        assert server.answer(octets, 0.0) is not None
+    for number in range(10_000):
+        name = f"n{number}.default.svc.cluster.local."
+        server.answer(dns.message.make_query(name, "A").to_wire(), 0.0)
+    kept = server._wire._kept
+    assert len(kept) <= 4096
+    held = sum(len(key) + value.octets for key, value in kept.items())
+    assert held == server._wire._octets <= 4 << 20

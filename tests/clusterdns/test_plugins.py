@@ -129,6 +129,9 @@ def test_addresses_come_in_turn():
     first = [str(ask(server, name).answer[0][0]) for _ in range(9)]
     assert sorted(set(first)) == ["10.244.1.2", "10.244.2.2", "10.244.3.2"]
     assert max(first.count(each) for each in first) <= 4
+    by_tcp = [str(ask(server, name, by_tcp=True).answer[0][0]) for _ in range(9)]
+    assert sorted(by_tcp) == sorted(3 * list(dict.fromkeys(by_tcp)))
+    assert len(set(by_tcp)) == 3
 
 
 def test_a_finished_answer_is_used_again_until_something_changes():
@@ -139,8 +142,8 @@ def test_a_finished_answer_is_used_again_until_something_changes():
     again = server.answer(b"\x12\x34" + question[2:], 0.5)
     assert again == b"\x12\x34" + first[2:]
     assert server._metrics.cache_hits == 1
-    assert server._metrics.requests == {("udp", 1): 2}, "what is known is asked and answered, too"
-    assert server._metrics.responses == {0: 2}
+    assert server._metrics.requests == {("udp", "A"): 2}, "what is known is asked and answered, too"
+    assert server._metrics.responses == {"NOERROR": 2}
     known.remove_service({"metadata": {"name": "web", "namespace": "default"}})
     changed = dns.message.from_wire(server.answer(question, 0.6))
     assert changed.rcode() == dns.rcode.NXDOMAIN
@@ -175,3 +178,13 @@ def test_what_was_counted_is_shown():
     text = server._metrics.text()
     assert 'coredns_dns_requests_total{proto="udp",type="A"} 1' in text
     assert 'coredns_dns_responses_total{rcode="NXDOMAIN"} 1' in text
+
+
+def test_types_without_a_name_are_counted_together():
+    server = answering()
+    question = dns.message.make_query(WEB, "A").to_wire()
+    for kind in range(2000, 4000):
+        server.answer(question[:-4] + kind.to_bytes(2, "big") + question[-2:], 0.0)
+    assert server._metrics.requests == {("udp", "other"): 2000}
+    rows = [line.rsplit(" ", 1)[0] for line in server._metrics.text().splitlines()]
+    assert len(rows) == len(set(rows)), "a series that stands twice is none that Prometheus takes"
