@@ -97,6 +97,13 @@ class FileSystem:
             raise error(errno.EROFS, path)
         return place
 
+    def directory_of(self, descriptor: int) -> str | None:
+        """Return the path of an open directory, None when it is none of the container's."""
+        try:
+            return self._view.seen_at(posix.readlink(f"/proc/self/fd/{descriptor}"))
+        except OSError:
+            return None
+
     def _real(self, path: str, *, writing: bool = False) -> str:
         return self.find(path, writing=writing).path
 

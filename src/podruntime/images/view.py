@@ -71,6 +71,22 @@ class View:
         rest = path[len(point) :].strip("/")
         return Place(f"{mount.host_path}/{rest}" if rest else mount.host_path, mount)
 
+    def seen_at(self, real: str) -> str | None:
+        """Return where the node's *real* path is seen, None when it is not.
+
+        Of several mounts of one directory one that can be written counts.
+        """
+        found = [
+            mount
+            for mount in self._mounts.values()
+            if real == mount.host_path or real.startswith(f"{mount.host_path.rstrip('/')}/")
+        ]
+        if not found:
+            return None
+        best = max(found, key=lambda mount: (len(mount.host_path), not mount.readonly))
+        rest = real[len(best.host_path) :].strip("/")
+        return posixpath.join(best.point, rest) if rest else best.point
+
     def find(self, path: str, *, follow: bool = True) -> Place:
         """Return where the absolute *path* leads; the last part may be absent.
 

@@ -3,29 +3,37 @@
 Each function that takes a path is exchanged once, for the whole process; it asks who is running
 and gives the kernel the node's path instead (`podruntime.images.view`). So `pathlib`, `shutil`,
 `tempfile`, `glob`, `mmap` and `os.path`, which are made of these, see the container's files as
-well. The pod's own machinery sees the machine's. What reads files in C by itself (an extension
-module) sees the machine's, too; importing modules does, and it is meant to.
+well. A path relative to an open directory is found by that directory's own path, so that links
+lead no further there than elsewhere. The pod's own machinery sees the machine's. What reads files
+in C by itself (an extension module) sees the machine's, too; importing modules does, and it is
+meant to.
 """
 
 from __future__ import annotations
 
+import _io
 import builtins
 import errno
 import io
 import os
+import posix
 import posixpath
 import ssl
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from functools import partial, wraps
-from types import TracebackType
+from collections.abc import Callable, Mapping
+from functools import partial, update_wrapper, wraps
+from types import ModuleType
 from typing import Final
 
 from podruntime.images.filesystem import FileSystem
 from podruntime.images.view import error as kernel_error
+from podruntime.sandbox.dir_entries import DirEntry, Entries
 from podruntime.sandbox.owner import CURRENT
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+#: Files, and the directory that relative paths begin at.
+_Here = tuple[FileSystem, str]
 Function = Callable[..., object]
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -46,7 +54,18 @@ _CAPABILITIES: Final = (
 )
 
 
-def _files() -> tuple[FileSystem, str] | None:
+class _Routed:
+    """A function that, as those of C, does not become a method where a class has it."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        update_wrapper(self, function)
+
+    def __call__(self, *arguments: object, **options: object) -> object:
+        return self._function(*arguments, **options)
+
+
+def _files() -> _Here | None:
     """Return the running container's files and working directory; None in the machinery."""
     owner = CURRENT.get()
     return None if owner is None or owner.files is None else (owner.files, owner.cwd)
@@ -60,12 +79,18 @@ def absolute(path: Path, cwd: str) -> str:
 def real_path(
     files: FileSystem, cwd: str, path: Path, *, follow: bool, writing: bool
 ) -> str | bytes:
-    """Return where *path* is on the node, as text or octets as *path* is."""
+    """Return where *path* is on the node, as text or octets as *path* is.
+
+    A slash at its end, which says that it is a directory's, stays there for the kernel.
+    """
     asked = os.fspath(path)
     if not asked:
         raise kernel_error(errno.ENOENT, "")
-    place = files.find(absolute(asked, cwd), follow=follow, writing=writing)
-    return os.fsencode(place.path) if isinstance(asked, bytes) else place.path
+    text = os.fsdecode(asked)
+    slash = "/" if text.endswith("/") else ""
+    place = files.find(absolute(text, cwd), follow=follow, writing=writing)
+    real = place.path + slash
+    return os.fsencode(real) if isinstance(asked, bytes) else real
 
 
 def _one_path(name: str, *, writing: bool, follow: bool) -> Function:
@@ -76,27 +101,55 @@ def _one_path(name: str, *, writing: bool, follow: bool) -> Function:
     def routed(*arguments: object, **options: object) -> object:
         given = arguments or default
         path = options.pop("path", None) if not given else given[0]
+        path = bytes(path) if isinstance(path, bytearray | memoryview) else path
         here = _files()
-        if here is None or not isinstance(path, str | bytes | os.PathLike) or _at_fd(path, options):
+        if here is None or not isinstance(path, str | bytes | os.PathLike):
+            found = original(path, *given[1:], **options)
+            return found if here is None or name != "scandir" else _scanned(here, found, path)
+        at = _anchored(here, path, options)
+        if at is None:
             return original(path, *given[1:], **options)
-        files, cwd = here
-        links = options.get("follow_symlinks", follow) and follow
+        links = follow and bool(options.get("follow_symlinks", True))
         try:
-            real = real_path(files, cwd, path, follow=bool(links), writing=writing)
+            real = real_path(*at, path, follow=links or _is_link_to(name, path), writing=writing)
             if name in _REMOVES:
-                _refuse_mount_point(files, cwd, path)
+                _refuse_mount_point(*at, path)
             found = original(real, *given[1:], **options)
         except OSError as failure:
             failure.filename = path
             raise
-        return _Entries(found, path) if name == "scandir" else found
+        return Entries(found, os.fspath(path), os.fspath(path)) if name == "scandir" else found
 
     return routed
 
 
-def _at_fd(path: Path, options: dict[str, object], name: str = "dir_fd") -> bool:
-    """Tell whether *path* is relative to an open directory: then the kernel finds it."""
-    return options.get(name) is not None and not os.fsdecode(path).startswith("/")
+def _is_link_to(name: str, path: Path) -> bool:
+    """Tell whether a slash at the end makes a link mean what it leads to."""
+    return name not in _REMOVES and os.fsdecode(path).endswith("/")
+
+
+def _scanned(here: _Here, found: object, descriptor: object) -> object:
+    """Return the entries of an open directory."""
+    directory = here[0].directory_of(descriptor) if isinstance(descriptor, int) else None
+    return found if directory is None else Entries(found, "", directory)
+
+
+def _anchored(
+    here: _Here, path: Path, options: dict[str, object], name: str = "dir_fd"
+) -> _Here | None:
+    """Return what *path* is relative to; None when that is a directory of nobody's.
+
+    The option that names an open directory is taken away, since its path is known then.
+    """
+    descriptor = options.get(name)
+    if descriptor is None or os.fsdecode(path).startswith("/"):
+        options.pop(name, None)
+        return here
+    directory = here[0].directory_of(descriptor) if isinstance(descriptor, int) else None
+    if directory is None:
+        return None
+    del options[name]
+    return here[0], directory
 
 
 def _refuse_mount_point(files: FileSystem, cwd: str, path: Path) -> None:
@@ -110,13 +163,16 @@ def _two_paths(name: str) -> Function:
     @wraps(original)
     def routed(src: Path, dst: Path, **options: object) -> object:
         here = _files()
-        if here is None or any(options.get(each) for each in ("src_dir_fd", "dst_dir_fd")):
-            return original(src, dst, **options)
-        files, cwd = here
+        given = dict(options)
+        before = here and _anchored(here, src, options, "src_dir_fd")
+        after = here and _anchored(here, dst, options, "dst_dir_fd")
+        if before is None or after is None:
+            return original(src, dst, **given)
+        files = before[0]
         try:
             writing = name != "link"
-            source = files.find(absolute(src, cwd), follow=False, writing=writing)
-            target = files.find(absolute(dst, cwd), follow=False, writing=True)
+            source = files.find(absolute(src, before[1]), follow=False, writing=writing)
+            target = files.find(absolute(dst, after[1]), follow=False, writing=True)
             if source.is_mount_point or target.is_mount_point:
                 raise kernel_error(errno.EBUSY, "")
             if source.mount is not target.mount:
@@ -133,10 +189,11 @@ def _symlink(original: Function) -> Function:
     @wraps(original)
     def routed(src: Path, dst: Path, *arguments: object, **options: object) -> object:
         here = _files()
-        if here is None or _at_fd(dst, options):
+        at = here and _anchored(here, dst, options)
+        if at is None:
             return original(src, dst, *arguments, **options)
         try:
-            real = real_path(*here, dst, follow=False, writing=True)
+            real = real_path(*at, dst, follow=False, writing=True)
             text = os.fsencode(src) if isinstance(real, bytes) else os.fsdecode(src)
             return original(text, real, *arguments, **options)
         except OSError as failure:
@@ -150,12 +207,15 @@ def _access(original: Function) -> Function:
     @wraps(original)
     def routed(path: Path | int, mode: int, **options: object) -> object:
         here = _files()
-        if here is None or isinstance(path, int) or _at_fd(path, options):
+        if here is None or isinstance(path, int):
+            return original(path, mode, **options)
+        at = _anchored(here, path, options)
+        if at is None:
             return original(path, mode, **options)
         follow = bool(options.get("follow_symlinks", True))
         try:
             writing = bool(mode & os.W_OK)
-            return original(real_path(*here, path, follow=follow, writing=writing), mode, **options)
+            return original(real_path(*at, path, follow=follow, writing=writing), mode, **options)
         except OSError:
             return False
 
@@ -166,12 +226,13 @@ def _os_open(original: Callable[..., int]) -> Callable[..., int]:
     @wraps(original)
     def routed(path: Path, flags: int, mode: int = 0o777, **options: object) -> int:
         here = _files()
-        if here is None or _at_fd(path, options):
+        at = here and _anchored(here, path, options)
+        if at is None:
             return original(path, flags, mode, **options)
         follow = not flags & os.O_NOFOLLOW
         writing = bool(flags & _WRITING)
         try:
-            real = real_path(*here, path, follow=follow, writing=writing)
+            real = real_path(*at, path, follow=follow, writing=writing)
             return original(real, flags, mode, **options)
         except OSError as failure:
             failure.filename = path
@@ -205,7 +266,9 @@ def _chdir(original: Function) -> Function:
         directory = posixpath.normpath(absolute(path, owner.cwd))
         if not here[0].is_directory(directory):
             there = here[0].is_file(directory)
-            raise kernel_error(errno.ENOTDIR if there else errno.ENOENT, os.fsdecode(path))
+            failure = kernel_error(errno.ENOTDIR if there else errno.ENOENT, "")
+            failure.filename = path
+            raise failure
         owner.cwd = directory
 
     return routed
@@ -220,6 +283,10 @@ def _getcwd(original: Callable[[], str]) -> Callable[[], str]:
     return routed
 
 
+def _getcwdb(_original: Function) -> Function:
+    return lambda: os.fsencode(os.getcwd())
+
+
 def _chroot(original: Function) -> Function:
     @wraps(original)
     def routed(path: Path) -> object:
@@ -230,72 +297,16 @@ def _chroot(original: Function) -> Function:
     return routed
 
 
-class _Entries:
-    """What os.scandir returns."""
-
-    def __init__(self, found: object, path: Path) -> None:
-        self._found, self._path = found, os.fspath(path)
-
-    def __iter__(self) -> Iterator[_Entry]:
-        return self
-
-    def __next__(self) -> _Entry:
-        return _Entry(next(self._found), self._path)  # type: ignore[call-overload]
-
-    def __enter__(self) -> _Entries:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop reading the directory."""
-        self._found.close()  # type: ignore[attr-defined]
-
-
-class _Entry:
-    """An os.DirEntry whose path is the container's, and whose links lead where they do there."""
-
-    __slots__ = ("_found", "name", "path")
-
-    def __init__(self, found: os.DirEntry[str], directory: str | bytes) -> None:
-        self._found, self.name = found, found.name
-        self.path = os.path.join(directory, found.name)  # type: ignore[arg-type]
-
-    def __fspath__(self) -> str:
-        return self.path
-
-    def __repr__(self) -> str:
-        return f"<DirEntry {self.name!r}>"
-
-    def inode(self) -> int:
-        """Return the inode's number."""
-        return self._found.inode()
-
-    def is_symlink(self) -> bool:
-        """Tell whether it is a link."""
-        return self._found.is_symlink()
-
-    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        """Tell whether it is a directory."""
-        if follow_symlinks and self.is_symlink():
-            return os.path.isdir(self.path)
-        return self._found.is_dir(follow_symlinks=False)
-
-    def is_file(self, *, follow_symlinks: bool = True) -> bool:
-        """Tell whether it is a regular file."""
-        if follow_symlinks and self.is_symlink():
-            return os.path.isfile(self.path)
-        return self._found.is_file(follow_symlinks=False)
-
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Return what os.stat says of it."""
-        return os.stat(self.path, follow_symlinks=follow_symlinks)
+#: Functions with rules of their own.
+_OTHERS: Final[Mapping[str, Callable[..., Function]]] = {
+    "symlink": _symlink,
+    "access": _access,
+    "open": _os_open,
+    "chdir": _chdir,
+    "chroot": _chroot,
+    "getcwd": _getcwd,
+    "getcwdb": _getcwdb,
+}
 
 
 def _load(name: str) -> Function:
@@ -330,17 +341,33 @@ def _remembered(original: Function, routed: Function) -> None:
             function.__defaults__ = tuple(routed if d is original else d for d in defaults)
 
 
-def _exchange(name: str, routed: Function) -> None:
-    original = getattr(os, name)
+def _exchange(name: str, function: Function, exchanged: dict[int, Function]) -> None:
+    original, routed = getattr(os, name), _Routed(function)
     _remembered(original, routed)
+    exchanged[id(original)] = routed
     for functions in _CAPABILITIES:
         if original in functions:
             functions.add(routed)
     setattr(os, name, routed)
 
 
+def _taken_before(exchanged: Mapping[int, Function]) -> None:
+    """Exchange what modules have taken by name, such as tarfile's `bltn_open`.
+
+    `posix` and `_io`, which the machinery asks, keep their own.
+    """
+    for module in list(sys.modules.values()):
+        if not isinstance(module, ModuleType) or module in (_io, posix):
+            continue
+        names = vars(module)
+        for name, known in list(names.items()):
+            if id(known) in exchanged:
+                names[name] = exchanged[id(known)]
+
+
 def install() -> None:
     """Route this process's functions, and those of its forks."""
+    exchanged: dict[int, Function] = {}
     for names, writing, follow in (
         (_READS, False, True),
         (_READS_LINKS, False, False),
@@ -348,16 +375,15 @@ def install() -> None:
         (_WRITES_LINKS, True, False),
     ):
         for name in names:
-            _exchange(name, _one_path(name, writing=writing, follow=follow))
+            _exchange(name, _one_path(name, writing=writing, follow=follow), exchanged)
     for name in _TWO_PATHS:
-        _exchange(name, _two_paths(name))
-    _exchange("symlink", _symlink(os.symlink))
-    _exchange("access", _access(os.access))
-    _exchange("open", _os_open(os.open))
-    _exchange("chdir", _chdir(os.chdir))
-    _exchange("chroot", _chroot(os.chroot))
-    _exchange("getcwd", _getcwd(os.getcwd))
-    _exchange("getcwdb", lambda: os.fsencode(os.getcwd()))
-    builtins.open = io.open = _open(io.open)  # type: ignore[assignment]
+        _exchange(name, _two_paths(name), exchanged)
+    for name, route in _OTHERS.items():
+        _exchange(name, route(getattr(os, name)), exchanged)
+    opened = _Routed(_open(io.open))
+    exchanged[id(io.open)] = opened
+    builtins.open = io.open = opened  # type: ignore[assignment]
+    os.DirEntry = DirEntry  # type: ignore[misc,assignment]
     for name in ("load_cert_chain", "load_verify_locations"):
         setattr(ssl.SSLContext, name, _load(name))
+    _taken_before(exchanged)

@@ -13,12 +13,13 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable
 from contextvars import copy_context
 from functools import wraps
 from typing import TextIO
 
 from podruntime.images.process import Output
+from podruntime.sandbox.environment import RoutedEnvironment, RoutedOctets
 from podruntime.sandbox.owner import CURRENT, Owner
 
 
@@ -68,37 +69,6 @@ class RoutedStream(io.TextIOBase):
             self._fallback.flush()
 
 
-class RoutedEnvironment(MutableMapping[str, str]):
-    """os.environ, one per process, that knows who is asking."""
-
-    def __init__(self, fallback: MutableMapping[str, str]) -> None:
-        self._fallback = fallback
-
-    @property
-    def _here(self) -> MutableMapping[str, str]:
-        owner = CURRENT.get()
-        return self._fallback if owner is None else owner.env
-
-    def __getitem__(self, name: str) -> str:
-        return self._here[name]
-
-    def __setitem__(self, name: str, value: str) -> None:
-        self._here[name] = value
-
-    def __delitem__(self, name: str) -> None:
-        del self._here[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._here)
-
-    def __len__(self) -> int:
-        return len(self._here)
-
-    def copy(self) -> dict[str, str]:
-        """Return a plain dict, as os.environ does."""
-        return dict(self._here)
-
-
 class RoutedHandler(logging.Handler):
     """Writes records of a container's code to its stderr, as `logging.basicConfig` would."""
 
@@ -139,7 +109,9 @@ def install() -> None:
     sys.stdout = RoutedStream(sys.stdout, lambda owner: owner.stdout)
     sys.stderr = RoutedStream(sys.stderr, lambda owner: owner.stderr)
     # Code that reads it is routed; putenv and child processes are none of a pod's business.
-    os.environ = RoutedEnvironment(os.environ)  # type: ignore[assignment]  # noqa: B003
+    environment = RoutedEnvironment(os.environ)
+    os.environ = environment  # type: ignore[assignment]  # noqa: B003
+    os.environb = RoutedOctets(environment)  # type: ignore[assignment]
     _route_logging()
     route_threads()
 

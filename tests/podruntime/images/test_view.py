@@ -141,3 +141,25 @@ def test_no_path_leaves_root_and_volume(entries, inside, paths):
                 assert (real + "/").startswith((f"{root}/", f"{volume}/"))
     finally:
         shutil.rmtree(base)
+
+
+@pytest.mark.parametrize(
+    ("real", "seen"),
+    [
+        ("/n/root", "/"),
+        ("/n/root/etc/hosts", "/etc/hosts"),
+        ("/n/volume", "/data"),
+        ("/n/volume/a/b", "/data/a/b"),
+        ("/n/config/key", "/etc/config/key"),
+        ("/n/volumes", None),
+        ("/n", None),
+        ("/proc/1/fd", "/proc/1/fd"),
+    ],
+)
+def test_where_an_open_directory_is_seen(real, seen):
+    view = View("/n/root")
+    view.add(Mount("/etc/config", "/n/config", readonly=True))
+    view.add(Mount("/data/read-only", "/n/volume", readonly=True))
+    view.add(Mount("/data", "/n/volume"))
+    view.add(Mount("/proc", "/proc", readonly=True, verbatim=True))
+    assert view.seen_at(real) == seen

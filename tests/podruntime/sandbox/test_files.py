@@ -8,9 +8,11 @@ import glob
 import io
 import mmap
 import os
+import pickle
 import posix
 import shutil
 import ssl
+import tarfile
 import tempfile
 import threading
 from pathlib import Path
@@ -266,5 +268,117 @@ def test_who_holds_a_directory_open_works_in_it(inside):
             os.unlink("other", dir_fd=directory)
         finally:
             os.close(directory)
+
+    inside(program)
+
+
+def test_links_below_an_open_directory_stay_in_the_container(inside, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("the machine's")
+
+    def program():
+        os.makedirs("/data/dir/real")
+        os.symlink(str(outside), "/data/dir/out")
+        os.symlink("/data/dir/real", "/data/dir/in")
+        directory = os.open("/data/dir", os.O_RDONLY)
+        try:
+            for path in ("out/secret", str(outside / "secret"), f"../../..{outside}/secret"):
+                with pytest.raises(FileNotFoundError):
+                    os.open(path, os.O_RDONLY, dir_fd=directory)
+            with pytest.raises(FileNotFoundError):
+                os.open("out/new", os.O_CREAT | os.O_WRONLY, dir_fd=directory)
+            assert not os.access("out/secret", os.R_OK, dir_fd=directory)
+            with pytest.raises(FileNotFoundError):
+                os.rename("real", "out/real", src_dir_fd=directory, dst_dir_fd=directory)
+            with os.scandir(directory) as entries:
+                kinds = {each.path: each.is_dir() for each in entries}
+            assert kinds == {"real": True, "in": True, "out": False}
+            os.close(os.open("in/file", os.O_CREAT | os.O_WRONLY, dir_fd=directory))
+            assert os.listdir("/data/dir/real") == ["file"]
+            os.symlink("real", "again", dir_fd=directory)
+            assert os.readlink("again", dir_fd=directory) == "real"
+        finally:
+            os.close(directory)
+        shutil.rmtree("/data/dir")
+        assert os.listdir("/data") == []
+
+    inside(program)
+    assert os.listdir(outside) == ["secret"]
+
+
+def test_an_open_directory_of_a_read_only_volume_is_read_only(inside):
+    def program():
+        directory = os.open("/etc/config", os.O_RDONLY)
+        try:
+            with pytest.raises(OSError, match="Read-only file system"):
+                os.unlink("key", dir_fd=directory)
+            assert os.stat("key", dir_fd=directory).st_size == 5
+        finally:
+            os.close(directory)
+
+    inside(program)
+
+
+def test_modules_that_took_open_by_name_have_the_containers(inside, tmp_path):
+    def program():
+        Path("/data/file").write_text("text")
+        with tarfile.open("/data/all.tar", "w") as archive:
+            archive.add("/data/file", "file")
+        os.mkdir("/data/to")
+        shutil.unpack_archive("/data/all.tar", "/data/to", filter="data")
+        assert Path("/data/to/file").read_text() == "text"
+
+    inside(program)
+    assert (tmp_path / "data" / "all.tar").exists()
+
+
+def test_functions_do_not_become_methods(inside, tmp_path):
+    def program():
+        class Holder:
+            remove, open = os.remove, open
+
+        Holder().open("/data/file", "w").close()
+        Holder().remove("/data/file")
+        assert not os.path.exists("/data/file")
+
+    inside(program)
+
+
+def test_a_slash_at_the_end_means_a_directory(inside):
+    def program():
+        Path("/data/file").write_text("x")
+        os.mkdir("/data/new/")
+        os.symlink("new", "/data/link")
+        with pytest.raises(NotADirectoryError):
+            os.stat("/data/file/")
+        with pytest.raises(IsADirectoryError):
+            os.open("/data/none/", os.O_CREAT | os.O_WRONLY)
+        with pytest.raises(NotADirectoryError):
+            os.unlink("/data/file/")
+        assert os.path.islink("/data/link")
+        assert not os.path.islink("/data/link/"), "what it leads to"
+        with pytest.raises(NotADirectoryError):
+            os.rmdir("/data/link/")
+        os.rmdir("/data/new/")
+
+    inside(program)
+
+
+def test_entries_are_entries(inside):
+    def program():
+        os.symlink("/etc/config/key", "/data/link")
+        with os.scandir("/data") as entries:
+            (entry,) = entries
+        assert isinstance(entry, os.DirEntry)
+        assert os.DirEntry[str]
+        assert (entry.name, entry.path, os.fspath(entry)) == ("link", "/data/link", "/data/link")
+        assert entry.is_file()
+        assert not entry.is_file(follow_symlinks=False)
+        assert entry.stat().st_size == 5
+        with pytest.raises(TypeError):
+            pickle.dumps(entry)
+        with os.scandir(b"/data") as entries:
+            assert [each.path for each in entries] == [b"/data/link"]
 
     inside(program)
