@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -22,6 +24,14 @@ from podruntime.images.static_site import Site, error_page
 VERSION: Final = "1.27.3"
 SIGNATURE: Final = f"nginx/{VERSION}"
 ROOT: Final = "/usr/share/nginx/html"
+
+#: `reload` and `reopen` change nothing where no configuration is read.
+_SIGNALS: Final[Mapping[str, int]] = {
+    "stop": signal.SIGTERM,
+    "quit": signal.SIGQUIT,
+    "reload": signal.SIGHUP,
+    "reopen": signal.SIGUSR1,
+}
 
 _WELCOME: Final = """<!DOCTYPE html>
 <html>
@@ -40,6 +50,8 @@ async def nginx(process: Process, port: int = 80) -> int:
     if "-v" in process.arguments:
         process.complain(f"nginx version: nginx/{VERSION}")
         return 0
+    if "-s" in process.arguments:
+        return _signal(process, process.arguments[process.arguments.index("-s") + 1 :])
     site = Site(process, ROOT, SIGNATURE)
     server = HttpServer(site.answer, server_name=SIGNATURE, on_answer=site.log)
     ended = asyncio.Event()
@@ -59,6 +71,19 @@ async def nginx(process: Process, port: int = 80) -> int:
     _notice(process, "gracefully shutting down")
     await server.drain()
     _notice(process, "exit")
+    return 0
+
+
+def _signal(process: Process, words: list[str]) -> int:
+    """`nginx -s quit`, as preStop hooks have it: tell the master process, PID 1."""
+    number = _SIGNALS.get(words[0]) if words else None
+    if number is None:
+        process.complain(f'nginx: invalid option: "-s {" ".join(words[:1])}"')
+        return 1
+    if process.first is None or process.first.name != "nginx":
+        process.complain('nginx: [error] invalid PID number "" in "/run/nginx.pid"')
+        return 1
+    process.first.signal(number)
     return 0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
@@ -24,6 +25,8 @@ from podruntime.images.view import clean
 #: How much a pipe between two programs holds (Linux: 64 KiB).
 _PIPE_OCTETS: Final = 64 * 1024
 NOT_FOUND: Final = 127
+#: Our programs that handle one of these handle all of them alike.
+_ENDING: Final = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
 
 
 class Input(Protocol):
@@ -218,6 +221,15 @@ class Process:
     on_terminate: Callable[[], None] | None = None
     #: The exit status that `exit_on_terminate` chose, once SIGTERM has come.
     terminated_with: int | None = field(default=None)
+    #: PID 1 of the container; None: this one is it.
+    first: Process | None = None
+    #: Handlers of more signals, which Python code has set: tells whether there was one.
+    on_signal: Callable[[int], bool] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what `ps` would call it."""
+        return posixpath.basename(self.argv[0]) if self.argv else ""
 
     @property
     def arguments(self) -> list[str]:
@@ -238,7 +250,21 @@ class Process:
 
     def child(self, argv: list[str]) -> Process:
         """Return a process that inherits everything but the signal handler."""
-        return replace(self, argv=argv, env=dict(self.env), on_terminate=None)
+        return replace(
+            self,
+            argv=argv,
+            env=dict(self.env),
+            on_terminate=None,
+            on_signal=None,
+            first=self.first or self,
+        )
+
+    def signal(self, number: int) -> None:
+        """Deliver a signal as the kernel does to PID 1: one without a handler does nothing."""
+        if self.on_signal is not None and self.on_signal(number):
+            return
+        if number in _ENDING and self.on_terminate is not None:
+            self.on_terminate()
 
     def exit_on_terminate(self, status: int) -> None:
         """End with *status* when SIGTERM comes. Call it in the process's own task."""

@@ -103,6 +103,7 @@ class Container:
             self._finish(EXIT_START_ERROR, "StartError", message)
             raise RpcError("FailedPrecondition", message)
         process = self._new_process(argv, self._stdout, self._stderr)
+        process.on_signal = self._owner.signals.deliver
         self._process = process
         self._change("STARTED", state=RUNNING, started_at=wall())
         name = f"container {self.status.metadata.name}"
@@ -121,6 +122,7 @@ class Container:
             hostname=self._pod.hostname,
             network=self._pod.network,
             programs=self._image.programs,
+            first=self._process,
         )
 
     async def _run(self, process: Process, owner: Owner) -> int:
@@ -163,9 +165,7 @@ class Container:
             return
         assert self._process is not None
         if timeout_s > 0:
-            handled = self._owner.signals.deliver(signal.SIGTERM)
-            if not handled and self._process.on_terminate is not None:
-                self._process.on_terminate()
+            self._process.signal(signal.SIGTERM)
             await self._wait_ended(timeout_s)
         for _ in range(_KILLS_MAX):
             if self._task.done():

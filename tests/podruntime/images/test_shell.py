@@ -144,6 +144,23 @@ async def test_what_is_execed_gets_sigterm_in_the_shells_place():
     assert made.terminated_with == 0
 
 
+async def test_kill_reaches_the_first_process_and_background_jobs():
+    first = process(["sleep", "600"])
+    task = asyncio.get_running_loop().create_task(asyncio.sleep(600))
+    first.on_terminate = task.cancel
+    script = first.child(["sh", "-c", "kill -0 1; kill -9 1; kill -USR1 1; echo $?; kill -TERM 1"])
+    assert await sh_program(script) == 0
+    assert first.stdout.taken() == b"0\n"
+    await asyncio.wait([task])
+    assert task.cancelled()
+    async with asyncio.timeout(5):
+        assert (await sh("sleep 600 & kill $!; wait; echo over"))[1] == "over\n"
+    status, _, said = await sh("kill 77")
+    assert (status, said) == (1, "kill: can't kill pid 77: No such process\n")
+    assert (await sh("kill -NO 1"))[2] == "sh: kill: bad signal name 'NO'\n"
+    assert (await sh("killall nobody"))[2] == "killall: nobody: no process killed\n"
+
+
 @given(st.text(alphabet="abx $(){}[]\"'`\\;&|<>#\n!=*?10-+", max_size=40))
 @settings(max_examples=300)
 async def test_any_text_parses_or_is_a_syntax_error(script):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from podruntime.images import httpd, registry
+from podruntime.images import httpd, nginx, registry
 from podruntime.images.http_client import Url, fetch
 from podruntime.images.http_server import HttpServer
 from podruntime.images.nginx import ROOT, SIGNATURE
@@ -178,3 +178,19 @@ async def test_httpd_works():
     assert (await get(port)).body == b"<html><body><h1>It works!</h1></body></html>\n"
     assert b"<center>Apache</center>" in (await get(port, "/none")).body
     await server.close()
+
+
+async def test_nginx_is_told_to_quit_by_its_own_command():
+    found = registry.find("nginx").image
+    port = free_port()
+    made = process(["nginx"], files=found.files, programs=found.programs)
+    task = asyncio.get_running_loop().create_task(nginx.nginx(made, port))
+    assert (await get(port)).status == 200
+    hook = made.child(["sh", "-c", "killall -0 nginx && nginx -s quit"])
+    async with asyncio.timeout(5):
+        assert await find_program(found.programs, "sh")(hook) == 0
+        assert await task == 0
+    assert b"gracefully shutting down" in made.stderr.taken()
+    status, _, said = await run(["nginx", "-s", "quit"], programs=found.programs)
+    assert (status, said) == (1, 'nginx: [error] invalid PID number "" in "/run/nginx.pid"\n')
+    assert (await run(["nginx", "-s", "no"], programs=found.programs))[0] == 1

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from podruntime.images.busybox import curl, files, network, system, text, traceroute, web
+from podruntime.images.busybox import (
+    curl,
+    files,
+    network,
+    signals,
+    system,
+    text,
+    traceroute,
+    web,
+)
 from podruntime.images.image import Image
 from podruntime.images.process import Process, Program, find_program
 from podruntime.images.shell.builtins import sh
@@ -28,6 +37,7 @@ async def _busybox(process: Process) -> int:
 APPLETS: Final[Mapping[str, Program]] = {
     **files.APPLETS,
     **network.APPLETS,
+    **signals.APPLETS,
     **system.APPLETS,
     **text.APPLETS,
     **traceroute.APPLETS,

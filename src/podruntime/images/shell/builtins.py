@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from podruntime.images.process import Process, find_program
@@ -186,8 +187,26 @@ def _described(shell: Shell, process: Process, name: str) -> str:
     return "" if find_program(process.programs, name) is None else f"/bin/{name}"
 
 
-async def _kill(_shell: Shell, _process: Process) -> int:
-    return 0
+async def _kill(shell: Shell, process: Process) -> int:
+    """A background job dies of what it is sent; everybody else is the applet's."""
+    from podruntime.images.busybox import signals
+    from podruntime.images.busybox.arguments import BadUsage
+
+    status = 0
+    try:
+        number, names = signals.split(process.arguments)
+    except BadUsage as error:
+        shell.complain(f"kill: {error}")
+        return 2
+    for name in names:
+        job = int(name) - 2 if name.isdecimal() else -1  # `$!` of the first is 2.
+        if 0 <= job < len(shell.jobs):
+            if number:
+                shell.jobs[job].cancel()
+        else:
+            argv = ["kill", "-s", str(number), name]
+            status = await signals.kill(replace(process, argv=argv)) or status
+    return status
 
 
 BUILTINS: Final[dict[str, Builtin]] = {

@@ -86,6 +86,7 @@ class Shell:
     def hand_over(self, successor: Process) -> None:
         """Let signals reach *successor*, which runs in the shell's place from now on (exec)."""
         own = self._own_process
+        own.argv = successor.argv
 
         def terminate() -> None:
             if successor.on_terminate is not None:
