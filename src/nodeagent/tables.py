@@ -118,7 +118,8 @@ class Tables:
         """Return the messages that bring the datapath to the wanted state; nothing is marked."""
         found: list[Change] = []
         for table in KEYS:
-            found += self._changes_of(table)
+            if self._dirty[table]:
+                found += self._changes_of(table)
         return found
 
     def _changes_of(self, table: str) -> list[Change]:
