@@ -93,6 +93,9 @@ class FrontendTable:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._frontends: dict[Key, Frontend] = {}
+        self._listening: dict[Key, Frontend] = {}  # Of them, those that this machine can dial.
+        #: Grows when one of these comes or goes, and not with their endpoints.
+        self.listeners_changed = 0
         self._clients: dict[str, dict[int, tuple[Endpoint, float]]] = {}
         self._virtual: dict[Key, VirtualService] = {}
         self._guards = 0  # Frontends that stand for all other ports of their address.
@@ -102,6 +105,7 @@ class FrontendTable:
         key, entry = frontend.key, frontend.entry
         self._guards += key[1] == 0 and key not in self._frontends
         self._frontends[key] = frontend
+        self._note_listener(key, frontend if entry.listen else None)
         if not entry.affinity_s:
             self._clients.pop(entry.service, None)
         if entry.scheduler == "random":
@@ -117,9 +121,17 @@ class FrontendTable:
         old = self._frontends.pop(key, None)
         if old is not None:
             self._guards -= key[1] == 0
+            self._note_listener(key, None)
             self._clients.pop(old.entry.service, None)
             self._virtual.pop(key, None)
         return old
+
+    def _note_listener(self, key: Key, frontend: Frontend | None) -> None:
+        self.listeners_changed += (key in self._listening) is (frontend is None)
+        if frontend is None:
+            self._listening.pop(key, None)
+        else:
+            self._listening[key] = frontend
 
     def get(self, key: Key) -> Frontend | None:
         """Return the frontend with exactly this key."""
@@ -174,6 +186,10 @@ class FrontendTable:
     def entries(self) -> list[Frontend]:
         """Return every frontend."""
         return list(self._frontends.values())
+
+    def listening(self) -> list[Frontend]:
+        """Return those with a listener on this machine."""
+        return list(self._listening.values())
 
 
 def _weights(frontend: Frontend) -> dict[Endpoint, int]:

@@ -126,6 +126,7 @@ class Datapath:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._kicked = False
+        self._listened = 0, 0  # What had been noted of listeners when they were last looked at.
 
     def _prefix_length(self, address: IpAddress) -> int:
         return self._map.network_of(address).prefixlen
@@ -170,7 +171,7 @@ class Datapath:
             world=self._world,
             after=self._drained,
             on_links_deleted=self._links_deleted,
-            on_frontends=lambda: gateway.set_sockets(self._sockets()),
+            on_frontends=lambda: self._listen(gateway),
             frontend_state=lambda address, port, protocol: gateway.state(
                 listening.socket_of(address, port, protocol, (self._place, self._external))
             ),
@@ -213,11 +214,18 @@ class Datapath:
         carrier = self._map.transport(address)
         return str(carrier) if carrier is not None and carrier.is_loopback else ""
 
+    def _listen(self, gateway: Gateway) -> None:
+        """Listen where frontends say so; most of their changes are about endpoints alone."""
+        now = self.node.frontends.listeners_changed, self.node.host_ports.listeners_changed
+        if now != self._listened:
+            self._listened = now
+            gateway.set_sockets(self._sockets())
+
     def _sockets(self) -> Mapping[ListenKey, Destination]:
         """Return where to listen for the world outside: who serves a socket first, has it."""
         node = self.node
-        frontends = (*node.frontends.entries(), *node.host_ports.entries())
-        entries = [each.entry for each in frontends if each.entry.listen]
+        frontends = (*node.frontends.listening(), *node.host_ports.listening())
+        entries = [each.entry for each in frontends]
         return listening.wanted(entries, (self._place, self._external))
 
     def _dialling(self) -> Dialling:

@@ -206,3 +206,20 @@ def test_weight_0_gets_nobody(table):
     )
     table.replace(frontend := Frontend.of(entry))
     assert choose(table, frontend, 1, 0.0) is None
+
+
+def test_listeners_come_and_go_and_their_endpoints_are_no_news(table):
+    port = make("", listen=True)
+    steps = [
+        (lambda: table.replace(make()), 0, []),
+        (lambda: table.replace(port), 1, [port.key]),
+        (lambda: table.replace(make("", 2, listen=True)), 1, [port.key]),
+        (lambda: table.replace(make("", 2)), 2, []),
+        (lambda: table.replace(port), 3, [port.key]),
+        (lambda: table.delete(port.key), 4, []),
+        (lambda: table.delete(make().key), 4, []),
+    ]
+    for step, changes, keys in steps:
+        step()
+        assert table.listeners_changed == changes
+        assert [each.key for each in table.listening()] == keys
