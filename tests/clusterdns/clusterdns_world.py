@@ -74,6 +74,10 @@ SERVICES = (
     service("unnamed", clusterIPs=["10.96.1.3"], ports=[{"protocol": "TCP", "port": 90}]),
     service("empty", clusterIPs=["10.96.1.4"]),
     service("headless", clusterIP="None", clusterIPs=["None"]),
+    service("shared", clusterIP="None", clusterIPs=["None"], ports=[
+        {"name": "http", "protocol": "TCP", "port": 80},
+        {"name": "dns", "protocol": "UDP", "port": 53},
+        {"protocol": "TCP", "port": 99}]),
     service("empty-headless", clusterIP="None", clusterIPs=["None"]),
     service("portless", clusterIP="None", clusterIPs=["None"], ports=[]),
     service("outside", type="ExternalName", externalName="www.Example.com", ports=[]),
@@ -98,9 +102,15 @@ SLICES = (
         endpoint("10.244.3.3", "db-9", ready=False),
     ),
     endpoint_slice("headless", endpoint("fd00:10:244::2", "db-0"), name="headless-six"),
+    endpoint_slice(
+        "shared", endpoint("10.244.4.2", "twin"), endpoint("10.244.4.3", "twin"),
+        endpoint("10.244.4.4"),
+        ports=[{"name": "http", "protocol": "TCP", "port": 8080},
+               {"name": "dns", "protocol": "UDP", "port": 5353},
+               {"name": "", "protocol": "TCP", "port": 9900}]),
     endpoint_slice("empty-headless", endpoint("10.244.1.7", ready=False)),
     endpoint_slice("portless", endpoint("10.244.1.8", "solo"), ports=[]),
-)
+)  # fmt: skip
 PODS = (
     {
         "metadata": {"name": "web-1", "namespace": "default"},

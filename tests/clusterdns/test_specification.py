@@ -74,6 +74,21 @@ TABLE = [
     ("db-7.headless." + D, "A", NXDOMAIN, []),
     ("db-x.headless." + D, "A", NXDOMAIN, []),
     ("empty-headless." + D, "A", NXDOMAIN, []),
+    ("empty-headless." + D, "AAAA", NXDOMAIN, []),
+    ("_http._tcp.empty-headless." + D, "SRV", NXDOMAIN, []),
+    # Several addresses of one hostname: a record for each; N endpoints with M named ports: N × M.
+    ("twin.shared." + D, "A", NOERROR, ["A 10.244.4.2", "A 10.244.4.3"]),
+    ("shared." + D, "A", NOERROR, ["A 10.244.4.2", "A 10.244.4.3", "A 10.244.4.4"]),
+    ("TWIN.Shared." + D, "A", NOERROR, ["A 10.244.4.2", "A 10.244.4.3"]),
+    ("_http._tcp.shared." + D, "SRV", NOERROR, [
+        "SRV 0 33 8080 10-244-4-4.shared." + D, "SRV 0 33 8080 twin.shared." + D]),
+    ("_dns._udp.shared." + D, "SRV", NOERROR, [
+        "SRV 0 33 5353 10-244-4-4.shared." + D, "SRV 0 33 5353 twin.shared." + D]),
+    ("_dns._tcp.shared." + D, "SRV", NXDOMAIN, []),
+    ("_http._udp.shared." + D, "SRV", NXDOMAIN, []),
+    ("3.4.244.10.in-addr.arpa.", "PTR", NOERROR, ["PTR twin.shared." + D]),
+    ("2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.4.4.2.0.0.1.0.0.0.0.d.f.ip6.arpa.", "PTR",
+     NOERROR, ["PTR db-0.headless." + D]),
     ("portless." + D, "A", NOERROR, ["A 10.244.1.8"]),
     ("portless." + D, "SRV", NOERROR, []),
     ("_http._tcp.headless." + D, "SRV", NOERROR, [
@@ -89,6 +104,8 @@ TABLE = [
     # 2.5: ExternalName.
     ("outside." + D, "CNAME", NOERROR, ["CNAME www.example.com."]),
     ("outside." + D, "A", NOERROR, ["CNAME www.example.com."]),
+    ("outside." + D, "AAAA", NOERROR, ["CNAME www.example.com."]),
+    ("OUTSIDE." + D, "A", NOERROR, ["CNAME www.example.com."]),
     ("outside." + D, "SRV", NOERROR, []),
     ("x.outside." + D, "A", NXDOMAIN, []),
     ("inside." + D, "A", NOERROR,
