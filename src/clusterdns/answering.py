@@ -15,8 +15,9 @@ from clusterdns import response
 from clusterdns.cache import ReplyCache, WireCache
 from clusterdns.chain import Ask, Chain
 from clusterdns.index import Index
+from clusterdns.loops import Loops
 from clusterdns.metrics import Metrics
-from clusterdns.query import AAAA, TCP_OCTETS_MAX, A, NotAnswered, Query
+from clusterdns.query import AAAA, HINFO, TCP_OCTETS_MAX, A, NotAnswered, Query
 from clusterdns.response import Reply
 
 #: In how many orders the addresses of a name are given, in turn (CoreDNS: `loadbalance` shuffles).
@@ -40,9 +41,15 @@ class Answering:
     """Answers the messages that arrive at one port."""
 
     def __init__(
-        self, chain: Chain, index: Index, metrics: Metrics, log: Log | None = None
+        self,
+        chain: Chain,
+        index: Index,
+        metrics: Metrics,
+        log: Log | None = None,
+        loops: Loops | None = None,
     ) -> None:
         self._chain, self._index, self._metrics, self._log = chain, index, metrics, log
+        self._loops = loops
         self._wire = WireCache()
         self._turn = 0
         self._replies = {
@@ -67,6 +74,8 @@ class Answering:
             self._metrics.drops[str(error)] += 1
             return None
         self._metrics.asked("tcp" if by_tcp else "udp", query.kind)
+        if query.kind == HINFO and self._loops is not None:
+            self._loops.heard(query.name)
         step = self._chain.decide(query)
         if isinstance(step, Ask):
             self._metrics.cache_misses += 1

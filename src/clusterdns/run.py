@@ -11,20 +11,23 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
-from clusterdns import settings
-from clusterdns.answering import Answering
+from clusterdns import query, settings
+from clusterdns.answering import Answering, Pending
 from clusterdns.chain import Chain
 from clusterdns.corefile import CorefileError
-from clusterdns.forwarding import Forwarder
+from clusterdns.forwarding import Forwarder, Full
 from clusterdns.index import Index
+from clusterdns.loops import LoopFound, Loops
 from clusterdns.metrics import Metrics
 from clusterdns.query import RCODE_NAMES, TYPE_NAMES, Query
 from clusterdns.server import Server
 from clusterdns.settings import ServerBlock
 from clusterdns.status_pages import StatusPages
 from clusterdns.watching import Watching
+from componentbase.clock import monotonic
 from componentbase.tasks import Tasks
 from kubeapi.client import KubeconfigError, RestClient, in_cluster_config
 
@@ -51,6 +54,9 @@ async def serve(
         return 1
     try:
         await program.run(stop)
+    except LoopFound as error:
+        _say(str(error))
+        return 1
     finally:
         await program.close()
     return 0
@@ -81,6 +87,8 @@ class _Program:
     def __init__(self, path: str, environment: Mapping[str, str]) -> None:
         self._path, self._environment = path, environment
         self._tasks, self._metrics, self._index = Tasks(), Metrics(), Index()
+        self._loops, self._looping = Loops(random.Random()), asyncio.Event()
+        self._loop_found: LoopFound | None = None
         self._forwarder = Forwarder(self._metrics, random.Random())
         self._servers: dict[int, Server] = {}
         self._pages: list[StatusPages] = []
@@ -127,7 +135,7 @@ class _Program:
         ports = dict.fromkeys(block.port for block in blocks)
         for port in ports:
             chain = Chain([b for b in blocks if b.port == port], self._index, self._own_address)
-            answering = Answering(chain, self._index, self._metrics, _log)
+            answering = Answering(chain, self._index, self._metrics, _log, self._loops)
             if port in self._servers:
                 self._servers[port].answering = answering
                 continue
@@ -140,6 +148,23 @@ class _Program:
         for block in blocks:
             for zone in block.zones:
                 _say(f"{zone}.:{block.port}")
+                if block.loop and block.forwards:
+                    looking = self._look_for_loop(zone, self._servers[block.port].answering)
+                    self._tasks.spawn(looking, name="loop")
+
+    async def _look_for_loop(self, zone: str, answering: Answering) -> None:
+        """Ask what nobody can know; when it comes back the program ends."""
+        name = self._loops.begin(zone)
+        try:
+            asked = answering.answer(query.ask(0, name, query.HINFO), monotonic())
+            if isinstance(asked, Pending):
+                with suppress(Full):
+                    await self._forwarder.ask(asked.ask)
+            if self._loops.is_one(name):
+                self._loop_found = LoopFound(zone, name)
+                self._looping.set()
+        finally:
+            self._loops.end(name)
 
     async def _listen_beside(self, blocks: Sequence[ServerBlock]) -> None:
         """Serve the pages that the Corefile names; a reload leaves them where they are."""
@@ -186,7 +211,10 @@ class _Program:
         """Serve until *stop* is set, and through the lame duck's time after it."""
         ended = self._tasks.spawn(self._tasks.wait(), name="failures")
         waiting = self._tasks.spawn(stop.wait(), name="stop")
-        await asyncio.wait([ended, waiting], return_when=asyncio.FIRST_COMPLETED)
+        looping = self._tasks.spawn(self._looping.wait(), name="looping")
+        await asyncio.wait([ended, waiting, looping], return_when=asyncio.FIRST_COMPLETED)
+        if self._loop_found is not None:
+            raise self._loop_found
         if not waiting.done():
             await ended  # Raises what ended a task that must not end.
         lameduck_s = max((block.lameduck_s for block in self._blocks), default=0.0)

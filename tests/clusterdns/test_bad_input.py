@@ -167,13 +167,13 @@ def test_long_and_many_questions_leave_little_behind():
     question = dns.message.make_query("web.default.svc.cluster.local.", "A", id=7)
     plain = bytearray(question.to_wire())
     plain[11] = 1  # With a record that nobody knows, of 60 KB.
-    for number in range(200):
+    for number in range(80):
         record = b"\0\xff\x01\0\x01\0\0\0\0" + (60_000).to_bytes(2, "big")
         octets = bytes(plain) + record + number.to_bytes(2, "big") + bytes(59_998)
         assert server.answer(octets, 0.0) is not None
-    for number in range(10_000):
-        name = f"n{number}.default.svc.cluster.local."
-        server.answer(dns.message.make_query(name, "A").to_wire(), 0.0)
+    many = dns.message.make_query("n00000.default.svc.cluster.local.", "A").to_wire()
+    for number in range(5_000):
+        server.answer(many.replace(b"n00000", b"n%05d" % number), 0.0)
     kept = server._wire._kept
     assert len(kept) <= 4096
     held = sum(len(key) + value.octets for key, value in kept.items())

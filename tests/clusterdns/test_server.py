@@ -201,3 +201,38 @@ async def test_a_program_that_cannot_start_says_why(tmp_path, capsys, corefile, 
         path.write_text(corefile)
     assert await run.serve([f"--conf={path}"], {}, asyncio.Event()) == 1
     assert words in capsys.readouterr().out
+
+
+@pytest.mark.asyncio
+async def test_a_program_that_forwards_to_itself_ends(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("clusterdns.forwarding.READ_TIMEOUT_S", 0.2)
+    one, other = _free_port(), _free_port()
+    path = tmp_path / "Corefile"
+    path.write_text(
+        f".:{one} {{\n loop\n forward . {HOST}:{other}\n}}\n"
+        f".:{other} {{\n forward . {HOST}:{one}\n}}\n"
+    )
+    serving = run.serve([f"--conf={path}"], {}, asyncio.Event())
+    assert await asyncio.wait_for(serving, 4 * BOUND_S) == 1
+    assert '[FATAL] plugin/loop: Loop detected for zone "."' in capsys.readouterr().out
+
+
+@pytest.mark.asyncio
+async def test_a_program_whose_questions_are_answered_goes_on(tmp_path, capsys):
+    one, other = _free_port(), _free_port()
+    path = tmp_path / "Corefile"
+    path.write_text(
+        f"a.example:{one} {{\n loop\n forward . {HOST}:{other}\n}}\n"
+        f".:{other} {{\n hosts {{\n192.0.2.1 b.example\n}}\n}}\n"
+    )
+    stop, tasks = asyncio.Event(), Tasks()
+    program = tasks.spawn(run.serve([f"--conf={path}"], {}, stop), name="program")
+    said = ""
+    while "CoreDNS-" not in said:
+        await asyncio.sleep(0.01)
+        said += capsys.readouterr().out
+    question = dns.message.make_query("x.a.example.", "A")
+    answer = await dns.asyncquery.udp(question, HOST, BOUND_S, one)
+    assert answer.rcode() == dns.rcode.NXDOMAIN, "what it looked for was answered before this"
+    stop.set()
+    assert await asyncio.wait_for(program, BOUND_S) == 0
