@@ -9,6 +9,8 @@ import http.client
 import random
 import socket
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 from ingress_objects import ingress, path, rule
@@ -82,6 +84,35 @@ def test_without_an_endpoint_that_answers_it_is_502(world: World):
     world.declare("web", closed_port(), closed_port())
     world.route(web())
     assert world.ask(HOST).status == 502
+
+
+@contextlib.contextmanager
+def mute_port() -> Iterator[int]:
+    """Yield a port that answers no SYN, as a dead node's address: its queue is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((ADDRESS, 0))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def test_an_endpoint_whose_node_is_dead_is_given_up_once(world: World):
+    """Whoever asks next need not wait for it again."""
+    (alive,) = world.serve("web")
+    with mute_port() as mute:
+        world.declare("web", mute, alive)
+        world.route(web(proxy_connect_timeout="1"))
+        began = time.monotonic()
+        statuses = [world.ask(HOST, method="POST", body=b"x").status for _ in range(6)]
+        took_s = time.monotonic() - began
+        assert statuses == [200] * 6
+        assert 1 <= took_s < 2.9
+        world.declare("web", mute)
+        assert world.ask(HOST).status == 504
 
 
 def test_not_more_endpoints_are_tried_than_wanted(world: World):
