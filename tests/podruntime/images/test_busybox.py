@@ -20,7 +20,7 @@ async def test_files():
         "mkdir -p /a/b; echo x > /a/b/c; cp /a/b/c /a; mv /a/c /d; ls /a /d; cat /d /no;"
         " rm -r /a; rm /none; ls /a"
     )
-    assert (status, out) == (1, "b\n/d\nx\n")
+    assert (status, out) == (1, "/d\n\n/a:\nb\nx\n")
     assert err == (
         "cat: can't open '/no': No such file or directory\n"
         "rm: can't remove '/none': No such file or directory\n"
@@ -223,3 +223,63 @@ async def test_ping_goes_by_the_family_that_is_asked_for():
     status, out, _ = await run(["ping6", "-c1", "10.244.1.1"], network=FakeDualNetwork)
     assert status == 1
     assert "PING" not in out
+
+
+_TREE = "mkdir -p /t/a/b; echo 12345 > /t/a/f; echo > /t/.h; ln -s a/f /t/l; ln -s /t/a /t/d; "
+
+
+@pytest.mark.parametrize(
+    ("script", "output"),
+    [
+        ("ls /t", "a\nd\nl\n"),
+        ("ls -A /t", ".h\na\nd\nl\n"),
+        ("ls -a /t/a", ".\n..\nb\nf\n"),
+        ("ls -r /t", "l\nd\na\n"),
+        ("ls -S /t/a | tail -1", "f\n"),
+        ("ls -d /t", "/t\n"),
+        ("ls -R /t/a", "/t/a:\nb\nf\n\n/t/a/b:\n"),
+        ("ls /t/a /t/l /t", "/t/l\n\n/t:\na\nd\nl\n\n/t/a:\nb\nf\n"),
+        ("find /t", "/t\n/t/.h\n/t/a\n/t/a/b\n/t/a/f\n/t/d\n/t/l\n"),
+        ("find /t -type d", "/t\n/t/a\n/t/a/b\n"),
+        ("find /t -name 'f*' -print", "/t/a/f\n"),
+        ("find /t -maxdepth 1 -mindepth 1 -type l", "/t/d\n/t/l\n"),
+        ("find /t -path '*/a/*'", "/t/a/b\n/t/a/f\n"),
+        ("cd /t; find . -type f", "./.h\n./a/f\n"),
+        ("stat -c '%n %s %a %F' /t/a/f", "/t/a/f 6 644 regular file\n"),
+        ("stat -c %F /t/l; stat -L -c %s /t/l", "symbolic link\n6\n"),
+        ("stat /t/l | head -1", "  File: '/t/l' -> 'a/f'\n"),
+        ("readlink /t/l; readlink -f /t/d/f; realpath /t/l", "a/f\n/t/a/f\n/t/a/f\n"),
+        ("readlink /t/a || echo none", "none\n"),
+        ("rmdir /t/a/b && ls /t/a", "f\n"),
+        ("du /t/a/b | cut -f2", "/t/a/b\n"),
+        ("du -s /t | cut -f2", "/t\n"),
+        ("f=$(mktemp); test -f $f && stat -c %a $f", "600\n"),
+        ("d=$(mktemp -d /t/XXXXXX); test -d $d && stat -c %a $d", "700\n"),
+        ("test -L /t/l && test ! -L /t/a && test ! -S /t/l && test ! -p /t/a && echo y", "y\n"),
+    ],
+)
+async def test_trees(script, output):
+    assert await sh(_TREE + script) == (0, output, "")
+
+
+@pytest.mark.parametrize(
+    ("script", "complaint"),
+    [
+        ("rmdir /t/a", "rmdir: '/t/a': Directory not empty\n"),
+        ("rmdir /t/a/f", "rmdir: '/t/a/f': Not a directory\n"),
+        ("find /no", "find: /no: No such file or directory\n"),
+        ("find /t -delete", "find: unrecognized: -delete\n"),
+        ("find /t -type x", "find: invalid -type argument 'x'\n"),
+        ("find /t -name", "find: -name: needs an argument\n"),
+        ("find /t -maxdepth x", "find: invalid number 'x'\n"),
+        ("stat /no", "stat: can't stat '/no': No such file or directory\n"),
+        ("realpath /no", "realpath: /no: No such file or directory\n"),
+        ("du /no", "du: /no: No such file or directory\n"),
+        ("ln -s x /t/x; ln -sf x /t/x; readlink -f /t/x", "readlink: /t/x: Too many levels"),
+        ("mktemp /t/X", "mktemp: (/t/X): Invalid argument\n"),
+    ],
+)
+async def test_trees_that_are_not_there(script, complaint):
+    status, _, err = await sh(_TREE + script)
+    assert status == 1
+    assert err.startswith(complaint)

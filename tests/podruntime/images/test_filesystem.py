@@ -169,7 +169,7 @@ async def test_ls_shows_modes_and_links(volume):
     (volume / "2026" / "key").write_text("value")
     (volume / "2026" / "key").chmod(0o400)
     (volume / "key").symlink_to("..data/key")
-    made = process(["sh", "-c", "ls -al /etc/v; cat /etc/v/key; ls -l /etc/v/..data/key"])
+    made = process(["sh", "-c", "ls -Al /etc/v; cat /etc/v/key; ls -l /etc/v/..data/key"])
     made.files.mount("/etc/v", str(volume), readonly=True)
     program = made.programs["sh"]
     assert await program(made) == 0

@@ -14,6 +14,7 @@ from podruntime.images.busybox import (
     system,
     text,
     traceroute,
+    trees,
     web,
 )
 from podruntime.images.image import Image
@@ -41,6 +42,7 @@ APPLETS: Final[Mapping[str, Program]] = {
     **system.APPLETS,
     **text.APPLETS,
     **traceroute.APPLETS,
+    **trees.APPLETS,
     **web.APPLETS,
     "ash": sh,
     "busybox": _busybox,

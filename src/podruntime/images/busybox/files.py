@@ -1,11 +1,11 @@
-"""Applets that look at files: cat, ls, touch, rm, mkdir, test, …"""
+"""Applets that read and change files: cat, touch, rm, mkdir, test, …"""
 
 from __future__ import annotations
 
 import errno
+import os
 import posixpath
 import stat
-import time
 from typing import Final
 
 from podruntime.images.busybox.applet import applet
@@ -29,44 +29,6 @@ async def cat(process: Process) -> int:
             status = 1
     await process.stdout.drain()
     return status
-
-
-@applet
-async def ls(process: Process) -> int:
-    """List directories."""
-    arguments = parse(process.arguments, "1aAlhRtr")
-    status = 0
-    for name in arguments.operands or (".",):
-        path = process.path(name)
-        if process.files.is_directory(path):
-            names = [
-                each for each in process.files.list(path) if each[0] != "." or "a" in arguments
-            ]
-            paths = [posixpath.join(path, each) for each in names]
-        elif process.files.lstat(path) is not None:
-            names, paths = [name], [path]
-        else:
-            process.complain(f"ls: {name}: No such file or directory")
-            status = 1
-            continue
-        for each, where in zip(names, paths, strict=True):
-            process.print(_long(process, each, where) if "l" in arguments else each)
-    return status
-
-
-def _long(process: Process, name: str, path: str) -> str:
-    found = process.files.lstat(path)
-    if found is None:
-        return name  # It has gone meanwhile.
-    if stat.S_ISLNK(found.st_mode):
-        name = f"{name} -> {process.files.readlink(path)}"
-    mode, links = stat.filemode(found.st_mode), found.st_nlink
-    when = _month(found.st_mtime)
-    return f"{mode} {links:4} root     root     {found.st_size:9} {when} {name}"
-
-
-def _month(moment: float) -> str:
-    return time.strftime("%b %e %H:%M", time.gmtime(moment))
 
 
 @applet
@@ -224,7 +186,7 @@ def _primary(process: Process, words: list[str]) -> bool:
     return bool(words.pop(0))
 
 
-_UNARY: Final = ("-z", "-n", "-e", "-f", "-d", "-s", "-r", "-w", "-x")
+_UNARY: Final = ("-z", "-n", "-e", "-f", "-d", "-s", "-r", "-w", "-x", "-L", "-h", "-S", "-p")
 _BINARY: Final = ("=", "==", "!=", "-eq", "-ne", "-lt", "-le", "-gt", "-ge")
 
 
@@ -241,9 +203,19 @@ def _unary(process: Process, operator: str, operand: str) -> bool:
             return files.is_file(path)
         case "-s":
             return files.is_file(path) and files.size(path) > 0
+        case "-L" | "-h":
+            return _has_mode(files.lstat(path), stat.S_IFLNK)
+        case "-S":
+            return _has_mode(files.stat(path), stat.S_IFSOCK)
+        case "-p":
+            return _has_mode(files.stat(path), stat.S_IFIFO)
         case "-x":
             return files.is_directory(path) or posixpath.basename(path) in process.programs
     return files.is_file(path) or files.is_directory(path)
+
+
+def _has_mode(found: os.stat_result | None, kind: int) -> bool:
+    return found is not None and stat.S_IFMT(found.st_mode) == kind
 
 
 def _compare(left: str, operator: str, right: str) -> bool:
@@ -273,7 +245,6 @@ APPLETS: Final[dict[str, Program]] = {
     "chmod": chmod,
     "cp": cp,
     "ln": ln,
-    "ls": ls,
     "mkdir": mkdir,
     "mv": mv,
     "rm": rm,
