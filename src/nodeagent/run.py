@@ -26,6 +26,7 @@ from nodeagent.availability import Availability
 from nodeagent.cni import conflist
 from nodeagent.cni.chain import Wanted
 from nodeagent.cni.errors import NOT_INITIALIZED
+from nodeagent.cni.host_network import HostNetwork
 from nodeagent.cni.network import CniNetwork
 from nodeagent.cni.portmap import Portmap
 from nodeagent.config import NodeAgentConfig, transport_address
@@ -89,6 +90,10 @@ class NodeAgent:
         self._cni = CniNetwork(
             self._directory, self._netlink.tables, mtu=self._provider.mtu, path=config.cni_path
         )
+        self._host_network = HostNetwork(
+            config.internal_ip, self._provider.mtu, self._netlink.tables
+        )
+        self._host_network.follow(self._pods)
         self._policies = PolicyAgent(
             config.node_name,
             self._informers,
@@ -173,6 +178,7 @@ class NodeAgent:
             timings=self._timings,
             clock=monotonic,
             cni=self._cni,
+            host_network=self._host_network,
         )
 
     def _make_network_agent(self) -> NetworkAgent:

@@ -39,7 +39,7 @@ def _everything(_entry: Object) -> bool:
 
 #: Which listed entries were made by us; the others the datapath learned or has by itself.
 _OURS: Final[Mapping[str, Callable[[Object], bool]]] = {
-    "link": lambda entry: entry.get("kind") == "veth",
+    "link": lambda entry: entry.get("kind") in ("veth", "host"),
     "fdb": lambda entry: bool(entry.get("remote")),
     "neighbour": lambda entry: entry.get("state") == "PERMANENT",
 }

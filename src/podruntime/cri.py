@@ -55,6 +55,7 @@ class NetworkConfig(Message, frozen=True, kw_only=True):
     gateway: str | None = None
     address6: str = ""
     gateway6: str = ""
+    host_ports_socket: str = ""  # Of a pod in its node's network: where ports are claimed.
 
 
 class LinuxPodSandboxConfig(Message, frozen=True, kw_only=True):

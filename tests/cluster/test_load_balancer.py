@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from clusters import Lab
+from pods import Pod
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("load-balancer")]
 
-HOST_PORT = 8088
+HOST_PORT, NODES_PORT = 8088, 8090
 
 
 def _pod(name: str, node: int, **labels: str) -> dict[str, Any]:
@@ -47,7 +48,20 @@ def _balancer(name: str, **spec: Any) -> dict[str, Any]:
     }
 
 
+def _in_the_nodes_network(name: str) -> dict[str, Any]:
+    made = _pod(name, 2)
+    (container,) = made["spec"]["containers"]
+    container["args"] = ["netexec", f"--http-port={NODES_PORT}", "--udp-port=-1"]
+    container["ports"] = [{"containerPort": NODES_PORT}]
+    container["readinessProbe"]["httpGet"]["port"] = NODES_PORT
+    made["metadata"]["labels"] = {"app": "host"}
+    made["spec"]["hostNetwork"] = True
+    return made
+
+
 MANIFESTS = [
+    _in_the_nodes_network("host"),
+    _balancer("host", ports=[{"port": 80, "targetPort": NODES_PORT}], selector={"app": "host"}),
     *(_pod(f"server-{node}", node, at=f"node-{node}") for node in (1, 2, 3)),
     _balancer("web"),
     _balancer("local", externalTrafficPolicy="Local", selector={"at": "node-2"}),
@@ -136,6 +150,18 @@ def test_host_ports_are_each_nodes_own(servers: Lab) -> None:
         transport = servers.cluster.transport_address(node)
         assert fetch(transport, "/hostname", HOST_PORT) == f"server-{node}"
     assert _who(servers.cluster.transport_address(1), "/clientip", HOST_PORT)() == "192.168.64.254"
+
+
+def test_a_pod_in_its_nodes_network_is_reached_as_the_node(servers: Lab) -> None:
+    (pod,) = servers.objects("pod", "host")
+    assert pod["status"]["podIP"] == pod["status"]["hostIP"] == "192.168.64.2"
+    assert fetch(servers.cluster.transport_address(2), "/hostname", NODES_PORT) == "node-2"
+    assert fetch(_machine(servers, "host"), "/hostname") == "node-2"
+    asks = Pod(servers, "server-1").get(f"http://192.168.64.2:{NODES_PORT}/clientip")
+    assert asks.startswith("192.168.64.1:")  # A pod of another node: as its node.
+    servers.apply(json.dumps(_in_the_nodes_network("second")))
+    text = "address already in use"
+    servers.eventually(lambda: text in servers.kubectl("logs", "second", check=False))
 
 
 def test_a_killed_nodes_share_goes_to_the_others(servers: Lab) -> None:

@@ -211,11 +211,25 @@ async def test_pod_deleted_while_the_agent_was_away_is_removed(tmp_path):
 
 
 @pytest.mark.asyncio
-async def test_host_network_pod_is_rejected(tmp_path):
-    async with running_node(tmp_path) as (api, _node):
-        api.put_pod("host", {**agnhost("pause"), "hostNetwork": True})
-        await api.until(lambda: api.pod("host")["status"]["phase"] == "Failed")
-        assert api.pod("host")["status"]["reason"] == "HostNetworkNotSupported"
+async def test_pods_in_the_nodes_network_share_its_address_and_its_ports(tmp_path):
+    async with running_node(tmp_path) as (api, node):
+        serving = agnhost("netexec")
+        probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1}
+        serving["containers"][0]["readinessProbe"] = probe
+        api.put_pod("host", {**serving, "hostNetwork": True})
+        await api.until(lambda: is_true(api.pod("host"), "Ready"))
+        status = api.pod("host")["status"]
+        assert status["podIP"] == status["hostIP"]
+        api.put_pod("second", {**agnhost("netexec"), "hostNetwork": True})
+        await api.until(lambda: container_state(api, "second").get("restartCount", 0) >= 1)
+        await node.kill("nodeagent")
+        await node.start("nodeagent")
+        api.delete_pod("host", 0)
+        # Its port is free: the second one comes up when it is tried again.
+        await api.until(lambda: pod_path("host") not in api.objects)
+        await api.until(lambda: is_true(api.pod("second"), "Ready"))
+        links = [each for each in await node.table("link") if each["kind"] == "host"]
+        assert len(links) == 1
 
 
 STUBBORN = {"name": "main", "image": "busybox", "command": ["sh", "-c", "trap '' TERM; sleep 99"]}

@@ -84,6 +84,7 @@ SHELLS: Final = {
     "nodeagent/datapath/doorway.py": "a listening socket, and who waits there",
     "nodeagent/datapath/gateway.py": "kernel connections to NodePorts",
     "nodeagent/datapath/host_listeners.py": "connections to processes of the node",
+    "nodeagent/datapath/host_port_claims.py": "answers binds",
     "nodeagent/datapath/hostnet.py": "connections from the node",
     "nodeagent/datapath/netlink.py": "answers calls",
     "nodeagent/datapath/outside_services.py": "kernel sockets to services of the machine",

@@ -37,7 +37,8 @@ class WantedLinks:
         self._tables.delete("link", (name,))
 
     async def names(self) -> list[str]:
-        return [str(name) for (name,) in self._tables.wanted("link")]
+        rows = self._tables.wanted("link").values()
+        return [str(row["name"]) for row in rows if row["kind"] == "veth"]
 
 
 class DatapathLinks:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from netstack.wire.ethernet import ETHERTYPE_ARP, HEADER_OCTETS
 from netstack.wire.malformed import MalformedPacket
-from nodeagent.datapath import arp, fragments, hooks, ip_input, ndisc
+from nodeagent.datapath import arp, fragments, hooks, host_links, ip_input, ndisc
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import Octets, Packet
@@ -33,6 +33,9 @@ def receive(node: Node, port: Port, frame: Octets, now: float) -> None:
         port.drops[DropReason.MALFORMED_FRAME] += 1
         return
     node.deadline_moved = True
+    if port.is_host:
+        host_links.receive(node, port, frame, now)
+        return
     destination, source = bytes(frame[0:6]), bytes(frame[6:12])
     if destination[:5] == _LINK_LOCAL and destination[5] < 16:
         port.drops[DropReason.LINK_LOCAL_GROUP] += 1
@@ -130,7 +133,7 @@ def _flood(node: Node, frame: Octets, arrived_at: Port | None, now: float) -> No
         node.drops[DropReason.FLOOD_RATE] += 1
         return
     for port in node.ports.values():
-        if (port is not arrived_at or port.entry.hairpin) and port.connected:
+        if (port is not arrived_at or port.entry.hairpin) and port.connected and not port.is_host:
             _send(node, port, frame)
 
 

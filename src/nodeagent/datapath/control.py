@@ -66,6 +66,8 @@ class Control:
     def link_replace(self, entries: Sequence[tables.Link]) -> None:
         links = [(entry, parse_mac(entry.mac), addresses_of(entry)) for entry in entries]
         for entry, _, _ in links:
+            if entry.kind == "host" and entry.address6:
+                raise ValueError(f"{entry.name}: the node's network is of IPv4 alone")
             if not MTU_MIN <= entry.mtu <= VETH_MTU_MAX:
                 raise ValueError(f"mtu of {entry.name} is {MTU_MIN} to {VETH_MTU_MAX}")
         node = self._node
@@ -79,6 +81,9 @@ class Control:
                 raise ValueError(f"{node.bridge.name} has {PORTS_MAX} ports already")
             else:
                 node.ports[entry.name] = Port(entry, self._new_output(entry.name))
+            if entry.kind == "host":
+                node.host_links.add(node.ports[entry.name])
+                continue
             for address in addresses:
                 known = node.neighbours.mac_of(node.bridge.name, address)
                 if known and known != mac:
@@ -90,8 +95,10 @@ class Control:
         removed = [name for name in names if name in self._node.ports]
         for name in removed:
             port = self._node.ports.pop(name)
-            self._node.bridge.carried.add(port)
+            if not port.is_host:
+                self._node.bridge.carried.add(port)
             self._forget(port)
+            self._node.host_links.remove(name)
         self._links_changed()
         return removed
 

@@ -68,6 +68,11 @@ class Port:
     def mtu(self) -> int:
         return self.entry.mtu
 
+    @property
+    def is_host(self) -> bool:
+        """Tell whether a pod in the node's network is behind it: then it is none of the bridge."""
+        return self.entry.kind == "host"
+
 
 @dataclass(slots=True, eq=False)
 class Bridge:

@@ -19,6 +19,7 @@ import msgspec
 from componentbase.clock import Clock
 from componentbase.decoding import UNREADABLE
 from componentbase.unix import socket_path
+from netstack.addresses import Endpoint
 from netstack.ip_host import IpHost
 from netstack.ports import PORT_MAX
 from netstack.tcp.connection import TcpConnection
@@ -40,8 +41,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Hostnet:
     """Listens for those who want to connect from the node."""
 
-    def __init__(self, stack: IpHost, clock: Clock, kick: Callable[[], None]) -> None:
-        self._stack, self._clock, self._kick = stack, clock, kick
+    def __init__(
+        self, stack_towards: Callable[[Endpoint], IpHost], clock: Clock, kick: Callable[[], None]
+    ) -> None:
+        self._stack_towards, self._clock, self._kick = stack_towards, clock, kick
         self._server: asyncio.Server | None = None
 
     async def start(self, path: Path) -> None:
@@ -52,7 +55,7 @@ class Hostnet:
             listening.bind(address)
         os.chmod(path, 0o600)
         self._server = await asyncio.get_running_loop().create_unix_server(
-            lambda: _Connector(self._stack, self._clock, self._kick),
+            lambda: _Connector(self._stack_towards, self._clock, self._kick),
             sock=listening,
             backlog=_BACKLOG,
         )
@@ -66,9 +69,11 @@ class Hostnet:
 class _Connector(Splice):
     """Reads the line, connects, answers, and goes on as a splice."""
 
-    def __init__(self, stack: IpHost, clock: Clock, kick: Callable[[], None]) -> None:
+    def __init__(
+        self, stack_towards: Callable[[Endpoint], IpHost], clock: Clock, kick: Callable[[], None]
+    ) -> None:
         super().__init__(clock, kick)
-        self._stack = stack
+        self._stack_towards = stack_towards
         self._line = bytearray()
         self._connecting: TcpConnection | None = None
         self._timeout: asyncio.TimerHandle | None = None
@@ -105,7 +110,7 @@ class _Connector(Splice):
         try:
             request = msgspec.json.decode(line, type=Request)
             remote = (ip_address(request.connect[0]), request.connect[1])
-            connection = self._stack.tcp_connect(remote, self._clock())
+            connection = self._stack_towards(remote).tcp_connect(remote, self._clock())
         except OSError as error:
             self._fail(os.strerror(error.errno or 0), errno.errorcode.get(error.errno or 0, ""))
             return

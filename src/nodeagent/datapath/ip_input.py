@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from netstack.wire.ipv6 import MTU_MIN
-from nodeagent.datapath import egress_rules, hooks, ip_output, options6, reject
+from nodeagent.datapath import egress_rules, hooks, host_links, ip_output, options6, reject
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import IPV6_FROM, Packet
@@ -75,10 +75,16 @@ def route(node: Node, packet: Packet, now: float) -> None:
     """Decide between delivery and forwarding; translation of the destination is done."""
     if node.is_local(packet.destination) or _is_group(packet):
         if hooks.run(Hook.INPUT, node, packet, now):
-            node.stack.receive_packet(bytes(packet.ip), now)
-            node.stack_woken = True
+            deliver(node, packet, now)
         return
     forward(node, packet, now)
+
+
+def deliver(node: Node, packet: Packet, now: float) -> None:
+    """Take a packet that is for this node: its pods in the host network, else its own stack."""
+    if not (node.host_links and host_links.deliver(node, packet, now)):
+        node.stack.receive_packet(bytes(packet.ip), now)
+        node.stack_woken = True
 
 
 def forward(node: Node, packet: Packet, now: float) -> None:

@@ -6,7 +6,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from netstack.wire.malformed import MalformedPacket
-from nodeagent.datapath import fragments, hooks, nud, packet6, reject, vxlan
+from nodeagent.datapath import fragments, hooks, ip_input, nud, packet6, reject, vxlan
+from nodeagent.datapath.conntrack import nat
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import Packet
@@ -24,14 +25,39 @@ def send_local(node: Node, octets: bytes, now: float) -> None:
         raise AssertionError(f"the stack made a broken packet: {error}") from None
     if packet is None or not hooks.run(Hook.OUTPUT, node, packet, now):
         return
+    if not _route(node, packet, now):
+        reject.own_packet_failed(node, octets, now)
+
+
+def send_of_node(node: Node, packet: Packet, now: float) -> None:
+    """Send a packet of a pod in the node's network, also to the node itself."""
+    whole = node.fragments.whole(packet, now)
+    if whole is None or not hooks.run(Hook.OUTPUT, node, whole, now):
+        return
+    if not node.is_local(whole.destination):
+        _route(node, whole, now)
+        return
+    connection = whole.connection
+    if connection is not None and not connection.source_bound:
+        # Who answers has the same address, and would keep the answer to itself.
+        bridged = node.source_on(node.bridge.name, whole.source)
+        if not nat.bind_source(node.conntrack, connection, bridged, node.rng):
+            node.drops[DropReason.PORTS_EXHAUSTED] += 1
+            return
+    if hooks.run(Hook.INPUT, node, whole, now):
+        ip_input.deliver(node, whole, now)
+
+
+def _route(node: Node, packet: Packet, now: float) -> bool:
+    """Send a packet of the node on its way; False where there is none."""
     route = node.routes.lookup(packet.destination)
     if route is None or route.kind is not Kind.UNICAST:
         node.drops[DropReason.NO_ROUTE] += 1
-        reject.own_packet_failed(node, octets, now)
-        return
+        return False
     packet.device = route.device
     if hooks.run(Hook.POSTROUTING, node, packet, now):
         send(node, packet, route, now)
+    return True
 
 
 def route_and_send(node: Node, packet: Packet, now: float) -> None:

@@ -7,7 +7,7 @@ these sockets, since the machine's side is IPv4: where both want one, IPv4 gets 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -65,7 +65,18 @@ def socket_of(address: str, port: int, protocol: str, here: Here) -> ListenKey |
     return None if placed is None else ListenKey(protocol, placed[0], port)
 
 
-def wanted(entries: Iterable[tables.Frontend], here: Here) -> Mapping[ListenKey, Destination]:
+def of_pods(claims: Iterable[tuple[str, int]], here: Here) -> dict[ListenKey, Destination]:
+    """Return the sockets for ports that pods in the node's network have."""
+    place = here[0]
+    return {
+        ListenKey(protocol, place.transport, port): Destination(
+            (place.internal_ip, port), shared=False
+        )
+        for protocol, port in claims
+    }
+
+
+def wanted(entries: Iterable[tables.Frontend], here: Here) -> dict[ListenKey, Destination]:
     """Return the sockets for *entries*; of one family the first that wants a socket has it."""
     found: dict[ListenKey, Destination] = {}
     for entry in entries:

@@ -42,7 +42,7 @@ def links(node: Node) -> list[Row]:
         for port in node.ports.values()
     ]
     bridge, eth0, vtep = node.bridge, node.eth0, node.vtep
-    carried = bridge.total(node.ports.values())
+    carried = bridge.total(port for port in node.ports.values() if not port.is_host)
     rows.append(_device(node, bridge.name, "bridge", bridge.mac, carried))
     rows.append(_device(node, eth0.name, "device", eth0.mac, eth0.total(vtep)))
     if vtep is not None:

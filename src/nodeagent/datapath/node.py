@@ -40,20 +40,13 @@ from nodeagent.datapath import (
     vxlan,
 )
 from nodeagent.datapath.conntrack.table import ConntrackTable
-from nodeagent.datapath.devices import (
-    ANY,
-    ETHERNET_MTU,
-    Bridge,
-    Eth0,
-    Port,
-    Tap,
-    Vtep,
-)
+from nodeagent.datapath.devices import ANY, ETHERNET_MTU, Bridge, Eth0, Port, Tap, Vtep
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.fast_path import FlowCache
 from nodeagent.datapath.fragments import Defragmenter
 from nodeagent.datapath.frontends import FrontendTable
 from nodeagent.datapath.hooks import Hook
+from nodeagent.datapath.host_links import NODE_PORTS, HostLinks
 from nodeagent.datapath.neighbours import NeighbourTable
 from nodeagent.datapath.network_policy import NetworkPolicies
 from nodeagent.datapath.output import Output, completed, views_of
@@ -118,6 +111,7 @@ class Node:
         self.bridge = Bridge("cni0", identity.bridge_mac, self.eth0.overlay_mtu)
         self.vtep: Vtep | None = None
         self.ports: dict[str, Port] = {}
+        self.host_links = HostLinks()  # Those of `ports` that are none of the bridge's.
         self.addresses: dict[int, tuple[IpInterface, str]] = {}
         self.routes = RouteTable()
         self.neighbours = NeighbourTable()
@@ -143,6 +137,7 @@ class Node:
             source_for=self._source_for,
             source_for6=self._source_for6,
         )
+        self.stack.choose_ports(NODE_PORTS)
         self.stack_woken = False
         #: What is beyond eth0 besides nodes: the person's machine and the control plane.
         self.outside: IpHost | None = None

@@ -26,7 +26,7 @@ from typing import Final
 from componentbase.clock import monotonic
 from netdev.transport_map import TransportMap
 from netdev.underlay import Arena, Underlay
-from netstack.addresses import IpAddress
+from netstack.addresses import Endpoint, IpAddress
 from netstack.ip_host import IpHost
 from nodeagent.datapath import listening, observed, outer_frame
 from nodeagent.datapath.config import Config
@@ -34,6 +34,7 @@ from nodeagent.datapath.control import Control
 from nodeagent.datapath.external import ExternalMap
 from nodeagent.datapath.gateway import Dialling, Gateway
 from nodeagent.datapath.host_listeners import HostListeners
+from nodeagent.datapath.host_port_claims import HostPortClaims
 from nodeagent.datapath.hostnet import Hostnet
 from nodeagent.datapath.listening import Destination, ListenKey, Place
 from nodeagent.datapath.netlink import Netlink
@@ -159,7 +160,8 @@ class Datapath:
         node, config = self.node, self._config
         assert node.outside is not None
         gateway = Gateway(node.outside, self._external, self._dialling(), monotonic, self._kick)
-        hostnet = Hostnet(node.stack, monotonic, self._kick)
+        hostnet = Hostnet(self._stack_towards, monotonic, self._kick)
+        claims = HostPortClaims(node.host_links, lambda: gateway.set_sockets(self._sockets()))
         host_listeners = HostListeners(node.stack, str(self._local), monotonic, self._kick)
         netlink = Netlink(
             self.node,
@@ -183,12 +185,14 @@ class Datapath:
             self.ports.start(directory / "veth.sock")
             await netlink.start(directory / "netlink.sock")
             await hostnet.start(directory / "hostnet.sock")
+            await claims.start(directory / "hostports.sock")
             hosts = (config.host_address, config.host_address6)
             gateway.start(each for each in self._outside_addresses if str(each) not in hosts)
             self._offer_services()
             await gateway.serve()
         finally:
             hostnet.close()
+            claims.close()
             await host_listeners.close()
             await self._services.close()
             await gateway.close()
@@ -226,7 +230,15 @@ class Datapath:
         node = self.node
         frontends = (*node.frontends.listening(), *node.host_ports.listening())
         entries = [each.entry for each in frontends]
-        return listening.wanted(entries, (self._place, self._external))
+        here = self._place, self._external
+        return listening.of_pods(node.host_links.claims(), here) | listening.wanted(entries, here)
+
+    def _stack_towards(self, remote: Endpoint) -> IpHost:
+        """Return who dials *remote* for the kubelet: the node's stack, or, since that would speak
+        to itself, the host's where a pod has the port of the node's address."""
+        node = self.node
+        theirs = node.is_local(int(remote[0])) and node.host_links.has(("TCP", remote[1]))
+        return node.outside if theirs and node.outside is not None else node.stack
 
     def _dialling(self) -> Dialling:
         config = self._config

@@ -15,10 +15,10 @@ Protocol = Literal["TCP", "UDP"]
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A bridge port on `cni0` and the pod behind it."""
+    """A bridge port on `cni0` and the pod behind it; `host`: a pod in the node's own network."""
 
     name: str
-    kind: Literal["veth"] = "veth"
+    kind: Literal["veth", "host"] = "veth"
     mac: str
     address: str = ""
     address6: str = ""

@@ -79,6 +79,7 @@ class VethPorts:
             return f"no link {name}"
         self.disconnect(name)  # A pod that connects again has given its old socket up.
         self._sockets[name] = veth
+        offload = offload and not port.is_host  # Its packets take the slow path.
         veth_server.accept(veth, offload=offload)
         port.connected, port.offload = True, offload
         self._listen(name)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubeapi.objects import Object, name_of, namespace_of
+from nodeagent.cni.host_network import is_host_network
 from nodeagent.kubelet.references import ConfigError
 
 _HEADER: Final = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n"
@@ -42,8 +43,10 @@ class HostName:
 
 
 def host_name(pod: Object, cluster_domain: str) -> HostName:
-    """Return the name of *pod*."""
+    """Return the name of *pod*; in its node's network it has the node's (no UTS namespace)."""
     spec = pod["spec"]
+    if is_host_network(pod):
+        return HostName(spec["nodeName"][:_NAME_MAX])
     name = (spec.get("hostname") or name_of(pod))[:_NAME_MAX].rstrip("-.")
     subdomain = spec.get("subdomain")
     if not subdomain:

@@ -13,6 +13,7 @@ from typing import Final
 from componentbase.rpc import RpcError
 from kubeapi.objects import Object, uid_of
 from nodeagent.cni.errors import CniError
+from nodeagent.cni.host_network import is_host_network
 from nodeagent.kubelet.node_status import network_not_ready
 from nodeagent.kubelet.pod_config import pod_log_directory, sandbox_config
 from nodeagent.kubelet.pod_network import wanted_attachment
@@ -38,7 +39,7 @@ async def create_sandbox(
     """Make the pod's sandbox; raises SandboxError, and RpcError when the runtime is away."""
     tell = teller(services.recorder, pod)
     await services.cni.refresh()
-    if services.cni.error:
+    if services.cni.error and not is_host_network(pod):
         text = f"network is not ready: {network_not_ready(services.cni.error)}"
         tell("Warning", "NetworkNotReady", text)
         raise SandboxError("the network is not ready")
@@ -46,17 +47,13 @@ async def create_sandbox(
         tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         await services.runtime.stop_pod_sandbox(seen.sandbox.id)
         await release_network(services, pod)
-    try:
-        attachment = await services.cni.add(wanted_attachment(pod))
-    except CniError as error:
-        setup = f'failed to setup network for sandbox "{uid_of(pod)}"'
-        raise _failed(services, pod, f"{setup}: {error}") from None
-    addresses = [str(each.ip) for each in attachment.addresses]
-    if not await services.policies.attach(pod, addresses, _LINK_WAIT_S):
-        raise _failed(services, pod, "the cluster's NetworkPolicies are not known yet")
+    if is_host_network(pod):  # Policies are not about such pods.
+        services.host_network.pod_changed(pod)
+        network = services.host_network.network(pod, services.directory)
+    else:
+        network = await _attach(services, pod)
     if not await services.netlink.settled(_LINK_WAIT_S):
         raise _failed(services, pod, "the datapath is not there")
-    network = attachment.network(str(services.veth_socket))
     logs = pod_log_directory(services.pods_directory, pod)
     try:
         config = sandbox_config(pod, attempt, network, services.dns, logs)
@@ -69,6 +66,19 @@ async def create_sandbox(
             raise
         await release_network(services, pod)
         raise _failed(services, pod, error.message) from None
+
+
+async def _attach(services: NodeServices, pod: Object) -> Object:
+    """Let CNI give the pod its interface; raises SandboxError."""
+    try:
+        attachment = await services.cni.add(wanted_attachment(pod))
+    except CniError as error:
+        setup = f'failed to setup network for sandbox "{uid_of(pod)}"'
+        raise _failed(services, pod, f"{setup}: {error}") from None
+    addresses = [str(each.ip) for each in attachment.addresses]
+    if not await services.policies.attach(pod, addresses, _LINK_WAIT_S):
+        raise _failed(services, pod, "the cluster's NetworkPolicies are not known yet")
+    return attachment.network(str(services.veth_socket))
 
 
 def _failed(services: NodeServices, pod: Object, text: str) -> SandboxError:

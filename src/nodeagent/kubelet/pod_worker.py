@@ -155,7 +155,7 @@ class PodWorker:
         if is_terminal(self._pod):
             await self._settle()
             return math.inf
-        refusal = admit(self._pod)
+        refusal = admit(self._pod, self._services.host_ips[0])
         if refusal is not None:
             teller(self._services.recorder, self._pod)("Warning", *refusal)
             self._publish(rejected=refusal)

@@ -10,6 +10,7 @@ from componentbase.clock import Clock
 from componentbase.timings import Timings
 from kubeapi.client import EventRecorder, Informer, RestClient
 from kubeapi.objects import Object, namespace_of
+from nodeagent.cni.host_network import HostNetwork
 from nodeagent.cni.network import CniNetwork
 from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.environment import service_environment
@@ -47,6 +48,7 @@ class NodeServices:
     timings: Timings
     clock: Clock
     cni: CniNetwork
+    host_network: HostNetwork
 
     @property
     def pods_directory(self) -> Path:

@@ -59,6 +59,8 @@ class NetworkInterface:
         self.udp_sockets: dict[UdpSocket, None] = {}
         #: TCP ports that are bound and do not listen yet, with the octets that they are bound to.
         self.reserved: dict[Endpoint, bytes] = {}
+        #: Asked before a port is bound, where it is not the pod's alone.
+        self.claim: Callable[[str, int], None] | None = None
         self.rx_octets = self.tx_octets = 0
         self.rx_packets = self.tx_packets = 0
 
@@ -153,6 +155,7 @@ class NetworkInterface:
         trial = self.host.tcp_listen(address, port, v6only=v6only)
         trial.close(self.now())
         bound = (address, trial.local[1])
+        self._claim("TCP", bound)
         for (_, taken), other in self.reserved.items():
             if taken == bound[1] and clash(octets, other):
                 if port:
@@ -160,6 +163,21 @@ class NetworkInterface:
                 return self.reserve(local, v6only=v6only)  # A random port that somebody has.
         self.reserved[bound] = octets
         return bound
+
+    def bind_datagrams(self, local: Endpoint, *, v6only: bool) -> UdpSocket:
+        """Open a UDP port; raises OSError as the stack does."""
+        opened = self.host.udp_bind(*local, v6only=v6only)
+        try:
+            self._claim("UDP", opened.local)
+        except OSError:
+            opened.close()
+            raise
+        return opened
+
+    def _claim(self, protocol: str, local: Endpoint) -> None:
+        """Take a port of the node, too; its loopback is each pod's own."""
+        if self.claim is not None and not (local[0] is not None and local[0].is_loopback):
+            self.claim(protocol, local[1])
 
     def has(self, family: int) -> bool:
         """Return whether there is an address of *family* besides loopback's."""

@@ -46,6 +46,7 @@ from podruntime.images import registry
 from podruntime.sandbox import streams
 from podruntime.sandbox.container import Container, PodContext
 from podruntime.sandbox.control import ControlSocket
+from podruntime.sandbox.host_ports import HostPorts
 from podruntime.sandbox.interface import NetworkInterface
 from podruntime.sandbox.lingering import Lingering, octets_left
 from podruntime.sandbox.loop import PodLoop
@@ -88,6 +89,12 @@ class Pod:
         rng = random.Random()
         host = _host(config.network, tuned(TCP, config.linux.sysctls), rng)
         self._interface = NetworkInterface(host, loop, monotonic)
+        socket_of_ports = config.network.host_ports_socket
+        self._host_ports = (
+            HostPorts(Path(socket_of_ports), config.network.interface) if socket_of_ports else None
+        )
+        if self._host_ports is not None:
+            self._interface.claim = self._host_ports.claim
         names = Resolver(self._read_file, rng, self._interface)
         loop.sockets = PodSockets(loop, self._interface, names)
         self._veth = VethClient(
@@ -144,6 +151,8 @@ class Pod:
         await self._linger()
         self._interface.close()
         self._veth.close()
+        if self._host_ports is not None:
+            self._host_ports.close()
         self._control.close()
 
     async def _linger(self) -> None:
@@ -153,6 +162,9 @@ class Pod:
             await asyncio.sleep(_LINGER_LOOK_S)
 
     def _veth_up(self) -> None:
+        ephemeral = self._host_ports.again() if self._host_ports is not None else None
+        if ephemeral is not None:
+            self._interface.host.choose_ports(ephemeral)
         self._interface.attach(self._veth.send, offload=self._veth.offload)
 
     def _read_file(self, path: str) -> str:

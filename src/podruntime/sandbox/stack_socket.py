@@ -71,7 +71,7 @@ class StackSocket:
         if self._reserved or self.listener or self.connection or self.udp:
             raise failed(errno.EINVAL)
         if self.type == socket.SOCK_DGRAM:
-            self.udp = self.interface.host.udp_bind(*local, v6only=self._v6only)
+            self.udp = self.interface.bind_datagrams(local, v6only=self._v6only)
             self.interface.udp_sockets[self.udp] = None
             self.udp.on_ready = self._changed
         else:

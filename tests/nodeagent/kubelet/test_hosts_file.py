@@ -19,6 +19,7 @@ def pod(**spec):
     [
         ({}, "web-0", ""),
         ({"hostname": "db"}, "db", ""),
+        ({"hostNetwork": True, "nodeName": "node-1", "hostname": "db"}, "node-1", ""),
         ({"subdomain": "web"}, "web-0", "web.shop.svc.cluster.local"),
         ({"hostname": "db", "subdomain": "web"}, "db", "web.shop.svc.cluster.local"),
     ],

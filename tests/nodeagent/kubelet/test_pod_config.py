@@ -91,5 +91,6 @@ def test_spec_and_name():
 
 
 def test_host_network_is_refused():
-    assert admit(pod()) is None
-    assert admit(pod(hostNetwork=True))[0] == "HostNetworkNotSupported"
+    assert admit(pod(), "192.168.64.1") is None
+    assert admit(pod(hostNetwork=True), "192.168.64.1") is None
+    assert admit(pod(hostNetwork=True), "fd00::1")[0] == "HostNetworkNotSupported"

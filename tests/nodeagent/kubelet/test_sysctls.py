@@ -16,20 +16,20 @@ def pod(*names: str) -> dict:
 
 def test_pod_without_any_is_admitted():
     assert sysctls_of({"spec": {}}) == {}
-    assert admit({"spec": {"securityContext": {}}}) is None
+    assert admit({"spec": {"securityContext": {}}}, "192.168.64.1") is None
 
 
 @pytest.mark.parametrize("name", [*SAFE_SYSCTLS, *ALLOWED_UNSAFE_SYSCTLS])
 def test_allowed(name):
-    assert admit(pod(name)) is None
-    assert admit(pod(name.replace(".", "/"))) is None
+    assert admit(pod(name), "192.168.64.1") is None
+    assert admit(pod(name.replace(".", "/")), "192.168.64.1") is None
     assert sysctls_of(pod(name.replace(".", "/"))) == {name: "1"}
 
 
 @pytest.mark.parametrize("name", ["net.core.somaxconn", "kernel.msgmax", "net.ipv4.tcp_fack"])
 def test_others_are_forbidden(name):
     message = f'forbidden sysctl: "{name}" not allowlisted'
-    assert admit(pod("net.ipv4.tcp_ecn", name)) == ("SysctlForbidden", message)
+    assert admit(pod("net.ipv4.tcp_ecn", name), "192.168.64.1") == ("SysctlForbidden", message)
 
 
 def test_slashes_and_dots_change_places_where_a_slash_comes_first():
