@@ -12,7 +12,7 @@ this machine's 127.0.0.1. A listener is opened when the first packet for it come
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 from typing import Final
 
 from netstack.addresses import IpAddress
@@ -30,6 +30,7 @@ _OPENED_MAX: Final = 256
 _THIS_MACHINE: Final = "127.0.0.1"
 _NAMES: Final = {PROTOCOL_TCP: "TCP", PROTOCOL_UDP: "UDP"}
 _ETHERNET_OCTETS: Final = 14
+_IPV6_OCTETS: Final = 40
 
 
 def service_of(entry: tables.OutsideService) -> OutsideService:
@@ -48,9 +49,11 @@ class OutsideWorld:
     """The addresses beyond eth0 of *node*, and what *services* offers there."""
 
     def __init__(self, node: Node, services: OutsideServices, own: Collection[IpAddress]) -> None:
-        """*own* are the addresses that the outside stack always has, the host's first."""
+        """*own* are addresses that are always there, of each family the host's first."""
         self._node, self._services = node, services
         self._own = dict.fromkeys(own)
+        versions = {address.version: address for address in reversed(list(own))}
+        self._hosts = list(versions.values())
         self._others: dict[IpAddress, None] = {}
         self._opened: dict[Key, None] = {}  # Of `open_any_port`, the oldest first.
 
@@ -114,13 +117,15 @@ class OutsideWorld:
                 self._open(service)
 
     def _begun(self, packet: memoryview) -> OutsideService | None:
-        """Return what an IPv4 packet opens: a datagram, or a SYN, to the host."""
-        if packet[0] >> 4 != 4:
-            return None
-        protocol, at = packet[9], (packet[0] & 0x0F) << 2
-        address = IPv4Address(bytes(packet[16:20]))
+        """Return what a packet opens: a datagram, or a SYN, to the host."""
+        address: IpAddress
+        if packet[0] >> 4 == 4:
+            protocol, at = packet[9], (packet[0] & 0x0F) << 2
+            address = IPv4Address(bytes(packet[16:20]))
+        else:  # Who puts extension headers before TCP opens nothing.
+            protocol, at, address = packet[6], _IPV6_OCTETS, IPv6Address(bytes(packet[24:40]))
         name = _NAMES.get(protocol)
-        if name is None or address != next(iter(self._own)) or len(packet) < at + 14:
+        if name is None or address not in self._hosts or len(packet) < at + 14:
             return None
         if protocol == PROTOCOL_TCP and packet[at + 13] & (Flag.SYN | Flag.ACK) != Flag.SYN:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 
@@ -86,6 +86,18 @@ def test_any_port_of_the_host_opens_when_somebody_begins_to_speak_to_it(beyond):
         ("TCP", 80, "127.0.0.1:80"),
         ("UDP", 53, "127.0.0.1:53"),
     ]
+
+
+def test_any_port_of_the_hosts_address_of_ipv6_opens_too(dual):
+    node, host6 = dual.nodes[1], IPv6Address("fd00:192:168:64::fe")
+    services = OutsideServices(node.outside, lambda _asking: "", lambda: 0.0, lambda: None)
+    beyond = OutsideWorld(node, services, [HOST, host6])
+    output = Output("outside", lambda _frames, _now: None)
+    beyond.open_any_port(output)
+    tcp = bytes((0x9C, 0x40, 0, 80)) + bytes(8) + bytes((0x50, 2)) + bytes(6)
+    head = bytes((0x60, 0, 0, 0, 0, len(tcp), 6, 64)) + bytes(16) + host6.packed
+    output.transmit([bytes(14) + head + tcp], 0.0)
+    assert [row["address"] for row in beyond.rows()] == [str(host6)]
 
 
 def test_ports_that_are_open_are_bounded(beyond, monkeypatch):
