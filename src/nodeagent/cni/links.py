@@ -38,7 +38,7 @@ class WantedLinks:
 
     async def names(self) -> list[str]:
         rows = self._tables.wanted("link").values()
-        return [str(row["name"]) for row in rows if row["kind"] == "veth"]
+        return [str(row["name"]) for row in rows if row.get("kind", "veth") == "veth"]
 
 
 class DatapathLinks:
