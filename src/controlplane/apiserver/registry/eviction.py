@@ -115,14 +115,16 @@ def spend(budget: Object, pod_name: str, now: float) -> Object:
 
 
 def _why_not(budget: Object, status: Object) -> str:
-    name, sync = name_of(budget), condition(budget, "DisruptionAllowed")
-    if sync is not None and sync.get("reason") == "SyncFailed":
-        return (
-            f"The disruption budget {name} does not allow evicting pods currently "
-            f"because it failed sync: {sync.get('message', '')}"
-        )
+    """Say it in upstream's words; numbers of a sync that failed mean nothing."""
+    name, found = name_of(budget), condition(budget, "DisruptionAllowed") or {}
+    refused = f"The disruption budget {name} does not allow evicting pods currently"
+    message = found.get("message") if found.get("status") == "False" else ""
+    if message and found.get("reason") == "SyncFailed":
+        return f"{refused} because it failed sync: {message}"
     needs, has = status.get("desiredHealthy") or 0, status.get("currentHealthy") or 0
-    return f"The disruption budget {name} needs {needs} healthy pods and has {has} currently"
+    if has <= needs:
+        return f"The disruption budget {name} needs {needs} healthy pods and has {has} currently"
+    return f"{refused} ({found['reason']}): {message}" if message else refused
 
 
 def refusal(why: str, *, retry_after_s: int = 0) -> StatusError:

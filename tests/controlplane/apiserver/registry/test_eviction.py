@@ -116,6 +116,24 @@ def test_a_budget_that_failed_to_sync_says_what_failed():
     assert "because it failed sync: found no one" in eviction.why_refused(refused(guard))
 
 
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ([], ""),
+        ([{"type": "DisruptionAllowed", "status": "False", "reason": "Spent"}], ""),
+        (
+            [{"type": "DisruptionAllowed", "status": "False", "reason": "Spent", "message": "m"}],
+            " (Spent): m",
+        ),
+    ],
+)
+def test_a_budget_that_was_just_spent_does_not_tell_numbers_that_allow_more(conditions, said):
+    guard = budget(disruptionsAllowed=0, desiredHealthy=2, currentHealthy=3, conditions=conditions)
+    assert eviction.why_refused(refused(guard)) == (
+        f"The disruption budget b does not allow evicting pods currently{said}"
+    )
+
+
 def test_a_budget_waits_for_no_more_pods_than_its_bound():
     many = {f"p{n}": "x" for n in range(eviction.DISRUPTED_PODS_MAX + 1)}
     error = refused(budget(disruptedPods=many))
