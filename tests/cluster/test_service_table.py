@@ -6,15 +6,20 @@ with an API server, controllers, kube-proxies and real pods in between.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clusters import Lab
 from pods import Pod
+
+from kubeapi.client import RestClient
+from kubeapi.resources import SERVICES
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("service-table")]
 
@@ -83,8 +88,17 @@ def _service(policy: str, placement: str) -> dict[str, Any]:
 _WANTED = [(policy, placement) for policy in ("Cluster", "Local") for placement in _PLACEMENTS]
 
 
+@dataclass(frozen=True)
+class Field:
+    """A cluster with the table's pods and Services, and what was asked of its API once."""
+
+    lab: Lab
+    specs: dict[str, Any]  # Of Services, by name.
+    client: str  # The address of the client on node-1.
+
+
 @pytest.fixture(scope="module")
-def field(lab: Lab) -> Lab:
+def field(lab: Lab) -> Field:
     """Two clients, an endpoint on each of two nodes, a Service for each policy and placement."""
     manifests = [
         _pod("client", 1, {"app": "client"}),
@@ -94,16 +108,24 @@ def field(lab: Lab) -> Lab:
         *(_service(*each) for each in _WANTED),
     ]
     lab.apply("\n".join(map(json.dumps, manifests)))
+    asyncio.run(_give_addresses(lab))
     lab.kubectl("wait", "pod", "--all", "--for=condition=Ready", "--timeout=60s")
-    for number, each in enumerate(_WANTED):
-        status = {"status": {"loadBalancer": {"ingress": [{"ip": f"203.0.113.{number + 1}"}]}}}
-        lab.kubectl(
-            "patch", "service", _name(*each), "--subresource=status", "--type=merge",
-            "-p", json.dumps(status),
-        )  # fmt: skip
     for node in ("node-1", "node-2"):
         lab.eventually(lambda node=node: _is_programmed(lab, node))
-    return lab
+    specs = {each["metadata"]["name"]: each["spec"] for each in lab.objects("services")}
+    return Field(lab, specs, Pod(lab, "client").address)
+
+
+async def _give_addresses(lab: Lab) -> None:
+    """Do as a balancer's controller does."""
+    client = RestClient.from_kubeconfig(lab.paths.kubeconfig, user_agent="test")
+    try:
+        for number, each in enumerate(_WANTED):
+            ingress = [{"ip": f"203.0.113.{number + 1}"}]
+            status = {"status": {"loadBalancer": {"ingress": ingress}}}
+            await client.patch(SERVICES, _name(*each), status, "default", subresource="status")
+    finally:
+        await client.close()
 
 
 def _is_programmed(lab: Lab, node: str) -> bool:
@@ -116,9 +138,9 @@ def _is_programmed(lab: Lab, node: str) -> bool:
     )
 
 
-def _place(lab: Lab, address: str, policy: str, placement: str) -> tuple[str, int]:
+def _place(field: Field, address: str, policy: str, placement: str) -> tuple[str, int]:
     """Return where the Service is reached."""
-    spec = lab.objects("service", _name(policy, placement))[0]["spec"]
+    spec = field.specs[_name(policy, placement)]
     if address == "nodeport":
         return _NODE, spec["ports"][0]["nodePort"]
     if address == "balancer":
@@ -153,20 +175,20 @@ def _ask_from_here(lab: Lab, port: int, cell: str) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=" ".join)
-def test_cell(field: Lab, case: tuple[str, ...]) -> None:
+def test_cell(field: Field, case: tuple[str, ...]) -> None:
     address, policy, source, placement, cell, seen = case
     host, port = _place(field, address, policy, placement)
     if source == "outside":
-        answers, addresses = _ask_from_here(field, port, cell)
+        answers, addresses = _ask_from_here(field.lab, port, cell)
     else:
-        pod = Pod(field, "client" if source == "pod" else "other")
+        pod = Pod(field.lab, "client" if source == "pod" else "other")
         answers, addresses = _ask_from_pod(pod, host, port, cell)
     if cell in ("refused", "dropped"):
         assert answers == {cell}
         return
     assert answers == set(cell)
     if seen == "source":
-        own = "192.168.64.254" if source == "outside" else Pod(field, "client").address
+        own = "192.168.64.254" if source == "outside" else field.client
         assert addresses == {own}
     elif seen == "other-node":
         assert addresses == {"192.168.64.2"}
@@ -186,14 +208,13 @@ def _health(address: str, port: int) -> tuple[int, dict[str, Any]]:
     ("placement", "node", "status"), [("L", 1, 200), ("L", 2, 503), ("R", 2, 200)]
 )
 def test_health_checks_tell_which_node_has_endpoints(
-    field: Lab, placement: str, node: int, status: int
+    field: Field, placement: str, node: int, status: int
 ) -> None:
-    spec = field.objects("service", _name("Local", placement))[0]["spec"]
-    port = spec["healthCheckNodePort"]
-    code, body = _health(field.cluster.transport_address(node), port)
+    port = field.specs[_name("Local", placement)]["healthCheckNodePort"]
+    code, body = _health(field.lab.cluster.transport_address(node), port)
     assert (code, body["localEndpoints"]) == (status, int(status == 200))
     assert body["service"] == {"namespace": "default", "name": _name("Local", placement)}
-    inside = Pod(field, "client").run(
+    inside = Pod(field.lab, "client").run(
         "/agnhost", "connect", "--timeout=2s", f"192.168.64.{node}:{port}"
     )
     assert inside.status == 0, inside
