@@ -10,6 +10,7 @@ torn and is removed, where upstream loses the address.
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,14 @@ def owner_text(container_id: str, ifname: str) -> str:
 def is_owned_by(text: str, container_id: str, ifname: str) -> bool:
     """Tell whether *text* names this attachment; older files name the container alone."""
     return text in (owner_text(container_id, ifname), container_id)
+
+
+@functools.lru_cache(maxsize=4096)
+def _address(text: str) -> Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 class AddressStore:
@@ -69,9 +78,8 @@ class AddressStore:
         for name in sorted(os.listdir(self._directory)):
             if name == _LOCK or name.startswith(_LAST_RESERVED):
                 continue
-            try:
-                address = ip_address(name)
-            except ValueError:
+            address = _address(name)
+            if address is None:
                 continue  # Not ours, nor host-local's.
             owner = self._read(name).strip()
             if owner:
@@ -82,7 +90,8 @@ class AddressStore:
 
     def _read(self, name: str) -> str:
         try:
-            descriptor = os.open(self._directory / name, os.O_RDONLY | os.O_CLOEXEC)
+            # As a text: paths would cost more than the file, and every one is read at each call.
+            descriptor = os.open(f"{self._directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return ""
         try:
@@ -125,11 +134,16 @@ class AddressStore:
 
     def last_reserved(self, range_number: int) -> Address | None:
         """Return the address that was given last in a set of ranges, if that is known."""
-        try:
-            return ip_address(self._read(f"{_LAST_RESERVED}{range_number}").strip())
-        except ValueError:
-            return None
+        return _address(self._read(f"{_LAST_RESERVED}{range_number}").strip())
 
     def note_last_reserved(self, range_number: int, address: Address) -> None:
         """Let the next search begin behind *address*."""
-        (self._directory / f"{_LAST_RESERVED}{range_number}").write_text(str(address))
+        octets = str(address).encode()
+        path = f"{self._directory}/{_LAST_RESERVED}{range_number}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, octets)
+            # Not O_TRUNC: ext4 waits for the disk when a file is emptied and written again.
+            os.ftruncate(descriptor, len(octets))
+        finally:
+            os.close(descriptor)

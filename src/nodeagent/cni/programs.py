@@ -19,7 +19,7 @@ def install(node: Path) -> Path:
     directory = node / DIRECTORY
     directory.mkdir(parents=True, exist_ok=True)
     for name in OURS:
-        words = [sys.executable, "-m", "nodeagent.cni.plugin", name, str(node)]
+        words = [sys.executable, "-P", "-m", "nodeagent.cni.plugin", name, str(node)]
         text = f"#!/bin/sh\nexec {shlex.join(words)}\n"
         program = directory / name
         if program.exists() and program.read_text() == text:
