@@ -65,7 +65,7 @@ def parse_range(config: RangeConfig) -> Range:
         subnet = ip_network(config.subnet)
         edge = 1 if subnet.version == 4 else 0  # IPv4's last address is the broadcast one.
         if subnet.num_addresses < 4:
-            raise ValueError(f"network {subnet} too small to allocate from")
+            raise ValueError(f"Network {subnet} too small to allocate from")
         parsed = Range(
             subnet=subnet,
             first=ip_address(config.range_start) if config.range_start else subnet[1],

@@ -133,9 +133,10 @@ def _allocate(
     requested = _requested(call, config)
     taken = store.owners()
     attached = (call.container_id, call.ifname)
-    if any(is_owned_by(owner, *attached) for owner in taken.values()):
-        text = f"{call.container_id} has addresses already, duplicate allocation is not allowed"
-        raise CniError(Code.PLUGIN_FAILED, text)
+    held = next((a for a, owner in taken.items() if is_owned_by(owner, *attached)), None)
+    if held is not None:
+        text = f"{held} has been allocated to {call.container_id}"
+        raise CniError(Code.PLUGIN_FAILED, f"{text}, duplicate allocation is not allowed")
     given: list[tuple[Interface, Address]] = []
     try:
         for number, ranges in enumerate(sets):

@@ -24,6 +24,7 @@ from componentbase.timings import TimingsName
 from kubeapi.quantity import QuantityError, parse_quantity
 from nodeagent.proxy.mode import IpvsScheduler, ProxyModeName
 from podwire.cli import CommandFailed, cluster_option, diagnosis
+from podwire.cli.cni_option import cni_option
 from podwire.cli.outside import tell_dns
 from podwire.cli.outside_options import OutsideWish, outside_options
 from podwire.cli.readiness import Readiness, progress_bar
@@ -135,6 +136,7 @@ class AlreadyUp(UsageError):
     help="Have an ingress controller, ingress-nginx' class nginx, behind a Service LoadBalancer.",
 )
 @outside_options
+@cni_option
 @click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
 @click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
@@ -152,6 +154,7 @@ def up(
     dns_upstream: str,
     ingress: bool,
     outside_wish: OutsideWish,
+    cni_conf: str,
     node_cpu: str,
     node_memory: str,
 ) -> None:
@@ -188,6 +191,7 @@ def up(
         outside=outside_wish.services,
         outside_any=outside_wish.any_port,
         non_masquerade_cidrs=outside_wish.non_masquerade_cidrs,
+        cni_conf=cni_conf,
         node_cpu=node_cpu,
         node_memory=node_memory,
     )

@@ -185,6 +185,7 @@ def node_settings(cluster: Cluster) -> Config:
         "memory": cluster.node_memory,
         "pods_max": cluster.node_pods_max,
         "mtu": cluster.mtu,
+        "cni_conf": cluster.cni_conf,
         "proxy_mode": cluster.proxy_mode,
         "ipvs_scheduler": cluster.ipvs_scheduler,
         "non_masquerade_cidrs": cluster.non_masquerade_cidrs,

@@ -95,6 +95,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     dns_replicas: int = 1  # Pods of the cluster's DNS; 0: it has none.
     dns_upstream: str = ""  # A resolver of this machine's loopback, ADDRESS:PORT; "": none.
     ingress: bool = False  # Whether it has an ingress controller.
+    cni_conf: str = ""  # The pods' network on every node, if it is not ours.
     outside: tuple[OutsideService, ...] = ()  # What of this machine pods reach.
     outside_any: bool = False  # Pods reach every port of 127.0.0.1, as the host's.
     #: Where pods' packets keep their source, as ip-masq-agent's nonMasqueradeCIDRs.
