@@ -1,8 +1,8 @@
 """What ADD was asked and what it returned, on disk (libcni's cache of results, `cniCacheV1`).
 
-An entry is written before ADD, then without a result, and again after it: so whoever finds it
-later knows what may have been given away. A kill at any moment leaves one of the two, or a torn
-one of the first: nothing was given then, and it is removed.
+An entry is written before ADD, then without a result, again after it, and before DEL: so whoever
+finds it later knows what may have been given away. A kill at any moment leaves one of these, or a
+torn one of the first: nothing was given then, and it is removed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class _Config(msgspec.Struct, frozen=True, rename="camel"):
     disable_check: bool = False
 
 
-class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    kind: str = _KIND
+class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    kind: str
     container_id: str
     config: bytes  # JSON; libcni has it in base64, too.
     if_name: str
@@ -46,11 +46,12 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     cni_args: list[tuple[str, str]] = []
     capability_args: Object = {}
     result: Object | None = None
+    is_ending: bool = False  # Not libcni's.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An attachment: wanted, and made when it has a result."""
+    """An attachment: wanted; made when it has a result; not to be used while it ends."""
 
     network: str
     version: str
@@ -62,10 +63,20 @@ class Entry:
     arguments: tuple[tuple[str, str], ...]
     capabilities: Mapping[str, object]
     result: Object | None = None
+    is_ending: bool = False
+
+    @property
+    def attached(self) -> Object | None:
+        """Return the result while it holds."""
+        return None if self.is_ending else self.result
 
     def made(self, result: Object) -> Entry:
         """Return this attachment with the result of its ADD."""
         return replace(self, result=result)
+
+    def ending(self) -> Entry:
+        """Return this attachment as it is once a DEL may have begun."""
+        return replace(self, is_ending=True)
 
 
 class ResultCache:
@@ -142,6 +153,7 @@ def _octets_of(entry: Entry) -> bytes:
     config = _Config(entry.network, entry.version, list(entry.plugins), entry.disable_check)
     return msgspec.json.encode(
         _File(
+            kind=_KIND,
             container_id=entry.container_id,
             config=msgspec.json.encode(config),
             if_name=entry.ifname,
@@ -150,6 +162,7 @@ def _octets_of(entry: Entry) -> bytes:
             cni_args=list(entry.arguments),
             capability_args=dict(entry.capabilities),
             result=entry.result,
+            is_ending=entry.is_ending,
         )
     )
 
@@ -168,4 +181,5 @@ def _entry_of(octets: bytes) -> Entry:
         arguments=tuple(file.cni_args),
         capabilities=file.capability_args,
         result=file.result,
+        is_ending=file.is_ending,
     )

@@ -68,10 +68,10 @@ class CniNetwork:
 
     def _want_again(self, entry: Entry) -> None:
         """Want the link of before; who has none of sense is attached anew when it is needed."""
-        if entry.result is None:
+        if entry.attached is None:
             return
         try:
-            self._want_link(entry, entry.result)
+            self._want_link(entry, entry.attached)
         except CniError as error:
             log.warning("the result for %s: %s", entry.container_id, error)
             self._cache.put(replace(entry, result=None))
@@ -185,8 +185,8 @@ class CniNetwork:
     async def _add(self, wanted: Wanted) -> Attachment:
         await self.refresh()
         known = self._cache.get(wanted.container_id)
-        if known is not None and known.result is not None:
-            return self._want_link(known, known.result)
+        if known is not None and known.attached is not None:
+            return self._want_link(known, known.attached)
         if known is not None:
             await self._give_back(known)
         entry = self._entry(wanted)
@@ -236,6 +236,7 @@ class CniNetwork:
             if entry.result is None:
                 await self._give_back(entry)
                 return
+            self._cache.put(entry.ending())
             for plugin in reversed(entry.plugins):
                 try:
                     await self._step(entry, plugin, "DEL", entry.result)
@@ -250,6 +251,7 @@ class CniNetwork:
         A plugin that is not there cannot have given anything.
         """
         failure: CniError | None = None
+        self._cache.put(entry.ending())
         for plugin in reversed(entry.plugins):
             try:
                 await self._step(entry, plugin, "DEL", entry.result)
@@ -278,12 +280,12 @@ class CniNetwork:
     async def check(self, container_id: str) -> None:
         """CHECK: raise CniError unless the attachment is as ADD made it."""
         entry = self._cache.get(container_id)
-        if entry is None or entry.result is None:
+        if entry is None or entry.attached is None:
             raise CniError(Code.UNKNOWN_CONTAINER, f"no attachment of {container_id}")
         if entry.disable_check:
             return
         for plugin in entry.plugins:
-            await self._step(entry, plugin, "CHECK", entry.result)
+            await self._step(entry, plugin, "CHECK", entry.attached)
 
     async def take_over(self, running: Iterable[tuple[Wanted, Sequence[Address]]]) -> None:
         """Begin: see to it that what runs is attached with the addresses that it has."""
@@ -295,7 +297,7 @@ class CniNetwork:
     async def _adopt(self, wanted: Wanted, addresses: Sequence[Address]) -> None:
         entry = self._cache.get(wanted.container_id)
         may_choose = self._list is not None and self._list.has("ips")
-        if entry is not None and entry.result is not None and not may_choose:
+        if entry is not None and entry.attached is not None and not may_choose:
             return  # Whatever CHECK says, ADD would give another address.
         try:
             await self.check(wanted.container_id)

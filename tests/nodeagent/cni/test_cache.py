@@ -30,6 +30,10 @@ def test_an_attachment_is_found_again_before_and_after_its_add(tmp_path):
     made = entry().made({"cniVersion": "1.1.0", "ips": []})
     cache.put(made)
     assert ResultCache(tmp_path).get("pod") == made
+    assert made.attached is not None
+    cache.put(made.ending())
+    assert ResultCache(tmp_path).get("pod") == made.ending()
+    assert made.ending().attached is None
     cache.remove(made)
     assert ResultCache(tmp_path).entries() == []
     assert list(tmp_path.iterdir()) == []

@@ -320,6 +320,22 @@ async def test_an_add_that_was_killed_is_taken_back(site):
     assert str((await network.add(wanted())).addresses[0]) == "10.244.1.3/29"
 
 
+async def test_a_delete_that_was_killed_is_ended_before_the_next_add(site):
+    netns = site.node / "cni" / "netns" / "uid"
+    site.configure(site.program("one", ADD=made("10.9.0.4/24", netns=netns)))
+    network = await site.begin()
+    await network.add(wanted())
+    (file,) = (site.node / "cni" / "results").iterdir()
+    file.write_text(json.dumps({**json.loads(file.read_text()), "isEnding": True}))
+    site.restarted()
+    assert site.links() == []
+    network = await site.begin("uid")  # It lives on: its sandbox is made anew.
+    site.calls()
+    await network.add(wanted())
+    assert [call[1] for call in site.calls()] == ["DEL", "ADD"]
+    assert site.links() == [interface_name("uid")]
+
+
 async def test_who_is_gone_gets_del_before_gc_is_told_the_others(site):
     netns = site.node / "cni" / "netns"
     program = site.program("one", ADD=made("10.9.0.4/24", netns=netns / "a"))
