@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ import msgspec
 import psutil
 
 from componentbase.decoding import UNREADABLE
+from componentbase.tasks import Tasks
 from kubeapi.objects import Object
 from nodeagent.cni.errors import CniError, Code, PluginNotFoundError
 from nodeagent.cni.invocation import Invocation
@@ -30,6 +32,10 @@ OUTPUT_OCTETS_MAX: Final = 1 << 20
 #: Of the standard error output, which people read, the head is kept.
 _STDERR_OCTETS_MAX: Final = 4096
 _READ_OCTETS: Final = 1 << 16
+#: The kernel needs no longer to end what was killed.
+_END_S: Final = 5.0
+_STILL: Final = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+_LOOKS_MAX: Final = 1000
 #: More programs at a time gain nothing and take the machine from pods.
 _PROGRAMS_MAX: Final = 16
 
@@ -59,6 +65,7 @@ class Executor:
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
         self._room = asyncio.Semaphore(_PROGRAMS_MAX)
+        self._tasks = Tasks()
 
     async def call(self, plugin: str, call: Invocation) -> Object | None:
         """Run *plugin*; return its result if it printed one, raise CniError if it failed."""
@@ -78,18 +85,22 @@ class Executor:
             text = f"the plugin printed no result but {head!r}: {error}"
             raise CniError(Code.DECODING_FAILURE, text) from None
 
-    async def _run(self, program: Path, call: Invocation) -> tuple[int, bytes, str]:
-        pipe = asyncio.subprocess.PIPE
+    async def _begin(self, program: Path, call: Invocation) -> asyncio.subprocess.Process:
+        """Start a program, wholly even when the call is given up: half of one cannot be ended."""
+        starting = self._tasks.spawn(_start(program, call), name=f"start {program}")
         try:
-            process = await asyncio.create_subprocess_exec(
-                str(program),
-                env={**os.environ, **call.environment()},
-                stdin=pipe,
-                stdout=pipe,
-                stderr=pipe,
-            )
-        except OSError as error:
-            raise CniError(Code.INTERNAL, f"cannot run {program}: {error.strerror}") from None
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            process = await starting
+            if not isinstance(process, OSError):
+                await _end(process)
+            raise
+        if isinstance(process, OSError):
+            raise CniError(Code.INTERNAL, f"cannot run {program}: {process.strerror}")
+        return process
+
+    async def _run(self, program: Path, call: Invocation) -> tuple[int, bytes, str]:
+        process = await self._begin(program, call)
         try:
             async with asyncio.timeout(self._timeout_s):
                 output, errors = await _converse(process, msgspec.json.encode(call.config))
@@ -99,12 +110,31 @@ class Executor:
             raise CniError(Code.INTERNAL, text) from None
         finally:
             if process.returncode is None:
-                _kill(process.pid)
-                await process.wait()
+                await _end(process)
         if len(output) > OUTPUT_OCTETS_MAX:
             text = f"netplugin printed more than {OUTPUT_OCTETS_MAX} octets and was killed"
             raise CniError(Code.INTERNAL, text)
         return status, output, errors.decode(errors="replace").strip()
+
+
+async def _start(program: Path, call: Invocation) -> asyncio.subprocess.Process | OSError:
+    pipe = asyncio.subprocess.PIPE
+    environment = {**os.environ, **call.environment()}
+    try:
+        return await asyncio.create_subprocess_exec(
+            str(program), env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+        )
+    except OSError as error:
+        return error
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    _kill(process.pid)
+    try:
+        async with asyncio.timeout(_END_S):
+            await process.wait()
+    except TimeoutError:
+        log.warning("process %s of a CNI plugin does not end", process.pid)
 
 
 async def _converse(process: asyncio.subprocess.Process, stdin: bytes) -> tuple[bytes, bytes]:
@@ -129,7 +159,6 @@ async def _feed(stream: asyncio.StreamWriter, octets: bytes) -> None:
         stream.write(octets)
         await stream.drain()
         stream.close()
-        await stream.wait_closed()
     except (BrokenPipeError, ConnectionResetError):
         pass  # It does not want to know; what it answers is judged.
 
@@ -148,16 +177,25 @@ async def _read(
 
 
 def _kill(pid: int) -> None:
-    """Let nothing of a program live on: neither itself nor what it began."""
-    try:
-        program = psutil.Process(pid)
-        family = [program, *program.children(recursive=True)]
-    except psutil.Error:
-        return
+    """Let nothing of a program live on: neither itself nor what it began.
+
+    Each is stopped before it is asked for its children, so that it has no more of them.
+    """
+    family = [pid]
     for each in family:
         try:
-            each.kill()
-        except psutil.Error:
+            os.kill(each, signal.SIGSTOP)
+            program = psutil.Process(each)
+            looks = 0
+            while program.status() not in _STILL and looks < _LOOKS_MAX:
+                looks += 1
+            family += [child.pid for child in program.children()]
+        except (ProcessLookupError, psutil.Error):
+            continue  # It ended by itself just now.
+    for each in family:
+        try:
+            os.kill(each, signal.SIGKILL)
+        except ProcessLookupError:
             pass
 
 

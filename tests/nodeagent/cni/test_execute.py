@@ -99,7 +99,10 @@ def assert_gone(pid: int) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("runner", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+RUNNERS = pytest.mark.parametrize("runner", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+
+
+@RUNNERS
 def test_who_prints_without_end_is_killed(tmp_path, runner):
     write(tmp_path, 'echo $$ > "$0.pid"; yes | tee /dev/null')
     call = invocation("ADD", bridge("10.0.0.0/24"), "pod", str(tmp_path))
@@ -145,7 +148,8 @@ def test_what_cannot_be_run_is_an_error(tmp_path):
         asyncio.run(Executor(PATIENCE_S).call("plugin", call))
 
 
-def test_a_call_that_is_given_up_leaves_no_program(tmp_path):
+@RUNNERS
+def test_a_call_that_is_given_up_leaves_no_program(tmp_path, runner):
     write(tmp_path, 'echo $$ > "$0.new"; mv "$0.new" "$0.pid"; sleep 600')
     call = invocation("ADD", bridge("10.0.0.0/24"), "pod", str(tmp_path))
 
@@ -158,5 +162,5 @@ def test_a_call_that_is_given_up_leaves_no_program(tmp_path):
         with pytest.raises(asyncio.CancelledError):
             await asking
 
-    asyncio.run(give_up())
+    runner(give_up())
     assert_gone(int((tmp_path / "plugin.pid").read_text()))
