@@ -21,6 +21,7 @@ import posixpath
 import ssl
 import sys
 import tempfile
+from abc import ABCMeta
 from collections.abc import Callable, Mapping
 from functools import partial, update_wrapper, wraps
 from types import ModuleType
@@ -256,6 +257,29 @@ def _open(original: Function) -> Function:
     return routed
 
 
+class _FileKind(ABCMeta):
+    """Lets `isinstance(file, io.FileIO)` hold for what `open` makes."""
+
+    def __instancecheck__(cls, found: object) -> bool:
+        made = cls is FileIO and isinstance(found, _io.FileIO)
+        return made or super().__instancecheck__(found)
+
+
+class FileIO(_io.FileIO, metaclass=_FileKind):
+    """io.FileIO, which opens by way of os.open as `open` does."""
+
+    def __init__(
+        self,
+        file: Path | int,
+        mode: str = "r",
+        closefd: bool = True,
+        opener: Callable[[str, int], int] | None = None,
+    ) -> None:
+        if opener is None and not isinstance(file, int) and _files() is not None:
+            opener = partial(os.open, mode=0o666)
+        super().__init__(file, mode, closefd, opener)
+
+
 def _chdir(original: Function) -> Function:
     @wraps(original)
     def routed(path: Path | int) -> None:
@@ -383,6 +407,7 @@ def install() -> None:
     opened = _Routed(_open(io.open))
     exchanged[id(io.open)] = opened
     builtins.open = io.open = opened  # type: ignore[assignment]
+    exchanged[id(_io.FileIO)] = FileIO
     os.DirEntry = DirEntry  # type: ignore[misc,assignment]
     for name in ("load_cert_chain", "load_verify_locations"):
         setattr(ssl.SSLContext, name, _load(name))

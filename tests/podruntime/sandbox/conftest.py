@@ -31,6 +31,7 @@ def boundary(monkeypatch: pytest.MonkeyPatch) -> None:
         (threading.Thread, "start"),
         (builtins, "open"),
         (io, "open"),
+        (io, "FileIO"),
         (ssl.SSLContext, "load_cert_chain"),
         (ssl.SSLContext, "load_verify_locations"),
         *((os, name) for name in dir(os) if callable(getattr(os, name))),

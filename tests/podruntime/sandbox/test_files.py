@@ -382,3 +382,25 @@ def test_entries_are_entries(inside):
             assert [each.path for each in entries] == [b"/data/link"]
 
     inside(program)
+
+
+def test_raw_files_are_the_containers(inside, tmp_path):
+    def program():
+        class Own(io.FileIO):
+            pass
+
+        with Own("/etc/config/key") as file:
+            assert isinstance(file, io.FileIO)
+            assert file.read() == b"value"
+        with io.FileIO("/data/raw", "w") as file:
+            assert file.name == "/data/raw"
+            file.write(b"octets")
+        with open("/data/raw", "rb", buffering=0) as file:
+            assert isinstance(file, io.FileIO)
+            assert not isinstance(file, Own)
+            assert file.read() == b"octets"
+        with io.BufferedReader(io.FileIO("/etc/config/key")) as reader:
+            assert reader.read() == b"value"
+
+    inside(program)
+    assert (tmp_path / "data" / "raw").read_bytes() == b"octets"
