@@ -47,6 +47,7 @@ class HostLinks:
         self._ports: dict[str, Port] = {}
         self._slots: dict[str, int] = {}
         self._claims: dict[Claim, str] = {}
+        self.claims_changed = 0  # How often.
 
     def __bool__(self) -> bool:
         return bool(self._ports)
@@ -61,14 +62,14 @@ class HostLinks:
             self._slots[port.name] = free
         self._ports[port.name] = port
 
-    def remove(self, name: str) -> bool:
-        """Forget a link and what it claimed; return whether it claimed anything."""
+    def remove(self, name: str) -> None:
+        """Forget a link and what it claimed."""
         self._ports.pop(name, None)
         self._slots.pop(name, None)
         gone = [claim for claim, owner in self._claims.items() if owner == name]
         for claim in gone:
             del self._claims[claim]
-        return bool(gone)
+        self.claims_changed += bool(gone)
 
     def ephemeral(self, name: str) -> Ephemeral:
         """Return from which ports a link's programs dial; raises KeyError for no such link."""
@@ -86,6 +87,7 @@ class HostLinks:
         if len(self._claims) >= CLAIMS_MAX:
             raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
         self._claims[claim] = name
+        self.claims_changed += 1
         return True
 
     def claims(self) -> list[Claim]:

@@ -163,10 +163,8 @@ class Netlink:
 
     def _link_delete(self, names: list[str]) -> None:
         self._on_links_deleted(names)
-        claimed = bool(self._node.host_links)
         self._control.link_delete(names)
-        if claimed:
-            self._on_frontends()  # Ports of pods in the node's network may be free again.
+        self._on_frontends()  # Ports of pods in the node's network may be free again.
 
     def _frontend_replace(self, entries: list[tables.Frontend]) -> None:
         self._control.frontend_replace(entries)

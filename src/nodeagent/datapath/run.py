@@ -127,7 +127,7 @@ class Datapath:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._kicked = False
-        self._listened = 0, 0  # What had been noted of listeners when they were last looked at.
+        self._listened = 0, 0, 0  # What had been noted of listeners when they were last looked at.
 
     def _prefix_length(self, address: IpAddress) -> int:
         return self._map.network_of(address).prefixlen
@@ -161,7 +161,7 @@ class Datapath:
         assert node.outside is not None
         gateway = Gateway(node.outside, self._external, self._dialling(), monotonic, self._kick)
         hostnet = Hostnet(self._stack_towards, monotonic, self._kick)
-        claims = HostPortClaims(node.host_links, lambda: gateway.set_sockets(self._sockets()))
+        claims = HostPortClaims(node.host_links, lambda: self._listen(gateway))
         host_listeners = HostListeners(node.stack, str(self._local), monotonic, self._kick)
         netlink = Netlink(
             self.node,
@@ -220,7 +220,12 @@ class Datapath:
 
     def _listen(self, gateway: Gateway) -> None:
         """Listen where frontends say so; most of their changes are about endpoints alone."""
-        now = self.node.frontends.listeners_changed, self.node.host_ports.listeners_changed
+        node = self.node
+        now = (
+            node.frontends.listeners_changed,
+            node.host_ports.listeners_changed,
+            node.host_links.claims_changed,
+        )
         if now != self._listened:
             self._listened = now
             gateway.set_sockets(self._sockets())

@@ -65,6 +65,9 @@ async def test_pods_claim_ports_and_the_machine_leads_to_them(tmp_path, cluster,
             while not await listens(*where):
                 await asyncio.sleep(0.01)
         await node.netlink.call("link_delete", {"keys": ["host1"]})
+        async with asyncio.timeout(5):
+            while await listens(*where):
+                await asyncio.sleep(0.01)
         await asyncio.to_thread(two.claim, "TCP", 8080)
         await node.restart([])
         await node.netlink.call("link_replace", {"entries": [row(2), row(3)]})
