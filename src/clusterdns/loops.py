@@ -48,6 +48,11 @@ class Loops:
         """Tell whether *name* came back."""
         return self._heard.get(name, 0) > _HEARD_MAX
 
+    def calm(self, name: str) -> None:
+        """Count *name* anew, unless it came back: it will be asked once more."""
+        if not self.is_one(name):
+            self._heard[name] = 0
+
     def end(self, name: str) -> None:
         """Look for *name* no longer."""
         del self._heard[name]

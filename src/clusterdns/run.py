@@ -33,6 +33,8 @@ from kubeapi.client import KubeconfigError, RestClient, in_cluster_config
 
 VERSION: Final = "1.11.3"
 _RESOLV_CONF: Final = "/etc/resolv.conf"
+#: How long loops are looked for while nobody answers, and how often (CoreDNS: 30 s, 1 s).
+_LOOP_S, _LOOP_AGAIN_S = 30.0, 1.0
 
 
 async def serve(
@@ -156,15 +158,25 @@ class _Program:
         """Ask what nobody can know; when it comes back the program ends."""
         name = self._loops.begin(zone)
         try:
-            asked = answering.answer(query.ask(0, name, query.HINFO), monotonic())
-            if isinstance(asked, Pending):
-                with suppress(Full):
-                    await self._forwarder.ask(asked.ask)
+            until = monotonic() + _LOOP_S
+            while monotonic() < until and not self._loops.is_one(name):
+                if await self._is_answered(name, answering):
+                    break
+                # Our Service may lead to us only when we are ready.
+                await asyncio.sleep(_LOOP_AGAIN_S)
+                self._loops.calm(name)
             if self._loops.is_one(name):
                 self._loop_found = LoopFound(zone, name)
                 self._looping.set()
         finally:
             self._loops.end(name)
+
+    async def _is_answered(self, name: str, answering: Answering) -> bool:
+        asked = answering.answer(query.ask(0, name, query.HINFO), monotonic())
+        if isinstance(asked, Pending):
+            with suppress(Full):
+                return await self._forwarder.ask(asked.ask) is not None
+        return False
 
     async def _listen_beside(self, blocks: Sequence[ServerBlock]) -> None:
         """Serve the pages that the Corefile names; a reload leaves them where they are."""
