@@ -317,11 +317,13 @@ class ClientConnection(asyncio.Protocol):
         """End an exchange whose request makes no sense any more."""
         self._exchange = None
         exchange.abandon()
+        self._gateway.metrics.refused[str(refused)] += 1
+        self._record(exchange.head, refused.status, exchange)
         if exchange.has_answered:
-            self._gateway.metrics.refused[str(refused)] += 1
             self._close()
         else:
-            self._refuse(refused)
+            answer = Answer(refused.status)
+            self._answer(answer, exchange.head, keep_alive=False, is_whole=False)
 
     def _close(self) -> None:
         self._state = State.CLOSED

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import http.client
 import io
 import json
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,34 +159,60 @@ def test_backends_and_source_ranges_see_the_client(outside: Outside) -> None:
     assert said["X-Forwarded-For"] == said["X-Real-IP"] == "192.168.65.130"
 
 
-def test_curl_believes_the_certificate_of_a_secret(outside: Outside, tmp_path: Path) -> None:
-    lab = outside.lab
-    made = tmp_path / "tls.crt", tmp_path / "tls.key"
+def certificate(host: str, folder: Path) -> tuple[Path, str]:
+    """Make a certificate for *host* and its key; return it, and the Secret of both."""
+    made, key = folder / "tls.crt", folder / "tls.key"
+    folder.mkdir()
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", "2", "-subj", "/CN=tls.example", "-addext",
-         "subjectAltName=DNS:tls.example", "-out", str(made[0]), "-keyout", str(made[1])],
+         "-nodes", "-days", "2", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}",
+         "-out", str(made), "-keyout", str(key)],
         check=True, capture_output=True,
     )  # fmt: skip
-    files = (f"--cert={made[0]}", f"--key={made[1]}")
-    secret = lab.kubectl(
-        "create", "secret", "tls", "shop", *files, "--dry-run=client", "-o", "json"
-    )
-    lab.apply(secret)
-    secured = ingress("secured", rule("tls.example", path("/", "s1")),
-                      tls=[{"hosts": ["tls.example"], "secretName": "shop"}])  # fmt: skip
+    data = {
+        "tls.crt": base64.b64encode(made.read_bytes()).decode(),
+        "tls.key": base64.b64encode(key.read_bytes()).decode(),
+    }
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shop"},
+              "type": "kubernetes.io/tls", "data": data}  # fmt: skip
+    return made, json.dumps(secret)
+
+
+def test_curl_believes_the_certificate_of_a_secret_and_the_next_one(
+    outside: Outside, tmp_path: Path
+) -> None:
+    for program in ("curl", "openssl"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    lab, host = outside.lab, "tls.example"
+    secured = ingress("secured", rule(host, path("/", "s1")),
+                      tls=[{"hosts": [host], "secretName": "shop"}])  # fmt: skip
     lab.apply(stream([of_api(secured)]))
-    eventually(lambda: outside.ask("tls.example")[0] == 308)
+    eventually(lambda: outside.ask(host)[0] == 308)
+    for folder in ("first", "second"):
+        believed, secret = certificate(host, tmp_path / folder)
+        lab.apply(secret)
+        words = ["curl", "-sS", "--max-time", "10", "--cacert", str(believed), "--resolve",
+                 f"{host}:443:{outside.address}", f"https://{host}/"]  # fmt: skip
+        said = partial(subprocess.run, words, capture_output=True, text=True, check=False)
+        eventually(lambda said=said: "X-Forwarded-Proto: https" in said().stdout)
 
-    def said() -> str:
-        done = subprocess.run(
-            ["curl", "-sS", "--max-time", "10", "--cacert", str(made[0]), "--resolve",
-             f"tls.example:443:{outside.address}", "https://tls.example/"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        return done.stdout
 
-    assert "X-Forwarded-Proto: https" in eventually(said)
+def test_an_ingress_without_a_class_is_the_default_ones(outside: Outside) -> None:
+    lab = outside.lab
+    lab.kubectl("annotate", "ingressclass", "nginx",
+                "ingressclass.kubernetes.io/is-default-class=true")  # fmt: skip
+
+    def served() -> bool:
+        lab.kubectl("delete", "ingress", "bare", "--ignore-not-found")
+        lab.apply(
+            stream([of_api(ingress("bare", rule("bare.example", path("/", "s1")), cls=None))])
+        )
+        (made,) = lab.objects("ingress", "bare")
+        return bool(made["spec"].get("ingressClassName") == "nginx")
+
+    eventually(served)
+    eventually(lambda: outside.ask("bare.example")[0] == 200)
 
 
 def test_aiohttp_streams_and_speaks_websocket_with_a_pod(outside: Outside) -> None:
