@@ -33,20 +33,34 @@ def _validate_subset(subset: Object, path: str) -> Iterator[Cause]:
         yield field.required(path, "must specify `addresses` or `notReadyAddresses`")
     for key in ("addresses", "notReadyAddresses"):
         for index, address in enumerate(subset.get(key) or []):
-            yield from validate_backend_address(address.get("ip", ""), f"{path}.{key}[{index}].ip")
+            yield from _validate_address(address, f"{path}.{key}[{index}]")
     ports = subset.get("ports") or []
     for index, port in enumerate(ports):
-        at, number = f"{path}.ports[{index}]", port.get("port", 0)
-        if not port.get("name") and len(ports) > 1:
-            yield field.required(f"{at}.name")
-        elif port.get("name"):
-            yield from validation.validate_name(
-                port["name"], f"{at}.name", validation.dns1123_label
-            )
-        for message in validation.port_number(number):
-            yield field.invalid(f"{at}.port", number, message)
-        if port["protocol"] not in PROTOCOLS:
-            yield field.not_supported(f"{at}.protocol", port["protocol"], PROTOCOLS)
+        yield from _validate_port(port, f"{path}.ports[{index}]", is_alone=len(ports) == 1)
+
+
+def _validate_address(address: Object, path: str) -> Iterator[Cause]:
+    yield from validate_backend_address(address.get("ip", ""), f"{path}.ip")
+    if hostname := address.get("hostname"):
+        yield from validation.validate_name(hostname, f"{path}.hostname", validation.dns1123_label)
+    if (node := address.get("nodeName")) is not None:
+        yield from validation.validate_name(node, f"{path}.nodeName", validation.dns1123_subdomain)
+
+
+def _validate_port(port: Object, path: str, *, is_alone: bool) -> Iterator[Cause]:
+    number = port.get("port", 0)
+    if port.get("name"):
+        yield from validation.validate_name(port["name"], f"{path}.name", validation.dns1123_label)
+    elif not is_alone:
+        yield field.required(f"{path}.name")
+    for message in validation.port_number(number):
+        yield field.invalid(f"{path}.port", number, message)
+    if port["protocol"] not in PROTOCOLS:
+        yield field.not_supported(f"{path}.protocol", port["protocol"], PROTOCOLS)
+    if (application := port.get("appProtocol")) is not None:
+        yield from validation.validate_name(
+            application, f"{path}.appProtocol", validation.qualified_name
+        )
 
 
 def row(endpoints: Object, now: float) -> Sequence[Cell]:

@@ -122,6 +122,10 @@ def _validate_ports(ports: Sequence[Object]) -> Iterator[Cause]:
         if name in names:
             yield field.duplicate(f"{path}.name", name)
         names.add(name)
+        if (application := port.get("appProtocol")) is not None:
+            yield from validation.validate_name(
+                application, f"{path}.appProtocol", validation.qualified_name
+            )
         protocol = port.get("protocol") or ""
         if not protocol:
             yield field.required(f"{path}.protocol")

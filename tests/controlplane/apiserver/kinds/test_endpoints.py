@@ -17,6 +17,18 @@ SUBSET = {"addresses": [{"ip": "10.244.1.2"}], "ports": [{"port": 80}]}
             "subsets[0].ports[0].protocol: Unsup",
         ),
         ({**SUBSET, "ports": [{"port": 1, "name": "a"}, {"port": 2}]}, "subsets[0].ports[1].name:"),
+        (
+            {**SUBSET, "ports": [{"port": 1, "appProtocol": "a/b/c"}]},
+            'subsets[0].ports[0].appProtocol: Invalid value: "a/b/c"',
+        ),
+        (
+            {**SUBSET, "notReadyAddresses": [{"ip": "10.244.1.3", "hostname": "a.b"}]},
+            'subsets[0].notReadyAddresses[0].hostname: Invalid value: "a.b": must not contain dots',
+        ),
+        (
+            {**SUBSET, "addresses": [{"ip": "10.244.1.2", "nodeName": "A"}]},
+            'subsets[0].addresses[0].nodeName: Invalid value: "A"',
+        ),
     ],
 )
 def test_validation(wrong, subset, cause):

@@ -92,6 +92,11 @@ def test_row(kind_of, made):
         ),
         ({"endpoints": [{**ENDPOINT, "nodeName": "A"}]}, "endpoints[0].nodeName: Invalid value"),
         ({"ports": [{"name": "A", "port": 1}]}, 'ports[0].name: Invalid value: "A"'),
+        ({"ports": [{"port": 1, "appProtocol": "kubernetes.io/ws"}]}, None),
+        (
+            {"ports": [{"port": 1, "appProtocol": "a/b/c"}]},
+            'ports[0].appProtocol: Invalid value: "a/b/c": a qualified name must',
+        ),
         ({"ports": [{}] * 20_001}, "ports: Too many: 20001"),
     ],
 )
