@@ -180,11 +180,19 @@ class Admitted:
     warnings: Sequence[str] = ()
 
 
-def admit_shape(kind: Kind, obj: Object, strictness: str, also: Sequence[str] = ()) -> Admitted:
+def admit_shape(
+    kind: Kind,
+    obj: Object,
+    strictness: str,
+    also: Sequence[str] = (),
+    *,
+    partial: bool = False,
+) -> Admitted:
     """Check *obj* against its kind's schema and drop what the schema does not know.
 
     *strictness* is the query's fieldValidation; *also* are findings of the decoder. Raises
-    StatusError 400 as upstream's decoder does, 422 for what is required and absent.
+    StatusError 400 as upstream's decoder does, 422 for what is required and absent, unless *obj*
+    may be *partial*.
     """
     if strictness not in _STRICTNESS:
         raise bad_request(
@@ -202,7 +210,10 @@ def admit_shape(kind: Kind, obj: Object, strictness: str, also: Sequence[str] = 
         raise bad_request(f"{about} {resource.kind}: strict decoding error: {told}")
     pruned = prune(obj, schema)
     assert isinstance(pruned, dict)
-    _raise_causes(kind, pruned, validate(pruned, schema), f"{about} {resource.kind}")
+    causes = validate(pruned, schema)
+    if partial:
+        causes = [cause for cause in causes if cause.type == _WRONG_TYPE]
+    _raise_causes(kind, pruned, causes, f"{about} {resource.kind}")
     return Admitted(pruned, findings)
 
 

@@ -141,6 +141,7 @@ class _Parts:
             {SERVICES: self._services},
             rng=rng,
             wall=clock.wall,
+            versions=kinds.versions,
             plugins=standard_plugins(self._cacher, rng, mounts_tokens=authority is not None),
         )
         kinds.on_change(self._registry.chain.forget)

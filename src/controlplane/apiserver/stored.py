@@ -34,6 +34,14 @@ def is_readable(raw: bytes) -> bool:
         return False
 
 
+def _without_managers(obj: Object) -> Object:
+    """Return *obj* as the cluster's own programs read it: who owns which field is not for them."""
+    metadata = obj["metadata"]
+    if "managedFields" not in metadata:
+        return obj
+    return {**obj, "metadata": {k: v for k, v in metadata.items() if k != "managedFields"}}
+
+
 class StoredObject:
     """One version of one object. Nothing in it ever changes, the decoded form included."""
 
@@ -77,7 +85,7 @@ class StoredObject:
     @property
     def msgpack(self) -> bytes:
         if self._msgpack is None:
-            self._msgpack = _encode_msgpack(self.object)
+            self._msgpack = _encode_msgpack(_without_managers(self.object))
         return self._msgpack
 
     @property

@@ -115,10 +115,6 @@ def test_mistakes_are_told(kubectl):
         'The ConfigMap "A_B" is invalid: metadata.name'
         in kubectl.run("create", "-f", "-", text=bad).stderr
     )
-    protobuf = kubectl.run("create", "configmap", "x")
-    assert "does not read yet" in protobuf.stderr
-    apply = kubectl.run("apply", "--server-side", "-f", "-", text=WEB.format(replicas=1))
-    assert "server-side apply is not served yet" in apply.stderr
 
 
 def test_discovery_and_schemas(kubectl):

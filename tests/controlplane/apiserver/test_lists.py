@@ -142,7 +142,10 @@ def test_msgpack_has_the_same_objects(server, five):
     headers = {"Accept": "application/vnd.podwire.msgpack"}
     reply = server.request("GET", five, headers=headers)
     assert reply.headers["Content-Type"] == "application/vnd.podwire.msgpack"
-    assert msgspec.msgpack.decode(reply.body) == server.request("GET", five).json
+    plain = server.request("GET", five).json
+    for item in plain["items"]:  # Whose the fields are is not for the cluster's own programs.
+        assert item["metadata"].pop("managedFields")
+    assert msgspec.msgpack.decode(reply.body) == plain
     missing = server.request("GET", f"{five}/none", headers=headers)
     assert msgspec.msgpack.decode(missing.body)["code"] == 404
     body = msgspec.msgpack.encode({"metadata": {"name": "m"}, "data": {"a": "b"}})

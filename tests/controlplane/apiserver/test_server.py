@@ -222,7 +222,7 @@ def test_reviews_say_what_the_asker_may_do(server):
     assert server.request("POST", path, health, user="nobody").json["status"]["allowed"]
     assert server.request("POST", path, {"spec": {}}).code == 400
     protobuf = {"Content-Type": "application/vnd.kubernetes.protobuf"}
-    assert server.request("POST", path, b"k8s\0", headers=protobuf).code == 415
+    assert server.request("POST", path, b"k8s\0", headers=protobuf).code == 400
     who = server.request(
         "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, user="nobody"
     ).json["status"]["userInfo"]

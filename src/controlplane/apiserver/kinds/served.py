@@ -7,7 +7,7 @@ while the server runs, so whoever keeps something that was made from the table l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.resources import Resource
@@ -36,6 +36,10 @@ class ServedKinds:
         """Return the kind of a resource that is served."""
         return self._kinds[_name(resource)]
 
+    def versions(self, kind: Kind) -> Sequence[Kind]:
+        """Return every version of *kind* that is served."""
+        return self._versions.get(_name(kind.stored.resource), ())
+
     def all(self) -> tuple[Kind, ...]:
         """Return every kind, in the order they came."""
         return tuple(self._kinds.values())
@@ -57,5 +61,8 @@ class ServedKinds:
 
     def _tell(self) -> None:
         self.generation += 1
+        self._versions: dict[_Name, list[Kind]] = {}
+        for kind in self._kinds.values():
+            self._versions.setdefault(_name(kind.stored.resource), []).append(kind)
         for callback in self._changed:
             callback()

@@ -7,6 +7,7 @@ from typing import Final
 
 from controlplane.apiserver.authn import AUTHENTICATED, User
 from controlplane.apiserver.exchange import Request
+from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.objects import Object
 from kubeapi.status import bad_request
 
@@ -26,6 +27,10 @@ class WriteOptions:
     user: User = APISERVER
     #: Who is said to have set the fields (metav1 fieldManager).
     manager: str = APISERVER.name
+    #: The version that the client speaks, where it is another than the stored one.
+    version: Kind | None = None
+    #: The object comes from server-side apply, which has seen to the managers of its fields.
+    is_apply: bool = False
     #: What the client is to be warned of, in order; filled while the write is decided.
     warnings: list[str] = field(default_factory=list, compare=False)
 

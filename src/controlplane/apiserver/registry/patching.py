@@ -28,10 +28,6 @@ def patcher(kind: Kind, body: bytes, content_type: str) -> Patcher:
 def patcher_for(schema: TypeSchema, body: bytes, content_type: str) -> Patcher:
     """Return the patch of an object of type *schema* as a function."""
     form = media_type(content_type)
-    if form == APPLY_PATCH:
-        raise unsupported_media_type(
-            "server-side apply is not served yet; use kubectl apply without --server-side"
-        )
     if form not in (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH):
         raise unsupported_media_type(
             "the body of the request was in an unknown format - accepted media types include: "

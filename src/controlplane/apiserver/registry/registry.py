@@ -17,7 +17,8 @@ from controlplane.apiserver.admission.attributes import Attributes, Operation, P
 from controlplane.apiserver.admission.chain import Chain
 from controlplane.apiserver.cacher import Cacher, WriteConflict
 from controlplane.apiserver.kinds.kind import Kind
-from controlplane.apiserver.registry import create, delete, update
+from controlplane.apiserver.registry import create, delete, managed_fields, update
+from controlplane.apiserver.registry.managed_fields import Versions
 from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions
 from controlplane.apiserver.service_claims import ServiceClaims
 from controlplane.apiserver.stored import StoredObject, encode
@@ -44,9 +45,10 @@ class Registry:
         rng: random.Random,
         wall: Clock,
         plugins: Sequence[Plugin] = (),
+        versions: Versions = managed_fields.only,
     ) -> None:
         self.cacher, self.chain = cacher, Chain(plugins)
-        self._allocators = allocators
+        self._allocators, self.versions = allocators, versions
         self._rng, self._wall = rng, wall
 
     def get(self, kind: Kind, namespace: str, name: str) -> StoredObject:
@@ -72,6 +74,7 @@ class Registry:
             options=options,
         )
         create.begin(kind, obj, self._rng, self._wall())
+        self._note_managers(kind, None, obj, options)
         await self.chain.admit(attributes)
         assert attributes.obj is not None
         kind.prepare_create(attributes.obj)
@@ -134,12 +137,24 @@ class Registry:
                 await self._catch_up(error)
         raise conflict(kind.resource, name)
 
+    def _note_managers(
+        self,
+        kind: Kind,
+        old: Object | None,
+        new: Object,
+        options: WriteOptions,
+        subresource: str = "",
+    ) -> None:
+        versions, now = self.versions(kind), self._wall()
+        managed_fields.note(kind, versions, (old, new), options, subresource=subresource, now=now)
+
     async def _judged(
         self, kind: Kind, new: Object, old: Object, options: WriteOptions, subresource: str
     ) -> Object:
         """Return *new* as it may be written; raises StatusError."""
         metadata = old["metadata"]
         kind.default(new)
+        self._note_managers(kind, old, new, options, subresource)
         attributes = Attributes(
             operation=Operation.UPDATE,
             kind=kind,

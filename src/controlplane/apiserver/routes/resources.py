@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from componentbase.clock import Clock
 from controlplane.apiserver import keys
@@ -13,6 +14,7 @@ from controlplane.apiserver.decoding import (
     admit_shape,
     decode_object,
     duplicate_fields,
+    media_type,
 )
 from controlplane.apiserver.exchange import Answer, Request, Stream, answer_object, success
 from controlplane.apiserver.kinds.kind import Kind
@@ -32,12 +34,14 @@ from controlplane.apiserver.registry.pages import (
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.registry.watch import WatchStream, open_watch, parse_watch_request
 from controlplane.apiserver.rendering import Form
+from controlplane.apiserver.routes.server_side_apply import ServerSideApply
 from controlplane.apiserver.selection import parse_selection
 from controlplane.apiserver.stored import StoredObject
 from controlplane.apiserver.table import check_include
+from kubeapi import field
 from kubeapi.objects import Object, deep_copy, uid_of
 from kubeapi.resources import Resource
-from kubeapi.status import StatusError, forbidden
+from kubeapi.status import StatusError, forbidden, invalid
 
 
 def delete_body(request: Request) -> DeleteOptions:
@@ -115,7 +119,7 @@ class ResourceRoutes:
         return admit_shape(kind, obj, strictness, also)
 
     async def create(self, kind: Kind, request: Request) -> Answer:
-        options = write_options(request)
+        options = self._options(kind, request)
         obj = decode_object(request.body, request.content_type)
         admitted = self._admit(kind, request, obj, options)
         if not may_create_named(request.user, request.info, admitted.obj):
@@ -128,7 +132,7 @@ class ResourceRoutes:
         return self.form(kind, request).object(stored, status=201, warnings=warnings)
 
     async def update(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
-        options = write_options(request)
+        options = self._options(kind, request)
         obj = decode_object(request.body, request.content_type)
         admitted = self._admit(kind, request, obj, options)
         hub = kind.to_hub(admitted.obj)
@@ -139,7 +143,12 @@ class ResourceRoutes:
         return self.form(kind, request).object(stored, warnings=warnings)
 
     async def patch(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
-        options = write_options(request)
+        options = self._options(kind, request)
+        if media_type(request.content_type) == patching.APPLY_PATCH:
+            return await self._apply(kind, request, options, subresource)
+        if "force" in request.query:
+            cause = field.forbidden("force", "may not be specified for non-apply patch")
+            raise invalid("PatchOptions", "", [cause], group="meta.k8s.io")
         apply = patching.patcher(kind, request.body, request.content_type)
         warnings: list[str] = []
 
@@ -151,6 +160,19 @@ class ResourceRoutes:
         stored = await self._updated(kind, request, change, options, subresource)
         warnings += options.warnings
         return self.form(kind, request).object(stored, warnings=warnings)
+
+    def _options(self, kind: Kind, request: Request) -> WriteOptions:
+        options = write_options(request)
+        return options if kind.hub is None else replace(options, version=kind)
+
+    async def _apply(
+        self, kind: Kind, request: Request, options: WriteOptions, subresource: str
+    ) -> Answer:
+        work = ServerSideApply(self.registry, kind, request, options, self._wall)
+        applied = await work.serve(subresource)
+        status = 201 if applied.created else 200
+        form = self.form(kind, request)
+        return form.object(applied.stored, status=status, warnings=applied.warnings)
 
     async def _updated(
         self,

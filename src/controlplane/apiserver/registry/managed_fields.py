@@ -1,0 +1,100 @@
+"""Whose the fields of an object are, as the registry keeps it (upstream: endpoints fieldmanager).
+
+Every write is tracked in the version that its client speaks, after defaulting and before admission:
+what defaults fill in belongs to whoever wrote, what plugins and strategies add belongs to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from componentbase.clock import rfc3339
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.registry.options import WriteOptions
+from kubeapi.apply import InvalidList, Writer, track
+from kubeapi.apply.field_set import MEMBER, Node
+from kubeapi.objects import Object, deep_copy
+from kubeapi.schema import TypeSchema
+
+#: What the versions of a kind are: every one that is served.
+Versions = Callable[[Kind], Sequence[Kind]]
+
+STATUS: Final = "status"
+_STATUS_FIELDS: Final[Node] = {"f:status": MEMBER}
+#: What a write of the status does not reach (upstream: GetResetFields of the status strategies).
+_SPEC_FIELDS: Final[Node] = {
+    "f:spec": MEMBER,
+    "f:metadata": {"f:deletionTimestamp": MEMBER, "f:ownerReferences": MEMBER},
+}
+
+
+def only(kind: Kind) -> Sequence[Kind]:
+    """Return the versions of a kind that has one."""
+    return (kind,)
+
+
+def writer_of(
+    kind: Kind, versions: Sequence[Kind], options: WriteOptions, subresource: str, now: float
+) -> Writer:
+    """Return who writes an object of *kind*, in the version that it is written in."""
+    ignored: Node | None = _SPEC_FIELDS if subresource == STATUS else None
+    if not subresource and STATUS in kind.subresources:
+        ignored = _STATUS_FIELDS
+    return Writer(
+        manager=options.manager,
+        api_version=kind.resource.api_version,
+        schema=kind.schema,
+        convert=_converter(versions),
+        subresource=subresource,
+        ignored=ignored,
+        now=rfc3339(now),
+    )
+
+
+def _converter(
+    versions: Sequence[Kind],
+) -> Callable[[Object, str], tuple[Object, TypeSchema] | None]:
+    by_version = {kind.resource.api_version: kind for kind in versions}
+
+    def convert(obj: Object, version: str) -> tuple[Object, TypeSchema] | None:
+        own, wanted = by_version.get(obj["apiVersion"]), by_version.get(version)
+        if own is None or wanted is None:
+            return None
+        if own is wanted:
+            return obj, own.schema
+        return wanted.from_hub(own.to_hub(deep_copy(obj))), wanted.schema
+
+    return convert
+
+
+def note(
+    kind: Kind,
+    versions: Sequence[Kind],
+    change: tuple[Object | None, Object],
+    options: WriteOptions,
+    *,
+    subresource: str,
+    now: float,
+) -> None:
+    """Note in the new object of *change* whom its fields belong to; the old one is its pair."""
+    if options.is_apply:
+        return
+    old, new = change
+    asked = options.version or kind
+    writer = writer_of(asked, versions, options, subresource, now)
+    # What is wrong in a list is judged elsewhere, and nobody's (upstream: UpdateNoErrors).
+    with suppress(InvalidList):
+        if asked is kind:
+            track(old, new, writer)
+        else:
+            _track_in_version(asked, old, new, writer)
+
+
+def _track_in_version(asked: Kind, old: Object | None, new: Object, writer: Writer) -> None:
+    seen = asked.from_hub(deep_copy(new))
+    track(None if old is None else asked.from_hub(deep_copy(old)), seen, writer)
+    new["metadata"].pop("managedFields", None)
+    if "managedFields" in seen["metadata"]:
+        new["metadata"]["managedFields"] = seen["metadata"]["managedFields"]

@@ -1,0 +1,130 @@
+"""PATCH with `application/apply-patch+yaml`: what a manager wants (upstream: applyPatcher).
+
+The body is a configuration: some fields of an object that need not be there yet. Who owns what, and
+what that means, stands in `kubeapi.apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from componentbase.clock import Clock
+from controlplane.apiserver.decoding import YAML, Admitted, admit_shape, decode_object
+from controlplane.apiserver.exchange import Request
+from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.registry.managed_fields import writer_of
+from controlplane.apiserver.registry.options import WriteOptions
+from controlplane.apiserver.registry.registry import Registry
+from controlplane.apiserver.request_info import is_true
+from controlplane.apiserver.stored import StoredObject
+from kubeapi import field
+from kubeapi.apply import ApplyConflict, InvalidList, apply
+from kubeapi.objects import Object, deep_copy
+from kubeapi.status import StatusError, bad_request, invalid, is_already_exists, is_not_found
+
+_ATTEMPTS_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of an apply."""
+
+    stored: StoredObject
+    created: bool
+    warnings: Sequence[str]
+
+
+def check_options(request: Request) -> None:
+    """Raise StatusError 422 when nobody says who applies."""
+    if not request.query.get("fieldManager"):
+        cause = field.required("fieldManager", "is required for apply patch")
+        raise invalid("PatchOptions", "", [cause], group="meta.k8s.io")
+
+
+def configuration(kind: Kind, request: Request, options: WriteOptions) -> Admitted:
+    """Return the configuration in the body; raises StatusError 400."""
+    obj = decode_object(request.body, YAML)
+    for name in ("apiVersion", "kind"):
+        if not obj.get(name):
+            raise bad_request(f"{name} must be set in an apply patch")
+    admitted = admit_shape(kind, obj, options.field_validation, partial=True)
+    metadata = admitted.obj["metadata"]
+    if metadata.get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+    if metadata.setdefault("name", request.info.name) != request.info.name:
+        raise bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL "
+            f"({request.info.name})"
+        )
+    return admitted
+
+
+class ServerSideApply:
+    """One request to apply."""
+
+    def __init__(
+        self, registry: Registry, kind: Kind, request: Request, options: WriteOptions, wall: Clock
+    ) -> None:
+        self._registry, self._kind, self._request, self._wall = registry, kind, request, wall
+        self._options = replace(options, is_apply=True)
+        self._force = is_true(request.query.get("force"))
+
+    async def serve(self, subresource: str) -> Applied:
+        """Change the object, or make it; raises StatusError 400, 404, 409, 422."""
+        check_options(self._request)
+        config = configuration(self._kind, self._request, self._options)
+        for _ in range(_ATTEMPTS_MAX):
+            try:
+                stored = await self._update(config.obj, subresource)
+                return self._answer(stored, config, created=False)
+            except StatusError as error:
+                if subresource or not is_not_found(error):
+                    raise
+            try:
+                return self._answer(await self._create(config.obj), config, created=True)
+            except StatusError as error:
+                if not is_already_exists(error):
+                    raise
+        raise StatusError(409, "Conflict", "others create and delete this object all the time")
+
+    def _answer(self, stored: StoredObject, config: Admitted, *, created: bool) -> Applied:
+        return Applied(stored, created, [*config.warnings, *self._options.warnings])
+
+    async def _update(self, config: Object, subresource: str) -> StoredObject:
+        info = self._request.info
+
+        def change(old: Object) -> Object:
+            return self._applied(self._kind.from_hub(old), config, subresource)
+
+        return await self._registry.update(
+            self._kind.stored,
+            info.namespace,
+            info.name,
+            change,
+            self._options,
+            subresource=subresource,
+        )
+
+    async def _create(self, config: Object) -> StoredObject:
+        obj = self._applied(None, config, "")
+        namespace = self._request.info.namespace
+        return await self._registry.create(self._kind.stored, namespace, obj, self._options)
+
+    def _applied(self, live: Object | None, config: Object, subresource: str) -> Object:
+        """Return the whole object as it is stored; raises StatusError 400, 409, 422."""
+        kind = self._kind
+        versions = self._registry.versions(kind.stored)
+        writer = writer_of(kind, versions, self._options, subresource, self._wall())
+        try:
+            new = apply(live, deep_copy(config), writer, force=self._force)
+        except ApplyConflict as conflict:
+            causes = [cause.to_object() for cause in conflict.causes()]
+            raise StatusError(409, "Conflict", str(conflict), {"causes": causes}) from None
+        except InvalidList as error:
+            resource = kind.resource
+            raise bad_request(
+                f"failed to create typed patch object ({config['metadata']['name']}; "
+                f"{resource.api_version}, Kind={resource.kind}): {error}"
+            ) from None
+        return kind.to_hub(admit_shape(kind, new, "").obj)
