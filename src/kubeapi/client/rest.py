@@ -29,6 +29,8 @@ from kubeapi.status import StatusError
 #: A call without an answer for so long is given up.
 CALL_TIMEOUT_S: Final = 30
 CONNECT_TIMEOUT_S: Final = 5
+#: A watch whose server should have ended it so long ago is dead: its connection says nothing more.
+WATCH_GRACE_S: Final = 30
 _IDLE_CONNECTION_S: Final = 60
 #: A token's file is read again after so long (client-go: cachingTokenSource).
 _TOKEN_READ_S: Final = 60.0
@@ -181,8 +183,9 @@ class RestClient:
             allowWatchBookmarks="true" if bookmarks else "",
             timeoutSeconds=timeout_s,
         )
-        # A watch may be silent for long: only connecting has a bound.
-        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S)
+        # A watch may be silent for long, but not beyond the end that the server was asked for.
+        total_s = timeout_s + WATCH_GRACE_S if timeout_s else None
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, total=total_s)
         url = self._url(resource.path(namespace), query)
         try:
             headers = self._authorization()

@@ -1,7 +1,7 @@
 import pytest
 from small_api_server import MSGPACK, eventually, path, pod, serving
 
-from kubeapi.client import ClientConfig, PatchType, RestClient, Unreachable
+from kubeapi.client import ClientConfig, PatchType, RestClient, Unreachable, rest
 from kubeapi.resources import NODES, PODS
 from kubeapi.status import StatusError
 
@@ -64,6 +64,17 @@ async def test_a_call_that_gets_no_answer_is_given_up(unused_silent_port):
     )
     with pytest.raises(Unreachable):
         await client.raw("GET", "/healthz", timeout_s=0.05)
+    await client.close()
+
+
+@pytest.mark.asyncio
+async def test_a_watch_that_outlives_its_end_is_given_up(unused_silent_port, monkeypatch):
+    monkeypatch.setattr(rest, "WATCH_GRACE_S", -0.95)
+    client = RestClient(
+        ClientConfig(server=f"http://127.0.0.1:{unused_silent_port}"), user_agent="test"
+    )
+    with pytest.raises(Unreachable, match="watch pods"):
+        await anext(client.watch(PODS, resource_version="10", timeout_s=1))
     await client.close()
 
 
