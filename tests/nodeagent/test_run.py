@@ -394,3 +394,21 @@ async def test_an_ephemeral_container_runs_beside_the_others_once(tmp_path):
         assert field == "spec.ephemeralContainers{debugger}"
         assert is_true(api.pod("web"), "Ready")
         assert container_state(api, "web")["restartCount"] == 0
+
+
+@pytest.mark.asyncio
+async def test_a_container_says_why_it_ended(tmp_path):
+    async with running_node(tmp_path) as (api, _node):
+        main = {"image": "busybox", "terminationMessagePath": "/dev/termination-log"}
+        script = "echo logged; echo because > /dev/termination-log; exit 3"
+        file = {**main, "name": "file", "command": ["sh", "-c", script]}
+        log = {**main, "name": "log", "command": ["sh", "-c", "echo logged; exit 4"]}
+        log["terminationMessagePolicy"] = "FallbackToLogsOnError"
+        api.put_pod("ends", {"containers": [file, log], "restartPolicy": "Never"})
+        await api.until(lambda: api.pod("ends")["status"]["phase"] == "Failed")
+        statuses = api.pod("ends")["status"]["containerStatuses"]
+        ended = [status["state"]["terminated"] for status in statuses]
+        assert [(each["exitCode"], each["message"]) for each in ended] == [
+            (3, "because\n"),
+            (4, "logged\n"),
+        ]

@@ -19,6 +19,8 @@ POD_UID_LABEL: Final = "io.kubernetes.pod.uid"
 CONTAINER_NAME_LABEL: Final = "io.kubernetes.container.name"
 HASH_ANNOTATION: Final = "io.kubernetes.container.hash"
 RESTART_COUNT_ANNOTATION: Final = "io.kubernetes.container.restartCount"
+MESSAGE_PATH_ANNOTATION: Final = "io.kubernetes.container.terminationMessagePath"
+MESSAGE_POLICY_ANNOTATION: Final = "io.kubernetes.container.terminationMessagePolicy"
 GRACE_ANNOTATION: Final = "io.kubernetes.pod.terminationGracePeriod"
 
 

@@ -32,6 +32,7 @@ from podruntime.images.image import Image
 from podruntime.images.process import Network, NoInput, Octets, Output, Process, find_program
 from podruntime.sandbox.logfile import LogFile, LogStream
 from podruntime.sandbox.owner import CURRENT, Owner
+from podruntime.sandbox.termination_message import message_files, termination_message
 
 #: Told after each change: the CRI event's kind, and the new status.
 OnChange = Callable[[str, ContainerStatus], None]
@@ -147,13 +148,16 @@ class Container:
         if self._log is not None:
             self._log.close()
             self._log = None
+        said = termination_message(
+            self.files, self._config.annotations, code, self._config.log_path
+        )
         self._change(
             "STOPPED",
             state=EXITED,
             finished_at=wall(),
             exit_code=code,
             reason=reason,
-            message=message,
+            message=": ".join(text for text in (message, said) if text),
         )
         self._ended.set()
 
@@ -206,7 +210,8 @@ class Container:
 
 def _files(config: ContainerConfig, image: Image, pod: PodContext, root: str) -> FileSystem:
     working_dir = config.working_dir or image.working_dir
-    files = FileSystem(root, {**image.files, **pod.etc}, working_dir)
+    own = {**image.files, **pod.etc, **message_files(config.annotations)}
+    files = FileSystem(root, own, working_dir)
     for layer in image.layers:
         files.mount(layer, layer, readonly=True, verbatim=True)
     for mount in config.mounts:
