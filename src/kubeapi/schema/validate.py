@@ -140,7 +140,7 @@ def _wrong_type(value: Any, schema: TypeSchema, path: str) -> Cause:
 
 def unknown_fields(obj: Object, schema: TypeSchema) -> list[str]:
     """Return strict decoding's messages: `unknown field "spec.foo"`."""
-    if compiled.is_valid_and_known(obj, schema):
+    if compiled.is_valid(obj, schema):
         return []
     return [f'unknown field "{path}"' for path in _unknown(obj, schema, "")]
 
