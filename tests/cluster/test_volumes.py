@@ -149,7 +149,7 @@ def _check_files(found: dict[str, Any]) -> None:
         "/volumes/secret/db/password": "hush",
         "/volumes/shared-page": "from init\n",
     }
-    assert modes["/volumes/config/color"] == 0o644
+    assert modes["/volumes/config/color"] == modes["/volumes/shared-page"] == 0o644
     assert modes["/volumes/secret/db/password"] == 0o400
     assert modes["/volumes/mixed/password"] == 0o440
     assert modes["/volumes/mixed/size"] == 0o444

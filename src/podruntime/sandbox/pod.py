@@ -68,6 +68,8 @@ TCP: Final = TcpSettings(
 _TITLE_MAX: Final = 80
 #: How long a file of a container may become (EFBIG): no program fills the disk by one mistake.
 _FILE_OCTETS_MAX: Final = 1024 * 1024 * 1024
+#: What containers begin with anywhere; the cluster's directory, around it all, is closed to others.
+_UMASK: Final = 0o022
 _LINGER_LOOK_S: Final = 0.01
 
 
@@ -314,6 +316,7 @@ def main(argv: list[str]) -> int:
     title = f"pod {metadata.namespace}/{metadata.name}"[:_TITLE_MAX]
     setproctitle.setproctitle(f"podwire: {title}")
     streams.be(record.config.hostname or metadata.name)
+    os.umask(_UMASK)
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_OCTETS_MAX, _FILE_OCTETS_MAX))
     loop = PodLoop()
     asyncio.set_event_loop(loop)
