@@ -190,7 +190,11 @@ class CniNetwork:
         if known is not None:
             await self._give_back(known)
         entry = self._entry(wanted)
-        self._cache.put(entry)
+        try:
+            self._cache.put(entry)
+        except OSError as error:
+            text = f"cannot note the attachment: {error}"
+            raise CniError(Code.IO_FAILURE, text) from None
         try:
             made = await self._add_chain(entry)
             attachment = self._want_link(entry, made)

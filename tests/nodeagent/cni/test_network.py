@@ -300,6 +300,15 @@ async def test_results_without_sense_are_refused_and_given_back(site, result, te
     assert site.results() == []
 
 
+async def test_who_cannot_be_noted_is_not_attached(site):
+    network = await site.begin()
+    (site.node / "cni" / "results" / "net-uid-eth0").mkdir()
+    with pytest.raises(CniError, match="cannot note the attachment") as failed:
+        await network.add(wanted())
+    assert failed.value.code == Code.IO_FAILURE
+    assert site.taken() == {}
+
+
 async def test_no_result_is_an_error(site):
     site.configure(site.program("one"))
     network = await site.begin()
