@@ -7,6 +7,7 @@ it. A file that makes no sense is an error, and not skipped: the next one would 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -158,15 +159,22 @@ def _read(path: Path) -> bytes:
 
 
 def signature(directory: Path) -> Signature:
-    """Return what *directory* looks like, to see whether it changed."""
+    """Return what *directory* looks like, to see whether it changed; asked before every ADD."""
     found: list[tuple[str, int, int]] = []
-    for path in sorted(directory.glob("*")) + sorted(directory.glob("*/*.conf")):
-        try:
-            status = path.stat()
-        except OSError:
-            continue  # Gone meanwhile.
-        found.append((path.name, status.st_mtime_ns, status.st_size))
+    for name, status in _scan(str(directory)):
+        found.append((name, status.st_mtime_ns, status.st_size))
+        if stat.S_ISDIR(status.st_mode):
+            below = _scan(f"{directory}/{name}")
+            found += [(inner, each.st_mtime_ns, each.st_size) for inner, each in below]
     return tuple(found)
+
+
+def _scan(directory: str) -> list[tuple[str, os.stat_result]]:
+    try:
+        with os.scandir(directory) as entries:
+            return sorted((each.name, each.stat()) for each in entries)
+    except OSError:
+        return []  # Not there, or changing just now: the next look shows it.
 
 
 def install(
