@@ -24,6 +24,7 @@ import tempfile
 from abc import ABCMeta
 from collections.abc import Callable, Mapping
 from functools import partial, update_wrapper, wraps
+from itertools import islice
 from types import ModuleType
 from typing import Final
 
@@ -375,22 +376,41 @@ def _exchange(name: str, function: Function, exchanged: dict[int, Function]) -> 
     setattr(os, name, routed)
 
 
-def _taken_before(exchanged: Mapping[int, Function]) -> None:
-    """Exchange what modules have taken by name, such as tarfile's `bltn_open`.
+#: Where modules have taken a function by name, and how many modules have been looked through.
+_taken: list[tuple[str, str]] = []
+_looked_through = 0
 
-    `posix` and `_io`, which the machinery asks, keep their own.
+
+def find_taken() -> None:
+    """Find what modules have taken by name, such as tarfile's `bltn_open`.
+
+    Looking at an object writes to it: done before the forks, it leaves the modules' memory shared.
+    Later calls look at modules that are new. `posix` and `_io`, which the machinery asks, keep
+    their own.
     """
-    for module in list(sys.modules.values()):
-        if not isinstance(module, ModuleType) or module in (_io, posix):
-            continue
-        names = vars(module)
-        for name, known in list(names.items()):
-            if id(known) in exchanged:
-                names[name] = exchanged[id(known)]
+    global _looked_through
+    tables = (_READS, _READS_LINKS, _WRITES, _WRITES_LINKS, _TWO_PATHS, tuple(_OTHERS))
+    wanted = {id(getattr(os, name)) for names in tables for name in names}
+    wanted |= {id(io.open), id(_io.FileIO)}
+    new = len(sys.modules) - _looked_through
+    for key in list(islice(reversed(sys.modules), max(new, 0))):
+        module = sys.modules[key]
+        if isinstance(module, ModuleType) and module not in (_io, posix):
+            found = [name for name, known in vars(module).items() if id(known) in wanted]
+            _taken.extend((key, name) for name in found)
+    _looked_through = len(sys.modules)
+
+
+def _exchange_taken(exchanged: Mapping[int, Function]) -> None:
+    for key, name in _taken:
+        names = vars(sys.modules[key]) if key in sys.modules else {}
+        if id(names.get(name)) in exchanged:
+            names[name] = exchanged[id(names[name])]
 
 
 def install() -> None:
     """Route this process's functions, and those of its forks."""
+    find_taken()
     exchanged: dict[int, Function] = {}
     for names, writing, follow in (
         (_READS, False, True),
@@ -411,4 +431,4 @@ def install() -> None:
     os.DirEntry = DirEntry  # type: ignore[misc,assignment]
     for name in ("load_cert_chain", "load_verify_locations"):
         setattr(ssl.SSLContext, name, _load(name))
-    _taken_before(exchanged)
+    _exchange_taken(exchanged)

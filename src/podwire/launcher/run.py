@@ -20,6 +20,7 @@ import msgspec
 from componentbase import clock, memory, process, rpc
 from componentbase.tasks import Tasks
 from componentbase.zygote import Zygote
+from podruntime.sandbox import files
 from podruntime.sandbox.warm import gather, rehearse
 from podwire.cluster import plan
 from podwire.cluster.layout import Cluster, Layout
@@ -59,6 +60,7 @@ def daemonize_and_run(
     session.write(paths.session_file)
     process.become_subreaper()
     memory.forget_fork_hooks()
+    files.find_taken()
     gather(paths.directory / "warm-up")
     memory.freeze()  # Before the fork: the zygote's collector would unshare what it looks at.
     # Once here instead of once in each node's zygote: with many nodes that is what `up` waits for.
