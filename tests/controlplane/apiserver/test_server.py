@@ -38,12 +38,14 @@ def test_a_certificate_of_another_authority_is_refused(server, tmp_path):
 
 
 def test_no_tickets_are_given_that_nobody_uses(server):
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
-        with server.tls().wrap_socket(plain, server_hostname="127.0.0.1") as secure:
-            secure.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert b"200 OK" in secure.recv(4096)  # Tickets would have come before it.
-            assert secure.version() == "TLSv1.3"
-            assert secure.session is None or not secure.session.has_ticket
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain,
+        server.tls().wrap_socket(plain, server_hostname="127.0.0.1") as secure,
+    ):
+        secure.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in secure.recv(4096)  # Tickets would have come before it.
+        assert secure.version() == "TLSv1.3"
+        assert secure.session is None or not secure.session.has_ticket
 
 
 def test_what_a_user_may_not_do_is_forbidden(server):
