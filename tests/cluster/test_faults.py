@@ -183,7 +183,7 @@ def test_chosen_calls_of_the_api_fail_and_others_do_not(lab: Lab) -> None:
         ("api --heal --id 77", "no API fault 77"),
         ("api --latency 2m", "not between 0 and 60"),
         ("api --error 500 --verb frobnicate", "is none of *, get, list"),
-        ("api --error 500 --resource cats", "no resource 'cats'; there are configmaps"),
+        ("api --error 500 --resource cats", "no resource 'cats'; there are "),
         ("api --error 500 --client system:node:node-9", "there is no client"),
         ("api --list --heal", "come alone"),
         ("api --id 3 --error 500", "goes with --heal"),

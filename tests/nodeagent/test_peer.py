@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from ipaddress import IPv4Address
 
 import pytest
 
@@ -94,7 +93,9 @@ async def test_runtime_lists_after_events_restarts_and_wishes(tmp_path):
     try:
         async with asyncio.timeout(5):
             assert await changes.get() == ["a"]
-            assert runtime.addresses() == {"a": [IPv4Address("10.244.1.5")]}
+            made = runtime.pods["a"].sandbox
+            assert made is not None
+            assert made.addresses == ("10.244.1.5",)
             cri.sandboxes = [sandbox("a"), sandbox("b")]
             cri.tell()
             assert await changes.get() == ["b"]

@@ -10,7 +10,7 @@ import asyncio
 import random
 import socket
 from collections.abc import Iterator
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from netstack.ip_host import IpHost
 from nodeagent.datapath import listing
 from nodeagent.datapath.host_listeners import HostListeners
 from nodeagent.datapath.netlink import Netlink
+from nodeagent.datapath.outside_services import OutsideServices
+from nodeagent.datapath.outside_world import OutsideWorld
 from nodeagent.datapath.uplinks import Carriers, Uplinks
 from nodeagent.datapath.veth_faults import VethFaults
 from podruntime.cri import ContainerRequest, ExecSyncRequest, StopContainerRequest, request
@@ -61,6 +63,7 @@ def values(octets: bytes) -> Iterator[object]:
 def _netlink(stage: Stage) -> Netlink:
     node, nothing = stage.kernel.node, lambda *_arguments: None
     transport = TransportMap({"192.168.64.0/24": "127.0.1.0/24"})
+    services = OutsideServices(node.outside, lambda _asking: "", lambda: _NOW, nothing)
     return Netlink(
         node,
         stage.kernel.control,
@@ -68,6 +71,7 @@ def _netlink(stage: Stage) -> Netlink:
         lambda: _NOW,
         veths=VethFaults(node, nothing, nothing, nothing),
         host_listeners=HostListeners(node.stack, "127.0.1.1", lambda: _NOW, nothing),
+        world=OutsideWorld(node, services, [IPv4Address("192.168.64.254")]),
         after=nothing,
         on_links_deleted=nothing,
         on_frontends=nothing,

@@ -206,7 +206,7 @@ def rpc_messages(octets: bytes) -> None:
 
 async def _hostnet(octets: bytes) -> None:
     stack = IpHost(address=IPv4Interface("10.0.0.1/24"), mtu=1450, rng=random.Random(1))
-    connector = hostnet._Connector(stack, lambda: 1000.0, lambda: None)
+    connector = hostnet._Connector(lambda _remote: stack, lambda: 1000.0, lambda: None)
     connector.connection_made(_Transport())
     for at in range(0, len(octets), 700):
         connector.data_received(octets[at : at + 700])
