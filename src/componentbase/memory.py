@@ -36,6 +36,11 @@ _PLUGS_LARGE_MAX: Final = 4096
 #: What C code asks malloc for itself, OpenSSL above all: up to so many octets, in glibc's steps.
 _C_MAX, _C_MIN, _C_STEP, _PLUGS_C_MAX = 1016, 24, 16, 20_000
 
+#: When the collector looks. Python's own 700 are an event loop's work of a millisecond; but what is
+#: held by garbage is not counted, so that with 50,000 a process whose peer refused one TLS
+#: connection after another held 60 MB of them.
+COLLECTOR_THRESHOLDS: Final = (10_000, 100, 20)
+
 _LIBC: Final = ctypes.CDLL(None)
 _MADVISE: Final = getattr(_LIBC, "madvise", None) if hasattr(mmap, "MADV_DONTNEED") else None
 if _MADVISE is not None:

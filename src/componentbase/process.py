@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 import setproctitle
 
-from componentbase import logs
+from componentbase import logs, memory
 from componentbase.decoding import UNREADABLE
 from componentbase.tasks import guarded
 
@@ -60,7 +60,7 @@ def run(
     logs.configure(name, log_file)
     # What was imported before is never garbage: keep the collector, and copy-on-write, off it.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(*memory.COLLECTOR_THRESHOLDS)
     loop = make_loop()
     asyncio.set_event_loop(loop)
     task: asyncio.Task[Any] = loop.create_task(_run_logged(name, main))

@@ -15,6 +15,14 @@ class _SmallProtocol(SSLProtocol):
 
     max_size = 64 * 1024  # Four of TLS' records; asyncio has 256 KB.
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Give the memory back at once: a failed handshake leaves a cycle for the collector,
+        which counts objects and not octets."""
+        super().connection_lost(exc)
+        self._sslobj = None
+        self._ssl_buffer = bytearray()
+        self._ssl_buffer_view = memoryview(self._ssl_buffer)
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:

@@ -68,7 +68,7 @@ def gather(directory: Path) -> None:
 
 def prepare(directory: Path) -> None:
     """Make this process, which has no loop, ready to be forked into pods."""
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(*memory.COLLECTOR_THRESHOLDS)
     streams.install()
     signals.install()
     files.install()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
+from asyncio.sslproto import SSLProtocol
 from contextlib import suppress
 
 import pytest
@@ -213,5 +215,27 @@ def test_a_slow_reader_stops_a_tls_writer(serving, asking):
             written -= len(await reader.read(1 << 20))
         writer.transport.abort()
         there.transport.abort()
+
+    TwoPods().run(scenario)
+
+
+def test_what_a_lost_connection_leaves_is_small_before_the_collector_comes(asking):
+    async def scenario(pods: TwoPods) -> None:
+        async def reset(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.transport.abort()
+
+        await asyncio.start_server(reset, "0.0.0.0", 443)
+        pods.use(pods.client)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                with pytest.raises(ConnectionError):
+                    await asyncio.open_connection("web", 443, ssl=asking)
+            left = [each for each in gc.get_objects() if isinstance(each, SSLProtocol)]
+        finally:
+            gc.enable()
+        assert left, "nothing is left at all: this test looks at nothing"
+        assert all(not each._ssl_buffer and each._sslobj is None for each in left)
 
     TwoPods().run(scenario)
