@@ -72,13 +72,13 @@ class Cluster:
 
 
 @contextmanager
-def _cluster(nodes: int) -> Iterator[tuple[Cluster, float]]:
+def _cluster(nodes: int, *options: str) -> Iterator[tuple[Cluster, float]]:
     """Start a cluster; yield it and how many seconds `podwire up` took."""
     with tempfile.TemporaryDirectory() as home:
         cluster = Cluster(Path(home))
         began = time.monotonic()
         try:
-            cluster.podwire("up", "--nodes", str(nodes))
+            cluster.podwire("up", "--nodes", str(nodes), *options)
             yield cluster, time.monotonic() - began
         finally:
             cluster.podwire("down")
@@ -118,8 +118,8 @@ def _run_pods(cluster: Cluster, replicas: int) -> float:
 
 
 def _rest() -> Row:
-    """Watch the processes of a node where nothing happens."""
-    with _cluster(1) as (cluster, _took_s):
+    """Watch the processes of a node where nothing happens: no DNS either, which is probed."""
+    with _cluster(1, "--dns-replicas", "0") as (cluster, _took_s):
         _run_pods(cluster, _REST_PODS)
         time.sleep(_REST_AFTER_S)
         pids = [int(str(each["pid"])) for each in cluster.rows()

@@ -6,6 +6,8 @@ Wall-clock time appears only in objects, as RFC 3339 texts.
 
 from __future__ import annotations
 
+import functools
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,6 +31,12 @@ def wall_ns() -> int:
 
 def rfc3339(seconds: float) -> str:
     """Return metav1.Time's text, for example `2026-01-02T03:04:05Z`."""
+    return _rfc3339(math.floor(seconds))
+
+
+@functools.lru_cache(maxsize=1024)
+def _rfc3339(seconds: int) -> str:
+    # The same moments are said again and again: when a container started, when a pod was ready.
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

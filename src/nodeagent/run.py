@@ -7,6 +7,7 @@ that a successor could not read again from the API, the datapath, the runtime or
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import random
@@ -57,6 +58,10 @@ from nodeagent.tables import Tables
 
 log = logging.getLogger(__name__)
 
+#: How often CNI's configuration is looked at (upstream's runtimes follow the directory), and at
+#: every which look a network that is well is asked for its STATUS (updateRuntimeUp: 5 s).
+_NETWORK_LOOK_S: Final = 2.0
+_STATUS_EVERY: Final = 3
 _SETTLE_LOOK_S: Final = 5.0
 
 
@@ -256,12 +261,14 @@ class NodeAgent:
 
     async def _watch_network(self) -> None:
         """Follow what CNI says of the network, for ever."""
-        while True:
+        for beat in itertools.count():
             before = self._cni.error
-            if await self._cni.look() != before:
+            if await self._cni.refresh() or before or beat % _STATUS_EVERY == 0:
+                await self._cni.look()
+            if self._cni.error != before:
                 self._look_at_readiness()
                 self._kubelet.wake_all()
-            await asyncio.sleep(self._timings.node_status_update_s)
+            await asyncio.sleep(_NETWORK_LOOK_S)
 
     def _look_at_readiness(self) -> None:
         """Post what the node can do; called at every change, and when patience ends."""

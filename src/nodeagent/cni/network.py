@@ -93,13 +93,15 @@ class CniNetwork:
         """Return why pods cannot be attached, "" when they can."""
         return self._load_error or self._status_error
 
-    async def refresh(self) -> None:
-        """Read the configuration anew if its directory changed."""
+    async def refresh(self) -> bool:
+        """Read the configuration anew if its directory changed; tell whether it did."""
         async with self._reading:
             seen = conflist.signature(self.configurations)
-            if seen != self._seen:
-                self._seen = seen
-                await self._load()
+            if seen == self._seen:
+                return False
+            self._seen = seen
+            await self._load()
+            return True
 
     async def _load(self) -> None:
         self._list, self._status_error = None, ""

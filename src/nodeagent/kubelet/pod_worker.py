@@ -180,7 +180,8 @@ class PodWorker:
         services, now = self._services, self._services.clock()
         if not services.volumes.due(self._pod, self._mounted, now):
             return True
-        self._publish()  # It may take a while.
+        if not self._mounted.done:
+            self._publish()  # It may take a while.
         try:
             await services.volumes.mount(self._pod, self._mounted, now)
         except FailedMount as error:

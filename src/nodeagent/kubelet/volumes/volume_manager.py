@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from kubeapi import quantity
 from kubeapi.objects import Object, annotations_of, labels_of, namespace_of, uid_of
@@ -19,10 +20,13 @@ from nodeagent.kubelet.object_cache import ObjectCache
 from nodeagent.kubelet.references import ConfigError, references
 from nodeagent.kubelet.volumes import atomic_writer
 from nodeagent.kubelet.volumes.layout import Layout, check_empty_dir, prepare_host_path
-from nodeagent.kubelet.volumes.payload import Sources, is_projected, payload, token_keys
+from nodeagent.kubelet.volumes.payload import Payload, Sources, is_projected, payload, token_keys
 from nodeagent.kubelet.volumes.token_manager import TokenManager
 
 log = logging.getLogger(__name__)
+
+#: What was written is compared with the disk this often (upstream: at each sync, once a minute).
+_VERIFY_S: Final = 60.0
 
 
 class FailedMount(Exception):
@@ -41,6 +45,9 @@ class Mounted:
     #: The part of the pod that downwardAPI shows, as of the last look.
     shown: tuple[Mapping[str, str], Mapping[str, str]] = field(default_factory=lambda: ({}, {}))
     done: bool = False
+    #: What was written into each projected volume, and when the disk is to be asked again.
+    written: dict[str, Payload] = field(default_factory=dict)
+    verify_at: float = 0.0
 
 
 class VolumeManager:
@@ -71,6 +78,9 @@ class VolumeManager:
         """Let every volume hold what it should; raises FailedMount, StatusError, Unreachable."""
         volumes = pod["spec"].get("volumes") or ()
         mounted.shown = _shown(pod)
+        if now >= mounted.verify_at:
+            mounted.written.clear()
+            mounted.verify_at = now + _VERIFY_S
         if any(is_projected(volume) for volume in volumes):
             named = references(pod, variables=False)
             configuration = await self._objects.configuration(
@@ -84,7 +94,9 @@ class VolumeManager:
                         configuration=configuration, tokens=tokens, allocatable=self._allocatable
                     )
                     files = payload(pod, volume, sources)
-                    atomic_writer.write(self.layout.volume(uid_of(pod), volume), files)
+                    if mounted.written.get(volume["name"]) != files:
+                        atomic_writer.write(self.layout.volume(uid_of(pod), volume), files)
+                        mounted.written[volume["name"]] = files
                 else:
                     self._directory(pod, volume)
             except (ConfigError, OSError) as error:
