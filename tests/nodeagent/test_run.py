@@ -388,9 +388,13 @@ async def test_an_ephemeral_container_runs_beside_the_others_once(tmp_path):
             return statuses[0].get("state", {}).get("terminated") or {}
 
         await api.until(lambda: ended().get("exitCode") == 3)
-        events = [o for path, o in api.objects.items() if "/events/" in path]
-        (started,) = [o for o in events if "debugger" in o["message"] and o["reason"] == "Started"]
-        field = started["involvedObject"]["fieldPath"]
+
+        def started() -> list[dict]:
+            events = [o for path, o in api.objects.items() if "/events/" in path]
+            return [o for o in events if "debugger" in o["message"] and o["reason"] == "Started"]
+
+        await api.until(lambda: len(started()) == 1)
+        field = started()[0]["involvedObject"]["fieldPath"]
         assert field == "spec.ephemeralContainers{debugger}"
         assert is_true(api.pod("web"), "Ready")
         assert container_state(api, "web")["restartCount"] == 0
