@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from kubeapi.objects import Object, name_of
+from kubeapi.objects import Object
 from nodeagent.policy import cluster_rules
-from nodeagent.policy.spec import NamedPort, PolicySpec, Rule, Span, Tier, is_logged
+from nodeagent.policy.spec import NamedPort, PolicySpec, Span, Tier
 
 #: Behind every priority that a ClusterNetworkPolicy may have.
 _LAST: Final = 1001
@@ -19,37 +19,13 @@ _LAST: Final = 1001
 
 def read(policy: Object) -> PolicySpec:
     """Read an AdminNetworkPolicy that the API server has admitted."""
-    return _read(policy, "AdminNetworkPolicy", Tier.ADMIN, policy["spec"]["priority"])
+    priority = policy["spec"]["priority"]
+    return cluster_rules.read(policy, "AdminNetworkPolicy", Tier.ADMIN, priority, _ports)
 
 
 def read_baseline(policy: Object) -> PolicySpec:
     """Read the BaselineAdminNetworkPolicy."""
-    return _read(policy, "BaselineAdminNetworkPolicy", Tier.BASELINE, _LAST)
-
-
-def _read(policy: Object, kind: str, tier: Tier, priority: int) -> PolicySpec:
-    spec = policy["spec"]
-
-    def rules(direction: str, side: str) -> tuple[Rule, ...] | None:
-        items = spec.get(direction) or []
-        return (
-            tuple(
-                cluster_rules.rule(each, side, f"{direction}[{index}]", _ports(each))
-                for index, each in enumerate(items)
-            )
-            or None
-        )
-
-    return PolicySpec(
-        kind=kind,
-        key=name_of(policy),
-        tier=tier,
-        priority=priority,
-        logged=is_logged(policy),
-        subject=cluster_rules.subject(spec["subject"]),
-        ingress=rules("ingress", "from"),
-        egress=rules("egress", "to"),
-    )
+    return cluster_rules.read(policy, "BaselineAdminNetworkPolicy", Tier.BASELINE, _LAST, _ports)
 
 
 def _ports(rule: Object) -> list[Span | NamedPort] | None:

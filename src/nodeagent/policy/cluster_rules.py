@@ -6,12 +6,23 @@ rule allows, and makes a rule that denies or passes one that denies everybody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from kubeapi.objects import Object
+from kubeapi.objects import Object, name_of
 from kubeapi.selectors import EVERYTHING, LabelSelector
-from nodeagent.policy.spec import PROTOCOLS, Action, NamedPort, NodeSelection, Rule, Selection, Span
+from nodeagent.policy.spec import (
+    PROTOCOLS,
+    Action,
+    NamedPort,
+    NodeSelection,
+    PolicySpec,
+    Rule,
+    Selection,
+    Span,
+    Tier,
+    is_logged,
+)
 
 _ACTIONS: Final[dict[str, Action]] = {
     "Allow": "allow",
@@ -21,14 +32,42 @@ _ACTIONS: Final[dict[str, Action]] = {
 }
 
 
-def subject(subject: Object) -> Selection:
+#: Reads the ports of a rule; None: all of them.
+Ports = Callable[[Object], "list[Span | NamedPort] | None"]
+
+
+def read(policy: Object, kind: str, tier: Tier, priority: int, ports: Ports) -> PolicySpec:
+    """Read a policy of a *kind* whose rules name *ports* in its own way."""
+    spec = policy["spec"]
+
+    def rules(direction: str, side: str) -> tuple[Rule, ...] | None:
+        items = spec.get(direction) or []
+        found = (
+            _rule(each, side, f"{direction}[{index}]", ports(each))
+            for index, each in enumerate(items)
+        )
+        return tuple(found) or None
+
+    return PolicySpec(
+        kind=kind,
+        key=name_of(policy),
+        tier=tier,
+        priority=priority,
+        logged=is_logged(policy),
+        subject=_subject(spec["subject"]),
+        ingress=rules("ingress", "from"),
+        egress=rules("egress", "to"),
+    )
+
+
+def _subject(subject: Object) -> Selection:
     """Read `subject`: pods by the labels of their namespaces, or by both."""
     found = _selection(subject)
     assert found is not None, "the API server admits no subject that selects nothing"
     return found
 
 
-def rule(item: Object, side: str, where: str, ports: Iterable[Span | NamedPort] | None) -> Rule:
+def _rule(item: Object, side: str, where: str, ports: Iterable[Span | NamedPort] | None) -> Rule:
     """Read a rule whose peers stand below *side*; its own name, if any, comes before *where*."""
     peers: list[Object] = item.get(side) or []
     action = _ACTIONS[item["action"]]

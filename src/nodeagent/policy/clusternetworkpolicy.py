@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from kubeapi.objects import Object, name_of
+from kubeapi.objects import Object
 from nodeagent.policy import cluster_rules
-from nodeagent.policy.spec import NamedPort, PolicySpec, Rule, Span, Tier, is_logged
+from nodeagent.policy.spec import NamedPort, PolicySpec, Span, Tier
 
 _TIERS: Final = {"Admin": Tier.ADMIN, "Baseline": Tier.BASELINE}
 _PROTOCOLS: Final = {"tcp": "TCP", "udp": "UDP", "sctp": "SCTP"}
@@ -19,27 +19,8 @@ _PROTOCOLS: Final = {"tcp": "TCP", "udp": "UDP", "sctp": "SCTP"}
 def read(policy: Object) -> PolicySpec:
     """Read a ClusterNetworkPolicy that the API server has admitted."""
     spec = policy["spec"]
-
-    def rules(direction: str, side: str) -> tuple[Rule, ...] | None:
-        items = spec.get(direction) or []
-        return (
-            tuple(
-                cluster_rules.rule(each, side, f"{direction}[{index}]", _ports(each))
-                for index, each in enumerate(items)
-            )
-            or None
-        )
-
-    return PolicySpec(
-        kind="ClusterNetworkPolicy",
-        key=name_of(policy),
-        tier=_TIERS[spec["tier"]],
-        priority=spec["priority"],
-        logged=is_logged(policy),
-        subject=cluster_rules.subject(spec["subject"]),
-        ingress=rules("ingress", "from"),
-        egress=rules("egress", "to"),
-    )
+    tier = _TIERS[spec["tier"]]
+    return cluster_rules.read(policy, "ClusterNetworkPolicy", tier, spec["priority"], _ports)
 
 
 def _ports(rule: Object) -> list[Span | NamedPort] | None:

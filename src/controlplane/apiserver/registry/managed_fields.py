@@ -13,6 +13,7 @@ from typing import Final
 from componentbase.clock import rfc3339
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.options import WriteOptions
+from controlplane.apiserver.registry.update import STATUS
 from kubeapi.apply import InvalidList, Writer, track
 from kubeapi.apply.field_set import MEMBER, Node
 from kubeapi.objects import Object, deep_copy
@@ -21,7 +22,6 @@ from kubeapi.schema import TypeSchema
 #: What the versions of a kind are: every one that is served.
 Versions = Callable[[Kind], Sequence[Kind]]
 
-STATUS: Final = "status"
 _STATUS_FIELDS: Final[Node] = {"f:status": MEMBER}
 #: What a write of the status does not reach (upstream: GetResetFields of the status strategies).
 _SPEC_FIELDS: Final[Node] = {
