@@ -78,6 +78,21 @@ PODDISRUPTIONBUDGETS: Final = Resource(
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment", True)
 REPLICASETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet", True)
+RESOURCEQUOTAS: Final = Resource("", "v1", "resourcequotas", "ResourceQuota", True)
+LIMITRANGES: Final = Resource("", "v1", "limitranges", "LimitRange", True)
+PRIORITYCLASSES: Final = Resource(
+    "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False
+)
+CERTIFICATESIGNINGREQUESTS: Final = Resource(
+    "certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", False
+)
+_RBAC: Final = "rbac.authorization.k8s.io"
+ROLES: Final = Resource(_RBAC, "v1", "roles", "Role", True)
+ROLEBINDINGS: Final = Resource(_RBAC, "v1", "rolebindings", "RoleBinding", True)
+CLUSTERROLES: Final = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", False)
+CLUSTERROLEBINDINGS: Final = Resource(
+    _RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False
+)
 
 #: Every resource that this cluster serves, in the version that it stores.
 ALL: Final = (
@@ -101,4 +116,12 @@ ALL: Final = (
     LEASES,
     DEPLOYMENTS,
     REPLICASETS,
+    RESOURCEQUOTAS,
+    LIMITRANGES,
+    PRIORITYCLASSES,
+    CERTIFICATESIGNINGREQUESTS,
+    ROLES,
+    ROLEBINDINGS,
+    CLUSTERROLES,
+    CLUSTERROLEBINDINGS,
 )

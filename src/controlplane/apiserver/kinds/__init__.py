@@ -14,6 +14,7 @@ from controlplane.apiserver.kinds.adminnetworkpolicy import (
     ADMINNETWORKPOLICY,
     BASELINEADMINNETWORKPOLICY,
 )
+from controlplane.apiserver.kinds.certificatesigningrequest import CERTIFICATESIGNINGREQUEST
 from controlplane.apiserver.kinds.clusternetworkpolicy import CLUSTERNETWORKPOLICY
 from controlplane.apiserver.kinds.configmap import CONFIGMAP
 from controlplane.apiserver.kinds.deployment import DEPLOYMENT
@@ -25,12 +26,17 @@ from controlplane.apiserver.kinds.ingress import INGRESS
 from controlplane.apiserver.kinds.ingressclass import INGRESSCLASS
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.lease import LEASE
+from controlplane.apiserver.kinds.limitrange import LIMITRANGE
 from controlplane.apiserver.kinds.namespace import NAMESPACE
 from controlplane.apiserver.kinds.networkpolicy import NETWORKPOLICY
 from controlplane.apiserver.kinds.node import NODE
 from controlplane.apiserver.kinds.pod.kind import pod_kind
 from controlplane.apiserver.kinds.poddisruptionbudget import PODDISRUPTIONBUDGET
+from controlplane.apiserver.kinds.priorityclass import PRIORITYCLASS
+from controlplane.apiserver.kinds.rbac.binding import CLUSTERROLEBINDING, ROLEBINDING
+from controlplane.apiserver.kinds.rbac.role import CLUSTERROLE, ROLE
 from controlplane.apiserver.kinds.replicaset import REPLICASET
+from controlplane.apiserver.kinds.resourcequota import RESOURCEQUOTA
 from controlplane.apiserver.kinds.secret import SECRET
 from controlplane.apiserver.kinds.service.kind import service_kind
 from controlplane.apiserver.kinds.serviceaccount import SERVICEACCOUNT
@@ -60,6 +66,14 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         LEASE,
         DEPLOYMENT,
         REPLICASET,
+        RESOURCEQUOTA,
+        LIMITRANGE,
+        PRIORITYCLASS,
+        CERTIFICATESIGNINGREQUEST,
+        ROLE,
+        ROLEBINDING,
+        CLUSTERROLE,
+        CLUSTERROLEBINDING,
     )
 
 

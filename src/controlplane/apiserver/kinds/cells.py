@@ -16,6 +16,7 @@ from kubeapi.selectors import LabelSelector
 
 NAME: Final = Column("Name", format="name", description="Name must be unique within a namespace.")
 AGE: Final = Column("Age", description="Time since the object was created.")
+CREATED_AT: Final = Column("Created At", "date", description="When the object was created.")
 CONTAINERS: Final = Column("Containers", priority=1, description="Names of each container.")
 IMAGES: Final = Column("Images", priority=1, description="Images referenced by each container.")
 SELECTOR: Final = Column("Selector", priority=1, description="Label selector.")
@@ -73,6 +74,11 @@ def since(timestamp: str | None, now: float) -> str:
 def age(obj: Object, now: float) -> str:
     """Return the Age cell."""
     return since((obj.get("metadata") or {}).get("creationTimestamp"), now)
+
+
+def created_at(obj: Object) -> str:
+    """Return the Created At cell."""
+    return (obj.get("metadata") or {}).get("creationTimestamp") or ""
 
 
 def labels(pairs: Mapping[str, str] | None) -> str:
