@@ -64,13 +64,10 @@ class ClientConnection(asyncio.Protocol):
         gateway = self._gateway
         peer = transport.get_extra_info("peername") or ("",)
         self._client = Client(str(peer[0]), self._secure)
-        gateway.metrics.connections += 1
-        if len(gateway.clients) >= gateway.limits.connections_max:
-            gateway.metrics.refused["too many connections"] += 1
+        if not gateway.take(self):
             self._state = State.CLOSED
             self.transport.abort()
             return
-        gateway.clients[self] = None
         self._deadline = monotonic() + gateway.limits.header_s
 
     def data_received(self, data: bytes) -> None:
@@ -90,8 +87,7 @@ class ClientConnection(asyncio.Protocol):
         self._buffer.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._gateway.metrics.connections -= 1
-        self._gateway.clients.pop(self, None)
+        self._gateway.leave(self)
         self._state = State.CLOSED
         exchange, self._exchange = self._exchange, None
         if exchange is not None:

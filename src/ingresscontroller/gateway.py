@@ -25,6 +25,7 @@ _READY: Final = Answer(200, text="ok")
 class Limits:
     """How long and how much; the defaults are ingress-nginx's."""
 
+    handshake_s: float = 15.0  # For TLS to be agreed on; nginx has client-header-timeout.
     header_s: float = 60.0  # client-header-timeout: for a whole head.
     body_s: float = 60.0  # client-body-timeout: between two pieces of a body.
     keep_alive_s: float = 75.0  # keep-alive: between two requests.
@@ -69,8 +70,20 @@ class Gateway:
         if path == b"/healthz":
             return _READY if self.synced and not self.draining else Answer(503)
         if path == b"/metrics":
-            return Answer(200, text=self.metrics.text(len(self.pool)))
+            return Answer(200, text=self.metrics.text(len(self.clients), len(self.pool)))
         return Answer(404)
+
+    def take(self, client: Swept) -> bool:
+        """Count *client* as a connection; return False if there are too many: it is to end."""
+        if len(self.clients) >= self.limits.connections_max:
+            self.metrics.refused["too many connections"] += 1
+            return False
+        self.clients[client] = None
+        return True
+
+    def leave(self, client: Swept) -> None:
+        """Count *client* no more."""
+        self.clients.pop(client, None)
 
     def sweep(self, now: float) -> None:
         """Look at every deadline, and write what was logged."""

@@ -16,9 +16,8 @@ class Metrics:
         self.refused: Counter[str] = Counter()  # By why no answer, or a plain error, was given.
         self.retries = 0
         self.reloads = 0
-        self.connections = 0
 
-    def text(self, idle: int) -> str:
+    def text(self, connections: int, idle: int) -> str:
         """Return the page; *idle* is how many connections to endpoints wait for use."""
         lines = [f"# TYPE {_PREFIX}_requests counter"]
         for (ingress, status), count in sorted(self.requests.items()):
@@ -29,7 +28,7 @@ class Metrics:
         for reason, count in sorted(self.refused.items()):
             lines.append(f'podwire_ingress_refused_total{{reason="{reason}"}} {count}')
         for name, kind, value in (
-            (f"{_PREFIX}_nginx_process_connections", "gauge", self.connections),
+            (f"{_PREFIX}_nginx_process_connections", "gauge", connections),
             (f"{_PREFIX}_success", "counter", self.reloads),
             ("podwire_ingress_retries_total", "counter", self.retries),
             ("podwire_ingress_idle_connections", "gauge", idle),

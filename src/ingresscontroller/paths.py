@@ -12,10 +12,11 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from ingresscontroller.message import Refused
+from ingresscontroller.pattern import Pattern
 
 _SLASHES: Final = re.compile(r"//+")
 _ENCODED: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_CAPTURE: Final = re.compile(r"\$(\d)|\$\{(\d)\}")
+_CAPTURE: Final = re.compile(rb"\$(\d)|\$\{(\d)\}")
 _SAFE: Final = "/!$&'()*+,;=:@~-._%"
 
 
@@ -53,17 +54,16 @@ def _without_dots(text: str) -> str:
     return "/" + "/".join(kept) + ("/" if parts[-1] in (".", "..") and kept else "")
 
 
-def rewrite(target: str, path: str, pattern: re.Pattern[str] | None) -> bytes:
+def rewrite(target: str, path: str, pattern: Pattern | None) -> bytes:
     """Return the path that `rewrite-target` makes of *path*: $1 is the first group."""
-    found = pattern.match(path) if pattern is not None else None
+    found = pattern.groups(path) if pattern is not None else None
+    groups = (b"", *(found or ()))  # nginx has no $0.
 
-    def group(capture: re.Match[str]) -> str:
+    def group(capture: re.Match[bytes]) -> bytes:
         number = int(capture[1] or capture[2])
-        if found is None or number > len(found.groups()):
-            return ""
-        return found[number] or ""
+        return groups[number] if number < len(groups) else b""
 
-    made = _CAPTURE.sub(group, target)
-    if not made.startswith("/"):
-        made = f"/{made}"
-    return quote(made.encode("utf-8", "surrogateescape"), safe=_SAFE.replace("%", "")).encode()
+    made = _CAPTURE.sub(group, target.encode("utf-8", "surrogateescape"))
+    if not made.startswith(b"/"):
+        made = b"/" + made
+    return quote(made, safe=_SAFE.replace("%", "")).encode()

@@ -17,8 +17,9 @@ from componentbase.clock import monotonic, wall
 from componentbase.tasks import Tasks
 from ingresscontroller import flags
 from ingresscontroller.certificates import Certificates
+from ingresscontroller.entrance import accepting
 from ingresscontroller.flags import FlagError, Flags
-from ingresscontroller.frontend import ClientConnection, Decide
+from ingresscontroller.frontend import Decide
 from ingresscontroller.gateway import Gateway, Limits
 from ingresscontroller.publishing import Publishing
 from ingresscontroller.translation import Selection
@@ -30,8 +31,6 @@ VERSION: Final = "1.12.1"
 _LAMEDUCK_S: Final = 3.0
 #: For how long what is under way may take then (worker-shutdown-timeout).
 _DRAIN_S: Final = 240.0
-#: For how long a client may take to agree on TLS.
-_HANDSHAKE_S: Final = 15.0
 _DRAIN_STEP_S: Final = 0.05
 _WRONG_FLAGS: Final = 2
 
@@ -102,17 +101,9 @@ class _Program:
     async def _listen(
         self, port: int, decide: Decide, context: ssl.SSLContext | None = None
     ) -> None:
-        loop, gateway = asyncio.get_running_loop(), self._gateway
-        secure = context is not None
-        self._servers.append(
-            await loop.create_server(
-                lambda: ClientConnection(gateway, decide, secure=secure),
-                None,
-                port,
-                ssl=context,
-                ssl_handshake_timeout=_HANDSHAKE_S if secure else None,
-            )
-        )
+        loop = asyncio.get_running_loop()
+        accept = accepting(self._gateway, decide, context)
+        self._servers.append(await loop.create_server(accept, None, port))
 
     async def _sweep(self) -> None:
         while True:

@@ -10,22 +10,15 @@ longest first (ingress-nginx again).
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Literal
 
+from ingresscontroller.pattern import BadPattern, Pattern
 from ingresscontroller.policy import Policy
 
 PathType = Literal["Exact", "Prefix", "ImplementationSpecific"]
 Endpoint = tuple[str, int]
-
-#: A regular expression of a path that is longer is not compiled.
-PATTERN_OCTETS_MAX: Final = 1024
-
-
-class BadPattern(Exception):
-    """A path that is no regular expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class Location:
     policy: Policy
     ingress: str
     has_tls: bool = False
-    pattern: re.Pattern[str] | None = None
+    pattern: Pattern | None = None
     alternatives: tuple[Alternative, ...] = ()
 
 
@@ -116,12 +109,7 @@ class Server:
 
 def compiled(location: Location) -> Location:
     """Return *location* with its path as a regular expression; raises BadPattern."""
-    if len(location.path) > PATTERN_OCTETS_MAX:
-        raise BadPattern(f"a regular expression has at most {PATTERN_OCTETS_MAX} characters")
-    try:
-        return replace(location, pattern=re.compile(location.path, re.IGNORECASE))
-    except (re.error, OverflowError) as error:
-        raise BadPattern(str(error)) from None
+    return replace(location, pattern=Pattern(location.path))
 
 
 def _usable(locations: Iterable[Location]) -> Iterator[Location]:
@@ -132,7 +120,7 @@ def _usable(locations: Iterable[Location]) -> Iterator[Location]:
 
 
 def _fits(location: Location, path: str) -> bool:
-    return location.pattern is not None and location.pattern.match(path) is not None
+    return location.pattern is not None and location.pattern.fits(path)
 
 
 @dataclass(frozen=True, slots=True)

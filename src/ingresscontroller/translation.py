@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
+from ingresscontroller.pattern import BadPattern
 from ingresscontroller.policy import Policy, read_policy
 from ingresscontroller.table import (
     Alternative,
     Backend,
-    BadPattern,
     Endpoint,
     Location,
     PathType,

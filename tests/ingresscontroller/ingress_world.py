@@ -18,7 +18,8 @@ from ingress_objects import CLASSES, endpoint_slice, service
 
 from componentbase.clock import monotonic, wall
 from ingresscontroller.certificates import Certificates
-from ingresscontroller.frontend import ClientConnection, Decide
+from ingresscontroller.entrance import accepting
+from ingresscontroller.frontend import Decide
 from ingresscontroller.gateway import Gateway, Limits
 from ingresscontroller.translation import Endpoints, translate
 
@@ -103,10 +104,8 @@ class World:
         self._sweeping = self._loop.create_task(self._sweep())
 
     async def _listen(self, decide: Decide, context: ssl.SSLContext | None = None) -> int:
-        secure = context is not None
-        server = await self._loop.create_server(
-            lambda: ClientConnection(self.gateway, decide, secure=secure), ADDRESS, 0, ssl=context
-        )
+        accept = accepting(self.gateway, decide, context)
+        server = await self._loop.create_server(accept, ADDRESS, 0)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 

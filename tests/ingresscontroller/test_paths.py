@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingresscontroller import paths
 from ingresscontroller.message import Refused
+from ingresscontroller.pattern import Pattern
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def test_a_normal_path_has_no_detours(octets):
     ],
 )
 def test_targets_are_rewritten_with_groups(target, pattern, path, made):
-    assert paths.rewrite(target, path, re.compile(pattern)) == made
+    assert paths.rewrite(target, path, Pattern(pattern)) == made
 
 
 def test_path_and_query_are_two():

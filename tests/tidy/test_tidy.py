@@ -120,6 +120,7 @@ SHELLS: Final = {
     "clusterdns/status_pages.py": "HTTP, a few pages",
     "clusterdns/watching.py": "follows the API server",
     "ingresscontroller/frontend.py": "clients' connections; message, framing and decision decide",
+    "ingresscontroller/entrance.py": "clients' connections while they agree on TLS",
     "ingresscontroller/exchange.py": "endpoints' connections; relay and balancing decide",
     "ingresscontroller/pool.py": "keeps connections",
     "ingresscontroller/watching.py": "follows the API server",
