@@ -12,11 +12,12 @@ import ctypes
 import gc
 import importlib.util
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import setproctitle
@@ -27,6 +28,8 @@ from componentbase.tasks import guarded
 
 log = logging.getLogger(__name__)
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
+#: As many files as a process of ours ever asks for; some systems' hard limit is a billion.
+_FILES_MAX: Final = 1 << 20
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -58,6 +61,7 @@ def run(
     """Run *main* as the process *name* until it ends or a signal asks for the end."""
     setproctitle.setproctitle(f"podwire: {name}")
     logs.configure(name, log_file)
+    allow_many_files()
     # What was imported before is never garbage: keep the collector, and copy-on-write, off it.
     gc.freeze()
     gc.set_threshold(*memory.COLLECTOR_THRESHOLDS)
@@ -73,6 +77,18 @@ def run(
     finally:
         loop.close()
     return 0
+
+
+def allow_many_files() -> None:
+    """Raise the soft limit of open files, often 1,024, to the hard one: connections are files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _FILES_MAX)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):
+        log.warning("the limit of open files stays at %s", soft)
 
 
 async def _run_logged(name: str, main: Callable[[], Awaitable[None]]) -> None:

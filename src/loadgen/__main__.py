@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from componentbase.process import allow_many_files
 from loadgen.commands.compare import compare_runs
 from loadgen.commands.report import report
 from loadgen.commands.run import run
@@ -34,6 +35,7 @@ for command in (run, report, compare_runs):
 def main() -> None:
     """Run the command line."""
     _mend_standard_streams()
+    allow_many_files()
     cli(prog_name="loadgen")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any, Final
 
 import psutil
@@ -21,6 +23,8 @@ _LOOK_EVERY_S: Final = 0.2
 _CALL_S: Final = 3.0
 #: Descriptors that a process may hold more than before: connections under way, a log it opened.
 _DESCRIPTORS_MORE: Final = 12
+#: Ports that a kernel chose.
+_EPHEMERAL: Final = re.compile(r":(3[3-9]|[4-6]\d)\d{3}\b")
 
 
 class Witness:
@@ -141,7 +145,27 @@ def no_descriptors_leak(lab: Lab, before: dict[str, int], within_s: float) -> No
             if title in now and now[title] > before[title] + allowed
         }
 
-    eventually(lambda: not more(), within_s=within_s, what=f"descriptors, before and now: {more()}")
+    deadline = time.monotonic() + within_s
+    while (found := more()) and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY_S)
+    assert not found, f"descriptors, before and now: {found}\n{connections(lab)}"
+
+
+def connections(lab: Lab) -> str:
+    """Return who is connected to whom, pods left out: processes, states, how many."""
+    known = session.read(lab.paths.session_file)
+    assert known is not None
+    rows: Counter[str] = Counter()
+    for process in session.members(known):
+        title = title_of(process)
+        if title == "gone" or title.startswith("pod "):
+            continue
+        with suppress(psutil.Error):
+            for one in process.net_connections("inet"):
+                near, far = one.laddr, one.raddr
+                ends = f"{near.ip}:{near.port} {far.ip}:{far.port}" if far else f"{near.ip}"
+                rows[f"{title} {one.status} {_EPHEMERAL.sub(':*', ends)}"] += 1
+    return "\n".join(f"{number:4} {row}" for row, number in sorted(rows.items()))
 
 
 def no_files_are_left_over(lab: Lab, within_s: float) -> None:

@@ -234,6 +234,8 @@ def stormy(home: Home, request: pytest.FixtureRequest) -> Lab:
     lab = Lab(home, "chaos")
     lab.podwire("apply", "-f", str(EXAMPLES / "web.yaml"))
     eventually(lambda: len(ready_pods(lab)) == REPLICAS, what="the application is up")
+    # The cluster's DNS watches too: connections that a storm did not leave behind.
+    eventually(lambda: all(map(ready, listed(lab, "pods -A"))), what="all else is up")
     return lab
 
 

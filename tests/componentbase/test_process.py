@@ -71,6 +71,14 @@ def test_sigterm_ends_a_process_cleanly(tmp_path: Path) -> None:
     assert "I a test" in log.read_text()
 
 
+def test_a_process_may_have_as_many_files_as_the_system_lets_it(tmp_path: Path) -> None:
+    body = "import resource as r; print(*r.getrlimit(r.RLIMIT_NOFILE))"
+    few = 'ulimit -Sn 256; ulimit -Hn 512; exec "$0" -c "$1" log'
+    argv = ["sh", "-c", few, sys.executable, PROGRAM.format(body=body)]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("512 512\n", "", 0)
+
+
 def test_an_operating_system_error_is_one_line(tmp_path: Path) -> None:
     with start("raise OSError(98, 'Address already in use', '127.0.0.1:1')", tmp_path / "log") as p:
         _, errors = p.communicate(timeout=10)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +29,6 @@ class FabricProcess:
 
     async def run(self) -> None:
         """Serve until cancelled; raises OSError when an address or a file cannot be used."""
-        _allow_many_files()
         config = self._config
         journal = Journal(config.journal, "fabric")
         fabric = self._fabric = Fabric(journal)
@@ -94,12 +92,3 @@ def _tls(config: Config) -> ssl.SSLContext:
         files = ", ".join((config.ca, config.certificate, config.private_key))
         raise OSError(f"cannot load the certificates {files}: {error}") from None
     return context
-
-
-def _allow_many_files() -> None:
-    """Every connection is two files; the soft limit is often 1,024."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError):
-        log.warning("the limit of open files stays as it is")
