@@ -34,7 +34,7 @@ from controlplane.apiserver.kinds.service.strategy import (
 )
 from kubeapi import field
 from kubeapi.objects import Object, key_of
-from kubeapi.status import Cause
+from kubeapi.status import Cause, internal
 
 ADDRESSES: Final = "serviceips"
 NODE_PORTS: Final = "servicenodeports"
@@ -158,15 +158,22 @@ class ServiceAllocator:
                 self._node_ports.give_back(number)
 
     def assign(self, new: Object, old: Object | None) -> list[Cause]:
-        """Give *new* what it needs; on causes nothing was taken."""
+        """Give *new* what it needs; on causes, or a StatusError, nothing was taken.
+
+        That a range is full is no fault of the Service: upstream calls it an internal error, and
+        likewise a port for health checks that somebody else has.
+        """
         before = {"spec": {}} if old is None else old
         given: Object = {"spec": {}}  # What this call took: to give back when it fails.
-        causes = [
-            *self._assign_addresses(new, set(_addresses_of(before)), given["spec"]),
-            *self._assign_ports(new, set(_node_ports_of(before)), given["spec"]),
-        ]
-        if causes:
-            self.release(given)
+        causes: list[Cause] = []
+        done = False
+        try:
+            causes += self._assign_addresses(new, set(_addresses_of(before)), given["spec"])
+            causes += self._assign_ports(new, set(_node_ports_of(before)), given["spec"])
+            done = not causes
+        finally:
+            if not done:
+                self.release(given)
         return causes
 
     def _has(self, address: str) -> bool:
@@ -199,12 +206,10 @@ class ServiceAllocator:
             assigned.append(taken)
         spec["clusterIP"], spec["clusterIPs"] = assigned[0], assigned
 
-    def _take_any_address(self, family: str) -> str | Cause:
-        """Take any address, or say that there is none."""
+    def _take_any_address(self, family: str) -> str:
         number = self._addresses[family].take_any()
         if number is None:
-            detail = "failed to allocate a serviceIP: range is full"
-            return field.invalid("spec.clusterIPs", go_strings([]), detail)
+            raise internal("failed to allocate a serviceIP: range is full")
         return str((IPv6Address if family == "IPv6" else IPv4Address)(number))
 
     def _take_address(self, wanted: str, owner: str) -> str | Cause:
@@ -236,18 +241,16 @@ class ServiceAllocator:
                     yield from self._take_port(number, owner, given, path=path)
                 mine.add(number)
             elif needs_node_ports(service):
-                open_ports.append((index, port))
-        for index, port in open_ports:
+                open_ports.append(port)
+        for port in open_ports:
             free = self._shared_port(port, ports) or self._node_ports.take_any()
             if free is None:
-                detail = "failed to allocate a nodePort: range is full"
-                yield field.invalid(f"spec.ports[{index}].nodePort", 0, detail)
-                return
+                raise internal("failed to allocate a nodePort: range is full")
             if free not in mine:
                 given["ports"].append({"nodePort": free})
                 mine.add(free)
             port["nodePort"] = free
-        yield from self._assign_health_check_port(service, mine, given)
+        self._assign_health_check_port(service, mine, given)
 
     def _shared_port(self, port: Object, ports: list[Object]) -> int | None:
         """Return the node port of the same port under another protocol (DNS over UDP and TCP)."""
@@ -260,33 +263,37 @@ class ServiceAllocator:
         return None
 
     def _take_port(self, number: int, owner: str, given: Object, *, path: str) -> Iterator[Cause]:
-        if number not in self._node_ports:
-            detail = (
-                "provided port is not in the valid range. "
-                f"The range of valid ports is {self._node_port_range}"
-            )
-            yield field.invalid(path, number, detail)
-        elif self._node_ports.is_taken(number, owner):
-            yield field.invalid(path, number, "provided port is already allocated")
+        if why := self._refusal(number, owner):
+            yield field.invalid(path, number, why)
         else:
             self._node_ports.take(number)
             given["ports"].append({"nodePort": number})
 
-    def _assign_health_check_port(
-        self, service: Object, mine: set[int], given: Object
-    ) -> Iterator[Cause]:
+    def _refusal(self, number: int, owner: str) -> str:
+        """Say why *owner* cannot have the node port *number*, or nothing."""
+        if number not in self._node_ports:
+            return (
+                "provided port is not in the valid range. "
+                f"The range of valid ports is {self._node_port_range}"
+            )
+        taken = self._node_ports.is_taken(number, owner)
+        return "provided port is already allocated" if taken else ""
+
+    def _assign_health_check_port(self, service: Object, mine: set[int], given: Object) -> None:
         if not needs_health_check_port(service):
             return
-        path = "spec.healthCheckNodePort"
-        if number := service["spec"].get("healthCheckNodePort"):
-            if number not in mine:
-                yield from self._take_port(number, key_of(service), given, path=path)
+        spec, number = service["spec"], service["spec"].get("healthCheckNodePort")
+        if number in mine:
             return
-        free = self._node_ports.take_any()
-        if free is None:
-            yield field.invalid(path, 0, "failed to allocate a nodePort: range is full")
-            return
-        service["spec"]["healthCheckNodePort"] = given["healthCheckNodePort"] = free
+        if number:
+            if why := self._refusal(number, key_of(service)):
+                raise internal(f"failed to allocate requested HealthCheck NodePort {number}: {why}")
+            self._node_ports.take(number)
+        else:
+            number = self._node_ports.take_any()
+            if number is None:
+                raise internal("failed to allocate a HealthCheck NodePort 0: range is full")
+        spec["healthCheckNodePort"] = given["healthCheckNodePort"] = number
 
 
 def _address_pool(network: IPv4Network | IPv6Network, rng: random.Random) -> Pool:

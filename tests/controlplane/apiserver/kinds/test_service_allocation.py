@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from controlplane.apiserver.kinds.service.strategy import default
 from controlplane.apiserver.kinds.service_allocation import Pool, ServiceAllocator
+from kubeapi.status import StatusError
 
 
 def service(**spec):
@@ -146,8 +147,12 @@ def test_numbers_of_other_ranges_are_not_ours_to_hold(allocator):
 def test_a_range_ends(allocator):
     small = ServiceAllocator("10.96.0.0/29", "30000-30001", random.Random(1))
     assert [small.assign(service(), None) for _ in range(6)] == [[]] * 6
-    [cause] = small.assign(service(), None)
-    assert cause.message.endswith("failed to allocate a serviceIP: range is full")
+    with pytest.raises(StatusError) as caught:
+        small.assign(service(), None)
+    assert (caught.value.code, caught.value.message) == (
+        500,
+        "Internal error occurred: failed to allocate a serviceIP: range is full",
+    )
     small.release(service(clusterIP="10.96.0.3"))
     new = service()
     assert small.assign(new, None) == []
@@ -232,21 +237,27 @@ TestAllocations.settings = settings(max_examples=60, stateful_step_count=30)
 def test_node_ports_end():
     small = ServiceAllocator("10.96.0.0/24", "30000-30001", random.Random(1))
     assert [small.assign(service(type="NodePort"), None) for _ in range(2)] == [[], []]
-    [cause] = small.assign(service(type="NodePort"), None)
-    assert str(cause).endswith("failed to allocate a nodePort: range is full")
+    with pytest.raises(StatusError, match="failed to allocate a nodePort: range is full") as caught:
+        small.assign(service(type="NodePort", clusterIP="10.96.0.9"), None)
+    assert caught.value.code == 500
+    again = service(clusterIP="10.96.0.9")
+    assert small.assign(again, None) == [], "what the failed one took was given back"
     balanced = service(
         type="LoadBalancer", externalTrafficPolicy="Local", allocateLoadBalancerNodePorts=False
     )
-    [cause] = small.assign(balanced, None)
-    assert cause.field == "spec.healthCheckNodePort"
+    with pytest.raises(StatusError, match="a HealthCheck NodePort 0: range is full"):
+        small.assign(balanced, None)
 
 
 def test_a_named_health_check_port_is_honoured_once(allocator):
     wish = {"externalTrafficPolicy": "Local", "healthCheckNodePort": 30999}
     assert allocator.assign(service(type="LoadBalancer", **wish), None) == []
-    [cause] = allocator.assign(service(type="LoadBalancer", **wish), None)
-    assert str(cause) == (
-        "spec.healthCheckNodePort: Invalid value: 30999: provided port is already allocated"
+    with pytest.raises(StatusError) as caught:
+        allocator.assign(service(type="LoadBalancer", **wish), None)
+    assert (caught.value.code, caught.value.message) == (
+        500,
+        "Internal error occurred: failed to allocate requested HealthCheck NodePort 30999: "
+        "provided port is already allocated",
     )
 
 
