@@ -121,6 +121,7 @@ class ContainerStatus(Message, frozen=True, kw_only=True):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
+    log_path: str = ""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
 

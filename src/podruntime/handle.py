@@ -26,6 +26,7 @@ from podruntime.cri import (
     not_found,
 )
 from podruntime.sandbox.lingering import LINGER_MAX_S
+from podruntime.sandbox.termination_message import message_of_killed
 from podruntime.store import SandboxDirectory, SandboxRecord
 
 log = logging.getLogger(__name__)
@@ -125,8 +126,14 @@ class PodHandle:
         self._on_event("SANDBOX_STOPPED", "", self.record.id)
 
     def _killed(self, status: ContainerStatus, now: float) -> None:
+        root = self.directory.root(status.id)
         status = msgspec.structs.replace(
-            status, state=EXITED, finished_at=now, exit_code=EXIT_KILLED, reason="Error"
+            status,
+            state=EXITED,
+            finished_at=now,
+            exit_code=EXIT_KILLED,
+            reason="Error",
+            message=message_of_killed(root, status.annotations, status.log_path),
         )
         self.containers[status.id] = status
         self.directory.write_status(status)

@@ -246,6 +246,33 @@ async def test_sigkill_of_a_pod_is_noticed_at_once(node):
     assert await node.call("ListPodSandbox") == []
 
 
+async def test_last_words_of_a_killed_pod_are_told(node):
+    sandbox = await node.run_pod(2)
+    path, policy = "io.kubernetes.container.terminationMessagePath", "FallbackToLogsOnError"
+    script = "echo ready; sleep 1000"
+    wrote = await node.run(
+        sandbox,
+        "busybox",
+        "wrote",
+        command=["sh", "-c", f"echo out of luck > /dev/termination-log; {script}"],
+        annotations={path: "/dev/termination-log"},
+    )
+    logged = await node.run(
+        sandbox,
+        "busybox",
+        "logged",
+        command=["sh", "-c", f"rm /dev/end; ln -s /etc/group /dev/end; {script}"],
+        annotations={path: "/dev/end", f"{path.removesuffix('Path')}Policy": policy},
+    )
+    for name in ("wrote", "logged"):
+        while not (log := node.log_path(sandbox, name)).exists() or not log.read_text():
+            await asyncio.sleep(0.01)
+    os.kill(await _pid(node, sandbox), signal.SIGKILL)
+    assert (await node.wait_exited(wrote, 1))["message"] == "out of luck\n"
+    status = await node.wait_exited(logged, 1)
+    assert status["message"] == "ready\n", "its link leads nowhere among its own files"
+
+
 async def test_a_killed_podruntime_finds_living_and_dead_pods_again(node):
     living, dying = await node.run_pod(2), await node.run_pod(3)
     kept = await node.run(living, "nginx")

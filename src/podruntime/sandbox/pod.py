@@ -201,6 +201,7 @@ class Pod:
             image_ref=asked.image_ref,
             state=CREATED,
             created_at=wall(),
+            log_path=asked.config.log_path,
             labels=asked.config.labels,
             annotations=asked.config.annotations,
         )

@@ -1,8 +1,9 @@
 """What a container says of its end: the file at terminationMessagePath, or the end of its log.
 
 Upstream: kuberuntime_container.go, getTerminationMessage and readLastStringFromContainerLogs; the
-kubelet names path and policy by the same annotations. It is read when the container ends: what a
-container of a killed pod wrote is not told.
+kubelet names path and policy by the same annotations. It is read when the container ends, by the
+pod's process; when that was killed, by the runtime, who knows no volumes: what was written into
+one is not told then.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from podruntime.images.filesystem import FileSystem
+from podruntime.images.view import View
 from podruntime.sandbox.logfile import LINE_OCTETS_MAX
 
 PATH_ANNOTATION: Final = "io.kubernetes.container.terminationMessagePath"
@@ -41,6 +43,30 @@ def termination_message(
     return _end_of_log(log_path)
 
 
+def message_of_killed(root: str, annotations: Mapping[str, str], log_path: str) -> str:
+    """Return the message of a container whose files are below *root* and whose pod was killed."""
+    said, path = "", annotations.get(PATH_ANNOTATION, "")
+    if path:
+        try:
+            real = View(root).find(path).path
+            said = _tail(real, MESSAGE_OCTETS_MAX)[1].decode(errors="replace")
+        except OSError:
+            pass  # It never looked at a file, or it has put something else there.
+    if said or annotations.get(POLICY_ANNOTATION) != _FALLBACK:
+        return said
+    return _end_of_log(log_path)
+
+
+def _tail(path: str, octets_max: int) -> tuple[bool, bytes]:
+    """Return whether more stands before them, and the last octets of a file; raises OSError."""
+    descriptor = posix.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        begin = max(0, os.fstat(descriptor).st_size - octets_max)
+        return begin > 0, os.pread(descriptor, octets_max, begin)
+    finally:
+        os.close(descriptor)
+
+
 def _written(files: FileSystem, path: str) -> str:
     if not path or not files.made:
         return ""
@@ -56,16 +82,11 @@ def _end_of_log(path: str) -> str:
     if not path:
         return ""
     try:
-        descriptor = posix.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        cut, octets = _tail(path, _TAIL_OCTETS)
     except OSError:
         return ""  # Somebody has removed it.
-    try:
-        size = os.fstat(descriptor).st_size
-        begin = max(0, size - _TAIL_OCTETS)
-        lines = os.pread(descriptor, _TAIL_OCTETS, begin).splitlines(keepends=True)
-    finally:
-        os.close(descriptor)
-    texts = [_text(line) for line in lines[1 if begin else 0 :]]
+    lines = octets.splitlines(keepends=True)[1 if cut else 0 :]
+    texts = [_text(line) for line in lines]
     text = b"".join(b"".join(texts).splitlines(keepends=True)[-LOG_LINES_MAX:])
     return text[-LOG_OCTETS_MAX:].decode(errors="replace")
 
