@@ -1,0 +1,1 @@
+"""What an expression may call: CEL's own functions and Kubernetes' libraries, as tables."""
