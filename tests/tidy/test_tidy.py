@@ -70,6 +70,8 @@ SHELLS: Final = {
     "controlplane/controllermanager/*/controller.py": "read caches, do what their plan says",
     "controlplane/controllermanager/context.py": "hands every controller its client and clock",
     "controlplane/controllermanager/pod_control.py": "creates and deletes pods",
+    "controlplane/controllermanager/servicelb/node_controller.py": "does what its plan says",
+    "controlplane/controllermanager/servicelb/statuses.py": "writes what plans say",
     "nodeagent/cni/execute.py": "runs plugins as programs",
     "nodeagent/cni/gate.py": "who waits for whom",
     "nodeagent/cni/links.py": "asks the datapath for links",

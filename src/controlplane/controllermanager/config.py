@@ -21,6 +21,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     journal: str = ""
     #: Networks of load balancers, and those of this machine that carry them; {}: nobody has one.
     external_map: dict[str, str] = {}
+    node_balancers: bool = False  # Load balancers have the nodes' addresses: contracts §18.
     root_ca: str = ""  # What every namespace is told to trust; "": nothing.
 
     def pod_networks(self) -> tuple[tuple[Network, int], ...]:

@@ -100,6 +100,7 @@ class Context:
     root_ca: str = ""
     #: What load balancers are called; empty: there are none.
     balancer_pool: Pool = field(default_factory=lambda: Pool({}, None))
+    balances_at_nodes: bool = False  # Load balancers have the nodes' addresses.
     journal: Journal = field(default_factory=Journal)
     recorders: list[EventRecorder] = field(default_factory=list)
 

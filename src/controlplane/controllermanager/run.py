@@ -34,6 +34,7 @@ from controlplane.controllermanager.replicaset.controller import ReplicaSetContr
 from controlplane.controllermanager.rootcapublisher.controller import RootCaPublisher
 from controlplane.controllermanager.serviceaccount.controller import ServiceAccountController
 from controlplane.controllermanager.servicelb.controller import ServiceLbController
+from controlplane.controllermanager.servicelb.node_controller import NodeBalancerController
 from controlplane.controllermanager.servicelb.pool import Pool
 from controlplane.controllermanager.tainteviction.controller import TaintEvictionController
 from kubeapi.client import (
@@ -47,6 +48,12 @@ from kubeapi.client import (
 log = logging.getLogger(__name__)
 
 ControllerFactory = Callable[[Context], Controller]
+
+
+def _service_lb(context: Context) -> Controller:
+    made = NodeBalancerController if context.balances_at_nodes else ServiceLbController
+    return made(context)
+
 
 #: Every controller, by its upstream name.
 CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
@@ -64,7 +71,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "namespace-controller": NamespaceController,
     "serviceaccount-controller": ServiceAccountController,
     "root-ca-certificate-publisher-controller": RootCaPublisher,
-    "service-lb-controller": ServiceLbController,
+    "service-lb-controller": _service_lb,
 }
 
 
@@ -90,6 +97,7 @@ async def run_manager(config: Config) -> None:
         pod_networks=config.pod_networks(),
         root_ca=Path(config.root_ca).read_text() if config.root_ca else "",
         balancer_pool=Pool.of(config.external_map),
+        balances_at_nodes=config.node_balancers,
         journal=Journal(config.journal, config.name),
     )
     try:

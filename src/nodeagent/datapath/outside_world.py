@@ -11,7 +11,7 @@ this machine's 127.0.0.1. A listener is opened when the first packet for it come
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 from typing import Final
 
@@ -33,14 +33,21 @@ _ETHERNET_OCTETS: Final = 14
 _IPV6_OCTETS: Final = 40
 
 
-def service_of(entry: tables.OutsideService) -> OutsideService:
-    """Return the value of a row; raises ValueError for one that leads beyond the loopback."""
+def service_of(
+    entry: tables.OutsideService, is_near: Callable[[IPv4Address], bool]
+) -> OutsideService:
+    """Return the value of a row; raises ValueError for one that leads far away.
+
+    That is beyond this machine's loopback and beyond what *is_near*: the network that carries the
+    nodes themselves, which between containers is one of their own.
+    """
     host, _, port = entry.target.rpartition(":")
     try:
-        is_loopback = IPv4Address(host).is_loopback and 0 < int(port) < 65_536
+        address = IPv4Address(host)
+        is_allowed = (address.is_loopback or is_near(address)) and 0 < int(port) < 65_536
     except ValueError:
-        is_loopback = False
-    if not is_loopback:
+        is_allowed = False
+    if not is_allowed:
         raise ValueError(f"{entry.target!r} is no socket of this machine's loopback")
     return OutsideService(ip_address(entry.address), entry.port, entry.protocol, (host, int(port)))
 
@@ -48,9 +55,15 @@ def service_of(entry: tables.OutsideService) -> OutsideService:
 class OutsideWorld:
     """The addresses beyond eth0 of *node*, and what *services* offers there."""
 
-    def __init__(self, node: Node, services: OutsideServices, own: Collection[IpAddress]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        services: OutsideServices,
+        own: Collection[IpAddress],
+        is_near: Callable[[IPv4Address], bool],
+    ) -> None:
         """*own* are addresses that are always there, of each family the host's first."""
-        self._node, self._services = node, services
+        self._node, self._services, self._is_near = node, services, is_near
         self._own = dict.fromkeys(own)
         versions = {address.version: address for address in reversed(list(own))}
         self._hosts = list(versions.values())
@@ -63,7 +76,7 @@ class OutsideWorld:
 
     def replace(self, entries: Iterable[tables.OutsideService]) -> None:
         """Offer these, too; raises ValueError or OSError."""
-        services = [service_of(entry) for entry in entries]
+        services = [service_of(entry, self._is_near) for entry in entries]
         for service in services:
             self._add_address(service.address)
         self._services.add(services)

@@ -15,6 +15,7 @@ from functools import partial
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
+    IPv4Network,
     IPv6Address,
     IPv6Interface,
     ip_address,
@@ -96,7 +97,10 @@ class Datapath:
         self._place = Place(local, internal, config.internal_address6)
         self.node.outside = self._new_outside()
         self._services = OutsideServices(self.node.outside, self._carrier_of, monotonic, self._kick)
-        self._world = OutsideWorld(self.node, self._services, self._outside_addresses)
+        near = IPv4Network((local, self._prefix_length(internal)), strict=False)
+        self._world = OutsideWorld(
+            self.node, self._services, self._outside_addresses, is_near=near.__contains__
+        )
         if config.outside_any:
             self._world.open_any_port(self.node.outside_output)
         for network in self._external.client_networks():

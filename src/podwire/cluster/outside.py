@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Final, Literal
 
 import msgspec
@@ -23,6 +23,7 @@ _WANTED: Final = re.compile(
     rf"(?P<name>{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>[0-9]{{1,5}}))?"
     r"=(?P<host>[0-9.]+):(?P<there>[0-9]{1,5})(?:/(?P<protocol>tcp|udp))?"
 )
+_LOOPBACK: Final = IPv4Network("127.0.0.0/8")
 _NAME_MAX: Final = 200  # With `.outside` behind it, still a name of DNS.
 _BEGIN, _END = "# podwire outside: what stands here is written by that command", "# outside ends"
 
@@ -49,8 +50,11 @@ class OutsideService(msgspec.Struct, frozen=True, kw_only=True):
         return str(NETWORKS[family][self.number])
 
 
-def parse(text: str) -> OutsideService:
-    """Read `NAME[:PORT]=127.0.0.1:PORT[/tcp|udp]`; raises OutsideError."""
+def parse(text: str, near: IPv4Network | None = None) -> OutsideService:
+    """Read `NAME[:PORT]=127.0.0.1:PORT[/tcp|udp]`; raises OutsideError.
+
+    *near* is the network of containers, whose addresses may be named, too.
+    """
     found = _WANTED.fullmatch(text)
     if found is None:
         raise OutsideError(f"{text!r} maps nothing; write NAME=127.0.0.1:PORT or …:PORT/udp")
@@ -58,11 +62,9 @@ def parse(text: str) -> OutsideService:
     port = int(found["port"] or there)
     if len(name) > _NAME_MAX or name == ZONE or name.endswith(f".{ZONE}"):
         raise OutsideError(f"{name!r} cannot be called {name}.{ZONE}; choose another name")
-    try:
-        is_loopback = IPv4Address(found["host"]).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+    if near is not None and not _is_among(found["host"], near):
+        raise OutsideError(f"{text!r} leaves {near}; write {name}={near[-2]}:PORT")
+    if near is None and not _is_among(found["host"], _LOOPBACK):
         raise OutsideError(f"{text!r} leaves this machine's loopback; write {name}=127.0.0.1:PORT")
     if not (0 < port < 65_536 and 0 < there < 65_536):
         raise OutsideError(f"{text!r} has no port; ports are 1 to 65535")
@@ -72,6 +74,13 @@ def parse(text: str) -> OutsideService:
         protocol="UDP" if found["protocol"] == "udp" else "TCP",
         target=f"{found['host']}:{there}",
     )
+
+
+def _is_among(host: str, network: IPv4Network) -> bool:
+    try:
+        return IPv4Address(host) in network
+    except ValueError:
+        return False
 
 
 def added(

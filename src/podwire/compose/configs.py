@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from podwire.cluster import layout
+from podwire.cluster import layout, outside
 from podwire.cluster.configs import datapath_addresses6, node_settings
 from podwire.cluster.families import NETWORKS
 from podwire.cluster.layout import Cluster
@@ -47,6 +47,12 @@ class Parameters:
             timings=settings.timings,
             underlay=settings.subnet,
             mtu=settings.mtu,
+            ingress=settings.ingress,
+            dns_replicas=settings.dns_replicas,
+            proxy_mode=settings.proxy_mode,
+            ipvs_scheduler=settings.ipvs_scheduler,
+            outside=settings.outside,
+            non_masquerade_cidrs=settings.non_masquerade_cidrs,
             **NETWORKS[settings.ip_family],
         )
 
@@ -96,6 +102,7 @@ def control_plane(given: Parameters, number: int) -> Iterator[tuple[str, Config]
         if name == "controller-manager":
             config["cluster_cidr"] = given.cluster.cluster_cidr
             config["node_cidr_mask"] = given.cluster.node_cidr_mask
+            config["node_balancers"] = True  # Docker's network has no addresses to spare.
             config["root_ca"] = str(MOUNTED.certificate("ca"))
         yield name, config
 
@@ -167,6 +174,7 @@ def _datapath(given: Parameters, number: int) -> Config:
         "underlay_port": layout.UNDERLAY_PORT,
         "mtu": given.settings.mtu,
         "host_address": address(layout.OUTSIDE_HOST),
+        "outside_services": outside.rows(given.settings.outside, given.cluster.families),
     } | datapath_addresses6(given.cluster, number)
 
 

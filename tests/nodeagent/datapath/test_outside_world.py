@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 import pytest
 
@@ -14,6 +14,7 @@ from nodeagent.datapath.outside_services import OutsideServices
 from nodeagent.datapath.outside_world import OutsideWorld, service_of
 
 HOST, SITE = IPv4Address("192.168.64.254"), "203.0.113.1"
+NEAR = IPv4Network("198.51.100.0/24")  # As between containers: what carries the nodes themselves.
 
 
 def row(**changes):
@@ -32,7 +33,7 @@ def node(world):
 @pytest.fixture
 def beyond(node):
     services = OutsideServices(node.outside, lambda _asking: "", lambda: 0.0, lambda: None)
-    return OutsideWorld(node, services, [HOST])
+    return OutsideWorld(node, services, [HOST], is_near=NEAR.__contains__)
 
 
 def destinations(node):
@@ -62,7 +63,9 @@ def test_nothing_leads_beyond_the_loopback(beyond, node, target):
 
 
 def test_a_row_becomes_a_value():
-    assert service_of(entry(target="127.0.9.9:53")).target == ("127.0.9.9", 53)
+    for target in (("127.0.9.9", 53), ("198.51.100.254", 80)):
+        text = "{}:{}".format(*target)
+        assert service_of(entry(target=text), NEAR.__contains__).target == target
 
 
 def segment(beyond, *, port, flags=0x02, protocol=6, to=HOST):
@@ -91,7 +94,7 @@ def test_any_port_of_the_host_opens_when_somebody_begins_to_speak_to_it(beyond):
 def test_any_port_of_the_hosts_address_of_ipv6_opens_too(dual):
     node, host6 = dual.nodes[1], IPv6Address("fd00:192:168:64::fe")
     services = OutsideServices(node.outside, lambda _asking: "", lambda: 0.0, lambda: None)
-    beyond = OutsideWorld(node, services, [HOST, host6])
+    beyond = OutsideWorld(node, services, [HOST, host6], is_near=NEAR.__contains__)
     output = Output("outside", lambda _frames, _now: None)
     beyond.open_any_port(output)
     tcp = bytes((0x9C, 0x40, 0, 80)) + bytes(8) + bytes((0x50, 2)) + bytes(6)

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from podwire.cluster import layout
-from podwire.compose import health, hosts
+from podwire.compose import health, hosts, settings
 from podwire.compose.settings import NODES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,6 +60,15 @@ def test_what_lasts_is_restarted_and_looked_after(name: str) -> None:
     assert service["restart"] == "unless-stopped"
     assert service["healthcheck"]["test"][0] == "CMD"
     assert service["depends_on"]["setup"]["condition"] == "service_completed_successfully"
+
+
+def test_every_choice_is_handed_to_the_setup() -> None:
+    read = set(re.findall(r'"(PODWIRE_[A-Z_0-9]+)"', Path(settings.__file__).read_text()))
+    assert read == {name for name in SERVICES["setup"]["environment"] if name[:8] == "PODWIRE_"}
+    for name in read:
+        default = re.fullmatch(rf"\$\{{{name}:-(.*)\}}", SERVICES["setup"]["environment"][name])
+        assert default is not None
+        assert settings.from_environment({name: default[1]}) == settings.Settings()
 
 
 @every_service

@@ -11,8 +11,9 @@ import controlplane.scheduler.config
 import nodeagent.config
 import nodeagent.datapath.config
 import podruntime.config
+from podwire.cluster import addons
 from podwire.cluster.families import NETWORKS, IpFamily
-from podwire.compose import balancer, configs
+from podwire.compose import balancer, configs, settings
 from podwire.compose.configs import Parameters
 from podwire.compose.settings import Settings
 
@@ -28,8 +29,8 @@ KINDS = {
 
 
 def parameters(control_planes: int, family: IpFamily = "ipv4") -> Parameters:
-    settings = Settings(ip_family=family)
-    return Parameters(uid="a-uid", control_planes=control_planes, settings=settings)
+    chosen = Settings(ip_family=family)
+    return Parameters(uid="a-uid", control_planes=control_planes, settings=chosen)
 
 
 @pytest.mark.parametrize("family", list(NETWORKS))
@@ -86,3 +87,34 @@ def test_nodes_are_told_the_mtu_of_their_network() -> None:
     given = Parameters(uid="a-uid", control_planes=1, settings=Settings(mtu=9000))
     node = dict(configs.node(given, 1))
     assert node["datapath"]["mtu"] == node["nodeagent"]["mtu"] == 9000
+
+
+def test_what_may_be_chosen_reaches_the_processes() -> None:
+    chosen = settings.from_environment({
+        "PODWIRE_INGRESS": "true", "PODWIRE_PROXY_MODE": "ipvs", "PODWIRE_IPVS_SCHEDULER": "lc",
+        "PODWIRE_OUTSIDE": "site=192.168.64.254:80", "PODWIRE_DNS_REPLICAS": "3",
+        "PODWIRE_NON_MASQUERADE_CIDRS": "10.0.0.0/8",
+    })  # fmt: skip
+    given = Parameters(uid="a-uid", control_planes=1, settings=chosen)
+    node = dict(configs.node(given, 1))
+    assert node["datapath"]["outside_services"] == [
+        {
+            "address": "203.0.113.1",
+            "port": 80,
+            "protocol": "TCP",
+            "target": "192.168.64.254:80",
+        }
+    ]
+    assert node["nodeagent"]["proxy_mode"] == "ipvs"
+    assert node["nodeagent"]["ipvs_scheduler"] == "lc"
+    assert node["nodeagent"]["non_masquerade_cidrs"] == ("10.0.0.0/8",)
+    made = addons.objects(given.cluster)
+    assert {each["kind"] for each in made} >= {"IngressClass"}
+    (dns,) = (each for each in made if each["metadata"]["name"] == "coredns" and "spec" in each)
+    assert dns["spec"]["replicas"] == 3
+    (corefile,) = (each["data"]["Corefile"] for each in made if each["kind"] == "ConfigMap")
+    assert "203.0.113.1 site site.outside" in corefile
+
+
+def test_balancers_are_at_the_nodes_addresses() -> None:
+    assert dict(configs.control_plane(parameters(1), 1))["controller-manager"]["node_balancers"]
