@@ -7,7 +7,7 @@ join them. Tables and partial metadata are made for each request.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -72,20 +72,27 @@ class Form:
                 return encode_as(media_type, stored.object)
             case str(wanted) if wanted == TABLE:
                 metadata = {"resourceVersion": str(stored.revision)}
-                return encode_as(media_type, self._table([stored], metadata, first))
-        partial = table.partial_metadata(stored.object, self.accepted.version)
-        return encode_as(media_type, partial)
+                return self._table([stored], metadata, first)
+        return encode_as(media_type, self._partial(stored))
 
-    def _table(self, items: Iterable[StoredObject], metadata: Object, first: bool) -> Object:
-        return table.table(
-            self.kind,
-            items,
-            metadata,
-            include=self.include,
-            version=self.accepted.version,
-            with_columns=first,
-            now=self.wall(),
-        )
+    def _partial(self, stored: StoredObject) -> Object:
+        return table.partial_metadata(stored.metadata, self.accepted.version)
+
+    def _table(self, items: Sequence[StoredObject], metadata: Object, first: bool) -> bytes:
+        version = self.accepted.version
+        head = table.head(self.kind, metadata, version=version, with_columns=first)
+        now, include, encode = self.wall(), self.include, self._encode_one
+        rows = [encode(table.row(self.kind, item, include, now)) for item in items]
+        return self._join(head, "rows", rows)
+
+    def _encode_one(self, obj: Object) -> bytes:
+        return encode_as(self.accepted.media_type, obj)
+
+    def _join(self, head: Object, name: str, parts: Sequence[bytes]) -> bytes:
+        """Return *head* with a list of *parts*, which are encoded: each is gone before the next."""
+        if self.accepted.media_type == MSGPACK:
+            return _join_msgpack(head, name, parts)
+        return _join_json(head, name, parts)
 
     def list(self, page: Page) -> Answer:
         """Return a list."""
@@ -101,18 +108,17 @@ class Form:
     def _encode_list(self, page: Page, metadata: Object) -> bytes:
         media_type, found = self.accepted.media_type, [self._seen(item) for item in page.items]
         if self.accepted.transformation == TABLE:
-            return encode_as(media_type, self._table(found, metadata, True))
+            return self._table(found, metadata, True)
         if self.accepted.transformation in (PARTIAL, PARTIAL_LIST):
-            version = self.accepted.version
-            head = _list_head(PARTIAL_LIST, f"meta.k8s.io/{version}", metadata)
-            items = [table.partial_metadata(item.object, version) for item in found]
-            return encode_as(media_type, {**head, "items": items})
+            head = _list_head(PARTIAL_LIST, f"meta.k8s.io/{self.accepted.version}", metadata)
+            partial, encode = self._partial, self._encode_one
+            return self._join(head, "items", [encode(partial(item)) for item in found])
         resource = self.kind.resource
         head = _list_head(resource.list_kind, resource.api_version, metadata)
         if media_type == JSON:
-            return _join_json(head, [item.json for item in found])
+            return _join_json(head, "items", [item.json for item in found])
         if media_type == MSGPACK:
-            return _join_msgpack(head, [item.msgpack for item in found])
+            return _join_msgpack(head, "items", [item.msgpack for item in found])
         return encode_as(media_type, {**head, "items": [item.object for item in found]})
 
     def frame(self, type: str, stored: StoredObject, *, first: bool) -> bytes:
@@ -141,10 +147,11 @@ class Form:
         }
         if self.accepted.transformation == TABLE:
             # A table without rows could not carry the annotation: one row does.
-            row = {"cells": [], "object": table.partial_metadata(obj)}
-            obj = {**self._table([], {"resourceVersion": str(revision)}, False), "rows": [row]}
+            row = {"cells": [], "object": table.partial_metadata(metadata)}
+            head = table.head(self.kind, {"resourceVersion": str(revision)}, with_columns=False)
+            obj = {**head, "rows": [row]}
         elif self.accepted.transformation:
-            obj = table.partial_metadata(obj, self.accepted.version)
+            obj = table.partial_metadata(metadata, self.accepted.version)
         return self.frame_object("BOOKMARK", obj)
 
 
@@ -152,16 +159,14 @@ def _list_head(kind: str, api_version: str, metadata: Object) -> Object:
     return {"kind": kind, "apiVersion": api_version, "metadata": metadata}
 
 
-def _join_json(head: Object, items: Sequence[bytes]) -> bytes:
-    return b'%s,"items":[%s]}' % (_encode_json(head)[:-1], b",".join(items))
+def _join_json(head: Object, name: str, parts: Sequence[bytes]) -> bytes:
+    return b'%s,"%s":[%s]}' % (_encode_json(head)[:-1], name.encode(), b",".join(parts))
 
 
-def _join_msgpack(head: Object, items: Sequence[bytes]) -> bytes:
+def _join_msgpack(head: Object, name: str, parts: Sequence[bytes]) -> bytes:
     # A map of n < 16 keys is one octet 0x80 + n; the array's head is 0xdd and 32 bits of length.
     opened = bytes([0x80 + len(head) + 1]) + _encode_msgpack(head)[1:]
-    return b"".join(
-        (opened, _encode_msgpack("items"), struct.pack(">BI", 0xDD, len(items)), *items)
-    )
+    return b"".join((opened, _encode_msgpack(name), struct.pack(">BI", 0xDD, len(parts)), *parts))
 
 
 def _frame_head(type: str) -> bytes:

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -64,6 +64,8 @@ BODY_WAIT_S: Final = 60.0
 STALL_MAX_S: Final = 60.0
 #: Answers above this are compressed for who accepts that (upstream: 128 KiB).
 _GZIP_ABOVE: Final = 128 * 1024
+#: What is written at once. A TLS connection keeps a buffer as large as its largest write for good.
+_PIECE_OCTETS: Final = 16 * 1024
 _GZIP_LEVEL: Final = 1
 _WITH_BODY: Final = ("POST", "PUT", "PATCH", "DELETE")
 _JSON: Final = Accepted()
@@ -71,6 +73,7 @@ _UNAVAILABLE: Final = 503
 #: Disabled: a line per request costs more than the request.
 _ACCESS_LOG: Final = logging.getLogger("aiohttp.access")
 _ACCESS_LOG.disabled = True
+ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 _PUBLIC_USER: Final = User("system:anonymous", ("system:unauthenticated",))
 
 
@@ -295,7 +298,12 @@ def _headers(answer: Answer) -> dict[str, str]:
 
 
 def _response(answer: Answer) -> web.Response:
-    response = web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
+    return _warned(
+        web.Response(status=answer.status, body=answer.body, headers=_headers(answer)), answer
+    )
+
+
+def _warned(response: ResponseT, answer: Answer) -> ResponseT:
     for warning in answer.warnings:
         quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
         quoted = "".join(c if c.isprintable() else " " for c in quoted)
@@ -303,15 +311,34 @@ def _response(answer: Answer) -> web.Response:
     return response
 
 
-async def _finish(http: web.BaseRequest, answer: Answer) -> web.Response:
-    response = _response(answer)
-    if len(answer.body) > _GZIP_ABOVE and _accepts_gzip(http.headers):
+async def _finish(http: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    body = answer.body
+    if len(body) <= _PIECE_OCTETS:
+        return _response(answer)
+    response = _warned(web.StreamResponse(status=answer.status, headers=_headers(answer)), answer)
+    if len(body) > _GZIP_ABOVE and _accepts_gzip(http.headers):
         # In a thread: ten megabytes take a tenth of a second, and zlib lets others run.
         loop = asyncio.get_running_loop()
-        response.body = await loop.run_in_executor(None, _gzip, answer.body)
+        body = await loop.run_in_executor(None, _gzip, body)
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Vary"] = "Accept, Accept-Encoding"
+    await _send_in_pieces(http, response, body)
     return response
+
+
+async def _send_in_pieces(http: web.BaseRequest, response: web.StreamResponse, body: bytes) -> None:
+    """Send a large *body* as fast as its reader reads; a stalled one is dropped."""
+    response.content_length = len(body)
+    await response.prepare(http)
+    whole = memoryview(body if http.method != "HEAD" else b"")
+    try:
+        for begin in range(0, len(whole), _PIECE_OCTETS):
+            async with asyncio.timeout(STALL_MAX_S):
+                await response.write(whole[begin : begin + _PIECE_OCTETS])
+    except TimeoutError:
+        _abort(http)
+    else:
+        await response.write_eof()
 
 
 def _accepts_gzip(headers: Mapping[str, str]) -> bool:
@@ -338,7 +365,9 @@ def _abort(http: web.BaseRequest) -> None:
         http.transport.abort()
 
 
-async def _send_stream(http: web.BaseRequest, stream: Stream, *, cut: bool) -> web.StreamResponse:
+async def _send_stream(
+    http: web.BaseRequest, stream: Stream, *, cut: bool = False
+) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={"Content-Type": stream.content_type, "Cache-Control": "no-cache, private"}
     )

@@ -5,7 +5,7 @@ A kind brings columns and cells; one without has name and age of creation, as up
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from controlplane.apiserver.kinds.kind import Cell, Column, Kind
@@ -50,40 +50,31 @@ def _definition(column: Column) -> Object:
     }
 
 
-def partial_metadata(obj: Object, version: str = "v1") -> Object:
-    """Return PartialObjectMetadata of *obj*."""
+def partial_metadata(metadata: Object, version: str = "v1") -> Object:
+    """Return PartialObjectMetadata with *metadata*."""
     return {
         "kind": "PartialObjectMetadata",
         "apiVersion": f"meta.k8s.io/{version}",
-        "metadata": obj["metadata"],
+        "metadata": metadata,
     }
 
 
-def _row(kind: Kind, stored: StoredObject, include: str, now: float) -> Object:
-    row: Object = {"cells": list(_cells(kind, stored.object, now))}
+def row(kind: Kind, stored: StoredObject, include: str, now: float) -> Object:
+    """Return the row of *stored*."""
+    obj = stored.peek()
+    made: Object = {"cells": list(_cells(kind, obj, now))}
     if include == "Object":
-        row["object"] = stored.object
+        made["object"] = obj
     elif include != "None":
-        row["object"] = partial_metadata(stored.object)
-    return row
+        made["object"] = partial_metadata(obj["metadata"])
+    return made
 
 
-def table(
-    kind: Kind,
-    items: Iterable[StoredObject],
-    metadata: Object,
-    *,
-    include: str,
-    version: str,
-    with_columns: bool,
-    now: float,
-) -> Object:
-    """Return a Table of *items*; later events of a watch leave the columns out."""
-    columns = [_definition(column) for column in columns_of(kind)] if with_columns else []
+def head(kind: Kind, metadata: Object, *, version: str = "v1", with_columns: bool = True) -> Object:
+    """Return a Table without its rows; later events of a watch leave the columns out."""
     return {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": metadata,
-        "columnDefinitions": columns,
-        "rows": [_row(kind, stored, include, now) for stored in items],
+        "columnDefinitions": [_definition(c) for c in columns_of(kind)] if with_columns else [],
     }

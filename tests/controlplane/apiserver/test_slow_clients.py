@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from controlplane.apiserver import server
-from controlplane.apiserver.exchange import Stream
+from controlplane.apiserver.exchange import Answer, Stream
 
 ENDLESS = b"x" * (1 << 20)
 
@@ -50,6 +50,49 @@ async def test_a_reader_that_stalls_is_dropped(monkeypatch):
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readexactly(100)
         # Nothing is read from here on; the server gives up, and the connection is reset.
+        async with asyncio.timeout(5):
+            while http.connections:
+                await asyncio.sleep(0.01)
+        writer.close()
+        await http.shutdown(1.0)
+
+
+LARGE = bytes(range(256)) * 4096
+
+
+async def large(http: web.BaseRequest) -> web.StreamResponse:
+    assert isinstance(http.protocol, server._Handler)
+    http.protocol.head_came()
+    return await server._finish(http, Answer(body=LARGE, content_type="text/plain"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_a_large_answer_arrives_whole_and_the_connection_goes_on(encoding):
+    http = server._Server(large)
+    listener = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
+    async with listener, ClientSession() as session:
+        host, port = listener.sockets[0].getsockname()[:2]
+        for _ in range(2):
+            headers = {"Accept-Encoding": encoding}
+            async with session.get(f"http://{host}:{port}/", headers=headers) as answer:
+                assert await answer.read() == LARGE
+                assert answer.headers.get("Content-Encoding", "identity") == encoding
+        assert len(http.connections) == 1
+    await http.shutdown(1.0)
+
+
+@pytest.mark.asyncio
+async def test_who_reads_nothing_of_a_large_answer_is_dropped(monkeypatch):
+    monkeypatch.setattr(server, "STALL_MAX_S", 0.1)
+    monkeypatch.setattr(f"{__name__}.LARGE", b"x" * (64 << 20))
+    http = server._Server(large)
+    listener = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
+    async with listener:
+        where = listener.sockets[0].getsockname()[:2]
+        reader, writer = await asyncio.open_connection(*where, limit=1024)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in await reader.readline()
         async with asyncio.timeout(5):
             while http.connections:
                 await asyncio.sleep(0.01)
