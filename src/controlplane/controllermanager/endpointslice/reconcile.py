@@ -1,8 +1,10 @@
 """Which EndpointSlices to create, update and delete (upstream: staging/endpointslice).
 
 Existing slices keep the endpoints that they have: a change of one pod rewrites one slice. New
-endpoints fill slices that change anyway, then others with room, then new ones. A Service without
-any endpoint keeps one empty slice, which says that the controller has seen it.
+endpoints fill slices that change anyway; of the others new slices take whole hundreds, and the
+remainder goes where it leaves the least room. A Service keeps one empty slice of each family that
+it has no endpoint of, which says that the controller has seen it. Slices of a Service that is gone
+and had the same name are never written: they go.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from controlplane.controllermanager.endpointslice.well_known import (
 from kubeapi.objects import (
     Object,
     annotations_of,
+    is_being_deleted,
     labels_of,
     name_of,
     namespace_of,
@@ -40,8 +43,8 @@ class Template:
     labels: Object
     annotations: Object | None = None  # None: they are somebody else's.
     endpoints_max: int = ENDPOINTS_MAX
-    #: Of the slice that says that there are no endpoints; None: there is none then.
-    empty: Group | None = None
+    #: Of the slices that say that a family has no endpoints.
+    empty: tuple[Group, ...] = ()
 
 
 def template_of(service: Object) -> Template:
@@ -52,7 +55,7 @@ def template_of(service: Object) -> Template:
         namespace=namespace_of(service),
         owner=owner_reference(service),
         labels=labels_for(service),
-        empty=Group(families[0], ()),
+        empty=tuple(Group(family, ()) for family in families),
     )
 
 
@@ -69,7 +72,10 @@ def plan(
     service: Object, wanted: Mapping[Group, Sequence[Object]], slices: Sequence[Object]
 ) -> Plan:
     """Return what turns a Service's *slices* into the *wanted* endpoints with the fewest writes."""
-    return plan_slices(template_of(service), wanted, slices)
+    result = plan_slices(template_of(service), wanted, slices)
+    if is_being_deleted(service):
+        result.create.clear()  # They would have to go with it.
+    return result
 
 
 def plan_slices(
@@ -77,17 +83,28 @@ def plan_slices(
 ) -> Plan:
     """Do as `plan`, for whoever owns the slices."""
     groups = dict(wanted)
-    if not groups and template.empty is not None:
-        groups = {template.empty: []}
+    families = {group.address_type for group in wanted}
+    groups |= {group: [] for group in template.empty if group.address_type not in families}
     result = Plan()
     by_group: dict[Group, list[Object]] = {}
+    others = []
     for one in slices:
-        by_group.setdefault(_group_of(one), []).append(one)
+        if _is_owned(one, template):
+            by_group.setdefault(_group_of(one), []).append(one)
+        else:
+            others.append(one)
     for group, endpoints in groups.items():
         _plan_group(result, template, group, endpoints, by_group.pop(group, []))
     for leftover in by_group.values():
         result.delete.extend(leftover)
-    return _reused(result)
+    result = _reused(result)
+    result.delete += others
+    return result
+
+
+def _is_owned(one: Object, template: Template) -> bool:
+    references = one["metadata"].get("ownerReferences") or ()
+    return any(reference.get("uid") == template.owner["uid"] for reference in references)
 
 
 def _group_of(one: Object) -> Group:
@@ -145,17 +162,27 @@ def _kept(one: Object, missing: dict[tuple[str, str], Object], template: Templat
 
 def _place(drafts: list[_Draft], missing: list[Object], endpoints_max: int) -> None:
     """Put *missing* where it costs the fewest writes."""
-    by_cost = sorted(drafts, key=lambda draft: (not draft.changed, -len(draft.endpoints)))
-    for draft in by_cost:
-        room = endpoints_max - len(draft.endpoints)
-        # An unchanged slice is opened only if all that is left fits: else a new slice is as cheap.
-        if missing and room > 0 and (draft.changed or len(missing) <= room):
+    fullest_first = sorted(drafts, key=lambda draft: -len(draft.endpoints))
+    for draft in fullest_first:
+        if draft.changed:
+            room = endpoints_max - len(draft.endpoints)
             draft.endpoints += missing[:room]
             del missing[:room]
-            draft.changed = True
-    while missing:
+    while len(missing) >= endpoints_max:
         drafts.append(_Draft(None, missing[:endpoints_max], True))
         del missing[:endpoints_max]
+    if not missing:
+        return
+    # An unchanged slice is opened only if all that is left fits: else a new slice is as cheap.
+    fitting = (
+        each for each in fullest_first if len(each.endpoints) + len(missing) <= endpoints_max
+    )
+    found = next(fitting, None)
+    if found is None:
+        drafts.append(_Draft(None, missing, True))
+    else:
+        found.endpoints += missing
+        found.changed = True
 
 
 def labels_for(service: Object) -> Object:

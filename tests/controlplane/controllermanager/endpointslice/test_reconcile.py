@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +118,66 @@ def test_one_that_goes_and_one_that_comes_share_a_write():
     ends = [endpoint(number) for number in range(250)]
     cluster.reconcile({HTTP: ends})
     assert cluster.reconcile({HTTP: [*ends[1:], endpoint(250)]}) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("existing", "pods", "writes", "lengths"),
+    [
+        # ReconcileManyPods
+        ([], 250, (3, 0, 0), [50, 100, 100]),
+        # ReconcileEndpointSlicesSomePreexisting: whole hundreds are new, the rest fills the fuller.
+        ([62, 61], 250, (1, 1, 0), [61, 89, 100]),
+        # ReconcileEndpointSlicesSomePreexistingWorseAllocation: the rest fits nowhere.
+        ([74, 74], 300, (2, 0, 0), [52, 74, 74, 100]),
+        # ReconcileEndpointSlicesUpdating
+        ([100, 100, 50], 250, (0, 0, 0), [50, 100, 100]),
+        ([100, 40], 141, (0, 1, 0), [41, 100]),
+        ([100, 40], 200, (0, 1, 0), [100, 100]),
+        ([100, 40], 201, (1, 0, 0), [40, 61, 100]),
+    ],
+)
+def test_how_endpoints_are_packed(existing, pods, writes, lengths):
+    """Upstream: endpointslice/reconciler_test.go, by the names of its cases."""
+    endpoints, cluster, at = [endpoint(n) for n in range(pods)], Cluster(), 0
+    for number in existing:
+        other = Cluster()
+        other.reconcile({HTTP: endpoints[at : at + number]})
+        (one,) = other.slices.values()
+        name = f"known-{at}"
+        cluster.slices[name] = {**one, "metadata": {**one["metadata"], "name": name}}
+        at += number
+    assert cluster.reconcile({HTTP: endpoints}) == writes
+    assert sorted(len(one["endpoints"]) for one in cluster.slices.values()) == lengths
+
+
+def test_a_service_of_the_same_name_takes_no_slices_over():
+    """Upstream: TestReconcileEndpointSlicesRecreation. The collector is about to take those."""
+    cluster = Cluster()
+    cluster.reconcile({HTTP: [endpoint(1)]})
+    again = service()
+    again["metadata"]["uid"] = "another"
+    assert cluster.reconcile({HTTP: [endpoint(1)]}, again) == (1, 0, 1)
+    (one,) = cluster.slices.values()
+    assert one["metadata"]["ownerReferences"][0]["uid"] == "another"
+
+
+def test_a_service_that_is_deleted_gets_no_new_slices():
+    """Upstream: TestReconcilerFinalizeSvcDeletionTimestamp."""
+    cluster, going = Cluster(), service()
+    cluster.reconcile({HTTP: [endpoint(1)]})
+    going["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
+    assert cluster.reconcile({HTTP: [endpoint(2)], OTHER: [endpoint(3)]}, going) == (0, 1, 0)
+    assert cluster.reconcile({}, going) == (0, 1, 0)
+
+
+def test_each_family_without_endpoints_has_an_empty_slice():
+    dual, cluster = service(ipFamilies=["IPv6", "IPv4"]), Cluster()
+    assert cluster.reconcile({}, dual) == (2, 0, 0)
+    assert {one["addressType"] for one in cluster.slices.values()} == {"IPv4", "IPv6"}
+    assert cluster.reconcile({HTTP: [endpoint(1)]}, dual) == (0, 1, 0)
+    found = {one["addressType"]: len(one["endpoints"]) for one in cluster.slices.values()}
+    assert found == {"IPv4": 1, "IPv6": 0}
+    assert cluster.reconcile({HTTP: [endpoint(1)]}, service(ipFamilies=["IPv4"])) == (0, 0, 1)
 
 
 def test_a_slice_that_empties_is_deleted():
