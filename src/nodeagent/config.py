@@ -39,6 +39,7 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     journal: str = ""
     proxy_mode: ProxyModeName = "iptables"
     ipvs_scheduler: IpvsScheduler = "rr"
+    node_port_addresses: list[str] = []  # Networks, or "primary"; none: as the proxy mode has it.
     cni_conf: str = ""  # A network of the user's, instead of ours.
     cni_path: str = "/opt/cni/bin:/usr/lib/cni"  # Where plugins are, besides ours.
     #: Where pods' packets keep their source (ip-masq-agent's nonMasqueradeCIDRs).

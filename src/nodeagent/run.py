@@ -208,7 +208,7 @@ class NodeAgent:
             timings=self._timings,
             settled=self._netlink.settled,
             journal=self._journal,
-            mode=proxy_mode(config.proxy_mode, config.ipvs_scheduler),
+            mode=proxy_mode(config.proxy_mode, config.ipvs_scheduler, config.node_port_addresses),
             health_checks=HealthCheckServer(address),
         )
 

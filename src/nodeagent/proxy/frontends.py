@@ -8,11 +8,12 @@ that those get who come from outside.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
 from typing import Literal
 
 from kubeapi.objects import Object
 from nodeagent.proxy.endpointslice_cache import Endpoint
-from nodeagent.proxy.mode import ProxyMode
+from nodeagent.proxy.mode import PRIMARY, ProxyMode
 from nodeagent.proxy.service_port import IPV6, ServicePort, ServicePortName, family_of
 from nodeagent.proxy.topology import Categorized, Topology, categorize
 
@@ -42,8 +43,11 @@ def frontends(
             for address in port.load_balancer_ips
         ]
         if port.node_port:
-            address = _node_port_address(name, here, mode)
-            entries.append(outside | {"address": address, "port": port.node_port, "listen": True})
+            outside |= {"port": port.node_port}
+            entries += [
+                outside | {"address": address, "listen": address not in here.pod_addresses}
+                for address in node_port_addresses(name.family, here, mode)
+            ]
     if port.protocol == "UDP":
         _retain(entries, endpoints)
     return [*entries, *_guards(name, port, mode)]
@@ -84,16 +88,20 @@ def _local(found: Categorized, mode: ProxyMode) -> tuple[Sequence[Endpoint], OnE
     return found.local, "drop" if found.any_usable else "reject"
 
 
-def _node_port_address(name: ServicePortName, here: Topology, mode: ProxyMode) -> str:
-    """Return "" or "::", which mean any address of the node, or the one that has NodePorts.
+def node_port_addresses(family: str, here: Topology, mode: ProxyMode) -> list[str]:
+    """Return which addresses of the node have NodePorts: "" or "::" is any of IPv4 or IPv6.
 
     Both families share one listener of IPv4, since the underlay has no other (contracts §14).
     """
-    if mode.node_ports_on_first_address:
-        for address in here.addresses:
-            if family_of(address) == name.family:
-                return address
-    return "::" if name.family == IPV6 else ""
+    wanted = mode.node_port_addresses
+    if not wanted:
+        return ["::" if family == IPV6 else ""]
+    mine = [each for each in here.addresses if family_of(each) == family]
+    if PRIMARY in wanted:
+        return mine[:1]
+    networks = [ip_network(text, strict=False) for text in wanted]
+    mine += [each for each in here.pod_addresses if family_of(each) == family]
+    return [each for each in mine if any(ip_address(each) in network for network in networks)]
 
 
 def _frontend(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_network
 from typing import Final
 
 from componentbase.clock import monotonic, wall
@@ -107,6 +108,7 @@ class KubeProxy:
             zone=labels.get(_ZONE_LABEL, ""),
             excluded=_EXCLUDED_LABEL in labels,
             addresses=tuple(each["address"] for each in addresses if each["type"] == "InternalIP"),
+            pod_addresses=_pod_addresses(node),
         )
 
     def _look_where_we_are(self, proxier: Proxier) -> None:
@@ -150,3 +152,9 @@ class KubeProxy:
         informer.add_handler(
             on_add=changed, on_update=lambda _old, new: changed(new), on_delete=deleted
         )
+
+
+def _pod_addresses(node: Object) -> tuple[str, ...]:
+    """Return the addresses of the node's tunnel and of its bridge, which its podCIDRs imply."""
+    networks = map(ip_network, (node.get("spec") or {}).get("podCIDRs") or ())
+    return tuple(str(network[number]) for network in networks for number in (0, 1))

@@ -16,11 +16,12 @@ from nodeagent.proxy.service_port import ServicePort
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """Where this node is, and its own first address of each family."""
+    """Where this node is, and which addresses it has."""
 
     node: str
     zone: str = ""
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()  # Its InternalIPs.
+    pod_addresses: tuple[str, ...] = ()  # Those of its bridge and of its tunnel.
     excluded: bool = False  # It takes no part in load balancers.
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from podwire.launcher.entries import ENTRIES  # isort: split
 
 import asyncio
@@ -22,11 +20,11 @@ from rich.progress import Progress, TaskID
 
 from componentbase.timings import TimingsName
 from kubeapi.quantity import QuantityError, parse_quantity
-from nodeagent.proxy.mode import IpvsScheduler, ProxyModeName
 from podwire.cli import CommandFailed, cluster_option, diagnosis
 from podwire.cli.cni_option import cni_option
 from podwire.cli.outside import tell_dns
 from podwire.cli.outside_options import OutsideWish, outside_options
+from podwire.cli.proxy_options import ProxyWish, proxy_options
 from podwire.cli.readiness import Readiness, progress_bar
 from podwire.cluster import blocks, etcd, make
 from podwire.cluster.families import IpFamily
@@ -104,18 +102,7 @@ class AlreadyUp(UsageError):
     show_default=True,
     help="Of the network between the nodes; pods have 50 less. Frames beyond 1500 are jumbo.",
 )
-@click.option(
-    "--proxy-mode",
-    type=click.Choice(get_args(ProxyModeName)),
-    default="iptables",
-    show_default=True,
-    help="How Services choose endpoints, as kube-proxy's.",
-)
-@click.option(
-    "--ipvs-scheduler",
-    type=click.Choice(get_args(IpvsScheduler)),
-    help="With --proxy-mode ipvs.  [default: rr]",
-)
+@proxy_options
 @click.option(
     "--dns-replicas",
     type=click.IntRange(0, DNS_REPLICAS_MAX),
@@ -148,8 +135,7 @@ def up(
     ip_family: IpFamily | None,
     network: str,
     mtu: int,
-    proxy_mode: ProxyModeName,
-    ipvs_scheduler: IpvsScheduler | None,
+    proxy_wish: ProxyWish,
     dns_replicas: int,
     dns_upstream: str,
     ingress: bool,
@@ -170,8 +156,6 @@ def up(
     """
     _check_quantity("--node-cpu", node_cpu)
     _check_quantity("--node-memory", node_memory)
-    if ipvs_scheduler and proxy_mode != "ipvs":
-        raise click.UsageError("--ipvs-scheduler needs --proxy-mode ipvs")
     if dns_upstream and not is_loopback_socket(dns_upstream):
         raise UsageError(
             f"--dns-upstream {dns_upstream!r} is no resolver of this machine's loopback; "
@@ -183,8 +167,9 @@ def up(
         timings=timings,
         network=network,
         mtu=mtu,
-        proxy_mode=proxy_mode,
-        ipvs_scheduler=ipvs_scheduler or "rr",
+        proxy_mode=proxy_wish.mode,
+        ipvs_scheduler=proxy_wish.scheduler,
+        node_port_addresses=proxy_wish.node_port_addresses,
         dns_replicas=dns_replicas,
         dns_upstream=dns_upstream,
         ingress=ingress,

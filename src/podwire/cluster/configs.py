@@ -188,5 +188,6 @@ def node_settings(cluster: Cluster) -> Config:
         "cni_conf": cluster.cni_conf,
         "proxy_mode": cluster.proxy_mode,
         "ipvs_scheduler": cluster.ipvs_scheduler,
+        "node_port_addresses": cluster.node_port_addresses,
         "non_masquerade_cidrs": cluster.non_masquerade_cidrs,
     }

@@ -92,6 +92,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int = ETHERNET_MTU  # Of the network between the nodes.
     proxy_mode: ProxyModeName = "iptables"
     ipvs_scheduler: IpvsScheduler = "rr"
+    node_port_addresses: tuple[str, ...] = ()  # Networks, or "primary"; none: the mode's.
     dns_replicas: int = 1  # Pods of the cluster's DNS; 0: it has none.
     dns_upstream: str = ""  # A resolver of this machine's loopback, ADDRESS:PORT; "": none.
     ingress: bool = False  # Whether it has an ingress controller.

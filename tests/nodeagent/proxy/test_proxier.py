@@ -5,12 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeagent.proxy.change_tracker import ChangeTracker
-from nodeagent.proxy.mode import IPTABLES, ProxyMode, proxy_mode
+from nodeagent.proxy.mode import IPTABLES, ProxyMode, check_node_port_addresses, proxy_mode
 from nodeagent.proxy.proxier import Proxier
 from nodeagent.proxy.topology import Topology
 from nodeagent.tables import Tables
 
-HERE = Topology(node="n1", addresses=("192.168.64.1", "fd00:192:168:64::1"))
+HERE = Topology(
+    node="n1",
+    addresses=("192.168.64.1", "fd00:192:168:64::1"),
+    pod_addresses=("10.244.0.0", "10.244.0.1", "fd00:10:244::", "fd00:10:244::1"),
+)
 
 
 def service(name: str = "web", ip: str = "10.96.0.9", **spec):
@@ -221,6 +225,42 @@ def test_nftables_refuses_other_ports_and_has_node_ports_on_one_address():
     assert ("10.96.0.9", 0, "UDP") in found
     assert found["192.168.64.1", 30080, "TCP"]["listen"]
     assert ("", 30080, "TCP") not in found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "addresses"),
+    [
+        ((), {"", "::"}),
+        (("primary",), {"192.168.64.1", "fd00:192:168:64::1"}),
+        (("192.168.64.0/24",), {"192.168.64.1"}),
+        (("192.168.64.77/24",), {"192.168.64.1"}),
+        (("fd00::/16",), {"fd00:192:168:64::1", "fd00:10:244::", "fd00:10:244::1"}),
+        (("10.244.0.0/16",), {"10.244.0.0", "10.244.0.1"}),
+        (("0.0.0.0/0",), {"192.168.64.1", "10.244.0.0", "10.244.0.1"}),
+        (("203.0.113.0/24",), set()),
+    ],
+)
+@pytest.mark.parametrize("mode", ["iptables", "nftables", "ipvs"])
+def test_node_ports_are_at_the_addresses_that_are_wanted(mode, wanted, addresses):
+    dual = service(
+        clusterIPs=["10.96.0.9", "fd00:10:96::9"],
+        type="NodePort",
+        ports=[{"name": "http", "port": 80, "protocol": "TCP", "nodePort": 30080}],
+    )
+    found = synced(dual, mode=proxy_mode(mode, "rr", wanted))
+    expected = (
+        {"192.168.64.1", "fd00:192:168:64::1"} if (mode, wanted) == ("nftables", ()) else addresses
+    )
+    entries = {key[0]: entry for key, entry in found.items() if key[1] == 30080}
+    assert set(entries) == expected
+    dialled = {address for address, entry in entries.items() if entry["listen"]}
+    assert dialled == expected & {"", "::", "192.168.64.1", "fd00:192:168:64::1"}
+
+
+@pytest.mark.parametrize("wanted", [("primary", "10.0.0.0/8"), ("here",), ("10.0.0.0/99",), ("",)])
+def test_node_port_addresses_that_make_no_sense(wanted):
+    with pytest.raises(ValueError, match=r"stands alone|does not appear"):
+        check_node_port_addresses(wanted)
 
 
 def test_a_guard_stays_until_the_last_port_goes():
