@@ -42,6 +42,7 @@ from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.server import KubeletServer, serve, server_tls
 from nodeagent.kubelet.services import NodeServices
 from nodeagent.kubelet.status_manager import StatusManager
+from nodeagent.kubelet.streaming import Streaming
 from nodeagent.kubelet.volumes.layout import Layout
 from nodeagent.kubelet.volumes.token_manager import TokenManager
 from nodeagent.kubelet.volumes.volume_manager import VolumeManager
@@ -313,7 +314,11 @@ class NodeAgent:
     async def run(self) -> None:
         """Run until cancelled, or until a loop that must not end does."""
         config = self._config
-        kubelet = KubeletServer(self._kubelet, self._proxy.programming.latency.exposition)
+        kubelet = KubeletServer(
+            self._kubelet,
+            self._proxy.programming.latency.exposition,
+            Streaming(self._kubelet, HostNet(self._directory / "hostnet.sock")),
+        )
         address = transport_address(config.internal_ip, config.transport_map)
         tls = server_tls(config.server_certificate, config.server_private_key, config.client_ca)
         resync_s = self._timings.pod_resync_s

@@ -104,6 +104,9 @@ class ContainerConfig(Message, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     mounts: list[Mount] = []
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
 
 
 class ContainerStatus(Message, frozen=True, kw_only=True):
@@ -156,6 +159,28 @@ class ExecSyncRequest(Message, frozen=True, kw_only=True):
     container_id: str
     cmd: list[str]
     timeout_s: float = 0
+
+
+class ExecStreamRequest(Message, frozen=True, kw_only=True):
+    """What is said at stream.sock (§7): run a program, with these of its streams."""
+
+    container_id: str
+    cmd: list[str]
+    stdin: bool = False
+    stdout: bool = False
+    stderr: bool = False
+    tty: bool = False
+
+
+class AttachStreamRequest(Message, frozen=True, kw_only=True):
+    container_id: str
+    stdin: bool = False
+    stdout: bool = False
+    stderr: bool = False
+
+
+class PortForwardRequest(Message, frozen=True, kw_only=True):
+    port: int
 
 
 def request(kind: type[MessageT], params: Params) -> MessageT:

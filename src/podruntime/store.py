@@ -3,6 +3,7 @@
     pods/<id>/sandbox.json       what it was asked to be; written by podruntime
               pid                written by the pod's process when it begins
               control.sock       the pod's process listens here: it lives while this accepts
+              stream.sock        and here for exec, attach and port-forward
               pod.log            log, stdout and stderr of the process itself
               containers/<id>.json   last known status of each container; written by the pod
               rootfs/<id>/           its files, if it has asked for any
@@ -42,6 +43,7 @@ class SandboxDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.control_socket = path / "control.sock"
+        self.stream_socket = path / "stream.sock"
         self.log = path / "pod.log"
         # Plain texts and system calls: pathlib and io are 0.2 MB of a pod that uses them once.
         self._record, self._pid, self._containers = (

@@ -1,9 +1,9 @@
 """How many requests may be worked on at once (upstream: --max-requests-inflight and its mutating
 twin, filters/maxinflight).
 
-Reads and writes are counted apart, so that neither starves the other; watches and logs, which
-last, are not counted. Upstream never refuses system:masters; here they get as much room again,
-so that an administrator is answered and nothing is without bound.
+Reads and writes are counted apart, so that neither starves the other; watches, logs and streams,
+which last, are not counted. Upstream never refuses system:masters; here they get as much room
+again, so that an administrator is answered and nothing is without bound.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from controlplane.apiserver.authn import User
 from controlplane.apiserver.authz import MASTERS
-from controlplane.apiserver.request_info import RequestInfo
+from controlplane.apiserver.request_info import RequestInfo, is_stream
 from kubeapi.status import too_many_requests
 
 READS_MAX: Final = 400
@@ -26,7 +26,7 @@ _READS: Final = ("get", "list")
 
 def is_long_running(info: RequestInfo) -> bool:
     """Tell whether the request lasts as long as the client likes."""
-    return info.verb == "watch" or info.subresource == "log"
+    return info.verb == "watch" or info.subresource == "log" or is_stream(info)
 
 
 class InFlight:

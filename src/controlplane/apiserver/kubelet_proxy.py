@@ -1,4 +1,4 @@
-"""Requests that a kubelet answers: container logs (upstream: pods/log over the node's port 10250).
+"""Requests that a kubelet answers: logs, streams, connections (upstream: its port 10250).
 
 The kubelet's InternalIP is emulated; `fabric_map`, or without one `transport_map`, says where it is
 dialled. A connection comes from `dial_source`, which tells the fabric who dials. The kubelet's
@@ -9,29 +9,34 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
+from yarl import URL
 
 from controlplane.apiserver.config import Config, transport_address
 from controlplane.apiserver.exchange import Answer, Stream
 from controlplane.apiserver.request_info import is_true
 from kubeapi.resources import Resource
-from kubeapi.status import StatusError, bad_request, internal
+from kubeapi.status import StatusError, bad_request, internal, service_unavailable
 
 _CONNECT_S: Final = 5.0
 _ERROR_OCTETS_MAX: Final = 64 * 1024
 _TEXT: Final = "text/plain"
+#: What one message of a stream may hold: kubelets send 64 KiB.
+_MESSAGE_OCTETS_MAX: Final = 4 * 1024 * 1024
+#: Where a kubelet says why it does not upgrade (contracts.md §21).
+_REFUSAL: Final = "Podwire-Refusal"
 #: Parameters of a log that are handed on: numbers and booleans.
 _NUMBERS: Final = ("tailLines", "sinceSeconds", "limitBytes")
 _SWITCHES: Final = ("follow", "timestamps", "previous")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogTarget:
-    """Which log is meant, and who has it."""
+class Target:
+    """What is asked of which kubelet."""
 
     address: str
     port: int
@@ -69,16 +74,54 @@ class KubeletProxy:
     async def close(self) -> None:
         await self._session.close()
 
+    def _url(self, target: Target) -> str:
+        host = transport_address(target.address, self._networks)
+        return f"https://{host}:{target.port}{target.path}"
+
+    async def stream(
+        self, target: Target, query: Sequence[tuple[str, str]], protocols: Sequence[str] = ()
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Open a stream of a kubelet's; raises StatusError when it refuses or does not answer."""
+        try:
+            return await self._session.ws_connect(
+                str(URL(self._url(target), encoded=True).update_query(query)),
+                protocols=protocols,
+                max_msg_size=_MESSAGE_OCTETS_MAX,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            said = error.headers.get(_REFUSAL) if error.headers is not None else None
+            why = said or f"the kubelet answered {error.status}"
+            raise _refused(error.status, why) from None
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise internal(f"error dialing backend: {_reason(error)}") from None
+
+    async def request(
+        self,
+        method: str,
+        target: Target,
+        headers: Mapping[str, str],
+        body: AsyncIterator[bytes] | None,
+    ) -> aiohttp.ClientResponse:
+        """Hand a request on to a kubelet (nodes/proxy); raises StatusError."""
+        try:
+            return await self._session.request(
+                method,
+                URL(self._url(target), encoded=True),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise service_unavailable(f"error trying to reach service: {_reason(error)}") from None
+
     async def log(
-        self, target: LogTarget, query: dict[str, str], resource: Resource, node: str
+        self, target: Target, query: dict[str, str], resource: Resource, node: str
     ) -> Answer | Stream:
         """Fetch a log; raises StatusError when the kubelet refuses or cannot be reached."""
-        host = transport_address(target.address, self._networks)
-        url = f"https://{host}:{target.port}{target.path}"
         try:
-            response = await self._session.get(url, params=query)
+            response = await self._session.get(self._url(target), params=query)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            reason = str(error) or type(error).__name__
+            reason = _reason(error)
             shown = f"[{target.address}]" if ":" in target.address else target.address
             raise internal(
                 f'Get "https://{shown}:{target.port}{target.path}": '
@@ -87,6 +130,15 @@ class KubeletProxy:
         if response.status != 200:
             raise await _refusal(response)
         return Stream(chunks=_chunks(response), content_type=_TEXT)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _refused(status: int, why: str) -> StatusError:
+    """Return what a client is told of a kubelet's refusal."""
+    return StatusError(404, "NotFound", why) if status == 404 else internal(why)
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> StatusError:

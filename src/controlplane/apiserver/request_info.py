@@ -12,7 +12,10 @@ from urllib.parse import parse_qsl, unquote
 
 Query = Mapping[str, str]
 
-_QUERY_FIELDS_MAX: Final = 100
+#: Subresources that are connections (upstream: rest.Connecter).
+STREAMS: Final = ("exec", "attach", "portforward", "proxy")
+
+_QUERY_FIELDS_MAX: Final = 1000
 _VERBS: Final[Mapping[str, str]] = {
     "GET": "get",
     "HEAD": "get",
@@ -39,7 +42,12 @@ class RequestInfo:
     resource: str = ""  # Empty: no resource is asked for (discovery, health, …).
     name: str = ""
     subresource: str = ""
-    rest: tuple[str, ...] = ()  # What follows the subresource: nothing serves it.
+    rest: tuple[str, ...] = ()  # What follows the subresource: a proxy's path, else nothing's.
+
+
+def is_stream(info: RequestInfo) -> bool:
+    """Tell whether the request's connection is taken over, or its body handed on."""
+    return info.subresource in STREAMS and info.resource in ("pods", "services", "nodes")
 
 
 def parse_query(text: str) -> Query:
@@ -63,13 +71,17 @@ def parse_request_info(method: str, path: str, query: Query) -> RequestInfo:
     """Read method, path (still quoted) and query; raises ValueError for bad quoting."""
     verb = _VERBS.get(method, method.lower())
     parts = [unquote(part, errors="strict") for part in path.strip("/").split("/")]
-    if any("/" in part or "\0" in part for part in parts):
-        raise ValueError("a part of the path holds a slash")
     head = 2 if parts[0] == "api" else 3
     if parts[0] not in ("api", "apis") or len(parts) <= head:
+        _check(parts)
         return RequestInfo(verb=verb, path=path)
     group = parts[1] if head == 3 else ""
     return _resource_info(verb, path, group, parts[head - 1 :], query)
+
+
+def _check(parts: list[str]) -> None:
+    if any("/" in part or "\0" in part for part in parts):
+        raise ValueError("a part of the path holds a slash")
 
 
 def _resource_info(verb: str, path: str, group: str, parts: list[str], query: Query) -> RequestInfo:
@@ -80,9 +92,12 @@ def _resource_info(verb: str, path: str, group: str, parts: list[str], query: Qu
         if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
             rest = rest[2:]
     resource, name, subresource, *more = [*rest, "", ""][: max(3, len(rest))]
+    # What follows `proxy` is another server's path.
+    _check(parts[: len(parts) - len(more)] if subresource == "proxy" else parts)
     if not name:
         verb = _COLLECTION_VERBS.get(verb, verb)
-    if verb in ("get", "list") and is_true(query.get("watch")):
+    asks_to_watch = is_true(query.get("watch")) and subresource not in STREAMS
+    if verb in ("get", "list") and asks_to_watch:
         verb = "watch"
     return RequestInfo(
         verb=verb,

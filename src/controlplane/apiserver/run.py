@@ -36,6 +36,7 @@ from controlplane.apiserver.routes.evictions import Evictions
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes, Tokens
+from controlplane.apiserver.routes.streams import StreamRoutes
 from controlplane.apiserver.server import ApiServer
 from controlplane.apiserver.service_claims import ServiceClaims
 from controlplane.apiserver.serviceaccount.claims import TokenAuthority
@@ -178,6 +179,7 @@ class _Parts:
                 is_ready=self._is_ready,
             ),
             ServiceAccountRoutes(self._registry, authority, wall=clock.wall),
+            StreamRoutes(self._registry, kubelets, kinds.of(NODES)),
         )
         tokens = Tokens(self._cacher, authority, wall=clock.wall)
         self.server = ApiServer(dispatcher, metrics, faults, tokens, monotonic=clock.monotonic)

@@ -26,12 +26,13 @@ from controlplane.apiserver.authn import User, bearer_token, user_of
 from controlplane.apiserver.authz import is_public
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import YAML
-from controlplane.apiserver.exchange import Answer, Request, Stream, answer_error
+from controlplane.apiserver.exchange import Answer, Request, Stream, Upgrade, answer_error
 from controlplane.apiserver.inflight import InFlight
 from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.negotiation import Accepted, negotiate
 from controlplane.apiserver.request_info import (
     RequestInfo,
+    is_stream,
     parse_query,
     parse_request_info,
 )
@@ -186,9 +187,11 @@ class ApiServer:
             if self._faults.active:
                 cut = await self._suffer(request)
             with self._in_flight.request(info, request.user):
-                if http.method in _WITH_BODY:
+                if http.method in _WITH_BODY and not is_stream(info):
                     request = _with_body(request, await _read_body(http))
                 answer = await self._dispatcher.serve(request)
+            if isinstance(answer, Upgrade):
+                return await self._carry(http, info, answer)
         except StatusError as error:
             answer = answer_error(error, accepted)
         except StorageError as error:
@@ -202,6 +205,14 @@ class ApiServer:
             return await self._stream(http, request, answer, cut=cut)
         self._metrics.answered(info, answer.status, self._monotonic() - began)
         return await _finish(http, answer)
+
+    async def _carry(
+        self, http: web.BaseRequest, info: RequestInfo, upgrade: Upgrade
+    ) -> web.StreamResponse:
+        """Let *upgrade* have the connection; raises StatusError as long as nothing was said."""
+        response = await upgrade.carry(http)
+        self._metrics.answered(info, response.status, None)
+        return response
 
     async def _suffer(self, request: Request) -> bool:
         """Let faults act; tell whether the watch is to be cut; raises StatusError."""
@@ -252,7 +263,8 @@ class ApiServer:
             if_none_match=http.headers.get("If-None-Match", ""),
             user_agent=http.headers.get("User-Agent", ""),
         )
-        if accepted is None and info.resource and info.subresource != "log":
+        free = info.subresource == "log" or is_stream(info)
+        if accepted is None and info.resource and not free:
             raise not_acceptable(
                 "only the following media types are accepted: application/json, "
                 f"{YAML}, application/vnd.podwire.msgpack"

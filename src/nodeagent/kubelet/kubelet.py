@@ -19,6 +19,7 @@ from nodeagent.kubelet.pod_spec import containers_by_name
 from nodeagent.kubelet.pod_worker import PodWorker, orphan_pod
 from nodeagent.kubelet.runtime_status import ContainerStatus
 from nodeagent.kubelet.services import NodeServices
+from nodeagent.kubelet.streaming import Place
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +131,24 @@ class Kubelet:
         if api_pod is None:
             return None
         return self._services.runtime.status(uid_of(api_pod)).container(container)
+
+    def container_place(self, namespace: str, pod: str, container: str) -> Place:
+        """Return where a running container takes streams; raises LookupError."""
+        status = self._container(namespace, pod, container)
+        if status is None or not status.running:
+            raise LookupError(f'container not found ("{container}")')
+        return Place(socket=self._stream_socket(status.sandbox_id), container_id=status.id)
+
+    def sandbox_place(self, namespace: str, pod: str) -> Place:
+        """Return where a running pod takes streams; raises LookupError."""
+        api_pod = self._pods.get(make_key(namespace, pod))
+        sandbox = self._services.runtime.status(uid_of(api_pod)).sandbox if api_pod else None
+        if sandbox is None or not sandbox.ready:
+            raise LookupError(f'pod "{pod}" in namespace "{namespace}" is not running')
+        return Place(socket=self._stream_socket(sandbox.id))
+
+    def _stream_socket(self, sandbox_id: str) -> Path:
+        return self._services.pods_directory / sandbox_id / "stream.sock"
 
     def live_uids(self) -> list[str]:
         """Return the pods that may hold an address."""

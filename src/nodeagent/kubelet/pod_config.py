@@ -107,6 +107,9 @@ def container_config(
             MESSAGE_POLICY_ANNOTATION: container.get("terminationMessagePolicy") or "",
         },
         "mounts": container_mounts(pod, container, inputs.layout, variables),
+        "stdin": bool(container.get("stdin")),
+        "stdin_once": bool(container.get("stdinOnce")),
+        "tty": bool(container.get("tty")),
         "ports": [dict(port) for port in container.get("ports") or ()],
     }
 

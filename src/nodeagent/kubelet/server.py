@@ -1,8 +1,7 @@
-"""The kubelet's server: container logs, pods, health (upstream: pkg/kubelet/server).
+"""The kubelet's server: logs, streams, pods, health (upstream: pkg/kubelet/server).
 
 TLS with client certificates from the cluster's CA; only the API server (user
-`system:kube-apiserver`) and admins (group `system:masters`) are served. Nothing is exec'd here
-yet: `kubectl exec` is a later issue.
+`system:kube-apiserver`) and admins (group `system:masters`) are served.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from aiohttp import web
 from componentbase.clock import parse_rfc3339, wall
 from kubeapi.objects import Object
 from nodeagent.kubelet.container_logs import LogFilter, LogOptions, tail_offset, whole_lines
+from nodeagent.kubelet.streaming import Streaming
 
 _ALLOWED_USER: Final = "system:kube-apiserver"
 _ALLOWED_GROUP: Final = "system:masters"
@@ -44,8 +44,8 @@ class LogSource(Protocol):
 class KubeletServer:
     """The routes of the kubelet's API."""
 
-    def __init__(self, source: LogSource, metrics: Callable[[], str]) -> None:
-        self._source, self._metrics = source, metrics
+    def __init__(self, source: LogSource, metrics: Callable[[], str], streaming: Streaming) -> None:
+        self._source, self._metrics, self._streaming = source, metrics, streaming
 
     def application(self) -> web.Application:
         """Return the server's routes behind its authorization."""
@@ -55,6 +55,7 @@ class KubeletServer:
         app.router.add_get("/metrics", self._show_metrics)
         path = "/containerLogs/{namespace}/{pod}/{container}"
         app.router.add_get(path, self._container_logs)
+        self._streaming.add_routes(app)
         return app
 
     async def _healthz(self, _request: web.Request) -> web.StreamResponse:

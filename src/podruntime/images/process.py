@@ -20,6 +20,7 @@ from typing import Final, Protocol
 
 from netstack.addresses import IpAddress
 from podruntime.images.filesystem import FileSystem
+from podruntime.images.terminal import Terminal
 from podruntime.images.view import clean
 
 #: How much a pipe between two programs holds (Linux: 64 KiB).
@@ -37,6 +38,9 @@ class Input(Protocol):
 
     async def readline(self) -> bytes:
         """Return the next line with its newline; b"" is the end."""
+
+    async def piece(self) -> bytes:
+        """Return what comes next, as soon as it comes; b"" is the end."""
 
 
 class Output(Protocol):
@@ -57,6 +61,10 @@ class NoInput:
         return b""
 
     async def readline(self) -> bytes:
+        """Return b""."""
+        return b""
+
+    async def piece(self) -> bytes:
         """Return b""."""
         return b""
 
@@ -86,6 +94,10 @@ class Octets:
         line = bytes(self._octets[:end])
         del self._octets[:end]
         return line
+
+    async def piece(self) -> bytes:
+        """Return everything that is there."""
+        return await self.read()
 
     def taken(self) -> bytes:
         """Return everything without taking it away."""
@@ -130,14 +142,14 @@ class Pipe:
     async def read(self) -> bytes:
         """Return everything up to the end."""
         octets = bytearray()
-        while piece := await self._piece():
+        while piece := await self.piece():
             octets += piece
         return bytes(octets)
 
     async def readline(self) -> bytes:
         """Return the next line."""
         line = bytearray()
-        while piece := await self._piece():
+        while piece := await self.piece():
             end = piece.find(b"\n") + 1
             if end:
                 self._put_back(piece[end:])
@@ -150,7 +162,8 @@ class Pipe:
             self._pieces.appendleft(rest)
             self._octets += len(rest)
 
-    async def _piece(self) -> bytes:
+    async def piece(self) -> bytes:
+        """Return what was written at once; b"" is the end."""
         while not self._pieces and not self._ended:
             await self._wait()
         if not self._pieces:
@@ -203,6 +216,16 @@ class Network(Protocol):
         """Send probes and return their answers (`netdev.probing`); raises ValueError, OSError."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Standard streams, and the terminal that they are, if they are one."""
+
+    stdin: Input
+    stdout: Output
+    stderr: Output
+    terminal: Terminal | None = None
+
+
 @dataclass(slots=True)
 class Process:
     """One process of a container."""
@@ -223,6 +246,8 @@ class Process:
     terminated_with: int | None = field(default=None)
     #: PID 1 of the container; None: this one is it.
     first: Process | None = None
+    #: The terminal that the standard streams are, if they are one.
+    terminal: Terminal | None = None
     #: Handlers of more signals, which Python code has set: tells whether there was one.
     on_signal: Callable[[int], bool] | None = None
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from componentbase.clock import wall, wall_ns
+from componentbase.clock import wall
 from componentbase.rpc import RpcError
 from componentbase.tasks import Tasks
 from podruntime.cri import (
@@ -29,8 +29,16 @@ from podruntime.cri import (
 )
 from podruntime.images.filesystem import FileSystem
 from podruntime.images.image import Image
-from podruntime.images.process import Network, NoInput, Octets, Output, Process, find_program
-from podruntime.sandbox.logfile import LogFile, LogStream
+from podruntime.images.process import (
+    Network,
+    NoInput,
+    Octets,
+    Process,
+    Streams,
+    find_program,
+)
+from podruntime.sandbox.console import Console
+from podruntime.sandbox.execution import KILL_EVERY_S, KILLS_MAX, Execution
 from podruntime.sandbox.owner import CURRENT, Owner
 from podruntime.sandbox.termination_message import message_files, termination_message
 
@@ -38,9 +46,8 @@ from podruntime.sandbox.termination_message import message_files, termination_me
 OnChange = Callable[[str, ContainerStatus], None]
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#: How often a program is told to die (each `await` of it) before it counts as hung.
-_KILLS_MAX: Final = 20
-_KILL_EVERY_S: Final = 0.05
+#: What a program in a terminal believes that it is (upstream's runtimes say so, too).
+_TERM: Final = "xterm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +75,7 @@ class Container:
     ) -> None:
         self.status = status
         self._config, self._image, self._pod, self._on_change = config, image, pod, on_change
-        self._log = LogFile(config.log_path, wall_ns) if config.log_path else None
-        self._stdout, self._stderr = LogStream(self._log, "stdout"), LogStream(self._log, "stderr")
+        self.console = Console(config)
         self.files = _files(config, image, pod, pod.root(status.id))
         self._env = {
             "PATH": PATH,
@@ -79,13 +85,17 @@ class Container:
             **{each.key: each.value for each in config.envs},
         }
         self._cwd = config.working_dir or image.working_dir
-        self._owner = self._new_owner(self._stdout, self._stderr)
+        if config.tty:
+            self._env.setdefault("TERM", _TERM)
+        if self.console.terminal is not None:
+            self.console.terminal.session = self.signal
+        self._owner = self._new_owner(self.console.streams)
         self._process: Process | None = None
         self._task: asyncio.Task[int] | None = None
-        self._ended = asyncio.Event()
+        self.ended = asyncio.Event()
 
-    def _new_owner(self, stdout: Output, stderr: Output) -> Owner:
-        owner = Owner(self._env, stdout, stderr)
+    def _new_owner(self, streams: Streams) -> Owner:
+        owner = Owner(self._env, streams.stdout, streams.stderr)
         owner.files, owner.cwd = self.files, self._cwd
         return owner
 
@@ -103,7 +113,7 @@ class Container:
             message = _cannot_start(argv)
             self._finish(EXIT_START_ERROR, "StartError", message)
             raise RpcError("FailedPrecondition", message)
-        process = self._new_process(argv, self._stdout, self._stderr)
+        process = self._new_process(argv, self.console.streams)
         process.on_signal = self._owner.signals.deliver
         self._process = process
         self._change("STARTED", state=RUNNING, started_at=wall())
@@ -111,15 +121,16 @@ class Container:
         self._task = self._pod.tasks.spawn(self._run(process, self._owner), name=name)
         self._task.add_done_callback(self._task_ended)
 
-    def _new_process(self, argv: list[str], stdout: Output, stderr: Output) -> Process:
+    def _new_process(self, argv: list[str], streams: Streams) -> Process:
         return Process(
             argv=argv,
             env=dict(self._env),
             cwd=self._cwd,
             files=self.files,
-            stdin=NoInput(),
-            stdout=stdout,
-            stderr=stderr,
+            stdin=streams.stdin,
+            stdout=streams.stdout,
+            stderr=streams.stderr,
+            terminal=streams.terminal,
             hostname=self._pod.hostname,
             network=self._pod.network,
             programs=self._image.programs,
@@ -143,11 +154,7 @@ class Container:
 
     def _finish(self, code: int, reason: str, message: str) -> None:
         self._owner.release()
-        for stream in (self._stdout, self._stderr):
-            stream.end()
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        self.console.end()
         said = termination_message(
             self.files, self._config.annotations, code, self._config.log_path
         )
@@ -159,7 +166,7 @@ class Container:
             reason=reason,
             message=": ".join(text for text in (message, said) if text),
         )
-        self._ended.set()
+        self.ended.set()
 
     async def stop(self, timeout_s: float) -> None:
         """SIGTERM, then SIGKILL after *timeout_s*; raises RpcError when it cannot be killed."""
@@ -171,41 +178,53 @@ class Container:
         if timeout_s > 0:
             self._process.signal(signal.SIGTERM)
             await self._wait_ended(timeout_s)
-        for _ in range(_KILLS_MAX):
+        for _ in range(KILLS_MAX):
             if self._task.done():
                 return
             self._task.cancel()
-            await self._wait_ended(_KILL_EVERY_S)
+            await self._wait_ended(KILL_EVERY_S)
         if not self._task.done():
             raise RpcError("Unavailable", "the container does not die; kill its pod")
 
     async def _wait_ended(self, timeout_s: float) -> None:
         try:
             async with asyncio.timeout(timeout_s):
-                await self._ended.wait()
+                await self.ended.wait()
         except TimeoutError:
             pass  # The caller looks at the task.
 
-    async def exec(self, argv: list[str], timeout_s: float) -> tuple[int, bytes, bytes]:
-        """Run *argv* beside the container's main process; return status, stdout, stderr."""
+    def execute(self, argv: list[str], streams: Streams) -> Execution:
+        """Begin *argv* beside the container's main process; raises RpcError."""
         if self.status.state != RUNNING:
             raise RpcError("FailedPrecondition", "container is not running")
         if not argv or find_program(self._image.programs, argv[0]) is None:
             raise RpcError("FailedPrecondition", _cannot_exec(argv))
-        stdout, stderr = Octets(), Octets()
-        process = self._new_process(argv, stdout, stderr)
-        owner = self._new_owner(stdout, stderr)
+        process = self._new_process(argv, streams)
+        if streams.terminal is not None:
+            process.env.setdefault("TERM", _TERM)
+        owner = self._new_owner(streams)
         task = self._pod.tasks.spawn(self._run(process, owner), name=f"exec {argv[0]}")
         self._owner.add_task(task)
+        return Execution(process, owner, task, _status_of)
+
+    async def exec(self, argv: list[str], timeout_s: float) -> tuple[int, bytes, bytes]:
+        """Run *argv* to its end; return status, stdout, stderr."""
+        stdout, stderr = Octets(), Octets()
+        streams = Streams(stdin=NoInput(), stdout=stdout, stderr=stderr)
+        execution = self.execute(argv, streams)
         try:
-            await asyncio.wait([task], timeout=timeout_s or None)
+            await asyncio.wait([execution.task], timeout=timeout_s or None)
         finally:
-            timed_out = not task.done()
-            task.cancel()
-            owner.release()
+            timed_out = not execution.task.done()
+            execution.cancel()
         if timed_out:
             raise RpcError("DeadlineExceeded", f"command {argv!r} timed out")
-        return _status_of(task, process), stdout.taken(), stderr.taken()
+        return execution.status, stdout.taken(), stderr.taken()
+
+    def signal(self, number: int) -> None:
+        """Deliver a signal to the main program."""
+        if self._process is not None:
+            self._process.signal(number)
 
 
 def _files(config: ContainerConfig, image: Image, pod: PodContext, root: str) -> FileSystem:

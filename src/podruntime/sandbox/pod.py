@@ -54,6 +54,7 @@ from podruntime.sandbox.network import PodNetwork
 from podruntime.sandbox.owner import CURRENT
 from podruntime.sandbox.resolver import Resolver
 from podruntime.sandbox.sockets import PodSockets
+from podruntime.sandbox.stream_socket import StreamSocket
 from podruntime.sandbox.sysctls import Tuning, tuned
 from podruntime.store import READY_SOCKET, SandboxDirectory, SandboxRecord
 
@@ -128,6 +129,7 @@ class Pod:
             loop,
             self._tasks,
         )
+        self._streams = StreamSocket(directory.stream_socket, self._container, loop, self._tasks)
         self.ended = asyncio.Event()
 
     async def run(self) -> None:
@@ -141,6 +143,7 @@ class Pod:
         """Bring up the network and the control socket."""
         self._veth.start()
         self._control.start()
+        self._streams.start()
 
     async def serve(self) -> None:
         """Wait to be shut down, then end what runs."""
@@ -155,6 +158,7 @@ class Pod:
         self._veth.close()
         if self._host_ports is not None:
             self._host_ports.close()
+        self._streams.close()
         self._control.close()
 
     async def _linger(self) -> None:

@@ -384,7 +384,7 @@ def test_logs_that_are_not_to_be_had(logged, kubelet):
     assert "the kubelet of nodes n1 does not answer" in reply.json["message"]
 
 
-@pytest.mark.parametrize("subresource", ["exec", "attach", "portforward", "proxy/index.html"])
+@pytest.mark.parametrize("subresource", ["proxy/index.html"])
 def test_what_is_absent_says_so(server, pods, subresource):
     server.request("POST", pods, pod("p"))
     reply = server.request("GET", f"{pods}/p/{subresource}")

@@ -11,7 +11,9 @@ import pytest
 from loopback import PREFIX
 
 from componentbase.tasks import Tasks
+from nodeagent.hostnet import HostNet
 from nodeagent.kubelet.server import KubeletServer, serve, server_tls
+from nodeagent.kubelet.streaming import Streaming
 from podwire.cluster import pki
 
 ADDRESS, PORT = f"{PREFIX}.78.5", 10250
@@ -46,8 +48,8 @@ async def serving(tmp_path):
     node = issue(authority, tmp_path, "node", pki.node_identity("node-1", [ADDRESS]))
     (tmp_path / "0.log").write_text("2026-01-01T00:00:00Z stdout F one\n")
     tls = server_tls(*node, str(tmp_path / "ca.crt"))
-    tasks = Tasks()
-    server = KubeletServer(OnePod(tmp_path / "0.log"), lambda: "metric 1\n")
+    tasks, pod = Tasks(), OnePod(tmp_path / "0.log")
+    server = KubeletServer(pod, lambda: "metric 1\n", Streaming(pod, HostNet(tmp_path / "no.sock")))
     tasks.spawn(serve(server, ADDRESS, PORT, tls), name="server")
     try:
         yield authority

@@ -7,7 +7,7 @@ from typing import Final
 
 from controlplane.apiserver import keys
 from controlplane.apiserver.authz import Decision, authorize, denial, refers_to
-from controlplane.apiserver.exchange import Answer, Request, Stream
+from controlplane.apiserver.exchange import Answer, Request, Stream, Upgrade
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.request_info import RequestInfo
@@ -16,6 +16,7 @@ from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes
+from controlplane.apiserver.routes.streams import StreamRoutes
 from controlplane.apiserver.routes.subresources import SubresourceRoutes
 from kubeapi.resources import NAMESPACES, NODES, PODS, SERVICEACCOUNTS, SERVICES, Resource
 from kubeapi.status import (
@@ -30,9 +31,6 @@ from kubeapi.status import (
 _ACROSS_NAMESPACES: Final = ("list", "watch")
 #: Subresources of upstream's that a person may well ask for, and that are absent here.
 _ABSENT: Final[Mapping[tuple[Resource, str], str]] = {
-    (PODS, "exec"): "exec (running a command in a container)",
-    (PODS, "attach"): "attach (reaching a container's standard input and output)",
-    (PODS, "portforward"): "port-forward (a Service of type NodePort is reachable from outside)",
     (PODS, "proxy"): "the proxy to pods",
     (SERVICES, "proxy"): "the proxy to services",
     (NODES, "proxy"): "the proxy to kubelets",
@@ -49,10 +47,12 @@ class Dispatcher:
         pods: PodRoutes,
         discovery: DiscoveryRoutes,
         accounts: ServiceAccountRoutes,
+        streams: StreamRoutes,
     ) -> None:
         self._kinds = kinds
         self._resources, self._pods, self._discovery = resources, pods, discovery
         self._accounts, self._subresources = accounts, SubresourceRoutes(resources)
+        self._streams = streams
 
     async def authorize(self, request: Request) -> None:
         """Raise StatusError 403 when the user may not do this."""
@@ -99,7 +99,7 @@ class Dispatcher:
             for stored in pods.below(keys.prefix(PODS, info.namespace))
         )
 
-    async def serve(self, request: Request) -> Answer | Stream:
+    async def serve(self, request: Request) -> Answer | Stream | Upgrade:
         """Answer an authorized request; raises StatusError."""
         info = request.info
         if not info.resource:
@@ -146,7 +146,7 @@ class Dispatcher:
         if namespaced and not info.namespace and info.verb not in _ACROSS_NAMESPACES:
             raise method_not_allowed(kind.resource, info.verb)
 
-    async def _serve_subresource(self, kind: Kind, request: Request) -> Answer | Stream:
+    async def _serve_subresource(self, kind: Kind, request: Request) -> Answer | Stream | Upgrade:
         match kind.resource, request.info.subresource:
             case resource, "binding" if resource == PODS:
                 return await self._pods.binding(kind, request)
@@ -154,6 +154,10 @@ class Dispatcher:
                 return await self._pods.evictions.create(kind, request)
             case resource, "log" if resource == PODS:
                 return await self._pods.log(kind, request)
+            case resource, "exec" | "attach" if resource == PODS:
+                return await self._streams.program(kind, request)
+            case resource, "portforward" if resource == PODS:
+                return await self._streams.port_forward(kind, request)
             case resource, "token" if resource == SERVICEACCOUNTS:
                 return await self._accounts.token(kind, request)
             case resource, "finalize" if resource == NAMESPACES:

@@ -6,7 +6,7 @@ from componentbase.clock import Clock, rfc3339
 from controlplane.apiserver.decoding import decode_object
 from controlplane.apiserver.exchange import Answer, Request, Stream, answer_object, success
 from controlplane.apiserver.kinds.kind import Kind
-from controlplane.apiserver.kubelet_proxy import KubeletProxy, LogTarget, log_query
+from controlplane.apiserver.kubelet_proxy import KubeletProxy, Target, log_query
 from controlplane.apiserver.registry.options import write_options
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.routes.evictions import Evictions
@@ -112,7 +112,7 @@ class PodRoutes:
             raise bad_request(f"pod {info.name} does not have a host assigned")
         node = self._registry.get(self._node_kind, "", node_name).object
         address, port = kubelet_address(node)
-        target = LogTarget(
+        target = Target(
             address=address,
             port=port,
             path=f"/containerLogs/{info.namespace}/{info.name}/{container}",

@@ -1,0 +1,1 @@
+"""Streams that outlast a request: exec, attach, port-forward, and proxies' upgrades."""
