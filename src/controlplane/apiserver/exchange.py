@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,9 +13,6 @@ from controlplane.apiserver.negotiation import Accepted
 from controlplane.apiserver.request_info import Query, RequestInfo
 from kubeapi.objects import Object
 from kubeapi.status import StatusError
-
-if TYPE_CHECKING:
-    from aiohttp.web import BaseRequest, StreamResponse
 
 _encode_json = msgspec.json.Encoder().encode
 _encode_msgpack = msgspec.msgpack.Encoder().encode
@@ -54,16 +50,6 @@ class Stream:
 
     chunks: AsyncIterator[bytes]
     content_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Upgrade:
-    """An answer that takes the connection over: exec, port-forward, a proxied request.
-
-    *carry* answers by itself, and raises StatusError as long as nothing was answered.
-    """
-
-    carry: Callable[[BaseRequest], Awaitable[StreamResponse]]
 
 
 def answer_object(

@@ -178,8 +178,8 @@ class _Parts:
                 port=config.port,
                 is_ready=self._is_ready,
             ),
-            ServiceAccountRoutes(self._registry, authority, wall=clock.wall),
-            StreamRoutes(self._registry, kubelets, kinds.of(NODES)),
+            accounts=ServiceAccountRoutes(self._registry, authority, wall=clock.wall),
+            streams=StreamRoutes(self._registry, kubelets, kinds.of(NODES)),
         )
         tokens = Tokens(self._cacher, authority, wall=clock.wall)
         self.server = ApiServer(dispatcher, metrics, faults, tokens, monotonic=clock.monotonic)

@@ -26,7 +26,7 @@ from controlplane.apiserver.authn import User, bearer_token, user_of
 from controlplane.apiserver.authz import is_public
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import YAML
-from controlplane.apiserver.exchange import Answer, Request, Stream, Upgrade, answer_error
+from controlplane.apiserver.exchange import Answer, Request, Stream, answer_error
 from controlplane.apiserver.inflight import InFlight
 from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.negotiation import Accepted, negotiate
@@ -38,6 +38,7 @@ from controlplane.apiserver.request_info import (
 )
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.serviceaccounts import Tokens
+from controlplane.apiserver.streams.upgrade import Upgrade
 from controlplane.storage.interface import (
     StorageError,
     StorageFull,

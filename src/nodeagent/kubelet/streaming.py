@@ -20,6 +20,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from componentbase import channels
+from componentbase.decoding import UNREADABLE
 from componentbase.unix import socket_path
 from componentbase.ways import until_all_end, until_first_ends
 from kubeapi.objects import Object
@@ -175,7 +176,7 @@ async def _open(path: Path, method: str, params: Object) -> tuple[StreamReader, 
         if not answer.get("ok"):
             said = answer.get("error") or "the pod has ended"
             raise _Refused(str(answer.get("code") or "Unavailable"), str(said))
-    except (OSError, TimeoutError, msgspec.MsgspecError) as error:
+    except (OSError, TimeoutError, *UNREADABLE) as error:
         writer.close()
         raise OSError(str(error) or "no answer") from None
     except _Refused:

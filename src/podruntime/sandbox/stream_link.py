@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from componentbase import channels
+from componentbase.decoding import UNREADABLE
 from componentbase.rpc import RpcError
 from componentbase.tasks import Tasks
 from componentbase.ways import until_first_ends
@@ -205,7 +206,7 @@ def _end_of(heard: Terminal | Pipe | None) -> None:
 def _resize(terminal: Terminal, octets: bytes) -> None:
     try:
         size = msgspec.json.decode(octets, type=_Size)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return
     if 0 < size.Width <= 0xFFFF and 0 < size.Height <= 0xFFFF:
         terminal.resize(size.Width, size.Height)

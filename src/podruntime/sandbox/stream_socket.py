@@ -14,11 +14,12 @@ import socket
 from asyncio import AbstractEventLoop, StreamReader, StreamWriter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from componentbase.rpc import RpcError
+from componentbase.decoding import UNREADABLE
+from componentbase.rpc import Params, RpcError
 from componentbase.tasks import Tasks
 from componentbase.unix import socket_path
 from podruntime.cri import (
@@ -108,7 +109,7 @@ class StreamSocket:
             await writer.drain()
 
     async def _begin(
-        self, method: str, params: dict[str, Any], reader: StreamReader, writer: StreamWriter
+        self, method: str, params: Params, reader: StreamReader, writer: StreamWriter
     ) -> None:
         match method:
             case "exec_stream":
@@ -133,11 +134,11 @@ async def _line(reader: StreamReader) -> bytes:
         raise RpcError("InvalidArgument", f"more than {_REQUEST_OCTETS_MAX} octets") from None
 
 
-def _asked(line: bytes) -> tuple[str, dict[str, Any]]:
+def _asked(line: bytes) -> tuple[str, Params]:
     """Return method and parameters; raises RpcError."""
     try:
-        asked = msgspec.json.decode(line, type=dict[str, dict[str, Any]])
-    except (ValueError, msgspec.MsgspecError):
+        asked = msgspec.json.decode(line, type=dict[str, Params])
+    except UNREADABLE:
         asked = {}
     if len(asked) != 1:
         raise RpcError("InvalidArgument", "one line of JSON says what is wanted")

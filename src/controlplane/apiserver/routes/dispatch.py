@@ -7,7 +7,7 @@ from typing import Final
 
 from controlplane.apiserver import keys
 from controlplane.apiserver.authz import Decision, authorize, denial, refers_to
-from controlplane.apiserver.exchange import Answer, Request, Stream, Upgrade
+from controlplane.apiserver.exchange import Answer, Request, Stream
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.request_info import RequestInfo
@@ -18,6 +18,7 @@ from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes
 from controlplane.apiserver.routes.streams import StreamRoutes
 from controlplane.apiserver.routes.subresources import SubresourceRoutes
+from controlplane.apiserver.streams.upgrade import Upgrade
 from kubeapi.resources import NAMESPACES, NODES, PODS, SERVICEACCOUNTS, SERVICES, Resource
 from kubeapi.status import (
     StatusError,
@@ -46,6 +47,7 @@ class Dispatcher:
         resources: ResourceRoutes,
         pods: PodRoutes,
         discovery: DiscoveryRoutes,
+        *,
         accounts: ServiceAccountRoutes,
         streams: StreamRoutes,
     ) -> None:

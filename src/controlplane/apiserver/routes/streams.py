@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote
 
-from controlplane.apiserver.exchange import Request, Upgrade
+from controlplane.apiserver.exchange import Request
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kubelet_proxy import KubeletProxy, Target
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.request_info import is_true
 from controlplane.apiserver.routes.pods import kubelet_address, log_container
+from controlplane.apiserver.streams.upgrade import Upgrade
 from kubeapi.objects import Object, uid_of
 from kubeapi.status import StatusError, bad_request, method_not_allowed
 

@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
 from componentbase import channels
+from componentbase.decoding import UNREADABLE
 from componentbase.ways import until_first_ends
 from controlplane.apiserver.streams import web_socket
 from controlplane.apiserver.streams.spdy_session import SpdySession, SpdyStream
@@ -153,7 +154,7 @@ def _translated(status: bytes, protocol: str) -> bytes:
         return status
     try:
         said = msgspec.json.decode(status, type=dict[str, object])
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return status
     return b"" if said.get("status") == "Success" else str(said.get("message") or "").encode()
 
