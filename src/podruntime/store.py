@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from componentbase.decoding import UNREADABLE
+from componentbase.directories import remove_tree
 from podruntime.cri import ContainerStatus, Message, PodSandboxConfig
 
 #: Below `pods/`: where a pod's process says that it is ready.
@@ -104,19 +103,7 @@ class SandboxDirectory:
 
     def remove(self) -> None:
         """Remove the folder."""
-        remove_tree(str(self.path))
-
-
-def remove_tree(path: str) -> None:
-    """Remove a directory, whatever modes programs have given to what is in it."""
-    if not os.path.lexists(path):
-        return
-    shutil.rmtree(path, ignore_errors=True)
-    if os.path.lexists(path):
-        for directory, _names, _files in os.walk(path):
-            with suppress(OSError):
-                os.chmod(directory, 0o700)
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(self.path)
 
 
 def _replace(path: str, octets: bytes) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Sequence
 
+from componentbase.directories import remove_tree
 from kubeapi.objects import Object, uid_of
 from nodeagent.kubelet.pod_config import pod_log_directory
 from nodeagent.kubelet.pod_sandbox import release_network
@@ -115,5 +115,5 @@ async def remove_pod(services: NodeServices, pod: Object, seen: PodRuntimeStatus
     for sandbox in seen.sandboxes:
         await services.runtime.remove_pod_sandbox(sandbox.id)
     directory = pod_log_directory(services.pods_directory, pod)
-    shutil.rmtree(directory, ignore_errors=True)
+    remove_tree(directory)
     services.volumes.unmount(uid_of(pod))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 
 import click
 
+from componentbase.directories import remove_tree
 from podwire.cli import CommandFailed, cluster_option
 from podwire.cluster.layout import Layout, UsageError, home
 from podwire.cluster.lock import exclusive
@@ -57,9 +57,9 @@ def _remove(paths: Layout, *, keep_state: bool) -> None:
     if keep_state:
         paths.session_file.unlink(missing_ok=True)
         paths.launcher_socket.unlink(missing_ok=True)
-        shutil.rmtree(paths.directory / "nodes", ignore_errors=True)
+        remove_tree(paths.directory / "nodes")
     elif paths.directory.exists():
-        shutil.rmtree(paths.directory)
+        remove_tree(paths.directory)
 
 
 def _nothing_to_stop(paths: Layout) -> UsageError:

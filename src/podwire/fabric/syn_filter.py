@@ -2,8 +2,9 @@
 
 The kernel answers a SYN before this process hears of it, so a dialler behind a partition would see
 a connection that hangs. A filter on the listening socket drops the SYN instead, without a word, and
-its sender tries again as TCP does. Any user may attach one to his own socket; where the system
-knows no such thing (macOS) the dialler sees the connection, and its TLS handshake hangs.
+its sender tries again as TCP does. Most kernels let any user attach one to his own socket. Where
+the system knows no such thing (macOS), or keeps it from users, the dialler sees a connection, and
+whatever he sends is not answered: `doors` holds it.
 """
 
 from __future__ import annotations
@@ -52,15 +53,16 @@ def program(deafness: Deafness) -> bytes:
     return b"".join(code)
 
 
-def apply(sock: socket.socket, deafness: Deafness) -> None:
-    """Let *deafness* hold for what arrives from now on; does nothing where there are no filters."""
+def apply(sock: socket.socket, deafness: Deafness) -> bool:
+    """Let *deafness* hold for what arrives from now on; tell whether the system does that."""
     try:
         if not deafness.everybody and not deafness.unheard:
             sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
-            return
+            return True
         code = ctypes.create_string_buffer(program(deafness))
         instructions = len(code) // _INSTRUCTION.size
         value = _PROGRAM.pack(instructions, ctypes.addressof(code))
         sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, value)
     except OSError:
-        pass  # No filter to detach, or a system without them.
+        return False  # No filter to detach, a system without them, or one that asks for root.
+    return True

@@ -9,12 +9,12 @@ so are the datapaths that run: their configurations tell of services outside whe
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
 
 import msgspec
 
 from componentbase import clock, rpc
+from componentbase.directories import remove_tree
 from podwire.cluster import blocks, configs, make, plan
 from podwire.cluster.layout import NODES_MAX, Cluster, Layout, UsageError, node_name, node_number
 from podwire.cluster.outside import OutsideError, OutsideService
@@ -108,7 +108,7 @@ class Membership:
 
     def _remove_files(self, node: str, number: int) -> None:
         paths = self._paths
-        shutil.rmtree(paths.node(node), ignore_errors=True)
+        remove_tree(paths.node(node))
         files = [paths.certificate(node), paths.private_key(node), paths.component_kubeconfig(node)]
         files += [paths.config(process.file_name) for process in plan.node(number)]
         for path in files:

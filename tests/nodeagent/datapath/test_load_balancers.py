@@ -65,23 +65,23 @@ async def test_nodes_share_a_balancers_address_and_a_dead_one_leaves_it(
         a.serve_tcp(80, b"one")
         b.serve_tcp(80, b"two")
         for node, pod in ((one, a), (two, b)):
-            mine = frontend(VIP, 80, [(str(pod.address), 80)], listen=True, masquerade="never")
-            elsewhere = frontend("203.0.113.9", 80, [(str(pod.address), 80)], listen=True)
+            mine = frontend(VIP, 8080, [(str(pod.address), 80)], listen=True, masquerade="never")
+            elsewhere = frontend("203.0.113.9", 8080, [(str(pod.address), 80)], listen=True)
             await node.netlink.call("frontend_replace", {"entries": [mine]})
             await listening(node.netlink)
             await node.netlink.call("frontend_replace", {"entries": [elsewhere]})
         there = f"{prefix}.140.7"
         # The kernel chooses by a hash of the ports: 40 connections on one side are chance's 1e-12.
-        assert set([await ask(there, 80) for _ in range(40)]) == {b"one", b"two"}
+        assert set([await ask(there, 8080) for _ in range(40)]) == {b"one", b"two"}
         rows = {row["address"]: row for row in await one.netlink.call("frontend_list")}
         assert rows[VIP]["listening"]
         assert rows["203.0.113.9"]["error"] == "no address of this machine carries it"
         two.process.kill()
         await two.process.wait()
-        assert set([await ask(there, 80) for _ in range(10)]) == {b"one"}
-        await one.netlink.call("frontend_delete", {"keys": [[VIP, 80, "TCP"]]})
+        assert set([await ask(there, 8080) for _ in range(10)]) == {b"one"}
+        await one.netlink.call("frontend_delete", {"keys": [[VIP, 8080, "TCP"]]})
         with pytest.raises(ConnectionRefusedError):
-            await ask(there, 80)
+            await ask(there, 8080)
 
 
 @pytest.mark.asyncio
@@ -91,24 +91,24 @@ async def test_other_clients_are_seen_by_their_own_addresses(tmp_path, cluster, 
         name_clients(pod, 80)
         ranges = ["192.168.65.200/32"]
         entries = [
-            frontend(VIP, 80, [("10.244.1.5", 80)], listen=True, masquerade="never"),
-            frontend(VIP, 81, [("10.244.1.5", 80)], listen=True, source_ranges=ranges)
+            frontend(VIP, 8080, [("10.244.1.5", 80)], listen=True, masquerade="never"),
+            frontend(VIP, 8081, [("10.244.1.5", 80)], listen=True, source_ranges=ranges)
             | {"masquerade": "never"},
             frontend("", 30080, [("10.244.1.5", 80)], listen=True, masquerade="never"),
-            frontend(VIP6, 86, [("fd00:10:244:1::5", 80)], listen=True, masquerade="never"),
+            frontend(VIP6, 8086, [("fd00:10:244:1::5", 80)], listen=True, masquerade="never"),
         ]
         await one.netlink.call("frontend_replace", {"entries": entries})
         await listening(one.netlink)
         balancer, node, other = f"{prefix}.141.7", f"{prefix}.41.1", f"{prefix}.141.200"
-        assert await ask(balancer, 80) == b"192.168.64.254"
-        assert await ask(balancer, 80, other) == b"192.168.65.200"
+        assert await ask(balancer, 8080) == b"192.168.64.254"
+        assert await ask(balancer, 8080, other) == b"192.168.65.200"
         assert await ask(node, 30080, other) == b"192.168.65.200"
-        assert await ask(balancer, 86, other) == b"fd00:192:168:65::c8"
-        assert await ask(balancer, 86) == b"fd00:192:168:64::fe"
-        assert await ask(balancer, 81, other) == b"192.168.65.200"
+        assert await ask(balancer, 8086, other) == b"fd00:192:168:65::c8"
+        assert await ask(balancer, 8086) == b"fd00:192:168:64::fe"
+        assert await ask(balancer, 8081, other) == b"192.168.65.200"
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
-                await ask(balancer, 81)
+                await ask(balancer, 8081)
         drops = (await one.netlink.call("counters"))["drops"]
         assert set(drops) == {"service-source-range"}
         routes = [row["destination"] for row in await one.netlink.call("route_list")]

@@ -180,3 +180,25 @@ def wait():
 def open_():
     """Return `connected`."""
     return connected
+
+
+@pytest.fixture
+def unanswered():
+    """See that nobody answers: no SYN, or, where users may not filter those, nothing that is sent.
+
+    Its argument is an attempt to connect.
+    """
+
+    async def ask(dial) -> None:
+        reader, writer = await dial
+        try:
+            writer.write(b"x")
+            await reader.read(1)
+        finally:
+            writer.transport.abort()
+
+    async def see(dial) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ask(dial), 0.3)
+
+    return see

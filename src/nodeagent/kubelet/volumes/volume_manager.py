@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from componentbase.directories import remove_tree
 from kubeapi import quantity
 from kubeapi.objects import Object, annotations_of, labels_of, namespace_of, uid_of
 from nodeagent.kubelet.object_cache import ObjectCache
@@ -133,7 +133,7 @@ class VolumeManager:
     def unmount(self, uid: str) -> None:
         """Remove a pod's volumes."""
         self._tokens.forget(uid)
-        _remove(self.layout.pod(uid))
+        remove_tree(self.layout.pod(uid))
 
     def collect(self, live: Collection[str]) -> None:
         """Remove what pods have left that are gone (cleanupOrphanedPodDirs)."""
@@ -161,13 +161,3 @@ def _usage(path: Path) -> int:
             except FileNotFoundError:
                 continue
     return octets
-
-
-def _remove(path: Path) -> None:
-    if not path.exists():
-        return
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():  # A program has taken a right from a directory that is its own.
-        for parent, _names, _files in os.walk(path):
-            os.chmod(parent, 0o700)
-        shutil.rmtree(path, ignore_errors=True)
