@@ -93,6 +93,24 @@ CLUSTERROLES: Final = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", False
 CLUSTERROLEBINDINGS: Final = Resource(
     _RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False
 )
+_AUTHENTICATION: Final = "authentication.k8s.io"
+TOKENREVIEWS: Final = Resource(_AUTHENTICATION, "v1", "tokenreviews", "TokenReview", False)
+SELFSUBJECTREVIEWS: Final = Resource(
+    _AUTHENTICATION, "v1", "selfsubjectreviews", "SelfSubjectReview", False
+)
+_AUTHORIZATION: Final = "authorization.k8s.io"
+SUBJECTACCESSREVIEWS: Final = Resource(
+    _AUTHORIZATION, "v1", "subjectaccessreviews", "SubjectAccessReview", False
+)
+LOCALSUBJECTACCESSREVIEWS: Final = Resource(
+    _AUTHORIZATION, "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", True
+)
+SELFSUBJECTACCESSREVIEWS: Final = Resource(
+    _AUTHORIZATION, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False
+)
+SELFSUBJECTRULESREVIEWS: Final = Resource(
+    _AUTHORIZATION, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False
+)
 
 #: Every resource that this cluster serves, in the version that it stores.
 ALL: Final = (

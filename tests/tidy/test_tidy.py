@@ -60,6 +60,7 @@ SHELLS: Final = {
     "controlplane/apiserver/endpoint_reconciler.py": "renews a lease in time",
     "controlplane/apiserver/housekeeping.py": "looks after the store now and then",
     "controlplane/apiserver/kubelet_proxy.py": "dials kubelets",
+    "controlplane/apiserver/rbac_bootstrap.py": "creates roles and bindings",
     "controlplane/apiserver/registry/pages.py": "waits for a revision",
     "controlplane/apiserver/registry/registry.py": "writes and waits for the store",
     "controlplane/apiserver/registry/watch.py": "lasts as long as its client",

@@ -16,8 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from controlplane.apiserver.authn import User
-from controlplane.apiserver.authz import MASTERS, is_public
+from controlplane.apiserver.authn import MASTERS, User
 from controlplane.apiserver.request_info import RequestInfo
 from kubeapi.status import StatusError, internal, too_many_requests
 
@@ -38,6 +37,7 @@ VERBS: Final = (
     "deletecollection",
 )
 _HEALTH: Final = ("/healthz", "/livez", "/readyz")
+_UNTOUCHED: Final = (*_HEALTH, "/version")
 _RETRY_AFTER_S: Final = 1
 
 
@@ -75,7 +75,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             return False
         if self.verb not in (ANY, info.verb):
             return False
-        if is_public(info.path):
+        if f"/{info.path[1:].partition('/')[0]}" in _UNTOUCHED:
             path = info.path.rstrip("/")
             return self.resource == path and path.startswith(_HEALTH)
         whole = f"{info.resource}/{info.subresource}"

@@ -27,6 +27,12 @@ class User:
 PeerCertificate = Mapping[str, object]
 
 AUTHENTICATED: Final = "system:authenticated"
+UNAUTHENTICATED: Final = "system:unauthenticated"
+#: May do everything.
+MASTERS: Final = "system:masters"
+#: Nodes, each by its own name.
+NODES: Final = "system:nodes"
+ANONYMOUS: Final = User("system:anonymous", (UNAUTHENTICATED,))
 
 
 def user_of(certificate: PeerCertificate | None) -> User | None:

@@ -70,7 +70,9 @@ class Cacher:
     ) -> None:
         self._store = store
         self._caches = {
-            keys.prefix(kind.resource): WatchCache(kind, 0) for kind in kinds if kind.hub is None
+            keys.prefix(kind.resource): WatchCache(kind, 0)
+            for kind in kinds
+            if kind.hub is None and not kind.virtual
         }
         self._early: dict[str, list[Event]] = {}  # By prefix: of caches that are being read.
         self._followers = followers or {}

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from controlplane.apiserver.authn import User
-from controlplane.apiserver.authz import MASTERS
+from controlplane.apiserver.authn import MASTERS, User
 from controlplane.apiserver.request_info import RequestInfo, is_stream
 from kubeapi.status import too_many_requests
 

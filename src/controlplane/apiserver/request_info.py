@@ -26,6 +26,8 @@ _VERBS: Final[Mapping[str, str]] = {
 }
 #: On a collection these verbs have names of their own.
 _COLLECTION_VERBS: Final[Mapping[str, str]] = {"get": "list", "delete": "deletecollection"}
+#: Verbs that take a field selector.
+_SELECTING: Final = ("list", "watch", "deletecollection")
 #: Subresources of a namespace; anything else behind a namespace's name is a resource in it.
 _NAMESPACE_SUBRESOURCES: Final = ("status", "finalize")
 
@@ -43,6 +45,13 @@ class RequestInfo:
     name: str = ""
     subresource: str = ""
     rest: tuple[str, ...] = ()  # What follows the subresource: a proxy's path, else nothing's.
+    #: What a list's or watch's field selector pins, by field and value.
+    fields: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def object_name(self) -> str:
+        """Return the one object that is meant: named by the path, or pinned by a selector."""
+        return self.name or dict(self.fields).get("metadata.name", "")
 
 
 def is_stream(info: RequestInfo) -> bool:
@@ -109,4 +118,13 @@ def _resource_info(verb: str, path: str, group: str, parts: list[str], query: Qu
         name=name,
         subresource=subresource,
         rest=tuple(more),
+        fields=_pinned(query.get("fieldSelector", "")) if verb in _SELECTING else (),
     )
+
+
+def _pinned(selector: str) -> tuple[tuple[str, str], ...]:
+    """Return what *selector* pins; what it says wrongly is found by who selects."""
+    if not selector:
+        return ()
+    pairs = (part.split("=", 1) for part in selector.replace("==", "=").split(","))
+    return tuple((pair[0], pair[1]) for pair in pairs if len(pair) == 2 and pair[0][-1:] != "!")

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,8 @@ from componentbase.timings import TIMINGS
 from controlplane.apiserver import housekeeping, keys
 from controlplane.apiserver.admission.standard import standard_plugins
 from controlplane.apiserver.api_faults import ApiFaults
+from controlplane.apiserver.authz import following
+from controlplane.apiserver.authz.authorizer import Authorizer
 from controlplane.apiserver.bootstrap import Bootstrap
 from controlplane.apiserver.cacher import Cacher, Follower
 from controlplane.apiserver.claims import Claims
@@ -29,12 +32,14 @@ from controlplane.apiserver.kinds.service_allocation import ServiceAllocator
 from controlplane.apiserver.kubelet_proxy import KubeletProxy
 from controlplane.apiserver.masters import Masters, lease_ttl_s
 from controlplane.apiserver.metrics import Metrics
+from controlplane.apiserver.rbac_bootstrap import RbacBootstrap
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.evictions import Evictions
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
+from controlplane.apiserver.routes.reviews import ReviewRoutes
 from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes, Tokens
 from controlplane.apiserver.routes.streams import StreamRoutes
 from controlplane.apiserver.server import ApiServer
@@ -137,22 +142,28 @@ class _Parts:
             store, self._cacher, allocator, claims, rng=rng, clock=clock.monotonic
         )
         authority = _token_authority(config)
+        authorizer = Authorizer(partial(following.find, self._cacher))
+        following.follow(self._cacher, authorizer)
         self._registry = Registry(
             self._cacher,
             {SERVICES: self._services},
             rng=rng,
             wall=clock.wall,
             versions=kinds.versions,
-            plugins=standard_plugins(self._cacher, rng, mounts_tokens=authority is not None),
+            plugins=standard_plugins(
+                self._cacher, authorizer, rng, mounts_tokens=authority is not None
+            ),
         )
         kinds.on_change(self._registry.chain.forget)
         self._bootstrap = Bootstrap(self._registry, kinds, config)
+        self._rbac = RbacBootstrap(self._registry, kinds)
         self._reconciler = EndpointReconciler(
             store, self._masters, self._bootstrap, lease_ttl_s(timings)
         )
         self._health = StoreHealth(store, self._journal, clock.monotonic)
         self._started = False
         metrics, faults = Metrics(self._cacher), ApiFaults()
+        tokens = Tokens(self._cacher, authority, wall=clock.wall)
         resources = ResourceRoutes(
             self._registry, rng=rng, wall=clock.wall, monotonic=clock.monotonic
         )
@@ -180,8 +191,9 @@ class _Parts:
             ),
             accounts=ServiceAccountRoutes(self._registry, authority, wall=clock.wall),
             streams=StreamRoutes(self._registry, kubelets, kinds.of(NODES)),
+            authorizer=authorizer,
+            reviews=ReviewRoutes(authorizer, tokens),
         )
-        tokens = Tokens(self._cacher, authority, wall=clock.wall)
         self.server = ApiServer(dispatcher, metrics, faults, tokens, monotonic=clock.monotonic)
         self._control = Control(config, faults, self._journal, self.server.faults_changed)
 
@@ -195,6 +207,7 @@ class _Parts:
         await self._patiently(self._cacher.wait_until_fresh)
         await self._patiently(self._services.repair)
         await self._patiently(self._bootstrap.run)
+        await self._patiently(self._rbac.run)
         await self._control.start()
         await self.server.start(self._config)
         await self._reconciler.reconcile()

@@ -22,8 +22,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from componentbase.clock import Clock
 from controlplane.apiserver.api_faults import WATCH, ApiFaults
-from controlplane.apiserver.authn import User, bearer_token, user_of
-from controlplane.apiserver.authz import is_public
+from controlplane.apiserver.authn import ANONYMOUS, User, bearer_token, user_of
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import YAML
 from controlplane.apiserver.exchange import Answer, Request, Stream, answer_error
@@ -53,7 +52,6 @@ from kubeapi.status import (
     request_timeout,
     service_unavailable,
     too_large,
-    unauthorized,
 )
 
 log = logging.getLogger(__name__)
@@ -76,7 +74,6 @@ _UNAVAILABLE: Final = 503
 _ACCESS_LOG: Final = logging.getLogger("aiohttp.access")
 _ACCESS_LOG.disabled = True
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
-_PUBLIC_USER: Final = User("system:anonymous", ("system:unauthenticated",))
 
 
 class _Handler(RequestHandler):
@@ -183,8 +180,7 @@ class ApiServer:
         try:
             info, request = await self._read_head(http)
             accepted = request.accepted
-            if request.user is not _PUBLIC_USER:
-                await self._dispatcher.authorize(request)
+            await self._dispatcher.authorize(request)
             if self._faults.active:
                 cut = await self._suffer(request)
             with self._in_flight.request(info, request.user):
@@ -248,10 +244,6 @@ class ApiServer:
         except ValueError as error:
             raise bad_request(f"the URL is malformed: {error}") from None
         user = await self._user(http)
-        if user is None:
-            if not is_public(path):
-                raise unauthorized()
-            user = _PUBLIC_USER
         accept = http.headers.get("Accept", "")
         accepted = negotiate(accept)
         request = Request(
@@ -272,12 +264,14 @@ class ApiServer:
             )
         return info, request
 
-    async def _user(self, http: web.BaseRequest) -> User | None:
-        """Return who asks, None for a stranger; raises StatusError 401 for a wrong token."""
+    async def _user(self, http: web.BaseRequest) -> User:
+        """Return who asks; raises StatusError 401 for a wrong token."""
         transport = http.transport
         user = None if transport is None else user_of(transport.get_extra_info("peercert"))
         token = "" if user else bearer_token(http.headers.get("Authorization", ""))
-        return await self._tokens.user_of(token) if token else user
+        if token:
+            return await self._tokens.user_of(token)
+        return user or ANONYMOUS
 
 
 def _with_body(request: Request, body: bytes) -> Request:

@@ -12,7 +12,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.selection import Selection
@@ -97,6 +97,16 @@ class CacheWatch:
         self._on_close(self)
 
 
+class CacheFollower(Protocol):
+    """Somebody of this process who keeps something that is made from a cache."""
+
+    def reset(self, items: Iterable[StoredObject]) -> None:
+        """Take *items* for all there is."""
+
+    def apply(self, change: Change) -> None:
+        """Let *change* happen."""
+
+
 class WatchCache:
     """The objects of one kind at the newest revision, and how they came to be so."""
 
@@ -109,6 +119,7 @@ class WatchCache:
         self._changes: deque[Change] = deque()
         self._changes_octets = 0
         self._watches: dict[CacheWatch, None] = {}
+        self._followers: list[CacheFollower] = []
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -135,6 +146,13 @@ class WatchCache:
         self._keys = sorted(self._objects)
         self._changes.clear()
         self._changes_octets = 0
+        for follower in self._followers:
+            follower.reset(self._objects.values())
+
+    def follow(self, follower: CacheFollower) -> None:
+        """Tell *follower* what there is, and of every change, before the change's watches."""
+        self._followers.append(follower)
+        follower.reset(self._objects.values())
 
     def put(self, stored: StoredObject) -> None:
         """Let *stored* be written."""
@@ -154,6 +172,8 @@ class WatchCache:
         assert change.revision >= self.changed_at  # One revision may delete several keys.
         self.changed_at = change.revision
         self._remember(change)
+        for follower in self._followers:
+            follower.apply(change)
         for watch in list(self._watches):
             watch.offer(change)
         if change.previous is not None:

@@ -16,6 +16,9 @@ from componentbase import clock
 from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
+from controlplane.controllermanager.clusterroleaggregation.controller import (
+    ClusterRoleAggregation,
+)
 from controlplane.controllermanager.config import Config
 from controlplane.controllermanager.context import Context, Controller
 from controlplane.controllermanager.deployment.controller import DeploymentController
@@ -72,6 +75,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "serviceaccount-controller": ServiceAccountController,
     "root-ca-certificate-publisher-controller": RootCaPublisher,
     "service-lb-controller": _service_lb,
+    "clusterrole-aggregation-controller": ClusterRoleAggregation,
 }
 
 

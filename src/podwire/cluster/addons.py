@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from podwire.cluster import ingress, outside
+from podwire.cluster import ingress, outside, rbac
 from podwire.cluster.layout import Cluster
 
 Object = dict[str, Any]
@@ -48,7 +48,8 @@ def objects(cluster: Cluster) -> list[Object]:
     """Return the objects of the cluster's DNS and of its ingress controller, where it has them."""
     made: list[Object] = []
     if cluster.dns_replicas:
-        made += [_account(), _config_map(cluster), _deployment(cluster), _service(cluster)]
+        made += [_account(), *_role(), _config_map(cluster), _deployment(cluster)]
+        made.append(_service(cluster))
     if cluster.ingress:
         made += ingress.objects()
     return made
@@ -60,6 +61,28 @@ def _metadata(name: str, **more: Any) -> Object:
 
 def _account() -> Object:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(_NAME)}
+
+
+def _role() -> list[Object]:
+    """Return what CoreDNS may do, and that it may (CoreDNS' own deployment for kubeadm)."""
+    rules: list[Object] = [
+        {
+            "apiGroups": [""],
+            "resources": ["endpoints", "services", "pods", "namespaces"],
+            "verbs": ["list", "watch"],
+        },
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
+        {
+            "apiGroups": ["discovery.k8s.io"],
+            "resources": ["endpointslices"],
+            "verbs": ["list", "watch"],
+        },
+    ]
+    name = f"system:{_NAME}"
+    return [
+        rbac.role("ClusterRole", {"name": name}, rules),
+        rbac.binding("ClusterRole", {"name": name}, (_NAMESPACE, _NAME)),
+    ]
 
 
 def corefile(cluster: Cluster) -> str:

@@ -1,13 +1,14 @@
 """The ingress controller as an add-on: of ingress-nginx' own manifest what counts here.
 
 Its Service is of type LoadBalancer with `externalTrafficPolicy: Local`, as upstream's for clouds,
-so that ranges of sources mean the clients'. Left out: roles (the API server knows the account) and
-the admission webhook.
+so that ranges of sources mean the clients'. Left out: the admission webhook.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
+
+from podwire.cluster import rbac
 
 Object = dict[str, Any]
 
@@ -34,10 +35,57 @@ def objects() -> list[Object]:
             "metadata": {"name": NAMESPACE, "labels": labels},
         },
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(_ACCOUNT)},
+        *_roles(),
         _class(),
         _service(),
         _deployment(),
     ]
+
+
+def _roles() -> list[Object]:
+    """Return what the controller may do, everywhere and in its namespace, and that it may."""
+    labels = {key: _LABELS[key] for key in _LABELS if not key.endswith("component")}
+    everywhere: Object = {"name": _ACCOUNT, "labels": labels}
+    here = _metadata(_ACCOUNT)
+    account = (NAMESPACE, _ACCOUNT)
+    return [
+        rbac.role("Role", here, _NAMESPACE_RULES),
+        rbac.binding("Role", here, account),
+        rbac.role("ClusterRole", everywhere, _RULES),
+        rbac.binding("ClusterRole", everywhere, account),
+    ]
+
+
+def _rule(groups: str, resources: str, verbs: str, names: str = "") -> Object:
+    rule = {"apiGroups": groups.split(",")} | {"resources": resources.split()}
+    return rule | {"verbs": verbs.split()} | ({"resourceNames": names.split()} if names else {})
+
+
+_NETWORKING: Final = "networking.k8s.io"
+_LEADER: Final = "ingress-nginx-leader"
+_RULES: Final[list[Object]] = [
+    _rule("", "configmaps endpoints nodes pods secrets namespaces", "list watch"),
+    _rule("coordination.k8s.io", "leases", "list watch"),
+    _rule("", "nodes", "get"),
+    _rule("", "services", "get list watch"),
+    _rule(_NETWORKING, "ingresses", "get list watch"),
+    _rule("", "events", "create patch"),
+    _rule(_NETWORKING, "ingresses/status", "patch update"),
+    _rule(_NETWORKING, "ingressclasses", "get list watch"),
+    _rule("discovery.k8s.io", "endpointslices", "list watch get"),
+]
+_NAMESPACE_RULES: Final[list[Object]] = [
+    _rule("", "namespaces", "get"),
+    _rule("", "configmaps pods secrets endpoints", "get list watch"),
+    _rule("", "services", "get list watch"),
+    _rule(_NETWORKING, "ingresses", "get list watch"),
+    _rule(_NETWORKING, "ingresses/status", "update"),
+    _rule(_NETWORKING, "ingressclasses", "get list watch"),
+    _rule("coordination.k8s.io", "leases", "get update", _LEADER),
+    _rule("coordination.k8s.io", "leases", "create"),
+    _rule("", "events", "create patch"),
+    _rule("discovery.k8s.io", "endpointslices", "list watch get"),
+]
 
 
 def _metadata(name: str) -> Object:

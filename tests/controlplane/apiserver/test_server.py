@@ -18,13 +18,20 @@ AGGREGATED = (
 
 
 def test_anonymous_requests_are_refused(server):
-    for path in ("/api", "/apis", CONFIGMAPS, "/metrics", "/openapi/v3", "/nonsense"):
+    for path in ("/api", "/apis", "/metrics", "/openapi/v3", "/nonsense", "/readyz/ping"):
         reply = server.request("GET", path, user=None)
-        assert (reply.code, reply.json["reason"]) == (401, "Unauthorized"), path
+        assert (reply.code, reply.json["reason"]) == (403, "Forbidden"), path
+        why = f'forbidden: User "system:anonymous" cannot get path "{path}"'
+        assert reply.json["message"] == why
+    reply = server.request("GET", CONFIGMAPS, user=None)
+    assert reply.json["message"] == (
+        'configmaps is forbidden: User "system:anonymous" cannot list resource "configmaps" '
+        'in API group "" in the namespace "default"'
+    )
 
 
 def test_health_and_version_are_public(server):
-    for path in ("/healthz", "/livez", "/readyz", "/readyz/ping"):
+    for path in ("/healthz", "/livez", "/readyz"):
         assert server.request("GET", path, user=None).body == b"ok"
     version = server.request("GET", "/version", user=None).json
     assert (version["major"], version["minor"]) == ("1", "32")
@@ -231,7 +238,7 @@ def test_reviews_say_what_the_asker_may_do(server):
     assert not may("nobody", verb="list", resource="pods")
     health = {"spec": {"nonResourceAttributes": {"verb": "get", "path": "/healthz"}}}
     assert server.request("POST", path, health, user="nobody").json["status"]["allowed"]
-    assert server.request("POST", path, {"spec": {}}).code == 400
+    assert server.request("POST", path, {"spec": {}}).code == 422
     protobuf = {"Content-Type": "application/vnd.kubernetes.protobuf"}
     assert server.request("POST", path, b"k8s\0", headers=protobuf).code == 400
     who = server.request(

@@ -7,6 +7,7 @@ from controlplane.controllermanager.run import CONTROLLERS
 
 def test_every_controller_has_its_upstream_name():
     assert sorted(CONTROLLERS) == [
+        "clusterrole-aggregation-controller",
         "deployment-controller",
         "disruption-controller",
         "endpoints-controller",

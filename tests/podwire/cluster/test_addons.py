@@ -21,20 +21,21 @@ def test_every_object_is_one_that_is_served(family):
     kinds = {(kind.resource.api_version, kind.resource.kind): kind for kind in KINDS}
     made = addons.objects(cluster(ingress=True, **NETWORKS[family]))
     assert [obj["kind"] for obj in made] == [
-        "ServiceAccount", "ConfigMap", "Deployment", "Service",
-        "Namespace", "ServiceAccount", "IngressClass", "Service", "Deployment",
+        "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "Deployment", "Service",
+        "Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
+        "IngressClass", "Service", "Deployment",
     ]  # fmt: skip
     for obj in msgspec.json.decode(msgspec.json.encode(made)):
         kind = kinds[obj["apiVersion"], obj["kind"]]
         admitted = admit_shape(kind, obj, "Strict")
         kind.default(admitted.obj)
         assert not admitted.warnings
-    assert made[3]["spec"]["clusterIP"] == NETWORKS[family]["cluster_dns"]
+    assert made[5]["spec"]["clusterIP"] == NETWORKS[family]["cluster_dns"]
 
 
 def test_a_cluster_may_have_none_or_several():
     assert addons.objects(cluster(dns_replicas=0)) == []
-    deployment = addons.objects(cluster(dns_replicas=3))[2]
+    deployment = addons.objects(cluster(dns_replicas=3))[4]
     assert deployment["spec"]["replicas"] == 3
 
 

@@ -37,6 +37,11 @@ class Chain:
             )
         return found
 
+    async def run(self, attributes: Attributes) -> None:
+        """Ask every plugin both questions, about what is not stored; raises StatusError."""
+        await self.admit(attributes)
+        await self.validate(attributes)
+
     async def admit(self, attributes: Attributes) -> None:
         """Let every plugin complete the object; raises StatusError."""
         for plugin in self._of(attributes):

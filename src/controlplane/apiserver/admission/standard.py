@@ -11,11 +11,22 @@ import random
 from controlplane.apiserver.admission.attributes import Plugin
 from controlplane.apiserver.admission.default_ingress_class import DefaultIngressClass
 from controlplane.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from controlplane.apiserver.admission.node_restriction import NodeRestriction
+from controlplane.apiserver.admission.role_escalation import RoleEscalation
 from controlplane.apiserver.admission.service_account import ServiceAccount
+from controlplane.apiserver.authz.authorizer import Authorizer
 from controlplane.apiserver.cacher import Cacher
 
 
-def standard_plugins(cacher: Cacher, rng: random.Random, *, mounts_tokens: bool) -> list[Plugin]:
+def standard_plugins(
+    cacher: Cacher, authorizer: Authorizer, rng: random.Random, *, mounts_tokens: bool
+) -> list[Plugin]:
     """Return the plugins of a server; pods get accounts only where tokens are issued."""
     accounts: list[Plugin] = [ServiceAccount(cacher, rng)] if mounts_tokens else []
-    return [NamespaceLifecycle(cacher), *accounts, DefaultIngressClass(cacher)]
+    return [
+        RoleEscalation(authorizer),
+        NamespaceLifecycle(cacher),
+        *accounts,
+        NodeRestriction(cacher),
+        DefaultIngressClass(cacher),
+    ]

@@ -37,6 +37,7 @@ from controlplane.apiserver.kinds.rbac.binding import CLUSTERROLEBINDING, ROLEBI
 from controlplane.apiserver.kinds.rbac.role import CLUSTERROLE, ROLE
 from controlplane.apiserver.kinds.replicaset import REPLICASET
 from controlplane.apiserver.kinds.resourcequota import RESOURCEQUOTA
+from controlplane.apiserver.kinds.reviews import REVIEWS
 from controlplane.apiserver.kinds.secret import SECRET
 from controlplane.apiserver.kinds.service.kind import service_kind
 from controlplane.apiserver.kinds.serviceaccount import SERVICEACCOUNT
@@ -74,6 +75,7 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         ROLEBINDING,
         CLUSTERROLE,
         CLUSTERROLEBINDING,
+        *REVIEWS,
     )
 
 

@@ -114,6 +114,8 @@ class Kind:
     from_hub: Callable[[Object], Object] = as_it_is
     #: Field selectors' names in this version → the hub's (AddFieldLabelConversionFunc).
     hub_fields: Mapping[str, str] = field(default_factory=dict)
+    #: Created and answered, never stored: there is no cache of it, and no other verb.
+    virtual: bool = False
     #: The schema of a kind that no release of Kubernetes has; those of the release are looked up.
     custom_schema: TypeSchema | None = None
 

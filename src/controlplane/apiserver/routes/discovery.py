@@ -67,6 +67,7 @@ class DiscoveryRoutes:
             for versions in self._groups.values()
             for served in versions.values()
             for kind in served
+            if not kind.virtual
         ]
         self._made: dict[str, bytes] = {}
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from controlplane.apiserver import keys
-from controlplane.apiserver.authz import Decision, authorize, denial, refers_to
+from controlplane.apiserver.authn import NODES as NODE_GROUP
+from controlplane.apiserver.authz.authorizer import Authorizer
 from controlplane.apiserver.exchange import Answer, Request, Stream
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.served import ServedKinds
-from controlplane.apiserver.request_info import RequestInfo
-from controlplane.apiserver.routes import reviews
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
+from controlplane.apiserver.routes.reviews import ReviewRoutes
 from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes
 from controlplane.apiserver.routes.streams import StreamRoutes
 from controlplane.apiserver.routes.subresources import SubresourceRoutes
 from controlplane.apiserver.streams.upgrade import Upgrade
 from kubeapi.resources import NAMESPACES, NODES, PODS, SERVICEACCOUNTS, SERVICES, Resource
 from kubeapi.status import (
-    StatusError,
-    forbidden,
     method_not_allowed,
     no_such_path,
     not_served,
@@ -50,56 +47,25 @@ class Dispatcher:
         *,
         accounts: ServiceAccountRoutes,
         streams: StreamRoutes,
+        authorizer: Authorizer,
+        reviews: ReviewRoutes,
     ) -> None:
-        self._kinds = kinds
+        self._kinds, self._authorizer, self._reviews = kinds, authorizer, reviews
         self._resources, self._pods, self._discovery = resources, pods, discovery
         self._accounts, self._subresources = accounts, SubresourceRoutes(resources)
         self._streams = streams
 
     async def authorize(self, request: Request) -> None:
         """Raise StatusError 403 when the user may not do this."""
-        decision = authorize(request.user, request.info)
-        if decision.allowed and (
-            not decision.bound_to or await self._is_surely_bound(decision, request)
-        ):
+        user, info = request.user, request.info
+        if self._authorizer.authorize(user, info).allowed:
             return
-        info = request.info
-        kind = self._kinds.find(info.group, info.version, info.resource)
-        why = denial(request.user, info)
-        if kind is None:
-            raise StatusError(403, "Forbidden", f"forbidden: {why}")
-        raise forbidden(kind.resource, info.name, why)
-
-    async def _is_surely_bound(self, decision: Decision, request: Request) -> bool:
-        """Believe that something is not bound only after looking at the newest state."""
-        cacher = self._resources.registry.cacher
-        seen = cacher.revision
-        try:
-            if self._is_bound(decision, request):
-                return True
-        except StatusError:
-            if not await cacher.has_moved_since(seen):
-                raise
-            return self._is_bound(decision, request)
-        return await cacher.has_moved_since(seen) and self._is_bound(decision, request)
-
-    def _is_bound(self, decision: Decision, request: Request) -> bool:
-        info = request.info
-        kind = self._kinds.find(info.group, info.version, info.resource)
-        if kind is None:
-            return True
-        if kind.resource != PODS:
-            return self._is_referenced(kind, info, decision.bound_to)
-        pod = self._resources.registry.get(kind, info.namespace, info.name).object
-        return (pod.get("spec") or {}).get("nodeName") == decision.bound_to
-
-    def _is_referenced(self, kind: Kind, info: RequestInfo, node: str) -> bool:
-        pods = self._resources.registry.cacher.cache(PODS)
-        return any(
-            stored.field("spec.nodeName") == node
-            and refers_to(stored.object, kind.resource.plural, info.name)
-            for stored in pods.below(keys.prefix(PODS, info.namespace))
-        )
+        # A pod that another server has just bound to the node may not be known here yet.
+        if NODE_GROUP in user.groups:
+            await self._resources.registry.cacher.wait_until_fresh()
+            if self._authorizer.authorize(user, info).allowed:
+                return
+        raise self._authorizer.refusal(user, info)
 
     async def serve(self, request: Request) -> Answer | Stream | Upgrade:
         """Answer an authorized request; raises StatusError."""
@@ -108,7 +74,9 @@ class Dispatcher:
             return await self._discovery.serve(request)
         kind = self._kinds.find(info.group, info.version, info.resource)
         if kind is None:
-            return reviews.serve(request)
+            raise no_such_path()
+        if kind.virtual:
+            return await self._reviews.serve(kind, request)
         absent = _ABSENT.get((kind.resource, info.subresource))
         if absent is not None:
             await self._resources.registry.cacher.wait_until_fresh()

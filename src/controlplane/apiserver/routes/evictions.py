@@ -11,11 +11,17 @@ from dataclasses import replace
 from componentbase.clock import Clock
 from componentbase.journal import Journal
 from controlplane.apiserver import keys
+from controlplane.apiserver.admission.attributes import Attributes, Operation
 from controlplane.apiserver.decoding import decode_object
 from controlplane.apiserver.exchange import Answer, Request, answer_object, success
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry import delete, eviction
-from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions, delete_options
+from controlplane.apiserver.registry.options import (
+    DeleteOptions,
+    WriteOptions,
+    delete_options,
+    write_options,
+)
 from controlplane.apiserver.registry.registry import ATTEMPTS_MAX, Registry
 from kubeapi.objects import Object, make_key, name_of, resource_version_of
 from kubeapi.status import StatusError, conflict, is_conflict, method_not_allowed
@@ -35,6 +41,18 @@ class Evictions:
         info = request.info
         body = decode_object(request.body, request.content_type)
         asked = eviction.eviction_options(body, info.name)
+        await self._registry.cacher.wait_until_fresh()
+        await self._registry.chain.run(
+            Attributes(
+                operation=Operation.CREATE,
+                kind=kind,
+                namespace=info.namespace,
+                name=info.name,
+                subresource=info.subresource,
+                obj=body,
+                options=write_options(request),
+            )
+        )
         await self._evict(kind, info.namespace, info.name, delete_options(request, asked))
         return answer_object(success({}, 201), request.accepted, status=201)
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from componentbase.clock import Clock
 from controlplane.apiserver import keys
-from controlplane.apiserver.authz import denial, may_create_named
 from controlplane.apiserver.decoding import (
     Admitted,
     admit_shape,
@@ -41,7 +40,7 @@ from controlplane.apiserver.table import check_include
 from kubeapi import field
 from kubeapi.objects import Object, deep_copy, uid_of
 from kubeapi.resources import Resource
-from kubeapi.status import StatusError, forbidden, invalid
+from kubeapi.status import StatusError, invalid
 
 
 def delete_body(request: Request) -> DeleteOptions:
@@ -122,8 +121,6 @@ class ResourceRoutes:
         options = self._options(kind, request)
         obj = decode_object(request.body, request.content_type)
         admitted = self._admit(kind, request, obj, options)
-        if not may_create_named(request.user, request.info, admitted.obj):
-            raise forbidden(kind.resource, "", denial(request.user, request.info))
         if kind.hub is not None:
             create.check(kind, admitted.obj)
         obj = kind.to_hub(admitted.obj)

@@ -1,85 +1,203 @@
-"""What a client may do, and who it is (upstream: authorization.k8s.io, authentication.k8s.io).
+"""What somebody may do, and who somebody is (upstream: registry/authorization, authentication).
 
-Reviews are created and answered, never stored. Absent: rules, and reviews about others.
+Reviews are created and answered, never stored. They ask the same authorizer as every request.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from controlplane.apiserver.authn import User
-from controlplane.apiserver.authz import authorize
-from controlplane.apiserver.decoding import decode_object
+from controlplane.apiserver.authn import MASTERS, User
+from controlplane.apiserver.authz.authorizer import Authorizer
+from controlplane.apiserver.decoding import decode_object, prune
 from controlplane.apiserver.exchange import Answer, Request, answer_object
+from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.request_info import RequestInfo
+from controlplane.apiserver.routes.serviceaccounts import Tokens
+from kubeapi import field
 from kubeapi.objects import Object
-from kubeapi.status import bad_request, no_such_path
+from kubeapi.resources import (
+    LOCALSUBJECTACCESSREVIEWS,
+    SELFSUBJECTACCESSREVIEWS,
+    SELFSUBJECTREVIEWS,
+    SELFSUBJECTRULESREVIEWS,
+    SUBJECTACCESSREVIEWS,
+    TOKENREVIEWS,
+)
+from kubeapi.schema import validate
+from kubeapi.status import (
+    Cause,
+    StatusError,
+    bad_request,
+    invalid,
+    method_not_allowed,
+    no_such_path,
+)
 
-_ACCESS: Final = ("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
-_RULES: Final = ("authorization.k8s.io", "v1", "selfsubjectrulesreviews")
-_SELF: Final = ("authentication.k8s.io", "v1", "selfsubjectreviews")
-
-
-def serve(request: Request) -> Answer:
-    """Answer a review; raises StatusError 404 for what is none."""
-    info = request.info
-    asked = (info.group, info.version, info.resource)
-    if asked not in (_ACCESS, _RULES, _SELF) or info.verb != "create" or info.name:
-        raise no_such_path()
-    review = decode_object(request.body, request.content_type)
-    if asked == _RULES:
-        raise no_such_path()
-    status = _access(review.get("spec"), request.user) if asked == _ACCESS else _who(request.user)
-    answer: Object = {
-        "kind": "SelfSubjectAccessReview" if asked == _ACCESS else "SelfSubjectReview",
-        "apiVersion": f"{info.group}/{info.version}",
-        "metadata": {},
-        "status": status,
-    }
-    if asked == _ACCESS:
-        answer["spec"] = review["spec"]
-    return answer_object(answer, request.accepted, status=201)
+_NEITHER: Final = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+_BOTH: Final = "cannot be specified in combination with resourceAttributes"
+_NODE_RULES: Final = "node authorizer does not support user rule resolution"
+#: What upstream writes where every version, group or so is meant.
+_ANY: Final = "*"
 
 
-def _access(spec: object, user: User) -> Object:
-    """Return whether *user* may do what *spec* describes, to any object of that name."""
-    decision = authorize(user, _described(spec))
-    if decision.allowed and not decision.bound_to:
-        return {"allowed": True}
-    reason = f"only what is bound to {decision.bound_to}" if decision.bound_to else ""
-    return {"allowed": False, "reason": reason} if reason else {"allowed": False}
+class ReviewRoutes:
+    """Answers reviews."""
+
+    def __init__(self, authorizer: Authorizer, tokens: Tokens) -> None:
+        self._authorizer, self._tokens = authorizer, tokens
+
+    async def serve(self, kind: Kind, request: Request) -> Answer:
+        """Answer a review; raises StatusError."""
+        info = request.info
+        if info.verb != "create" and not info.name:
+            raise method_not_allowed(kind.resource, info.verb)
+        if info.name or bool(info.namespace) is not kind.resource.namespaced:
+            raise no_such_path()
+        review = _read(kind, request)
+        spec = review.get("spec") or {}
+        match kind.resource:
+            case resource if resource == SELFSUBJECTACCESSREVIEWS:
+                _check_attributes(kind, spec, [])
+                status = self._access(request.user, spec)
+            case resource if resource in (SUBJECTACCESSREVIEWS, LOCALSUBJECTACCESSREVIEWS):
+                _check_subject_review(kind, spec, info.namespace)
+                status = self._access(_user_of(spec), spec)
+            case resource if resource == SELFSUBJECTRULESREVIEWS:
+                status = self._rules(request.user, spec)
+            case resource if resource == TOKENREVIEWS:
+                status = await self._token(spec)
+            case resource:
+                assert resource == SELFSUBJECTREVIEWS
+                status = {"userInfo": user_info(request.user)}
+        return answer_object(review | {"status": status}, request.accepted, status=201)
+
+    def _access(self, user: User, spec: Object) -> Object:
+        decision = self._authorizer.explain(user, _described(spec))
+        status: Object = {"allowed": decision.allowed}
+        return status | {"reason": decision.reason} if decision.reason else status
+
+    def _rules(self, user: User, spec: Object) -> Object:
+        namespace = spec.get("namespace") or ""
+        if not namespace:
+            raise bad_request("no namespace on request")
+        rules = [rule.to_object() for rule in self._authorizer.rules_for(user, namespace)]
+        incomplete = self._authorizer.has_other_rights(user)
+        wrong = [_NODE_RULES] if incomplete else []
+        if MASTERS not in user.groups:
+            wrong += self._authorizer.rbac.unresolved(user, namespace)
+        status: Object = {
+            "resourceRules": [rule for rule in rules if "nonResourceURLs" not in rule],
+            "nonResourceRules": [rule for rule in rules if "nonResourceURLs" in rule],
+            "incomplete": bool(wrong),
+        }
+        return status | {"evaluationError": ", ".join(wrong)} if wrong else status
+
+    async def _token(self, spec: Object) -> Object:
+        token = spec.get("token") or ""
+        if not token:
+            raise bad_request("token is required for TokenReview in authentication")
+        audiences = tuple(spec.get("audiences") or ())
+        try:
+            user, meant = await self._tokens.review(token, audiences)
+        except StatusError:
+            return {"user": {}, "error": "[invalid bearer token, Token could not be validated.]"}
+        status: Object = {"authenticated": True, "user": user_info(user)}
+        return status | {"audiences": list(meant)} if meant else status
 
 
-def _described(spec: object) -> RequestInfo:
-    attributes = spec if isinstance(spec, dict) else {}
-    path = attributes.get("nonResourceAttributes")
-    if isinstance(path, dict):
-        return RequestInfo(verb=str(path.get("verb", "")), path=str(path.get("path", "")))
-    resource = attributes.get("resourceAttributes")
-    if not isinstance(resource, dict):
-        raise bad_request(
-            "spec: exactly one of resourceAttributes and nonResourceAttributes is required"
+def _read(kind: Kind, request: Request) -> Object:
+    """Return the review as its schema has it; raises StatusError 400."""
+    body = decode_object(request.body, request.content_type)
+    resource = kind.resource
+    meant = body.get("kind") or resource.kind, body.get("apiVersion") or resource.api_version
+    if meant != (resource.kind, resource.api_version):
+        raise bad_request(f"a {resource.kind} of {resource.api_version} is needed")
+    schema = kind.schema
+    review = prune(body | {"spec": body.get("spec") or {}}, schema)
+    assert isinstance(review, dict)
+    causes = validate(review, schema)
+    if causes:
+        raise bad_request("; ".join(map(str, causes)))
+    head = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": {}}
+    return {**head, **review}
+
+
+def _check_attributes(kind: Kind, spec: Object, causes: list[Cause]) -> None:
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if resource is not None and path is not None:
+        causes.append(field.invalid("spec.nonResourceAttributes", path, _BOTH))
+    if resource is None and path is None:
+        causes.append(field.invalid("spec.resourceAttributes", None, _NEITHER))
+    if causes:
+        raise invalid(kind.resource.kind, "", causes, group=kind.resource.group)
+
+
+def _check_subject_review(kind: Kind, spec: Object, namespace: str) -> None:
+    causes: list[Cause] = []
+    if not spec.get("user") and not spec.get("groups"):
+        causes.append(
+            field.invalid("spec.user", "", "at least one of user or group must be specified")
         )
+    if namespace:
+        asked = spec.get("resourceAttributes") or {}
+        if spec.get("nonResourceAttributes") is not None:
+            found = spec["nonResourceAttributes"]
+            why = "disallowed on this kind of request"
+            causes.append(field.invalid("spec.nonResourceAttributes", found, why))
+        elif asked.get("namespace") != namespace:
+            raise bad_request(
+                f"spec.resourceAttributes.namespace must match namespace: {namespace}"
+            )
+    _check_attributes(kind, spec, causes)
 
-    def text(name: str) -> str:
-        return str(resource.get(name) or "")
 
-    return RequestInfo(
-        verb=text("verb"),
-        path="",
-        group=text("group"),
-        version=text("version"),
-        namespace=text("namespace"),
-        resource=text("resource"),
-        name=text("name"),
-        subresource=text("subresource"),
+def _user_of(spec: Object) -> User:
+    extra: Mapping[str, list[str]] = spec.get("extra") or {}
+    return User(
+        spec.get("user") or "",
+        tuple(spec.get("groups") or ()),
+        uid=spec.get("uid") or "",
+        extra=tuple((name, value) for name, values in extra.items() for value in values or ()),
     )
 
 
-def _who(user: User) -> Object:
+def _described(spec: Object) -> RequestInfo:
+    path = spec.get("nonResourceAttributes")
+    if path is not None:
+        return RequestInfo(verb=path.get("verb") or "", path=path.get("path") or "")
+    asked: Mapping[str, str] = spec.get("resourceAttributes") or {}
+    return RequestInfo(
+        verb=asked.get("verb") or "",
+        path="",
+        group=asked.get("group") or "",
+        version=asked.get("version") or _ANY,
+        namespace=asked.get("namespace") or "",
+        resource=asked.get("resource") or "",
+        name=asked.get("name") or "",
+        subresource=asked.get("subresource") or "",
+        fields=_selected((spec.get("resourceAttributes") or {}).get("fieldSelector") or {}),
+    )
+
+
+def _selected(selector: Object) -> tuple[tuple[str, str], ...]:
+    """Return what the field selector of a question pins."""
+    return tuple(
+        (str(each.get("key")), str(each["values"][0]))
+        for each in selector.get("requirements") or ()
+        if each.get("operator") == "In" and len(each.get("values") or ()) == 1
+    )
+
+
+def user_info(user: User) -> Object:
+    """Return *user* as authentication.k8s.io's UserInfo."""
     who: Object = {"username": user.name, "groups": list(user.groups)}
     if user.uid:
         who["uid"] = user.uid
     if user.extra:
-        who["extra"] = {name: [value] for name, value in user.extra}
-    return {"userInfo": who}
+        extra: dict[str, list[str]] = {}
+        for name, value in user.extra:
+            extra.setdefault(name, []).append(value)
+        who["extra"] = extra
+    return who

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from componentbase.clock import Clock
 from controlplane.apiserver import keys
+from controlplane.apiserver.admission.attributes import Attributes, Operation
 from controlplane.apiserver.authn import User
-from controlplane.apiserver.authz import node_of
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.decoding import decode_object
 from controlplane.apiserver.exchange import Answer, Request, answer_object
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.registry.options import write_options
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.serviceaccount import token_request
 from controlplane.apiserver.serviceaccount.claims import TokenAuthority, Wanted
@@ -33,27 +35,39 @@ class Tokens:
     def __init__(self, cacher: Cacher, authority: TokenAuthority | None, *, wall: Clock) -> None:
         self._cacher, self._authority, self._wall = cacher, authority, wall
 
-    async def user_of(self, token: str) -> User:
-        """Return the account that shows *token*; raises StatusError 401."""
+    async def user_of(self, token: str, audiences: Sequence[str] = ()) -> User:
+        """Return the account that shows *token* to *audiences*, by default the API server.
+
+        Raises StatusError 401.
+        """
         if self._authority is None:
             raise unauthorized()
         seen = self._cacher.revision
         try:
-            return self._judge(self._authority, token)
+            return self._judge(self._authority, token, audiences)
         except InvalidToken as error:
             # A token that another server has just issued may be about objects not yet seen here.
             if not error.is_about_objects or not await self._cacher.has_moved_since(seen):
                 raise unauthorized() from None
         try:
-            return self._judge(self._authority, token)
+            return self._judge(self._authority, token, audiences)
         except InvalidToken:
             raise unauthorized() from None
 
-    def _judge(self, authority: TokenAuthority, token: str) -> User:
+    async def review(self, token: str, audiences: Sequence[str]) -> tuple[User, Sequence[str]]:
+        """Return whom *token* stands for towards *audiences*, and for which of them it is meant."""
+        if self._authority is None:
+            raise unauthorized()
+        meant = [each for each in audiences if each in self._authority.audiences_of(token)]
+        if audiences and not meant:
+            raise unauthorized()
+        return await self.user_of(token, audiences), meant or [self._authority.issuer]
+
+    def _judge(self, authority: TokenAuthority, token: str, audiences: Sequence[str]) -> User:
         def lookup(resource: Resource, namespace: str, name: str) -> Object | None:
             return _find(self._cacher, resource, namespace, name)
 
-        return authority.judge(token, lookup, self._wall())
+        return authority.judge(token, lookup, self._wall(), audiences=audiences)
 
 
 class ServiceAccountRoutes:
@@ -75,7 +89,18 @@ class ServiceAccountRoutes:
         asked = token_request.parse(body, self._authority.issuer)
         await self._registry.cacher.wait_until_fresh()
         account = self._registry.get(kind, info.namespace, info.name).object
-        bound = self._bound(asked.bound, info.namespace, request.user, info.name)
+        await self._registry.chain.run(
+            Attributes(
+                operation=Operation.CREATE,
+                kind=kind,
+                namespace=info.namespace,
+                name=info.name,
+                subresource=info.subresource,
+                obj=body,
+                options=write_options(request),
+            )
+        )
+        bound = self._bound(asked.bound, info.namespace, info.name)
         now = self._wall()
         wanted = Wanted(
             namespace=info.namespace,
@@ -90,15 +115,12 @@ class ServiceAccountRoutes:
         return answer_object(shown, request.accepted, status=201)
 
     def _bound(
-        self, bound: Bound | None, namespace: str, user: User, account: str
+        self, bound: Bound | None, namespace: str, account: str
     ) -> tuple[Resource, Object] | None:
         found = None
         if bound is not None:
             where = "" if bound.resource == NODES else namespace
             found = _find(self._registry.cacher, bound.resource, where, bound.name)
-        node = node_of(user)
-        if node:
-            token_request.node_may_ask(node, account, bound, found)
         if bound is None:
             return None
         if found is None:

@@ -106,15 +106,28 @@ class TokenAuthority:
         )
         return self._key.sign(msgspec.json.encode(claims))
 
-    def judge(self, token: str, lookup: Lookup, now: float) -> User:
-        """Return whom *token* stands for; raises InvalidToken."""
+    def judge(
+        self, token: str, lookup: Lookup, now: float, *, audiences: Sequence[str] = ()
+    ) -> User:
+        """Return whom *token* stands for towards one of *audiences*, by default the API server.
+
+        Raises InvalidToken.
+        """
         claims = self._claims(token)
-        if claims.iss != self.issuer or self.issuer not in claims.aud:
+        meant = audiences or (self.issuer,)
+        if claims.iss != self.issuer or not any(each in claims.aud for each in meant):
             raise InvalidToken("the token is meant for somebody else")
         if now > claims.exp + _LEEWAY_S or now < claims.nbf - _LEEWAY_S:
             raise InvalidToken("the token has expired, or is not yet valid")
         _check_bindings(claims.bindings, lookup, now)
         return _user(claims)
+
+    def audiences_of(self, token: str) -> Sequence[str]:
+        """Return whom a token is meant for; nobody, when it is none of ours."""
+        try:
+            return self._claims(token).aud
+        except InvalidToken:
+            return ()
 
     def _claims(self, token: str) -> Claims:
         known = self._verified.get(token)

@@ -1,7 +1,7 @@
-"""authentication.k8s.io/v1 TokenRequest: what may be asked for, and by whom.
+"""authentication.k8s.io/v1 TokenRequest: what may be asked for.
 
-A node asks for tokens of pods that are bound to it, and of no account else (upstream:
-NodeRestriction): it proves with the pod's uid that it means the one that is there.
+A node asks for tokens of pods that are bound to it, and of no account else: the admission plugin
+NodeRestriction sees to it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from componentbase.clock import rfc3339
 from controlplane.apiserver.decoding import prune
 from kubeapi import field
 from kubeapi.objects import Object, name_of, uid_of
-from kubeapi.resources import NODES, PODS, SECRETS, SERVICEACCOUNTS, Resource
+from kubeapi.resources import NODES, PODS, SECRETS, Resource
 from kubeapi.schema import schema_for, validate
-from kubeapi.status import StatusError, bad_request, conflict, forbidden, invalid
+from kubeapi.status import bad_request, conflict, invalid
 
 API_VERSION: Final = "authentication.k8s.io/v1"
 KIND: Final = "TokenRequest"
@@ -105,20 +105,6 @@ def check_bound(bound: Bound, found: Object, account: str) -> None:
             f'cannot bind token for serviceaccount "{account}" to pod running with different '
             "serviceaccount name."
         )
-
-
-def node_may_ask(node: str, account: str, bound: Bound | None, pod: Object | None) -> None:
-    """Raise StatusError 403 unless the token is for a pod that is bound to *node*."""
-    if bound is None or bound.resource != PODS:
-        raise _refused(account, "node requested token not bound to a pod")
-    if not bound.uid:
-        raise _refused(account, "node requested token with a pod binding without a uid")
-    if pod is None or pod["spec"].get("nodeName") != node:
-        raise _refused(account, "node requested token bound to a pod scheduled on a different node")
-
-
-def _refused(account: str, why: str) -> StatusError:
-    return forbidden(SERVICEACCOUNTS, account, why)
 
 
 def answer(body: Object, asked: Asked, account: Object, token: str, now: float) -> Object:

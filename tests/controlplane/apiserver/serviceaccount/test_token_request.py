@@ -1,4 +1,4 @@
-"""What may be asked of a TokenRequest, and by which node."""
+"""What may be asked of a TokenRequest."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import pytest
 from controlplane.apiserver.serviceaccount.token_request import (
     Bound,
     check_bound,
-    node_may_ask,
     parse,
 )
-from kubeapi.resources import NODES, PODS
+from kubeapi.resources import PODS
 from kubeapi.status import StatusError
 
 POD = {
@@ -63,20 +62,3 @@ def test_a_token_is_bound_to_the_pod_that_is_meant():
     assert refused.value.code == 409
     with pytest.raises(StatusError, match="different serviceaccount"):
         check_bound(BOUND, POD, "other")
-
-
-@pytest.mark.parametrize(
-    ("bound", "pod", "words"),
-    [
-        (None, None, "not bound to a pod"),
-        (Bound(resource=NODES, name="n1", uid="u"), None, "not bound to a pod"),
-        (Bound(resource=PODS, name="p", uid=""), POD, "without a uid"),
-        (BOUND, None, "different node"),
-        (BOUND, {**POD, "spec": {"nodeName": "n2"}}, "different node"),
-    ],
-)
-def test_a_node_asks_for_its_own_pods_only(bound, pod, words):
-    node_may_ask("n1", "web", BOUND, POD)
-    with pytest.raises(StatusError, match=words) as refused:
-        node_may_ask("n1", "web", bound, pod)
-    assert refused.value.code == 403
