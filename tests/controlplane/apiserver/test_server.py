@@ -157,7 +157,7 @@ def test_huge_chunked_bodies_are_refused(server):
         b"GET /api/v1/pods?a=%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /api/v1/namespaces/%ff/pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /api/v1/namespaces/a%2fb/pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-        b"GET /api/v1/pods?" + b"a&" * 200 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /api/v1/pods?" + b"a&" * 2000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     ],
 )
 def test_malformed_http_answers_with_a_status(server, octets):
