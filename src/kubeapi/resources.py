@@ -111,6 +111,40 @@ SELFSUBJECTACCESSREVIEWS: Final = Resource(
 SELFSUBJECTRULESREVIEWS: Final = Resource(
     _AUTHORIZATION, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False
 )
+DAEMONSETS: Final = Resource("apps", "v1", "daemonsets", "DaemonSet", True)
+STATEFULSETS: Final = Resource("apps", "v1", "statefulsets", "StatefulSet", True)
+CONTROLLERREVISIONS: Final = Resource(
+    "apps", "v1", "controllerrevisions", "ControllerRevision", True
+)
+REPLICATIONCONTROLLERS: Final = Resource(
+    "", "v1", "replicationcontrollers", "ReplicationController", True
+)
+PODTEMPLATES: Final = Resource("", "v1", "podtemplates", "PodTemplate", True)
+JOBS: Final = Resource("batch", "v1", "jobs", "Job", True)
+CRONJOBS: Final = Resource("batch", "v1", "cronjobs", "CronJob", True)
+HORIZONTALPODAUTOSCALERS: Final = Resource(
+    "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True
+)
+#: An older version of HORIZONTALPODAUTOSCALERS: the same objects.
+HORIZONTALPODAUTOSCALERS_V1: Final = Resource(
+    "autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True
+)
+PERSISTENTVOLUMES: Final = Resource("", "v1", "persistentvolumes", "PersistentVolume", False)
+PERSISTENTVOLUMECLAIMS: Final = Resource(
+    "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True
+)
+_STORAGE: Final = "storage.k8s.io"
+STORAGECLASSES: Final = Resource(_STORAGE, "v1", "storageclasses", "StorageClass", False)
+VOLUMEATTACHMENTS: Final = Resource(_STORAGE, "v1", "volumeattachments", "VolumeAttachment", False)
+CSIDRIVERS: Final = Resource(_STORAGE, "v1", "csidrivers", "CSIDriver", False)
+CSINODES: Final = Resource(_STORAGE, "v1", "csinodes", "CSINode", False)
+CSISTORAGECAPACITIES: Final = Resource(
+    _STORAGE, "v1", "csistoragecapacities", "CSIStorageCapacity", True
+)
+RUNTIMECLASSES: Final = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", False)
+SERVICECIDRS: Final = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False)
+IPADDRESSES: Final = Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False)
+APISERVICES: Final = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", False)
 
 #: Every resource that this cluster serves, in the version that it stores.
 ALL: Final = (
@@ -134,6 +168,25 @@ ALL: Final = (
     LEASES,
     DEPLOYMENTS,
     REPLICASETS,
+    DAEMONSETS,
+    STATEFULSETS,
+    CONTROLLERREVISIONS,
+    REPLICATIONCONTROLLERS,
+    PODTEMPLATES,
+    JOBS,
+    CRONJOBS,
+    HORIZONTALPODAUTOSCALERS,
+    PERSISTENTVOLUMES,
+    PERSISTENTVOLUMECLAIMS,
+    STORAGECLASSES,
+    VOLUMEATTACHMENTS,
+    CSIDRIVERS,
+    CSINODES,
+    CSISTORAGECAPACITIES,
+    RUNTIMECLASSES,
+    SERVICECIDRS,
+    IPADDRESSES,
+    APISERVICES,
     RESOURCEQUOTAS,
     LIMITRANGES,
     PRIORITYCLASSES,

@@ -5,11 +5,11 @@ One may be the default: admission writes its name into Ingresses that name none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from controlplane.apiserver.kinds import cells, metadata
+from controlplane.apiserver.kinds import cells, metadata, strategy
+from controlplane.apiserver.kinds.domain_path import validate_domain_path
 from controlplane.apiserver.kinds.ingress import validate_reference
 from controlplane.apiserver.kinds.kind import Cell, Column, Kind
 from kubeapi import field, validation
@@ -20,8 +20,6 @@ from kubeapi.status import Cause
 DEFAULT_ANNOTATION: Final = "ingressclass.kubernetes.io/is-default-class"
 _CONTROLLER_MAX: Final = 250
 _SCOPES: Final = ("Cluster", "Namespace")
-_PATH: Final = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
-_NO_PATH: Final = 'must be a domain-prefixed path (such as "acme.io/foo")'
 
 
 def default(ingress_class: Object) -> None:
@@ -29,17 +27,6 @@ def default(ingress_class: Object) -> None:
     parameters = (ingress_class.get("spec") or {}).get("parameters")
     if parameters is not None:
         parameters["scope"] = parameters.get("scope") or "Cluster"
-
-
-def prepare_create(ingress_class: Object) -> None:
-    """Begin to count generations."""
-    ingress_class["metadata"]["generation"] = 1
-
-
-def prepare_update(new: Object, old: Object) -> None:
-    """Count a generation when the spec changed."""
-    generation = old["metadata"].get("generation", 0)
-    new["metadata"]["generation"] = generation + (new.get("spec") != old.get("spec"))
 
 
 def validate(ingress_class: Object) -> list[Cause]:
@@ -54,18 +41,7 @@ def validate(ingress_class: Object) -> list[Cause]:
 def _validate_controller(controller: str, path: str) -> Iterator[Cause]:
     if len(controller) > _CONTROLLER_MAX:
         yield field.too_long(path, _CONTROLLER_MAX)
-    if not controller:
-        yield field.required(path)
-        return
-    host, _, rest = controller.partition("/")
-    if not host or not rest:
-        yield field.invalid(path, controller, _NO_PATH)
-        return
-    for message in validation.dns1123_subdomain(host):
-        yield field.invalid(path, host, message)
-    if not _PATH.fullmatch(rest):
-        detail = f"Invalid path (regex used for validation is '{_PATH.pattern}')"
-        yield field.invalid(path, rest, detail)
+    yield from validate_domain_path(controller, path)
 
 
 def _validate_parameters(parameters: Object | None, path: str) -> Iterator[Cause]:
@@ -114,8 +90,8 @@ INGRESSCLASS: Final = Kind(
     resource=INGRESSCLASSES,
     singular="ingressclass",
     default=default,
-    prepare_create=prepare_create,
-    prepare_update=prepare_update,
+    prepare_create=strategy.first_generation,
+    prepare_update=strategy.count,
     validate=validate,
     validate_update=validate_update,
     columns=(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from controlplane.apiserver.authn import User
 from kubeapi.objects import Object
 from kubeapi.resources import Resource
 from kubeapi.schema import TypeSchema, schema_for
@@ -37,6 +38,10 @@ def nothing(_obj: Object) -> None:
 
 def nothing_changed(_new: Object, _old: Object) -> None:
     """Prepare nothing."""
+
+
+def signed_by_nobody(_obj: Object, _user: User) -> None:
+    """Say nothing of who creates it."""
 
 
 def as_it_is(obj: Object) -> Object:
@@ -84,6 +89,8 @@ class Kind:
     default: Callable[[Object], None] = nothing
     #: Strategy: what a client may not set on create (status is reset, generation becomes 1) …
     prepare_create: Callable[[Object], None] = nothing
+    #: What it says of who creates it; no client may say so itself.
+    sign: Callable[[Object, User], None] = signed_by_nobody
     #: … and on update (spec-less status, kept fields; generation grows when the spec changed).
     prepare_update: Callable[[Object, Object], None] = nothing_changed
     prepare_status_update: Callable[[Object, Object], None] = nothing_changed

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from controlplane.apiserver.kinds import cells, metadata
+from controlplane.apiserver.kinds import cells, metadata, strategy
 from controlplane.apiserver.kinds.kind import Cell, Column, Kind
 from kubeapi import field, validation
 from kubeapi.objects import Object, name_of
@@ -31,10 +31,6 @@ def default(priority_class: Object) -> None:
     """Preempt, and have a value, be it 0."""
     priority_class["preemptionPolicy"] = priority_class.get("preemptionPolicy") or PREEMPTS
     priority_class["value"] = priority_class.get("value") or 0
-
-
-def prepare_create(priority_class: Object) -> None:
-    priority_class["metadata"]["generation"] = 1
 
 
 def validate(priority_class: Object) -> list[Cause]:
@@ -93,7 +89,7 @@ PRIORITYCLASS: Final = Kind(
     singular="priorityclass",
     short_names=("pc",),
     default=default,
-    prepare_create=prepare_create,
+    prepare_create=strategy.first_generation,
     validate=validate,
     validate_update=validate_update,
     columns=(

@@ -13,6 +13,24 @@ Quantities = Mapping[str, str | int | float]
 
 #: Resources of containers and nodes without a domain (upstream: standardContainerResources).
 STANDARD: Final = ("cpu", "ephemeral-storage", "memory")
+#: What a quota may count or sum up, without a domain (upstream: standardQuotaResources).
+COUNTED: Final = (
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "persistentvolumeclaims",
+    "configmaps",
+    "services.nodeports",
+    "services.loadbalancers",
+)
+OF_QUOTAS: Final = (
+    *STANDARD,
+    *(f"requests.{name}" for name in (*STANDARD, "storage")),
+    *(f"limits.{name}" for name in STANDARD),
+    *COUNTED,
+)
 _HUGE_PAGES: Final = "hugepages-"
 NOT_NEGATIVE: Final = "must be greater than or equal to 0"
 
@@ -32,6 +50,16 @@ def _canonical(text: str | int | float) -> str | int | float:
 def is_overcommittable(name: str) -> bool:
     """Tell whether a limit above the request makes sense (not for devices and huge pages)."""
     return name in STANDARD or ("kubernetes.io/" in name and not name.startswith(_HUGE_PAGES))
+
+
+def is_of_quotas(name: str) -> bool:
+    """Tell whether a resource without a domain is one that quotas know."""
+    return name in OF_QUOTAS or name.startswith((_HUGE_PAGES, f"requests.{_HUGE_PAGES}"))
+
+
+def is_extended(name: str) -> bool:
+    """Tell devices of vendors: they have a domain, and it is not Kubernetes'."""
+    return "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
 
 
 def is_known(name: str) -> bool:

@@ -45,6 +45,12 @@ def fields(replica_set: Object) -> Mapping[str, str]:
 
 
 def row(replica_set: Object, now: float) -> Sequence[Cell]:
+    selector = (replica_set.get("spec") or {}).get("selector")
+    return *cells_of(replica_set, now), cells.label_selector(selector)
+
+
+def cells_of(replica_set: Object, now: float) -> Sequence[Cell]:
+    """Return all cells but the selector's."""
     spec, status = replica_set.get("spec") or {}, replica_set.get("status") or {}
     names, images = cells.container_cells(spec.get("template"))
     return (
@@ -55,9 +61,19 @@ def row(replica_set: Object, now: float) -> Sequence[Cell]:
         cells.age(replica_set, now),
         names,
         images,
-        cells.label_selector(spec.get("selector")),
     )
 
+
+COLUMNS: Final = (
+    cells.NAME,
+    Column("Desired", "integer", description="Pods wanted."),
+    Column("Current", "integer", description="Pods there are."),
+    Column("Ready", "integer", description="Pods that are ready."),
+    cells.AGE,
+    cells.CONTAINERS,
+    cells.IMAGES,
+    cells.SELECTOR,
+)
 
 REPLICASET: Final = Kind(
     resource=REPLICASETS,
@@ -72,16 +88,7 @@ REPLICASET: Final = Kind(
     validate=validate,
     validate_update=validate_update,
     fields=fields,
-    columns=(
-        cells.NAME,
-        Column("Desired", "integer", description="Pods wanted."),
-        Column("Current", "integer", description="Pods there are."),
-        Column("Ready", "integer", description="Pods that are ready."),
-        cells.AGE,
-        cells.CONTAINERS,
-        cells.IMAGES,
-        cells.SELECTOR,
-    ),
+    columns=COLUMNS,
     cells=row,
     scale_selector=workload.scale_selector,
 )

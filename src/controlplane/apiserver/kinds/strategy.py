@@ -16,6 +16,17 @@ def begin_generation(obj: Object) -> None:
     obj["metadata"]["generation"] = 1
 
 
+def first_generation(obj: Object) -> None:
+    """Begin to count generations."""
+    obj["metadata"]["generation"] = 1
+
+
+def count(new: Object, old: Object) -> None:
+    """Grow the generation when the spec changed."""
+    generation = old["metadata"].get("generation", 0)
+    new["metadata"]["generation"] = generation + (new.get("spec") != old.get("spec"))
+
+
 def keep(key: str, new: Object, old: Object) -> None:
     """Put back what *old* has under *key*."""
     if key in old:
@@ -37,8 +48,7 @@ def keep_spec(new: Object, old: Object) -> None:
 def keep_status_and_count(new: Object, old: Object) -> None:
     """Ignore the status on a plain update; grow the generation when the spec changed."""
     keep("status", new, old)
-    generation = old["metadata"].get("generation", 0)
-    new["metadata"]["generation"] = generation + (new.get("spec") != old.get("spec"))
+    count(new, old)
 
 
 def keep_spec_and_labels(new: Object, old: Object) -> None:

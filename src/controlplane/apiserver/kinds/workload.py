@@ -1,4 +1,4 @@
-"""What Deployments and ReplicaSets share: replicas, a selector and a pod template."""
+"""What controllers of pods share: replicas, a selector and a pod template."""
 
 from __future__ import annotations
 
@@ -25,14 +25,24 @@ def default_template(spec: Object) -> None:
     default_spec(pod_spec)
 
 
-def validate_count(spec: Object, key: str) -> Iterator[Cause]:
+def validate_count(spec: Object, key: str, path: str = "spec") -> Iterator[Cause]:
     """Judge a number that may be zero or absent."""
     if (spec.get(key) or 0) < 0:
-        yield field.invalid(f"spec.{key}", spec[key], NOT_NEGATIVE)
+        yield field.invalid(f"{path}.{key}", spec[key], NOT_NEGATIVE)
 
 
-def validate_selector_and_template(spec: Object, *, kind: str) -> Iterator[Cause]:
-    """Judge selector and template, apart and together."""
+def validate_selector_and_template(
+    spec: Object, *, kind: str, pods_of: str = "ReplicaSet"
+) -> Iterator[Cause]:
+    """Judge selector and template, apart and together; *kind* as its messages write it."""
+    yield from validate_selector(spec, kind=kind)
+    template = spec["template"]
+    yield from validate_template(template, "spec.template")
+    yield from validate_endless(template, pods_of)
+
+
+def validate_selector(spec: Object, *, kind: str) -> Iterator[Cause]:
+    """Judge the selector: it is there, selects something, and that is what the template makes."""
     selector, template = spec.get("selector"), spec["template"]
     if selector is None:
         yield field.required("spec.selector")
@@ -44,29 +54,44 @@ def validate_selector_and_template(spec: Object, *, kind: str) -> Iterator[Cause
         detail = f"empty selector is invalid for {kind}"
         yield field.invalid("spec.selector", go_label_selector(selector), detail)
     elif selector is not None and not wrong:
-        labels = template["metadata"].get("labels") or {}
-        if not LabelSelector.from_object(selector).matches(labels):
-            detail = "`selector` does not match template `labels`"
-            yield field.invalid("spec.template.metadata.labels", go_map(labels), detail)
-    yield from _validate_template(template)
+        yield from validate_match(LabelSelector.from_object(selector), template, "spec.template")
 
 
-def _validate_template(template: Object) -> Iterator[Cause]:
-    path, spec = "spec.template", template["spec"]
+def validate_match(selector: LabelSelector, template: Object, path: str) -> Iterator[Cause]:
+    """Find that *selector* would not select the pods of *template*."""
+    labels = template["metadata"].get("labels") or {}
+    if not selector.matches(labels):
+        detail = "`selector` does not match template `labels`"
+        yield field.invalid(f"{path}.metadata.labels", go_map(labels), detail)
+
+
+def validate_template_metadata(template: Object, path: str) -> Iterator[Cause]:
+    """Judge what a template's pods get besides their spec."""
     meta = template["metadata"]
-    yield from validation.validate_labels(meta.get("labels") or {}, f"{path}.metadata.labels")
+    yield from validation.validate_labels(meta.get("labels") or {}, f"{path}.labels")
     annotations = meta.get("annotations") or {}
-    yield from validation.validate_annotations(annotations, f"{path}.metadata.annotations")
+    yield from validation.validate_annotations(annotations, f"{path}.annotations")
+
+
+def validate_template(template: Object, path: str) -> Iterator[Cause]:
+    """Judge a pod template (upstream: ValidatePodTemplateSpec)."""
+    spec = template["spec"]
+    yield from validate_template_metadata(template, f"{path}.metadata")
     yield from validate_spec(spec, f"{path}.spec")
     if spec.get(EPHEMERAL_CONTAINERS):
         detail = "ephemeral containers not allowed in pod template"
         yield field.forbidden(f"{path}.spec.{EPHEMERAL_CONTAINERS}", detail)
-    if spec["restartPolicy"] in RESTART_POLICIES and spec["restartPolicy"] != "Always":
-        policy = spec["restartPolicy"]
-        yield field.not_supported(f"{path}.spec.restartPolicy", policy, ("Always",))
+
+
+def validate_endless(template: Object, kind: str) -> Iterator[Cause]:
+    """Find that the pods of a controller that replaces them would end by themselves."""
+    path, spec = "spec.template.spec", template["spec"]
+    policy = spec["restartPolicy"]
+    if policy in RESTART_POLICIES and policy != "Always":
+        yield field.not_supported(f"{path}.restartPolicy", policy, ("Always",))
     if spec.get("activeDeadlineSeconds") is not None:
-        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
-        yield field.forbidden(f"{path}.spec.activeDeadlineSeconds", detail)
+        detail = f"activeDeadlineSeconds in {kind} is not Supported"
+        yield field.forbidden(f"{path}.activeDeadlineSeconds", detail)
 
 
 def selector_changes(new: Object, old: Object) -> Iterator[Cause]:

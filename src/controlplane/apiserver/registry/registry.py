@@ -78,6 +78,7 @@ class Registry:
         await self.chain.admit(attributes)
         assert attributes.obj is not None
         kind.prepare_create(attributes.obj)
+        kind.sign(attributes.obj, options.user)
         obj = attributes.obj = create.sorted_object(attributes.obj)
         create.check(kind, obj)
         await self.chain.validate(attributes)

@@ -45,7 +45,8 @@ def wrong(kind_of: Callable[[str], Kind], made: Callable[..., Object]) -> Callab
     """Return a function that tells what a create would be refused for."""
 
     def judge(kind: str, body: Object | None = None, name: str = "web") -> list[str]:
-        return [str(cause) for cause in kind_of(kind).validate(made(kind, body, name))]
+        row, obj = kind_of(kind), made(kind, body, name)
+        return [str(cause) for cause in [*row.validate(obj), *row.validate_create(obj)]]
 
     return judge
 
@@ -54,9 +55,15 @@ def wrong(kind_of: Callable[[str], Kind], made: Callable[..., Object]) -> Callab
 def update(kind_of: Callable[[str], Kind]) -> Callable[..., list[str]]:
     """Return a function that takes an object through an update, and tells what is wrong."""
 
-    def apply(kind: str, new: Object, old: Object, *, status: bool = False) -> list[str]:
+    def apply(
+        kind: str, new: Object, old: Object, *, status: bool = False, subresource: str = ""
+    ) -> list[str]:
         row = kind_of(kind)
         row.default(new)
+        strategy = row.strategies.get("status" if status else subresource)
+        if strategy is not None:
+            strategy.prepare(new, old)
+            return [str(cause) for cause in [*row.validate(new), *strategy.validate(new, old)]]
         (row.prepare_status_update if status else row.prepare_update)(new, old)
         return [str(cause) for cause in [*row.validate(new), *row.validate_update(new, old)]]
 

@@ -52,4 +52,15 @@ def test_how_long_pods_stay_on_a_lost_node_follows_the_timings():
 
 def test_what_get_all_shows():
     shown = {kind.resource.plural for kind in KINDS if "all" in kind.categories}
-    assert shown == {"pods", "services", "deployments", "replicasets"}
+    assert shown == {
+        "pods",
+        "replicationcontrollers",
+        "services",
+        "daemonsets",
+        "deployments",
+        "replicasets",
+        "statefulsets",
+        "horizontalpodautoscalers",
+        "cronjobs",
+        "jobs",
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from kubeapi import field, validation
@@ -18,8 +18,7 @@ _WEIGHT_MAX: Final = 100
 
 def validate_scheduling(spec: Object, path: str) -> Iterator[Cause]:
     yield from validation.validate_labels(spec.get("nodeSelector") or {}, f"{path}.nodeSelector")
-    for index, toleration in enumerate(spec.get("tolerations") or []):
-        yield from _validate_toleration(toleration, f"{path}.tolerations[{index}]")
+    yield from validate_tolerations(spec.get("tolerations") or (), f"{path}.tolerations")
     affinity = spec.get("affinity") or {}
     if node_affinity := affinity.get("nodeAffinity"):
         yield from _validate_node_affinity(node_affinity, f"{path}.affinity.nodeAffinity")
@@ -30,6 +29,12 @@ def validate_scheduling(spec: Object, path: str) -> Iterator[Cause]:
     for index, constraint in enumerate(constraints):
         at = f"{path}.topologySpreadConstraints[{index}]"
         yield from _validate_constraint(constraint, at)
+
+
+def validate_tolerations(tolerations: Sequence[Object], path: str) -> Iterator[Cause]:
+    """Judge which taints a pod bears."""
+    for index, toleration in enumerate(tolerations):
+        yield from _validate_toleration(toleration, f"{path}[{index}]")
 
 
 def _validate_toleration(toleration: Object, path: str) -> Iterator[Cause]:
@@ -61,16 +66,20 @@ def _validate_toleration(toleration: Object, path: str) -> Iterator[Cause]:
 
 def _validate_node_affinity(affinity: Object, path: str) -> Iterator[Cause]:
     if (required := affinity.get(_REQUIRED_TERM)) is not None:
-        at = f"{path}.{_REQUIRED_TERM}.nodeSelectorTerms"
-        terms = required.get("nodeSelectorTerms") or []
-        if not terms:
-            yield field.required(at, "must have at least one node selector term")
-        for index, term in enumerate(terms):
-            yield from _validate_node_term(term, f"{at}[{index}]")
+        yield from validate_node_terms(required, f"{path}.{_REQUIRED_TERM}")
     for index, term in enumerate(affinity.get(_PREFERRED_TERM) or []):
         at = f"{path}.{_PREFERRED_TERM}[{index}]"
         yield from _validate_weight(term, at)
         yield from _validate_node_term(term.get("preference") or {}, f"{at}.preference")
+
+
+def validate_node_terms(selector: Object, path: str) -> Iterator[Cause]:
+    """Judge a node selector: of its terms, one has to match."""
+    at, terms = f"{path}.nodeSelectorTerms", selector.get("nodeSelectorTerms") or []
+    if not terms:
+        yield field.required(at, "must have at least one node selector term")
+    for index, term in enumerate(terms):
+        yield from _validate_node_term(term, f"{at}[{index}]")
 
 
 def _validate_weight(term: Object, path: str) -> Iterator[Cause]:

@@ -167,7 +167,8 @@ def _token(source: Object, path: str) -> Iterator[Cause]:
     yield from _file_path(source.get("path") or "", f"{path}.path")
 
 
-def _host_path(source: Object, path: str) -> Iterator[Cause]:
+def host_path(source: Object, path: str) -> Iterator[Cause]:
+    """Judge a directory or file of the node."""
     text, kind = source.get("path") or "", source.get("type") or ""
     if not text:
         yield field.required(f"{path}.path")
@@ -205,7 +206,7 @@ _SOURCES: Final[Mapping[str, _Judge]] = {
     "secret": _secret,
     "downwardAPI": _downward_api,
     "projected": _projected,
-    "hostPath": _host_path,
+    "hostPath": host_path,
     "emptyDir": _empty_dir,
     "persistentVolumeClaim": _claim,
 }
