@@ -495,7 +495,7 @@ def test_documents_link_to_files_that_exist() -> None:
     assert not broken
 
 
-@pytest.mark.parametrize("name", ["parity.md", "tcpip.md"])
+@pytest.mark.parametrize("name", ["parity.md", "tcpip.md", "internals/upstream-tests.md"])
 def test_documents_name_tests_that_exist(name: str) -> None:
     """A room of the page names its folder ("Tests in `…`"), its rows the tests below that."""
     page = (ROOT / "docs" / name).read_text()

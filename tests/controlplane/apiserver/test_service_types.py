@@ -148,6 +148,28 @@ async def test_a_dry_run_claims_nothing(registry, name):
     assert await claimed(registry) == held == sorted(registry.allocator.held(made))
 
 
+async def test_numbers_are_held_until_the_last_finalizer_has_gone(registry):
+    """Upstream: TestDeleteWithFinalizer, TestCreateDeleteReuse."""
+    shape = SHAPES["balancer-Local"]
+    asked = body(shape)
+    asked["metadata"]["finalizers"] = ["example.com/wait"]
+    made = (await registry.create(SERVICE, "d", asked, WriteOptions())).object
+    held = sorted(registry.allocator.held(made))
+    await registry.delete(SERVICE, "d", "a", DeleteOptions())
+    assert await claimed(registry) == held
+
+    def let_go(old):
+        del old["metadata"]["finalizers"]
+        return old
+
+    await registry.update(SERVICE, "d", "a", let_go, WriteOptions())
+    assert await claimed(registry) == []
+    again = body(shape | {"clusterIP": made["spec"]["clusterIP"]})
+    again["spec"]["ports"] = made["spec"]["ports"]
+    second = (await registry.create(SERVICE, "d", again, WriteOptions())).object
+    assert given(second)[:2] == given(made)[:2], "what was given back may be asked for again"
+
+
 def _refusal(old, new):
     """Return why neither an address nor None becomes the other, but by way of ExternalName."""
     was, shall_be = SHAPES[old], SHAPES[new]
@@ -192,3 +214,52 @@ async def test_node_ports_follow_their_ports_by_name(registry):
     second = (await registry.update(SERVICE, "d", "a", change, WriteOptions())).object
     assert given(second)[1] == given(first)[1][:1]
     assert await claimed(registry) == sorted(registry.allocator.held(second))
+
+
+PQ, QP = [("p", 867), ("q", 5309)], [("q", 5309), ("p", 867)]
+#: Upstream's TestUpdatePatchAllocatedValues: the ports of the update with their node ports (0: not
+#: said), the health check's (0: not said), and the node ports after it; None: refused, -N: another.
+PATCHED = {
+    "multi-port": (PQ, [0, 0], 0, [30013, 30016]),
+    "multi-port_partial": (PQ, [30013, 0], 0, [30013, 30016]),
+    "swap-ports": (QP, [0, 0], 0, [30016, 30013]),
+    "partial-swap-ports": (PQ, [30016, 0], 30018, [30016, -30016]),
+    "swap-port-with-hcnp": (PQ, [30016, 30018], 0, None),
+    "partial-swap-port-with-hcnp": (PQ, [30018, 0], 0, None),
+    "update-hcnp": (PQ, [30013, 30016], 30019, None),
+}
+
+
+def _balanced(ports, node_ports, health_check):
+    spec = dict(SHAPES["balancer-Local"])
+    spec["ports"] = [
+        {"name": name, "port": port} | ({"nodePort": node_port} if node_port else {})
+        for (name, port), node_port in zip(ports, node_ports, strict=True)
+    ]
+    if health_check:
+        spec["healthCheckNodePort"] = health_check
+    return {"metadata": {"name": "a"}, "spec": {**spec, "selector": {"app": "a"}}}
+
+
+@pytest.mark.parametrize("name", PATCHED)
+async def test_an_update_that_leaves_out_what_was_given(registry, name):
+    ports, node_ports, health_check, expected = PATCHED[name]
+    asked = _balanced(PQ, [30013, 30016], 30018)
+    made = (await registry.create(SERVICE, "d", asked, WriteOptions())).object
+
+    def change(old):
+        new = _balanced(ports, node_ports, health_check)
+        new["metadata"] = old["metadata"]
+        return new
+
+    if expected is None:
+        with pytest.raises(StatusError):
+            await registry.update(SERVICE, "d", "a", change, WriteOptions())
+        assert await claimed(registry) == sorted(registry.allocator.held(made))
+        return
+    changed = (await registry.update(SERVICE, "d", "a", change, WriteOptions())).object
+    address, got, checks = given(changed)
+    assert (address, checks) == (made["spec"]["clusterIP"], 30018)
+    for number, wanted in zip(got, expected, strict=True):
+        assert number == wanted if wanted > 0 else number != -wanted
+    assert await claimed(registry) == sorted(registry.allocator.held(changed))

@@ -113,3 +113,70 @@ def test_balancers_send_to_nodes_with_a_ready_endpoint(here, elsewhere, announce
     endpoints += [ep(9 - i, state) for i, state in enumerate(elsewhere)]
     found = categorize(endpoints, service(external=True), HERE)
     assert found.announces_local is announced
+
+
+#: Upstream's cases by name. Columns: the policies that are Local (e, i), and n where there is a
+#: NodePort; zone and node of this node; endpoints; which of them policy Cluster and which policy
+#: Local takes, "-": nobody, ".": nobody asks. An endpoint is l (here) or r, a sign (+ ready,
+#: - not, ~ terminating and serving), its zones' hint, and behind @ its node's.
+UPSTREAM = """
+should use topology since all endpoints have hints       |    | a 0 | r+a r+b r+c r+a | 03 | .
+eTP: Local, topology ignored for Local endpoints         | en | a 0 | l+a l+b r+c r+a | 03 | 01
+iTP: Local, topology ignored for Local endpoints         | in | a 0 | l+a l+b r+c r+a | 03 | 01
+empty node labels                                        |    | . 0 | r+a | 0 | .
+node in different zone, no endpoint filtering            |    | b 0 | r+a r+c | 01 | .
+unready endpoint                                         |    | a 0 | r+a r+b r+c r-a | 0 | .
+only unready endpoints in same zone (should not filter)  |    | a 0 | r-a r+b r+c r-a | 12 | .
+missing hints, no filtering applied                      |    | a 0 | r+a r+b r+ r+a | 0123 | .
+multiple hints per endpoint                              |    | c 0 | r+abc r+bc r+bd r+c | 013 | .
+PreferSameNode available |    | a 1 | r+a@1 r+b@2 r+c@3 r+a@4 | 0 | .
+PreferSameNode ignored if some endpoints unhinted |    | a 1 | r+a@1 r+ r+c@3 r+a@4 | 0123 | .
+PreferSameNode falls back to PreferSameZone |    | a 0 | r+a@1 r+b@2 r+c@3 r+a@4 | 03 | .
+conflicting topology and localness                       | in | a 0 | l+a l+b r+a r+b | 02 | 01
+iTP: Local, with empty endpoints                         | i  | . 0 |  | . | -
+iTP: Local, but all endpoints are remote                 | i  | . 0 | r+ r+ | . | -
+iTP: Local, all endpoints are local                      | i  | . 0 | l+ l+ | . | 01
+iTP: Local, some endpoints are local                     | i  | . 0 | l+ r+ | . | 0
+Cluster traffic policy, endpoints not Ready              |    | . 0 | r- r- | - | .
+Cluster traffic policy, some endpoints are Ready         |    | . 0 | r- r+ | 1 | .
+Cluster traffic policy, all endpoints are terminating    |    | . 0 | r~ r~ | 01 | .
+iTP: Local, eTP: Cluster, some endpoints local           | in | . 0 | l+ r+ | 01 | 0
+iTP: Cluster, eTP: Local, some endpoints local           | en | . 0 | l+ r+ | 01 | 0
+iTP: Local, eTP: Local, some endpoints local             | ein | . 0 | l+ r+ | 01 | 0
+iTP: Local, eTP: Local, all endpoints remote             | ein | . 0 | r+ r+ | 01 | -
+iTP: Local, eTP: Local, all remote and terminating       | ein | . 0 | r~ r~ | 01 | -
+iTP: Cluster, eTP: Local, with terminating endpoints     | en | . 0 | r+ l- l~ r~ | 0 | 2
+eTP ignored if not externally accessible                 | e  | . 0 | r+ l+ | 01 | .
+no cluster endpoints for iTP:Local internal-only service | i  | . 0 | r+ l+ | . | 1
+eTP: Local, externally accessible, with empty endpoints  | en | . 0 |  | - | -
+eTP: Local, externally accessible, all remote            | en | . 0 | r+ r+ | 01 | -
+eTP: Local, externally accessible, all local             | en | . 0 | l+ l+ | 01 | 01
+"""
+_SIGNS = {"+": "ready", "-": "unready", "~": "draining"}
+
+
+def _endpoint(number: int, text: str) -> Endpoint:
+    zones, _, node = text[2:].partition("@")
+    here = "node-0" if text[0] == "l" else "elsewhere"
+    return ep(number, _SIGNS[text[1]], here, zones, [f"node-{node}"] if node else ())
+
+
+@pytest.mark.parametrize("row", UPSTREAM.strip().splitlines(), ids=lambda row: row[:56].strip())
+def test_upstreams_cases(row):
+    _, policy, place, endpoints, *expected = (cell.strip() for cell in row.split("|"))
+    zone, number = place.split()
+    here = Topology(node=f"node-{number}", zone=zone.strip("."))
+    told = [_endpoint(number, text) for number, text in enumerate(endpoints.split())]
+    wanted = ServicePort(
+        cluster_ip="10.96.0.1",
+        port=80,
+        protocol="TCP",
+        node_port=8080 * ("n" in policy),
+        internal_local="i" in policy,
+        external_local="e" in policy,
+    )
+    found = categorize(told, wanted, here)
+    for group, text in zip((found.cluster, found.local), expected, strict=True):
+        assert "".join(each.address[-1] for each in group) == text.strip("-.")
+    assert wanted.uses_cluster_endpoints is (expected[0] != ".")
+    assert wanted.uses_local_endpoints is (expected[1] != ".")

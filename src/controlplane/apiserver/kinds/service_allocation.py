@@ -38,6 +38,7 @@ from kubeapi.status import Cause, internal
 
 ADDRESSES: Final = "serviceips"
 NODE_PORTS: Final = "servicenodeports"
+_TAKEN: Final = "provided port is already allocated"
 _ADDRESS_BAND: Final = (16, 256, 16)  # At least, at most, one in so many (KEP-3070).
 _PORT_BAND: Final = (16, 128, 32)  # The same for node ports (KEP-3668).
 
@@ -163,13 +164,13 @@ class ServiceAllocator:
         That a range is full is no fault of the Service: upstream calls it an internal error, and
         likewise a port for health checks that somebody else has.
         """
-        before = {"spec": {}} if old is None else old
+        held = set(_addresses_of(old or {}))
         given: Object = {"spec": {}}  # What this call took: to give back when it fails.
         causes: list[Cause] = []
         done = False
         try:
-            causes += self._assign_addresses(new, set(_addresses_of(before)), given["spec"])
-            causes += self._assign_ports(new, set(_node_ports_of(before)), given["spec"])
+            causes += self._assign_addresses(new, held, given["spec"])
+            causes += self._assign_ports(new, old, given["spec"])
             done = not causes
         finally:
             if not done:
@@ -228,29 +229,40 @@ class ServiceAllocator:
         detail = f"failed to allocate IP {wanted}: {why}"
         return field.invalid("spec.clusterIPs", go_strings([wanted]), detail)
 
-    def _assign_ports(self, service: Object, held: set[int], given: Object) -> Iterator[Cause]:
-        """Take the ports that are asked for first, then give the others any."""
-        ports = service["spec"].get("ports") or []
+    def _assign_ports(self, service: Object, old: Object | None, given: Object) -> Iterator[Cause]:
+        """Take the ports that are asked for first, then give the others any.
+
+        A new Service has one node port for one port under several protocols, and for no other two;
+        upstream looks at neither when a Service is changed.
+        """
+        ports, mine = service["spec"].get("ports") or [], set(_ports_of(old))
+        health_check = _health_check_port_of(old)
         given["ports"] = []
-        mine, owner = set(held), key_of(service)
-        open_ports = []
+        owner, asked, open_ports = key_of(service), dict[int, int](), []
         for index, port in enumerate(ports):
             if number := port.get("nodePort"):
                 path = f"spec.ports[{index}].nodePort"
-                if number not in mine:
+                if number == health_check:
+                    yield field.invalid(path, number, _TAKEN)
+                elif number not in mine:
                     yield from self._take_port(number, owner, given, path=path)
+                elif old is None and asked.get(number) != port.get("port"):
+                    yield field.invalid(path, number, _TAKEN)
                 mine.add(number)
+                asked.setdefault(number, port.get("port", 0))
             elif needs_node_ports(service):
                 open_ports.append(port)
         for port in open_ports:
-            free = self._shared_port(port, ports) or self._node_ports.take_any()
+            shared = self._shared_port(port, ports) if old is None else None
+            free = shared or self._node_ports.take_any()
             if free is None:
                 raise internal("failed to allocate a nodePort: range is full")
             if free not in mine:
                 given["ports"].append({"nodePort": free})
                 mine.add(free)
             port["nodePort"] = free
-        self._assign_health_check_port(service, mine, given)
+        if needs_health_check_port(service):
+            self._assign_health_check_port(service, health_check, mine, given)
 
     def _shared_port(self, port: Object, ports: list[Object]) -> int | None:
         """Return the node port of the same port under another protocol (DNS over UDP and TCP)."""
@@ -277,16 +289,18 @@ class ServiceAllocator:
                 f"The range of valid ports is {self._node_port_range}"
             )
         taken = self._node_ports.is_taken(number, owner)
-        return "provided port is already allocated" if taken else ""
+        return _TAKEN if taken else ""
 
-    def _assign_health_check_port(self, service: Object, mine: set[int], given: Object) -> None:
-        if not needs_health_check_port(service):
-            return
+    def _assign_health_check_port(
+        self, service: Object, held: int, others: set[int], given: Object
+    ) -> None:
+        """Let *service* have a port that is none of *others*, which its ports have."""
         spec, number = service["spec"], service["spec"].get("healthCheckNodePort")
-        if number in mine:
+        if number and number == held:
             return
         if number:
-            if why := self._refusal(number, key_of(service)):
+            why = _TAKEN if number in others else self._refusal(number, key_of(service))
+            if why:
                 raise internal(f"failed to allocate requested HealthCheck NodePort {number}: {why}")
             self._node_ports.take(number)
         else:
@@ -310,6 +324,14 @@ def _addresses_of(service: Object) -> list[str]:
 
 
 def _node_ports_of(service: Object) -> list[int]:
-    spec = service.get("spec") or {}
-    numbers = [port.get("nodePort") for port in spec.get("ports") or []]
-    return [number for number in (*numbers, spec.get("healthCheckNodePort")) if number]
+    health_check = _health_check_port_of(service)
+    return [*_ports_of(service), *([health_check] if health_check else ())]
+
+
+def _ports_of(service: Object | None) -> list[int]:
+    ports = ((service or {}).get("spec") or {}).get("ports") or ()
+    return [number for port in ports if (number := port.get("nodePort"))]
+
+
+def _health_check_port_of(service: Object | None) -> int:
+    return int(((service or {}).get("spec") or {}).get("healthCheckNodePort") or 0)

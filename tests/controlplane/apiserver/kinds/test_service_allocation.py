@@ -94,6 +94,60 @@ def test_one_port_under_two_protocols_gets_one_node_port(allocator):
     assert dns["spec"]["ports"][0]["nodePort"] == dns["spec"]["ports"][1]["nodePort"]
 
 
+def _port(number: int, protocol: str = "TCP", node_port: int = 0):
+    asked = {"nodePort": node_port} if node_port else {}
+    return {"name": f"{protocol}-{number}".lower(), "port": number, "protocol": protocol, **asked}
+
+
+@pytest.mark.parametrize(
+    ("ports", "same"),
+    [
+        pytest.param([_port(53), _port(53, "UDP")], True, id="multiport_multiproto_unspecified"),
+        pytest.param(
+            [_port(53, node_port=30053), _port(53, "UDP", 30053)],
+            True,
+            id="multiport_multiproto_same",
+        ),
+        pytest.param([_port(53), _port(53, "UDP", 30053)], True, id="multiport_multiproto_mixed"),
+        pytest.param(
+            [_port(53, node_port=30053), _port(53, "UDP", 30054)],
+            False,
+            id="multiport_multiproto_different",
+        ),
+        pytest.param([_port(53), _port(54, "UDP")], False, id="multiport_unspecified"),
+        pytest.param(
+            [_port(93, node_port=30093), _port(76, "UDP", 30093)],
+            None,
+            id="multiport_multiproto_conflict",
+        ),
+    ],
+)
+def test_node_ports_of_a_new_service(allocator, ports, same):
+    """Upstream: TestCreateInitNodePorts, by the names of its cases."""
+    asked = [port.get("nodePort") for port in ports]
+    new = service(type="NodePort", ports=[dict(port) for port in ports])
+    causes = allocator.assign(new, None)
+    if same is None:
+        assert [cause.field for cause in causes] == ["spec.ports[1].nodePort"]
+        assert causes[0].message.endswith("provided port is already allocated")
+        return
+    assert causes == []
+    assert (len({port["nodePort"] for port in new["spec"]["ports"]}) == 1) is same
+    given = [port["nodePort"] for port in new["spec"]["ports"]]
+    assert all(wish in (None, number) for wish, number in zip(asked, given, strict=True))
+
+
+def test_a_service_that_is_changed_shares_no_node_port_by_itself(allocator):
+    old = service(clusterIP="10.96.0.10", ports=[_port(53), _port(53, "UDP")])
+    assert allocator.assign(old, None) == []
+    new = service(type="NodePort", clusterIP="10.96.0.10", ports=[_port(53), _port(53, "UDP")])
+    assert allocator.assign(new, old) == []
+    assert len({port["nodePort"] for port in new["spec"]["ports"]}) == 2
+    shared = [_port(53, node_port=30053), _port(54, "UDP", 30053)]
+    again = service(type="NodePort", clusterIP="10.96.0.10", ports=shared)
+    assert allocator.assign(again, new) == []
+
+
 def test_a_change_of_type_takes_and_gives_back(allocator):
     old = service(clusterIP="10.96.0.10")
     assert allocator.assign(old, None) == []
@@ -259,6 +313,14 @@ def test_a_named_health_check_port_is_honoured_once(allocator):
         "Internal error occurred: failed to allocate requested HealthCheck NodePort 30999: "
         "provided port is already allocated",
     )
+
+
+def test_a_port_is_not_for_traffic_and_for_health_checks(allocator):
+    wish = {"externalTrafficPolicy": "Local", "healthCheckNodePort": 30053}
+    both = service(type="LoadBalancer", ports=[_port(53, node_port=30053)], **wish)
+    with pytest.raises(StatusError, match=r"HealthCheck NodePort 30053: .*already allocated"):
+        allocator.assign(both, None)
+    assert allocator.assign(service(type="NodePort", ports=[_port(1, "TCP", 30053)]), None) == []
 
 
 @pytest.fixture

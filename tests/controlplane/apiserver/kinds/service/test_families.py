@@ -101,6 +101,49 @@ def test_contradictions_are_refused(configured, asked, cause):
     assert begin(configured, **asked)[1] == [cause]
 
 
+_TWICE = "no more than one IP for each IP family"
+
+
+@pytest.mark.parametrize(
+    ("configured", "policy", "families", "addresses", "words"),
+    [
+        pytest.param(V4, "garbage", None, None, "Unsupported value", id="bad_ipFamilyPolicy"),
+        pytest.param(V4, "RequireDualStack", None, None, "not configured for dual-stack",
+                     id="requiredual_ipFamilyPolicy_on_singlestack"),
+        pytest.param(V4, None, ["x"], None, "Unsupported value", id="bad_ipFamilies_0_value"),
+        pytest.param(V4, None, ["IPv4", "x"], None, "Unsupported", id="bad_ipFamilies_1_value"),
+        pytest.param(DUAL, None, [*DUAL, "x"], None, "Unsupported", id="bad_ipFamilies_2_value"),
+        pytest.param(V4, None, V6, None, "not configured on this cluster", id="wrong_ipFamily"),
+        pytest.param(V4, None, DUAL, None, "when multiple 'ipFamilies' are specified",
+                     id="too_many_ipFamilies_on_singlestack"),
+        pytest.param(V4, None, ["IPv4", "IPv4"], None, "Duplicate value",
+                     id="dup_ipFamily_singlestack"),
+        pytest.param(DUAL, None, [*DUAL, "IPv6"], None, "Duplicate value",
+                     id="dup_ipFamily_dualstack"),
+        pytest.param(V4, None, None, ["garbage"], "must be a valid IP", id="bad_IP"),
+        pytest.param(V4, None, None, [ONE6], "not configured on this cluster",
+                     id="IP_wrong_family"),
+        pytest.param(V4, None, V4, [ONE6], "expected an IPv4 value as indicated",
+                     id="IP_doesnt_match_family"),
+        pytest.param(V4, None, None, [ONE4, "10.96.0.8"], _TWICE, id="too_many_IPs_singlestack"),
+        pytest.param(DUAL, None, None, [ONE4, ONE6, "10.96.0.8"], "only hold up to 2 values",
+                     id="too_many_IPs_dualstack"),
+        pytest.param(V4, None, None, [ONE4, ONE4], _TWICE, id="dup_IPs"),
+        pytest.param(V4, None, None, [""], "must be a valid IP", id="empty_IP"),
+        pytest.param(V4, None, None, [ONE4, "None"], "must be a valid IP", id="None_IP_1"),
+    ],
+)  # fmt: skip
+def test_upstreams_wrong_inputs(configured, policy, families, addresses, words):
+    """TestCreateInvalidClusterIPInputs (service/storage), by the names of its cases."""
+    asked = {"ipFamilyPolicy": policy} if policy else {}
+    if families:
+        asked["ipFamilies"] = list(families)
+    if addresses:
+        asked |= {"clusterIP": addresses[0], "clusterIPs": addresses}
+    _, causes = begin(configured, **asked)
+    assert any(words in cause for cause in causes), causes
+
+
 def test_three_addresses_are_too_many():
     addresses = [ONE4, ONE6, "10.96.0.8"]
     _, causes = begin(DUAL, clusterIP=ONE4, clusterIPs=addresses, ipFamilyPolicy="PreferDualStack")
