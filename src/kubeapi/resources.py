@@ -145,6 +145,20 @@ RUNTIMECLASSES: Final = Resource("node.k8s.io", "v1", "runtimeclasses", "Runtime
 SERVICECIDRS: Final = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False)
 IPADDRESSES: Final = Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False)
 APISERVICES: Final = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", False)
+_ADMISSION: Final = "admissionregistration.k8s.io"
+MUTATINGWEBHOOKCONFIGURATIONS: Final = Resource(
+    _ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", False
+)
+VALIDATINGWEBHOOKCONFIGURATIONS: Final = Resource(
+    _ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False
+)
+VALIDATINGADMISSIONPOLICIES: Final = Resource(
+    _ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", False
+)
+VALIDATINGADMISSIONPOLICYBINDINGS: Final = Resource(
+    *(_ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"),
+    False,
+)
 
 #: Every resource that this cluster serves, in the version that it stores.
 ALL: Final = (
@@ -195,4 +209,8 @@ ALL: Final = (
     ROLEBINDINGS,
     CLUSTERROLES,
     CLUSTERROLEBINDINGS,
+    MUTATINGWEBHOOKCONFIGURATIONS,
+    VALIDATINGWEBHOOKCONFIGURATIONS,
+    VALIDATINGADMISSIONPOLICIES,
+    VALIDATINGADMISSIONPOLICYBINDINGS,
 )

@@ -16,8 +16,13 @@ from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
 from controlplane.apiserver import housekeeping, keys
+from controlplane.apiserver.admission.attributes import Plugin
 from controlplane.apiserver.admission.standard import standard_plugins
+from controlplane.apiserver.admission.webhook.asking import Asking
+from controlplane.apiserver.admission.webhook.client import WebhookClient
+from controlplane.apiserver.admission.webhook.dialing import dialer, no_way
 from controlplane.apiserver.api_faults import ApiFaults
+from controlplane.apiserver.authn import User
 from controlplane.apiserver.authz import following
 from controlplane.apiserver.authz.authorizer import Authorizer
 from controlplane.apiserver.bootstrap import Bootstrap
@@ -34,6 +39,7 @@ from controlplane.apiserver.masters import Masters, lease_ttl_s
 from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.rbac_bootstrap import RbacBootstrap
 from controlplane.apiserver.registry.registry import Registry
+from controlplane.apiserver.request_info import RequestInfo
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.evictions import Evictions
@@ -126,6 +132,12 @@ def _token_authority(config: Config) -> TokenAuthority | None:
     return TokenAuthority(key, config.service_account_issuer)
 
 
+def _decide(authorizer: Authorizer, user: User, info: RequestInfo) -> tuple[bool, str]:
+    """Answer expressions that ask what somebody may do."""
+    decision = authorizer.explain(user, info)
+    return decision.allowed, decision.reason
+
+
 class _Parts:
     """The parts of one server, wired."""
 
@@ -144,15 +156,14 @@ class _Parts:
         authority = _token_authority(config)
         authorizer = Authorizer(partial(following.find, self._cacher))
         following.follow(self._cacher, authorizer)
+        self._webhooks = WebhookClient(self._cacher, dialer(no_way))
         self._registry = Registry(
             self._cacher,
             {SERVICES: self._services},
             rng=rng,
             wall=clock.wall,
             versions=kinds.versions,
-            plugins=standard_plugins(
-                self._cacher, authorizer, rng, mounts_tokens=authority is not None
-            ),
+            plugins=self._plugins(kinds, authorizer, rng, mounts_tokens=authority is not None),
         )
         kinds.on_change(self._registry.chain.forget)
         self._bootstrap = Bootstrap(self._registry, kinds, config)
@@ -196,6 +207,15 @@ class _Parts:
         )
         self.server = ApiServer(dispatcher, metrics, faults, tokens, monotonic=clock.monotonic)
         self._control = Control(config, faults, self._journal, self.server.faults_changed)
+
+    def _plugins(
+        self, kinds: ServedKinds, authorizer: Authorizer, rng: random.Random, *, mounts_tokens: bool
+    ) -> list[Plugin]:
+        decide = partial(_decide, authorizer)
+        asking = Asking(self._cacher, self._webhooks, kinds.versions, decide)
+        return standard_plugins(
+            self._cacher, authorizer, rng, asking, kinds.all, mounts_tokens=mounts_tokens
+        )
 
     def _is_ready(self) -> bool:
         return self._started and self._cacher.following and self._health.is_well
@@ -244,5 +264,6 @@ class _Parts:
         if self._started:
             await self._reconciler.remove()
         await self.server.close()
+        await self._webhooks.close()
         await self._control.close()
         self._journal.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -20,6 +20,17 @@ class Operation(StrEnum):
     CONNECT = "CONNECT"
 
 
+@dataclass(slots=True)
+class Reinvocation:
+    """What mutating webhooks remember of one write (upstream: ReinvocationContext)."""
+
+    again: bool = False  # All plugins have been asked, and are asked once more.
+    wanted: bool = False  # A webhook has changed the object: what came before it may mind.
+    asked: dict[str, None] = field(default_factory=dict)  # Hooks that want to be asked again …
+    due: dict[str, None] = field(default_factory=dict)  # … and those that must be.
+    left_as: Object | None = None  # The object when the last webhook had been asked.
+
+
 @dataclass(slots=True, kw_only=True)
 class Attributes:
     """One write. Plugins change `obj` in place, or put another in its place."""
@@ -32,6 +43,13 @@ class Attributes:
     obj: Object | None = None  # None for a deletion.
     old: Object | None = None  # None for a create.
     options: WriteOptions | DeleteOptions
+    #: Group, version and kind of `obj`, where it is no object of `kind` (PodExecOptions, Binding).
+    object_kind: tuple[str, str, str] | None = None
+    reinvocation: Reinvocation | None = None
+
+    def annotate(self, key: str, value: str) -> None:
+        """Let the audit log say more of this write."""
+        self.options.annotations[key] = value
 
     def warn(self, text: str) -> None:
         """Let the client be warned."""

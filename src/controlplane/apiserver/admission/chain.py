@@ -43,8 +43,18 @@ class Chain:
         await self.validate(attributes)
 
     async def admit(self, attributes: Attributes) -> None:
-        """Let every plugin complete the object; raises StatusError."""
-        for plugin in self._of(attributes):
+        """Let every plugin complete the object; raises StatusError.
+
+        When a webhook has changed it all are asked once more (upstream: reinvoker).
+        """
+        plugins = self._of(attributes)
+        for plugin in plugins:
+            await plugin.admit(attributes)
+        reinvocation = attributes.reinvocation
+        if reinvocation is None or not reinvocation.wanted:
+            return
+        reinvocation.again = True
+        for plugin in plugins:
             await plugin.admit(attributes)
 
     async def validate(self, attributes: Attributes) -> None:

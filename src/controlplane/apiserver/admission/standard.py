@@ -7,19 +7,31 @@ nodes, the kinds' own rows do. docs/parity.md tells which are absent.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterable
 
 from controlplane.apiserver.admission.attributes import Plugin
 from controlplane.apiserver.admission.default_ingress_class import DefaultIngressClass
 from controlplane.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from controlplane.apiserver.admission.node_restriction import NodeRestriction
+from controlplane.apiserver.admission.policy.validating import ValidatingAdmissionPolicy
 from controlplane.apiserver.admission.role_escalation import RoleEscalation
 from controlplane.apiserver.admission.service_account import ServiceAccount
+from controlplane.apiserver.admission.webhook.asking import Asking
+from controlplane.apiserver.admission.webhook.mutating import MutatingAdmissionWebhook
+from controlplane.apiserver.admission.webhook.validating import ValidatingAdmissionWebhook
 from controlplane.apiserver.authz.authorizer import Authorizer
 from controlplane.apiserver.cacher import Cacher
+from controlplane.apiserver.kinds.kind import Kind
 
 
 def standard_plugins(
-    cacher: Cacher, authorizer: Authorizer, rng: random.Random, *, mounts_tokens: bool
+    cacher: Cacher,
+    authorizer: Authorizer,
+    rng: random.Random,
+    asking: Asking,
+    kinds: Callable[[], Iterable[Kind]],
+    *,
+    mounts_tokens: bool,
 ) -> list[Plugin]:
     """Return the plugins of a server; pods get accounts only where tokens are issued."""
     accounts: list[Plugin] = [ServiceAccount(cacher, rng)] if mounts_tokens else []
@@ -29,4 +41,7 @@ def standard_plugins(
         *accounts,
         NodeRestriction(cacher),
         DefaultIngressClass(cacher),
+        MutatingAdmissionWebhook(asking),
+        ValidatingAdmissionPolicy(asking, kinds),
+        ValidatingAdmissionWebhook(asking),
     ]

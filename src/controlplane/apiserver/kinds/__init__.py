@@ -14,6 +14,16 @@ from controlplane.apiserver.kinds.adminnetworkpolicy import (
     ADMINNETWORKPOLICY,
     BASELINEADMINNETWORKPOLICY,
 )
+from controlplane.apiserver.kinds.admissionregistration.policies import (
+    VALIDATINGADMISSIONPOLICY,
+)
+from controlplane.apiserver.kinds.admissionregistration.policy_bindings import (
+    VALIDATINGADMISSIONPOLICYBINDING,
+)
+from controlplane.apiserver.kinds.admissionregistration.webhooks import (
+    MUTATINGWEBHOOKCONFIGURATION,
+    VALIDATINGWEBHOOKCONFIGURATION,
+)
 from controlplane.apiserver.kinds.apiservice import APISERVICE
 from controlplane.apiserver.kinds.autoscaling.horizontalpodautoscaler import (
     HORIZONTALPODAUTOSCALER,
@@ -115,6 +125,10 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         ROLEBINDING,
         CLUSTERROLE,
         CLUSTERROLEBINDING,
+        MUTATINGWEBHOOKCONFIGURATION,
+        VALIDATINGWEBHOOKCONFIGURATION,
+        VALIDATINGADMISSIONPOLICY,
+        VALIDATINGADMISSIONPOLICYBINDING,
         *REVIEWS,
     )
 

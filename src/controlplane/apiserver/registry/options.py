@@ -33,6 +33,8 @@ class WriteOptions:
     is_apply: bool = False
     #: What the client is to be warned of, in order; filled while the write is decided.
     warnings: list[str] = field(default_factory=list, compare=False)
+    #: What admission has to say to the audit log.
+    annotations: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class DeleteOptions:
     resource_version: str = ""
     user: User = APISERVER
     warnings: list[str] = field(default_factory=list, compare=False)
+    #: What admission has to say to the audit log.
+    annotations: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def _dry_run(values: list[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 from kubeapi import validation
 from kubeapi.cel.errors import EvaluationError, no_such_overload
 from kubeapi.cel.functions.function import Table, function
-from kubeapi.cel.values import Opaque, Value
+from kubeapi.cel.values import Opaque, Selectable, Value
 
 _CHECK_COST: Final = 350_000
 
@@ -44,11 +44,21 @@ class _Asking(Opaque):
         return self.question
 
 
-class Authorizer(_Asking):
-    """The variable: who asks, and nothing yet of what."""
+class Authorizer(_Asking, Selectable):
+    """The variable: who asks, and nothing yet of what; its field is what the request asks."""
 
-    __slots__ = ()
+    __slots__ = ("requested",)
     TYPE = "kubernetes.authorization.Authorizer"
+
+    def __init__(self, decide: Decide, question: Question, requested: Question) -> None:
+        super().__init__(decide, question)
+        self.requested = requested
+
+    def select(self, name: str) -> Value:
+        """Return authorizer.requestResource; raises KeyError."""
+        if name != "requestResource":
+            raise KeyError(name)
+        return ResourceCheck(self.decide, self.requested)
 
 
 class _PathCheck(_Asking):
@@ -111,7 +121,12 @@ def _service_account(target: Value, namespace: Value, name: Value) -> Authorizer
         raise EvaluationError("Invalid service account name")
     if validation.dns1123_label(_text(namespace)):
         raise EvaluationError("Invalid service account namespace")
-    return Authorizer(target.decide, replace(target.question, account=(namespace, name)))
+    account = (str(namespace), str(name))
+    return Authorizer(
+        target.decide,
+        replace(target.question, account=account),
+        replace(target.requested, account=account),
+    )
 
 
 def _resource(target: Value, resource: Value) -> ResourceCheck:

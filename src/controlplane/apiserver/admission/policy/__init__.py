@@ -1,0 +1,1 @@
+"""Policies written as expressions (upstream: admission/plugin/policy/validating)."""
