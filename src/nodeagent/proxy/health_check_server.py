@@ -1,4 +1,5 @@
-"""The servers behind healthCheckNodePort: one listener a Service, on the node's transport address.
+"""The servers behind healthCheckNodePort: one listener a Service, on the node's transport address,
+and that of kube-proxy's own health beside them.
 
 A port that cannot be bound is tried again with the next sync; who asks meanwhile finds nobody, and
 the balancer leaves the node out.
@@ -7,12 +8,13 @@ the balancer leaves the node out.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from nodeagent.proxy.endpointslice_cache import ServiceKey
 from nodeagent.proxy.health_check import HealthCheck
+from nodeagent.proxy.proxier_health import Answer
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ class HealthCheckServer:
         self._address = address
         self._checks: dict[int, HealthCheck] = {}
         self._runners: dict[int, web.AppRunner] = {}
+        self._own: web.AppRunner | None = None
 
     async def sync(self, wanted: Mapping[ServiceKey, HealthCheck]) -> None:
         """Listen at exactly the ports of *wanted*, and answer what they say now."""
@@ -32,17 +35,33 @@ class HealthCheckServer:
             await self._runners.pop(port).cleanup()
         for port, check in self._checks.items():
             if port not in self._runners:
-                await self._listen(port, check)
+                what = f"health check of {check.namespace}/{check.service}"
+                runner = await self._listen(port, what, self._answer_of(port))
+                if runner is not None:
+                    self._runners[port] = runner
+
+    async def serve(self, port: int, what: str, answer: Callable[[str], Answer]) -> None:
+        """Listen at *port*, too, for good; try again if it could not be had before."""
+        if self._own is None:
+            self._own = await self._listen(port, what, answer)
 
     async def close(self) -> None:
         """Stop listening."""
         await self.sync({})
+        own, self._own = self._own, None
+        if own is not None:
+            await own.cleanup()
 
-    async def _listen(self, port: int, check: HealthCheck) -> None:
+    def _answer_of(self, port: int) -> Callable[[str], Answer]:
+        return lambda _path: self._checks[port].answer()
+
+    async def _listen(
+        self, port: int, what: str, answer: Callable[[str], Answer]
+    ) -> web.AppRunner | None:
         application = web.Application()
 
-        async def handle(_request: web.Request) -> web.Response:
-            status, headers, body = self._checks[port].answer()
+        async def handle(request: web.Request) -> web.Response:
+            status, headers, body = answer(request.path)
             return web.Response(status=status, headers=headers, text=body)
 
         application.router.add_route("*", "/{path:.*}", handle)
@@ -52,13 +71,12 @@ class HealthCheckServer:
             await web.TCPSite(runner, self._address, port).start()
         except OSError as error:
             log.error(
-                "health check of %s/%s: cannot listen at %s:%d: %s",
-                check.namespace,
-                check.service,
+                "%s: cannot listen at %s:%d: %s",
+                what,
                 self._address,
                 port,
                 error.strerror or error,
             )
             await runner.cleanup()
-            return
-        self._runners[port] = runner
+            return None
+        return runner

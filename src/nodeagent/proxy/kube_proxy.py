@@ -24,6 +24,8 @@ from nodeagent.proxy.health_check_server import HealthCheckServer
 from nodeagent.proxy.mode import IPTABLES, ProxyMode
 from nodeagent.proxy.network_programming import NetworkProgramming
 from nodeagent.proxy.proxier import Proxier
+from nodeagent.proxy.proxier_health import PORT as HEALTH_PORT
+from nodeagent.proxy.proxier_health import ProxierHealth
 from nodeagent.proxy.topology import Topology
 from nodeagent.tables import Tables
 
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 Settled = Callable[[float], Awaitable[bool]]
 
 _SETTLE_LOOK_S: Final = 30.0
+_STUCK_PERIODS: Final = 2
 _ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 _EXCLUDED_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 
@@ -59,6 +62,9 @@ class KubeProxy:
         self._nodes = nodes
         self._settled, self._journal = settled, journal
         self._mode, self._health_checks = mode, health_checks
+        self._health = ProxierHealth(
+            _STUCK_PERIODS * timings.proxy_sync_max_s, self._node, monotonic, wall
+        )
         self.programming = NetworkProgramming()
         self._proxier: Proxier | None = None
         self._changed = asyncio.Event()
@@ -81,12 +87,16 @@ class KubeProxy:
         for informer in (services, slices, self._nodes):
             await informer.wait_synced()
         proxier = self._proxier = Proxier(self._here(), self._tables, self._mode)
+        if self._health_checks is not None:
+            entry = {"protocol": "TCP", "port": HEALTH_PORT, "service": "kube-proxy"}
+            self._tables.replace("host_listener", entry)
         self._nodes.add_handler(on_update=lambda _old, _new: self._look_where_we_are(proxier))
         self._follow(services, proxier.service_changed)
         self._follow(slices, proxier.slice_changed)
         self._follow(slices, self.programming.slice_changed)
         proxier.sync()
         proxier.all_known()
+        self._health.updated()
         await self._sync_health_checks(proxier)
         self.programming.begin(wall())
         while True:
@@ -94,13 +104,17 @@ class KubeProxy:
             self._changed.clear()
             began = monotonic()
             proxier.sync()
+            self._health.updated()
             self.programming.synced()
             self._synced.set()
             await self._sync_health_checks(proxier)
             await asyncio.sleep(max(0.0, began + self._timings.proxy_sync_min_s - monotonic()))
 
+    def _node(self) -> Object:
+        return self._nodes.get(self._node_name) or {}
+
     def _here(self) -> Topology:
-        node = self._nodes.get(self._node_name) or {}
+        node = self._node()
         labels = labels_of(node) if node else {}
         addresses = (node.get("status") or {}).get("addresses") or ()
         return Topology(
@@ -114,11 +128,16 @@ class KubeProxy:
     def _look_where_we_are(self, proxier: Proxier) -> None:
         proxier.topology_changed(self._here())
         if proxier.pending:
-            self._changed.set()
+            self._change()
+
+    def _change(self) -> None:
+        self._health.queued()
+        self._changed.set()
 
     async def _sync_health_checks(self, proxier: Proxier) -> None:
         if self._health_checks is not None:
             await self._health_checks.sync(proxier.health_checks)
+            await self._health_checks.serve(HEALTH_PORT, "kube-proxy", self._health.answer)
 
     async def _run_acknowledged(self) -> None:
         """Note changes once the datapath has them; those that come meanwhile wait together."""
@@ -142,12 +161,12 @@ class KubeProxy:
     def _follow(self, informer: Informer, note: Callable[..., None]) -> None:
         def changed(obj: Object) -> None:
             note(obj)
-            self._changed.set()
+            self._change()
 
         def deleted(obj: Object) -> None:
             log.debug("%s is gone", name_of(obj))
             note(obj, deleted=True)
-            self._changed.set()
+            self._change()
 
         informer.add_handler(
             on_add=changed, on_update=lambda _old, new: changed(new), on_delete=deleted

@@ -27,6 +27,7 @@ from podwire.cluster.layout import Cluster, Layout
 from podwire.cluster.outside import OutsideService, added
 from podwire.launcher import session
 from podwire.launcher.actions import Actions
+from podwire.launcher.balancer_checks import BalancerChecks
 from podwire.launcher.exits import Exits
 from podwire.launcher.fault_service import FaultService
 from podwire.launcher.forker import FORK_TIMEOUT_S, Forker
@@ -100,6 +101,7 @@ class Launcher:
         self._faults = FaultService(
             lambda: self._members.cluster, paths, self._supervisor, self._notes, self._tasks
         )
+        self._checks = BalancerChecks(lambda: self._members.cluster, self._supervisor, self._notes)
         self._look_again = asyncio.Event()
         self._exits = Exits(self._supervisor, self._note_end)
 
@@ -123,10 +125,12 @@ class Launcher:
         await server.start()
         tasks = self._tasks
         tasks.spawn(self._supervise(forker), name="supervise", essential=True)
+        tasks.spawn(self._checks.run(), name="balancers' health checks", essential=True)
         try:
             await tasks.wait()
         finally:
             await tasks.close()
+            self._checks.close()
             await server.close()
 
     async def _supervise(self, forker: Forker) -> None:

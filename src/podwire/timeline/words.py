@@ -139,6 +139,8 @@ WORDS: Final[Mapping[str, Wording]] = {
     "evicted": Wording(_evicted, "yellow", "{n} pods evicted"),
     "cordoned": Wording(_about("cordoned"), "bold"),
     "uncordoned": Wording(_about("uncordoned"), "bold"),
+    "balancer-left": Wording(_about("gets no more connections of load balancers"), "yellow"),
+    "balancer-joined": Wording(_about("gets connections of load balancers again"), "green"),
     "api-evicted": Wording(_api_evicted, "yellow", "{n} pods evicted through the API"),
     "eviction-refused": Wording(_eviction_refused, "yellow", "{n} evictions refused"),
     "pod-stopping": Wording(_stopping, "", "{n} pods are being stopped"),
