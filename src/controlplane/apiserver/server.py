@@ -26,6 +26,7 @@ from controlplane.apiserver.authn import ANONYMOUS, User, bearer_token, user_of
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import YAML
 from controlplane.apiserver.exchange import Answer, Request, Stream, answer_error
+from controlplane.apiserver.impersonation import impersonation
 from controlplane.apiserver.inflight import InFlight
 from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.negotiation import Accepted, negotiate
@@ -243,7 +244,7 @@ class ApiServer:
             info = parse_request_info(http.method, path, query)
         except ValueError as error:
             raise bad_request(f"the URL is malformed: {error}") from None
-        user = await self._user(http)
+        user = self._acting(http, await self._user(http))
         accept = http.headers.get("Accept", "")
         accepted = negotiate(accept)
         request = Request(
@@ -263,6 +264,15 @@ class ApiServer:
                 f"{YAML}, application/vnd.podwire.msgpack"
             )
         return info, request
+
+    def _acting(self, http: web.BaseRequest, user: User) -> User:
+        """Return whom *user* acts as; raises StatusError 403 where they may not."""
+        other = impersonation(http.raw_headers)
+        if other is None:
+            return user
+        for needed in other.needed:
+            self._dispatcher.authorizer.check(user, needed)
+        return other.user
 
     async def _user(self, http: web.BaseRequest) -> User:
         """Return who asks; raises StatusError 401 for a wrong token."""

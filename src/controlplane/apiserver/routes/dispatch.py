@@ -50,7 +50,7 @@ class Dispatcher:
         authorizer: Authorizer,
         reviews: ReviewRoutes,
     ) -> None:
-        self._kinds, self._authorizer, self._reviews = kinds, authorizer, reviews
+        self._kinds, self.authorizer, self._reviews = kinds, authorizer, reviews
         self._resources, self._pods, self._discovery = resources, pods, discovery
         self._accounts, self._subresources = accounts, SubresourceRoutes(resources)
         self._streams = streams
@@ -58,14 +58,14 @@ class Dispatcher:
     async def authorize(self, request: Request) -> None:
         """Raise StatusError 403 when the user may not do this."""
         user, info = request.user, request.info
-        if self._authorizer.authorize(user, info).allowed:
+        if self.authorizer.authorize(user, info).allowed:
             return
         # A pod that another server has just bound to the node may not be known here yet.
         if NODE_GROUP in user.groups:
             await self._resources.registry.cacher.wait_until_fresh()
-            if self._authorizer.authorize(user, info).allowed:
+            if self.authorizer.authorize(user, info).allowed:
                 return
-        raise self._authorizer.refusal(user, info)
+        raise self.authorizer.refusal(user, info)
 
     async def serve(self, request: Request) -> Answer | Stream | Upgrade:
         """Answer an authorized request; raises StatusError."""
