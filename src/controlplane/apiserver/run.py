@@ -138,6 +138,12 @@ def _decide(authorizer: Authorizer, user: User, info: RequestInfo) -> tuple[bool
     return decision.allowed, decision.reason
 
 
+def _url(config: Config) -> str:
+    """Return where clients in the cluster find this server."""
+    address = config.advertise_address
+    return f"https://{f'[{address}]' if ':' in address else address}:{config.port}"
+
+
 class _Parts:
     """The parts of one server, wired."""
 
@@ -199,6 +205,7 @@ class _Parts:
                 address=config.advertise_address,
                 port=config.port,
                 is_ready=self._is_ready,
+                fixed={} if authority is None else authority.documents(_url(config)),
             ),
             accounts=ServiceAccountRoutes(self._registry, authority, wall=clock.wall),
             streams=StreamRoutes(self._registry, kubelets, kinds.of(NODES)),

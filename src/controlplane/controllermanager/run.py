@@ -40,6 +40,7 @@ from controlplane.controllermanager.servicelb.controller import ServiceLbControl
 from controlplane.controllermanager.servicelb.node_controller import NodeBalancerController
 from controlplane.controllermanager.servicelb.pool import Pool
 from controlplane.controllermanager.tainteviction.controller import TaintEvictionController
+from controlplane.controllermanager.tokencleaner.controller import TokenCleaner
 from kubeapi.client import (
     InformerFactory,
     LeaderElector,
@@ -76,6 +77,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "root-ca-certificate-publisher-controller": RootCaPublisher,
     "service-lb-controller": _service_lb,
     "clusterrole-aggregation-controller": ClusterRoleAggregation,
+    "token-cleaner-controller": TokenCleaner,
 }
 
 

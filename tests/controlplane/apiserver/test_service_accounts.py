@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from podwire.cluster import pki
 
@@ -160,3 +163,83 @@ def test_kubectl_creates_a_token(server, namespace, account):
     assert done.returncode == 0, done.stderr
     token = json.loads(done.stdout)["status"]["token"]
     assert as_bearer(server, token).code == 200
+
+
+def test_the_issuer_tells_its_keys(server, namespace, account):
+    token = token_of(server, namespace).json["status"]["token"]
+    configuration = as_bearer(server, token, path="/.well-known/openid-configuration").json
+    assert configuration["issuer"] == "https://kubernetes.default.svc.cluster.local"
+    assert configuration["jwks_uri"].endswith("/openid/v1/jwks")
+    reply = as_bearer(server, token, path="/openid/v1/jwks")
+    assert reply.headers["Content-Type"] == "application/jwk-set+json"
+    (key,) = reply.json["keys"]
+    head, claims, signature = token.split(".")
+
+    def octets(text):
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+    assert json.loads(octets(head))["kid"] == key["kid"]
+    x, y, r, s = (int.from_bytes(each, "big") for each in (
+        octets(key["x"]), octets(key["y"]), octets(signature)[:32], octets(signature)[32:],
+    ))  # fmt: skip
+    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    signed = utils.encode_dss_signature(r, s)
+    public.verify(signed, f"{head}.{claims}".encode(), ec.ECDSA(hashes.SHA256()))
+    assert server.request("GET", "/openid/v1/jwks", user=None).code == 403
+
+
+def test_token_reviews(server, namespace, account):
+    path = "/apis/authentication.k8s.io/v1/tokenreviews"
+
+    def reviewed(**spec):
+        reply = made(server, path, {"spec": spec})
+        assert reply["spec"] == spec
+        return reply["status"]
+
+    token = token_of(server, namespace).json["status"]["token"]
+    found = reviewed(token=token)
+    assert found["authenticated"] is True
+    assert found["user"]["username"] == f"system:serviceaccount:{namespace}:web"
+    assert found["audiences"] == ["https://kubernetes.default.svc.cluster.local"]
+    for wrong in ("x", token[:-4] + "AAAA"):
+        refused = reviewed(token=wrong)
+        assert "authenticated" not in refused
+        assert "invalid bearer token" in refused["error"]
+    vault = token_of(server, namespace, {"spec": {"audiences": ["vault", "b"]}}).json["status"]
+    assert "authenticated" not in reviewed(token=vault["token"])
+    found = reviewed(token=vault["token"], audiences=["vault", "other"])
+    assert (found["authenticated"], found["audiences"]) == (True, ["vault"])
+    assert server.request("POST", path, {"spec": {}}).code == 400
+
+
+def test_a_bootstrap_token_joins(server):
+    data = {
+        "token-id": "abcdef",
+        "token-secret": "0123456789abcdef",
+        "usage-bootstrap-authentication": "true",
+        "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+    }
+    secret = {
+        "metadata": {"name": "bootstrap-token-abcdef"},
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": data,
+    }
+    token = "abcdef.0123456789abcdef"
+    assert as_bearer(server, token).code == 401
+    made(server, "/api/v1/namespaces/kube-system/secrets", secret)
+    who = review(server, token).json["status"]["userInfo"]
+    assert who["username"] == "system:bootstrap:abcdef"
+    assert who["groups"] == [
+        "system:bootstrappers",
+        "system:bootstrappers:kubeadm:default-node-token",
+        "system:authenticated",
+    ]
+    requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+    assert as_bearer(server, token, path=requests).code == 200
+    assert as_bearer(server, token, path="/api/v1/nodes").code == 403
+    assert as_bearer(server, "abcdef.fedcba9876543210").code == 401
+    assert made(server, "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": token}})[
+        "status"
+    ]["authenticated"]
+    server.request("DELETE", "/api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef")
+    assert as_bearer(server, token).code == 401

@@ -23,4 +23,5 @@ def test_every_controller_has_its_upstream_name():
         "service-lb-controller",
         "serviceaccount-controller",
         "taint-eviction-controller",
+        "token-cleaner-controller",
     ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -52,7 +53,9 @@ class DiscoveryRoutes:
         address: str,
         port: int,
         is_ready: Callable[[], bool],
+        fixed: Mapping[str, tuple[str, Object]] = MappingProxyType({}),
     ) -> None:
+        self._fixed = fixed
         self._kinds = kinds
         self._refresh()
         kinds.on_change(self._refresh)
@@ -90,6 +93,9 @@ class DiscoveryRoutes:
                 return self._openapi_v2(request)
             case ["openapi", "v3", *rest]:
                 return self._openapi(rest, request)
+            case _ if request.info.path in self._fixed:
+                content_type, document = self._fixed[request.info.path]
+                return self._document(request.info.path, lambda: document, request, content_type)
             case [""]:
                 return self._document("paths", self._paths, request)
         raise no_such_path()
@@ -114,7 +120,7 @@ class DiscoveryRoutes:
         for group, versions in self._groups.items():
             if group:
                 paths += [f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)]
-        return {"paths": sorted([*paths, *(f"/{name}" for name in _HEALTH)])}
+        return {"paths": sorted([*paths, *self._fixed, *(f"/{name}" for name in _HEALTH)])}
 
     def _document(
         self, name: str, make: Callable[[], Object], request: Request, content_type: str = JSON

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from componentbase.clock import Clock
 from controlplane.apiserver import keys
 from controlplane.apiserver.admission.attributes import Attributes, Operation
-from controlplane.apiserver.authn import User
+from controlplane.apiserver.authn import AUTHENTICATED, User
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.decoding import decode_object
 from controlplane.apiserver.exchange import Answer, Request, answer_object
@@ -19,8 +19,9 @@ from controlplane.apiserver.serviceaccount import token_request
 from controlplane.apiserver.serviceaccount.claims import TokenAuthority, Wanted
 from controlplane.apiserver.serviceaccount.jwt import InvalidToken
 from controlplane.apiserver.serviceaccount.token_request import Bound
+from kubeapi import bootstrap_token
 from kubeapi.objects import Object
-from kubeapi.resources import NODES, PODS, Resource
+from kubeapi.resources import NODES, PODS, SECRETS, Resource
 from kubeapi.status import method_not_allowed, no_such_path, not_found, unauthorized
 
 
@@ -40,6 +41,9 @@ class Tokens:
 
         Raises StatusError 401.
         """
+        joining = bootstrap_token.split(token)
+        if joining is not None and not audiences:
+            return await self._joining(*joining)
         if self._authority is None:
             raise unauthorized()
         seen = self._cacher.revision
@@ -54,8 +58,24 @@ class Tokens:
         except InvalidToken:
             raise unauthorized() from None
 
+    async def _joining(self, token_id: str, shown: str) -> User:
+        """Return who shows a bootstrap token; raises StatusError 401."""
+        where, name = bootstrap_token.NAMESPACE, bootstrap_token.NAME_PREFIX + token_id
+        secret = _find(self._cacher, SECRETS, where, name)
+        if secret is None:
+            await self._cacher.wait_until_fresh()
+            secret = _find(self._cacher, SECRETS, where, name)
+        if secret is None:
+            raise unauthorized()
+        groups = bootstrap_token.groups_of(secret, token_id, shown, self._wall())
+        if groups is None:
+            raise unauthorized()
+        return User(bootstrap_token.USER_PREFIX + token_id, (*groups, AUTHENTICATED))
+
     async def review(self, token: str, audiences: Sequence[str]) -> tuple[User, Sequence[str]]:
         """Return whom *token* stands for towards *audiences*, and for which of them it is meant."""
+        if bootstrap_token.split(token) is not None:
+            return await self.user_of(token), ()
         if self._authority is None:
             raise unauthorized()
         meant = [each for each in audiences if each in self._authority.audiences_of(token)]

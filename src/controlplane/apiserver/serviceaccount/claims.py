@@ -6,7 +6,7 @@ judged with upstream's leeway of a minute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,6 +83,21 @@ class TokenAuthority:
     def __init__(self, key: SigningKey, issuer: str) -> None:
         self._key, self.issuer = key, issuer
         self._verified: dict[str, Claims] = {}
+
+    def documents(self, server: str) -> Mapping[str, tuple[str, Object]]:
+        """Return, by path, what OpenID Connect Discovery asks *server* (a URL) for."""
+        keys = "/openid/v1/jwks"
+        provider: Object = {
+            "issuer": self.issuer,
+            "jwks_uri": f"{server}{keys}",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        }
+        return {
+            "/.well-known/openid-configuration": ("application/json", provider),
+            keys: ("application/jwk-set+json", {"keys": [self._key.web_key()]}),
+        }
 
     def issue(self, wanted: Wanted, token_id: str, now: float) -> str:
         """Return a token as *wanted*."""

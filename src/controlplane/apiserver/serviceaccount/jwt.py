@@ -54,7 +54,8 @@ class SigningKey:
         der = self._public.public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        header = {"alg": _ALGORITHM, "kid": _encode(hashlib.sha256(der).digest())}
+        self._id = _encode(hashlib.sha256(der).digest())
+        header = {"alg": _ALGORITHM, "kid": self._id}
         self._header = _encode(msgspec.json.encode(header))
 
     @classmethod
@@ -64,6 +65,13 @@ class SigningKey:
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
             raise ValueError("the key that signs tokens must be one of the curve P-256")
         return cls(key)
+
+    def web_key(self) -> dict[str, str]:
+        """Return the public half as a JSON Web Key (RFC 7517)."""
+        numbers = self._public.public_numbers()
+        x, y = (_encode(n.to_bytes(_HALF, "big")) for n in (numbers.x, numbers.y))
+        head = {"use": "sig", "kty": "EC", "kid": self._id, "crv": "P-256", "alg": _ALGORITHM}
+        return {**head, "x": x, "y": y}
 
     def sign(self, claims: bytes) -> str:
         """Return a token that says *claims*, which are JSON."""

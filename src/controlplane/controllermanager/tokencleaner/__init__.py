@@ -1,0 +1,1 @@
+"""Bootstrap tokens that have expired (upstream: pkg/controller/bootstrap/tokencleaner.go)."""
