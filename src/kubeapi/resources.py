@@ -93,6 +93,10 @@ CLUSTERROLES: Final = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", False
 CLUSTERROLEBINDINGS: Final = Resource(
     _RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False
 )
+#: Created and never stored: it binds a pod.
+BINDINGS: Final = Resource("", "v1", "bindings", "Binding", True)
+#: Read, and never stored.
+COMPONENTSTATUSES: Final = Resource("", "v1", "componentstatuses", "ComponentStatus", False)
 _AUTHENTICATION: Final = "authentication.k8s.io"
 TOKENREVIEWS: Final = Resource(_AUTHENTICATION, "v1", "tokenreviews", "TokenReview", False)
 SELFSUBJECTREVIEWS: Final = Resource(

@@ -54,6 +54,7 @@ SHELLS: Final = {
     "controlplane/storage/open.py": "opens the store that is asked for",
     "controlplane/storage/writer.py": "the thread that commits",
     "controlplane/apiserver/admission/*": "plugins that wait for a cache, or ask a webhook",
+    "controlplane/apiserver/api_registration.py": "writes APIServices as kinds come and go",
     "controlplane/apiserver/bootstrap.py": "creates what must be there",
     "controlplane/apiserver/cacher.py": "follows the store",
     "controlplane/apiserver/control.py": "answers calls",

@@ -1,14 +1,16 @@
 """What is there before anybody asks (upstream: controlplane's bootstrap controllers).
 
-The four system namespaces, and the `kubernetes` Service, whose Endpoints and EndpointSlice list the
-API servers that are alive, so that pods find the API at the first address of the Service network.
+The four system namespaces, the two system priority classes, the ServiceCIDR that tells the range
+of the Services' addresses, and the `kubernetes` Service, whose Endpoints and EndpointSlice list the
+API servers that are alive, so that pods find the API at the first address of that range.
 Besides, the objects of add-ons that the configuration names, made where they are missing.
 Several servers may do this at once: what another has made is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +20,21 @@ from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import admit_shape
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.kinds.priorityclass import SYSTEM
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.registry.options import WriteOptions
 from controlplane.apiserver.registry.registry import Registry
 from kubeapi.objects import Object, deep_copy
-from kubeapi.resources import ALL, ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
+from kubeapi.resources import (
+    ALL,
+    ENDPOINTS,
+    ENDPOINTSLICES,
+    NAMESPACES,
+    PRIORITYCLASSES,
+    SERVICECIDRS,
+    SERVICES,
+    Resource,
+)
 from kubeapi.status import StatusError, is_already_exists, is_not_found
 
 NAMESPACE_NAMES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -78,6 +90,34 @@ def kubernetes_endpoint_slice(addresses: Sequence[str], port: int) -> Object:
     }
 
 
+def priority_class(name: str) -> Object:
+    """Return one of the two classes that are the system's."""
+    about = (
+        "that must not be moved from their current node"
+        if name == "system-node-critical"
+        else "that must run in the cluster, but can be moved to another node if necessary"
+    )
+    return {
+        "metadata": {"name": name},
+        "value": SYSTEM[name],
+        "description": f"Used for system critical pods {about}.",
+    }
+
+
+def service_cidr(config: Config) -> Object:
+    """Return the object that says which addresses Services have."""
+    return {"metadata": {"name": _NAME}, "spec": {"cidrs": config.service_cidr.split(",")}}
+
+
+def _first(config: Config) -> Iterator[tuple[Resource, str, Object]]:
+    """Yield what depends on nothing else."""
+    for name in NAMESPACE_NAMES:
+        yield NAMESPACES, "", namespace(name)
+    for name in SYSTEM:
+        yield PRIORITYCLASSES, "", priority_class(name)
+    yield SERVICECIDRS, "", service_cidr(config)
+
+
 def _addons(config: Config) -> list[Object]:
     """Return the objects of the add-ons; raises OSError when the file holds none."""
     if not config.addons:
@@ -105,8 +145,7 @@ class Bootstrap:
 
     async def run(self) -> None:
         """Make sure that namespaces and Service are there; raises StatusError, StorageError."""
-        for name in NAMESPACE_NAMES:
-            await self._ensure(NAMESPACES, "", namespace(name))
+        await asyncio.gather(*(self._ensure(*each) for each in _first(self._config)))
         await self._ensure(SERVICES, "default", kubernetes_service(self._config))
         for obj in _addons(self._config):
             await self._ensure(_resource_of(obj), obj["metadata"].get("namespace", ""), obj)

@@ -57,7 +57,7 @@ def subresources_of(kind: Kind) -> list[Subresource]:
 
 def verbs_of(kind: Kind) -> list[str]:
     """Return the verbs of *kind*; Services, as upstream, have all of them too."""
-    return ["create"] if kind.virtual else list(_VERBS)
+    return list(kind.verbs if kind.virtual else _VERBS)
 
 
 def by_group(kinds: Iterable[Kind]) -> dict[str, dict[str, list[Kind]]]:

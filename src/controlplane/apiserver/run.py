@@ -23,6 +23,7 @@ from controlplane.apiserver.admission.webhook.client import WebhookClient
 from controlplane.apiserver.admission.webhook.dialing import dialer, no_way
 from controlplane.apiserver.api_faults import ApiFaults
 from controlplane.apiserver.authn import User
+from controlplane.apiserver.api_registration import ApiRegistration
 from controlplane.apiserver.authz import following
 from controlplane.apiserver.authz.authorizer import Authorizer
 from controlplane.apiserver.bootstrap import Bootstrap
@@ -40,6 +41,7 @@ from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.rbac_bootstrap import RbacBootstrap
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.request_info import RequestInfo
+from controlplane.apiserver.routes.component_statuses import ComponentStatusRoutes
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.evictions import Evictions
@@ -177,6 +179,7 @@ class _Parts:
         self._reconciler = EndpointReconciler(
             store, self._masters, self._bootstrap, lease_ttl_s(timings)
         )
+        self._registration = ApiRegistration(self._registry, kinds, self._masters)
         self._health = StoreHealth(store, self._journal, clock.monotonic)
         self._started = False
         metrics, faults = Metrics(self._cacher), ApiFaults()
@@ -211,6 +214,7 @@ class _Parts:
             streams=StreamRoutes(self._registry, kubelets, kinds.of(NODES)),
             authorizer=authorizer,
             reviews=ReviewRoutes(authorizer, tokens),
+            components=ComponentStatusRoutes(resources, lambda: self._health.is_well, clock.wall),
         )
         self.server = ApiServer(dispatcher, metrics, faults, tokens, monotonic=clock.monotonic)
         self._control = Control(config, faults, self._journal, self.server.faults_changed)
@@ -243,6 +247,7 @@ class _Parts:
         for name, work in (
             ("endpoint reconciler", self._reconciler.run()),
             ("store health", self._health.run()),
+            ("api registration", self._registration.run()),
             ("compactor", housekeeping.compact(store, masters)),
             ("event expiry", housekeeping.expire_events(self._registry, masters)),
             ("claim repair", housekeeping.repair_claims(self._services, masters)),

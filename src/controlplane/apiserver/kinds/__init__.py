@@ -31,8 +31,10 @@ from controlplane.apiserver.kinds.autoscaling.horizontalpodautoscaler import (
 from controlplane.apiserver.kinds.autoscaling.v1 import HORIZONTALPODAUTOSCALER_V1
 from controlplane.apiserver.kinds.batch.cronjob import CRONJOB
 from controlplane.apiserver.kinds.batch.job import JOB
+from controlplane.apiserver.kinds.binding import BINDING
 from controlplane.apiserver.kinds.certificates.request import CERTIFICATESIGNINGREQUEST
 from controlplane.apiserver.kinds.clusternetworkpolicy import CLUSTERNETWORKPOLICY
+from controlplane.apiserver.kinds.componentstatus import COMPONENTSTATUS
 from controlplane.apiserver.kinds.configmap import CONFIGMAP
 from controlplane.apiserver.kinds.controllerrevision import CONTROLLERREVISION
 from controlplane.apiserver.kinds.daemonset import DAEMONSET
@@ -129,6 +131,8 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         VALIDATINGWEBHOOKCONFIGURATION,
         VALIDATINGADMISSIONPOLICY,
         VALIDATINGADMISSIONPOLICYBINDING,
+        BINDING,
+        COMPONENTSTATUS,
         *REVIEWS,
     )
 

@@ -112,8 +112,6 @@ class Kind:
     default_propagation: str = "Background"
     #: Selector path of the scale subresource, replicas paths are upstream's.
     scale_selector: Callable[[Object], str] | None = None
-    #: Extra discovery verbs beyond create delete deletecollection get list patch update watch.
-    extra: Mapping[str, str] = field(default_factory=dict)
     #: The version that is stored, cached, defaulted and judged, where this is another one of it …
     hub: Kind | None = None
     #: … and copies converted, the apiVersion among them (upstream: the internal version).
@@ -121,8 +119,9 @@ class Kind:
     from_hub: Callable[[Object], Object] = as_it_is
     #: Field selectors' names in this version → the hub's (AddFieldLabelConversionFunc).
     hub_fields: Mapping[str, str] = field(default_factory=dict)
-    #: Created and answered, never stored: there is no cache of it, and no other verb.
+    #: Answered and never stored: there is no cache of it, and no verb but these.
     virtual: bool = False
+    verbs: tuple[str, ...] = ("create",)
     #: The schema of a kind that no release of Kubernetes has; those of the release are looked up.
     custom_schema: TypeSchema | None = None
 

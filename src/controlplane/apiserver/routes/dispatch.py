@@ -10,6 +10,7 @@ from controlplane.apiserver.authz.authorizer import Authorizer
 from controlplane.apiserver.exchange import Answer, Request, Stream
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.served import ServedKinds
+from controlplane.apiserver.routes.component_statuses import ComponentStatusRoutes
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
@@ -18,7 +19,16 @@ from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes
 from controlplane.apiserver.routes.streams import StreamRoutes
 from controlplane.apiserver.routes.subresources import SubresourceRoutes
 from controlplane.apiserver.streams.upgrade import Upgrade
-from kubeapi.resources import NAMESPACES, NODES, PODS, SERVICEACCOUNTS, SERVICES, Resource
+from kubeapi.resources import (
+    BINDINGS,
+    COMPONENTSTATUSES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    SERVICEACCOUNTS,
+    SERVICES,
+    Resource,
+)
 from kubeapi.status import (
     method_not_allowed,
     no_such_path,
@@ -49,11 +59,12 @@ class Dispatcher:
         streams: StreamRoutes,
         authorizer: Authorizer,
         reviews: ReviewRoutes,
+        components: ComponentStatusRoutes,
     ) -> None:
         self._kinds, self.authorizer, self._reviews = kinds, authorizer, reviews
         self._resources, self._pods, self._discovery = resources, pods, discovery
         self._accounts, self._subresources = accounts, SubresourceRoutes(resources)
-        self._streams = streams
+        self._streams, self._components = streams, components
 
     async def authorize(self, request: Request) -> None:
         """Raise StatusError 403 when the user may not do this."""
@@ -76,7 +87,7 @@ class Dispatcher:
         if kind is None:
             raise no_such_path()
         if kind.virtual:
-            return await self._reviews.serve(kind, request)
+            return await self._serve_virtual(kind, request)
         absent = _ABSENT.get((kind.resource, info.subresource))
         if absent is not None:
             await self._resources.registry.cacher.wait_until_fresh()
@@ -106,6 +117,14 @@ class Dispatcher:
             case "deletecollection":
                 return await resources.delete_collection(kind, request)
         raise method_not_allowed(kind.resource, info.verb)
+
+    async def _serve_virtual(self, kind: Kind, request: Request) -> Answer:
+        if kind.resource == BINDINGS:
+            self._check_scope(kind, request)
+            return await self._pods.bindings(self._kinds.of(PODS), request)
+        if kind.resource == COMPONENTSTATUSES:
+            return await self._components.serve(kind, request)
+        return await self._reviews.serve(kind, request)
 
     def _check_scope(self, kind: Kind, request: Request) -> None:
         info, namespaced = request.info, kind.resource.namespaced

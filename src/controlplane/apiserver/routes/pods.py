@@ -12,7 +12,7 @@ from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.routes.evictions import Evictions
 from kubeapi.objects import Object, is_being_deleted, name_of, set_condition
 from kubeapi.pod_containers import every_container
-from kubeapi.resources import NODES
+from kubeapi.resources import BINDINGS, NODES
 from kubeapi.status import bad_request, conflict, method_not_allowed
 
 _KUBELET_PORT = 10250
@@ -89,13 +89,27 @@ class PodRoutes:
         if request.info.verb != "create":
             raise method_not_allowed(kind.resource, request.info.verb)
         binding = decode_object(request.body, request.content_type)
-        info, options = request.info, write_options(request)
+        return await self._bind(kind, request, request.info.name, binding)
+
+    async def bindings(self, kind: Kind, request: Request) -> Answer:
+        """Answer the Binding as a resource of its own, which names the pod itself."""
+        info = request.info
+        if info.verb != "create" or info.subresource:
+            raise method_not_allowed(BINDINGS, info.verb)
+        binding = decode_object(request.body, request.content_type)
+        metadata = binding.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        if not isinstance(name, str) or not name:
+            raise bad_request("Binding: metadata.name is required: the name of a pod")
+        return await self._bind(kind, request, name, binding)
+
+    async def _bind(self, kind: Kind, request: Request, name: str, binding: Object) -> Answer:
         await self._registry.update(
             kind,
-            info.namespace,
-            info.name,
+            request.info.namespace,
+            name,
             lambda pod: bind(pod, binding, kind, self._wall()),
-            options,
+            write_options(request),
             subresource="binding",
         )
         return answer_object(success({}, 201), request.accepted, status=201)
