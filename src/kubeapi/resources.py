@@ -148,6 +148,13 @@ CSISTORAGECAPACITIES: Final = Resource(
 RUNTIMECLASSES: Final = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", False)
 SERVICECIDRS: Final = Resource("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False)
 IPADDRESSES: Final = Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False)
+#: Older versions of the two: the same objects.
+SERVICECIDRS_V1BETA1: Final = Resource(
+    "networking.k8s.io", "v1beta1", "servicecidrs", "ServiceCIDR", False
+)
+IPADDRESSES_V1BETA1: Final = Resource(
+    "networking.k8s.io", "v1beta1", "ipaddresses", "IPAddress", False
+)
 APISERVICES: Final = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", False)
 _ADMISSION: Final = "admissionregistration.k8s.io"
 MUTATINGWEBHOOKCONFIGURATIONS: Final = Resource(

@@ -45,7 +45,7 @@ from controlplane.apiserver.kinds.event import EVENT
 from controlplane.apiserver.kinds.event_v1 import EVENT_V1
 from controlplane.apiserver.kinds.ingress import INGRESS
 from controlplane.apiserver.kinds.ingressclass import INGRESSCLASS
-from controlplane.apiserver.kinds.ipaddress import IPADDRESS
+from controlplane.apiserver.kinds.ipaddress import IPADDRESS, IPADDRESS_V1BETA1
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.lease import LEASE
 from controlplane.apiserver.kinds.limitrange import LIMITRANGE
@@ -66,7 +66,7 @@ from controlplane.apiserver.kinds.runtimeclass import RUNTIMECLASS
 from controlplane.apiserver.kinds.secret import SECRET
 from controlplane.apiserver.kinds.service.kind import service_kind
 from controlplane.apiserver.kinds.serviceaccount import SERVICEACCOUNT
-from controlplane.apiserver.kinds.servicecidr import SERVICECIDR
+from controlplane.apiserver.kinds.servicecidr import SERVICECIDR, SERVICECIDR_V1BETA1
 from controlplane.apiserver.kinds.statefulset import STATEFULSET
 from controlplane.apiserver.kinds.storage.csi import CSIDRIVER, CSINODE, CSISTORAGECAPACITY
 from controlplane.apiserver.kinds.storage.persistentvolume import PERSISTENTVOLUME
@@ -117,7 +117,9 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         CSISTORAGECAPACITY,
         RUNTIMECLASS,
         SERVICECIDR,
+        SERVICECIDR_V1BETA1,
         IPADDRESS,
+        IPADDRESS_V1BETA1,
         APISERVICE,
         RESOURCEQUOTA,
         LIMITRANGE,

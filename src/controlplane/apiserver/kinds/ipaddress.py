@@ -6,15 +6,16 @@ As objects: this cluster notes what its Services hold elsewhere (`claims`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Final
 
 from controlplane.apiserver.kinds import cells, metadata, strategy
-from controlplane.apiserver.kinds.kind import Cell, Column, Kind
+from controlplane.apiserver.kinds.kind import Cell, Column, Kind, in_version
 from controlplane.apiserver.kinds.rbac.names import path_segment
 from kubeapi import field, validation
 from kubeapi.objects import Object, name_of
-from kubeapi.resources import IPADDRESSES
+from kubeapi.resources import IPADDRESSES, IPADDRESSES_V1BETA1
 from kubeapi.status import Cause
 
 _NO_ADDRESS: Final = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
@@ -78,4 +79,13 @@ IPADDRESS: Final = Kind(
     validate_update=validate_update,
     columns=(cells.NAME, Column("ParentRef", description="Who has it.")),
     cells=row,
+)
+
+#: Kubernetes 1.31 and 1.32 have no newer one; their kubectl asks for it.
+IPADDRESS_V1BETA1: Final = replace(
+    IPADDRESS,
+    resource=IPADDRESSES_V1BETA1,
+    hub=IPADDRESS,
+    to_hub=in_version(IPADDRESSES),
+    from_hub=in_version(IPADDRESSES_V1BETA1),
 )

@@ -64,6 +64,15 @@ def no_fields(_obj: Object) -> Mapping[str, str]:
     return {}
 
 
+def in_version(resource: Resource) -> Callable[[Object], Object]:
+    """Return a conversion that changes nothing but the apiVersion, to that of *resource*."""
+
+    def convert(obj: Object) -> Object:
+        return {**obj, "apiVersion": resource.api_version}
+
+    return convert
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
     """How the update of one subresource differs: what it may change, and what of that is wrong."""

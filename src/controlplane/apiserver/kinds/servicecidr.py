@@ -6,14 +6,15 @@ As objects: this cluster's own range is its configuration's, and cannot be widen
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from controlplane.apiserver.kinds import cells, metadata, strategy
 from controlplane.apiserver.kinds.addresses import validate_cidr
-from controlplane.apiserver.kinds.kind import Cell, Column, Kind
+from controlplane.apiserver.kinds.kind import Cell, Column, Kind, in_version
 from kubeapi import field, validation
 from kubeapi.objects import Object, name_of
-from kubeapi.resources import SERVICECIDRS
+from kubeapi.resources import SERVICECIDRS, SERVICECIDRS_V1BETA1
 from kubeapi.status import Cause
 
 _CIDRS_MAX: Final = 2
@@ -74,4 +75,13 @@ SERVICECIDR: Final = Kind(
     validate_update=validate_update,
     columns=(cells.NAME, Column("CIDRs", description="The networks."), cells.AGE),
     cells=row,
+)
+
+#: Kubernetes 1.31 and 1.32 have no newer one; their kubectl asks for it.
+SERVICECIDR_V1BETA1: Final = replace(
+    SERVICECIDR,
+    resource=SERVICECIDRS_V1BETA1,
+    hub=SERVICECIDR,
+    to_hub=in_version(SERVICECIDRS),
+    from_hub=in_version(SERVICECIDRS_V1BETA1),
 )
