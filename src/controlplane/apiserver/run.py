@@ -22,8 +22,8 @@ from controlplane.apiserver.admission.webhook.asking import Asking
 from controlplane.apiserver.admission.webhook.client import WebhookClient
 from controlplane.apiserver.admission.webhook.dialing import dialer, no_way
 from controlplane.apiserver.api_faults import ApiFaults
-from controlplane.apiserver.authn import User
 from controlplane.apiserver.api_registration import ApiRegistration
+from controlplane.apiserver.authn import User
 from controlplane.apiserver.authz import following
 from controlplane.apiserver.authz.authorizer import Authorizer
 from controlplane.apiserver.bootstrap import Bootstrap
