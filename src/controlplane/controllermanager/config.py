@@ -22,6 +22,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: Networks of load balancers, and those of this machine that carry them; {}: nobody has one.
     external_map: dict[str, str] = {}
     node_balancers: bool = False  # Load balancers have the nodes' addresses: contracts §18.
+    #: Files of the authority that signs for who asks by the API; "": nobody does.
+    cluster_signing_cert: str = ""
+    cluster_signing_key: str = ""
     root_ca: str = ""  # What every namespace is told to trust; "": nothing.
 
     def pod_networks(self) -> tuple[tuple[Network, int], ...]:

@@ -15,6 +15,7 @@ from componentbase.clock import Clock, rfc3339
 from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import KUBERNETES, Timings
+from controlplane.controllermanager.csrsigning.authority import Authority
 from controlplane.controllermanager.endpointslice.well_known import (
     CONTROLLER_NAME,
     MANAGED_BY,
@@ -98,6 +99,8 @@ class Context:
     pod_networks: tuple[tuple[Network, int], ...]
     #: The authority of the API servers' certificates, PEM; "": it is not published.
     root_ca: str = ""
+    #: Who signs certificates that are asked for by the API.
+    authority: Authority = field(default_factory=lambda: Authority("", ""))
     #: What load balancers are called; empty: there are none.
     balancer_pool: Pool = field(default_factory=lambda: Pool({}, None))
     balances_at_nodes: bool = False  # Load balancers have the nodes' addresses.

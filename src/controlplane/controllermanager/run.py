@@ -21,6 +21,10 @@ from controlplane.controllermanager.clusterroleaggregation.controller import (
 )
 from controlplane.controllermanager.config import Config
 from controlplane.controllermanager.context import Context, Controller
+from controlplane.controllermanager.csrapproving.controller import CsrApproving
+from controlplane.controllermanager.csrcleaner.controller import CsrCleaner
+from controlplane.controllermanager.csrsigning.authority import Authority
+from controlplane.controllermanager.csrsigning.controller import CsrSigning
 from controlplane.controllermanager.deployment.controller import DeploymentController
 from controlplane.controllermanager.disruption.controller import DisruptionController
 from controlplane.controllermanager.endpoint.controller import EndpointsController
@@ -78,6 +82,9 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "service-lb-controller": _service_lb,
     "clusterrole-aggregation-controller": ClusterRoleAggregation,
     "token-cleaner-controller": TokenCleaner,
+    "certificatesigningrequest-approving-controller": CsrApproving,
+    "certificatesigningrequest-signing-controller": CsrSigning,
+    "certificatesigningrequest-cleaner-controller": CsrCleaner,
 }
 
 
@@ -102,6 +109,7 @@ async def run_manager(config: Config) -> None:
         tasks=Tasks(),
         pod_networks=config.pod_networks(),
         root_ca=Path(config.root_ca).read_text() if config.root_ca else "",
+        authority=Authority(config.cluster_signing_cert, config.cluster_signing_key),
         balancer_pool=Pool.of(config.external_map),
         balances_at_nodes=config.node_balancers,
         journal=Journal(config.journal, config.name),

@@ -70,6 +70,8 @@ def _master(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[str,
             "node_cidr_mask": cluster.node_cidr_mask,
             "external_map": cluster.external_map,
             "root_ca": str(paths.certificate("ca")),
+            "cluster_signing_cert": str(paths.certificate("ca")),
+            "cluster_signing_key": str(paths.private_key("ca")),
         },
     )
     name = master_name(cluster, "scheduler", number)

@@ -7,6 +7,9 @@ from controlplane.controllermanager.run import CONTROLLERS
 
 def test_every_controller_has_its_upstream_name():
     assert sorted(CONTROLLERS) == [
+        "certificatesigningrequest-approving-controller",
+        "certificatesigningrequest-cleaner-controller",
+        "certificatesigningrequest-signing-controller",
         "clusterrole-aggregation-controller",
         "deployment-controller",
         "disruption-controller",

@@ -10,6 +10,11 @@ import random
 from collections.abc import Callable, Iterable
 
 from controlplane.apiserver.admission.attributes import Plugin
+from controlplane.apiserver.admission.certificates import (
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+)
 from controlplane.apiserver.admission.default_ingress_class import DefaultIngressClass
 from controlplane.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from controlplane.apiserver.admission.node_restriction import NodeRestriction
@@ -40,6 +45,9 @@ def standard_plugins(
         NamespaceLifecycle(cacher),
         *accounts,
         NodeRestriction(cacher),
+        CertificateApproval(authorizer),
+        CertificateSigning(authorizer),
+        CertificateSubjectRestriction(),
         DefaultIngressClass(cacher),
         MutatingAdmissionWebhook(asking),
         ValidatingAdmissionPolicy(asking, kinds),

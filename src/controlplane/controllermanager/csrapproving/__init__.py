@@ -1,0 +1,1 @@
+"""Requests that are approved without a person (upstream: pkg/controller/certificates/approver)."""

@@ -1,0 +1,1 @@
+"""Requests that nobody needs any more (upstream: pkg/controller/certificates/cleaner)."""

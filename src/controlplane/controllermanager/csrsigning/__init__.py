@@ -1,0 +1,1 @@
+"""Certificates for approved requests (upstream: pkg/controller/certificates/signer)."""
