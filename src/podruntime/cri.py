@@ -6,7 +6,7 @@ an absent one has its zero value, so that either end may be newer than the other
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -93,6 +93,13 @@ class Mount(Message, frozen=True, kw_only=True):
     readonly: bool = False
 
 
+class NamespaceOptions(Message, frozen=True, kw_only=True):
+    """Whose processes a container sees: its own, its pod's, or those of *target_id*."""
+
+    pid: Literal["CONTAINER", "POD", "TARGET"] = "CONTAINER"
+    target_id: str = ""
+
+
 class ContainerConfig(Message, frozen=True, kw_only=True):
     metadata: ContainerMetadata
     image: str
@@ -107,6 +114,7 @@ class ContainerConfig(Message, frozen=True, kw_only=True):
     stdin: bool = False
     stdin_once: bool = False
     tty: bool = False
+    namespace_options: NamespaceOptions = NamespaceOptions()
 
 
 class ContainerStatus(Message, frozen=True, kw_only=True):

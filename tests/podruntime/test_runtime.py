@@ -246,6 +246,46 @@ async def test_sigkill_of_a_pod_is_noticed_at_once(node):
     assert await node.call("ListPodSandbox") == []
 
 
+async def test_containers_see_the_processes_that_they_may(node):
+    sandbox = await node.run_pod(2)
+    command = ["sh", "-c", "trap 'echo bye; exit 7' TERM; while true; do sleep 1; done"]
+    target = await node.run(sandbox, "busybox", "target", command=command)
+    alone = await node.run(sandbox, "busybox", "alone", command=["sleep", "1000"])
+    options = {"pid": "TARGET", "target_id": target}
+    beside = await node.run(
+        sandbox, "busybox", "beside", command=["sleep", "999"], namespace_options=options
+    )
+    code, seen = await node.sh(alone, "ps -o pid,args")
+    assert (code, seen.splitlines()[:2]) == (0, ["  PID COMMAND", "    1 sleep 1000"])
+    _, seen = await node.sh(beside, "ps; pidof sleep")
+    assert seen.splitlines()[0] == "  PID USER     TIME  COMMAND"
+    assert seen.splitlines()[1].startswith("    1 root      0:00 sh -c trap")
+    assert seen.splitlines()[2:3] == ["  101 root      0:00 sleep 999"]
+    assert seen.splitlines()[-1] == "101"
+    code, said = await node.sh(beside, "kill 4242")
+    assert (code, said) == (1, "kill: can't kill pid 4242: No such process\n")
+    assert (await node.sh(beside, "kill 1"))[0] == 0
+    assert (await node.wait_exited(target))["exit_code"] == 7
+    assert (await node.sh(alone, "kill -9 1"))[0] == 0
+    assert (await node.status(alone))["state"] == "CONTAINER_RUNNING", "PID 1 is protected"
+
+
+async def test_containers_of_a_pod_may_share_their_processes(node):
+    sandbox = await node.run_pod(2)
+    shared = {"namespace_options": {"pid": "POD"}}
+    first = await node.run(sandbox, "busybox", "a", command=["sleep", "100"], **shared)
+    second = await node.run(sandbox, "busybox", "b", command=["sleep", "200"], **shared)
+    code, seen = await node.sh(second, "ps -o pid,comm,args | head -n 4; killall -0 pause")
+    assert (code, [line.split() for line in seen.splitlines()[1:4]]) == (
+        0,
+        [["1", "pause", "/pause"], ["101", "sleep", "sleep", "100"],
+         ["102", "sleep", "sleep", "200"]],
+    )  # fmt: skip
+    assert (await node.sh(second, "kill 101"))[0] == 0
+    assert (await node.wait_exited(first))["exit_code"] == 143
+    assert "sleep 100" not in (await node.sh(second, "ps"))[1]
+
+
 async def test_last_words_of_a_killed_pod_are_told(node):
     sandbox = await node.run_pod(2)
     path, policy = "io.kubernetes.container.terminationMessagePath", "FallbackToLogsOnError"

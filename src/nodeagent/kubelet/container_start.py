@@ -14,6 +14,7 @@ from kubeapi.objects import Object, namespace_of
 from nodeagent.kubelet.container_status import Waiting
 from nodeagent.kubelet.environment import NodeFields
 from nodeagent.kubelet.image_manager import CannotStart, ImageManager
+from nodeagent.kubelet.pid_namespace import namespace_options
 from nodeagent.kubelet.pod_actions import StartContainer
 from nodeagent.kubelet.pod_config import (
     ContainerInputs,
@@ -26,7 +27,7 @@ from nodeagent.kubelet.pod_status import address_fields
 from nodeagent.kubelet.probe_actions import ProbeError, Target
 from nodeagent.kubelet.recording import Tell, teller
 from nodeagent.kubelet.references import ConfigError
-from nodeagent.kubelet.runtime_status import ContainerState, PodRuntimeStatus, SandboxStatus
+from nodeagent.kubelet.runtime_status import ContainerState, PodRuntimeStatus
 from nodeagent.kubelet.services import NodeServices
 from nodeagent.peer import CONNECTION_CODES
 
@@ -59,7 +60,7 @@ class ContainerStarter:
             await runtime.remove_container(never_started.id)
         policy = container.get("imagePullPolicy") or "IfNotPresent"
         await self._images.ensure(container.get("image") or "", policy, tell)
-        config = await self._config(pod, container, wanted, sandbox)
+        config = await self._config(pod, container, wanted, seen)
         try:
             container_id = await runtime.create_container(sandbox.id, config)
             tell("Normal", "Created", f"Created container: {name}")
@@ -74,9 +75,10 @@ class ContainerStarter:
         await self._post_start(pod, target, tell)
 
     async def _config(
-        self, pod: Object, container: Object, wanted: StartContainer, sandbox: SandboxStatus
+        self, pod: Object, container: Object, wanted: StartContainer, seen: PodRuntimeStatus
     ) -> Object:
-        services = self._services
+        services, sandbox = self._services, seen.sandbox
+        assert sandbox is not None
         directory = pod_log_directory(services.pods_directory, pod)
         path = container_log_path(directory, container["name"], wanted.attempt)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,9 @@ class ContainerStarter:
             log_directory=directory,
         )
         try:
-            return container_config(pod, container, wanted.attempt, inputs)
+            options = namespace_options(pod, container, seen)
+            config = container_config(pod, container, wanted.attempt, inputs)
+            return config | {"namespace_options": options}
         except ConfigError as error:
             tell = teller(services.recorder, pod, container["name"])
             tell("Warning", "Failed", f"Error: {error}")

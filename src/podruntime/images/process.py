@@ -20,6 +20,7 @@ from typing import Final, Protocol
 
 from netstack.addresses import IpAddress
 from podruntime.images.filesystem import FileSystem
+from podruntime.images.process_table import ProcessTable
 from podruntime.images.terminal import Terminal
 from podruntime.images.view import clean
 
@@ -246,6 +247,8 @@ class Process:
     terminated_with: int | None = field(default=None)
     #: PID 1 of the container; None: this one is it.
     first: Process | None = None
+    #: Who else is there; None: nobody keeps count.
+    processes: ProcessTable | None = None
     #: The terminal that the standard streams are, if they are one.
     terminal: Terminal | None = None
     #: Handlers of more signals, which Python code has set: tells whether there was one.

@@ -37,8 +37,10 @@ from podruntime.images.process import (
     Streams,
     find_program,
 )
+from podruntime.images.process_table import INIT, ProcessTable
+from podruntime.images.process_table import Task as Seen
 from podruntime.sandbox.console import Console
-from podruntime.sandbox.execution import KILL_EVERY_S, KILLS_MAX, Execution
+from podruntime.sandbox.execution import KILL_EVERY_S, KILLS_MAX, SIGNALLED, Execution
 from podruntime.sandbox.owner import CURRENT, Owner
 from podruntime.sandbox.termination_message import message_files, termination_message
 
@@ -72,8 +74,10 @@ class Container:
         image: Image,
         pod: PodContext,
         on_change: OnChange,
+        *,
+        processes: ProcessTable,
     ) -> None:
-        self.status = status
+        self.status, self.processes = status, processes
         self._config, self._image, self._pod, self._on_change = config, image, pod, on_change
         self.console = Console(config)
         self.files = _files(config, image, pod, pod.root(status.id))
@@ -91,6 +95,7 @@ class Container:
             self.console.terminal.session = self.signal
         self._owner = self._new_owner(self.console.streams)
         self._process: Process | None = None
+        self._number = 0  # As others see it.
         self._task: asyncio.Task[int] | None = None
         self.ended = asyncio.Event()
 
@@ -120,6 +125,18 @@ class Container:
         name = f"container {self.status.metadata.name}"
         self._task = self._pod.tasks.spawn(self._run(process, self._owner), name=name)
         self._task.add_done_callback(self._task_ended)
+        self._number = self.processes.enter(Seen(tuple(argv), self._signalled))
+
+    def _signalled(self, number: int) -> None:
+        """Take a signal of another process: PID 1 survives one that it has no handler for."""
+        process = self._process
+        assert process is not None
+        handled = process.on_terminate is not None
+        if self._number == INIT or handled:
+            process.signal(number)
+        elif not self._owner.signals.deliver(number) and self._task is not None:
+            process.terminated_with = SIGNALLED + number
+            self._task.cancel()
 
     def _new_process(self, argv: list[str], streams: Streams) -> Process:
         return Process(
@@ -135,6 +152,7 @@ class Container:
             network=self._pod.network,
             programs=self._image.programs,
             first=self._process,
+            processes=self.processes,
         )
 
     async def _run(self, process: Process, owner: Owner) -> int:
@@ -149,6 +167,7 @@ class Container:
 
     def _task_ended(self, task: asyncio.Task[int]) -> None:
         assert self._process is not None
+        self.processes.leave(self._number)
         code = _status_of(task, self._process)
         self._finish(code, "Completed" if code == 0 else "Error", "")
 
@@ -205,7 +224,10 @@ class Container:
         owner = self._new_owner(streams)
         task = self._pod.tasks.spawn(self._run(process, owner), name=f"exec {argv[0]}")
         self._owner.add_task(task)
-        return Execution(process, owner, task, _status_of)
+        execution = Execution(process, owner, task, _status_of)
+        number = self.processes.enter(Seen(tuple(argv), execution.signal))
+        task.add_done_callback(lambda _task: self.processes.leave(number))
+        return execution
 
     async def exec(self, argv: list[str], timeout_s: float) -> tuple[int, bytes, bytes]:
         """Run *argv* to its end; return status, stdout, stderr."""

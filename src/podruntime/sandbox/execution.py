@@ -16,7 +16,8 @@ from podruntime.sandbox.owner import Owner
 #: How often a program is told to die (each `await` of it) before it counts as hung.
 KILLS_MAX: Final = 20
 KILL_EVERY_S: Final = 0.05
-_SIGNALLED: Final = 128
+#: The exit status of who was ended by a signal is this and its number.
+SIGNALLED: Final = 128
 
 
 class Execution:
@@ -39,7 +40,7 @@ class Execution:
         if process.on_terminate is not None:
             process.on_terminate()
             return
-        process.terminated_with = _SIGNALLED + number
+        process.terminated_with = SIGNALLED + number
         self.task.cancel()
 
     @property

@@ -36,6 +36,7 @@ from podruntime.cri import (
     ContainerStatus,
     ExecSyncRequest,
     Message,
+    NamespaceOptions,
     NetworkConfig,
     PodSandboxConfig,
     StopContainerRequest,
@@ -43,6 +44,7 @@ from podruntime.cri import (
     request,
 )
 from podruntime.images import registry
+from podruntime.images.process_table import ProcessTable, Task
 from podruntime.sandbox import streams
 from podruntime.sandbox.container import Container, PodContext
 from podruntime.sandbox.control import ControlSocket
@@ -113,6 +115,7 @@ class Pod:
         network = PodNetwork(config.network, self._interface, rng)
         self._context = PodContext(self._hostname, network, self._etc, self._tasks, directory.root)
         self._containers: dict[str, Container] = {}
+        self._shared: ProcessTable | None = None  # What containers see that share the pod's.
         self._control = ControlSocket(
             directory.control_socket,
             {
@@ -209,10 +212,28 @@ class Pod:
             labels=asked.config.labels,
             annotations=asked.config.annotations,
         )
-        container = Container(status, asked.config, image, self._context, self._changed)
+        container = Container(
+            status,
+            asked.config,
+            image,
+            self._context,
+            self._changed,
+            processes=self._processes_for(asked.config.namespace_options),
+        )
         self._containers[status.id] = container
         self._changed("CREATED", status)
         return {}
+
+    def _processes_for(self, options: NamespaceOptions) -> ProcessTable:
+        """Return the PID namespace that a new container is in."""
+        if options.pid == "TARGET":
+            return self._container(options.target_id).processes
+        if options.pid == "CONTAINER":
+            return ProcessTable()
+        if self._shared is None:
+            self._shared = ProcessTable()
+            self._shared.enter(Task(("/pause",), lambda _number: None))
+        return self._shared
 
     def _start(self, params: Params) -> object:
         self._container(request(ContainerRequest, params).container_id).start()

@@ -10,6 +10,7 @@ from podruntime.images.busybox import (
     curl,
     files,
     network,
+    processes,
     signals,
     system,
     text,
@@ -38,6 +39,7 @@ async def _busybox(process: Process) -> int:
 APPLETS: Final[Mapping[str, Program]] = {
     **files.APPLETS,
     **network.APPLETS,
+    **processes.APPLETS,
     **signals.APPLETS,
     **system.APPLETS,
     **text.APPLETS,

@@ -1,18 +1,19 @@
 """Applets that send signals: kill, killall.
 
-What other processes of a container there are is known to the shell that runs them alone; everybody
-knows PID 1, the container's first process, and whom a signal should reach in a preStop hook.
+Whom they can reach is in `process_table`: PID 1, which a preStop hook means, and what else runs in
+the container, its pod or its target. What a shell has started is known to that shell alone.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from podruntime.images.busybox.applet import applet
 from podruntime.images.busybox.arguments import BadUsage
 from podruntime.images.process import Process, Program
+from podruntime.images.process_table import INIT, Task
 
 #: Not sent: only asks whether the process is there.
 _PROBE: Final = 0
@@ -45,10 +46,13 @@ def split(words: Sequence[str]) -> tuple[int, list[str]]:
     return number, rest
 
 
-def signal_first(process: Process, number: int) -> None:
-    """Send a signal to PID 1 of *process*'s container."""
-    if number != _PROBE:
-        (process.first or process).signal(number)
+def _reached(process: Process) -> Iterator[tuple[int, Task]]:
+    """Return whom *process* can signal."""
+    if process.processes is not None:
+        yield from process.processes
+    else:
+        first = process.first or process
+        yield INIT, Task(tuple(first.argv), first.signal)
 
 
 @applet
@@ -59,11 +63,12 @@ async def kill(process: Process) -> int:
     for text in numbers:
         if not text.isdecimal():
             raise BadUsage(f"invalid number '{text}'")
-        if int(text) == 1:
-            signal_first(process, number)
-        else:
+        task = dict(_reached(process)).get(int(text))
+        if task is None:
             process.complain(f"kill: can't kill pid {text}: No such process")
             failed = 1
+        elif number != _PROBE:
+            task.signal(number)
     return failed
 
 
@@ -73,11 +78,12 @@ async def killall(process: Process) -> int:
     number, names = split(process.arguments)
     failed = 0
     for name in names:
-        if (process.first or process).name == name:
-            signal_first(process, number)
-        else:
+        found = [task for _, task in _reached(process) if task.name == name]
+        if not found:
             process.complain(f"killall: {name}: no process killed")
             failed = 1
+        for task in found if number != _PROBE else ():
+            task.signal(number)
     return failed
 
 
