@@ -21,7 +21,7 @@ from typing import Final, Protocol
 from controlplane.apiserver import keys
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.stored import StoredObject, encode, is_readable
-from controlplane.apiserver.watch_cache import WatchCache
+from controlplane.apiserver.watch_cache import CacheWatch, WatchCache
 from controlplane.storage.interface import (
     Compacted,
     Delete,
@@ -69,8 +69,11 @@ class Cacher:
         self, kinds: Iterable[Kind], store: Store, followers: Mapping[str, Follower] | None = None
     ) -> None:
         self._store = store
+        self._ready: dict[CacheWatch, None] = {}  # Watches to whom something is to be told.
+        #: What is being told now, by object, type and form: encoded once for all its watches.
+        self.frames: dict[tuple[int, str, str], bytes] | None = None
         self._caches = {
-            keys.prefix(kind.resource): WatchCache(kind, 0)
+            keys.prefix(kind.resource): WatchCache(kind, 0, self._ready)
             for kind in kinds
             if kind.hub is None and not kind.virtual
         }
@@ -105,7 +108,7 @@ class Cacher:
                 early.clear()  # Everything was read anew meanwhile: what happened was not told.
         finally:
             del self._early[prefix]
-        cache = WatchCache(kind, revision)
+        cache = WatchCache(kind, revision, self._ready)
         readable = (item for item in found.items if self._is_object(item))
         cache.reset((self._stored(kind, item) for item in readable), revision)
         self._caches[prefix] = cache
@@ -211,9 +214,21 @@ class Cacher:
 
     def _advance(self, revision: int) -> None:
         self.revision = revision
+        self._tell_watches()
         for future, wanted in list(self._waiting.items()):
             if wanted <= revision and not future.done():
                 future.set_result(None)
+
+    def _tell_watches(self) -> None:
+        """Let every watch send what has come; the octets that they share live as long as this."""
+        if not self._ready:
+            return
+        ready, self.frames = list(self._ready), {}
+        self._ready.clear()
+        for watch in ready:
+            if watch.on_ready is not None:
+                watch.on_ready()
+        self.frames = None
 
     async def wait_for(self, revision: int) -> None:
         """Wait until *revision* can be read; raises TimeoutError when it does not come."""

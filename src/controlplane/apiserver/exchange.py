@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,6 +14,9 @@ from controlplane.apiserver.negotiation import Accepted
 from controlplane.apiserver.request_info import Query, RequestInfo
 from kubeapi.objects import Object
 from kubeapi.status import StatusError
+
+if TYPE_CHECKING:
+    from controlplane.apiserver.registry.watch import WatchStream
 
 _encode_json = msgspec.json.Encoder().encode
 _encode_msgpack = msgspec.msgpack.Encoder().encode
@@ -45,8 +49,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """An answer that goes on as long as something happens."""
+
+    stream: WatchStream
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """An answer that goes on: a watch, a log."""
+    """An answer that goes on: a log."""
 
     chunks: AsyncIterator[bytes]
     content_type: str

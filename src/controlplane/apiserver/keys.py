@@ -23,12 +23,12 @@ def prefix(resource: Resource, namespace: str = "") -> str:
     """Return what the keys of a resource, or of one namespace of it, begin with."""
     group = f"{resource.group}/" if resource.custom else ""
     whole = f"{ROOT}{group}{resource.plural}/"
-    return f"{whole}{namespace}/" if namespace else whole
+    return f"{whole}{namespace}/" if namespace and resource.namespaced else whole
 
 
 def key(resource: Resource, namespace: str, name: str) -> str:
     """Return the key of one object."""
-    return prefix(resource, namespace if resource.namespaced else "") + name
+    return prefix(resource, namespace) + name
 
 
 def bucket(text: str) -> str:

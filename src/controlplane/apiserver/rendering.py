@@ -45,6 +45,18 @@ class Form:
     include: str = ""  # of a Table's rows
     wall: Clock  # for ages in Tables
 
+    @property
+    def is_of_its_own(self) -> bool:
+        """Tell whether others must not get these octets: Tables have columns once, and ages."""
+        return self.accepted.transformation == TABLE
+
+    @property
+    def name(self) -> str:
+        """Return a text that is equal where octets are."""
+        accepted, resource = self.accepted, self.kind.resource
+        told = (accepted.media_type, accepted.transformation, accepted.version)
+        return " ".join((*told, resource.api_version, resource.kind))
+
     def object(
         self, stored: StoredObject, *, status: int = 200, warnings: Sequence[str] = ()
     ) -> Answer:

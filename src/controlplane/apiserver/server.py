@@ -11,11 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -25,7 +24,7 @@ from controlplane.apiserver.api_faults import WATCH, ApiFaults
 from controlplane.apiserver.authn import ANONYMOUS, User, bearer_token, user_of
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import YAML
-from controlplane.apiserver.exchange import Answer, Request, Stream, answer_error
+from controlplane.apiserver.exchange import Answer, Request, Stream, Watching, answer_error
 from controlplane.apiserver.impersonation import impersonation
 from controlplane.apiserver.inflight import InFlight
 from controlplane.apiserver.metrics import Metrics
@@ -38,6 +37,7 @@ from controlplane.apiserver.request_info import (
 )
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.serviceaccounts import Tokens
+from controlplane.apiserver.sending import abort, finish, response_of, send_stream, send_watch
 from controlplane.apiserver.streams.upgrade import Upgrade
 from controlplane.storage.interface import (
     StorageError,
@@ -61,35 +61,41 @@ BODY_MAX: Final = 3 * 1024 * 1024
 #: How long a client may take to send its first request's head, and a body.
 HEAD_WAIT_S: Final = 30.0
 BODY_WAIT_S: Final = 60.0
-#: How long a client of a stream may read nothing while more waits for it.
-STALL_MAX_S: Final = 60.0
-#: Answers above this are compressed for who accepts that (upstream: 128 KiB).
-_GZIP_ABOVE: Final = 128 * 1024
-#: What is written at once. A TLS connection keeps a buffer as large as its largest write for good.
-_PIECE_OCTETS: Final = 16 * 1024
-_GZIP_LEVEL: Final = 1
 _WITH_BODY: Final = ("POST", "PUT", "PATCH", "DELETE")
 _JSON: Final = Accepted()
 _UNAVAILABLE: Final = 503
 #: Disabled: a line per request costs more than the request.
 _ACCESS_LOG: Final = logging.getLogger("aiohttp.access")
 _ACCESS_LOG.disabled = True
-ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
 
 class _Handler(RequestHandler):
     """aiohttp's connection handler, with Status objects for what never reaches our routes."""
 
-    __slots__ = ("_head_due",)
+    __slots__ = ("_head_due", "is_full", "on_room")
+
+    is_full: bool
+    on_room: Callable[[], None] | None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self.is_full, self.on_room = False, None
         loop = asyncio.get_running_loop()
         self._head_due = loop.call_later(HEAD_WAIT_S, transport.close)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._head_due.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.is_full = True
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.is_full = False
+        if self.on_room is not None:
+            self.on_room()
 
     def head_came(self) -> None:
         """Wait no longer for the first request; later ones have the keep-alive's time."""
@@ -110,7 +116,7 @@ class _Handler(RequestHandler):
             error = internal("the server has a fault; its log says more")
         if request.writer.output_size > 0:
             raise ConnectionError("the answer had begun")
-        response = _response(answer_error(error, _JSON))
+        response = response_of(answer_error(error, _JSON))
         response.force_close()
         return response
 
@@ -198,11 +204,11 @@ class ApiServer:
             level = logging.DEBUG if refusal.code == _UNAVAILABLE else logging.ERROR
             log.log(level, "%s %s: %s", http.method, http.raw_path, error)
             answer = answer_error(refusal, accepted)
-        if isinstance(answer, Stream):
+        if not isinstance(answer, Answer):
             self._metrics.answered(info, HTTPStatus.OK, None)
             return await self._stream(http, request, answer, cut=cut)
         self._metrics.answered(info, answer.status, self._monotonic() - began)
-        return await _finish(http, answer)
+        return await finish(http, answer)
 
     async def _carry(
         self, http: web.BaseRequest, info: RequestInfo, upgrade: Upgrade
@@ -222,11 +228,14 @@ class ApiServer:
         return verdict.cut
 
     async def _stream(
-        self, http: web.BaseRequest, request: Request, stream: Stream, *, cut: bool
+        self, http: web.BaseRequest, request: Request, stream: Stream | Watching, *, cut: bool
     ) -> web.StreamResponse:
         self._streams[id(http)] = http, request
         try:
-            return await _send_stream(http, stream, cut=cut)
+            if isinstance(stream, Watching):
+                assert isinstance(http.protocol, _Handler)
+                return await send_watch(http, stream, http.protocol, self._monotonic, cut=cut)
+            return await send_stream(http, stream, cut=cut)
         finally:
             del self._streams[id(http)]
 
@@ -234,7 +243,7 @@ class ApiServer:
         """Cut those open watches that the table now drops."""
         for http, request in list(self._streams.values()):
             if request.info.verb == WATCH and self._faults.cuts(request.user, request.info):
-                _abort(http)
+                abort(http)
 
     async def _read_head(self, http: web.BaseRequest) -> tuple[RequestInfo, Request]:
         """Learn what is asked and by whom; raises StatusError."""
@@ -306,67 +315,6 @@ async def _read_body(http: web.BaseRequest) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _headers(answer: Answer) -> dict[str, str]:
-    return {
-        "Content-Type": answer.content_type,
-        "Cache-Control": "no-cache, private",
-        **answer.headers,
-    }
-
-
-def _response(answer: Answer) -> web.Response:
-    return _warned(
-        web.Response(status=answer.status, body=answer.body, headers=_headers(answer)), answer
-    )
-
-
-def _warned(response: ResponseT, answer: Answer) -> ResponseT:
-    for warning in answer.warnings:
-        quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
-        quoted = "".join(c if c.isprintable() else " " for c in quoted)
-        response.headers.add("Warning", f'299 - "{quoted}"')
-    return response
-
-
-async def _finish(http: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-    body = answer.body
-    if len(body) <= _PIECE_OCTETS:
-        return _response(answer)
-    response = _warned(web.StreamResponse(status=answer.status, headers=_headers(answer)), answer)
-    if len(body) > _GZIP_ABOVE and _accepts_gzip(http.headers):
-        # In a thread: ten megabytes take a tenth of a second, and zlib lets others run.
-        loop = asyncio.get_running_loop()
-        body = await loop.run_in_executor(None, _gzip, body)
-        response.headers["Content-Encoding"] = "gzip"
-        response.headers["Vary"] = "Accept, Accept-Encoding"
-    await _send_in_pieces(http, response, body)
-    return response
-
-
-async def _send_in_pieces(http: web.BaseRequest, response: web.StreamResponse, body: bytes) -> None:
-    """Send a large *body* as fast as its reader reads; a stalled one is dropped."""
-    response.content_length = len(body)
-    await response.prepare(http)
-    whole = memoryview(body if http.method != "HEAD" else b"")
-    try:
-        for begin in range(0, len(whole), _PIECE_OCTETS):
-            async with asyncio.timeout(STALL_MAX_S):
-                await response.write(whole[begin : begin + _PIECE_OCTETS])
-    except TimeoutError:
-        _abort(http)
-    else:
-        await response.write_eof()
-
-
-def _accepts_gzip(headers: Mapping[str, str]) -> bool:
-    return "gzip" in headers.get("Accept-Encoding", "")
-
-
-def _gzip(body: bytes) -> bytes:
-    compressor = zlib.compressobj(_GZIP_LEVEL, wbits=31)
-    return compressor.compress(body) + compressor.flush()
-
-
 def status_of(error: StorageError) -> StatusError:
     """Return how a failure of the store is told."""
     if isinstance(error, ValueTooLarge):
@@ -374,38 +322,6 @@ def status_of(error: StorageError) -> StatusError:
     if isinstance(error, StorageUnavailable) and not isinstance(error, StorageFull):
         return service_unavailable(f"the API server cannot reach its store: {error}")
     return internal(str(error))
-
-
-def _abort(http: web.BaseRequest) -> None:
-    """Cut the connection in the middle, as the death of a process between would."""
-    if http.transport is not None:
-        http.transport.abort()
-
-
-async def _send_stream(
-    http: web.BaseRequest, stream: Stream, *, cut: bool = False
-) -> web.StreamResponse:
-    response = web.StreamResponse(
-        headers={"Content-Type": stream.content_type, "Cache-Control": "no-cache, private"}
-    )
-    try:
-        await response.prepare(http)
-        if cut:
-            _abort(http)
-            return response
-        async for chunk in stream.chunks:
-            async with asyncio.timeout(STALL_MAX_S):
-                await response.write(chunk)
-        await response.write_eof()
-    except ConnectionError:
-        pass  # The client went away: nobody is left to be told.
-    except TimeoutError:
-        _abort(http)  # It reads nothing: what it missed it can ask for again.
-    finally:
-        closing = getattr(stream.chunks, "aclose", None)
-        if closing is not None:
-            await closing()
-    return response
 
 
 def tls_context(config: Config) -> ssl.SSLContext:

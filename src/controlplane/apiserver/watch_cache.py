@@ -4,6 +4,9 @@ Upstream: storage/cacher's watchCache and cacheWatcher. Pure bookkeeping: the ca
 events in the order of their revisions; each watch has a bounded queue of its own. A change is
 shown to a watch as an addition or deletion when it moves the object into or out of what the
 watch selects.
+
+An event is offered only to watches that it can concern (upstream: the cacher's triggers), and
+lists by an indexed field read only what has that value (upstream: its indexers).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Final, Protocol
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.selection import Selection
 from controlplane.apiserver.stored import StoredObject
+from controlplane.apiserver.watch_index import FieldIndex, WatchTriggers
 from controlplane.storage.history import prefix_end
 
 #: How many events of a kind a watch may be behind and still resume.
@@ -25,6 +29,8 @@ EVENTS_MAX: Final = 10_000
 EVENTS_OCTETS_MAX: Final = 32 << 20
 #: How many events may wait for one watcher before its watch is ended.
 QUEUE_MAX: Final = 10_000
+#: What the objects of those events may weigh.
+QUEUE_OCTETS_MAX: Final = 16 << 20
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 
@@ -47,6 +53,13 @@ class WatchEvent:
     stored: StoredObject
 
 
+def seen_plainly(change: Change) -> WatchEvent:
+    """Return what *change* is to somebody who sees every object."""
+    if change.deleted:
+        return WatchEvent(DELETED, change.current)
+    return WatchEvent(ADDED if change.previous is None else MODIFIED, change.current)
+
+
 def seen_through(selection: Selection, change: Change) -> WatchEvent | None:
     """Return what *change* is to somebody who sees only *selection*."""
     previous = change.previous
@@ -61,28 +74,38 @@ def seen_through(selection: Selection, change: Change) -> WatchEvent | None:
 
 
 class CacheWatch:
-    """The queue of one watcher; `on_ready` is called when something was put into it."""
+    """The queue of one watcher; it lies in *ready* from when something was put into it."""
 
-    __slots__ = ("_on_close", "failure", "on_ready", "queue", "selection")
+    __slots__ = ("_live_octets", "_on_close", "failure", "on_ready", "queue", "ready", "selection")
 
-    def __init__(self, selection: Selection, on_close: Callable[[CacheWatch], None]) -> None:
-        self.selection = selection
+    def __init__(
+        self,
+        selection: Selection,
+        ready: dict[CacheWatch, None],
+        on_close: Callable[[CacheWatch], None],
+    ) -> None:
+        self.selection, self.ready = selection, ready
         self.queue: deque[WatchEvent] = deque()
         self.failure = ""
         self.on_ready: Callable[[], None] | None = None
         self._on_close = on_close
+        self._live_octets = 0  # Of the events that came since the queue was last empty.
 
-    def offer(self, change: Change) -> None:
-        """Queue *change* if it concerns this watch."""
-        event = seen_through(self.selection, change)
+    def offer(self, change: Change, plain: WatchEvent) -> None:
+        """Queue *change*, which is *plain* to who sees everything, if it concerns this watch."""
+        selection = self.selection
+        if not selection.is_everything:
+            event = seen_through(selection, change)
+        else:
+            event = plain if change.current.key.startswith(selection.prefix) else None
         if event is None:
             return
-        if len(self.queue) >= QUEUE_MAX:
+        self._live_octets = len(event.stored.raw) + (self._live_octets if self.queue else 0)
+        if len(self.queue) >= QUEUE_MAX or self._live_octets > QUEUE_OCTETS_MAX:
             self.fail("the watch was too slow and has missed events")
             return
         self.queue.append(event)
-        if self.on_ready is not None:
-            self.on_ready()
+        self.ready[self] = None
 
     def fail(self, why: str) -> None:
         """End the watch; what is queued is dropped."""
@@ -94,6 +117,7 @@ class CacheWatch:
 
     def close(self) -> None:
         """Queue nothing more."""
+        self.ready.pop(self, None)
         self._on_close(self)
 
 
@@ -110,7 +134,9 @@ class CacheFollower(Protocol):
 class WatchCache:
     """The objects of one kind at the newest revision, and how they came to be so."""
 
-    def __init__(self, kind: Kind, oldest: int) -> None:
+    def __init__(
+        self, kind: Kind, oldest: int, ready: dict[CacheWatch, None] | None = None
+    ) -> None:
         self.kind = kind
         self.oldest = oldest  # A watch may resume from here on.
         self.changed_at = oldest  # The revision of the newest change.
@@ -118,8 +144,10 @@ class WatchCache:
         self._keys: list[str] = []
         self._changes: deque[Change] = deque()
         self._changes_octets = 0
-        self._watches: dict[CacheWatch, None] = {}
         self._followers: list[CacheFollower] = []
+        self._watches: WatchTriggers[CacheWatch] = WatchTriggers()
+        self._ready = {} if ready is None else ready
+        self._index = FieldIndex(kind.indexed_fields)
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -138,12 +166,22 @@ class WatchCache:
         high = bisect_left(self._keys, prefix_end(prefix))
         return map(self._objects.__getitem__, self._keys[low:high])
 
+    def selected(self, selection: Selection, start: str = "") -> Iterable[StoredObject]:
+        """Return, in order, at least those objects that *selection* matches; by index if it can."""
+        found = self._index.candidates(selection.fields)
+        if found is None:
+            return self.below(selection.prefix, start)
+        prefix = selection.prefix
+        keys = sorted(key for key in found if key.startswith(prefix) and key >= start)
+        return map(self._objects.__getitem__, keys)
+
     def reset(self, items: Iterable[StoredObject], revision: int) -> None:
         """Take *items* for everything there is at *revision*; the past is forgotten."""
         self.end_watches("what happened in between is forgotten")
         self.oldest = self.changed_at = revision
         self._objects = {stored.key: stored for stored in items}
         self._keys = sorted(self._objects)
+        self._index.reset(self._objects.values())
         self._changes.clear()
         self._changes_octets = 0
         for follower in self._followers:
@@ -160,12 +198,14 @@ class WatchCache:
         if previous is None:
             insort(self._keys, stored.key)
         self._objects[stored.key] = stored
+        self._index.replace(previous, stored)
         self._happened(Change(stored.revision, stored, previous, deleted=False))
 
     def delete(self, key: str, revision: int) -> None:
         """Let the object at *key* be removed."""
         previous = self._objects.pop(key)
         del self._keys[bisect_left(self._keys, key)]
+        self._index.replace(previous, None)
         self._happened(Change(revision, previous.at(revision), previous, deleted=True))
 
     def _happened(self, change: Change) -> None:
@@ -174,8 +214,10 @@ class WatchCache:
         self._remember(change)
         for follower in self._followers:
             follower.apply(change)
-        for watch in list(self._watches):
-            watch.offer(change)
+        if self._watches:
+            plain = seen_plainly(change)
+            for watch in self._watches.concerned(change.current, change.previous):
+                watch.offer(change, plain)
         if change.previous is not None:
             change.previous.forget_forms()
 
@@ -189,8 +231,8 @@ class WatchCache:
 
     def open(self, selection: Selection) -> CacheWatch:
         """Open a watch that begins with whatever happens next."""
-        watch = CacheWatch(selection, self._forget)
-        self._watches[watch] = None
+        watch = CacheWatch(selection, self._ready, self._watches.remove)
+        self._watches.add(watch)
         return watch
 
     def replay(self, watch: CacheWatch, after: int) -> None:
@@ -202,12 +244,9 @@ class WatchCache:
                 break
             missed.append(change)
         for change in reversed(missed):
-            watch.offer(change)
-
-    def _forget(self, watch: CacheWatch) -> None:
-        self._watches.pop(watch, None)
+            watch.offer(change, seen_plainly(change))
 
     def end_watches(self, why: str) -> None:
         """End every watch."""
-        for watch in list(self._watches):
+        for watch in self._watches.all():
             watch.fail(why)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession, web
 
-from controlplane.apiserver import server
+from controlplane.apiserver import sending, server
 from controlplane.apiserver.exchange import Answer, Stream
 
 ENDLESS = b"x" * (1 << 20)
@@ -22,7 +22,7 @@ async def endless() -> AsyncIterator[bytes]:
 async def answer(http: web.BaseRequest) -> web.StreamResponse:
     assert isinstance(http.protocol, server._Handler)
     http.protocol.head_came()
-    return await server._send_stream(http, Stream(chunks=endless(), content_type="text/plain"))
+    return await sending.send_stream(http, Stream(chunks=endless(), content_type="text/plain"))
 
 
 @pytest.mark.asyncio
@@ -41,7 +41,7 @@ async def test_a_connection_that_asks_nothing_is_closed(monkeypatch):
 
 @pytest.mark.asyncio
 async def test_a_reader_that_stalls_is_dropped(monkeypatch):
-    monkeypatch.setattr(server, "STALL_MAX_S", 0.1)
+    monkeypatch.setattr(sending, "STALL_MAX_S", 0.1)
     http = server._Server(answer)
     listener = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
     async with listener:
@@ -63,7 +63,7 @@ LARGE = bytes(range(256)) * 4096
 async def large(http: web.BaseRequest) -> web.StreamResponse:
     assert isinstance(http.protocol, server._Handler)
     http.protocol.head_came()
-    return await server._finish(http, Answer(body=LARGE, content_type="text/plain"))
+    return await sending.finish(http, Answer(body=LARGE, content_type="text/plain"))
 
 
 @pytest.mark.asyncio
@@ -84,7 +84,7 @@ async def test_a_large_answer_arrives_whole_and_the_connection_goes_on(encoding)
 
 @pytest.mark.asyncio
 async def test_who_reads_nothing_of_a_large_answer_is_dropped(monkeypatch):
-    monkeypatch.setattr(server, "STALL_MAX_S", 0.1)
+    monkeypatch.setattr(sending, "STALL_MAX_S", 0.1)
     monkeypatch.setattr(f"{__name__}.LARGE", b"x" * (64 << 20))
     http = server._Server(large)
     listener = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)

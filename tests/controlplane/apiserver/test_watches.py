@@ -197,3 +197,23 @@ def test_names_that_begin_alike_are_not_each_others(server, namespace):
         [],
         ["foo", "foobar"],
     ]
+
+
+def test_watches_of_one_form_get_the_same_octets_and_others_their_own(server, path):
+    query = f"{path}?watch=true&resourceVersion=0"
+    partial = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+    with (
+        watching(server, query) as first,
+        watching(server, query) as second,
+        watching(server, query, partial) as of_metadata,
+        watching(server, query, TABLE) as of_tables,
+    ):
+        created = create(server, path, "a")
+        assert first.next() == second.next() == {"type": "ADDED", "object": created}
+        assert of_metadata.next()["object"]["kind"] == "PartialObjectMetadata"
+        assert of_tables.next()["object"]["columnDefinitions"]
+
+
+def test_a_namespace_is_watched_by_its_name(server, namespace):
+    with watching(server, f"{CORE}/{namespace}?watch=true") as watch:
+        assert watch.seen() == ("ADDED", namespace)

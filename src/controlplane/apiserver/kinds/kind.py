@@ -112,6 +112,8 @@ class Kind:
     validate_update: Callable[[Object, Object], list[Cause]] = no_update_causes
     #: Fields for field selectors besides metadata.name and metadata.namespace.
     fields: Callable[[Object], Mapping[str, str]] = no_fields
+    #: Those of them by which lists find their objects without looking at the others.
+    indexed_fields: tuple[str, ...] = ()
     #: The Table printer: columns, and a row's cells for (object, now as Unix seconds).
     columns: Sequence[Column] = ()
     cells: Callable[[Object, float], Sequence[Cell]] | None = None

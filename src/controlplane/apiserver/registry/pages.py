@@ -153,7 +153,7 @@ async def read_page(cacher: Cacher, kind: Kind, selection: Selection, request: P
     except TimeoutError:
         raise too_large_revision(request.at_least, cacher.revision) from None
     start = selection.prefix + request.start
-    items = cacher.cache(kind.resource).below(selection.prefix, start)
+    items = cacher.cache(kind.resource).selected(selection, start)
     return cut(items, selection, request.limit, cacher.revision)
 
 
@@ -177,7 +177,7 @@ async def _read_exact(
     start = selection.prefix + request.start
     cache = cacher.cache(kind.resource)
     if cache.changed_at <= request.exact <= cacher.revision:
-        items: Iterable[StoredObject] = cache.below(selection.prefix, start)
+        items: Iterable[StoredObject] = cache.selected(selection, start)
         return cut(items, selection, request.limit, request.exact)
     try:
         items = await cacher.at_revision(kind, selection.prefix, start, 0, request.exact)

@@ -3,17 +3,18 @@
 resourceVersion absent or "0": what is there is sent as ADDED first. A number: what happened since,
 or 410 when that is forgotten. With sendInitialEvents the state comes first and a bookmark ends
 it. Bookmarks tell idle clients how far they have come.
+
+What is to be sent when is decided here, without I/O; `watch_sender` sends it. Watches of one form
+share the octets of an event: whoever is served first encodes them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from componentbase.clock import Clock
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.registry.pages import parse_revision, too_large_revision
 from controlplane.apiserver.rendering import Form
@@ -25,8 +26,8 @@ from kubeapi.status import bad_request, gone
 BOOKMARK_EVERY_S: Final = 30.0
 #: A watch that names no end gets one between this and twice this (--min-request-timeout).
 _TIMEOUT_S: Final = 1800.0
-#: How many events go out in one piece.
-_BATCH_MAX: Final = 500
+#: So much goes out in one piece, or one event.
+_PIECE_OCTETS: Final = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,57 +96,77 @@ class WatchStream:
     """The octets of one watch, made when they are asked for."""
 
     def __init__(
-        self, cacher: Cacher, form: Form, watch: CacheWatch, request: WatchRequest, clock: Clock
+        self, cacher: Cacher, form: Form, watch: CacheWatch, request: WatchRequest, now: float
     ) -> None:
         self._cacher, self._form, self._watch, self._request = cacher, form, watch, request
-        self._clock = clock
-        self._ends_at = clock() + request.timeout_s
-        self._ready = asyncio.Event()
+        self._form_name = form.name
+        self._ends_at = now + request.timeout_s
+        self._idle_since = now
         self._first = True
-        watch.on_ready = self._ready.set
+        self._bookmark_at_start: int | None = None
+        if request.initial_bookmark:
+            self._bookmark_at_start = cacher.revision
+            self._initial = len(watch.queue)
+        #: Nothing comes any more once everything was taken.
+        self.ended = False
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield until the time is over, the watch fails or the reader stops reading."""
-        try:
-            if self._request.initial_bookmark:
-                revision = self._cacher.revision
-                for chunk in self._drain():
-                    yield chunk
-                yield self._form.bookmark(revision, initial_events_end=True)
-            while not self._watch.failure:
-                for chunk in self._drain():
-                    yield chunk
-                if self._clock() >= self._ends_at:
-                    break
-                if not await self._wait() and self._request.bookmarks:
-                    yield self._form.bookmark(self._cacher.revision)
-            if self._watch.failure:
-                error = gone(self._watch.failure)
-                yield self._form.frame_object("ERROR", error.to_object())
-        finally:
-            self._watch.close()
+    @property
+    def watch(self) -> CacheWatch:
+        return self._watch
 
-    def _drain(self) -> Iterator[bytes]:
-        """Yield what is queued, several events to a piece; made only as fast as it is read."""
-        queue = self._watch.queue
-        while queue:
-            frames: list[bytes] = []
-            while queue and len(frames) < _BATCH_MAX:
-                event = queue.popleft()
-                frames.append(self._form.frame(event.type, event.stored, first=self._first))
-                self._first = False
-            yield b"".join(frames)
+    def take(self, now: float) -> bytes:
+        """Return what is to be sent next; nothing when that is all for now."""
+        if self._watch.failure:
+            return self._last_words()
+        frames: list[bytes] = []
+        size, queue = 0, self._watch.queue
+        while size < _PIECE_OCTETS:
+            if self._bookmark_at_start is not None and self._initial == 0:
+                frames.append(self._end_of_initial_events(self._bookmark_at_start))
+            if not queue:
+                break
+            frames.append(self._frame(queue.popleft()))
+            size += len(frames[-1])
+        if frames:
+            self._idle_since = now
+        return frames[0] if len(frames) == 1 else b"".join(frames)
 
-    async def _wait(self) -> bool:
-        """Wait for events; False when a bookmark or the end is due."""
-        self._ready.clear()
-        if self._watch.queue or self._watch.failure:
-            return True
-        left = min(BOOKMARK_EVERY_S, self._ends_at - self._clock())
-        try:
-            async with asyncio.timeout(left):
-                await self._ready.wait()
-        except TimeoutError:
-            # Nothing is queued, and everything up to the cacher's revision has been looked at.
-            return bool(self._watch.queue)
-        return True
+    def _frame(self, event: WatchEvent) -> bytes:
+        if self._bookmark_at_start is not None:
+            self._initial -= 1
+        first, self._first = self._first, False
+        shared = self._cacher.frames
+        if shared is None or self._form.is_of_its_own:
+            return self._form.frame(event.type, event.stored, first=first)
+        key = (id(event.stored), event.type, self._form_name)
+        octets = shared.get(key)
+        if octets is None:
+            octets = shared[key] = self._form.frame(event.type, event.stored, first=first)
+        return octets
+
+    def _end_of_initial_events(self, revision: int) -> bytes:
+        self._bookmark_at_start = None
+        return self._form.bookmark(revision, initial_events_end=True)
+
+    def _last_words(self) -> bytes:
+        if self.ended:
+            return b""
+        self.ended = True
+        return self._form.frame_object("ERROR", gone(self._watch.failure).to_object())
+
+    def deadline(self) -> float:
+        """Return when something is due, whatever happens."""
+        if not self._request.bookmarks:
+            return self._ends_at
+        return min(self._ends_at, self._idle_since + BOOKMARK_EVERY_S)
+
+    def handle_deadline(self, now: float) -> bytes:
+        """Return a bookmark if one is due; end when the time is over."""
+        if now < self.deadline():
+            return b""
+        if now >= self._ends_at:
+            self.ended = True
+        self._idle_since = now
+        # Nothing is queued: everything up to the cacher's revision has been looked at.
+        wanted = self._request.bookmarks and not self._watch.queue and not self._watch.failure
+        return self._form.bookmark(self._cacher.revision) if wanted else b""

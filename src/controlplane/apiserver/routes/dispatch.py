@@ -7,7 +7,7 @@ from typing import Final
 
 from controlplane.apiserver.authn import NODES as NODE_GROUP
 from controlplane.apiserver.authz.authorizer import Authorizer
-from controlplane.apiserver.exchange import Answer, Request, Stream
+from controlplane.apiserver.exchange import Answer, Request, Stream, Watching
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.routes.component_statuses import ComponentStatusRoutes
@@ -78,7 +78,7 @@ class Dispatcher:
                 return
         raise self.authorizer.refusal(user, info)
 
-    async def serve(self, request: Request) -> Answer | Stream | Upgrade:
+    async def serve(self, request: Request) -> Answer | Stream | Watching | Upgrade:
         """Answer an authorized request; raises StatusError."""
         info = request.info
         if not info.resource:

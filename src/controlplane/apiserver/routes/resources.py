@@ -15,7 +15,7 @@ from controlplane.apiserver.decoding import (
     duplicate_fields,
     media_type,
 )
-from controlplane.apiserver.exchange import Answer, Request, Stream, answer_object, success
+from controlplane.apiserver.exchange import Answer, Request, Watching, answer_object, success
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry import create, patching
 from controlplane.apiserver.registry.options import (
@@ -96,7 +96,7 @@ class ResourceRoutes:
         page = await read_page(self.registry.cacher, kind.stored, selection, asked)
         return self.form(kind, request).list(page)
 
-    async def watch(self, kind: Kind, request: Request) -> Stream:
+    async def watch(self, kind: Kind, request: Request) -> Watching:
         query = dict(request.query)
         if request.info.name:
             own = f"metadata.name={request.info.name}"
@@ -106,9 +106,9 @@ class ResourceRoutes:
         asked = parse_watch_request(query, self._rng)
         form, cacher = self.form(kind, request), self.registry.cacher
         watch = await open_watch(cacher, form, selection, asked)
-        stream = WatchStream(cacher, form, watch, asked, self._monotonic)
+        stream = WatchStream(cacher, form, watch, asked, self._monotonic())
         # Upstream names the stream's parameter for JSON too; kubectl does not mind its absence.
-        return Stream(chunks=stream.chunks(), content_type=form.accepted.content_type)
+        return Watching(stream=stream, content_type=form.accepted.content_type)
 
     def _admit(self, kind: Kind, request: Request, obj: Object, options: WriteOptions) -> Admitted:
         strictness = options.field_validation

@@ -42,6 +42,7 @@ def pod_kind(timings: Timings) -> Kind:
         validate_create=ephemeral_containers.validate_create,
         validate_update=validate_update,
         fields=strategy.fields,
+        indexed_fields=("spec.nodeName",),
         columns=printer.COLUMNS,
         cells=printer.row,
         grace_s=strategy.grace_s,

@@ -1,0 +1,156 @@
+"""Answers on their way out: headers, compression, pieces, streams.
+
+A client that reads nothing while more waits for it is dropped: what it missed it can ask for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from aiohttp import web
+from aiohttp.http import HttpVersion11
+
+from componentbase.clock import Clock
+from controlplane.apiserver.exchange import Answer, Stream, Watching
+from controlplane.apiserver.watch_sender import Flow, WatchSender
+
+#: How long a client of a stream may read nothing while more waits for it.
+STALL_MAX_S: Final = 60.0
+#: Answers above this are compressed for who accepts that (upstream: 128 KiB).
+_GZIP_ABOVE: Final = 128 * 1024
+#: What is written at once. A TLS connection keeps a buffer as large as its largest write for good.
+_PIECE_OCTETS: Final = 16 * 1024
+#: So much must be read within the time after which a client counts as stalled.
+_WINDOW_OCTETS: Final = 256 * 1024
+_GZIP_LEVEL: Final = 1
+ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
+
+
+def _headers(answer: Answer) -> dict[str, str]:
+    return {
+        "Content-Type": answer.content_type,
+        "Cache-Control": "no-cache, private",
+        **answer.headers,
+    }
+
+
+def response_of(answer: Answer) -> web.Response:
+    """Return the response that *answer* is."""
+    return _warned(
+        web.Response(status=answer.status, body=answer.body, headers=_headers(answer)), answer
+    )
+
+
+def _warned(response: ResponseT, answer: Answer) -> ResponseT:
+    for warning in answer.warnings:
+        quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
+        quoted = "".join(c if c.isprintable() else " " for c in quoted)
+        response.headers.add("Warning", f'299 - "{quoted}"')
+    return response
+
+
+async def finish(http: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    """Return the response that *answer* is; a large one is sent already."""
+    body = answer.body
+    if len(body) <= _PIECE_OCTETS:
+        return response_of(answer)
+    response = _warned(web.StreamResponse(status=answer.status, headers=_headers(answer)), answer)
+    if len(body) > _GZIP_ABOVE and _accepts_gzip(http.headers):
+        # In a thread: ten megabytes take a tenth of a second, and zlib lets others run.
+        loop = asyncio.get_running_loop()
+        body = await loop.run_in_executor(None, _gzip, body)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept, Accept-Encoding"
+    await _send_in_pieces(http, response, body)
+    return response
+
+
+async def _write(response: web.StreamResponse, octets: memoryview) -> None:
+    for begin in range(0, len(octets), _PIECE_OCTETS):
+        await response.write(octets[begin : begin + _PIECE_OCTETS])
+
+
+async def _send_in_pieces(http: web.BaseRequest, response: web.StreamResponse, body: bytes) -> None:
+    """Send a large *body* as fast as its reader reads; a stalled one is dropped."""
+    response.content_length = len(body)
+    await response.prepare(http)
+    whole = memoryview(body if http.method != "HEAD" else b"")
+    try:
+        for begin in range(0, len(whole), _WINDOW_OCTETS):
+            async with asyncio.timeout(STALL_MAX_S):
+                await _write(response, whole[begin : begin + _WINDOW_OCTETS])
+    except TimeoutError:
+        abort(http)
+    else:
+        await response.write_eof()
+
+
+def _accepts_gzip(headers: Mapping[str, str]) -> bool:
+    return "gzip" in headers.get("Accept-Encoding", "")
+
+
+def _gzip(body: bytes) -> bytes:
+    compressor = zlib.compressobj(_GZIP_LEVEL, wbits=31)
+    return compressor.compress(body) + compressor.flush()
+
+
+def abort(http: web.BaseRequest) -> None:
+    """Cut the connection in the middle, as the death of a process between would."""
+    if http.transport is not None:
+        http.transport.abort()
+
+
+def _stream_response(stream: Stream | Watching) -> web.StreamResponse:
+    return web.StreamResponse(
+        headers={"Content-Type": stream.content_type, "Cache-Control": "no-cache, private"}
+    )
+
+
+async def send_stream(
+    http: web.BaseRequest, stream: Stream, *, cut: bool = False
+) -> web.StreamResponse:
+    """Send what *stream* yields until it ends, or at once its end where it is to be *cut*."""
+    response = _stream_response(stream)
+    try:
+        await response.prepare(http)
+        if cut:
+            abort(http)
+            return response
+        async for chunk in stream.chunks:
+            async with asyncio.timeout(STALL_MAX_S):
+                await response.write(chunk)
+        await response.write_eof()
+    except ConnectionError:
+        pass  # The client went away: nobody is left to be told.
+    except TimeoutError:
+        abort(http)  # It reads nothing: what it missed it can ask for again.
+    finally:
+        closing = getattr(stream.chunks, "aclose", None)
+        if closing is not None:
+            await closing()
+    return response
+
+
+async def send_watch(
+    http: web.BaseRequest, watching: Watching, flow: Flow, clock: Clock, *, cut: bool
+) -> web.StreamResponse:
+    """Send a watch until it ends, on the connection that *flow* is."""
+    response, transport = _stream_response(watching), http.transport
+    try:
+        await response.prepare(http)
+        if cut or transport is None:
+            abort(http)
+            return response
+        sender = WatchSender(watching.stream, transport, flow, clock)
+        await sender.run(chunked=http.version >= HttpVersion11, stall_max_s=STALL_MAX_S)
+        await response.write_eof()
+    except ConnectionError:
+        pass  # The client went away: nobody is left to be told.
+    except TimeoutError:
+        abort(http)  # It reads nothing: what it missed it can ask for again.
+    finally:
+        watching.stream.watch.close()
+    return response
