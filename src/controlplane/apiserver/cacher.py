@@ -18,8 +18,10 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
+from componentbase.clock import monotonic
 from controlplane.apiserver import keys
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.series import Counter, Histogram
 from controlplane.apiserver.stored import StoredObject, encode, is_readable
 from controlplane.apiserver.watch_cache import CacheWatch, WatchCache
 from controlplane.storage.interface import (
@@ -42,6 +44,10 @@ log = logging.getLogger(__name__)
 FRESH_WAIT_S: Final = 3.0
 #: How soon a broken watch is tried again.
 _REOPEN_S: Final = 0.25
+_STORE_BUCKETS: Final = (
+    *(0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10),
+    *(15, 20, 30, 45, 60),
+)
 
 
 class WriteConflict(Exception):
@@ -85,6 +91,19 @@ class Cacher:
         self._loads = 0
         self.revision = 0
         self.following = False
+        #: What is to be known of all this from outside (upstream's names).
+        self.sent = Counter(
+            "apiserver_watch_events", "Events sent to watches.", ("group", "version", "kind")
+        )
+        self.terminated = Counter(
+            "apiserver_terminated_watchers", "Watches that were too slow.", ("resource",)
+        )
+        self.store_seconds = Histogram(
+            "etcd_request_duration_seconds",
+            "How long the store took, by what was asked and of which resource.",
+            ("operation", "type"),
+            _STORE_BUCKETS,
+        )
 
     def cache(self, resource: Resource) -> WatchCache:
         """Return the cache of one resource."""
@@ -269,7 +288,9 @@ class Cacher:
         self, kind: Kind, prefix: str, start: str, limit: int, revision: int
     ) -> list[StoredObject]:
         """Read a past state; raises the store's Compacted and FutureRevision."""
+        began = monotonic()
         found = await self._store.range(prefix, start=start, limit=limit, revision=revision)
+        self._took("list", prefix, began)
         cache = self.cache(kind.resource)
         items = []
         for item in found.items:
@@ -286,7 +307,8 @@ class Cacher:
         written = StoredObject(kind, key, encode(obj), 0, obj)
         self._written[key] = written
         try:
-            revision = await self._write(Put(key, written.raw, expected))
+            what = "update" if expected else "create"
+            revision = await self._write(Put(key, written.raw, expected), what)
         finally:
             if self._written.get(key) is written:
                 del self._written[key]
@@ -297,12 +319,18 @@ class Cacher:
             return held
         return StoredObject(kind, key, written.raw, revision)
 
+    def _took(self, what: str, key: str, began: float) -> None:
+        resource = keys.bucket(key).removeprefix(keys.ROOT).rstrip("/")
+        self.store_seconds.observe((what, resource), monotonic() - began)
+
     async def delete(self, key: str, *, expected: int) -> int:
         """Remove *key* and return the revision of that; raises WriteConflict."""
-        return await self._write(Delete(key, expected))
+        return await self._write(Delete(key, expected), "delete")
 
-    async def _write(self, operation: Put | Delete) -> int:
+    async def _write(self, operation: Put | Delete, what: str) -> int:
+        began = monotonic()
         result = await self._store.txn(operation)
+        self._took(what, operation.key, began)
         if not result.succeeded:
             raise WriteConflict(0 if result.current is None else result.current.mod_revision)
         try:

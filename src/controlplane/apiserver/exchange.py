@@ -34,6 +34,7 @@ class Request:
     content_type: str = ""
     body: bytes = field(default=b"", repr=False)
     if_none_match: str = ""
+    query_text: str = ""  # What `query` has the first values of.
     user_agent: str = ""
 
 

@@ -35,6 +35,14 @@ class InFlight:
         self._maxima = {True: reads_max, False: writes_max}
         self._now = {True: 0, False: 0}
 
+    @property
+    def reads(self) -> int:
+        return self._now[True]
+
+    @property
+    def writes(self) -> int:
+        return self._now[False]
+
     @contextmanager
     def request(self, info: RequestInfo, user: User) -> Iterator[None]:
         """Count a request while it lasts; raises StatusError 429 when there is no room."""

@@ -1,77 +1,185 @@
-"""Numbers about the server, under upstream's names where it has them."""
+"""Numbers about the server, under upstream's names, with its labels and buckets.
+
+Upstream: endpoints/metrics, storage/etcd3/metrics, storage/cacher/metrics. Not here: what concerns
+Go, authentication, audit, and priority and fairness.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from controlplane.apiserver.cacher import Cacher
+from controlplane.apiserver.exchange import Request
+from controlplane.apiserver.inflight import InFlight
 from controlplane.apiserver.request_info import RequestInfo
+from controlplane.apiserver.series import Counter, Histogram
 
-_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+_SECONDS: Final = (
+    *(0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10),
+    *(15, 20, 30, 45, 60),
+)
+_SIZES: Final = tuple(1000.0 * 10**power for power in range(7))
+_ABOUT: Final = ("group", "version", "resource", "subresource", "scope", "component")
+#: How upstream calls what is done with a resource (metrics.canonicalVerb).
+_VERBS: Final = {"create": "POST", "update": "PUT"}
+_READS: Final = ("get", "list")
+_COMPONENT: Final = "apiserver"
+_RELEASE_LABELS: Final = ("major", "minor", "git_version", "platform")
 
 
-class _CacherCollector(Collector):
-    def __init__(self, cacher: Cacher) -> None:
-        self._cacher = cacher
+def _scope(info: RequestInfo) -> str:
+    if info.name or (info.resource and info.verb == "create"):
+        return "resource"
+    if info.namespace:
+        return "namespace"
+    return "cluster" if info.resource else ""
 
-    def collect(self) -> list[GaugeMetricFamily]:
-        objects = GaugeMetricFamily(
-            "apiserver_storage_objects", "Stored objects by resource.", labels=["resource"]
-        )
-        watches = GaugeMetricFamily(
-            "apiserver_longrunning_requests", "Open watches by resource.", labels=["resource"]
-        )
-        for cache in self._cacher.caches():
-            name = cache.kind.resource.qualified
-            objects.add_metric([name], len(cache))
-            watches.add_metric([name], cache.watches)
-        revision = GaugeMetricFamily(
-            "apiserver_storage_revision", "The newest revision.", value=self._cacher.revision
-        )
-        return [objects, watches, revision]
+
+def _about(info: RequestInfo, *, known: bool = True) -> tuple[str, ...]:
+    # A made-up resource or path must not make a new series: what is not served is told as "".
+    if not known:
+        return "", "", "", "", _scope(info), _COMPONENT
+    below = info.subresource if info.resource else info.path
+    return info.group, info.version, info.resource, below, _scope(info), _COMPONENT
+
+
+def _verb(info: RequestInfo, content_type: str) -> str:
+    if info.verb == "patch" and content_type.startswith("application/apply-patch"):
+        return "APPLY"
+    return _VERBS.get(info.verb, info.verb.upper())
 
 
 class Metrics:
     """Counts requests; shows what the cacher holds."""
 
-    def __init__(self, cacher: Cacher) -> None:
-        self._registry = CollectorRegistry()
-        self._registry.register(_CacherCollector(cacher))
-        labels = ("verb", "resource", "code")
+    def __init__(self, cacher: Cacher, release: dict[str, str]) -> None:
+        self._cacher, self._release = cacher, release
+        self._in_flight: InFlight | None = None
         self._requests = Counter(
-            "apiserver_request", "Requests answered.", labels, registry=self._registry
+            "apiserver_request",
+            "Requests answered, by verb, dry run, resource, scope and code.",
+            ("verb", "dry_run", *_ABOUT, "code"),
         )
         self._seconds = Histogram(
             "apiserver_request_duration_seconds",
-            "How long answers took, watches and logs left out.",
-            ("verb", "resource"),
-            buckets=_BUCKETS,
-            registry=self._registry,
+            "How long answers took, watches, logs and streams left out.",
+            ("verb", "dry_run", *_ABOUT),
+            _SECONDS,
         )
-        self._counters: dict[tuple[str, str, int], Callable[[], None]] = {}
-        self._timers: dict[tuple[str, str], Callable[[float], None]] = {}
+        self._sizes = Histogram(
+            "apiserver_response_sizes",
+            "Octets of answers to reads, before compression.",
+            ("verb", *_ABOUT),
+            _SIZES,
+        )
+        self._long = Counter(
+            "apiserver_longrunning_requests", "Open watches, logs and streams.", ("verb", *_ABOUT)
+        )
+        self._refused = Counter(
+            "apiserver_request_terminations",
+            "Requests that were refused because too many were worked on.",
+            ("verb", *_ABOUT, "code"),
+        )
 
-    def answered(self, info: RequestInfo, code: int, seconds: float | None) -> None:
+    def show(self, in_flight: InFlight) -> None:
+        """Show *in_flight*, too."""
+        self._in_flight = in_flight
+
+    def answered(
+        self,
+        request: Request | RequestInfo,
+        code: int,
+        seconds: float | None,
+        size: int = 0,
+    ) -> None:
         """Count one answer; *seconds* is None for what streams."""
-        # A made-up resource must not make a new series: what is not served is told as "".
-        resource = info.resource if code != 404 else ""
-        key = (info.verb, resource, code)
-        count = self._counters.get(key)
-        if count is None:
-            count = self._counters[key] = self._requests.labels(*key[:2], str(code)).inc
-        count()
+        info, content_type, dry_run = _facts(request)
+        verb, about = _verb(info, content_type), _about(info, known=code != 404)
+        self._requests.add((verb, dry_run, *about, str(code)))
+        if code == 429:
+            self._refused.add((verb, *about, "429"))
         if seconds is None:
             return
-        observe = self._timers.get(key[:2])
-        if observe is None:
-            observe = self._timers[key[:2]] = self._seconds.labels(*key[:2]).observe
-        observe(seconds)
+        self._seconds.observe((verb, dry_run, *about), seconds)
+        if info.verb in _READS:
+            self._sizes.observe((verb, *about), size)
 
-    def text(self) -> tuple[bytes, str]:
-        """Return the exposition and its content type."""
-        return generate_latest(self._registry), _CONTENT_TYPE
+    def streams(self, info: RequestInfo, change: int) -> None:
+        """Count a watch or another stream that begins (1) or ends (-1)."""
+        self._long.add((_verb(info, ""), *_about(info)), change)
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """Return the exposition in the format that is accepted, and its content type."""
+        from prometheus_client import CollectorRegistry, ProcessCollector
+        from prometheus_client.exposition import choose_encoder
+
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        registry.register(self)
+        encode, content_type = choose_encoder(accept)
+        return encode(registry), content_type
+
+    def collect(self) -> Iterator[Metric]:
+        """Return everything, as Prometheus' client wants it."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        yield GaugeMetricFamily(
+            "apiserver_storage_revision", "The newest revision.", value=self._cacher.revision
+        )
+        build = GaugeMetricFamily(
+            "kubernetes_build_info", "Which release this is.", labels=_RELEASE_LABELS
+        )
+        build.add_metric([self._release[name] for name in _RELEASE_LABELS], 1)
+        yield build
+        for counter in (self._requests, self._refused, self._cacher.sent, self._cacher.terminated):
+            family = CounterMetricFamily(counter.name, counter.help, labels=counter.labels)
+            for labels, value in counter.values.items():
+                family.add_metric(labels, value)
+            yield family
+        yield from self._gauges()
+        yield from self._histograms()
+
+    def _gauges(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        objects = GaugeMetricFamily(
+            "apiserver_storage_objects", "Stored objects by resource.", labels=["resource"]
+        )
+        for cache in self._cacher.caches():
+            objects.add_metric([cache.kind.resource.qualified], len(cache))
+        yield objects
+        long = GaugeMetricFamily(self._long.name, self._long.help, labels=self._long.labels)
+        for labels, value in self._long.values.items():
+            long.add_metric(labels, value)
+        yield long
+        if self._in_flight is None:
+            return
+        in_flight = GaugeMetricFamily(
+            "apiserver_current_inflight_requests",
+            "Requests that are worked on now, by kind.",
+            labels=["request_kind"],
+        )
+        in_flight.add_metric(["readOnly"], self._in_flight.reads)
+        in_flight.add_metric(["mutating"], self._in_flight.writes)
+        yield in_flight
+
+    def _histograms(self) -> Iterator[Metric]:
+        from prometheus_client.core import HistogramMetricFamily
+
+        for histogram in (self._seconds, self._sizes, self._cacher.store_seconds):
+            family = HistogramMetricFamily(histogram.name, histogram.help, labels=histogram.labels)
+            for labels, buckets, total in histogram.cumulative():
+                family.add_metric(labels, buckets, total)
+            yield family
+
+
+def _facts(request: Request | RequestInfo) -> tuple[RequestInfo, str, str]:
+    """Return what is asked, the body's type, and whether nothing is to be written."""
+    if isinstance(request, RequestInfo):
+        return request, "", ""
+    dry_run = "All" if request.query.get("dryRun") == "All" else ""
+    return request.info, request.content_type, dry_run

@@ -32,6 +32,7 @@ from controlplane.apiserver.claims import Claims
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.control import Control
 from controlplane.apiserver.endpoint_reconciler import EndpointReconciler
+from controlplane.apiserver.health import PING, Check, Health
 from controlplane.apiserver.kinds import kinds as table_of_kinds
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.kinds.service_allocation import ServiceAllocator
@@ -67,6 +68,8 @@ _STORE_RETRY_S: Final = 0.5
 _STORE_LOG_EVERY_S: Final = 30.0
 #: What goes away by itself: other servers were faster, the store is slow.
 _PASSING: Final = (409, 503, 504)
+#: Upstream's name for what makes what must be there.
+_BOOTSTRAP: Final = "poststarthook/start-system-namespaces-controller"
 
 
 async def serve(config: Config) -> None:
@@ -146,6 +149,16 @@ def _url(config: Config) -> str:
     return f"https://{f'[{address}]' if ':' in address else address}:{config.port}"
 
 
+def _release() -> dict[str, str]:
+    about = version_info()
+    return {
+        "major": about["major"],
+        "minor": about["minor"],
+        "git_version": about["gitVersion"],
+        "platform": about["platform"],
+    }
+
+
 class _Parts:
     """The parts of one server, wired."""
 
@@ -180,9 +193,9 @@ class _Parts:
             store, self._masters, self._bootstrap, lease_ttl_s(timings)
         )
         self._registration = ApiRegistration(self._registry, kinds, self._masters)
-        self._health = StoreHealth(store, self._journal, clock.monotonic)
-        self._started = False
-        metrics, faults = Metrics(self._cacher), ApiFaults()
+        self._store_health = StoreHealth(store, self._journal, clock.monotonic)
+        self._started = self._stopping = False
+        metrics, faults = Metrics(self._cacher, _release()), ApiFaults()
         tokens = Tokens(self._cacher, authority, wall=clock.wall)
         resources = ResourceRoutes(
             self._registry, rng=rng, wall=clock.wall, monotonic=clock.monotonic
@@ -207,7 +220,7 @@ class _Parts:
                 metrics,
                 address=config.advertise_address,
                 port=config.port,
-                is_ready=self._is_ready,
+                health=Health(self._checks()),
                 fixed={} if authority is None else authority.documents(_url(config)),
             ),
             accounts=ServiceAccountRoutes(self._registry, authority, wall=clock.wall),
@@ -228,8 +241,21 @@ class _Parts:
             self._cacher, authorizer, rng, asking, kinds.all, mounts_tokens=mounts_tokens
         )
 
-    def _is_ready(self) -> bool:
-        return self._started and self._cacher.following and self._health.is_well
+    def _checks(self) -> dict[str, tuple[Check, ...]]:
+        """Return what must be well, by endpoint."""
+
+        def check(name: str, is_well: Callable[[], bool], why: str) -> Check:
+            return Check(name, lambda: "" if is_well() else why)
+
+        made = check(_BOOTSTRAP, lambda: self._started, "not finished")
+        store = check("etcd", lambda: self._store_health.is_well, "the store does not answer")
+        caches = check("informer-sync", lambda: self._cacher.following, "the store is not followed")
+        end = check("shutdown", lambda: not self._stopping, "process is shutting down")
+        return {
+            "healthz": (PING, store, caches, made),
+            "livez": (PING, made),
+            "readyz": (PING, store, caches, made, end),
+        }
 
     async def start(self, tasks: Tasks) -> None:
         """Read the store, make what must be there, listen; raises OSError."""
@@ -246,8 +272,8 @@ class _Parts:
         store, masters = self._store, self._masters
         for name, work in (
             ("endpoint reconciler", self._reconciler.run()),
-            ("store health", self._health.run()),
             ("api registration", self._registration.run()),
+            ("store health", self._store_health.run()),
             ("compactor", housekeeping.compact(store, masters)),
             ("event expiry", housekeeping.expire_events(self._registry, masters)),
             ("claim repair", housekeeping.repair_claims(self._services, masters)),
@@ -273,6 +299,7 @@ class _Parts:
 
     async def close(self) -> None:
         """End in order: off the lists, then deaf."""
+        self._stopping = True
         if self._started:
             await self._reconciler.remove()
         await self.server.close()

@@ -143,6 +143,7 @@ class ApiServer:
         self._faults = faults
         self._streams: dict[int, tuple[web.BaseRequest, Request]] = {}  # By id: no hash.
         self._in_flight = InFlight()
+        metrics.show(self._in_flight)
         self._server: asyncio.Server | None = None
         self._http: _Server | None = None
 
@@ -183,10 +184,11 @@ class ApiServer:
         http.protocol.head_came()
         info = RequestInfo(verb=http.method.lower(), path=http.raw_path)
         accepted = _JSON
+        asked: Request | RequestInfo = info
         cut = False
         try:
             info, request = await self._read_head(http)
-            accepted = request.accepted
+            asked, accepted = request, request.accepted
             await self._dispatcher.authorize(request)
             if self._faults.active:
                 cut = await self._suffer(request)
@@ -205,9 +207,10 @@ class ApiServer:
             log.log(level, "%s %s: %s", http.method, http.raw_path, error)
             answer = answer_error(refusal, accepted)
         if not isinstance(answer, Answer):
-            self._metrics.answered(info, HTTPStatus.OK, None)
+            self._metrics.answered(asked, HTTPStatus.OK, None)
             return await self._stream(http, request, answer, cut=cut)
-        self._metrics.answered(info, answer.status, self._monotonic() - began)
+        took_s = self._monotonic() - began
+        self._metrics.answered(asked, answer.status, took_s, len(answer.body))
         return await finish(http, answer)
 
     async def _carry(
@@ -231,6 +234,7 @@ class ApiServer:
         self, http: web.BaseRequest, request: Request, stream: Stream | Watching, *, cut: bool
     ) -> web.StreamResponse:
         self._streams[id(http)] = http, request
+        self._metrics.streams(request.info, 1)
         try:
             if isinstance(stream, Watching):
                 assert isinstance(http.protocol, _Handler)
@@ -238,6 +242,7 @@ class ApiServer:
             return await send_stream(http, stream, cut=cut)
         finally:
             del self._streams[id(http)]
+            self._metrics.streams(request.info, -1)
 
     def faults_changed(self) -> None:
         """Cut those open watches that the table now drops."""
@@ -265,6 +270,7 @@ class ApiServer:
             content_type=http.headers.get("Content-Type", ""),
             if_none_match=http.headers.get("If-None-Match", ""),
             user_agent=http.headers.get("User-Agent", ""),
+            query_text=query_text,
         )
         free = info.subresource == "log" or is_stream(info)
         if accepted is None and info.resource and not free:

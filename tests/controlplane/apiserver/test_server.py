@@ -7,6 +7,10 @@ import socket
 import ssl
 
 import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
+from prometheus_client.parser import text_string_to_metric_families as text_families
 
 from controlplane.apiserver.server import BODY_MAX
 
@@ -275,15 +279,57 @@ def test_openapi_v2_is_for_kubectl_only(server):
 def test_health_in_words(server):
     assert server.request("GET", "/readyz").body == b"ok"
     told = server.request("GET", "/readyz?verbose").body.decode()
+    assert told.splitlines()[:2] == ["[+]ping ok", "[+]etcd ok"]
     assert told.endswith("readyz check passed\n")
+    without = server.request("GET", "/livez?verbose&exclude=etcd&exclude=ping").body.decode()
+    assert "[+]ping excluded: ok" in without
+    assert 'cannot be excluded: no matches for "etcd"' in without
+
+
+def test_single_checks_are_not_for_everybody(server):
+    assert server.request("GET", "/readyz/etcd").body == b"ok"
+    assert server.request("GET", "/readyz/no-such").code == 404
+    assert server.request("GET", "/debug/pprof").code == 404
+    paths = server.request("GET", "/").json["paths"]
+    assert {"/livez/ping", "/readyz/etcd", "/readyz/shutdown"} <= {*paths}
 
 
 def test_metrics(server):
     server.request("GET", CONFIGMAPS)
-    text = server.request("GET", "/metrics").body.decode()
-    assert 'apiserver_request_total{code="200",resource="configmaps",verb="list"}' in text
-    assert 'apiserver_storage_objects{resource="namespaces"}' in text
-    assert "apiserver_request_duration_seconds_bucket" in text
+    server.request("POST", f"{CONFIGMAPS}?dryRun=All", {"metadata": {"name": "counted"}})
+    reply = server.request("GET", "/metrics")
+    values = parsed(reply.body.decode())
+    about = {"group": "", "version": "v1", "resource": "configmaps", "subresource": ""}
+    about["component"] = "apiserver"
+    listed = {**about, "verb": "LIST", "dry_run": "", "scope": "namespace"}
+    assert values("apiserver_request_total", **listed, code="200") >= 1
+    made = {**about, "verb": "POST", "dry_run": "All", "scope": "resource"}
+    assert values("apiserver_request_total", **made, code="201") >= 1
+    assert values("apiserver_request_duration_seconds_bucket", **listed, le="60.0") >= 1
+    assert values("apiserver_storage_objects", resource="namespaces") >= 4
+    assert values("apiserver_current_inflight_requests", request_kind="mutating") == 0
+    assert values("etcd_request_duration_seconds_count", operation="create", type="namespaces") >= 4
+    assert values("process_resident_memory_bytes") > 1 << 20
+
+
+def test_metrics_as_openmetrics(server):
+    accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+    reply = server.request("GET", "/metrics", headers={"Accept": accept})
+    assert reply.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    families = {each.name for each in openmetrics_families(reply.body.decode())}
+    assert {"apiserver_request", "apiserver_request_duration_seconds"} <= families
+
+
+def parsed(text: str):
+    """Return what looks up a sample's value; the whole text must be Prometheus'."""
+    samples = [each for family in text_families(text) for each in family.samples]
+
+    def value(name: str, **labels: str) -> float:
+        found = [s.value for s in samples if (s.name, s.labels) == (name, labels)]
+        assert len(found) == 1, (name, labels)
+        return found[0]
+
+    return value
 
 
 def test_head_is_a_get_without_a_body(server):

@@ -99,7 +99,8 @@ class WatchStream:
         self, cacher: Cacher, form: Form, watch: CacheWatch, request: WatchRequest, now: float
     ) -> None:
         self._cacher, self._form, self._watch, self._request = cacher, form, watch, request
-        self._form_name = form.name
+        self._form_name, resource = form.name, form.kind.resource
+        self._labels = resource.group, resource.version, resource.kind
         self._ends_at = now + request.timeout_s
         self._idle_since = now
         self._first = True
@@ -129,6 +130,7 @@ class WatchStream:
             size += len(frames[-1])
         if frames:
             self._idle_since = now
+            self._cacher.sent.add(self._labels, len(frames))
         return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def _frame(self, event: WatchEvent) -> bytes:
@@ -152,6 +154,7 @@ class WatchStream:
         if self.ended:
             return b""
         self.ended = True
+        self._cacher.terminated.add((self._form.kind.resource.qualified,))
         return self._form.frame_object("ERROR", gone(self._watch.failure).to_object())
 
     def deadline(self) -> float:

@@ -7,12 +7,14 @@ import platform
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from controlplane.apiserver import discovery, openapi_v2
 from controlplane.apiserver.decoding import JSON
 from controlplane.apiserver.exchange import Answer, Request
+from controlplane.apiserver.health import Health
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.negotiation import accepts_aggregated
@@ -21,8 +23,6 @@ from kubeapi.schema import openapi_v3_document, openapi_v3_paths
 from kubeapi.status import StatusError, no_such_path, not_acceptable
 
 RELEASE: Final = "v1.32.0"
-_TEXT: Final = "text/plain; charset=utf-8"
-_HEALTH: Final = ("healthz", "livez", "readyz")
 _OPENAPI_V2: Final = f"OpenAPI v2 is served as {openapi_v2.CONTENT_TYPE} only; ask for /openapi/v3"
 
 
@@ -52,14 +52,14 @@ class DiscoveryRoutes:
         *,
         address: str,
         port: int,
-        is_ready: Callable[[], bool],
+        health: Health,
         fixed: Mapping[str, tuple[str, Object]] = MappingProxyType({}),
     ) -> None:
         self._fixed = fixed
         self._kinds = kinds
         self._refresh()
         kinds.on_change(self._refresh)
-        self._metrics, self._is_ready = metrics, is_ready
+        self._metrics, self._health = metrics, health
         self._address, self._port = address, port
 
     def _refresh(self) -> None:
@@ -80,12 +80,12 @@ class DiscoveryRoutes:
             raise StatusError(405, "MethodNotAllowed", "the server does not allow this method here")
         parts = request.info.path.strip("/").split("/")
         match parts:
-            case [("healthz" | "livez" | "readyz"), *_]:
-                return self._health(parts[0], request)
+            case [("healthz" | "livez" | "readyz") as endpoint, *rest]:
+                return self._answer_health(endpoint, "/".join(rest), request)
             case ["version"]:
                 return self._document("version", version_info, request)
             case ["metrics"]:
-                text, content_type = self._metrics.text()
+                text, content_type = self._metrics.text(request.accept)
                 return Answer(body=text, content_type=content_type)
             case ["api" | "apis", *_]:
                 return self._discover(parts, request)
@@ -100,27 +100,17 @@ class DiscoveryRoutes:
                 return self._document("paths", self._paths, request)
         raise no_such_path()
 
-    def _health(self, name: str, request: Request) -> Answer:
-        # A restart would not bring the store back: livez does not ask for it.
-        ready = name == "livez" or self._is_ready()
-        verdict = "ok" if ready else "failed: reason withheld"
-        checks = "[+]ping ok\n"
-        if name != "livez":
-            checks += f"[{'+' if ready else '-'}]etcd {verdict}\n"
-        if not ready:
-            text = f"{checks}{name} check failed\n"
-            return Answer(status=500, body=text.encode(), content_type=_TEXT)
-        if "verbose" in request.query:
-            text = f"{checks}{name} check passed\n"
-            return Answer(body=text.encode(), content_type=_TEXT)
-        return Answer(body=b"ok", content_type=_TEXT)
+    def _answer_health(self, endpoint: str, name: str, request: Request) -> Answer:
+        excluded = [value for key, value in parse_qsl(request.query_text) if key == "exclude"]
+        verbose = "verbose" in request.query
+        return self._health.answer(endpoint, name, excluded=excluded, verbose=verbose)
 
     def _paths(self) -> Object:
         paths = ["/api", "/api/v1", "/apis", "/metrics", "/openapi/v2", "/openapi/v3", "/version"]
         for group, versions in self._groups.items():
             if group:
                 paths += [f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)]
-        return {"paths": sorted([*paths, *self._fixed, *(f"/{name}" for name in _HEALTH)])}
+        return {"paths": sorted([*paths, *self._fixed, *self._health.names()])}
 
     def _document(
         self, name: str, make: Callable[[], Object], request: Request, content_type: str = JSON

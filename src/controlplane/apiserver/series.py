@@ -1,0 +1,76 @@
+"""Counters and histograms by labels, as cheap as a dictionary.
+
+Every request counts in some of them, and one thread alone does: neither locks nor objects for each
+value are needed, and what writes Prometheus' formats is imported when somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+#: How many combinations of labels one metric may have; what comes later is not counted.
+SERIES_MAX: Final = 10_000
+
+Labels = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Counter:
+    """Something that only grows, or with `add(…, -1)` a gauge."""
+
+    name: str
+    help: str
+    labels: Sequence[str]
+    values: dict[Labels, float] = field(default_factory=dict)
+
+    def add(self, labels: Labels, amount: float = 1) -> None:
+        """Count *amount* more."""
+        before = self.values.get(labels)
+        if before is not None:
+            self.values[labels] = before + amount
+        elif len(self.values) < SERIES_MAX:
+            self.values[labels] = amount
+
+
+@dataclass(slots=True)
+class _Distribution:
+    counts: list[int]
+    total: float = 0.0
+
+
+@dataclass(slots=True)
+class Histogram:
+    """How values are distributed over *buckets*, by their upper bounds."""
+
+    name: str
+    help: str
+    labels: Sequence[str]
+    buckets: Sequence[float]
+    values: dict[Labels, _Distribution] = field(default_factory=dict)
+
+    def observe(self, labels: Labels, value: float) -> None:
+        """Count one *value*."""
+        held = self.values.get(labels)
+        if held is None:
+            if len(self.values) >= SERIES_MAX:
+                return
+            held = self.values[labels] = _Distribution([0] * (len(self.buckets) + 1))
+        held.counts[bisect_left(self.buckets, value)] += 1
+        held.total += value
+
+    def cumulative(self) -> Iterator[tuple[Labels, list[tuple[str, int]], float]]:
+        """Return labels, buckets as Prometheus counts them, and the sum of the values."""
+        bounds = [*(_bound(bucket) for bucket in self.buckets), "+Inf"]
+        for labels, held in self.values.items():
+            so_far, rows = 0, []
+            for bound, count in zip(bounds, held.counts, strict=True):
+                so_far += count
+                rows.append((bound, so_far))
+            yield labels, rows, held.total
+
+
+def _bound(value: float) -> str:
+    return repr(float(value))
