@@ -16,6 +16,7 @@ from controlplane.apiserver.negotiation import Accepted
 from controlplane.apiserver.registry.watch import WatchRequest, WatchStream
 from controlplane.apiserver.rendering import Form
 from controlplane.apiserver.selection import parse_selection
+from controlplane.apiserver.series import Counter
 from controlplane.apiserver.stored import StoredObject, encode
 from controlplane.apiserver.watch_cache import WatchCache
 from controlplane.apiserver.watch_sender import WatchSender
@@ -31,6 +32,8 @@ class Cache:
 
     def __init__(self) -> None:
         self.cache, self.frames, self.revision = WatchCache(KIND, 0), None, 0
+        self.sent = Counter("sent", "", ("group", "version", "kind"))
+        self.terminated = Counter("terminated", "", ("resource",))
 
     def put(self, name: str, size: int = 0) -> None:
         self.revision += 1
@@ -133,6 +136,7 @@ async def test_who_has_too_much_to_read_is_ended_with_410(monkeypatch):
     await asyncio.wait_for(task, 5)
     assert cache.cache.watches == 1  # The other has read, and stays.
     assert not other.failure
+    assert cache.terminated.values == {("configmaps",): 1}
 
 
 @pytest.mark.asyncio
