@@ -43,7 +43,7 @@ from controlplane.apiserver.rbac_bootstrap import RbacBootstrap
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.request_info import RequestInfo
 from controlplane.apiserver.routes.component_statuses import ComponentStatusRoutes
-from controlplane.apiserver.routes.discovery import DiscoveryRoutes
+from controlplane.apiserver.routes.discovery import DiscoveryRoutes, version_info
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.evictions import Evictions
 from controlplane.apiserver.routes.pods import PodRoutes
