@@ -227,7 +227,7 @@ class _Parts:
             streams=StreamRoutes(self._registry, kubelets, kinds.of(NODES)),
             authorizer=authorizer,
             reviews=ReviewRoutes(authorizer, tokens),
-            components=ComponentStatusRoutes(resources, lambda: self._health.is_well, clock.wall),
+            components=ComponentStatusRoutes(resources, lambda: self._store_health.is_well, clock.wall),
         )
         self.server = ApiServer(dispatcher, metrics, faults, tokens, monotonic=clock.monotonic)
         self._control = Control(config, faults, self._journal, self.server.faults_changed)
