@@ -120,3 +120,8 @@ def _format_binary(number: int) -> str:
         number //= 1024
         power += 1
     return f"{number}{_BINARY[power - 1]}" if power else str(number)
+
+
+def notation(text: str | int | float) -> Format:
+    """Return how *text* is written; raises QuantityError."""
+    return _parse(text)[1]

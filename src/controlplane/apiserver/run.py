@@ -238,7 +238,13 @@ class _Parts:
         decide = partial(_decide, authorizer)
         asking = Asking(self._cacher, self._webhooks, kinds.versions, decide)
         return standard_plugins(
-            self._cacher, authorizer, rng, asking, kinds.all, mounts_tokens=mounts_tokens
+            self._cacher,
+            authorizer,
+            rng,
+            asking,
+            kinds.all,
+            wall=clock.wall,
+            mounts_tokens=mounts_tokens,
         )
 
     def _checks(self) -> dict[str, tuple[Check, ...]]:

@@ -38,6 +38,7 @@ from controlplane.controllermanager.nodeipam.controller import NodeIpamControlle
 from controlplane.controllermanager.nodelifecycle.controller import NodeLifecycleController
 from controlplane.controllermanager.podgc.controller import PodGcController
 from controlplane.controllermanager.replicaset.controller import ReplicaSetController
+from controlplane.controllermanager.resourcequota.controller import ResourceQuotaController
 from controlplane.controllermanager.rootcapublisher.controller import RootCaPublisher
 from controlplane.controllermanager.serviceaccount.controller import ServiceAccountController
 from controlplane.controllermanager.servicelb.controller import ServiceLbController
@@ -85,6 +86,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "certificatesigningrequest-approving-controller": CsrApproving,
     "certificatesigningrequest-signing-controller": CsrSigning,
     "certificatesigningrequest-cleaner-controller": CsrCleaner,
+    "resourcequota-controller": ResourceQuotaController,
 }
 
 

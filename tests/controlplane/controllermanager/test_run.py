@@ -22,6 +22,7 @@ def test_every_controller_has_its_upstream_name():
         "node-lifecycle-controller",
         "pod-garbage-collector-controller",
         "replicaset-controller",
+        "resourcequota-controller",
         "root-ca-certificate-publisher-controller",
         "service-lb-controller",
         "serviceaccount-controller",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 
+from componentbase.clock import Clock
 from controlplane.apiserver.admission.attributes import Plugin
 from controlplane.apiserver.admission.certificates import (
     CertificateApproval,
@@ -16,9 +17,11 @@ from controlplane.apiserver.admission.certificates import (
     CertificateSubjectRestriction,
 )
 from controlplane.apiserver.admission.default_ingress_class import DefaultIngressClass
+from controlplane.apiserver.admission.limit_ranger import LimitRanger
 from controlplane.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from controlplane.apiserver.admission.node_restriction import NodeRestriction
 from controlplane.apiserver.admission.policy.validating import ValidatingAdmissionPolicy
+from controlplane.apiserver.admission.resource_quota import ResourceQuota
 from controlplane.apiserver.admission.role_escalation import RoleEscalation
 from controlplane.apiserver.admission.service_account import ServiceAccount
 from controlplane.apiserver.admission.webhook.asking import Asking
@@ -36,6 +39,7 @@ def standard_plugins(
     asking: Asking,
     kinds: Callable[[], Iterable[Kind]],
     *,
+    wall: Clock,
     mounts_tokens: bool,
 ) -> list[Plugin]:
     """Return the plugins of a server; pods get accounts only where tokens are issued."""
@@ -43,6 +47,7 @@ def standard_plugins(
     return [
         RoleEscalation(authorizer),
         NamespaceLifecycle(cacher),
+        LimitRanger(cacher),
         *accounts,
         NodeRestriction(cacher),
         CertificateApproval(authorizer),
@@ -52,4 +57,5 @@ def standard_plugins(
         MutatingAdmissionWebhook(asking),
         ValidatingAdmissionPolicy(asking, kinds),
         ValidatingAdmissionWebhook(asking),
+        ResourceQuota(cacher, wall),
     ]

@@ -1,0 +1,1 @@
+"""Counts what is used of ResourceQuotas (upstream: pkg/controller/resourcequota)."""

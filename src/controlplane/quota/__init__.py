@@ -1,0 +1,1 @@
+"""What objects cost a ResourceQuota: asked by admission, and by the controller that counts anew."""
