@@ -21,6 +21,8 @@ class Resource:
     namespaced: bool
     #: Of a CustomResourceDefinition: it lies elsewhere in the store, and is the same resource.
     custom: bool = field(default=False, compare=False)
+    #: What lists are called where that is not KINDList.
+    list_name: str = field(default="", compare=False)
 
     @property
     def api_version(self) -> str:
@@ -33,7 +35,7 @@ class Resource:
 
     @property
     def list_kind(self) -> str:
-        return f"{self.kind}List"
+        return self.list_name or f"{self.kind}List"
 
     def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
         """Return the URL path; without *name* the collection's, without *namespace* all of it."""
@@ -171,6 +173,10 @@ VALIDATINGADMISSIONPOLICYBINDINGS: Final = Resource(
     False,
 )
 
+CUSTOMRESOURCEDEFINITIONS: Final = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", False
+)
+
 #: Every resource that this cluster serves, in the version that it stores.
 ALL: Final = (
     NAMESPACES,
@@ -224,4 +230,5 @@ ALL: Final = (
     VALIDATINGWEBHOOKCONFIGURATIONS,
     VALIDATINGADMISSIONPOLICIES,
     VALIDATINGADMISSIONPOLICYBINDINGS,
+    CUSTOMRESOURCEDEFINITIONS,
 )

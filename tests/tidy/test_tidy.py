@@ -55,6 +55,8 @@ SHELLS: Final = {
     "controlplane/storage/writer.py": "the thread that commits",
     "controlplane/apiserver/admission/*": "plugins that wait for a cache, or ask a webhook",
     "controlplane/apiserver/api_registration.py": "writes APIServices as kinds come and go",
+    "controlplane/apiserver/apiextensions/controller.py": "follows the definitions",
+    "controlplane/apiserver/apiextensions/finalizing.py": "deletes, and waits for finalizers",
     "controlplane/apiserver/bootstrap.py": "creates what must be there",
     "controlplane/apiserver/cacher.py": "follows the store",
     "controlplane/apiserver/control.py": "answers calls",

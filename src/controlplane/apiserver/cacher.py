@@ -37,6 +37,7 @@ from controlplane.storage.interface import (
 )
 from kubeapi.objects import Object
 from kubeapi.resources import Resource
+from kubeapi.status import no_such_path
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +107,11 @@ class Cacher:
         )
 
     def cache(self, resource: Resource) -> WatchCache:
-        """Return the cache of one resource."""
-        return self._caches[keys.prefix(resource)]
+        """Return the cache of one resource; raises StatusError 404 when it is served no longer."""
+        try:
+            return self._caches[keys.prefix(resource)]
+        except KeyError:
+            raise no_such_path() from None
 
     def caches(self) -> Iterable[WatchCache]:
         return self._caches.values()
@@ -133,6 +137,21 @@ class Cacher:
         self._caches[prefix] = cache
         for event in early:
             self._apply(event)
+
+    def redefine(self, kind: Kind) -> None:
+        """Hold the objects of *kind*, which was another, as what they are now; watches end."""
+        prefix = keys.prefix(kind.resource)
+        before = self._caches[prefix]
+        cache = self._caches[prefix] = WatchCache(kind, self.revision)
+        objects = (
+            StoredObject(kind, held.key, held.raw, held.revision) for held in before.below(prefix)
+        )
+        cache.reset(objects, self.revision)
+        before.end_watches("the definition of this kind has changed")
+
+    def holds(self, resource: Resource) -> bool:
+        """Tell whether the objects of *resource* are held."""
+        return keys.prefix(resource) in self._caches
 
     def withdraw(self, resource: Resource) -> None:
         """Hold the objects of *resource* no longer; whoever watches them is told to look again."""
@@ -225,7 +244,7 @@ class Cacher:
 
     def _stored(self, kind: Kind, held: KeyValue) -> StoredObject:
         written = self._written.get(held.key)
-        if written is None or written.raw != held.value:
+        if written is None or written.raw != held.value or written.kind is not kind:
             return StoredObject(kind, held.key, held.value, held.mod_revision)
         del self._written[held.key]
         written.written_at(held.mod_revision)

@@ -21,8 +21,8 @@ from controlplane.apiserver.kinds.kind import Kind
 from kubeapi import protobuf
 from kubeapi.bounded_yaml import BoundedLoader
 from kubeapi.objects import Object
-from kubeapi.schema import TypeSchema, unknown_fields, validate
-from kubeapi.schema.types import Shape
+from kubeapi.schema import structural, unknown_fields, validate
+from kubeapi.schema.prune import prune
 from kubeapi.status import Cause, bad_request, invalid, unsupported_media_type
 
 JSON: Final = "application/json"
@@ -155,23 +155,6 @@ def duplicate_fields(body: bytes, content_type: str) -> list[str]:
     return [f'duplicate field "{name}"' for name in found]
 
 
-def prune(value: object, schema: TypeSchema) -> object:
-    """Return *value* without nulls and without what *schema* does not know."""
-    shape = schema.shape
-    if shape is Shape.OBJECT and type(value) is dict:
-        known = schema.properties
-        return {
-            name: item if known[name].shape is Shape.SCALAR else prune(item, known[name])
-            for name, item in value.items()
-            if item is not None and name in known
-        }
-    if shape is Shape.LIST and type(value) is list and schema.item.shape is not Shape.SCALAR:
-        return [prune(item, schema.item) for item in value]
-    if shape is Shape.MAP and type(value) is dict:
-        return {n: prune(item, schema.item) for n, item in value.items() if item is not None}
-    return value
-
-
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """An object that has the shape of its kind, and what is to be warned of."""
@@ -204,6 +187,8 @@ def admit_shape(
     check_type(kind, obj)
     schema = kind.schema
     _check_metadata(obj, about, resource.kind)
+    if kind.is_custom:
+        return _admit_custom(kind, obj, strictness, also, partial=partial)
     findings = [] if strictness in ("", "Ignore") else [*also, *unknown_fields(obj, schema)]
     if findings and strictness == "Strict":
         told = ", ".join(findings)
@@ -215,6 +200,26 @@ def admit_shape(
         causes = [cause for cause in causes if cause.type == _WRONG_TYPE]
     _raise_causes(kind, pruned, causes, f"{about} {resource.kind}")
     return Admitted(pruned, findings)
+
+
+def _admit_custom(
+    kind: Kind, obj: Object, strictness: str, also: Sequence[str], *, partial: bool
+) -> Admitted:
+    """Do the same for a custom kind, whose objects are judged when they are complete."""
+    schema, resource = kind.schema, kind.resource
+    about = f'{resource.kind} in version "{resource.version}" cannot be handled as a'
+    unknown = structural.prune(obj, schema)
+    wrong = validate(obj["metadata"], schema.properties["metadata"])
+    _raise_causes(kind, obj, wrong, f"{about} {resource.kind}: metadata")
+    findings: list[str] = []
+    if strictness in ("Warn", "Strict"):
+        findings = [*also, *(f'unknown field "{path}"' for path in unknown)]
+    if findings and strictness == "Strict":
+        told = ", ".join(findings)
+        raise bad_request(f"{about} {resource.kind}: strict decoding error: {told}")
+    if not partial:
+        structural.fill(obj, schema)
+    return Admitted(obj, findings)
 
 
 def check_type(kind: Kind, obj: Object) -> None:

@@ -6,6 +6,7 @@ older one document per group and version. Both are made once, from the table of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -46,7 +47,7 @@ def subresources_of(kind: Kind) -> list[Subresource]:
     """Return the subresources of *kind* by name."""
     resource = kind.resource
     found = list(_EXTRA.get(resource, ()))
-    for name in (*kind.subresources, *kind.strategies):
+    for name in dict.fromkeys((*kind.subresources, *kind.strategies)):
         if name != "scale":
             of = (resource.group, resource.version, resource.kind)
             found.append(Subresource(name, *of, _UPDATE_VERBS))
@@ -66,7 +67,22 @@ def by_group(kinds: Iterable[Kind]) -> dict[str, dict[str, list[Kind]]]:
     for kind in kinds:
         versions = groups.setdefault(kind.resource.group, {})
         versions.setdefault(kind.resource.version, []).append(kind)
+    for group, versions in groups.items():
+        if any(kind.is_custom for kinds in versions.values() for kind in kinds):
+            groups[group] = {name: versions[name] for name in sorted(versions, key=_priority)}
     return groups
+
+
+_VERSION: Final = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
+_STAGES: Final = {None: 0, "beta": 1, "alpha": 2}
+
+
+def _priority(version: str) -> tuple[int, int, int, str]:
+    """Order versions as clients prefer them: v2, v1, v1beta2, v1alpha1, then anything else."""
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        return len(_STAGES), 0, 0, version
+    return _STAGES[found[2]], -int(found[1]), -int(found[3] or 0), version
 
 
 def aggregated(groups: Mapping[str, Mapping[str, Sequence[Kind]]], version: str) -> Object:

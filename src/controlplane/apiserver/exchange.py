@@ -63,6 +63,7 @@ class Stream:
 
     chunks: AsyncIterator[bytes]
     content_type: str
+    warnings: Sequence[str] = ()
 
 
 def answer_object(

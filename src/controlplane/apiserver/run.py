@@ -23,6 +23,7 @@ from controlplane.apiserver.admission.webhook.client import WebhookClient
 from controlplane.apiserver.admission.webhook.dialing import dialer, no_way
 from controlplane.apiserver.api_faults import ApiFaults
 from controlplane.apiserver.api_registration import ApiRegistration
+from controlplane.apiserver.apiextensions.controller import CustomResources
 from controlplane.apiserver.authn import User
 from controlplane.apiserver.authz import following
 from controlplane.apiserver.authz.authorizer import Authorizer
@@ -187,6 +188,7 @@ class _Parts:
             plugins=self._plugins(kinds, authorizer, rng, mounts_tokens=authority is not None),
         )
         kinds.on_change(self._registry.chain.forget)
+        self._custom = CustomResources(self._registry, kinds, wall=clock.wall)
         self._bootstrap = Bootstrap(self._registry, kinds, config)
         self._rbac = RbacBootstrap(self._registry, kinds)
         self._reconciler = EndpointReconciler(
@@ -203,18 +205,7 @@ class _Parts:
         dispatcher = Dispatcher(
             kinds,
             resources,
-            PodRoutes(
-                self._registry,
-                kubelets,
-                kinds.of(NODES),
-                Evictions(
-                    self._registry,
-                    kinds.of(PODDISRUPTIONBUDGETS),
-                    self._journal,
-                    wall=clock.wall,
-                ),
-                wall=clock.wall,
-            ),
+            self._pod_routes(kinds, kubelets),
             DiscoveryRoutes(
                 kinds,
                 metrics,
@@ -227,10 +218,18 @@ class _Parts:
             streams=StreamRoutes(self._registry, kubelets, kinds.of(NODES)),
             authorizer=authorizer,
             reviews=ReviewRoutes(authorizer, tokens),
-            components=ComponentStatusRoutes(resources, lambda: self._store_health.is_well, clock.wall),
+            components=ComponentStatusRoutes(
+                resources, lambda: self._store_health.is_well, clock.wall
+            ),
+            custom=self._custom,
         )
         self.server = ApiServer(dispatcher, metrics, faults, tokens, monotonic=clock.monotonic)
         self._control = Control(config, faults, self._journal, self.server.faults_changed)
+
+    def _pod_routes(self, kinds: ServedKinds, kubelets: KubeletProxy) -> PodRoutes:
+        budgets = kinds.of(PODDISRUPTIONBUDGETS)
+        evictions = Evictions(self._registry, budgets, self._journal, wall=clock.wall)
+        return PodRoutes(self._registry, kubelets, kinds.of(NODES), evictions, wall=clock.wall)
 
     def _plugins(
         self, kinds: ServedKinds, authorizer: Authorizer, rng: random.Random, *, mounts_tokens: bool
@@ -271,12 +270,14 @@ class _Parts:
         await self._patiently(self._services.repair)
         await self._patiently(self._bootstrap.run)
         await self._patiently(self._rbac.run)
+        await self._patiently(lambda: self._custom.sync(tasks))
         await self._control.start()
         await self.server.start(self._config)
         await self._reconciler.reconcile()
         self._started = True
         store, masters = self._store, self._masters
         for name, work in (
+            ("custom resources", self._custom.run(tasks)),
             ("endpoint reconciler", self._reconciler.run()),
             ("api registration", self._registration.run()),
             ("store health", self._store_health.run()),

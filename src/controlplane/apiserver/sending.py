@@ -44,7 +44,7 @@ def response_of(answer: Answer) -> web.Response:
     )
 
 
-def _warned(response: ResponseT, answer: Answer) -> ResponseT:
+def _warned(response: ResponseT, answer: Answer | Stream) -> ResponseT:
     for warning in answer.warnings:
         quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
         quoted = "".join(c if c.isprintable() else " " for c in quoted)

@@ -125,6 +125,8 @@ class StoredObject:
         """Return the object for the caller to change."""
         obj: Object = _decode(self.raw)
         obj["metadata"]["resourceVersion"] = str(self.revision)
+        if self.kind.on_read is not None:
+            self.kind.on_read(obj)
         return obj
 
     @property

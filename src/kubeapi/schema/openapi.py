@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +29,7 @@ _PATCH_MEDIA_TYPES: Final = (
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 )
+_CUSTOM_PATCH_MEDIA_TYPES: Final = (*_PATCH_MEDIA_TYPES[:2], "application/apply-patch+yaml")
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1"
 
 
@@ -35,28 +37,41 @@ def _group_path(group: str, version: str) -> str:
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
-def openapi_v3_paths(resources: Sequence[Resource] = ALL) -> Object:
+@dataclass(frozen=True, slots=True)
+class CustomSchema:
+    """A custom kind's schema as its definition has it; decoded when it is asked for."""
+
+    document: Callable[[], Object]
+    stamp: str  # Changes with the document.
+
+
+Custom = Mapping[Resource, CustomSchema]
+_NONE: Final[Custom] = {}
+
+
+def openapi_v3_paths(resources: Sequence[Resource] = ALL, custom: Custom = _NONE) -> Object:
     """Return the index: for each group and version the URL of its document."""
     served = {(r.group, r.version): None for r in resources}
     return {
         "paths": {
             _group_path(group, version): {
                 "serverRelativeURL": f"/openapi/v3/{_group_path(group, version)}"
-                f"?hash={_hash(group, version, resources)}"
+                f"?hash={_hash(group, version, resources, custom)}"
             }
             for group, version in sorted(served)
         }
     }
 
 
-def _hash(group: str, version: str, resources: Sequence[Resource]) -> str:
+def _hash(group: str, version: str, resources: Sequence[Resource], custom: Custom) -> str:
     """Return a text that changes when the document would."""
-    named = sorted(r.plural for r in resources if (r.group, r.version) == (group, version))
+    mine = [r for r in resources if (r.group, r.version) == (group, version)]
+    named = sorted(r.plural + (custom[r].stamp if r in custom else "") for r in mine)
     return hashlib.sha256("/".join([RELEASE, group, version, *named]).encode()).hexdigest().upper()
 
 
 def openapi_v3_document(
-    group: str, version: str, resources: Sequence[Resource] = ALL
+    group: str, version: str, resources: Sequence[Resource] = ALL, custom: Custom = _NONE
 ) -> Object | None:
     """Return the document of a group and version; None when none of *resources* is in it."""
     mine = [r for r in resources if (r.group, r.version) == (group, version)]
@@ -66,17 +81,63 @@ def openapi_v3_document(
     for resource in mine:
         paths |= _paths(resource)
     roots = [f"{_META}.DeleteOptions", f"{_META}.Status", f"{_META}.Patch"]
-    roots += [_definition_of(resource) for resource in mine]
-    roots += [f"{_definition_of(resource)}List" for resource in mine]
+    made: Object = {}
+    for resource in mine:
+        names = [_definition_of(resource), f"{_definition_of(resource)}List"]
+        if resource in custom:
+            made |= dict(zip(names, _custom(resource, custom[resource].document()), strict=True))
+            names = [f"{_META}.ObjectMeta", f"{_META}.ListMeta"]
+        roots += names
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": RELEASE},
         "paths": paths,
-        "components": {"schemas": _components(roots)},
+        "components": {"schemas": dict(sorted({**_components(roots), **made}.items()))},
     }
 
 
+def _custom(resource: Resource, schema: Object) -> tuple[Object, Object]:
+    """Return the components of a custom kind and of its list."""
+    kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    properties = {**_type_meta(), **(schema.get("properties") or {}), "metadata": _meta("Object")}
+    ours = {"type": "object", **schema, "properties": properties} | _tagged(kind)
+    items = {"type": "array", "items": _reference(_definition_of(resource))}
+    listed = {
+        "description": f"{resource.kind}List is a list of {resource.kind}",
+        "type": "object",
+        "required": ["items"],
+        "properties": {**_type_meta(), "items": items, "metadata": _meta("List")},
+    }
+    return ours, listed | _tagged({**kind, "kind": resource.list_kind})
+
+
+def _tagged(kind: Object) -> Object:
+    return {"x-kubernetes-group-version-kind": [kind]}
+
+
+def _type_meta() -> Object:
+    return {name: _component_field("ConfigMap", name) for name in ("apiVersion", "kind")}
+
+
+def _component_field(kind: str, name: str) -> Object:
+    """Return a property of a core kind, with what is said of it: it means the same everywhere."""
+    found: Object = _component(f"io.k8s.api.core.v1.{kind}", [])["properties"][name]
+    return found
+
+
+def _meta(what: str) -> Object:
+    kind = "ConfigMap" if what == "Object" else "ConfigMapList"
+    return _component_field(kind, "metadata")
+
+
+def _reference(name: str) -> Object:
+    return {"allOf": [{"$ref": f"#/components/schemas/{name}"}]}
+
+
 def _definition_of(resource: Resource) -> str:
+    if resource.custom:
+        reversed_group = ".".join(reversed(resource.group.split(".")))
+        return f"{reversed_group}.{resource.version}.{resource.kind}"
     name = definition_name(resource.api_version, resource.kind)
     assert name is not None, f"{resource} is no built-in kind"
     return name
@@ -222,9 +283,10 @@ def _operation(resource: Resource, action: str, *, writes: bool = False) -> Obje
     }
     if writes:
         operation["parameters"] = _WRITE_PARAMETERS
-        body, media = (
-            (f"{_META}.Patch", _PATCH_MEDIA_TYPES) if action == "patch" else (ours, _MEDIA_TYPES)
-        )
+        body, media = ours, tuple[str, ...](_MEDIA_TYPES)
+        if action == "patch":
+            body = f"{_META}.Patch"
+            media = _CUSTOM_PATCH_MEDIA_TYPES if resource.custom else _PATCH_MEDIA_TYPES
         operation["requestBody"] = {"content": _content(body, media), "required": True}
     return operation
 

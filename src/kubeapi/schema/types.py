@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import functools
 import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from importlib import resources
 from typing import Any, Final
@@ -26,6 +28,31 @@ class Shape(Enum):
     OBJECT = "object"  # with named properties
     MAP = "map"  # with any keys
     LIST = "array"
+
+
+ABSENT: Final = object()  # No default: null may be one.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rules:
+    """What a custom kind says of a value beyond its shape (`kubeapi.schema.structural`)."""
+
+    nullable: bool = False
+    default: Any = ABSENT
+    #: x-kubernetes-preserve-unknown-fields: what no property is named for stays.
+    preserves: bool = False
+    #: x-kubernetes-embedded-resource, and the object itself: apiVersion, kind and metadata.
+    embedded: bool = False
+    #: What is asked of name and generateName there.
+    metadata: TypeSchema | None = None
+    #: OpenAPI's keywords about the value alone: enum, pattern, format, minimum, …
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    all_of: tuple[TypeSchema, ...] = ()
+    any_of: tuple[TypeSchema, ...] = ()
+    one_of: tuple[TypeSchema, ...] = ()
+    is_not: TypeSchema | None = None
+    #: x-kubernetes-validations, as they were written.
+    validations: tuple[Mapping[str, Any], ...] = ()
 
 
 class TypeSchema:
@@ -47,6 +74,7 @@ class TypeSchema:
         "properties",
         "python_types",
         "required",
+        "rules",
         "shape",
         "type_name",
     )
@@ -63,6 +91,7 @@ class TypeSchema:
         self.merge_key = ""
         self.list_type, self.map_type = "", ""
         self.list_map_keys: tuple[str, ...] = ()
+        self.rules: Rules | None = None  # of custom kinds alone
 
     def property(self, name: str) -> TypeSchema:
         """Return the schema below key *name*; ANYTHING where nothing is known."""
@@ -166,8 +195,8 @@ def schema_named(name: str) -> TypeSchema:
     schema = _built[name] = TypeSchema(name, Shape.OBJECT, "object")
     schema.required = tuple(entry.get("required", ()))
     schema.map_type = entry.get("x-kubernetes-map-type", "")
-    for field, inline in entry["properties"].items():
-        schema.properties[field] = _property(inline)
+    for name_below, inline in entry["properties"].items():
+        schema.properties[name_below] = _property(inline)
     return schema
 
 

@@ -371,5 +371,5 @@ async def test_a_kind_that_goes_ends_its_watches(cacher):
     cacher.withdraw(WIDGETS)
     cacher.withdraw(WIDGETS)
     assert "not served" in watch.failure
-    with pytest.raises(KeyError):
+    with pytest.raises(StatusError):
         cacher.cache(WIDGETS)

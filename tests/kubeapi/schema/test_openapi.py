@@ -8,7 +8,7 @@ REFERENCE = "#/components/schemas/"
 
 def references(value):
     if isinstance(value, dict):
-        if "$ref" in value:
+        if isinstance(value.get("$ref"), str):
             yield value["$ref"]
         for item in value.values():
             yield from references(item)

@@ -37,6 +37,7 @@ from controlplane.apiserver.kinds.clusternetworkpolicy import CLUSTERNETWORKPOLI
 from controlplane.apiserver.kinds.componentstatus import COMPONENTSTATUS
 from controlplane.apiserver.kinds.configmap import CONFIGMAP
 from controlplane.apiserver.kinds.controllerrevision import CONTROLLERREVISION
+from controlplane.apiserver.kinds.customresourcedefinition.kind import CUSTOMRESOURCEDEFINITION
 from controlplane.apiserver.kinds.daemonset import DAEMONSET
 from controlplane.apiserver.kinds.deployment import DEPLOYMENT
 from controlplane.apiserver.kinds.endpoints import ENDPOINTS
@@ -136,6 +137,7 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
         BINDING,
         COMPONENTSTATUS,
         *REVIEWS,
+        CUSTOMRESOURCEDEFINITION,
     )
 
 

@@ -82,6 +82,16 @@ class Strategy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScalePaths:
+    """Where a kind has what autoscaling/v1 Scale shows."""
+
+    spec_replicas: tuple[str, ...] = ("spec", "replicas")
+    status_replicas: tuple[str, ...] = ("status", "replicas")
+    #: Where the selector stands as a text; empty: `Kind.scale_selector` makes it.
+    selector: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind as the registry sees it."""
 
@@ -133,16 +143,34 @@ class Kind:
     #: Answered and never stored: there is no cache of it, and no verb but these.
     virtual: bool = False
     verbs: tuple[str, ...] = ("create",)
-    #: The schema of a kind that no release of Kubernetes has; those of the release are looked up.
-    custom_schema: TypeSchema | None = None
+    #: A kind that no release of Kubernetes has: its schema, compiled when it is first asked for …
+    custom_schema: Callable[[], TypeSchema] | None = None
+    #: … as it was written, for OpenAPI, and a text that changes when that does …
+    custom_document: Callable[[], Object] | None = None
+    custom_stamp: str = ""
+    #: … and how objects become what they are now, which were stored under an older definition.
+    on_read: Callable[[Object], None] | None = None
+    #: What a deletion does first, given the time; it may add finalizers that hold the object.
+    begin_deletion: Callable[[Object, float], None] | None = None
+    #: Where the scale subresource reads and writes.
+    scale: ScalePaths = field(default_factory=ScalePaths)
+    #: The warning that every answer about a deprecated version carries.
+    deprecation: str = ""
 
     @property
     def schema(self) -> TypeSchema:
         """Return what objects of this kind look like."""
         resource = self.resource
-        found = self.custom_schema or schema_for(resource.api_version, resource.kind)
+        if self.custom_schema is not None:
+            return self.custom_schema()
+        found = schema_for(resource.api_version, resource.kind)
         assert found is not None, f"{resource.kind} has no schema"
         return found
+
+    @property
+    def is_custom(self) -> bool:
+        """Tell whether a CustomResourceDefinition made this kind."""
+        return self.custom_schema is not None
 
     @property
     def stored(self) -> Kind:

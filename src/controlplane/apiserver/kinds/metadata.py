@@ -19,15 +19,18 @@ _STANDARD_FINALIZERS: Final = ("kubernetes", "orphan", "foregroundDeletion")
 _KEPT: Final = ("name", "namespace", "uid", "creationTimestamp")
 
 
-def validate(obj: Object, name_rule: NameRule) -> list[Cause]:
-    """Judge the metadata; *name_rule* is the kind's own."""
+def validate(obj: Object, name_rule: NameRule, *, any_finalizer: bool = False) -> list[Cause]:
+    """Judge the metadata; *name_rule* is the kind's own.
+
+    With *any_finalizer* one without a prefix may be anybody's (upstream: kinds out of core).
+    """
     metadata = metadata_of(obj)
     return [
         *_validate_name(metadata, name_rule),
         *validation.validate_labels(labels_of(obj), "metadata.labels"),
         *validation.validate_annotations(annotations_of(obj), "metadata.annotations"),
         *_validate_owners(metadata.get("ownerReferences") or []),
-        *_validate_finalizers(metadata.get("finalizers") or []),
+        *_validate_finalizers(metadata.get("finalizers") or [], any_finalizer=any_finalizer),
     ]
 
 
@@ -71,12 +74,12 @@ def _validate_owners(owners: list[Object]) -> list[Cause]:
     return causes
 
 
-def _validate_finalizers(finalizers: list[str]) -> list[Cause]:
+def _validate_finalizers(finalizers: list[str], *, any_finalizer: bool) -> list[Cause]:
     causes = []
     for index, finalizer in enumerate(finalizers):
         path = f"metadata.finalizers[{index}]"
         causes += validation.validate_name(finalizer, path, validation.qualified_name)
-        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+        if not any_finalizer and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
             detail = "name is neither a standard finalizer name nor is it fully qualified"
             causes.append(field.invalid(path, finalizer, detail))
     return causes

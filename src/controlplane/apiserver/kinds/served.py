@@ -37,7 +37,7 @@ class ServedKinds:
         return self._kinds[_name(resource)]
 
     def versions(self, kind: Kind) -> Sequence[Kind]:
-        """Return every version of *kind* that is served."""
+        """Return every version of *kind* that is served, and the stored one."""
         return self._versions.get(_name(kind.stored.resource), ())
 
     def all(self) -> tuple[Kind, ...]:
@@ -63,6 +63,9 @@ class ServedKinds:
         self.generation += 1
         self._versions: dict[_Name, list[Kind]] = {}
         for kind in self._kinds.values():
-            self._versions.setdefault(_name(kind.stored.resource), []).append(kind)
+            versions = self._versions.setdefault(_name(kind.stored.resource), [])
+            versions.append(kind)
+            if kind.hub is not None and kind.hub not in versions and kind.is_custom:
+                versions.append(kind.hub)  # Stored, and perhaps not served any more.
         for callback in self._changed:
             callback()

@@ -85,6 +85,8 @@ def plan(kind: Kind, old: Object, options: DeleteOptions, now: float) -> Remove 
     metadata = old["metadata"]
     changed = _set_propagation(kind, metadata, options.propagation)
     grace = grace_period(kind, old, options.grace_s)
+    if kind.begin_deletion is not None and not is_being_deleted(old):
+        kind.begin_deletion(old, now)
     if is_being_deleted(old):
         left = metadata.get("deletionGracePeriodSeconds") or 0
         if options.grace_s is not None and grace < left:  # Grace is only ever shortened.

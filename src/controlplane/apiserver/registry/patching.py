@@ -22,6 +22,11 @@ Patcher = Callable[[Object], Object]
 
 def patcher(kind: Kind, body: bytes, content_type: str) -> Patcher:
     """Return the patch in *body* as a function; raises StatusError 400, 415."""
+    if kind.is_custom and media_type(content_type) == STRATEGIC_MERGE_PATCH:
+        raise unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: "
+            f"{JSON_PATCH}, {MERGE_PATCH}, {APPLY_PATCH}"
+        )
     return patcher_for(kind.schema, body, content_type)
 
 

@@ -22,7 +22,7 @@ from controlplane.apiserver.registry.managed_fields import Versions
 from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions
 from controlplane.apiserver.service_claims import ServiceClaims
 from controlplane.apiserver.stored import StoredObject, encode
-from kubeapi.objects import Object
+from kubeapi.objects import Object, deep_copy
 from kubeapi.resources import Resource
 from kubeapi.status import StatusError, already_exists, conflict, invalid, not_found
 
@@ -77,10 +77,11 @@ class Registry:
         self._note_managers(kind, None, obj, options)
         await self.chain.admit(attributes)
         assert attributes.obj is not None
-        kind.prepare_create(attributes.obj)
+        judge = update.judge_of(kind, options)
+        judge.prepare_create(attributes.obj)
         kind.sign(attributes.obj, options.user)
         obj = attributes.obj = create.sorted_object(attributes.obj)
-        create.check(kind, obj)
+        create.check(judge, obj if judge is kind else judge.from_hub(deep_copy(obj)))
         await self.chain.validate(attributes)
         for _ in range(_NAMES_MAX if generate else 1):
             key = keys.key(kind.resource, namespace, obj["metadata"]["name"])
@@ -168,7 +169,8 @@ class Registry:
         )
         await self.chain.admit(attributes)
         assert attributes.obj is not None
-        update.finish(kind, attributes.obj, old, subresource)
+        judge = update.judge_of(kind, options)
+        update.finish(kind, attributes.obj, old, subresource, judge=judge)
         await self.chain.validate(attributes)
         return attributes.obj
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from controlplane.apiserver.kinds.kind import Kind
-from kubeapi.objects import Object, resource_version_of, uid_of
+from controlplane.apiserver.registry.options import WriteOptions
+from kubeapi.objects import Object, deep_copy, resource_version_of, uid_of
 from kubeapi.status import bad_request, conflict, invalid
 
 #: Metadata that the server alone writes.
@@ -68,16 +69,24 @@ def keep_metadata(new: Object, old: Object) -> None:
     metadata["resourceVersion"] = before["resourceVersion"]
 
 
-def finish(kind: Kind, new: Object, old: Object, subresource: str) -> None:
+def judge_of(kind: Kind, options: WriteOptions) -> Kind:
+    """Return whose rules count: a custom kind's are those of the version that the client speaks."""
+    version = options.version
+    return version if version is not None and version.is_custom else kind
+
+
+def finish(kind: Kind, new: Object, old: Object, subresource: str, *, judge: Kind) -> None:
     """Take from *old* what a client may not change; raise StatusError 422 for what is wrong."""
-    strategy = kind.strategies.get(subresource)
-    prepare, validate_update = kind.prepare_update, kind.validate_update
+    strategy = judge.strategies.get(subresource)
+    prepare, validate_update = judge.prepare_update, judge.validate_update
     if strategy is not None:
         prepare, validate_update = strategy.prepare, strategy.validate
     elif subresource == STATUS:
-        prepare = kind.prepare_status_update
+        prepare = judge.prepare_status_update
     prepare(new, old)
-    causes = [*kind.validate(new), *validate_update(new, old)]
+    if judge is not kind:
+        new, old = judge.from_hub(deep_copy(new)), judge.from_hub(deep_copy(old))
+    causes = [*judge.validate(new), *validate_update(new, old)]
     if causes:
         resource = kind.resource
         unique = list(dict.fromkeys(causes))

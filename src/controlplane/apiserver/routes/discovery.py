@@ -19,7 +19,7 @@ from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.negotiation import accepts_aggregated
 from kubeapi.objects import Object
-from kubeapi.schema import openapi_v3_document, openapi_v3_paths
+from kubeapi.schema import CustomSchema, openapi_v3_document, openapi_v3_paths
 from kubeapi.status import StatusError, no_such_path, not_acceptable
 
 RELEASE: Final = "v1.32.0"
@@ -72,6 +72,11 @@ class DiscoveryRoutes:
             for kind in served
             if not kind.virtual
         ]
+        self._custom = {
+            kind.resource: CustomSchema(kind.custom_document, kind.custom_stamp)
+            for kind in self._kinds.all()
+            if kind.custom_document is not None
+        }
         self._made: dict[str, bytes] = {}
 
     async def serve(self, request: Request) -> Answer:
@@ -177,7 +182,9 @@ class DiscoveryRoutes:
     def _openapi(self, parts: list[str], request: Request) -> Answer:
         match parts:
             case []:
-                return self._document("openapi", lambda: openapi_v3_paths(self._resources), request)
+                return self._document(
+                    "openapi", lambda: openapi_v3_paths(self._resources, self._custom), request
+                )
             case ["api", version]:
                 group = ""
             case ["apis", group, version]:
@@ -191,6 +198,6 @@ class DiscoveryRoutes:
         )
 
     def _openapi_document(self, group: str, version: str) -> Object:
-        document = openapi_v3_document(group, version, self._resources)
+        document = openapi_v3_document(group, version, self._resources, self._custom)
         assert document is not None
         return document

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
+from controlplane.apiserver.apiextensions.controller import CustomResources, terminating
 from controlplane.apiserver.authn import NODES as NODE_GROUP
 from controlplane.apiserver.authz.authorizer import Authorizer
 from controlplane.apiserver.exchange import Answer, Request, Stream, Watching
@@ -60,7 +62,9 @@ class Dispatcher:
         authorizer: Authorizer,
         reviews: ReviewRoutes,
         components: ComponentStatusRoutes,
+        custom: CustomResources,
     ) -> None:
+        self._custom = custom
         self._kinds, self.authorizer, self._reviews = kinds, authorizer, reviews
         self._resources, self._pods, self._discovery = resources, pods, discovery
         self._accounts, self._subresources = accounts, SubresourceRoutes(resources)
@@ -84,8 +88,18 @@ class Dispatcher:
         if not info.resource:
             return await self._discovery.serve(request)
         kind = self._kinds.find(info.group, info.version, info.resource)
+        if kind is None and "." in info.group:
+            await self._custom.settle()  # Another server may know of a definition already.
+            kind = self._kinds.find(info.group, info.version, info.resource)
         if kind is None:
             raise no_such_path()
+        answer = await self._serve_kind(kind, request)
+        if kind.deprecation and not isinstance(answer, Upgrade):
+            return replace(answer, warnings=[kind.deprecation, *answer.warnings])
+        return answer
+
+    async def _serve_kind(self, kind: Kind, request: Request) -> Answer | Stream | Upgrade:
+        info = request.info
         if kind.virtual:
             return await self._serve_virtual(kind, request)
         absent = _ABSENT.get((kind.resource, info.subresource))
@@ -106,6 +120,8 @@ class Dispatcher:
                 return await resources.list(kind, request)
             case "watch":
                 return await resources.watch(kind, request)
+            case "create" if kind.is_custom and self._custom.is_terminating(kind.resource):
+                raise terminating(kind.resource)
             case "create" if not info.name:
                 return await resources.create(kind, request)
             case "update" if info.name:

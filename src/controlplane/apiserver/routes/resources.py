@@ -121,7 +121,7 @@ class ResourceRoutes:
         options = self._options(kind, request)
         obj = decode_object(request.body, request.content_type)
         admitted = self._admit(kind, request, obj, options)
-        if kind.hub is not None:
+        if kind.hub is not None and not kind.is_custom:
             create.check(kind, admitted.obj)
         obj = kind.to_hub(admitted.obj)
         stored = await self.registry.create(kind.stored, request.info.namespace, obj, options)

@@ -10,7 +10,7 @@ from typing import Final
 
 from controlplane.apiserver.authn import MASTERS, User
 from controlplane.apiserver.authz.authorizer import Authorizer
-from controlplane.apiserver.decoding import decode_object, prune
+from controlplane.apiserver.decoding import decode_object
 from controlplane.apiserver.exchange import Answer, Request, answer_object
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.request_info import RequestInfo
@@ -26,6 +26,7 @@ from kubeapi.resources import (
     TOKENREVIEWS,
 )
 from kubeapi.schema import validate
+from kubeapi.schema.prune import prune
 from kubeapi.status import (
     Cause,
     StatusError,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from controlplane.apiserver.decoding import check_type, decode_object
 from controlplane.apiserver.exchange import Answer, Request, answer_object
 from controlplane.apiserver.kinds.kind import Kind
@@ -12,23 +14,47 @@ from controlplane.apiserver.stored import StoredObject
 from kubeapi import field
 from kubeapi.objects import Object
 from kubeapi.schema import schema_for, validate
-from kubeapi.status import bad_request, invalid, method_not_allowed, no_such_path
+from kubeapi.status import bad_request, internal, invalid, method_not_allowed, no_such_path
 
 _SCALE_VERSION = "autoscaling/v1"
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
+def _at(obj: Object, path: Sequence[str]) -> object:
+    """Return what stands at *path*; None when there is nothing."""
+    found: object = obj
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def _put(obj: Object, path: Sequence[str], value: object) -> None:
+    """Write *value* at *path*, making the maps that lead there."""
+    for name in path[:-1]:
+        obj[name] = dict(below) if isinstance(below := obj.get(name), dict) else {}
+        obj = obj[name]
+    obj[path[-1]] = value
+
+
 def scale_of(kind: Kind, stored: StoredObject) -> Object:
-    """Return the autoscaling/v1 Scale of a workload."""
-    obj = stored.object
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    """Return the autoscaling/v1 Scale of a workload; raises StatusError 500."""
+    obj, paths = stored.object, kind.scale
+    replicas = _at(obj, paths.spec_replicas)
+    if replicas is None and kind.is_custom:
+        where = f".{'.'.join(paths.spec_replicas)}"
+        raise internal(f'the spec replicas field "{where}" does not exist')
     selector = kind.scale_selector(obj) if kind.scale_selector is not None else ""
+    if paths.selector:
+        selector = str(_at(obj, paths.selector) or "")
+    status: Object = {"replicas": _at(obj, paths.status_replicas) or 0}
+    if selector or not kind.is_custom:
+        status["selector"] = selector
     return {
         "kind": "Scale",
         "apiVersion": _SCALE_VERSION,
         "metadata": {key: obj["metadata"][key] for key in _KEPT if key in obj["metadata"]},
-        "spec": {"replicas": spec.get("replicas", 0)},
-        "status": {"replicas": status.get("replicas", 0), "selector": selector},
+        "spec": {"replicas": replicas or 0},
+        "status": status,
     }
 
 
@@ -79,17 +105,17 @@ class SubresourceRoutes:
             stored = await self._rescale(kind, request, patch)
         else:
             raise method_not_allowed(kind.resource, info.verb)
-        return answer_object(scale_of(kind.stored, stored), request.accepted)
+        return answer_object(scale_of(kind, stored), request.accepted)
 
     async def _rescale(
         self, kind: Kind, request: Request, make_scale: patching.Patcher
     ) -> StoredObject:
         def change(old: Object) -> Object:
             seen = StoredObject(kind.stored, "", b"", 0, old)
-            scale = make_scale(scale_of(kind.stored, seen))
+            scale = make_scale(scale_of(kind, seen))
             replicas = _replicas(scale)
             asked = (scale.get("metadata") or {}).get("resourceVersion")
-            old["spec"] = {**(old.get("spec") or {}), "replicas": replicas}
+            _put(old, kind.scale.spec_replicas, replicas)
             if asked:
                 old["metadata"]["resourceVersion"] = asked
             return old

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from componentbase.clock import rfc3339
-from controlplane.apiserver.decoding import prune
 from kubeapi import field
 from kubeapi.objects import Object, name_of, uid_of
 from kubeapi.resources import NODES, PODS, SECRETS, Resource
 from kubeapi.schema import schema_for, validate
+from kubeapi.schema.prune import prune
 from kubeapi.status import bad_request, conflict, invalid
 
 API_VERSION: Final = "authentication.k8s.io/v1"
