@@ -55,6 +55,7 @@ class Watching:
 
     stream: WatchStream
     content_type: str
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,6 @@ class Stream:
 
     chunks: AsyncIterator[bytes]
     content_type: str
-    warnings: Sequence[str] = ()
 
 
 def answer_object(

@@ -44,7 +44,7 @@ def response_of(answer: Answer) -> web.Response:
     )
 
 
-def _warned(response: ResponseT, answer: Answer | Stream) -> ResponseT:
+def _warned(response: ResponseT, answer: Answer | Watching) -> ResponseT:
     for warning in answer.warnings:
         quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
         quoted = "".join(c if c.isprintable() else " " for c in quoted)
@@ -104,9 +104,10 @@ def abort(http: web.BaseRequest) -> None:
 
 
 def _stream_response(stream: Stream | Watching) -> web.StreamResponse:
-    return web.StreamResponse(
+    response = web.StreamResponse(
         headers={"Content-Type": stream.content_type, "Cache-Control": "no-cache, private"}
     )
+    return _warned(response, stream) if isinstance(stream, Watching) else response
 
 
 async def send_stream(

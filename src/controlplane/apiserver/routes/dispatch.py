@@ -94,11 +94,13 @@ class Dispatcher:
         if kind is None:
             raise no_such_path()
         answer = await self._serve_kind(kind, request)
-        if kind.deprecation and not isinstance(answer, Upgrade):
+        if kind.deprecation and isinstance(answer, Answer | Watching):
             return replace(answer, warnings=[kind.deprecation, *answer.warnings])
         return answer
 
-    async def _serve_kind(self, kind: Kind, request: Request) -> Answer | Stream | Upgrade:
+    async def _serve_kind(
+        self, kind: Kind, request: Request
+    ) -> Answer | Stream | Watching | Upgrade:
         info = request.info
         if kind.virtual:
             return await self._serve_virtual(kind, request)

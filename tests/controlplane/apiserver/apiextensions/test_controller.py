@@ -338,6 +338,9 @@ def test_several_versions(server, namespace):
     created = server.request("POST", old, noxu.body("foo", {"image": "a"}, version="v1beta1"))
     assert (created.code, created.json["apiVersion"]) == (201, f"{group}/v1beta1")
     assert created.headers["Warning"] == f'299 - "{group}/v1beta1 Noxu is deprecated"'
+    watched = server.request("GET", f"{old}?watch=1&timeoutSeconds=1")
+    assert watched.headers["Warning"] == created.headers["Warning"]
+    assert json.loads(watched.body.splitlines()[0])["object"]["apiVersion"] == f"{group}/v1beta1"
     assert noxu.get("foo")["apiVersion"] == f"{group}/v1"
     assert noxu.get("foo")["metadata"]["generation"] == 1
     refused = server.request("POST", old, noxu.body("bar", {"image": "b"}, version="v1beta1"))
