@@ -316,7 +316,7 @@ class NodeAgent:
         config = self._config
         kubelet = KubeletServer(
             self._kubelet,
-            self._proxy.programming.latency.exposition,
+            self._proxy.exposition,
             Streaming(self._kubelet, HostNet(self._directory / "hostnet.sock")),
         )
         address = transport_address(config.internal_ip, config.transport_map)

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 Settled = Callable[[float], Awaitable[bool]]
 
 _SETTLE_LOOK_S: Final = 30.0
+_NO_LOCAL: Final = "kubeproxy_sync_proxy_rules_no_local_endpoints_total"
+_NO_LOCAL_HELP: Final = "Number of services with a Local traffic policy and no endpoints"
 _STUCK_PERIODS: Final = 2
 _ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 _EXCLUDED_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -69,6 +71,15 @@ class KubeProxy:
         self._proxier: Proxier | None = None
         self._changed = asyncio.Event()
         self._synced = asyncio.Event()
+
+    def exposition(self) -> str:
+        """Return the metrics in Prometheus' text format, under upstream's names."""
+        found = [self.programming.latency.exposition()]
+        if self._proxier is not None:
+            found.append(f"# HELP {_NO_LOCAL} {_NO_LOCAL_HELP}\n# TYPE {_NO_LOCAL} gauge\n")
+            for policy, count in self._proxier.no_local_endpoints().items():
+                found.append(f'{_NO_LOCAL}{{traffic_policy="{policy}"}} {count}\n')
+        return "".join(found)
 
     async def run(self) -> None:
         """Follow the cluster, for ever."""

@@ -90,6 +90,17 @@ class Proxier:
                 self._set_entries(name, {key_of("frontend", e): e for e in entries})
             self._set_health_check(key, health_check(key, ports, endpoints, self._here.node))
 
+    def no_local_endpoints(self) -> dict[str, int]:
+        """Return how many ports are silent here by policy Local, from inside and from outside."""
+        counts = {"internal": 0, "external": 0}
+        for entries in self._entries.values():
+            silent = [each for each in entries.values() if each.get("on_empty") == "drop"]
+            counts["external"] += any(each["local_backends"] == [] for each in silent)
+            counts["internal"] += any(
+                each["local_backends"] is None and not each["backends"] for each in silent
+            )
+        return counts
+
     def _set_health_check(self, key: ServiceKey, new: HealthCheck | None) -> None:
         """Let the node's own addresses lead to the health check's port, too."""
         old = self.health_checks.pop(key, None)

@@ -279,6 +279,25 @@ def test_a_guard_stays_until_the_last_port_goes():
     assert not tables.wanted("frontend")
 
 
+def test_ports_that_are_silent_here_are_counted():
+    """Upstream: TestNoEndpointsMetric."""
+    ports = [{"name": "http", "port": 80, "nodePort": 30080, "protocol": "TCP"}]
+    both = {"internalTrafficPolicy": "Local", "externalTrafficPolicy": "Local"}
+    local = service(ports=ports, type="NodePort", **both)
+    core, _ = proxier()
+    counts = []
+    for endpoints in ([], ["10.0.0.2"], ["10.0.0.1", "10.0.0.2"]):
+        core.service_changed(local)
+        core.slice_changed(endpoint_slice(*endpoints))
+        core.sync()
+        counts.append(tuple(core.no_local_endpoints().values()))
+    assert counts == [(0, 0), (1, 1), (0, 0)], "a Service without any endpoint refuses"
+    core.slice_changed(endpoint_slice("10.0.0.2"))
+    core.service_changed(service(ports=ports, type="NodePort", externalTrafficPolicy="Local"))
+    core.sync()
+    assert core.no_local_endpoints() == {"internal": 0, "external": 1}
+
+
 def test_ipvs_schedules_and_lets_local_fall_back():
     ports = [{"name": "http", "port": 80, "nodePort": 30080}]
     spec = {"type": "NodePort", "externalTrafficPolicy": "Local", "internalTrafficPolicy": "Local"}
