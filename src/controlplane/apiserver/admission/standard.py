@@ -20,6 +20,7 @@ from controlplane.apiserver.admission.default_ingress_class import DefaultIngres
 from controlplane.apiserver.admission.limit_ranger import LimitRanger
 from controlplane.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from controlplane.apiserver.admission.node_restriction import NodeRestriction
+from controlplane.apiserver.admission.pod_security.plugin import PodSecurity
 from controlplane.apiserver.admission.policy.validating import ValidatingAdmissionPolicy
 from controlplane.apiserver.admission.resource_quota import ResourceQuota
 from controlplane.apiserver.admission.role_escalation import RoleEscalation
@@ -50,6 +51,7 @@ def standard_plugins(
         LimitRanger(cacher),
         *accounts,
         NodeRestriction(cacher),
+        PodSecurity(cacher),
         CertificateApproval(authorizer),
         CertificateSigning(authorizer),
         CertificateSubjectRestriction(),

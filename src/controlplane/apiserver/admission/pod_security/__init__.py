@@ -1,0 +1,1 @@
+"""What pods of a namespace may ask of their node (upstream: pod-security-admission)."""
