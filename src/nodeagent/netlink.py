@@ -57,6 +57,16 @@ class Netlink:
             return False
         return True
 
+    async def change_settings(self, **changes: object) -> None:
+        """Have other settings, now and whenever the datapath begins anew."""
+        self._settings = {**self._settings, **changes}
+        if self._peer.connected:
+            try:
+                await self._peer.call("settings", self._settings)
+            except RpcError as error:
+                if error.code not in CONNECTION_CODES:
+                    log.error("the datapath refused settings %s: %s", self._settings, error)
+
     async def run_connection(self) -> None:
         """Keep the connection for ever."""
         await self._peer.run(self._greet)

@@ -18,7 +18,7 @@ from typing import Final
 from componentbase.clock import monotonic, wall
 from componentbase.journal import Journal
 from componentbase.tasks import Tasks
-from componentbase.timings import TIMINGS
+from componentbase.timings import KUBERNETES, TIMINGS
 from kubeapi.client import EventRecorder, InformerFactory, RestClient, Unreachable
 from kubeapi.objects import Object, name_of
 from kubeapi.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
@@ -49,6 +49,7 @@ from nodeagent.kubelet.volumes.volume_manager import VolumeManager
 from nodeagent.netlink import Netlink
 from nodeagent.network.agent import NetworkAgent
 from nodeagent.network.egress_agent import EgressAgent
+from nodeagent.network.ip_masq_agent import IpMasqAgent
 from nodeagent.network.provider import Network, NodeIdentity
 from nodeagent.network.providers import PROVIDERS
 from nodeagent.policy.agent import PolicyAgent
@@ -107,12 +108,22 @@ class NodeAgent:
             settled=self._netlink.settled,
             timings=self._timings,
         )
+        self._egress_events = EventRecorder(
+            self._client, component="egress-gateway", host=config.node_name
+        )
         self._egress = EgressAgent(
             config.node_name,
             config.underlay_addresses(),
             self._informers,
             self._netlink.tables,
             sync_min_s=self._timings.proxy_sync_min_s,
+            recorder=self._egress_events,
+        )
+        self._ip_masq = IpMasqAgent(
+            self._informers,
+            lambda cidrs: self._netlink.change_settings(non_masquerade_cidrs=list(cidrs)),
+            always=config.non_masquerade_cidrs,
+            pace=KUBERNETES.node_monitor_grace_s / self._timings.node_monitor_grace_s,
         )
         self._services = self._make_services()
         self._kubelet = Kubelet(self._services, self._pods)
@@ -338,6 +349,7 @@ class NodeAgent:
             "kube-proxy": self._proxy.run(),
             "network policies": self._policies.run(),
             "egress gateways": self._egress.run(),
+            "ip-masq-agent": self._ip_masq.run(),
         }
         try:
             for name, loop in loops.items():
@@ -346,5 +358,6 @@ class NodeAgent:
         finally:
             await self._tasks.close()
             await self._services.objects.close()
+            await self._egress_events.close()
             await self._client.close()
             self._journal.close()

@@ -183,6 +183,8 @@ def _selected(path: str, obj: Obj, collection: str, query) -> bool:
     if "/namespaces/" in collection and not path.startswith(collection):
         return False
     field, _, wanted = query.get("fieldSelector", "").partition("=")
+    if field == "metadata.name":
+        return obj["metadata"]["name"] == wanted
     return not field or obj.get("spec", {}).get("nodeName") == wanted
 
 

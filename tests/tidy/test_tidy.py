@@ -121,6 +121,7 @@ SHELLS: Final = {
     "nodeagent/kubelet/server.py": "HTTPS",
     "nodeagent/kubelet/services.py": "asks the API server for what volumes need",
     "nodeagent/kubelet/status_manager.py": "patches statuses",
+    "nodeagent/network/ip_masq_agent.py": "follows a ConfigMap; ip_masq_config reads it",
     "nodeagent/network/egress_agent.py": "syncs when something changed; egress_gateway decides",
     "nodeagent/policy/agent.py": "syncs when something changed; the compiler decides",
     "nodeagent/proxy/health_check_server.py": "HTTP for load balancers",

@@ -13,7 +13,7 @@ from typing import Final
 
 from componentbase.clock import monotonic
 from componentbase.tasks import Tasks
-from kubeapi.client import Informer, InformerFactory
+from kubeapi.client import EventRecorder, Informer, InformerFactory
 from kubeapi.objects import Object, name_of, namespace_of
 from kubeapi.resources import NAMESPACES, NODES, PODS
 from nodeagent.network import egress_gateway
@@ -36,12 +36,14 @@ class EgressAgent:
         tables: Tables,
         *,
         sync_min_s: float,
+        recorder: EventRecorder,
     ) -> None:
         self._node_name, self._underlay = node_name, underlay
         self._informers, self._tables, self._sync_min_s = informers, tables, sync_min_s
         self._namespaces = informers.informer(NAMESPACES)
         self._nodes = informers.informer(NODES)
         self._changed = asyncio.Event()
+        self._recorder = recorder
         self._complaints: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -94,18 +96,24 @@ class EgressAgent:
                 self._tables.replace(_TABLE, row)
 
     def _rules(self, namespace: Object, pods: Sequence[Object]) -> list[Object]:
-        nodes, name = self._nodes.items(), name_of(namespace)
+        nodes = self._nodes.items()
         try:
             policy = egress_gateway.policy_of(namespace, nodes, self._underlay)
         except EgressError as error:
-            self._complain(name, f"no pod of it reaches the world outside: {error}")
+            why = f"no pod of it reaches the world outside: {error}"
+            self._complain(namespace, "InvalidEgressIP", why)
             return egress_gateway.rules(pods, None, None, self._node_name)
         gateway = egress_gateway.gateway_of(policy, nodes)
-        self._complain(name, "" if gateway is not None else "no Ready node is its gateway")
+        why = "" if gateway is not None else "no Ready node is its gateway"
+        self._complain(namespace, "NoMatchingNodeFound", why)
         return egress_gateway.rules(pods, policy, gateway, self._node_name)
 
-    def _complain(self, name: str, why: str) -> None:
-        """Log what is wrong with a namespace, once."""
-        if self._complaints.get(name, "") != why:
-            self._complaints[name] = why
-            log.warning("egress of namespace %s: %s", name, why or "well again")
+    def _complain(self, namespace: Object, reason: str, why: str) -> None:
+        """Log what is wrong with a namespace, once; one node tells an event of it, too."""
+        name = name_of(namespace)
+        if self._complaints.get(name, "") == why:
+            return
+        self._complaints[name] = why
+        log.warning("egress of namespace %s: %s", name, why or "well again")
+        if why and egress_gateway.speaker(self._nodes.items()) == self._node_name:
+            self._recorder.event(namespace, "Warning", reason, why)

@@ -90,6 +90,12 @@ def gateway_of(policy: EgressPolicy, nodes: Iterable[Object]) -> Object | None:
     return min(fit, key=name_of, default=None)
 
 
+def speaker(nodes: Iterable[Object]) -> str:
+    """Return which node tells events for all: the Ready one whose name is first; "" for none."""
+    ready = (name_of(node) for node in nodes if is_condition_true(node, "Ready"))
+    return min(ready, default="")
+
+
 def rules(
     pods: Iterable[Object], policy: EgressPolicy | None, gateway: Object | None, here: str
 ) -> list[Object]:

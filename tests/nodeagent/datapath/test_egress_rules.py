@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip
 import pytest
 
 from nodeagent.datapath import listing, tables
+from nodeagent.datapath.conntrack import nat
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.egress_rules import EgressRule
 from nodeagent.datapath.routes import Route
@@ -161,3 +162,18 @@ def test_the_table_is_listed_as_it_was_written(world):
     assert [rule.address for rule in world.nodes[1].routes.egress.values()] == [
         EgressRule(0, int(IPv4Address(FIXED)), 0).address
     ] * 3
+
+
+def test_a_gateway_without_free_ports_drops_and_says_so(wide, monkeypatch):
+    """Ports are free again for every other destination: a tuple is what must be unique."""
+    monkeypatch.setattr(nat, "_PORT_MAX", nat._PORT_MIN + 2)
+    pod = wide.pod(1, 5)
+    rule(wide)
+    first = [wide.connect(pod, SITE, 80) for _ in range(3)]
+    assert all(each.established for each in first)
+    late = wide.connect(pod, SITE, 80)
+    assert not late.established
+    assert set(wide.nodes[GATEWAY].drops) == {DropReason.PORTS_EXHAUSTED}
+    assert str(DropReason.PORTS_EXHAUSTED) == "nat-ports-exhausted"
+    wide.nodes[GATEWAY].outside.tcp_listen(IPv4Address(SITE), 81)
+    assert wide.connect(pod, SITE, 81).established

@@ -9,7 +9,7 @@ import pytest
 from pod_api_server import PodApiServer, kubeconfig
 
 from componentbase.tasks import Tasks
-from kubeapi.client import InformerFactory, RestClient
+from kubeapi.client import EventRecorder, InformerFactory, RestClient
 from nodeagent.network.egress_agent import EgressAgent
 from nodeagent.network.egress_gateway import ADDRESS, SELECTOR
 from nodeagent.tables import Tables
@@ -51,7 +51,8 @@ async def running(tmp_path):
     client = RestClient.from_kubeconfig(tmp_path / "kubeconfig", user_agent="test")
     informers, tables, tasks = InformerFactory(client), Tables(), Tasks()
     underlay = ("192.168.64.1/24",)
-    agent = EgressAgent("node-1", underlay, informers, tables, sync_min_s=0.01)
+    recorder = EventRecorder(client, component="egress-gateway", host="node-1")
+    agent = EgressAgent("node-1", underlay, informers, tables, sync_min_s=0.01, recorder=recorder)
     wanted = asyncio.Event()
     tables.on_dirty = wanted.set
 
@@ -74,6 +75,7 @@ async def running(tmp_path):
         yield api, until
     finally:
         await tasks.close()
+        await recorder.close()
         await client.close()
         await api.stop()
 
@@ -102,3 +104,25 @@ async def test_without_such_namespaces_no_pods_are_followed(tmp_path):
             while not any(path.endswith("/namespaces") for path in api.asked):
                 await asyncio.sleep(0.01)
         assert not any(path.endswith("/pods") for path in api.asked)
+
+
+async def test_what_is_wrong_is_an_event_of_the_namespace(tmp_path):
+    async with running(tmp_path) as (api, until):
+        api.put(SHOP, namespace(**{ADDRESS: "10.0.0.1"}))
+        await until(p10_244_1_5=None)
+        await api.until(lambda: api.reasons() == ["InvalidEgressIP"])
+        api.put(SHOP, namespace(**{ADDRESS: FIXED, SELECTOR: "number=3"}))
+        await api.until(lambda: api.reasons() == ["InvalidEgressIP", "NoMatchingNodeFound"])
+        first, second = api.messages()
+        assert "10.0.0.1 is not among the nodes' addresses" in first
+        assert second == "no Ready node is its gateway"
+
+
+async def test_one_node_tells_for_all(tmp_path):
+    async with running(tmp_path) as (api, until):
+        api.put("/api/v1/nodes/node-0", node(0))
+        api.put(SHOP, namespace(**{ADDRESS: FIXED, SELECTOR: "number=0"}))
+        await until(p10_244_1_5="10.244.0.0")
+        api.put(SHOP, namespace(**{ADDRESS: "web"}))
+        await until(p10_244_1_5=None)
+        assert api.reasons() == []

@@ -32,6 +32,7 @@ _SIGNER: Final = "system:controller:bootstrap-signer"
 _PROVIDER: Final = "system:controller:cloud-provider"
 _CLEANER: Final = "system:controller:token-cleaner"
 _READER: Final = "extension-apiserver-authentication-reader"
+_MASQUERADING: Final = "podwire:ip-masq-agent"  # Every node is its own.
 _LOCKING: Final = "system::leader-locking-"
 
 
@@ -73,6 +74,7 @@ def namespace_roles() -> Iterator[Object]:
     for name in ("kube-controller-manager", "kube-scheduler"):
         rules = [may("watch", "core", "configmaps"), may("get update", "core", "configmaps", name)]
         yield role(f"{_LOCKING}{name}", rules, _SYSTEM)
+    yield role(_MASQUERADING, [may(READ, "core", "configmaps", "ip-masq-agent")], _SYSTEM)
     signing = [
         may(READ, "core", "configmaps"),
         may("update", "core", "configmaps", "cluster-info"),
@@ -88,4 +90,5 @@ def namespace_role_bindings() -> Iterator[Object]:
         yield binding(f"{_LOCKING}{name}", [who, account(name)], namespace=_SYSTEM)
     for name in ("bootstrap-signer", "cloud-provider", "token-cleaner"):
         yield binding(f"system:controller:{name}", [account(name)], namespace=_SYSTEM)
+    yield binding(_MASQUERADING, [_NODES], namespace=_SYSTEM)
     yield binding(_SIGNER, [account("bootstrap-signer")], namespace=_PUBLIC)
