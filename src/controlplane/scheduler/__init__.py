@@ -1,6 +1,6 @@
 """The scheduler: which node a pod runs on (upstream: kube-scheduler).
 
-`queue` knows which pods wait and why, `cache` what runs where, `framework/plugins` what speaks
-for and against a node, `schedule_one` puts it together, `run` is the shell around them.
-Deliberately absent: preemption, inter-pod affinity, volumes, extenders, several profiles.
+`queue` knows which pods wait and why, `cache` what runs where, `framework` what speaks for and
+against a node, `scheduler_config` which plugins do, `schedule_one` puts it together, `run` and
+`binding` are the shell around them. Deliberately absent: volumes and extenders.
 """

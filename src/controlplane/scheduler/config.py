@@ -13,3 +13,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kubeconfig: str
     timings: TimingsName
     journal: str = ""
+    control_socket: str = ""
+    scheduler_config: str = ""  # A KubeSchedulerConfiguration's text; empty: the defaults.

@@ -5,42 +5,55 @@ Decides and does no I/O: the shell hands every event on together with the time.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from controlplane.scheduler.cache import Cache
-from controlplane.scheduler.framework.cluster_event import ClusterEvent
+from controlplane.scheduler.framework.cluster_event import ClusterEvent, Happening
+from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
 from controlplane.scheduler.queue import SchedulingQueue
+from controlplane.scheduler.resources import requests_of
+from controlplane.scheduler.scheduler_config import DEFAULT_SCHEDULER_NAME
 from kubeapi.objects import Object, is_being_deleted, key_of, labels_of, name_of
-from kubeapi.selectors import SelectorError
 
-log = logging.getLogger(__name__)
-
-SCHEDULER_NAME: Final = "default-scheduler"
 _FINISHED: Final = ("Succeeded", "Failed")
 
 
 class EventHandlers:
-    """Keeps cache and queue in step with the server."""
+    """Keeps cache, queue and nominations in step with the server."""
 
-    def __init__(self, cache: Cache, queue: SchedulingQueue) -> None:
-        self._cache, self._queue = cache, queue
+    def __init__(
+        self,
+        cache: Cache,
+        queue: SchedulingQueue,
+        nominator: Nominator,
+        scheduler_names: Collection[str],
+    ) -> None:
+        self._cache, self._queue, self._nominator = cache, queue, nominator
+        self._names = frozenset(scheduler_names)
+
+    def happened(
+        self, event: ClusterEvent, old: Object | None, new: Object | None, now: float
+    ) -> None:
+        """Wake whom the change of an object may help."""
+        self._queue.happened(Happening(event, old, new), now)
 
     # --- nodes -------------------------------------------------------------------------------
 
     def node_added(self, node: Object, now: float) -> None:
         self._cache.set_node(node)
-        self._queue.happened(ClusterEvent.NODE_ADDED, now)
+        self.happened(ClusterEvent.NODE_ADDED, None, node, now)
 
     def node_updated(self, old: Object, new: Object, now: float) -> None:
         changes = list(_node_changes(old, new))
         if not changes:
+            if _images(old) != _images(new):
+                self._cache.set_node(new)
             return  # Heartbeats are most of a node's updates.
         self._cache.set_node(new)
         for change in changes:
-            self._queue.happened(change, now)
+            self.happened(change, old, new, now)
 
     def node_deleted(self, node: Object, _now: float) -> None:
         self._cache.remove_node(name_of(node))
@@ -59,39 +72,51 @@ class EventHandlers:
             self.pod_deleted(new, now)
         elif (new.get("spec") or {}).get("nodeName"):
             self._placed(key, old, new, now)
-        elif _is_ours(new):
+        elif self._is_ours(new):
             self._waiting(key, old, new, now)
         else:
             self._queue.remove(key)
+            self._nominator.forget(key)
 
     def pod_deleted(self, pod: Object, now: float) -> None:
         key = key_of(pod)
         self._queue.remove(key)
-        if self._cache.remove_pod(key):
-            self._queue.happened(ClusterEvent.POD_GONE, now)
+        promised = self._nominator.place_of(key)
+        self._nominator.forget(key)
+        if self._cache.remove_pod(key) or promised:
+            self.happened(ClusterEvent.POD_GONE, pod, None, now)
 
     def _placed(self, key: str, old: Object | None, pod: Object, now: float) -> None:
         if old is not None and _is_alike(old, pod):
             return  # A kubelet's status reports are most of a pod's updates.
         self._queue.remove(key)
-        try:
-            info = PodInfo.from_object(pod)
-        except SelectorError as error:
-            # Its selectors no longer matter; its requests still do.
-            log.warning("%s: %s", key, error)
-            spec = {**pod["spec"], "affinity": None, "topologySpreadConstraints": None}
-            info = PodInfo.from_object({**pod, "spec": spec})
-        self._cache.set_pod(info)
-        self._queue.happened(ClusterEvent.POD_PLACED, now)
+        self._nominator.forget(key)
+        self._cache.set_pod(PodInfo.read(pod))
+        if old is None or not (old.get("spec") or {}).get("nodeName"):
+            self.happened(ClusterEvent.POD_PLACED, old, pod, now)
+            return
+        if labels_of(old) != labels_of(pod) or is_being_deleted(old) != is_being_deleted(pod):
+            self.happened(ClusterEvent.POD_LABELS, old, pod, now)
+        before, after = requests_of(old["spec"]), requests_of(pod["spec"])
+        if any(after.get(name, 0) < amount for name, amount in before.items()):
+            self.happened(ClusterEvent.POD_SCALED_DOWN, old, pod, now)
 
     def _waiting(self, key: str, old: Object | None, new: Object, now: float) -> None:
         if self._cache.is_assumed(key):
             return  # We have just chosen a node; the server will say so.
-        priority = int(new["spec"].get("priority") or 0)
+        info = PodInfo.read(new)
+        # What we have promised and the server does not know yet is kept.
+        promised = info.nominated_node or ("" if _nominated(old) else self._nominator.place_of(key))
+        self._nominator.nominate(info, promised)
         if key not in self._queue:
-            self._queue.add(key, priority=priority, now=now)
+            self._queue.add(info, now)
         elif old is not None and _asks_differently(old, new):
-            self._queue.changed(key, now)
+            self._queue.changed(info, Happening(ClusterEvent.POD_ITSELF, old, new), now)
+
+    def _is_ours(self, pod: Object) -> bool:
+        """Tell whether the pod waits for this scheduler, and may be scheduled at all."""
+        name = (pod.get("spec") or {}).get("schedulerName") or DEFAULT_SCHEDULER_NAME
+        return name in self._names and not is_being_deleted(pod)
 
 
 def _node_changes(old: Object, new: Object) -> Iterator[ClusterEvent]:
@@ -109,14 +134,12 @@ def _is_finished(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") in _FINISHED
 
 
-def _is_ours(pod: Object) -> bool:
-    """Tell whether the pod waits for this scheduler, and may be scheduled at all."""
-    spec = pod.get("spec") or {}
-    return (
-        (spec.get("schedulerName") or SCHEDULER_NAME) == SCHEDULER_NAME
-        and not spec.get("schedulingGates")
-        and not is_being_deleted(pod)
-    )
+def _images(node: Object) -> object:
+    return (node.get("status") or {}).get("images")
+
+
+def _nominated(pod: Object | None) -> str:
+    return str(((pod or {}).get("status") or {}).get("nominatedNodeName") or "")
 
 
 def _asks_differently(old: Object, new: Object) -> bool:

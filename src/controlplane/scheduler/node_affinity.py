@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubeapi.objects import Object
-from kubeapi.selectors import Requirement, requirement_from_object
+from kubeapi.selectors import Operator, Requirement, requirement_from_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +69,16 @@ class NodeAffinity:
     def preference(self, name: str, labels: Mapping[str, str]) -> int:
         """Return the weights of the preferred terms that match, together."""
         return sum(weight for weight, term in self.preferred if term.matches(name, labels))
+
+    def names(self) -> frozenset[str] | None:
+        """Return the only nodes that terms allow by name; None when not every term names nodes."""
+        if not self.required:
+            return None
+        named: set[str] = set()
+        for term in self.required:
+            exact = [r for r in term.fields if r.operator is Operator.IN and len(r.values) == 1]
+            if not exact:
+                return None
+            sets = [frozenset(r.values) for r in exact]
+            named |= frozenset.intersection(*sets)
+        return frozenset(named)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Self
 
+from controlplane.scheduler.pod_affinity import NO_AFFINITY
 from controlplane.scheduler.pod_info import HostPort, PodInfo
 from controlplane.scheduler.resources import Amounts, add, amounts, subtract
 from controlplane.scheduler.tolerations import Taint
@@ -18,11 +20,14 @@ class NodeInfo:
 
     __slots__ = (
         "allocatable",
+        "images",
         "known",
         "labels",
         "name",
         "owned",
         "pods",
+        "pods_with_affinity",
+        "pods_with_required_anti_affinity",
         "ports",
         "requested",
         "scored_requested",
@@ -39,7 +44,11 @@ class NodeInfo:
         self.allocatable: Amounts = {}
         self.requested: Amounts = {}
         self.scored_requested: Amounts = {}
+        #: Octets of each image that is there, by each of its names.
+        self.images: Mapping[str, int] = {}
         self.pods: dict[str, PodInfo] = {}
+        self.pods_with_affinity: dict[str, PodInfo] = {}
+        self.pods_with_required_anti_affinity: dict[str, PodInfo] = {}
         self.ports: dict[HostPort, None] = {}
         #: Pods of each (namespace, controller): what default spreading counts.
         self.owned: Counter[tuple[str, str]] = Counter()
@@ -52,14 +61,35 @@ class NodeInfo:
         self.taints = tuple(map(Taint.from_object, spec.get("taints") or ()))
         self.unschedulable = bool(spec.get("unschedulable"))
         self.allocatable = amounts(status.get("allocatable") or status.get("capacity"))
+        self.images = {
+            name: int(image.get("sizeBytes") or 0)
+            for image in status.get("images") or ()
+            for name in image.get("names") or ()
+        }
 
     def forget_node(self) -> None:
         """The Node object is gone; its pods may still be there."""
         self.known = False
 
+    def clone(self) -> Self:
+        """Return a node to try other pods on."""
+        copy = type(self)(self.name)
+        copy.known, copy.labels, copy.taints = self.known, self.labels, self.taints
+        copy.unschedulable, copy.images = self.unschedulable, self.images
+        copy.allocatable = self.allocatable
+        copy.requested, copy.scored_requested = dict(self.requested), dict(self.scored_requested)
+        copy.pods, copy.ports, copy.owned = dict(self.pods), dict(self.ports), self.owned.copy()
+        copy.pods_with_affinity = dict(self.pods_with_affinity)
+        copy.pods_with_required_anti_affinity = dict(self.pods_with_required_anti_affinity)
+        return copy
+
     def add_pod(self, pod: PodInfo) -> None:
         assert pod.key not in self.pods
         self.pods[pod.key] = pod
+        if pod.pod_affinity is not NO_AFFINITY:
+            self.pods_with_affinity[pod.key] = pod
+            if pod.pod_affinity.anti_required:
+                self.pods_with_required_anti_affinity[pod.key] = pod
         add(self.requested, pod.requests)
         add(self.scored_requested, pod.scored_requests)
         self.ports |= dict.fromkeys(pod.host_ports)
@@ -68,6 +98,8 @@ class NodeInfo:
 
     def remove_pod(self, key: str) -> None:
         pod = self.pods.pop(key)
+        self.pods_with_affinity.pop(key, None)
+        self.pods_with_required_anti_affinity.pop(key, None)
         subtract(self.requested, pod.requests)
         subtract(self.scored_requested, pod.scored_requests)
         for port in pod.host_ports:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controlplane.scheduler.node_affinity import NodeAffinity
+from controlplane.scheduler.pod_affinity import PodAffinity
 from controlplane.scheduler.resources import Amounts, requests_of, scored_requests_of
 from controlplane.scheduler.spread_constraints import SpreadConstraint, spread_constraints_of
 from controlplane.scheduler.tolerations import Toleration
@@ -18,6 +19,7 @@ from kubeapi.objects import (
     namespace_of,
     uid_of,
 )
+from kubeapi.selectors import SelectorError
 
 #: (hostIP, protocol, hostPort)
 HostPort = tuple[str, str, int]
@@ -35,13 +37,27 @@ class PodInfo:
     node_name: str
     priority: int
     being_deleted: bool
+    nominated_node: str  # where preemption made room for it
+    images: tuple[str, ...]
     requests: Amounts
     scored_requests: Amounts
     tolerations: tuple[Toleration, ...]
     affinity: NodeAffinity
+    pod_affinity: PodAffinity
     spread: tuple[SpreadConstraint, ...]
     host_ports: tuple[HostPort, ...]
     obj: Object
+    problem: str = ""  # why its own wishes make no sense: then it fits nowhere
+
+    @classmethod
+    def read(cls, pod: Object) -> PodInfo:
+        """Read any pod; one with a selector that makes no sense is read without its wishes."""
+        try:
+            return cls.from_object(pod)
+        except SelectorError as error:
+            spec = {**pod["spec"], "affinity": None, "topologySpreadConstraints": None}
+            info = cls.from_object({**pod, "spec": spec})
+            return replace(info, obj=pod, problem=f"invalid selector: {error}")
 
     @classmethod
     def from_object(cls, pod: Object) -> PodInfo:
@@ -58,20 +74,28 @@ class PodInfo:
             node_name=spec.get("nodeName") or "",
             priority=int(spec.get("priority") or 0),
             being_deleted=is_being_deleted(pod),
+            nominated_node=(pod.get("status") or {}).get("nominatedNodeName") or "",
+            images=_images(spec),
             requests=requests,
             scored_requests=scored_requests_of(spec, requests),
             tolerations=tuple(map(Toleration.from_object, spec.get("tolerations") or ())),
             affinity=NodeAffinity.from_spec(spec),
+            pod_affinity=PodAffinity.from_spec(spec, namespace_of(pod), labels_of(pod)),
             spread=spread_constraints_of(spec, labels_of(pod)),
-            host_ports=_host_ports(spec),
+            host_ports=host_ports_of(spec),
             obj=pod,
         )
 
 
-def _host_ports(spec: Object) -> tuple[HostPort, ...]:
+def host_ports_of(spec: Object) -> tuple[HostPort, ...]:
     return tuple(
         (port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", int(port["hostPort"]))
         for container in spec.get("containers") or ()
         for port in container.get("ports") or ()
         if port.get("hostPort")
     )
+
+
+def _images(spec: Object) -> tuple[str, ...]:
+    containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    return tuple(container.get("image") or "" for container in containers)

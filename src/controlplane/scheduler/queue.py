@@ -1,20 +1,26 @@
 """Which pods wait for a node, and when each is looked at (upstream: internal/queue).
 
-Three places. *Active*: to be looked at now, by priority, then by age. *Backing off*: after an
-attempt that failed, for a time that doubles. *Unschedulable*: no node fits, until something
-happens that the plugins which refused it care about, or until it has waited very long.
-An event that arrives while a pod is being looked at is not missed: it is noted for that pod.
+Four places. *Active*: to be looked at now, in the order of the QueueSort plugin. *Backing off*:
+after an attempt that failed, for a time that doubles. *Unschedulable*: no node fits, until
+something happens of which a plugin that refused the pod says that it helps, or until it has waited
+very long. *Gated*: a PreEnqueue plugin does not let it in. An event that arrives while a pod is
+being looked at is not missed: it is noted for that pod.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Final
 
-from controlplane.scheduler.framework.cluster_event import ClusterEvent
+from controlplane.scheduler.framework.cluster_event import ClusterEvent, Happening, Hint, Hints
+from controlplane.scheduler.pod_info import PodInfo
+
+#: Events that are noted for a pod while it is looked at; after more of them it is looked at again.
+_HEARD_MAX: Final = 1000
 
 
 class Place(Enum):
@@ -23,38 +29,56 @@ class Place(Enum):
     ACTIVE = auto()
     BACKING_OFF = auto()
     UNSCHEDULABLE = auto()
+    GATED = auto()
     IN_FLIGHT = auto()  # taken by the scheduler
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class QueuedPod:
     """A pod that waits."""
 
-    key: str
-    priority: int
+    info: PodInfo
     added_at: float
     place: Place = Place.ACTIVE
     attempts: int = 0
     parked_at: float = 0.0  # when it became unschedulable
     backoff_until: float = 0.0
-    wakes_on: frozenset[ClusterEvent] = frozenset()
-    heard: set[ClusterEvent] = field(default_factory=set)  # while in flight
+    hints: Hints = field(default_factory=dict)  # of the plugins that refused it
+    heard: list[Happening] = field(default_factory=list)  # while in flight
     entry: int = 0  # the heap entry that is valid (0: none); others are stale
+
+    @property
+    def key(self) -> str:
+        return self.info.key
+
+
+#: The PreEnqueue plugins: say whether a pod may be looked at.
+Admits = Callable[[PodInfo], bool]
+#: The QueueSort plugin.
+SortKey = Callable[[PodInfo, float], tuple[float, ...]]
 
 
 class SchedulingQueue:
     """The pods without a node."""
 
     def __init__(
-        self, *, backoff_initial_s: float, backoff_max_s: float, unschedulable_max_s: float
+        self,
+        *,
+        backoff_initial_s: float,
+        backoff_max_s: float,
+        unschedulable_max_s: float,
+        admits: Admits,
+        sort_key: SortKey,
     ) -> None:
         assert 0 < backoff_initial_s <= backoff_max_s
         self._backoff_initial_s, self._backoff_max_s = backoff_initial_s, backoff_max_s
         self._unschedulable_max_s = unschedulable_max_s
+        self._admits, self._sort_key = admits, sort_key
         self._pods: dict[str, QueuedPod] = {}
         self._in_flight: dict[str, QueuedPod] = {}
         self._unschedulable: dict[str, QueuedPod] = {}  # the longest there first
-        self._active: list[tuple[int, float, int, QueuedPod]] = []
+        self._waiting_for: dict[ClusterEvent, dict[str, QueuedPod]] = {e: {} for e in ClusterEvent}
+        self._active: list[tuple[tuple[float, ...], int, QueuedPod]] = []
         self._backing_off: list[tuple[float, int, QueuedPod]] = []
         self._entries = 0
 
@@ -67,22 +91,32 @@ class SchedulingQueue:
     def place_of(self, key: str) -> Place:
         return self._pods[key].place
 
-    def add(self, key: str, *, priority: int, now: float) -> None:
-        """A pod without a node appeared."""
-        if key in self._pods:
-            return
-        pod = self._pods[key] = QueuedPod(key, priority, now)
-        self._activate(pod)
+    def attempts(self, key: str) -> int:
+        """Return how often a pod was looked at."""
+        return self._pods[key].attempts
 
-    def changed(self, key: str, now: float) -> None:
+    def add(self, info: PodInfo, now: float) -> None:
+        """A pod without a node appeared."""
+        if info.key in self._pods:
+            return
+        pod = self._pods[info.key] = QueuedPod(info, now)
+        self._let_in(pod)
+
+    def changed(self, info: PodInfo, happening: Happening, now: float) -> None:
         """The pod itself changed in a way that may help."""
-        pod = self._pods.get(key)
+        pod = self._pods.get(info.key)
         if pod is None:
             return
-        if pod.place is Place.UNSCHEDULABLE:
-            self._retry(pod, now)
+        pod.info = info
+        if pod.place is Place.GATED:
+            self._let_in(pod)
+        elif pod.place is Place.UNSCHEDULABLE:
+            if _helps(pod, happening):
+                self._retry(pod, now)
         elif pod.place is Place.IN_FLIGHT:
-            pod.heard.add(ClusterEvent.POD_ITSELF)
+            self._hear(pod, happening)
+        elif pod.place is Place.ACTIVE:
+            self._let_in(pod)  # Its priority may be another one; or it was given a gate.
 
     def remove(self, key: str) -> None:
         """The pod has a node, or is gone."""
@@ -90,18 +124,18 @@ class SchedulingQueue:
         if pod is not None:
             self._leave(pod)
 
-    def pop(self, now: float) -> str | None:
+    def pop(self, now: float) -> PodInfo | None:
         """Take the next pod to look at; afterwards it is `failed`, `unschedulable` or removed."""
         self._flush(now)
         while self._active:
-            _, _, entry, pod = heapq.heappop(self._active)
+            _, entry, pod = heapq.heappop(self._active)
             if pod.entry == entry:
                 self._leave(pod)
                 pod.place = Place.IN_FLIGHT
                 self._in_flight[pod.key] = pod
                 pod.attempts += 1
                 pod.heard.clear()
-                return pod.key
+                return pod.info
         return None
 
     def failed(self, key: str, now: float) -> None:
@@ -111,25 +145,34 @@ class SchedulingQueue:
             self._begin_backoff(pod, now)
             self._retry(pod, now)
 
-    def unschedulable(self, key: str, wakes_on: Iterable[ClusterEvent], now: float) -> None:
-        """No node fits; only *wakes_on* can change that."""
+    def unschedulable(self, key: str, hints: Collection[Hints], now: float) -> None:
+        """No node fits; *hints* of the plugins that say so tell what can change that."""
         pod = self._pods.get(key)
         if pod is None:
             return
-        pod.wakes_on = frozenset(wakes_on) | {ClusterEvent.POD_ITSELF}
+        pod.hints = _joined(hints)
         self._begin_backoff(pod, now)
-        if pod.heard & pod.wakes_on:
+        if len(pod.heard) >= _HEARD_MAX or any(_helps(pod, each) for each in pod.heard):
             self._retry(pod, now)
-        else:
-            self._leave(pod)
-            pod.place, pod.parked_at = Place.UNSCHEDULABLE, now
-            self._unschedulable[key] = pod
+            return
+        self._leave(pod)
+        pod.place, pod.parked_at = Place.UNSCHEDULABLE, now
+        self._unschedulable[key] = pod
+        for event in pod.hints:
+            self._waiting_for[event][key] = pod
 
-    def happened(self, event: ClusterEvent, now: float) -> None:
-        """Wake every pod that *event* may help."""
+    def happened(self, happening: Happening, now: float) -> None:
+        """Wake every pod that the event may help."""
         for pod in self._in_flight.values():
-            pod.heard.add(event)
-        for pod in [pod for pod in self._unschedulable.values() if event in pod.wakes_on]:
+            self._hear(pod, happening)
+        for pod in list(self._waiting_for[happening.event].values()):
+            if _helps(pod, happening):
+                self._retry(pod, now)
+
+    def wake(self, key: str, now: float) -> None:
+        """Have a pod looked at again, whatever refused it."""
+        pod = self._pods.get(key)
+        if pod is not None and pod.place is Place.UNSCHEDULABLE:
             self._retry(pod, now)
 
     def deadline(self) -> float:
@@ -139,6 +182,10 @@ class SchedulingQueue:
         for pod in self._unschedulable.values():
             return min(backoff_ends, pod.parked_at + self._unschedulable_max_s)
         return backoff_ends
+
+    def _hear(self, pod: QueuedPod, happening: Happening) -> None:
+        if len(pod.heard) < _HEARD_MAX:
+            pod.heard.append(happening)
 
     def _skip_stale(self) -> None:
         while self._backing_off and self._backing_off[0][2].entry != self._backing_off[0][1]:
@@ -151,7 +198,7 @@ class SchedulingQueue:
 
     def _retry(self, pod: QueuedPod, now: float) -> None:
         if pod.backoff_until <= now:
-            self._activate(pod)
+            self._let_in(pod)
             return
         self._leave(pod)
         pod.place = Place.BACKING_OFF
@@ -162,19 +209,25 @@ class SchedulingQueue:
         """Take *pod* out of where it is."""
         pod.entry = 0  # No heap entry is valid any more.
         self._in_flight.pop(pod.key, None)
-        self._unschedulable.pop(pod.key, None)
+        if self._unschedulable.pop(pod.key, None) is not None:
+            for event in pod.hints:
+                self._waiting_for[event].pop(pod.key, None)
 
-    def _activate(self, pod: QueuedPod) -> None:
+    def _let_in(self, pod: QueuedPod) -> None:
+        """Put *pod* among the active ones, if the PreEnqueue plugins let it in."""
         self._leave(pod)
+        if not self._admits(pod.info):
+            pod.place = Place.GATED
+            return
         pod.place = Place.ACTIVE
         pod.entry = self._next_entry()
-        heapq.heappush(self._active, (-pod.priority, pod.added_at, pod.entry, pod))
+        heapq.heappush(self._active, (self._sort_key(pod.info, pod.added_at), pod.entry, pod))
 
     def _flush(self, now: float) -> None:
         """Activate what has waited long enough."""
         self._skip_stale()
         while self._backing_off and self._backing_off[0][0] <= now:
-            self._activate(heapq.heappop(self._backing_off)[2])
+            self._let_in(heapq.heappop(self._backing_off)[2])
             self._skip_stale()
         for pod in list(self._unschedulable.values()):
             if now < pod.parked_at + self._unschedulable_max_s:
@@ -184,3 +237,27 @@ class SchedulingQueue:
     def _next_entry(self) -> int:
         self._entries += 1
         return self._entries
+
+
+def _joined(hints: Collection[Hints]) -> Hints:
+    """Return one table of all: an event helps if one of the plugins says so."""
+    joined: dict[ClusterEvent, list[Hints]] = {ClusterEvent.POD_ITSELF: []}
+    for each in hints:
+        for event in each:
+            joined.setdefault(event, []).append(each)
+    return {event: _any(event, tables) for event, tables in joined.items()}
+
+
+def _any(event: ClusterEvent, tables: Collection[Hints]) -> Hint | None:
+    """Return whether one of the plugins' hints says yes; without hints it always helps."""
+    hints = [hint for table in tables if (hint := table[event]) is not None]
+    if not hints or len(hints) < len(tables):
+        return None
+    return hints[0] if len(hints) == 1 else lambda pod, what: any(h(pod, what) for h in hints)
+
+
+def _helps(pod: QueuedPod, happening: Happening) -> bool:
+    if happening.event not in pod.hints:
+        return False
+    hint = pod.hints[happening.event]
+    return hint is None or hint(pod.info, happening)

@@ -1,8 +1,8 @@
 """The scheduler's shell: watch, decide one pod after the other, bind many at once.
 
 The decision is made in memory and takes well under a millisecond; binding asks the server and so
-runs beside the next decisions, in at most `BINDINGS_MAX` tasks. Of several schedulers one leads,
-by the Lease kube-system/kube-scheduler.
+runs beside the next decisions, in at most `BINDINGS_MAX` tasks; pods that wait for the word of a
+Permit plugin count apart. Of several schedulers one leads, by the Lease kube-system/kube-scheduler.
 """
 
 from __future__ import annotations
@@ -11,47 +11,69 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Final
 
 from componentbase import clock
 from componentbase.journal import Journal
-from componentbase.tasks import Tasks
+from componentbase.rpc import Connection, Params, RpcError, Server
+from componentbase.tasks import Tasks, guarded
 from componentbase.timings import TIMINGS, Timings
+from controlplane.scheduler import scheduler_config
+from controlplane.scheduler.binding import Chosen, NotBound, bind, permit
 from controlplane.scheduler.cache import Cache
 from controlplane.scheduler.config import Config
-from controlplane.scheduler.event_handlers import SCHEDULER_NAME, EventHandlers
+from controlplane.scheduler.event_handlers import EventHandlers
+from controlplane.scheduler.explanation import Explanations, decision
+from controlplane.scheduler.framework.cluster_event import ClusterEvent
+from controlplane.scheduler.framework.runtime import Refusal
+from controlplane.scheduler.listers import WatchedListers
+from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
+from controlplane.scheduler.profiles import Profiles
 from controlplane.scheduler.queue import SchedulingQueue
-from controlplane.scheduler.schedule_one import Fits, NothingFits, schedule_one
+from controlplane.scheduler.reports import Reports
+from controlplane.scheduler.schedule_one import NothingFits
+from controlplane.scheduler.scheduler_config import (
+    BadConfiguration,
+    KubeSchedulerConfiguration,
+)
+from controlplane.scheduler.waiting_pods import WaitingPods
 from kubeapi.client import (
     EventRecorder,
     InformerFactory,
     LeaderElector,
     LeadershipLost,
     LeaseDurations,
-    PatchType,
     RestClient,
     Unreachable,
 )
-from kubeapi.objects import Object, condition, name_of, namespace_of, uid_of
+from kubeapi.objects import Object, labels_of
 from kubeapi.resources import NODES, PODS
-from kubeapi.selectors import SelectorError
 from kubeapi.status import StatusError, is_not_found
 
 log = logging.getLogger(__name__)
 
 #: Bindings, and reports of what cannot be bound, that are under way at once.
 BINDINGS_MAX: Final = 32
+#: Pods that wait for a Permit plugin's word at once.
+WAITING_MAX: Final = 1000
+_COMPONENT: Final = "default-scheduler"
 
 
 async def run_scheduler(config: Config) -> None:
     """Wait for the lead and schedule; ends when the lead is lost."""
+    try:
+        wanted = scheduler_config.parse(config.scheduler_config)
+    except BadConfiguration as error:
+        raise SystemExit(f"the scheduler's configuration: {error}") from None
     client = RestClient.from_kubeconfig(Path(config.kubeconfig), user_agent=config.name)
     timings = TIMINGS[config.timings]
     rng = random.Random()
     journal = Journal(config.journal, config.name)
+    scheduler = Scheduler(client, wanted, timings, rng, journal)
+    server = Server(Path(config.control_socket), {"explain": scheduler.explain})
     elector = LeaderElector(
         client,
         namespace="kube-system",
@@ -61,12 +83,15 @@ async def run_scheduler(config: Config) -> None:
         rng=rng,
     )
     try:
-        await elector.run(lambda: _lead(config.name, Scheduler(client, timings, rng, journal)))
+        if config.control_socket:
+            await server.start()
+        await elector.run(lambda: _lead(config.name, scheduler))
     except LeadershipLost as error:
         # Another may lead by now: end at once, and be started anew.
         log.error("%s", error)
         raise SystemExit(1) from None
     finally:
+        await server.close()
         await client.close()
         journal.close()
 
@@ -80,20 +105,45 @@ class Scheduler:
     """Gives nodes to pods until cancelled."""
 
     def __init__(
-        self, client: RestClient, timings: Timings, rng: random.Random, journal: Journal
+        self,
+        client: RestClient,
+        config: KubeSchedulerConfiguration,
+        timings: Timings,
+        rng: random.Random,
+        journal: Journal,
     ) -> None:
-        self._client, self._rng, self.journal = client, rng, journal
-        self._cache = Cache()
-        self._queue = SchedulingQueue(
-            backoff_initial_s=timings.scheduler_backoff_initial_s,
-            backoff_max_s=timings.scheduler_backoff_max_s,
-            unschedulable_max_s=timings.scheduler_unschedulable_flush_s,
-        )
-        self._handlers = EventHandlers(self._cache, self._queue)
+        """Raises SystemExit when a profile's plugins cannot be made."""
+        self.journal = journal
+        self._cache, self._nominator, self._waiting = Cache(), Nominator(), WaitingPods()
         self._informers = InformerFactory(client)
-        self._pods = self._informers.informer(PODS)
-        self._nodes = self._informers.informer(NODES)
-        self._events = EventRecorder(client, component=SCHEDULER_NAME)
+        self._listers = WatchedListers(self._informers)
+        self._events = EventRecorder(client, component=_COMPONENT)
+        self._reports = Reports(client, self._events)
+        try:
+            self._profiles = Profiles(
+                config,
+                rng,
+                cache=self._cache,
+                nominator=self._nominator,
+                listers=self._listers,
+                binder=self._reports,
+                waiting=self._waiting,
+            )
+        except BadConfiguration as error:
+            raise SystemExit(f"the scheduler's configuration: {error}") from None
+        backoff_s = config.podInitialBackoffSeconds or timings.scheduler_backoff_initial_s
+        most_s = config.podMaxBackoffSeconds or timings.scheduler_backoff_max_s
+        self._queue = SchedulingQueue(
+            backoff_initial_s=backoff_s,
+            backoff_max_s=max(backoff_s, most_s),
+            unschedulable_max_s=timings.scheduler_unschedulable_flush_s,
+            admits=self._profiles.admits,
+            sort_key=self._profiles.sort_key,
+        )
+        self._handlers = EventHandlers(
+            self._cache, self._queue, self._nominator, self._profiles.names
+        )
+        self._explanations = Explanations()
         self._tasks = Tasks()
         self._room = asyncio.Semaphore(BINDINGS_MAX)
         self._something_changed = asyncio.Event()
@@ -110,18 +160,34 @@ class Scheduler:
             await self._tasks.close()
             await self._events.close()
 
+    async def explain(self, _connection: Connection, params: Params) -> object:
+        """Return the last decision about a pod."""
+        decision = self._explanations.get(str(params.get("pod")))
+        if decision is None:
+            raise RpcError("NotFound", "this scheduler has not looked at that pod")
+        return decision.as_object()
+
     def _follow(self) -> None:
         told, waking = self._handlers, self._waking
-        self._nodes.add_handler(
+        self._informers.informer(NODES).add_handler(
             on_add=waking(told.node_added),
             on_update=waking(told.node_updated),
             on_delete=waking(told.node_deleted),
         )
-        self._pods.add_handler(
+        self._informers.informer(PODS).add_handler(
             on_add=waking(told.pod_added),
             on_update=waking(told.pod_updated),
-            on_delete=waking(told.pod_deleted),
+            on_delete=waking(self._pod_deleted),
         )
+        self._listers.namespaces.add_handler(on_update=waking(self._namespace_updated))
+
+    def _pod_deleted(self, pod: Object, now: float) -> None:
+        self._handlers.pod_deleted(pod, now)
+        self._explanations.forget(PodInfo.read(pod).key)
+
+    def _namespace_updated(self, old: Object, new: Object, now: float) -> None:
+        if labels_of(old) != labels_of(new):
+            self._handlers.happened(ClusterEvent.NAMESPACE_LABELS, old, new, now)
 
     def _waking(self, handler: Callable[..., None]) -> Callable[..., None]:
         """Return *handler* as informers call it: it is told the time, and the queue is read."""
@@ -135,21 +201,23 @@ class Scheduler:
     async def _schedule_all(self) -> None:
         while True:
             await self._room.acquire()
-            key = await self._next()
-            after = self._decide(key)
-            if after is None:
-                self._room.release()
-            else:
-                task = self._tasks.spawn(after, name=f"pod {key}")
-                task.add_done_callback(lambda _task: self._room.release())
+            pod = await self._next()
 
-    async def _next(self) -> str:
+            async def attempt(pod: PodInfo = pod) -> None:
+                self._decide(pod)
+
+            # A plugin of the user's may raise anything: that pod waits, the others do not.
+            if not await guarded(f"scheduling {pod.key}", attempt):
+                self._queue.failed(pod.key, clock.monotonic())
+                self._room.release()
+
+    async def _next(self) -> PodInfo:
         """Wait for the next pod to look at."""
         while True:
             self._something_changed.clear()
-            key = self._queue.pop(clock.monotonic())
-            if key is not None:
-                return key
+            pod = self._queue.pop(clock.monotonic())
+            if pod is not None:
+                return pod
             wait_s = self._queue.deadline() - clock.monotonic()
             try:
                 async with asyncio.timeout(None if wait_s == math.inf else max(wait_s, 0)):
@@ -157,87 +225,104 @@ class Scheduler:
             except TimeoutError:
                 pass  # A back-off has ended.
 
-    def _decide(self, key: str) -> Coroutine[None, None, None] | None:
-        """Choose a node for a pod; return what is to be told to the server."""
-        pod = self._pods.get(key)
-        if pod is None:
-            self._queue.remove(key)
-            return None
-        try:
-            info = PodInfo.from_object(pod)
-        except SelectorError as error:
-            return self._report(pod, NothingFits(f"invalid selector: {error}", frozenset()))
-        match schedule_one(info, self._cache.nodes(), self._rng):
-            case Fits(node_name):
-                self._cache.assume(info, node_name)
-                return self._bind(info, node_name)
-            case NothingFits() as why:
-                self._queue.unschedulable(key, why.wakes_on, clock.monotonic())
-                return self._report(pod, why)
-
-    # --- what the server is told --------------------------------------------------------------
-
-    async def _bind(self, pod: PodInfo, node_name: str) -> None:
-        name = name_of(pod.obj)
-        binding: Object = {
-            "apiVersion": "v1",
-            "kind": "Binding",
-            "metadata": {"name": name, "namespace": pod.namespace, "uid": pod.uid},
-            "target": {"apiVersion": "v1", "kind": "Node", "name": node_name},
-        }
-        try:
-            await self._client.create(
-                PODS, binding, pod.namespace, subresource="binding", name=name
-            )
-        except (StatusError, Unreachable) as error:
-            self._binding_failed(pod, node_name, error)
+    def _decide(self, pod: PodInfo) -> None:
+        """Choose a node for a pod and begin what follows from it, which ends by itself."""
+        framework, search = self._profiles.of(pod)
+        found = search.schedule(pod, self._cache.nodes())
+        attempt = self._queue.attempts(pod.key)
+        name = framework.scheduler_name
+        self._explanations.note(decision(pod, found, name, attempt, clock.wall()))
+        if isinstance(found, NothingFits):
+            self._nothing_fits(pod, found)
             return
-        self.journal.note("scheduled", pod.key, node=node_name)
-        self._queue.remove(pod.key)
-        self._events.event(
-            pod.obj, "Normal", "Scheduled", f"Successfully assigned {pod.key} to {node_name}"
-        )
+        chosen = Chosen(pod, found.node_name, found.state, framework)
+        self._cache.assume(pod, found.node_name)
+        refusal = framework.run_reserve(found.state, pod, found.node_name)
+        refusal = refusal or permit(chosen, self._waiting, WAITING_MAX)
+        if refusal is not None:
+            self._give_back(chosen, refusal)
+            self._spawn(self._reports.waits(pod, refusal.text), pod)
+        elif self._waiting.get(pod.key) is not None:
+            self._room.release()  # It may wait for long, and for others to be looked at.
+            self._tasks.spawn(self._bind(chosen), name=f"pod {pod.key}")
+        else:
+            self._spawn(self._bind(chosen), pod)
 
-    def _binding_failed(
-        self, pod: PodInfo, node_name: str, error: StatusError | Unreachable
+    def _spawn(self, telling: Coroutine[None, None, None], pod: PodInfo) -> None:
+        task = self._tasks.spawn(telling, name=f"pod {pod.key}")
+        task.add_done_callback(lambda _task: self._room.release())
+
+    # --- when nothing fits ---------------------------------------------------------------------
+
+    def _nothing_fits(self, pod: PodInfo, why: NothingFits) -> None:
+        """Have the pod wait, for its victims' end if preemption has found some."""
+        now, room = clock.monotonic(), why.preemption
+        displaced: list[PodInfo] = []
+        if room.node_name:
+            displaced = list(self._nominator.less_important(pod, room.node_name))
+            self._nominator.nominate(pod, room.node_name)
+        self._queue.unschedulable(pod.key, why.hints, now)
+        for other in displaced:
+            self._nominator.forget(other.key)
+            self._queue.wake(other.key, now)
+        self._spawn(self._make_room(pod, why, displaced), pod)
+
+    async def _make_room(
+        self, pod: PodInfo, why: NothingFits, displaced: Sequence[PodInfo]
     ) -> None:
-        self._cache.forget(pod.key)
+        node_name = why.preemption.node_name
+        for victim in why.preemption.victims:
+            waiting = self._waiting.get(victim.key)
+            if waiting is not None:
+                waiting.reject("", "preempted")
+        running = [v for v in why.preemption.victims if self._waiting.get(v.key) is None]
+        for other in displaced:
+            await self._reports.clear_nomination(other)
+        if node_name and not await self._reports.preempt(pod, running, node_name):
+            self._nominator.forget(pod.key)
+            self._queue.wake(pod.key, clock.monotonic())
+            node_name = ""
+        await self._reports.waits(pod, why.message, nominated=node_name)
+
+    # --- binding -------------------------------------------------------------------------------
+
+    async def _bind(self, chosen: Chosen) -> None:
+        pod, node_name = chosen.pod, chosen.node_name
+        try:
+            await bind(chosen, self._waiting)
+        except NotBound as error:
+            self._give_back(chosen, error.refusal)
+            await self._reports.waits(pod, str(error))
+        except (StatusError, Unreachable) as error:
+            self._binding_failed(chosen, error)
+        else:
+            self.journal.note("scheduled", pod.key, node=node_name)
+            self._queue.remove(pod.key)
+            self._nominator.forget(pod.key)
+            self._reports.bound(pod, node_name)
+
+    def _give_back(self, chosen: Chosen, refusal: Refusal) -> None:
+        """Take the node from a pod: a plugin does not let it have it."""
+        self._forget(chosen)
+        hints = [chosen.framework.hints[refusal.plugin]] if refusal.plugin else []
+        self._queue.unschedulable(chosen.pod.key, hints, clock.monotonic())
+
+    def _forget(self, chosen: Chosen) -> None:
+        chosen.framework.run_unreserve(chosen.state, chosen.pod, chosen.node_name)
+        if self._cache.is_assumed(chosen.pod.key):
+            self._cache.forget(chosen.pod.key)
+            # Others may have the room now.
+            now = clock.monotonic()
+            self._handlers.happened(ClusterEvent.POD_GONE, chosen.pod.obj, None, now)
+        self._something_changed.set()
+
+    def _binding_failed(self, chosen: Chosen, error: StatusError | Unreachable) -> None:
+        pod = chosen.pod
+        self._forget(chosen)
         if isinstance(error, StatusError) and is_not_found(error):
             self._queue.remove(pod.key)  # It was deleted meanwhile.
             return
-        log.warning("binding %s to %s: %s", pod.key, node_name, error)
+        log.warning("binding %s to %s: %s", pod.key, chosen.node_name, error)
         # Without an answer it may be bound after all: then the watch says so before the retry.
         self._queue.failed(pod.key, clock.monotonic())
-        self._events.event(pod.obj, "Warning", "FailedScheduling", f"binding rejected: {error}")
-        self._something_changed.set()
-
-    async def _report(self, pod: Object, why: NothingFits) -> None:
-        """Say in an event and in the pod's conditions why it has to wait."""
-        self._events.event(pod, "Warning", "FailedScheduling", why.message)
-        known = condition(pod, "PodScheduled") or {}
-        wanted = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": "Unschedulable",
-            "message": why.message,
-        }
-        if all(known.get(name) == text for name, text in wanted.items()):
-            return
-        since = known.get("lastTransitionTime") if known.get("status") == "False" else None
-        wanted["lastTransitionTime"] = since or clock.rfc3339(clock.wall())
-        patch = {
-            "metadata": {"uid": uid_of(pod)},
-            "status": {"conditions": [wanted]},
-        }
-        try:
-            await self._client.patch(
-                PODS,
-                name_of(pod),
-                patch,
-                namespace_of(pod),
-                kind=PatchType.STRATEGIC,
-                subresource="status",
-            )
-        except (StatusError, Unreachable) as error:
-            # The next attempt says it again.
-            log.info("status of %s/%s: %s", namespace_of(pod), name_of(pod), error)
+        self._reports.failed(pod, f"binding rejected: {error}")

@@ -1,105 +1,167 @@
 """One pod, one decision: filter, score, choose (upstream: schedule_one.go).
 
-Upstream rates only a sample of a large cluster's nodes; here every node is judged.
+In a large cluster not every node is judged: when enough fit, the others are left for the next pods.
+Where to begin goes round, so that all nodes get their turn.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
-from controlplane.scheduler.framework.cluster_event import ClusterEvent
-from controlplane.scheduler.framework.interface import Filter, FilterPlugin, Rejection
-from controlplane.scheduler.framework.registry import FILTERS, SCORES
+from controlplane.scheduler.framework.cluster_event import ClusterEvent, Hints, any_of
+from controlplane.scheduler.framework.cycle_state import CycleState
+from controlplane.scheduler.framework.interface import PostFilterResult, Rejection
+from controlplane.scheduler.framework.runtime import Framework, Narrowed, Refusal, Scored
 from controlplane.scheduler.node_info import NodeInfo
+from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
+
+#: Of fewer nodes than this all are judged; never fewer than this (minFeasibleNodesToFind).
+_NODES_MIN: Final = 100
+_PERCENTAGE_MIN: Final = 5
+_NO_NODES: Final = "no nodes available to schedule pods"
 
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """The node to bind the pod to."""
+    """The node to bind the pod to, and how it was chosen."""
 
     node_name: str
+    state: CycleState
+    nodes: Sequence[NodeInfo]
+    scored: Scored | None
+    refusals: Mapping[str, Refusal]
 
 
 @dataclass(frozen=True, slots=True)
 class NothingFits:
-    """Why the pod has to wait, and what may change that."""
+    """Why the pod has to wait, what may change that, and what is to be done about it."""
 
     message: str
-    wakes_on: frozenset[ClusterEvent]
+    hints: Sequence[Hints]
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    preemption: PostFilterResult = field(default_factory=PostFilterResult)
 
 
-_NO_NODES: Final = NothingFits(
-    "no nodes available to schedule pods", frozenset({ClusterEvent.NODE_ADDED})
-)
+class NodeSearch:
+    """Chooses nodes for the pods of one profile."""
 
+    def __init__(self, framework: Framework, nominator: Nominator, rng: random.Random) -> None:
+        self._framework, self._nominator, self._rng = framework, nominator, rng
+        self._next_start = 0
 
-def schedule_one(pod: PodInfo, nodes: Sequence[NodeInfo], rng: random.Random) -> Fits | NothingFits:
-    """Choose the best of *nodes*; equally good ones are drawn from."""
-    if not nodes:
-        return _NO_NODES
-    fitting, rejections = _filter(pod, nodes)
-    if not fitting:
-        return _diagnosis(len(nodes), rejections)
-    if len(fitting) == 1:
-        return Fits(fitting[0].name)
-    totals = _score(pod, fitting)
-    best = max(totals)
-    winners = [node for node, total in zip(fitting, totals, strict=True) if total == best]
-    return Fits(rng.choice(winners).name)
+    def schedule(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Fits | NothingFits:
+        """Choose the best of *nodes*; equally good ones are drawn from."""
+        if pod.problem:
+            return NothingFits(pod.problem, [])
+        if not nodes:
+            return NothingFits(_NO_NODES, [any_of(ClusterEvent.NODE_ADDED)])
+        state = CycleState()
+        narrowed = self._framework.run_pre_filter(state, pod, nodes)
+        if isinstance(narrowed, Refusal):
+            return self._nothing(state, pod, {node.name: narrowed for node in nodes})
+        fitting, refusals = self._find(state, pod, nodes, narrowed)
+        if not fitting:
+            return self._nothing(state, pod, refusals)
+        if len(fitting) == 1:
+            return Fits(fitting[0].name, state, fitting, None, refusals)
+        scored = self._framework.run_scores(state, pod, fitting)
+        best = max(scored.totals)
+        winners = [n for n, total in zip(fitting, scored.totals, strict=True) if total == best]
+        return Fits(self._rng.choice(winners).name, state, fitting, scored, refusals)
 
+    def _find(
+        self,
+        state: CycleState,
+        pod: PodInfo,
+        nodes: Sequence[NodeInfo],
+        narrowed: Narrowed | None,
+    ) -> tuple[list[NodeInfo], dict[str, Refusal]]:
+        """Judge nodes, the promised one first, until enough fit."""
+        refusals: dict[str, Refusal] = {}
+        if pod.nominated_node:
+            promised = [node for node in nodes if node.name == pod.nominated_node]
+            if promised and self._judge(state, pod, promised[0], refusals):
+                return promised, refusals
+        if narrowed is not None:
+            others = [node.name for node in nodes if node.name not in narrowed.nodes]
+            refusals |= dict.fromkeys(others, narrowed.refusal)
+            nodes = [node for node in nodes if node.name in narrowed.nodes]
+        enough = self._enough(len(nodes))
+        start = self._next_start % len(nodes) if nodes else 0
+        fitting: list[NodeInfo] = []
+        judged = 0
+        for node in chain(nodes[start:], nodes[:start]):
+            judged += 1
+            if self._judge(state, pod, node, refusals):
+                fitting.append(node)
+                if len(fitting) >= enough:
+                    break
+        self._next_start = start + judged
+        return fitting, refusals
 
-Rejections = list[tuple[FilterPlugin, Rejection]]
+    def _enough(self, count: int) -> int:
+        """Return how many nodes that fit are enough (upstream: numFeasibleNodesToFind)."""
+        if count < _NODES_MIN:
+            return count
+        percentage = self._framework.percentage_of_nodes_to_score
+        if percentage == 0:
+            percentage = max(50 - count // 125, _PERCENTAGE_MIN)
+        return max(count * percentage // 100, _NODES_MIN)
 
+    def _judge(
+        self, state: CycleState, pod: PodInfo, node: NodeInfo, refusals: dict[str, Refusal]
+    ) -> bool:
+        """Ask all filters about one node, with those there whom it was promised to, and without."""
+        promised = self._nominator.as_important(pod, node.name)
+        if promised:
+            with_them, tried = state.clone(), node.clone()
+            for other in promised:
+                if other.key not in tried.pods:
+                    self._framework.move_pod(with_them, pod, other, tried, True)
+            if not self._passes(with_them, pod, tried, refusals):
+                return False
+        return self._passes(state, pod, node, refusals)
 
-def _filter(pod: PodInfo, nodes: Sequence[NodeInfo]) -> tuple[list[NodeInfo], Rejections]:
-    judges: list[tuple[FilterPlugin, Filter]] = []
-    for plugin in FILTERS:
-        judge = plugin.filter(pod, nodes)
-        if judge is not None:
-            judges.append((plugin, judge))
-    fitting, rejections = [], []
-    for node in nodes:
-        for plugin, judge in judges:
-            rejection = judge(node)
+    def _passes(
+        self, state: CycleState, pod: PodInfo, node: NodeInfo, refusals: dict[str, Refusal]
+    ) -> bool:
+        for plugin in self._framework.filters_for(state):
+            rejection = plugin.filter(state, pod, node)
             if rejection is not None:
-                rejections.append((plugin, rejection))
+                refusals[node.name] = Refusal(plugin.name, rejection)
+                return False
+        return True
+
+    def _nothing(
+        self, state: CycleState, pod: PodInfo, refusals: Mapping[str, Refusal]
+    ) -> NothingFits:
+        result = PostFilterResult()
+        rejections = {name: refusal.rejection for name, refusal in refusals.items()}
+        for plugin in self._framework.post_filter:
+            result = plugin.post_filter(state, pod, rejections)
+            if result.node_name:
                 break
-        else:
-            fitting.append(node)
-    return fitting, rejections
+        names = {refusal.plugin for refusal in refusals.values()}
+        hints = [self._framework.hints[name] for name in sorted(names)]
+        return NothingFits(worded(rejections, result), hints, refusals, result)
 
 
-def _score(pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
-    totals = [0] * len(nodes)
-    for plugin, weight in SCORES:
-        rate = plugin.score(pod, nodes)
-        if rate is None:
-            continue
-        scores = plugin.normalize([rate(node) for node in nodes])
-        totals = [total + weight * score for total, score in zip(totals, scores, strict=True)]
-    return totals
-
-
-def _diagnosis(count: int, rejections: Rejections) -> NothingFits:
+def worded(rejections: Mapping[str, Rejection], result: PostFilterResult) -> str:
     """Word the refusals as upstream's FitError does, the preemption's part included."""
-    reasons = Counter(reason for _, rejection in rejections for reason in rejection.reasons)
-    resolvable = sum(rejection.resolvable for _, rejection in rejections)
-    preemption = Counter(
-        {
-            "No preemption victims found for incoming pod": resolvable,
-            "Preemption is not helpful for scheduling": count - resolvable,
-        }
-    )
-    available = f"0/{count} nodes are available"
-    return NothingFits(
-        f"{available}: {_listed(reasons)}. preemption: {available}: {_listed(preemption)}.",
-        frozenset().union(*(plugin.wakes_on for plugin, _ in rejections)),
-    )
+    reasons = Counter(reason for no in rejections.values() for reason in no.reasons)
+    available = f"0/{len(rejections)} nodes are available"
+    text = f"{available}: {_listed(reasons)}."
+    if isinstance(result.refusals, str):
+        return f"{text} preemption: {result.refusals}" if result.refusals else text
+    if result.refusals:
+        text += f" preemption: {available}: {_listed(Counter(result.refusals.values()))}."
+    return text
 
 
 def _listed(reasons: Counter[str]) -> str:

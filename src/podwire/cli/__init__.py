@@ -59,6 +59,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "outside": "podwire.cli.outside:outside",
     "policy": "podwire.cli.policy:policy",
     "drops": "podwire.cli.tables:drops",
+    "explain": "podwire.cli.explain:explain",
     "events": "podwire.cli.events:events",
     "demo": "podwire.cli.demo:demo",
 }

@@ -26,6 +26,7 @@ from podwire.cli.outside import tell_dns
 from podwire.cli.outside_options import OutsideWish, outside_options
 from podwire.cli.proxy_options import ProxyWish, proxy_options
 from podwire.cli.readiness import Readiness, progress_bar
+from podwire.cli.scheduler_option import scheduler_option
 from podwire.cluster import blocks, etcd, make
 from podwire.cluster.families import IpFamily
 from podwire.cluster.kept import NODES, Wish, settle
@@ -124,6 +125,7 @@ class AlreadyUp(UsageError):
 )
 @outside_options
 @cni_option
+@scheduler_option
 @click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
 @click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
@@ -141,6 +143,7 @@ def up(
     ingress: bool,
     outside_wish: OutsideWish,
     cni_conf: str,
+    scheduler_config: str,
     node_cpu: str,
     node_memory: str,
 ) -> None:
@@ -177,6 +180,7 @@ def up(
         outside_any=outside_wish.any_port,
         non_masquerade_cidrs=outside_wish.non_masquerade_cidrs,
         cni_conf=cni_conf,
+        scheduler_config=scheduler_config,
         node_cpu=node_cpu,
         node_memory=node_memory,
     )

@@ -75,7 +75,14 @@ def _master(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[str,
         },
     )
     name = master_name(cluster, "scheduler", number)
-    yield name, _lease_holder(cluster, paths, name)
+    yield (
+        name,
+        {
+            **_lease_holder(cluster, paths, name),
+            "control_socket": str(paths.control_socket(name)),
+            "scheduler_config": cluster.scheduler_config,
+        },
+    )
 
 
 def _lease_holder(cluster: Cluster, paths: Layout, name: str) -> Config:

@@ -97,6 +97,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     dns_upstream: str = ""  # A resolver of this machine's loopback, ADDRESS:PORT; "": none.
     ingress: bool = False  # Whether it has an ingress controller.
     cni_conf: str = ""  # The pods' network on every node, if it is not ours.
+    scheduler_config: str = ""  # A KubeSchedulerConfiguration's text; empty: the defaults.
     outside: tuple[OutsideService, ...] = ()  # What of this machine pods reach.
     outside_any: bool = False  # Pods reach every port of 127.0.0.1, as the host's.
     #: Where pods' packets keep their source, as ip-masq-agent's nonMasqueradeCIDRs.

@@ -1,7 +1,23 @@
 """Nodes and pods for the scheduler's tests, said in one line each."""
 
+import random
+
+from controlplane.scheduler.framework.cycle_state import CycleState
+from controlplane.scheduler.framework.interface import (
+    SKIP,
+    Only,
+    PreFilterPlugin,
+    PreScorePlugin,
+    Rejection,
+    ScoreExtensions,
+)
 from controlplane.scheduler.node_info import NodeInfo
+from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
+from controlplane.scheduler.profiles import Profiles
+from controlplane.scheduler.schedule_one import Fits
+from controlplane.scheduler.scheduler_config import DEFAULT
+from controlplane.scheduler.waiting_pods import WaitingPods
 
 
 def make_pod(name="pod", *, labels=None, owner="", node="", cpu="", memory="", **spec):
@@ -39,14 +55,72 @@ def node_info(name="node", running=(), **facts):
 
 def reasons(plugin, pod, node, others=()):
     """Return why *plugin* refuses *node*; nothing when it does not."""
-    judge = plugin.filter(pod, [node, *(other for other in others if other is not node)])
-    rejection = judge(node) if judge is not None else None
+    nodes = [node, *(other for other in others if other is not node)]
+    state = CycleState()
+    if isinstance(plugin, PreFilterPlugin):
+        answer = plugin.pre_filter(state, pod, nodes)
+        if answer is SKIP:
+            return ()
+        if isinstance(answer, Rejection):
+            return answer.reasons
+        if isinstance(answer, Only) and node.name not in answer.nodes:
+            return ("not among the only nodes",)
+    rejection = plugin.filter(state, pod, node)
     return () if rejection is None else rejection.reasons
 
 
 def scores(plugin, pod, nodes):
-    """Return the normalized scores; all alike when the plugin has nothing to say."""
-    rate = plugin.score(pod, nodes)
-    if rate is None:
+    """Return the normalized scores; None when the plugin has nothing to say."""
+    state = CycleState()
+    if isinstance(plugin, PreScorePlugin) and plugin.pre_score(state, pod, nodes) is SKIP:
         return None
-    return plugin.normalize([rate(node) for node in nodes])
+    rated = [plugin.score(state, pod, node) for node in nodes]
+    return plugin.normalize(rated) if isinstance(plugin, ScoreExtensions) else rated
+
+
+class Listers:
+    """What a test says of namespaces and budgets."""
+
+    def __init__(self, namespaces=None, budgets=()):
+        self._namespaces, self._budgets = namespaces or {}, budgets
+
+    def namespace_labels(self, name):
+        return self._namespaces.get(name, {})
+
+    def budgets(self, namespace):
+        return [each for each in self._budgets if each["metadata"]["namespace"] == namespace]
+
+
+class World:
+    """Profiles over nodes: what the scheduler's shell has, without a server."""
+
+    def __init__(self, nodes=(), *, config=DEFAULT, listers=None, seed=1):
+        self.nominator, self.waiting = Nominator(), WaitingPods()
+        self.cache = self
+        self._nodes = list(nodes)
+        self.bound = []
+        self.profiles = Profiles(
+            config,
+            random.Random(seed),
+            cache=self,
+            nominator=self.nominator,
+            listers=listers or Listers(),
+            binder=self,
+            waiting=self.waiting,
+        )
+
+    def nodes(self):
+        return self._nodes
+
+    async def bind(self, pod, node_name):
+        self.bound.append((pod.key, node_name))
+
+    def schedule(self, pod):
+        return self.profiles.of(pod)[1].schedule(pod, self._nodes)
+
+    def run(self, pod):
+        """Schedule *pod* and have it run; return its node's name."""
+        found = self.schedule(pod)
+        assert isinstance(found, Fits), found
+        next(node for node in self._nodes if node.name == found.node_name).add_pod(pod)
+        return found.node_name

@@ -27,4 +27,5 @@ async def _make_account(plane: ControlPlane) -> None:
     """Make whom pods run as: no controller manager is here to do it."""
     async with plane.client() as client:
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-        await client.create(SERVICEACCOUNTS, account, "default")
+        for namespace in ("default", "kube-system"):
+            await client.create(SERVICEACCOUNTS, account, namespace)

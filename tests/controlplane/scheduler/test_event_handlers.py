@@ -4,7 +4,10 @@ from cluster_facts import make_node, make_pod
 
 from controlplane.scheduler.cache import Cache
 from controlplane.scheduler.event_handlers import EventHandlers
-from controlplane.scheduler.framework.cluster_event import ClusterEvent
+from controlplane.scheduler.framework.cluster_event import ClusterEvent, any_of
+from controlplane.scheduler.framework.plugins.priority_sort import PrioritySort
+from controlplane.scheduler.framework.plugins.scheduling_gates import SchedulingGates
+from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
 from controlplane.scheduler.queue import Place, SchedulingQueue
 
@@ -12,14 +15,22 @@ from controlplane.scheduler.queue import Place, SchedulingQueue
 class World:
     def __init__(self):
         self.cache = Cache()
-        self.queue = SchedulingQueue(backoff_initial_s=1, backoff_max_s=2, unschedulable_max_s=60)
-        self.told = EventHandlers(self.cache, self.queue)
+        self.nominator = Nominator()
+        self.queue = SchedulingQueue(
+            backoff_initial_s=1,
+            backoff_max_s=2,
+            unschedulable_max_s=60,
+            admits=lambda pod: SchedulingGates().pre_enqueue(pod) is None,
+            sort_key=PrioritySort().sort_key,
+        )
+        names = ("default-scheduler", "second")
+        self.told = EventHandlers(self.cache, self.queue, self.nominator, names)
 
     def park(self, *events):
         """Let a pod wait for *events*."""
         self.told.pod_added(make_pod("parked"), 0)
         self.queue.pop(0)
-        self.queue.unschedulable("ns/parked", events, 0)
+        self.queue.unschedulable("ns/parked", [any_of(*events)], 0)
 
     def is_woken(self):
         return self.queue.place_of("ns/parked") is not Place.UNSCHEDULABLE
@@ -36,14 +47,13 @@ def test_a_pod_without_a_node_waits_until_it_has_one():
     assert "ns/a" in world.cache.nodes()[0].pods
 
 
-def test_pods_of_others_gated_finished_and_dying_ones_do_not_wait():
+def test_pods_of_others_finished_and_dying_ones_do_not_wait():
     world = World()
     dying, finished = make_pod("dying"), make_pod("finished")
     dying["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     finished["status"]["phase"] = "Succeeded"
     for pod in (
         make_pod("other", schedulerName="mine"),
-        make_pod("gated", schedulingGates=[{"name": "wait"}]),
         dying,
         finished,
     ):
@@ -136,3 +146,55 @@ def test_a_dying_pod_no_longer_counts_for_spreading_but_keeps_its_room():
     assert node.owned["ns", "rs"] == 1
     world.told.pod_updated(running, dying, 1)
     assert (node.owned["ns", "rs"], node.requested["cpu"]) == (0, 1000)
+
+
+def test_a_gated_pod_is_looked_at_when_its_gates_are_gone():
+    world = World()
+    gated, free = make_pod("a", schedulingGates=[{"name": "wait"}]), make_pod("a")
+    world.told.pod_added(gated, 0)
+    assert world.queue.place_of("ns/a") is Place.GATED
+    world.told.pod_updated(gated, free, 1)
+    assert world.queue.pop(1).key == "ns/a"
+
+
+def test_pods_of_every_profile_wait():
+    world = World()
+    world.told.pod_added(make_pod("a", schedulerName="second"), 0)
+    assert "ns/a" in world.queue
+
+
+def test_less_asked_for_and_other_labels_of_placed_pods_are_events():
+    for changed, event in (
+        (make_pod("a", node="n", cpu="1"), ClusterEvent.POD_SCALED_DOWN),
+        (make_pod("a", node="n", cpu="2", labels={"x": "y"}), ClusterEvent.POD_LABELS),
+    ):
+        world = World()
+        before = make_pod("a", node="n", cpu="2")
+        world.told.pod_added(before, 0)
+        world.park(event)
+        world.told.pod_updated(before, changed, 2)
+        assert world.is_woken(), event
+
+
+def nominated(node):
+    pod = make_pod("a")
+    if node:
+        pod["status"]["nominatedNodeName"] = node
+    return pod
+
+
+def test_a_promise_is_kept_until_the_server_takes_it_back():
+    world = World()
+    world.told.pod_added(nominated(""), 0)
+    world.nominator.nominate(PodInfo.read(make_pod("a")), "n")
+    world.told.pod_updated(nominated(""), make_pod("a", labels={"x": "y"}), 1)
+    assert world.nominator.place_of("ns/a") == "n"  # The server has not heard of it yet.
+    world.told.pod_updated(nominated(""), nominated("m"), 2)
+    assert world.nominator.place_of("ns/a") == "m"
+    world.told.pod_updated(nominated("m"), nominated(""), 3)
+    assert world.nominator.place_of("ns/a") == ""
+    world.nominator.nominate(PodInfo.read(make_pod("a")), "n")
+    world.park(ClusterEvent.POD_GONE)
+    world.told.pod_deleted(nominated("n"), 4)
+    assert world.nominator.place_of("ns/a") == ""
+    assert world.is_woken()

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from componentbase import rpc
 from kubeapi.objects import condition
 from kubeapi.resources import EVENTS, NODES, PODS
 
@@ -100,3 +101,33 @@ async def test_a_killed_scheduler_carries_on_at_once(control_plane):
         await until(
             lambda: client.get(PODS, "later", "default"), lambda p: p["spec"].get("nodeName")
         )
+
+
+@pytest.mark.asyncio
+async def test_the_more_important_pod_gets_the_room_of_others(control_plane):
+    async with control_plane.client() as client:
+        await register(client, node("node-20"))
+        only = {"kubernetes.io/hostname": "node-20"}
+        await client.create(PODS, pod("low", cpu="3", nodeSelector=only), "default")
+        await until(lambda: client.get(PODS, "low", "default"), lambda p: p["spec"].get("nodeName"))
+        king = pod("king", cpu="2", nodeSelector=only, priorityClassName="system-node-critical")
+        await client.create(PODS, king, "kube-system")
+        bound = await until(
+            lambda: client.get(PODS, "king", "kube-system"), lambda p: p["spec"].get("nodeName")
+        )
+        assert bound["spec"]["nodeName"] == bound["status"]["nominatedNodeName"] == "node-20"
+        told = await until(
+            lambda: client.list(EVENTS, "default"),
+            lambda found: any(e["reason"] == "Preempted" for e in found["items"]),
+        )
+        (event,) = [e for e in told["items"] if e["reason"] == "Preempted"]
+        assert event["involvedObject"]["name"] == "low"
+        uid = bound["metadata"]["uid"]
+        assert event["message"] == f"Preempted by pod {uid} on node node-20"
+    asked = await rpc.Client.connect(control_plane.paths.control_socket("scheduler"))
+    decision = await asked.call("explain", {"pod": "kube-system/king"})
+    assert (decision["node"], decision["attempt"]) == ("node-20", 2)
+    assert {row["plugin"] for row in decision["refused"]} <= {"NodeAffinity", "NodeUnschedulable"}
+    with pytest.raises(rpc.RpcError, match="not looked at that pod"):
+        await asked.call("explain", {"pod": "default/nobody"})
+    await asked.close()

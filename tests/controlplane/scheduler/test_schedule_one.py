@@ -1,17 +1,23 @@
-import random
 from collections import Counter
 
-from cluster_facts import node_info, pod_info
+from cluster_facts import World, node_info, pod_info
 
 from controlplane.scheduler.framework.cluster_event import ClusterEvent
-from controlplane.scheduler.schedule_one import Fits, NothingFits, schedule_one
+from controlplane.scheduler.pod_info import PodInfo
+from controlplane.scheduler.schedule_one import Fits, NothingFits
+
+
+def chosen(pod, nodes, seed=1):
+    found = World(nodes, seed=seed).schedule(pod)
+    assert isinstance(found, Fits)
+    return found.node_name
 
 
 def test_without_nodes():
-    result = schedule_one(pod_info(), [], random.Random(1))
-    assert result == NothingFits(
-        "no nodes available to schedule pods", frozenset({ClusterEvent.NODE_ADDED})
-    )
+    result = World().schedule(pod_info())
+    assert isinstance(result, NothingFits)
+    assert result.message == "no nodes available to schedule pods"
+    assert [set(hints) for hints in result.hints] == [{ClusterEvent.NODE_ADDED}]
 
 
 def test_reasons_are_counted_and_sorted_as_upstream_words_them():
@@ -21,7 +27,7 @@ def test_reasons_are_counted_and_sorted_as_upstream_words_them():
         node_info("small", cpu="1"),
         node_info("full", cpu="2", running=[pod_info("a", cpu="1")]),
     ]
-    result = schedule_one(pod_info(cpu="2"), nodes, random.Random(1))
+    result = World(nodes).schedule(pod_info(cpu="2"))
     assert isinstance(result, NothingFits)
     assert result.message == (
         "0/3 nodes are available: 1 node(s) had untolerated taint "
@@ -29,30 +35,36 @@ def test_reasons_are_counted_and_sorted_as_upstream_words_them():
         "preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, "
         "2 Preemption is not helpful for scheduling."
     )
-    assert result.wakes_on == {
+    assert {event for hints in result.hints for event in hints} == {
         ClusterEvent.NODE_ADDED,
         ClusterEvent.NODE_TAINTS,
         ClusterEvent.NODE_ALLOCATABLE,
         ClusterEvent.POD_GONE,
+        ClusterEvent.POD_SCALED_DOWN,
+    }
+    assert {name: no.plugin for name, no in result.refusals.items()} == {
+        "gone": "TaintToleration",
+        "small": "NodeResourcesFit",
+        "full": "NodeResourcesFit",
     }
 
 
 def test_the_only_node_that_fits_is_taken():
     nodes = [node_info("small", cpu="1"), node_info("large", cpu="4")]
-    assert schedule_one(pod_info(cpu="2"), nodes, random.Random(1)) == Fits("large")
+    assert chosen(pod_info(cpu="2"), nodes) == "large"
 
 
 def test_the_emptier_node_is_preferred():
     nodes = [node_info("used", running=[pod_info("a", cpu="3", memory="6Gi")]), node_info("empty")]
-    assert schedule_one(pod_info(cpu="1", memory="1Gi"), nodes, random.Random(1)) == Fits("empty")
+    assert chosen(pod_info(cpu="1", memory="1Gi"), nodes) == "empty"
 
 
 def test_equals_are_drawn_from_and_a_seed_repeats():
     nodes = [node_info(f"node-{i}") for i in range(4)]
 
     def draw(seed):
-        rng = random.Random(seed)
-        return [schedule_one(pod_info(), nodes, rng).node_name for _ in range(200)]
+        world = World(nodes, seed=seed)
+        return [world.schedule(pod_info()).node_name for _ in range(200)]
 
     assert draw(1) == draw(1)
     assert min(Counter(draw(1)).values()) > 25
@@ -60,9 +72,51 @@ def test_equals_are_drawn_from_and_a_seed_repeats():
 
 def test_replicas_of_one_owner_spread_evenly():
     nodes = [node_info(f"node-{i}", labels={"kubernetes.io/hostname": f"n{i}"}) for i in range(3)]
-    rng = random.Random(1)
+    world = World(nodes)
     for i in range(9):
-        pod = pod_info(f"p{i}", owner="rs", cpu="10m")
-        chosen = schedule_one(pod, nodes, rng).node_name
-        next(node for node in nodes if node.name == chosen).add_pod(pod)
+        world.run(pod_info(f"p{i}", owner="rs", cpu="10m"))
     assert [len(node.pods) for node in nodes] == [3, 3, 3]
+
+
+def test_of_many_nodes_only_so_many_are_judged_and_all_get_their_turn():
+    nodes = [node_info(f"node-{i}") for i in range(300)]
+    world = World(nodes)
+    judged = [world.schedule(pod_info()).nodes for _ in range(3)]
+    assert [len(each) for each in judged] == [144, 144, 144]  # 50 - 300/125 per cent.
+    assert {node.name for each in judged for node in each} == {node.name for node in nodes}
+
+
+def test_a_pod_that_names_its_nodes_in_terms_is_judged_there_alone():
+    nodes = [node_info(f"node-{i}") for i in range(3)]
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-1"]}]}
+    wanted = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    pod = pod_info(affinity={"nodeAffinity": wanted}, cpu="1")
+    assert chosen(pod, nodes) == "node-1"
+    result = World([nodes[0]]).schedule(pod)
+    assert result.message.startswith(
+        "0/1 nodes are available: 1 node(s) didn't satisfy plugin(s) [NodeAffinity]."
+    )
+
+
+def test_a_promised_node_is_tried_first_and_its_room_is_kept_for_whom_it_was_promised_to():
+    nodes = [node_info("small", cpu="2"), node_info("large", cpu="8")]
+    world = World(nodes)
+    important = pod_info("important", cpu="2", priority=10)
+    world.nominator.nominate(important, "small")
+    assert world.schedule(pod_info("other", cpu="1")).node_name == "large"
+    world.nodes().pop()
+    refused = world.schedule(pod_info("other", cpu="1"))
+    assert refused.message.startswith("0/1 nodes are available: 1 Insufficient cpu.")
+    # Who is more important does not wait for it.
+    assert world.schedule(pod_info("king", cpu="1", priority=20)).node_name == "small"
+    promised = pod_info("important", cpu="2", priority=10)
+    assert world.schedule(promised).node_name == "small"
+
+
+def test_wishes_that_make_no_sense_are_the_message():
+    term = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "Near"}]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": term}}
+    pod = {**pod_info().obj, "spec": {"containers": [], "affinity": affinity}}
+    result = World([node_info()]).schedule(PodInfo.read(pod))
+    assert result.message.startswith("invalid selector: ")
+    assert not result.refusals

@@ -1,17 +1,51 @@
-"""What may happen in a cluster that makes a pod schedulable (upstream: framework.ClusterEvent)."""
+"""What may happen in a cluster that makes a pod schedulable (upstream: framework.ClusterEvent).
+
+A plugin names the events that may turn its no into a yes, each with a hint if it can tell by the
+object whether this one does (upstream: QueueingHintFn). Without a hint every such event wakes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from kubeapi.objects import Object
+
+if TYPE_CHECKING:
+    from controlplane.scheduler.pod_info import PodInfo
 
 
 class ClusterEvent(Enum):
-    """One kind of change; plugins say which of them may turn their no into a yes."""
+    """One kind of change."""
 
     NODE_ADDED = auto()
     NODE_ALLOCATABLE = auto()
     NODE_LABELS = auto()
     NODE_TAINTS = auto()  # also spec.unschedulable
     POD_PLACED = auto()  # some pod has got a node
+    POD_LABELS = auto()  # of a pod that has a node
+    POD_SCALED_DOWN = auto()  # a pod that has a node asks for less
     POD_GONE = auto()  # some pod has left its node
     POD_ITSELF = auto()  # the waiting pod was changed
+    NAMESPACE_LABELS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event with its object as it was and as it is; a new one was not, a deleted one is not."""
+
+    event: ClusterEvent
+    old: Object | None = None
+    new: Object | None = None
+
+
+#: Tells whether an event may help a pod that the hint's plugin has refused.
+Hint = Callable[["PodInfo", Happening], bool]
+Hints = Mapping[ClusterEvent, Hint | None]
+
+
+def any_of(*events: ClusterEvent) -> Hints:
+    """Return hints by which each of *events* helps, whatever its object."""
+    return dict.fromkeys(events)

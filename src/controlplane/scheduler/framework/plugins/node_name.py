@@ -6,11 +6,11 @@ ask it, and so that the list of plugins is upstream's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from controlplane.scheduler.framework.cluster_event import ClusterEvent
-from controlplane.scheduler.framework.interface import Filter, Rejection
+from controlplane.scheduler.framework.cluster_event import ClusterEvent, any_of
+from controlplane.scheduler.framework.cycle_state import CycleState
+from controlplane.scheduler.framework.interface import Rejection
 from controlplane.scheduler.node_info import NodeInfo
 from controlplane.scheduler.pod_info import PodInfo
 
@@ -21,9 +21,7 @@ class NodeName:
     """Filters by spec.nodeName."""
 
     name = "NodeName"
-    wakes_on = frozenset({ClusterEvent.NODE_ADDED})
+    hints = any_of(ClusterEvent.NODE_ADDED)
 
-    def filter(self, pod: PodInfo, _nodes: Sequence[NodeInfo]) -> Filter | None:
-        if not pod.node_name:
-            return None
-        return lambda node: None if node.name == pod.node_name else _REJECTION
+    def filter(self, _state: CycleState, pod: PodInfo, node: NodeInfo) -> Rejection | None:
+        return _REJECTION if pod.node_name and pod.node_name != node.name else None

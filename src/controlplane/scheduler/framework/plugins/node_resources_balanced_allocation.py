@@ -1,36 +1,44 @@
-"""NodeResourcesBalancedAllocation: prefer nodes whose CPU and memory would be used up alike."""
+"""NodeResourcesBalancedAllocation: prefer nodes whose resources would be used up alike."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from controlplane.scheduler.framework.interface import SCORE_MAX, Score, unchanged
+from controlplane.scheduler.framework.arguments import NodeResourcesBalancedAllocationArgs
+from controlplane.scheduler.framework.cycle_state import CycleState
+from controlplane.scheduler.framework.interface import SCORE_MAX, SKIP, Skip
 from controlplane.scheduler.node_info import NodeInfo
 from controlplane.scheduler.pod_info import PodInfo
-from controlplane.scheduler.resources import CPU, MEMORY
 
 
 class NodeResourcesBalancedAllocation:
-    """Scores by how far apart the used shares of CPU and memory would be."""
+    """Scores by how far apart the used shares of its resources would be."""
 
     name = "NodeResourcesBalancedAllocation"
 
-    def score(self, pod: PodInfo, _nodes: Sequence[NodeInfo]) -> Score | None:
-        cpu, memory = pod.requests.get(CPU, 0), pod.requests.get(MEMORY, 0)
-        if not cpu and not memory:
-            return None  # A pod that requests nothing moves no balance.
+    def __init__(self, args: NodeResourcesBalancedAllocationArgs) -> None:
+        self._names = tuple(resource.name for resource in args.resources)
 
-        def rate(node: NodeInfo) -> int:
-            have, used = node.allocatable, node.requested
-            shares = [
-                min(1.0, (used.get(name, 0) + more) / have[name])
-                for name, more in ((CPU, cpu), (MEMORY, memory))
-                if have.get(name)
-            ]
+    def pre_score(
+        self, _state: CycleState, pod: PodInfo, _nodes: Sequence[NodeInfo]
+    ) -> Skip | None:
+        # A pod that requests nothing moves no balance.
+        return None if any(map(pod.requests.get, self._names)) else SKIP
+
+    def score(self, _state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
+        have, used, more = node.allocatable, node.requested, pod.requests
+        shares = [
+            min(1.0, (used.get(name, 0) + more.get(name, 0)) / have[name])
+            for name in self._names
+            if have.get(name)
+        ]
+        if len(shares) == 2:
             # The standard deviation of two values is half of what lies between them.
-            deviation = abs(shares[0] - shares[1]) / 2 if len(shares) == 2 else 0.0
-            return int((1 - deviation) * SCORE_MAX)
-
-        return rate
-
-    normalize = staticmethod(unchanged)
+            deviation = abs(shares[0] - shares[1]) / 2
+        elif len(shares) > 2:
+            mean = sum(shares) / len(shares)
+            deviation = math.sqrt(sum((one - mean) ** 2 for one in shares) / len(shares))
+        else:
+            deviation = 0.0
+        return int((1 - deviation) * SCORE_MAX)

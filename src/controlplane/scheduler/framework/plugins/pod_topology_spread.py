@@ -2,9 +2,9 @@
 
 DoNotSchedule constraints refuse a node where the pod's domain would have more than `maxSkew`
 pods above the emptiest domain. ScheduleAnyway ones count against fuller domains. A pod without
-constraints has upstream's system defaults: over nodes (skew 3) and zones (skew 5), softly,
-together with the pods of the same controller. (Upstream also counts pods that the same Services
-select; here the controller alone says who is alike.)
+constraints has those of the profile: upstream's system defaults, over nodes (skew 3) and zones
+(skew 5), softly, or a list. They count the pods of the same controller. (Upstream also counts pods
+that the same Services select; here the controller alone says who is alike.)
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from controlplane.scheduler.framework.cluster_event import ClusterEvent
-from controlplane.scheduler.framework.interface import SCORE_MAX, Filter, Rejection, Score
+from controlplane.scheduler.framework.arguments import PodTopologySpreadArgs
+from controlplane.scheduler.framework.cluster_event import ClusterEvent, Happening
+from controlplane.scheduler.framework.cycle_state import CycleState, StateKey
+from controlplane.scheduler.framework.interface import SCORE_MAX, SKIP, Rejection, Skip
 from controlplane.scheduler.node_info import NodeInfo
 from controlplane.scheduler.pod_info import PodInfo
-from controlplane.scheduler.spread_constraints import SpreadConstraint
+from controlplane.scheduler.spread_constraints import SpreadConstraint, spread_constraints_of
 from controlplane.scheduler.tolerations import tolerated
+from kubeapi.objects import is_being_deleted, labels_of, namespace_of
 from kubeapi.selectors import NOTHING
 
 HOSTNAME: Final = "kubernetes.io/hostname"
@@ -36,54 +40,183 @@ _NO_LABEL: Final = Rejection((f"{_REASON} (missing required label)",))
 #: A node that takes no part in spreading is rated below every other.
 _IGNORED: Final = -1
 
-Count = Callable[[NodeInfo, SpreadConstraint], int]
+#: Says how many pods on a node are alike.
+Count = Callable[[NodeInfo], int]
+
+
+@dataclass(slots=True)
+class _Hard:
+    """A constraint that must hold, with the alike pods of each domain the pod could go to."""
+
+    constraint: SpreadConstraint
+    counts: Counter[str]
+    itself: bool  # the pod is one of those it means
+    lowest: int = 0
+
+    def measure(self) -> None:
+        enough = len(self.counts) >= self.constraint.min_domains
+        self.lowest = min(self.counts.values(), default=0) if enough else 0
+
+
+@dataclass(slots=True)
+class _Filtering:
+    """What Filter needs: all hard constraints."""
+
+    hard: tuple[_Hard, ...]
+
+    def clone(self) -> _Filtering:
+        return _Filtering(
+            tuple(_Hard(h.constraint, h.counts.copy(), h.itself, h.lowest) for h in self.hard)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Soft:
+    """A constraint that counts, with the alike pods of each domain; over nodes they count later."""
+
+    constraint: SpreadConstraint
+    weight: float
+    count: Count
+    counts: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scoring:
+    soft: tuple[_Soft, ...]
+    keys: tuple[str, ...]  # what a node must have to take part
+
+
+_FILTERING: Final = StateKey[_Filtering]("PodTopologySpread/filter")
+_SCORING: Final = StateKey[_Scoring]("PodTopologySpread/score")
 
 
 class PodTopologySpread:
     """Filters by hard constraints, scores by soft ones."""
 
     name = "PodTopologySpread"
-    wakes_on = frozenset(
-        {
-            ClusterEvent.NODE_ADDED,
-            ClusterEvent.NODE_LABELS,
-            ClusterEvent.NODE_TAINTS,
-            ClusterEvent.POD_PLACED,
-            ClusterEvent.POD_GONE,
-        }
-    )
 
-    def filter(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Filter | None:
-        hard = tuple(constraint for constraint in pod.spread if constraint.hard)
-        if not hard:
-            return None
-        keys = [constraint.topology_key for constraint in hard]
+    def __init__(
+        self, args: PodTopologySpreadArgs, nodes: Callable[[], Sequence[NodeInfo]]
+    ) -> None:
+        """Raises SelectorError when a default constraint makes no sense."""
+        self._nodes = nodes
+        listed = spread_constraints_of({"topologySpreadConstraints": args.defaultConstraints}, {})
+        self._defaults = _SYSTEM_DEFAULTS if args.defaultingType == "System" else listed
+        self._every_key_of_defaults = args.defaultingType == "List"
+        self.hints = dict.fromkeys(
+            (
+                ClusterEvent.POD_PLACED,
+                ClusterEvent.POD_LABELS,
+                ClusterEvent.POD_GONE,
+            ),
+            _is_alike,
+        ) | dict.fromkeys(
+            (ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS, ClusterEvent.NODE_TAINTS)
+        )
+
+    def _constraints(self, pod: PodInfo, *, hard: bool) -> tuple[SpreadConstraint, ...]:
+        of_pod = pod.spread or (self._defaults if pod.owner_uid else ())
+        return tuple(constraint for constraint in of_pod if constraint.hard is hard)
+
+    # Filter.
+
+    def pre_filter(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Skip | None:
+        constraints = self._constraints(pod, hard=True)
+        if not constraints:
+            return SKIP
+        keys = [constraint.topology_key for constraint in constraints]
         taking_part = [node for node in nodes if all(key in node.labels for key in keys)]
-        domains = [_domains(pod, constraint, taking_part) for constraint in hard]
+        hard = []
+        for constraint in constraints:
+            count = _counter(pod, constraint)
+            counts: Counter[str] = Counter()
+            for node in taking_part:
+                if _is_included(pod, constraint, node):
+                    counts[node.labels[constraint.topology_key]] += count(node)
+            itself = not pod.spread or constraint.selector.matches(pod.labels)
+            hard.append(_Hard(constraint, counts, itself))
+            hard[-1].measure()
+        state[_FILTERING] = _Filtering(tuple(hard))
+        return None
 
-        def judge(node: NodeInfo) -> Rejection | None:
-            for constraint, counts in zip(hard, domains, strict=True):
-                domain = node.labels.get(constraint.topology_key)
-                if domain is None:
-                    return _NO_LABEL
-                lowest = min(counts.values(), default=0)
-                if len(counts) < constraint.min_domains:
-                    lowest = 0
-                itself = constraint.selector.matches(pod.labels)
-                if counts.get(domain, 0) + itself - lowest > constraint.max_skew:
-                    return _SKEWED
-            return None
+    def add_pod(self, state: CycleState, pod: PodInfo, added: PodInfo, node: NodeInfo) -> None:
+        self._moved(state, pod, added, node, 1)
 
-        return judge
+    def remove_pod(self, state: CycleState, pod: PodInfo, removed: PodInfo, node: NodeInfo) -> None:
+        self._moved(state, pod, removed, node, -1)
 
-    def score(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Score | None:
-        if pod.spread:
-            soft = tuple(constraint for constraint in pod.spread if not constraint.hard)
-            return _rating(soft, nodes, lambda node, c: _alike(node, pod, c), every_key=True)
-        if not pod.owner_uid:
-            return None
-        owner = (pod.namespace, pod.owner_uid)
-        return _rating(_SYSTEM_DEFAULTS, nodes, lambda node, _: node.owned[owner], every_key=False)
+    def _moved(
+        self, state: CycleState, pod: PodInfo, other: PodInfo, node: NodeInfo, by: int
+    ) -> None:
+        hard = state[_FILTERING].hard
+        if not all(each.constraint.topology_key in node.labels for each in hard):
+            return
+        for each in hard:
+            alone = NodeInfo(node.name)
+            alone.add_pod(other)
+            if _is_included(pod, each.constraint, node) and _counter(pod, each.constraint)(alone):
+                each.counts[node.labels[each.constraint.topology_key]] += by
+                each.measure()
+
+    def filter(self, state: CycleState, _pod: PodInfo, node: NodeInfo) -> Rejection | None:
+        for each in state[_FILTERING].hard:
+            domain = node.labels.get(each.constraint.topology_key)
+            if domain is None:
+                return _NO_LABEL
+            count = each.counts.get(domain, 0)
+            if count + each.itself - each.lowest > each.constraint.max_skew:
+                return _SKEWED
+        return None
+
+    # Score.
+
+    def pre_score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Skip | None:
+        soft = self._constraints(pod, hard=False)
+        if not soft:
+            return SKIP
+        every_key = bool(pod.spread) or self._every_key_of_defaults
+        keys = tuple(constraint.topology_key for constraint in soft) if every_key else ()
+        rated = [node for node in nodes if all(key in node.labels for key in keys)]
+        counted = [self._soft(pod, constraint, rated, keys) for constraint in soft]
+        state[_SCORING] = _Scoring(tuple(counted), keys)
+        return None
+
+    def _soft(
+        self,
+        pod: PodInfo,
+        constraint: SpreadConstraint,
+        rated: Sequence[NodeInfo],
+        keys: Sequence[str],
+    ) -> _Soft:
+        """Count the alike pods, on whatever node, in the domains of the *rated* nodes."""
+        key, count = constraint.topology_key, _counter(pod, constraint)
+        if key == HOSTNAME:
+            return _Soft(constraint, math.log(len(rated) + 2), count, Counter())
+        counts = Counter({node.labels[key]: 0 for node in rated if key in node.labels})
+        for node in self._nodes() if counts else ():
+            domain = node.labels.get(key)
+            if (
+                domain is not None
+                and domain in counts
+                and all(each in node.labels for each in keys)
+                and _is_included(pod, constraint, node)
+            ):
+                counts[domain] += count(node)
+        return _Soft(constraint, math.log(len(counts) + 2), count, counts)
+
+    def score(self, state: CycleState, _pod: PodInfo, node: NodeInfo) -> int:
+        scoring, labels = state[_SCORING], node.labels
+        for key in scoring.keys:
+            if key not in labels:
+                return _IGNORED
+        total = 0.0
+        for soft in scoring.soft:
+            domain = labels.get(soft.constraint.topology_key)
+            if domain is not None:
+                over_nodes = soft.constraint.topology_key == HOSTNAME
+                alike = soft.count(node) if over_nodes else soft.counts[domain]
+                total += alike * soft.weight + soft.constraint.max_skew - 1
+        return round(total)
 
     def normalize(self, scores: list[int]) -> list[int]:
         taking_part = [score for score in scores if score != _IGNORED]
@@ -98,60 +231,36 @@ class PodTopologySpread:
         ]
 
 
-def _alike(node: NodeInfo, pod: PodInfo, constraint: SpreadConstraint) -> int:
-    """Count the pods on *node* that the constraint means."""
-    return sum(
-        other.namespace == pod.namespace
-        and not other.being_deleted
-        and constraint.selector.matches(other.labels)
+def _counter(pod: PodInfo, constraint: SpreadConstraint) -> Count:
+    """Return what counts the pods on a node that the constraint means."""
+    if not pod.spread:
+        owner = (pod.namespace, pod.owner_uid)
+        return lambda node: node.owned.get(owner, 0)
+    matches, namespace = constraint.selector.matches, pod.namespace
+    return lambda node: sum(
+        other.namespace == namespace and not other.being_deleted and matches(other.labels)
         for other in node.pods.values()
     )
 
 
-def _domains(pod: PodInfo, constraint: SpreadConstraint, nodes: Sequence[NodeInfo]) -> Counter[str]:
-    """Return how many alike pods each domain has that the pod could go to."""
-    counts: Counter[str] = Counter()
-    for node in nodes:
-        if constraint.honor_affinity and not pod.affinity.allows(node.name, node.labels):
-            continue
-        if constraint.honor_taints and not _tolerates(pod, node):
-            continue
-        counts[node.labels[constraint.topology_key]] += _alike(node, pod, constraint)
-    return counts
-
-
-def _tolerates(pod: PodInfo, node: NodeInfo) -> bool:
-    return all(
+def _is_included(pod: PodInfo, constraint: SpreadConstraint, node: NodeInfo) -> bool:
+    """Tell whether the node's pods count: by nodeAffinityPolicy and nodeTaintsPolicy."""
+    if constraint.honor_affinity and not pod.affinity.allows(node.name, node.labels):
+        return False
+    return not constraint.honor_taints or all(
         taint.effect == "PreferNoSchedule" or tolerated(taint, pod.tolerations)
         for taint in node.taints
     )
 
 
-def _rating(
-    soft: Sequence[SpreadConstraint], nodes: Sequence[NodeInfo], count: Count, *, every_key: bool
-) -> Score | None:
-    """Return how full each node's domains are, the domains weighed by how many there are."""
-    if not soft:
-        return None
-    keys = [constraint.topology_key for constraint in soft]
-    domains: dict[SpreadConstraint, Counter[str]] = {c: Counter() for c in soft}
-    for node in nodes:
-        if every_key and not all(key in node.labels for key in keys):
-            continue
-        for constraint, counts in domains.items():
-            domain = node.labels.get(constraint.topology_key)
-            if domain is not None:
-                counts[domain] += count(node, constraint)
-    weights = {constraint: math.log(len(counts) + 2) for constraint, counts in domains.items()}
-
-    def rate(node: NodeInfo) -> int:
-        if every_key and not all(key in node.labels for key in keys):
-            return _IGNORED
-        total = 0.0
-        for constraint, counts in domains.items():
-            domain = node.labels.get(constraint.topology_key)
-            if domain is not None:
-                total += counts[domain] * weights[constraint] + constraint.max_skew - 1
-        return round(total)
-
-    return rate
+def _is_alike(pod: PodInfo, change: Happening) -> bool:
+    """Tell whether the pod of an event is, or was, one that a constraint means."""
+    if not pod.spread:
+        return True
+    return any(
+        namespace_of(other) == pod.namespace
+        and (change.new is None or not is_being_deleted(other))
+        and any(constraint.selector.matches(labels_of(other)) for constraint in pod.spread)
+        for other in (change.old, change.new)
+        if other is not None
+    )

@@ -1,6 +1,7 @@
 import pytest
 from cluster_facts import node_info, pod_info, scores
 
+from controlplane.scheduler.framework.arguments import NodeResourcesBalancedAllocationArgs
 from controlplane.scheduler.framework.plugins.node_resources_balanced_allocation import (
     NodeResourcesBalancedAllocation,
 )
@@ -18,8 +19,17 @@ from controlplane.scheduler.framework.plugins.node_resources_balanced_allocation
 def test_score(cpu, memory, expected):
     node = node_info(cpu="4", memory="8Gi")
     pod = pod_info(cpu=cpu, memory=memory)
-    assert scores(NodeResourcesBalancedAllocation(), pod, [node]) == [expected]
+    assert scores(
+        NodeResourcesBalancedAllocation(NodeResourcesBalancedAllocationArgs()), pod, [node]
+    ) == [expected]
 
 
 def test_score_says_nothing_of_pods_that_request_nothing():
-    assert scores(NodeResourcesBalancedAllocation(), pod_info(), [node_info()]) is None
+    assert (
+        scores(
+            NodeResourcesBalancedAllocation(NodeResourcesBalancedAllocationArgs()),
+            pod_info(),
+            [node_info()],
+        )
+        is None
+    )

@@ -1,0 +1,154 @@
+"""Cases after upstream's TestSelectBestCandidate, TestDryRunPreemption and TestPodEligibleTo…"""
+
+import pytest
+from cluster_facts import Listers, World, node_info, pod_info
+
+from controlplane.scheduler.framework.plugins.default_preemption import Candidate, best
+from controlplane.scheduler.schedule_one import NothingFits
+
+
+def running(name, *, priority=0, cpu="1", started="", **facts):
+    pod = pod_info(name, priority=priority, cpu=cpu, **facts)
+    if started:
+        pod.obj["status"]["startTime"] = started
+    return pod
+
+
+def preempt(nodes, pod, **world):
+    found = World(nodes, **world).schedule(pod)
+    assert isinstance(found, NothingFits)
+    return found
+
+
+def victims(found):
+    room = found.preemption
+    return room.node_name, [pod.key.partition("/")[2] for pod in room.victims]
+
+
+IMPORTANT = pod_info("important", priority=100, cpu="1")
+
+
+def full(name, *pods):
+    return node_info(name, pods, cpu="2")
+
+
+def test_the_least_important_pod_goes_and_no_other():
+    node = full("node-1", running("low", priority=1), running("mid", priority=50))
+    assert victims(preempt([node], IMPORTANT)) == ("node-1", ["low"])
+
+
+def test_of_equals_the_youngest_goes():
+    node = full(
+        "node-1",
+        running("old", started="2026-01-01T00:00:00Z"),
+        running("young", started="2026-01-02T00:00:00Z"),
+    )
+    assert victims(preempt([node], IMPORTANT)) == ("node-1", ["young"])
+
+
+def test_nobody_more_important_or_as_important_goes():
+    node = full("node-1", running("a", priority=100), running("b", priority=200))
+    found = preempt([node], IMPORTANT)
+    assert victims(found) == ("", [])
+    assert found.message.endswith(
+        "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+    )
+
+
+def test_a_node_that_is_refused_for_another_reason_is_left_alone():
+    node = node_info("node-1", [running("low", cpu="2")], cpu="2", unschedulable=True)
+    found = preempt([node], IMPORTANT)
+    assert victims(found) == ("", [])
+    assert "1 Preemption is not helpful for scheduling" in found.message
+
+
+def test_all_that_is_needed_goes_the_important_stay_as_long_as_they_fit():
+    wanted = pod_info("big", priority=100, cpu="3")
+    pods = [running(f"p{i}", priority=i, cpu="1") for i in range(4)]
+    assert victims(preempt([node_info("n", pods, cpu="4")], wanted)) == ("n", ["p2", "p1", "p0"])
+
+
+def test_a_pod_that_may_not_preempt_says_so():
+    pod = pod_info("polite", priority=100, cpu="1", preemptionPolicy="Never")
+    found = preempt([full("n", running("a"), running("b"))], pod)
+    assert victims(found) == ("", [])
+    assert found.message.endswith("preemption: not eligible due to preemptionPolicy=Never.")
+
+
+def going(name):
+    pod = pod_info(name, cpu="1")
+    pod.obj["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    pod.obj["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+    return type(pod).from_object(pod.obj)
+
+
+def test_nobody_else_goes_while_the_victims_on_the_promised_node_still_end():
+    pod = pod_info("important", priority=100, cpu="1")
+    pod.obj["status"]["nominatedNodeName"] = "n"
+    pod = type(pod).from_object(pod.obj)
+    found = preempt([full("n", going("a"), running("b"))], pod)
+    assert victims(found) == ("", [])
+    assert "not eligible due to a terminating pod on the nominated node." in found.message
+
+
+def budget(allowed, labels, disrupted=()):
+    return {
+        "metadata": {"name": "b", "namespace": "ns"},
+        "spec": {"selector": {"matchLabels": labels}},
+        "status": {"disruptionsAllowed": allowed, "disruptedPods": dict.fromkeys(disrupted, "t")},
+    }
+
+
+@pytest.mark.parametrize(
+    ("budgets", "victim"),
+    [
+        ([], "low"),
+        ([budget(0, {"app": "low"})], "mid"),
+        ([budget(1, {"app": "low"})], "low"),
+        ([budget(0, {"app": "low"}, ["low"])], "low"),
+        ([budget(0, {"app": "low"}), budget(0, {"app": "mid"})], "low"),
+    ],
+    ids=["none", "spares", "allows", "counted-already", "both-broken"],
+)
+def test_budgets_spare_their_pods_where_others_will_do(budgets, victim):
+    pods = [running(name, priority=p, labels={"app": name}) for name, p in (("low", 1), ("mid", 2))]
+    found = preempt([full("n", *pods)], IMPORTANT, listers=Listers(budgets=budgets))
+    assert victims(found) == ("n", [victim])
+
+
+def one(name, *pods, broken=0):
+    return Candidate(name, pods, broken)
+
+
+LOW, MID, HIGH = (running(n, priority=p) for n, p in (("low", 1), ("mid", 2), ("high", 3)))
+OLD = running("old", started="2026-01-01T00:00:00Z")
+YOUNG = running("young", started="2026-01-02T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("candidates", "expected"),
+    [
+        ([one("a", LOW, broken=1), one("b", HIGH)], "b"),
+        ([one("a", HIGH), one("b", MID, MID, MID)], "b"),
+        ([one("a", MID, LOW), one("b", MID)], "b"),
+        ([one("a", MID, MID), one("b", MID, LOW)], "b"),
+        ([one("a", OLD), one("b", YOUNG)], "b"),
+        ([one("a", MID), one("b")], "b"),
+        ([one("a", MID), one("b", MID)], "a"),
+    ],
+    ids=["budgets", "highest", "sum", "sum-of-two", "start", "nobody", "first"],
+)
+def test_where_the_least_is_lost(candidates, expected):
+    assert best(candidates).node_name == expected
+
+
+def test_what_is_tried_leaves_nodes_as_they_are():
+    pods = [running("a", labels={"app": "x"}), running("b")]
+    node = full("n", *pods)
+    anti = {"labelSelector": {"matchLabels": {"app": "x"}}, "topologyKey": "zone"}
+    terms = {"requiredDuringSchedulingIgnoredDuringExecution": [anti]}
+    node.labels = {"zone": "z"}
+    pod = pod_info("p", priority=9, cpu="500m", affinity={"podAntiAffinity": terms})
+    assert victims(preempt([node], pod)) == ("n", ["a"])
+    assert sorted(node.pods) == ["ns/a", "ns/b"]
+    assert node.requested == {"cpu": 2000}
