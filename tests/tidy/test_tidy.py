@@ -78,6 +78,7 @@ SHELLS: Final = {
     "controlplane/apiserver/server.py": "HTTP",
     "controlplane/apiserver/service_claims.py": "claims numbers in the store",
     "controlplane/apiserver/streams/port_forward.py": "carries connections",
+    "controlplane/apiserver/streams/proxy.py": "carries requests",
     "controlplane/apiserver/streams/remote_command.py": "carries programs' streams",
     "controlplane/apiserver/streams/spdy_session.py": "readers and writers of streams that wait",
     "controlplane/apiserver/streams/upgrade.py": "hands connections on",

@@ -48,6 +48,7 @@ from controlplane.apiserver.routes.discovery import DiscoveryRoutes, version_inf
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.evictions import Evictions
 from controlplane.apiserver.routes.pods import PodRoutes
+from controlplane.apiserver.routes.proxies import ProxyRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.routes.reviews import ReviewRoutes
 from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes, Tokens
@@ -222,6 +223,7 @@ class _Parts:
                 resources, lambda: self._store_health.is_well, clock.wall
             ),
             custom=self._custom,
+            proxies=ProxyRoutes(self._registry, kubelets, kinds, rng),
         )
         self.server = ApiServer(dispatcher, metrics, faults, tokens, monotonic=clock.monotonic)
         self._control = Control(config, faults, self._journal, self.server.faults_changed)

@@ -210,6 +210,9 @@ class Network(Protocol):
     def counters(self) -> dict[str, int]:
         """Return rx and tx packets and octets."""
 
+    def sockets(self) -> list[dict[str, object]]:
+        """Return the pod's sockets, rows of `netstack.socket_table`."""
+
     def ping_socket(self, address: IpAddress) -> AbstractContextManager[PingSocket]:
         """Open a ping socket towards *address*; raises OSError when there are too many."""
 

@@ -25,6 +25,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from componentbase.rpc import RpcError
+from podruntime.images.busybox import APPLETS
 from podruntime.images.image import Image
 from podruntime.images.process import Process
 
@@ -53,7 +54,7 @@ def image(text: str) -> Image:
     if not _exists(module):
         raise RpcError("NotFound", f'failed to pull image "{text}": No module named {module!r}')
     program = partial(_main, module=module, name=name or "main")
-    return Image(programs={"main": program}, entrypoint=("main",), layers=_layers())
+    return Image(programs={**APPLETS, "main": program}, entrypoint=("main",), layers=_layers())
 
 
 def _layers() -> tuple[str, ...]:

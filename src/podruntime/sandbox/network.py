@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_interface
 
 from netdev.probing import Probing
+from netstack import socket_table
 from netstack.addresses import IpAddress
 from podruntime.cri import NetworkConfig
 from podruntime.sandbox.interface import NetworkInterface
@@ -36,6 +37,10 @@ class PodNetwork:
             *(("tcp", str(address), port) for address, port in tcp),
             *(("udp", str(address), port) for address, port in udp),
         ]
+
+    def sockets(self) -> list[dict[str, object]]:
+        """Return the pod's sockets, rows of `netstack.socket_table`."""
+        return socket_table.sockets(self._interface.host, self._interface.now())
 
     def counters(self) -> dict[str, int]:
         """Return rx and tx packets and octets."""

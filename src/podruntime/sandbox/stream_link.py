@@ -208,7 +208,8 @@ def _resize(terminal: Terminal, octets: bytes) -> None:
         size = msgspec.json.decode(octets, type=_Size)
     except UNREADABLE:
         return
-    if 0 < size.Width <= 0xFFFF and 0 < size.Height <= 0xFFFF:
+    # kubectl attach says 1 where it knows no size: it adds one to make programs draw anew.
+    if 1 < size.Width <= 0xFFFF and 1 < size.Height <= 0xFFFF:
         terminal.resize(size.Width, size.Height)
 
 

@@ -384,15 +384,6 @@ def test_logs_that_are_not_to_be_had(logged, kubelet):
     assert "the kubelet of nodes n1 does not answer" in reply.json["message"]
 
 
-@pytest.mark.parametrize("subresource", ["proxy/index.html"])
-def test_what_is_absent_says_so(server, pods, subresource):
-    server.request("POST", pods, pod("p"))
-    reply = server.request("GET", f"{pods}/p/{subresource}")
-    assert (reply.code, reply.json["reason"]) == (501, "NotImplemented")
-    assert "is not served by this API server" in reply.json["message"]
-    assert server.request("POST", f"{pods}/missing/{subresource}").code == 404
-
-
 def test_every_404_has_details(server, pods):
     server.request("POST", pods, pod("p"))
     assert server.request("PATCH", f"{pods}/p/resize", {}).json["details"] == {}

@@ -33,6 +33,12 @@ class FakeNetwork:
     def listening(self):
         return [("tcp", "0.0.0.0", 80), ("udp", "0.0.0.0", 53)]
 
+    def sockets(self):
+        row = {"protocol": "tcp", "recv_q": 0, "send_q": 128}
+        listening = {"state": "LISTEN", "local": "*:80", "remote": "*:*"}
+        connected = {"state": "ESTAB", "local": "10.244.1.2:80", "remote": "10.244.1.3:40000"}
+        return [{**row, **listening}, {**row, "send_q": 0, **connected}]
+
     def counters(self):
         return {"rx_packets": 1, "rx_octets": 60, "tx_packets": 2, "tx_octets": 120}
 

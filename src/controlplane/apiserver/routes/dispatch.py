@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +14,7 @@ from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.routes.component_statuses import ComponentStatusRoutes
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
+from controlplane.apiserver.routes.proxies import ProxyRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.routes.reviews import ReviewRoutes
 from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes
@@ -29,22 +29,15 @@ from kubeapi.resources import (
     PODS,
     SERVICEACCOUNTS,
     SERVICES,
-    Resource,
 )
 from kubeapi.status import (
     method_not_allowed,
     no_such_path,
-    not_served,
 )
 
 #: What may be done to all namespaces at once.
 _ACROSS_NAMESPACES: Final = ("list", "watch")
-#: Subresources of upstream's that a person may well ask for, and that are absent here.
-_ABSENT: Final[Mapping[tuple[Resource, str], str]] = {
-    (PODS, "proxy"): "the proxy to pods",
-    (SERVICES, "proxy"): "the proxy to services",
-    (NODES, "proxy"): "the proxy to kubelets",
-}
+_PROXIED: Final = (PODS, SERVICES, NODES)
 
 
 class Dispatcher:
@@ -63,12 +56,13 @@ class Dispatcher:
         reviews: ReviewRoutes,
         components: ComponentStatusRoutes,
         custom: CustomResources,
+        proxies: ProxyRoutes,
     ) -> None:
         self._custom = custom
         self._kinds, self.authorizer, self._reviews = kinds, authorizer, reviews
         self._resources, self._pods, self._discovery = resources, pods, discovery
         self._accounts, self._subresources = accounts, SubresourceRoutes(resources)
-        self._streams, self._components = streams, components
+        self._streams, self._proxies, self._components = streams, proxies, components
 
     async def authorize(self, request: Request) -> None:
         """Raise StatusError 403 when the user may not do this."""
@@ -104,11 +98,8 @@ class Dispatcher:
         info = request.info
         if kind.virtual:
             return await self._serve_virtual(kind, request)
-        absent = _ABSENT.get((kind.resource, info.subresource))
-        if absent is not None:
-            await self._resources.registry.cacher.wait_until_fresh()
-            self._resources.registry.get(kind, info.namespace, info.name)
-            raise not_served(absent)
+        if info.subresource == "proxy" and kind.resource in _PROXIED:
+            return await self._proxies.serve(kind, request)
         if info.rest:
             raise no_such_path()
         self._check_scope(kind, request)

@@ -75,22 +75,20 @@ class ChannelSocket:
         while True:
             message = await self._ws.receive()
             match message.type:
-                case WSMsgType.BINARY if message.data:
-                    return message.data[0], bytes(message.data[1:])
-                case WSMsgType.TEXT if message.data:
-                    return self._text(message.data)
+                case WSMsgType.BINARY | WSMsgType.TEXT if message.data:
+                    return self._parsed(message.data)
                 case WSMsgType.BINARY | WSMsgType.TEXT:
                     continue
                 case _:
                     return None
 
-    def _text(self, text: str) -> tuple[int, bytes] | None:
-        if not text[0].isdecimal():
-            return None
+    def _parsed(self, data: str | bytes) -> tuple[int, bytes] | None:
+        """Read a message; whether it came as text says nothing (the Python client's do)."""
+        octets = data.encode() if isinstance(data, str) else bytes(data)
         if not self._is_base64:
-            return int(text[0]), text[1:].encode()
+            return octets[0], octets[1:]
         try:
-            return int(text[0]), base64.b64decode(text[1:])
+            return octets[0] - ord("0"), base64.b64decode(octets[1:])
         except (binascii.Error, ValueError):
             return None
 

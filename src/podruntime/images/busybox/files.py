@@ -19,8 +19,9 @@ async def cat(process: Process) -> int:
     status = 0
     for name in parse(process.arguments, "nevA").operands or ("-",):
         if name in ("-", "/dev/stdin"):
-            while line := await process.stdin.readline():
-                process.stdout.write(line)
+            while piece := await process.stdin.piece():
+                process.stdout.write(piece)
+                await process.stdout.drain()
             continue
         try:
             process.stdout.write(process.files.read(process.path(name)))

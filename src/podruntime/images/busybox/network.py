@@ -11,6 +11,7 @@ from contextlib import suppress
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import Final
 
+from componentbase.tasks import Tasks
 from netstack.addresses import IpAddress
 from podruntime.images.addresses import join_host_port
 from podruntime.images.busybox.applet import applet
@@ -52,17 +53,18 @@ async def ping(process: Process) -> int:
     times: list[float] = []
     sent = 0
     interval_s, wait_s = arguments.number("i", 1), arguments.number("W", 10)
-    with process.network.ping_socket(address) as echoes, suppress(TimeoutError):
-        async with asyncio.timeout(arguments.number("w", 0) or None):  # Of the whole command.
-            while count == 0 or sent < count:
-                if sent:
-                    await asyncio.sleep(interval_s)
-                sent += 1
-                echoed = await echoes.ping(sent - 1, bytes(size), wait_s)
-                if echoed is not None:
-                    times.append(echoed.rtt_s * 1000)
-                    process.print(_ping_reply(address, sent - 1, size, echoed))
-    _ping_summary(process, name, sent, times)
+    try:
+        with process.network.ping_socket(address) as echoes, suppress(TimeoutError):
+            async with asyncio.timeout(arguments.number("w", 0) or None):  # Of all of it.
+                while count == 0 or sent < count:
+                    await asyncio.sleep(interval_s if sent else 0)
+                    sent += 1
+                    echoed = await echoes.ping(sent - 1, bytes(size), wait_s)
+                    if echoed is not None:
+                        times.append(echoed.rtt_s * 1000)
+                        process.print(_ping_reply(address, sent - 1, size, echoed))
+    finally:
+        _ping_summary(process, name, sent, times)  # After ^C, too.
     return 0 if times else 1
 
 
@@ -246,13 +248,23 @@ def _reason(error: OSError) -> str:
 async def _nc_exchange(
     process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Send stdin, then show what comes until the peer's end."""
-    writer.write(await process.stdin.read())
-    await writer.drain()
-    writer.write_eof()
-    while data := await reader.read(_READ_OCTETS):
-        process.stdout.write(data)
-        await process.stdout.drain()
+    """Send stdin as it comes, and show what comes until the peer's end."""
+    tasks = Tasks()
+    try:
+        tasks.spawn(_nc_send(process, writer), name="nc")
+        while data := await reader.read(_READ_OCTETS):
+            process.stdout.write(data)
+            await process.stdout.drain()
+    finally:
+        await tasks.close()
+
+
+async def _nc_send(process: Process, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while piece := await process.stdin.piece():
+            writer.write(piece)
+            await writer.drain()
+        writer.write_eof()
 
 
 async def _nc_listen(process: Process, port: int) -> int:

@@ -8,6 +8,7 @@ from typing import Final
 
 from podruntime.images.process import Process, find_program
 from podruntime.images.shell.interpreter import Builtin, LoopControl, Return, Shell, ShellExit
+from podruntime.images.shell.session import Session, run_lines
 
 _TERM_NAMES: Final = {"TERM", "SIGTERM", "15"}
 
@@ -236,9 +237,10 @@ BUILTINS: Final[dict[str, Builtin]] = {
 
 
 async def sh(process: Process) -> int:
-    """`sh -c SCRIPT [NAME ARGUMENT…]`, `sh FILE`, or a script on stdin."""
+    """`sh -c SCRIPT [NAME ARGUMENT…]`, `sh FILE`, or commands as they come on stdin."""
     words = list(process.arguments)
     options: list[str] = []
+    script: str | None
     while words and words[0][:1] in ("-", "+") and len(words[0]) > 1:
         options.append(words.pop(0)[1:])
         if options[-1] == "o" and words:
@@ -255,13 +257,17 @@ async def sh(process: Process) -> int:
             return 2
         script, name, arguments = process.files.text(path), words[0], words[1:]
     else:
-        script, name, arguments = (await process.stdin.read()).decode(errors="replace"), "sh", []
+        script, name, arguments = None, "sh", []
     shell = Shell(process, arguments, BUILTINS)
     shell.name = name
     for option in "".join(options):
         if option in shell.options:
             shell.options[option] = True
     try:
-        return await shell.run_script(script)
+        if script is not None:
+            return await shell.run_script(script)
+        if process.terminal is not None and process.stdin is process.terminal:
+            return await Session(shell, process.terminal).run()
+        return await run_lines(shell, process.stdin)
     finally:
         await shell.background.close()

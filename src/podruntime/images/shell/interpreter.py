@@ -79,6 +79,11 @@ class Shell:
         self._calls = self._conditions = 0
         self._expander = Expander(self, process.files, self._substitute)
 
+    @property
+    def builtin_names(self) -> tuple[str, ...]:
+        """Return what the shell itself can do."""
+        return tuple(self._builtins)
+
     def handle_terminate(self) -> None:
         """Let SIGTERM run the trap instead of being ignored."""
         self._own_process.on_terminate = self.terminated.set
@@ -155,6 +160,10 @@ class Shell:
             self.status = end.status
         except (LoopControl, Return):
             pass  # Outside of a loop or function they end the list.
+        return await self.leave()
+
+    async def leave(self) -> int:
+        """Run the trap of the end, and return the shell's status."""
         if "EXIT" in self.traps:
             await self.subshell(self.process).run_script(self.traps.pop("EXIT"))
         return self.status

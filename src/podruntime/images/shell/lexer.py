@@ -34,6 +34,10 @@ class SyntaxError_(ValueError):
     """A script that cannot be read."""
 
 
+class Incomplete(SyntaxError_):
+    """A script that ends too early: with more of it it may be right."""
+
+
 @dataclass(frozen=True, slots=True)
 class Literal:
     """Text as it is."""
@@ -110,6 +114,8 @@ class Lexer:
         self._script, self._at = script, 0
         self._tokens: list[Token] = []
         self._here: list[tuple[int, str, bool]] = []
+        #: Whether more lines would change what there is: a here-document, a joined line.
+        self.cut_short = script.endswith("\\\n")
 
     def tokens(self) -> list[Token]:
         """Return every token; raises SyntaxError_."""
@@ -177,6 +183,8 @@ class Lexer:
                 if line == delimiter:
                     break
                 lines.append(line + "\n")
+            else:
+                self.cut_short = True
             body = "".join(lines)
             parts: tuple[Part, ...] = (Literal(body, True),)
             if not quoted:
@@ -207,7 +215,7 @@ class Lexer:
     def _until_quote(self) -> str:
         end = self._script.find("'", self._at + 1)
         if end < 0:
-            raise SyntaxError_("unterminated quoted string")
+            raise Incomplete("unterminated quoted string")
         text = self._script[self._at + 1 : end]
         self._at = end + 1
         return text
@@ -229,7 +237,7 @@ class Lexer:
                 parts.append(Literal(character, True))
                 self._at += 1
         if until:
-            raise SyntaxError_("unterminated quoted string")
+            raise Incomplete("unterminated quoted string")
         return parts
 
     def _expansion(self, *, quoted: bool) -> Part:
@@ -237,7 +245,7 @@ class Lexer:
         if script[at] == "`":
             end = script.find("`", at + 1)
             if end < 0:
-                raise SyntaxError_("EOF in backquote substitution")
+                raise Incomplete("EOF in backquote substitution")
             self._at = end + 1
             return Substitution(script[at + 1 : end].replace("\\`", "`"), quoted)
         if script.startswith("$((", at):
@@ -285,7 +293,7 @@ class Lexer:
                     self._at = at + 1
                     return self._script[start:at]
             at += 1
-        raise SyntaxError_(f"unexpected end of file (expecting '{closing}')")
+        raise Incomplete(f"unexpected end of file (expecting '{closing}')")
 
 
 def _is_name(character: str) -> bool:

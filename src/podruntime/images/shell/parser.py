@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from podruntime.images.shell.lexer import HereDocument, Lexer, Operator, SyntaxError_, Token, Word
+from podruntime.images.shell.lexer import (
+    HereDocument,
+    Incomplete,
+    Lexer,
+    Operator,
+    SyntaxError_,
+    Token,
+    Word,
+)
 
 _DEPTH_MAX: Final = 50
 _REDIRECTIONS: Final = (">", ">>", "<", ">&", "<&", "&>")
@@ -116,9 +124,12 @@ class Redirected:
 Command = Simple | If | While | For | Case | Group | Function | Redirected
 
 
-def parse(script: str) -> Sequence:
-    """Return the tree of *script*; raises SyntaxError_."""
-    parser = _Parser(Lexer(script).tokens())
+def parse(script: str, *, whole: bool = True) -> Sequence:
+    """Return the tree of *script*; raises SyntaxError_, Incomplete where more may come."""
+    lexer = Lexer(script)
+    parser = _Parser(lexer.tokens())
+    if lexer.cut_short and not whole:
+        raise Incomplete("unexpected end of file")
     sequence = parser.sequence(())
     parser.expect_end()
     return sequence
@@ -154,7 +165,7 @@ class _Parser:
     def _unexpected(self, more: str = "") -> SyntaxError_:
         token = self._peek()
         if token is None:
-            return SyntaxError_(f"syntax error: unexpected end of file{more}")
+            return Incomplete(f"syntax error: unexpected end of file{more}")
         name = self._operator() or self._reserved() or "word"
         name = "newline" if name == "\n" else name
         return SyntaxError_(f'syntax error: unexpected "{name}"{more}')
