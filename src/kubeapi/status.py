@@ -160,11 +160,6 @@ def internal(message: str) -> StatusError:
     return StatusError(500, "InternalError", f"Internal error occurred: {message}")
 
 
-def not_served(what: str) -> StatusError:
-    """Return the answer for a part of the API that this server lacks."""
-    return StatusError(501, "NotImplemented", f"{what} is not served by this API server", {})
-
-
 def service_unavailable(message: str) -> StatusError:
     return StatusError(503, "ServiceUnavailable", message)
 
