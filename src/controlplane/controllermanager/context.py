@@ -16,6 +16,7 @@ from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import KUBERNETES, Timings
 from controlplane.controllermanager.csrsigning.authority import Authority
+from controlplane.controllermanager.custom_kinds import head_of
 from controlplane.controllermanager.endpointslice.well_known import (
     CONTROLLER_NAME,
     MANAGED_BY,
@@ -27,6 +28,7 @@ from controlplane.controllermanager.servicelb.pool import Pool
 from kubeapi.client import EventRecorder, Informer, InformerFactory, RestClient
 from kubeapi.objects import Object, controller_of, labels_of, namespace_of
 from kubeapi.resources import (
+    CUSTOMRESOURCEDEFINITIONS,
     DEPLOYMENTS,
     ENDPOINTSLICES,
     PODDISRUPTIONBUDGETS,
@@ -109,7 +111,11 @@ class Context:
 
     def informer(self, resource: Resource) -> Informer:
         """Return the shared informer of *resource*, with the indexes that anybody asks for."""
-        return self.informers.informer(resource, indexers=INDEXERS.get(resource, {}))
+        return self.informers.informer(
+            resource,
+            indexers=INDEXERS.get(resource, {}),
+            transform=head_of if resource == CUSTOMRESOURCEDEFINITIONS else None,
+        )
 
     def recorder(self, component: str) -> EventRecorder:
         """Return a recorder in the name of *component*; `close` ends it."""

@@ -229,8 +229,12 @@ class InformerFactory:
         label_selector: str = "",
         field_selector: str = "",
         indexers: Mapping[str, IndexFunction] | None = None,
+        transform: Callable[[Object], Object] | None = None,
     ) -> Informer:
-        """Return the informer for what is asked; *indexers* are added to those it has."""
+        """Return the informer for what is asked; *indexers* are added to those it has.
+
+        *transform* is what the first to ask wants kept.
+        """
         which = (resource, namespace, label_selector, field_selector)
         informer = self._informers.get(which)
         if informer is None:
@@ -241,6 +245,7 @@ class InformerFactory:
                 label_selector=label_selector,
                 field_selector=field_selector,
                 indexers=indexers,
+                transform=transform,
             )
         else:
             informer.add_indexers(indexers or {})

@@ -5,7 +5,7 @@ finalizer, until the dependents that block it are gone. Orphan: the dependents l
 and stay. An owner that the graph has not seen is asked for at the API before anything is deleted;
 one whose end was seen is known to be absent, because a uid never comes back.
 
-Deviations: all kinds are watched in full instead of their metadata; references to kinds that
+Deviations: built-in kinds are watched in full instead of their metadata; references to kinds that
 this cluster has not are left alone for ever.
 """
 
@@ -16,6 +16,7 @@ import logging
 from typing import Final
 
 from controlplane.controllermanager.context import Context
+from controlplane.controllermanager.custom_kinds import versions_of
 from controlplane.controllermanager.garbagecollector.graph import (
     ORPHAN,
     Graph,
@@ -31,14 +32,15 @@ from controlplane.controllermanager.garbagecollector.plan import (
     Orphan,
     OwnerState,
     Unblock,
+    changed_references,
     drop_finalizer_patch,
     drop_owners_patch,
     plan,
     unblock_patch,
 )
 from kubeapi.client import Informer, PatchType, WorkQueue, run_workers
-from kubeapi.objects import Object, uid_of
-from kubeapi.resources import ALL, EVENTS, Resource
+from kubeapi.objects import Object, resource_version_of, uid_of
+from kubeapi.resources import ALL, CUSTOMRESOURCEDEFINITIONS, EVENTS, Resource
 from kubeapi.status import StatusError, is_conflict, is_not_found
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,11 @@ COLLECTED: Final = tuple(resource for resource in ALL if resource is not EVENTS)
 _BY_KIND: Final = {(resource.api_version, resource.kind): resource for resource in COLLECTED}
 
 
+def _metadata_alone(obj: Object) -> Object:
+    """Keep of an object what the graph is made of."""
+    return {"metadata": {**obj["metadata"], "annotations": {}}}
+
+
 class GarbageCollector:
     """Informers of everything in, deletions out."""
 
@@ -61,11 +68,41 @@ class GarbageCollector:
         self._graph = Graph()
         self._absent: dict[str, None] = {}
         self._queue: WorkQueue[str] = WorkQueue()
-        self._informers = [self._watch(context, resource) for resource in COLLECTED]
+        self._tasks = context.tasks
+        self._custom: dict[Resource, asyncio.Task[None]] = {}  # Who follows its objects.
+        self._informers = [self._watch(context.informer(each), each) for each in COLLECTED]
+        self._definitions = context.informer(CUSTOMRESOURCEDEFINITIONS)
+        self._definitions.add_handler(
+            on_add=lambda _new: self._follow_custom(),
+            on_update=lambda _old, _new: self._follow_custom(),
+            on_delete=lambda _old: self._follow_custom(),
+        )
 
-    def _watch(self, context: Context, resource: Resource) -> Informer:
-        informer = context.informer(resource)
+    def _follow_custom(self) -> None:
+        """Follow the objects of the custom kinds that there are now, and of no others.
 
+        One that is followed in a version that is still served stays as it is. In another version
+        the objects are the same ones: only with their definition are they gone.
+        """
+        served = [found for crd in self._definitions.items() if (found := versions_of(crd))]
+        names = {versions[0].qualified: None for versions in served}
+        kept = [resource for versions in served for resource in versions]
+        for resource in [each for each in self._custom if each not in kept]:
+            self._custom.pop(resource).cancel()
+            if resource.qualified not in names:
+                for uid in self._graph.of(resource):
+                    self._gone(uid)
+        for versions in served:
+            if not any(resource in self._custom for resource in versions):
+                self._follow(versions[0])
+
+    def _follow(self, resource: Resource) -> None:
+        informer = Informer(self._client, resource, transform=_metadata_alone)
+        self._watch(informer, resource)
+        work = informer.run()
+        self._custom[resource] = self._tasks.spawn(work, name=f"informer of {resource.qualified}")
+
+    def _watch(self, informer: Informer, resource: Resource) -> Informer:
         def put(obj: Object) -> None:
             self._look(self._graph.put(resource, obj))
 
@@ -118,7 +155,7 @@ class GarbageCollector:
             return OwnerState.WAITING if above.waits_for_dependents else OwnerState.SOLID
         if owner.uid in self._absent:
             return OwnerState.ABSENT
-        resource = resource_of(owner, _BY_KIND)
+        resource = resource_of(owner, _BY_KIND) or self._custom_of(owner)
         if resource is None:
             return OwnerState.SOLID
         namespace = node.namespace if resource.namespaced else None
@@ -133,6 +170,14 @@ class GarbageCollector:
             return OwnerState.SOLID
         self._note_absent(owner.uid)
         return OwnerState.ABSENT
+
+    def _custom_of(self, owner: Owner) -> Resource | None:
+        """Return the custom resource that *owner* names, in whichever version."""
+        for crd in self._definitions.items():
+            for resource in versions_of(crd):
+                if (resource.api_version, resource.kind) == (owner.api_version, owner.kind):
+                    return resource
+        return None
 
     async def _perform(self, node: Node, owners: dict[str, OwnerState]) -> None:
         match plan(node, owners, self._graph.dependents_of(node.uid)):
@@ -174,9 +219,23 @@ class GarbageCollector:
                 raise
 
     async def _patch(self, node: Node, patch: Object) -> Object:
+        if node.resource.custom:
+            return await self._merge(node, patch)
         return await self._client.patch(
             node.resource, node.name, patch, node.namespace or None, kind=PatchType.STRATEGIC
         )
+
+    async def _merge(self, node: Node, patch: Object) -> Object:
+        """Do the same to a custom object, which takes no strategic merge patch."""
+        namespace = node.namespace or None
+        live = await self._client.get(node.resource, node.name, namespace)
+        references = changed_references(live, patch["metadata"]["ownerReferences"])
+        metadata = {
+            "uid": node.uid,
+            "resourceVersion": resource_version_of(live),
+            "ownerReferences": references,
+        }
+        return await self._client.patch(node.resource, node.name, {"metadata": metadata}, namespace)
 
     async def _drop_finalizer(self, node: Node, finalizer: str) -> None:
         namespace = node.namespace or None

@@ -95,6 +95,7 @@ class Graph:
             node = Node(resource, namespace_of(obj), name_of(obj), uid)
             node.dependents = self._waiting.pop(uid, {})
             self._nodes[uid] = node
+        node.resource = resource  # Perhaps in another version than before.
         before = node.owners
         was_waiting, was_orphaning = node.waits_for_dependents, node.leaves_orphans
         metadata = obj["metadata"]
@@ -129,6 +130,10 @@ class Graph:
     def _dependents(self, uid: str) -> dict[str, None]:
         node = self._nodes.get(uid)
         return node.dependents if node is not None else self._waiting.setdefault(uid, {})
+
+    def of(self, resource: Resource) -> list[str]:
+        """Return the uids of all that is known of *resource*."""
+        return [uid for uid, node in self._nodes.items() if node.resource == resource]
 
     def _waiting_owners(self, node: Node, before: Iterable[Owner]) -> list[str]:
         """Return owners, present and former, that wait for *node*."""

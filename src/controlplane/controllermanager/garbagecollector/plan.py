@@ -109,6 +109,17 @@ def unblock_patch(node: Node) -> Object:
     return {"metadata": {"uid": node.uid, "ownerReferences": references}}
 
 
+def changed_references(obj: Object, changes: Sequence[Object]) -> list[Object]:
+    """Return the owner references of *obj* after a strategic merge patch's *changes* of them."""
+    by_uid = {change["uid"]: change for change in changes}
+    kept = []
+    for reference in obj["metadata"].get("ownerReferences") or ():
+        change = by_uid.get(reference["uid"], {})
+        if change.get("$patch") != "delete":
+            kept.append({**reference, **change})
+    return kept
+
+
 def drop_finalizer_patch(obj: Object, finalizer: str) -> Object:
     """Return the merge patch that takes *finalizer* from *obj* as it was read."""
     kept = [one for one in obj["metadata"].get("finalizers") or () if one != finalizer]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from controlplane.controllermanager.context import Context
+from controlplane.controllermanager.custom_kinds import resource_of
 from controlplane.controllermanager.namespace.plan import (
     finalized,
     needs_finalization,
@@ -16,7 +17,14 @@ from controlplane.controllermanager.namespace.plan import (
 )
 from kubeapi.client import WorkQueue, run_workers
 from kubeapi.objects import Object, key_of
-from kubeapi.resources import ALL, DEPLOYMENTS, NAMESPACES, REPLICASETS, Resource
+from kubeapi.resources import (
+    ALL,
+    CUSTOMRESOURCEDEFINITIONS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    REPLICASETS,
+    Resource,
+)
 from kubeapi.status import StatusError, is_conflict, is_not_found
 
 _WORKERS: Final = 2
@@ -36,12 +44,14 @@ class NamespaceController:
         self._context, self._client = context, context.client
         self._queue: WorkQueue[str] = WorkQueue()
         self._namespaces = context.informer(NAMESPACES)
+        self._definitions = context.informer(CUSTOMRESOURCEDEFINITIONS)
         self._namespaces.add_handler(
             on_add=self._changed, on_update=lambda _old, new: self._changed(new)
         )
 
     async def run(self) -> None:
         await self._namespaces.wait_synced()
+        await self._definitions.wait_synced()
         await run_workers(self._queue, self._reconcile, workers=_WORKERS)
 
     def _changed(self, namespace: Object) -> None:
@@ -54,7 +64,7 @@ class NamespaceController:
             return
         remaining: dict[Resource, int] = {}
         failures: dict[Resource, str] = {}
-        for resource in CONTENT:
+        for resource in (*self._custom(), *CONTENT):
             try:
                 if count := await self._empty(resource, name):
                     remaining[resource] = count
@@ -67,9 +77,19 @@ class NamespaceController:
                 raise
             self._queue.add_after(name, _AGAIN_S)
 
+    def _custom(self) -> list[Resource]:
+        """Return the custom resources that are in namespaces; they may own what is built in."""
+        found = map(resource_of, self._definitions.items())
+        return [each for each in found if each is not None and each.namespaced]
+
     async def _empty(self, resource: Resource, name: str) -> int:
         """Delete everything of *resource* in the namespace; return how much is there still."""
-        found = await self._client.list(resource, name)
+        try:
+            found = await self._client.list(resource, name)
+        except StatusError as error:
+            if resource.custom and is_not_found(error):
+                return 0  # Its definition is gone, and took its objects along.
+            raise
         if not found["items"]:
             return 0
         await self._client.delete_collection(resource, name)
