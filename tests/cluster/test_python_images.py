@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import subprocess
@@ -18,10 +19,12 @@ from pods import Pod
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("python-images")]
 
 
-def start(lab: Lab, name: str, node: int, target: str, *args: str, **env: str) -> None:
+def start(
+    lab: Lab, name: str, node: int, target: str, *args: str, module: str = "python_apps", **env: str
+) -> None:
     container = {
         "name": "main",
-        "image": f"python://python_apps:{target}",
+        "image": f"python://{module}:{target}",
         "args": list(args),
         "env": [{"name": key, "value": text} for key, text in env.items()],
     }
@@ -30,7 +33,7 @@ def start(lab: Lab, name: str, node: int, target: str, *args: str, **env: str) -
             {
                 "apiVersion": "v1",
                 "kind": "Pod",
-                "metadata": {"name": name},
+                "metadata": {"name": name, "labels": {"app": name}},
                 "spec": {
                     "nodeName": f"node-{node}",
                     "restartPolicy": "Never",
@@ -81,7 +84,7 @@ def test_the_api_server_speaks_tls_at_its_service(lab: Lab) -> None:
     assert output_of(lab, "stranger").split()[1] in ("401", "403")
 
 
-def certificate() -> str:
+def certificate(*names: str) -> str:
     """Return a key and a self-signed certificate, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "pod")])
@@ -90,6 +93,11 @@ def certificate() -> str:
         x509.CertificateBuilder(name, name, key.public_key(), 1)
         .not_valid_before(began)
         .not_valid_after(began + datetime.timedelta(days=36500))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(each) for each in names or ("pod",)]),
+            critical=False,
+        )
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
@@ -126,3 +134,63 @@ def following(lab: Lab, name: str) -> subprocess.Popen[str]:
     """Return `kubectl logs -f`, to be read while the pod lives."""
     words = ["kubectl", "logs", "-f", name]
     return subprocess.Popen(words, env=lab.environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_webhook_in_a_pod_is_asked_through_its_service(lab: Lab) -> None:
+    pem = certificate("hook.default.svc")
+    lab.apply(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": "hook"},
+                "spec": {"selector": {"app": "hook"}, "ports": [{"port": 443, "targetPort": 8443}]},
+            }
+        )
+    )
+    start(lab, "hook", 2, "webhook", module="webhook_apps", PEM=pem)
+    lab.kubectl("wait", "pod", "hook", "--for=condition=Ready", "--timeout=30s")
+    ca_bundle = base64.b64encode(pem[pem.index("-----BEGIN CERTIFICATE") :].encode()).decode()
+    service = {"name": "hook", "namespace": "default", "path": "/label"}
+    hook = {
+        "name": "label.example.com",
+        "rules": [
+            {
+                "operations": ["CREATE"],
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "resources": ["configmaps"],
+            }
+        ],
+        "clientConfig": {"service": service, "caBundle": ca_bundle},
+        "objectSelector": {"matchLabels": {"asked": "yes"}},
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+    }
+    configuration = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "label"},
+        "webhooks": [hook],
+    }
+    lab.apply(json.dumps(configuration))
+
+    def write(name: str) -> str:
+        body = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "labels": {"asked": "yes"}},
+        }
+        return lab.kubectl("create", "-f", "-", stdin=json.dumps(body), check=False)
+
+    # The Service's endpoint is a moment behind the pod's readiness.
+    lab.eventually(lambda: "created" in write("asked"), what="a webhook that answers")
+    (made,) = lab.objects("configmap", "asked")
+    assert made["metadata"]["labels"] == {"seen-by": "webhook"}
+    assert 'admission webhook "label.example.com" denied the request: not this one' in write(
+        "refused"
+    )
+    lab.kubectl("delete", "pod", "hook", "--grace-period=1")
+    assert 'failed calling webhook "label.example.com"' in write("unanswered")
+    lab.kubectl("delete", "mutatingwebhookconfiguration", "label")
+    assert "created" in write("unanswered")

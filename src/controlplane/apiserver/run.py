@@ -20,7 +20,7 @@ from controlplane.apiserver.admission.attributes import Plugin
 from controlplane.apiserver.admission.standard import standard_plugins
 from controlplane.apiserver.admission.webhook.asking import Asking
 from controlplane.apiserver.admission.webhook.client import WebhookClient
-from controlplane.apiserver.admission.webhook.dialing import dialer, no_way
+from controlplane.apiserver.admission.webhook.dialing import Dialer
 from controlplane.apiserver.api_faults import ApiFaults
 from controlplane.apiserver.api_registration import ApiRegistration
 from controlplane.apiserver.apiextensions.controller import CustomResources
@@ -179,7 +179,8 @@ class _Parts:
         authority = _token_authority(config)
         authorizer = Authorizer(partial(following.find, self._cacher))
         following.follow(self._cacher, authorizer)
-        self._webhooks = WebhookClient(self._cacher, dialer(no_way))
+        self._dialer = Dialer(self._cacher, kubelets, rng)
+        self._webhooks = WebhookClient(self._cacher, self._dialer.dial)
         self._registry = Registry(
             self._cacher,
             {SERVICES: self._services},
@@ -313,5 +314,6 @@ class _Parts:
             await self._reconciler.remove()
         await self.server.close()
         await self._webhooks.close()
+        await self._dialer.close()
         await self._control.close()
         self._journal.close()
