@@ -1,17 +1,14 @@
-"""An Ingress that names no class gets the default one (upstream: network/defaultingressclass).
-
-Of several defaults the youngest counts, of those of one second the first by name.
-"""
+"""An Ingress that names no class gets the default one (upstream: network/defaultingressclass)."""
 
 from __future__ import annotations
 
-from controlplane.apiserver import keys
 from controlplane.apiserver.admission.attributes import Attributes, Mutating, Operation
+from controlplane.apiserver.admission.defaults import default_name
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kinds.ingress import CLASS_ANNOTATION
 from controlplane.apiserver.kinds.ingressclass import DEFAULT_ANNOTATION
 from controlplane.apiserver.kinds.kind import Kind
-from kubeapi.objects import annotations_of, name_of
+from kubeapi.objects import Object, annotations_of
 from kubeapi.resources import INGRESSCLASSES, INGRESSES
 
 
@@ -32,10 +29,9 @@ class DefaultIngressClass(Mutating):
         spec = ingress.get("spec") or {}
         if spec.get("ingressClassName") is not None or CLASS_ANNOTATION in annotations_of(ingress):
             return
-        stored = self._cacher.cache(INGRESSCLASSES).below(keys.prefix(INGRESSCLASSES))
-        classes = [each.object for each in stored]
-        defaults = [one for one in classes if annotations_of(one).get(DEFAULT_ANNOTATION) == "true"]
-        defaults.sort(key=name_of)
-        defaults.sort(key=lambda one: str(one["metadata"]["creationTimestamp"]), reverse=True)
-        if defaults:
-            ingress["spec"] = {**spec, "ingressClassName": name_of(defaults[0])}
+        if name := default_name(self._cacher, INGRESSCLASSES, _is_default):
+            ingress["spec"] = {**spec, "ingressClassName": name}
+
+
+def _is_default(ingress_class: Object) -> bool:
+    return annotations_of(ingress_class).get(DEFAULT_ANNOTATION) == "true"

@@ -17,13 +17,19 @@ from controlplane.apiserver.admission.certificates import (
     CertificateSubjectRestriction,
 )
 from controlplane.apiserver.admission.default_ingress_class import DefaultIngressClass
+from controlplane.apiserver.admission.default_storage_class import DefaultStorageClass
 from controlplane.apiserver.admission.limit_ranger import LimitRanger
 from controlplane.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from controlplane.apiserver.admission.node_restriction import NodeRestriction
+from controlplane.apiserver.admission.persistent_volume_claim_resize import (
+    PersistentVolumeClaimResize,
+)
 from controlplane.apiserver.admission.pod_security.plugin import PodSecurity
 from controlplane.apiserver.admission.policy.validating import ValidatingAdmissionPolicy
+from controlplane.apiserver.admission.priority import Priority
 from controlplane.apiserver.admission.resource_quota import ResourceQuota
 from controlplane.apiserver.admission.role_escalation import RoleEscalation
+from controlplane.apiserver.admission.runtime_class import RuntimeClass
 from controlplane.apiserver.admission.service_account import ServiceAccount
 from controlplane.apiserver.admission.webhook.asking import Asking
 from controlplane.apiserver.admission.webhook.mutating import MutatingAdmissionWebhook
@@ -52,6 +58,10 @@ def standard_plugins(
         *accounts,
         NodeRestriction(cacher),
         PodSecurity(cacher),
+        Priority(cacher),
+        DefaultStorageClass(cacher),
+        PersistentVolumeClaimResize(cacher),
+        RuntimeClass(cacher),
         CertificateApproval(authorizer),
         CertificateSigning(authorizer),
         CertificateSubjectRestriction(),

@@ -1,13 +1,11 @@
 """What upstream's built-in admission plugins add to a pod.
 
-ServiceAccount (the name; the volume needs the account: `serviceaccount.admission`), Priority (the
-two built-in classes) and DefaultTolerationSeconds: how long a pod stays on a node that is not
-ready or unreachable.
+ServiceAccount (the name; the volume needs the account: `serviceaccount.admission`) and
+DefaultTolerationSeconds: how long a pod stays on a node that is not ready or unreachable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from componentbase.timings import Timings
@@ -16,21 +14,11 @@ from kubeapi.objects import Object
 NOT_READY: Final = "node.kubernetes.io/not-ready"
 UNREACHABLE: Final = "node.kubernetes.io/unreachable"
 
-#: Without PriorityClass objects there are the two that every cluster has.
-PRIORITIES: Final[Mapping[str, int]] = {
-    "": 0,
-    "system-cluster-critical": 2_000_000_000,
-    "system-node-critical": 2_000_001_000,
-}
-
 
 def admit(spec: Object, timings: Timings) -> None:
     """Complete the spec of a pod."""
     spec["serviceAccountName"] = spec.get("serviceAccountName") or "default"
     spec["serviceAccount"] = spec["serviceAccountName"]
-    if spec.get("priority") is None:
-        spec["priority"] = PRIORITIES.get(spec.get("priorityClassName") or "", 0)
-    spec["preemptionPolicy"] = spec.get("preemptionPolicy") or "PreemptLowerPriority"
     add_default_tolerations(spec, max(1, round(timings.default_toleration_s)))
 
 

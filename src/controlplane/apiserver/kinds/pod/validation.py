@@ -7,7 +7,6 @@ from typing import Final
 
 from controlplane.apiserver.kinds import metadata
 from controlplane.apiserver.kinds.addresses import validate_address
-from controlplane.apiserver.kinds.pod.admission import PRIORITIES
 from controlplane.apiserver.kinds.pod.containers import validate_containers
 from controlplane.apiserver.kinds.pod.scheduling import validate_scheduling
 from controlplane.apiserver.kinds.pod.sysctls import validate_sysctls
@@ -19,6 +18,7 @@ from kubeapi.status import Cause
 
 RESTART_POLICIES: Final = ("Always", "Never", "OnFailure")
 _DNS_POLICIES: Final = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+_PREEMPTION_POLICIES: Final = ("PreemptLowerPriority", "Never")
 _NAMESERVERS_MAX: Final = 3
 _DEADLINE_MAX_S: Final = 2**31 - 1
 
@@ -52,14 +52,17 @@ def _validate_numbers(spec: Object, path: str) -> Iterator[Cause]:
     if deadline_s is not None and not 1 <= deadline_s <= _DEADLINE_MAX_S:
         detail = f"must be between 1 and {_DEADLINE_MAX_S}, inclusive"
         yield field.invalid(f"{path}.activeDeadlineSeconds", deadline_s, detail)
-    if (name := spec.get("priorityClassName") or "") not in PRIORITIES:
-        yield field.not_found(f"{path}.priorityClassName", name)
+    policy = spec.get("preemptionPolicy")
+    if policy is not None and policy not in _PREEMPTION_POLICIES:
+        yield field.not_supported(f"{path}.preemptionPolicy", policy, _PREEMPTION_POLICIES)
 
 
 def _validate_names(spec: Object, path: str) -> Iterator[Cause]:
     for key, rule in (
         ("nodeName", validation.dns1123_subdomain),
         ("serviceAccountName", validation.dns1123_subdomain),
+        ("priorityClassName", validation.dns1123_subdomain),
+        ("runtimeClassName", validation.dns1123_subdomain),
         ("hostname", validation.dns1123_label),
         ("subdomain", validation.dns1123_label),
     ):

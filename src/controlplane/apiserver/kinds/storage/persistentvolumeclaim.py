@@ -128,6 +128,12 @@ def _kept(spec: Object, before: Object, *, bound: bool) -> Object:
     return kept
 
 
+def grows(after: Object, before: Object) -> bool:
+    """Tell whether a claim asks for more than it did."""
+    new, old = _size(after), _size(before)
+    return new is not None and old is not None and parse_quantity(new) > parse_quantity(old)
+
+
 def _shrinks(after: Object, before: Object, status: Object) -> Iterator[Cause]:
     new, old = _size(after), _size(before)
     if new is None or old is None or list(volumes.validate_size(new, "")):

@@ -33,16 +33,11 @@ def test_tolerations_are_added_where_the_pod_says_nothing(given, expected):
     assert spec["tolerations"] == expected
 
 
-def test_admission_fills_in_the_account_and_the_priority():
+def test_admission_fills_in_the_account():
     spec = {}
     admit(spec, KUBERNETES)
     assert spec == {
         "serviceAccountName": "default",
         "serviceAccount": "default",
-        "priority": 0,
-        "preemptionPolicy": "PreemptLowerPriority",
         "tolerations": [NOT_READY, UNREACHABLE],
     }
-    critical = {"priorityClassName": "system-node-critical"}
-    admit(critical, KUBERNETES)
-    assert critical["priority"] == 2_000_001_000
