@@ -14,7 +14,6 @@ from controlplane.apiserver.admission.attributes import Attributes, Operation
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.priorityclass import PREEMPTS
-from controlplane.apiserver.stored import StoredObject
 from kubeapi.objects import Object, name_of
 from kubeapi.resources import PODS, PRIORITYCLASSES
 from kubeapi.status import StatusError, forbidden
@@ -24,19 +23,16 @@ _BY: Final = "priority admission controller computed {} from the given PriorityC
 
 @dataclass(frozen=True, slots=True)
 class _Class:
-    """A PriorityClass, read once for each of its revisions."""
+    """What a PriorityClass says."""
 
-    revision: int
     name: str
     value: int
     preemption: str
     is_default: bool
 
     @classmethod
-    def read(cls, stored: StoredObject) -> _Class:
-        obj = stored.object
+    def read(cls, obj: Object) -> _Class:
         return cls(
-            revision=stored.revision,
             name=name_of(obj),
             value=obj.get("value") or 0,
             preemption=obj.get("preemptionPolicy") or PREEMPTS,
@@ -44,7 +40,7 @@ class _Class:
         )
 
 
-_NO_CLASS: Final = _Class(0, "", 0, PREEMPTS, is_default=False)
+_NO_CLASS: Final = _Class("", 0, PREEMPTS, is_default=False)
 
 
 class Priority:
@@ -54,7 +50,8 @@ class Priority:
 
     def __init__(self, cacher: Cacher) -> None:
         self._cacher = cacher
-        self._read: dict[str, _Class] = {}
+        self._seen, self._read = -1, dict[str, _Class]()
+        self._by_default = _NO_CLASS
 
     def handles(self, operation: Operation, kind: Kind, subresource: str) -> bool:
         written = operation in (Operation.CREATE, Operation.UPDATE) and not subresource
@@ -83,7 +80,8 @@ class Priority:
         assert attributes.obj is not None
         if not attributes.obj.get("globalDefault"):
             return
-        default = self._default()
+        self._refresh()
+        default = self._by_default
         if default.name and default.name != name_of(attributes.obj):
             why = (
                 f"PriorityClass {default.name} is already marked as default. "
@@ -91,25 +89,24 @@ class Priority:
             )
             raise forbidden(PRIORITYCLASSES, name_of(attributes.obj), why)
 
-    def _classes(self) -> dict[str, _Class]:
-        read: dict[str, _Class] = {}
-        for stored in self._cacher.cache(PRIORITYCLASSES).below(keys.prefix(PRIORITYCLASSES)):
-            known = self._read.get(stored.key)
-            fresh = known is not None and known.revision == stored.revision
-            read[stored.key] = known if known is not None and fresh else _Class.read(stored)
-        self._read = read
-        return read
-
-    def _default(self) -> _Class:
-        """Return the default class; should two servers have made one each, the lower."""
-        defaults = [each for each in self._classes().values() if each.is_default]
-        return min(defaults, key=lambda each: each.value, default=_NO_CLASS)
+    def _refresh(self) -> None:
+        """Read the classes again when one has changed, or come or gone."""
+        cache = self._cacher.cache(PRIORITYCLASSES)
+        if cache.changed_at == self._seen:
+            return
+        self._seen = cache.changed_at
+        below = cache.below(keys.prefix(PRIORITYCLASSES))
+        self._read = {stored.key: _Class.read(stored.object) for stored in below}
+        # Should two servers have made a default one each, the lower counts.
+        defaults = [each for each in self._read.values() if each.is_default]
+        self._by_default = min(defaults, key=lambda each: each.value, default=_NO_CLASS)
 
     def _class_of(self, spec: Object, attributes: Attributes) -> _Class:
+        self._refresh()
         name = spec.get("priorityClassName") or ""
         if not name:
-            return self._default()
-        found = self._classes().get(keys.key(PRIORITYCLASSES, "", name))
+            return self._by_default
+        found = self._read.get(keys.key(PRIORITYCLASSES, "", name))
         if found is None:
             why = f"no PriorityClass with name {name} was found"
             raise forbidden(PODS, attributes.name, why)

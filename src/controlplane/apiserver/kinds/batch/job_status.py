@@ -61,9 +61,9 @@ def validate_status(job: Object, old: Object) -> Iterator[Cause]:
     yield from _validate_times(job, status)
     if holds(job, COMPLETE) or holds(job, FAILED):
         yield from _validate_end(status)
-    if (status.get("ready") or 0) > (status.get("active") or 0):
-        detail = "cannot set more ready pods than active"
-        yield field.invalid("status.ready", status["ready"], detail)
+    ready = status.get("ready")
+    if ready is not None and ready > (status.get("active") or 0):
+        yield field.invalid("status.ready", ready, "cannot set more ready pods than active")
     yield from _validate_counters(status, old.get("status") or {})
     yield from _validate_indexes(job, status)
 
