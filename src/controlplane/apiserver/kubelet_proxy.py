@@ -16,11 +16,19 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from componentbase.clock import parse_rfc3339
 from controlplane.apiserver.config import Config, transport_address
 from controlplane.apiserver.exchange import Answer, Stream
 from controlplane.apiserver.request_info import is_true
 from kubeapi.resources import Resource
-from kubeapi.status import StatusError, bad_request, internal, service_unavailable
+from kubeapi.status import (
+    Cause,
+    StatusError,
+    bad_request,
+    internal,
+    invalid,
+    service_unavailable,
+)
 
 _CONNECT_S: Final = 5.0
 _ERROR_OCTETS_MAX: Final = 64 * 1024
@@ -29,8 +37,8 @@ _TEXT: Final = "text/plain"
 _MESSAGE_OCTETS_MAX: Final = 4 * 1024 * 1024
 #: Where a kubelet says why it does not upgrade (contracts.md §21).
 _REFUSAL: Final = "Podwire-Refusal"
-#: Parameters of a log that are handed on: numbers and booleans.
-_NUMBERS: Final = ("tailLines", "sinceSeconds", "limitBytes")
+#: Parameters of a log that are handed on: numbers (with the least that each may be), booleans.
+_NUMBERS: Final[Mapping[str, int]] = {"tailLines": 0, "sinceSeconds": 1, "limitBytes": 1}
 _SWITCHES: Final = ("follow", "timestamps", "previous")
 
 
@@ -43,17 +51,40 @@ class Target:
     path: str
 
 
-def log_query(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the log options for the kubelet; raises StatusError 400."""
+def log_query(query: Mapping[str, str], pod: str) -> dict[str, str]:
+    """Return the log options for the kubelet; raises StatusError 400 and 422 as upstream does."""
     asked = {name: "true" for name in _SWITCHES if is_true(query.get(name))}
-    for name in _NUMBERS:
+    causes = []
+    for name, least in _NUMBERS.items():
         text = query.get(name, "")
         if not text:
             continue
-        if not text.isascii() or not text.isdigit():
-            raise bad_request(f"{name}: {text!r} must be a number that is not negative")
+        if not text.isascii() or not text.lstrip("-").isdecimal():
+            raise bad_request(f"{name}: {text!r} must be a number")
+        if int(text) < least:
+            words = "greater than 0" if least else "greater than or equal to 0"
+            message = f"Invalid value: {text}: must be {words}"
+            causes.append(Cause("FieldValueInvalid", message, name))
         asked[name] = text
+    if query.get("sinceTime"):
+        asked["sinceTime"] = _moment(query["sinceTime"])
+        if "sinceSeconds" in asked:
+            both = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"
+            causes.append(Cause("FieldValueForbidden", both, ""))
+    if query.get("stream"):  # Alpha in 1.32 (PodLogsQuerySplitStreams), and off.
+        said = "Forbidden: may not be specified"
+        causes.append(Cause("FieldValueForbidden", said, "stream"))
+    if causes:
+        raise invalid("PodLogOptions", pod, causes)
     return asked
+
+
+def _moment(text: str) -> str:
+    try:
+        parse_rfc3339(text)
+    except ValueError:
+        raise bad_request(f"sinceTime: {text!r} must be a time as RFC 3339 has it") from None
+    return text
 
 
 class KubeletProxy:

@@ -75,6 +75,11 @@ class LogFilter:
         self._inside_line = False
 
     @property
+    def left(self) -> int | None:
+        """Return how many octets the client still wants, None for all."""
+        return self._left
+
+    @property
     def full(self) -> bool:
         """Tell whether the client's limit is reached."""
         return self._left is not None and self._left <= 0

@@ -7,10 +7,12 @@ TLS with client certificates from the cluster's CA; only the API server (user
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 import msgspec
 from aiohttp import web
@@ -117,8 +119,24 @@ async def read_log(
                     yield chosen
             elif not options.follow or not alive:
                 return
+            elif _is_another(path, file):
+                async for later in read_log(path, _from_the_start(options, wanted), running):
+                    yield later
+                return
             else:
                 await asyncio.sleep(_FOLLOW_S)
+
+
+def _is_another(path: Path, file: BinaryIO) -> bool:
+    """Tell whether a full log was put aside, and a new one begun."""
+    try:
+        return not os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _from_the_start(options: LogOptions, wanted: LogFilter) -> LogOptions:
+    return replace(options, tail_lines=None, limit_octets=wanted.left)
 
 
 def log_options(query: Mapping[str, str], now: float) -> LogOptions:

@@ -131,4 +131,6 @@ class PodRoutes:
             port=port,
             path=f"/containerLogs/{info.namespace}/{info.name}/{container}",
         )
-        return await self._kubelets.log(target, log_query(request.query), NODES, node_name)
+        return await self._kubelets.log(
+            target, log_query(request.query, info.name), NODES, node_name
+        )
