@@ -41,6 +41,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     service_account_key: str = ""  # Without one there are no tokens.
     service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
     addons: str = ""
+    audit_policy: str = ""  # Files of an audit.k8s.io/v1 Policy, and of the log; "": no audit.
+    audit_log: str = ""
 
     def node_ports(self) -> range:
         """Return the range of node ports; raises ValueError."""

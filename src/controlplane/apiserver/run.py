@@ -24,6 +24,9 @@ from controlplane.apiserver.admission.webhook.dialing import Dialer
 from controlplane.apiserver.api_faults import ApiFaults
 from controlplane.apiserver.api_registration import ApiRegistration
 from controlplane.apiserver.apiextensions.controller import CustomResources
+from controlplane.apiserver.audit.event import Auditor
+from controlplane.apiserver.audit.log import AuditLog
+from controlplane.apiserver.audit.policy import BadPolicy, load
 from controlplane.apiserver.authn import User
 from controlplane.apiserver.authz import following
 from controlplane.apiserver.authz.authorizer import Authorizer
@@ -33,6 +36,7 @@ from controlplane.apiserver.claims import Claims
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.control import Control
 from controlplane.apiserver.endpoint_reconciler import EndpointReconciler
+from controlplane.apiserver.exchange import Request
 from controlplane.apiserver.health import PING, Check, Health
 from controlplane.apiserver.kinds import kinds as table_of_kinds
 from controlplane.apiserver.kinds.served import ServedKinds
@@ -161,6 +165,24 @@ def _release() -> dict[str, str]:
     }
 
 
+def _auditor(
+    config: Config, authorizer: Authorizer
+) -> tuple[AuditLog, Auditor] | tuple[None, None]:
+    """Return the audit log and who writes it; raises OSError for a policy that is none."""
+    if not config.audit_policy:
+        return None, None
+    try:
+        policy = load(Path(config.audit_policy).read_text())
+    except (BadPolicy, UnicodeError) as error:
+        raise OSError(f"{config.audit_policy}: {error}") from None
+    log_file = AuditLog(Path(config.audit_log))
+
+    def explain(user: User, request: Request) -> str:
+        return authorizer.explain(user, request.info).reason
+
+    return log_file, Auditor(policy, log_file.write, wall=clock.wall, explain=explain)
+
+
 class _Parts:
     """The parts of one server, wired."""
 
@@ -226,7 +248,11 @@ class _Parts:
             custom=self._custom,
             proxies=ProxyRoutes(self._registry, kubelets, kinds, rng),
         )
-        self.server = ApiServer(dispatcher, metrics, faults, tokens, monotonic=clock.monotonic)
+        log_file, auditor = _auditor(config, authorizer)
+        self._audit_log: AuditLog | None = log_file
+        self.server = ApiServer(
+            dispatcher, metrics, faults, tokens, monotonic=clock.monotonic, auditor=auditor
+        )
         self._control = Control(config, faults, self._journal, self.server.faults_changed)
 
     def _pod_routes(self, kinds: ServedKinds, kubelets: KubeletProxy) -> PodRoutes:
@@ -317,3 +343,5 @@ class _Parts:
         await self._dialer.close()
         await self._control.close()
         self._journal.close()
+        if self._audit_log is not None:
+            self._audit_log.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from componentbase.clock import Clock
 from controlplane.apiserver.api_faults import WATCH, ApiFaults
+from controlplane.apiserver.audit.event import Auditor, Record, Seen
 from controlplane.apiserver.authn import ANONYMOUS, User, bearer_token, user_of
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import YAML
@@ -64,6 +66,7 @@ BODY_WAIT_S: Final = 60.0
 _WITH_BODY: Final = ("POST", "PUT", "PATCH", "DELETE")
 _JSON: Final = Accepted()
 _UNAVAILABLE: Final = 503
+_AUDIT_ID: Final = "Audit-Id"
 #: Disabled: a line per request costs more than the request.
 _ACCESS_LOG: Final = logging.getLogger("aiohttp.access")
 _ACCESS_LOG.disabled = True
@@ -137,8 +140,9 @@ class ApiServer:
         tokens: Tokens,
         *,
         monotonic: Clock,
+        auditor: Auditor | None = None,
     ) -> None:
-        self._tokens = tokens
+        self._tokens, self._auditor = tokens, auditor
         self._dispatcher, self._metrics, self._monotonic = dispatcher, metrics, monotonic
         self._faults = faults
         self._streams: dict[int, tuple[web.BaseRequest, Request]] = {}  # By id: no hash.
@@ -186,18 +190,24 @@ class ApiServer:
         accepted = _JSON
         asked: Request | RequestInfo = info
         cut = False
+        record: Record | None = None
         try:
             info, request = await self._read_head(http)
             asked, accepted = request, request.accepted
+            if self._auditor is not None:
+                record = self._auditor.begin(request, _seen(http))
+            asked = request = self._acting(http, request, record)
             await self._dispatcher.authorize(request)
             if self._faults.active:
                 cut = await self._suffer(request)
             with self._in_flight.request(info, request.user):
                 if http.method in _WITH_BODY and not is_stream(info):
                     request = _with_body(request, await _read_body(http))
+                    if record is not None:
+                        record.has_body(request.body, request.content_type)
                 answer = await self._dispatcher.serve(request)
             if isinstance(answer, Upgrade):
-                return await self._carry(http, info, answer)
+                return await self._carry(http, info, answer, record)
         except StatusError as error:
             answer = answer_error(error, accepted)
         except StorageError as error:
@@ -208,18 +218,28 @@ class ApiServer:
             answer = answer_error(refusal, accepted)
         if not isinstance(answer, Answer):
             self._metrics.answered(asked, HTTPStatus.OK, None)
-            return await self._stream(http, request, answer, cut=cut)
+            return await self._stream(http, request, answer, record, cut=cut)
+        if record is not None:
+            answer = self._audited(record, answer)
         took_s = self._monotonic() - began
         self._metrics.answered(asked, answer.status, took_s, len(answer.body))
         return await finish(http, answer)
 
     async def _carry(
-        self, http: web.BaseRequest, info: RequestInfo, upgrade: Upgrade
+        self, http: web.BaseRequest, info: RequestInfo, upgrade: Upgrade, record: Record | None
     ) -> web.StreamResponse:
         """Let *upgrade* have the connection; raises StatusError as long as nothing was said."""
         response = await upgrade.carry(http)
         self._metrics.answered(info, response.status, None)
+        if record is not None and self._auditor is not None:
+            self._auditor.completed(record, response.status)
         return response
+
+    def _audited(self, record: Record, answer: Answer) -> Answer:
+        """Write an answer down, and tell the client under which number."""
+        assert self._auditor is not None
+        self._auditor.completed(record, answer.status, answer)
+        return replace(answer, headers={**answer.headers, _AUDIT_ID: record.event["auditID"]})
 
     async def _suffer(self, request: Request) -> bool:
         """Let faults act; tell whether the watch is to be cut; raises StatusError."""
@@ -231,10 +251,18 @@ class ApiServer:
         return verdict.cut
 
     async def _stream(
-        self, http: web.BaseRequest, request: Request, stream: Stream | Watching, *, cut: bool
+        self,
+        http: web.BaseRequest,
+        request: Request,
+        stream: Stream | Watching,
+        record: Record | None,
+        *,
+        cut: bool,
     ) -> web.StreamResponse:
         self._streams[id(http)] = http, request
         self._metrics.streams(request.info, 1)
+        if record is not None and self._auditor is not None:
+            self._auditor.started(record, HTTPStatus.OK)
         try:
             if isinstance(stream, Watching):
                 assert isinstance(http.protocol, _Handler)
@@ -243,6 +271,8 @@ class ApiServer:
         finally:
             del self._streams[id(http)]
             self._metrics.streams(request.info, -1)
+            if record is not None and self._auditor is not None:
+                self._auditor.completed(record, HTTPStatus.OK)
 
     def faults_changed(self) -> None:
         """Cut those open watches that the table now drops."""
@@ -258,7 +288,7 @@ class ApiServer:
             info = parse_request_info(http.method, path, query)
         except ValueError as error:
             raise bad_request(f"the URL is malformed: {error}") from None
-        user = self._acting(http, await self._user(http))
+        user = await self._user(http)
         accept = http.headers.get("Accept", "")
         accepted = negotiate(accept)
         request = Request(
@@ -280,14 +310,16 @@ class ApiServer:
             )
         return info, request
 
-    def _acting(self, http: web.BaseRequest, user: User) -> User:
-        """Return whom *user* acts as; raises StatusError 403 where they may not."""
+    def _acting(self, http: web.BaseRequest, request: Request, record: Record | None) -> Request:
+        """Return the request of whom its user acts as; raises StatusError 403."""
         other = impersonation(http.raw_headers)
         if other is None:
-            return user
+            return request
         for needed in other.needed:
-            self._dispatcher.authorizer.check(user, needed)
-        return other.user
+            self._dispatcher.authorizer.check(request.user, needed)
+        if record is not None:
+            record.impersonates(other.user)
+        return replace(request, user=other.user)
 
     async def _user(self, http: web.BaseRequest) -> User:
         """Return who asks; raises StatusError 401 for a wrong token."""
@@ -297,6 +329,16 @@ class ApiServer:
         if token:
             return await self._tokens.user_of(token)
         return user or ANONYMOUS
+
+
+def _seen(http: web.BaseRequest) -> Seen:
+    peer = None if http.transport is None else http.transport.get_extra_info("peername")
+    asked = http.headers.get(_AUDIT_ID, "")
+    return Seen(
+        uri=http.raw_path,
+        source=str(peer[0]) if peer else "",
+        audit_id=asked if asked.isprintable() and asked else str(uuid.uuid4()),
+    )
 
 
 def _with_body(request: Request, body: bytes) -> Request:

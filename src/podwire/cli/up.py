@@ -21,6 +21,7 @@ from rich.progress import Progress, TaskID
 from componentbase.timings import TimingsName
 from kubeapi.quantity import QuantityError, parse_quantity
 from podwire.cli import CommandFailed, cluster_option, diagnosis
+from podwire.cli.audit_options import AuditWish, audit_options
 from podwire.cli.cni_option import cni_option
 from podwire.cli.outside import tell_dns
 from podwire.cli.outside_options import OutsideWish, outside_options
@@ -126,6 +127,7 @@ class AlreadyUp(UsageError):
 @outside_options
 @cni_option
 @scheduler_option
+@audit_options
 @click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
 @click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
 def up(
@@ -144,6 +146,7 @@ def up(
     outside_wish: OutsideWish,
     cni_conf: str,
     scheduler_config: str,
+    audit_wish: AuditWish,
     node_cpu: str,
     node_memory: str,
 ) -> None:
@@ -159,11 +162,7 @@ def up(
     """
     _check_quantity("--node-cpu", node_cpu)
     _check_quantity("--node-memory", node_memory)
-    if dns_upstream and not is_loopback_socket(dns_upstream):
-        raise UsageError(
-            f"--dns-upstream {dns_upstream!r} is no resolver of this machine's loopback; "
-            "write 127.0.0.1:5353"
-        )
+    _check_resolver(dns_upstream)
     cluster = Cluster(
         name=cluster_name,
         nodes=nodes or NODES,
@@ -181,6 +180,8 @@ def up(
         non_masquerade_cidrs=outside_wish.non_masquerade_cidrs,
         cni_conf=cni_conf,
         scheduler_config=scheduler_config,
+        audit_policy=audit_wish.policy,
+        audit_log=audit_wish.log,
         node_cpu=node_cpu,
         node_memory=node_memory,
     )
@@ -205,6 +206,15 @@ def _greet(cluster: Cluster, name: str) -> None:
         f"\nA NodePort answers on {_node_addresses(cluster)}."
         f"\nWithout kubectl: podwire get nodes{name}.  Stop it all: podwire down{name}"
     )
+
+
+def _check_resolver(place: str) -> None:
+    """Raise UsageError unless there may be a resolver at *place*, or none is asked for."""
+    if place and not is_loopback_socket(place):
+        raise UsageError(
+            f"--dns-upstream {place!r} is no resolver of this machine's loopback; "
+            "write 127.0.0.1:5353"
+        )
 
 
 def _check_quantity(option: str, text: str) -> None:

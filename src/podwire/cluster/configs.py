@@ -18,6 +18,8 @@ def write_configs(cluster: Cluster, paths: Layout) -> None:
     """Write every process's configuration file."""
     write_fabric(cluster, paths)
     paths.addons.write_bytes(msgspec.json.encode(addons.objects(cluster)))
+    if cluster.audit_policy:
+        paths.audit_policy.write_text(cluster.audit_policy)
     for number in cluster.masters:
         for name, config in _master(cluster, paths, number):
             _write(paths, name, config)
@@ -121,7 +123,17 @@ def _apiserver(cluster: Cluster, paths: Layout, number: int) -> Config:
         "journal": str(paths.journal(name)),
         "timings": cluster.timings,
     }
+    if cluster.audit_policy:
+        config["audit_policy"] = str(paths.audit_policy)
+        config["audit_log"] = _audit_log(cluster, paths, name)
     return config | (etcd.client(cluster, paths, number) if cluster.store == "etcd" else {})
+
+
+def _audit_log(cluster: Cluster, paths: Layout, name: str) -> str:
+    """Return where API server *name* writes; of several each has a file of its own."""
+    if not cluster.audit_log:
+        return str(paths.log(f"{name}.audit"))
+    return cluster.audit_log if cluster.control_planes == 1 else f"{cluster.audit_log}.{name}"
 
 
 def _node(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[ProcessPlan, Config]]:

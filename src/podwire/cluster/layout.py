@@ -96,6 +96,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     dns_replicas: int = 1  # Pods of the cluster's DNS; 0: it has none.
     dns_upstream: str = ""  # A resolver of this machine's loopback, ADDRESS:PORT; "": none.
     ingress: bool = False  # Whether it has an ingress controller.
+    audit_policy: str = ""  # What API servers write down, an audit.k8s.io/v1 Policy; "": nothing.
+    audit_log: str = ""  # Where; "": beside the other logs.
     cni_conf: str = ""  # The pods' network on every node, if it is not ours.
     scheduler_config: str = ""  # A KubeSchedulerConfiguration's text; empty: the defaults.
     outside: tuple[OutsideService, ...] = ()  # What of this machine pods reach.
@@ -288,6 +290,11 @@ class Layout:
     def addons(self) -> Path:
         """Return the file of objects that the API server makes where they are missing."""
         return self.directory / "config" / "addons.json"
+
+    @property
+    def audit_policy(self) -> Path:
+        """Return the file of what API servers write down."""
+        return self.directory / "config" / "audit-policy.yaml"
 
     def public_key(self, name: str) -> Path:
         return self.directory / "pki" / f"{name}.pub"

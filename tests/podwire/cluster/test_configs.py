@@ -62,6 +62,22 @@ def test_every_process_accepts_its_configuration(
         assert getattr(config, "log_file") == str(paths.log(process.file_name))  # noqa: B009
 
 
+def test_api_servers_write_down_what_a_policy_says(paths: Layout) -> None:
+    cluster = Cluster(name="lab", nodes=1, block=3, audit_policy="rules: []")
+    configs.write_configs(cluster, paths)
+    config = load_config(KINDS["apiserver"], paths.config("apiserver"))
+    assert isinstance(config, controlplane.apiserver.config.Config)
+    assert Path(config.audit_policy).read_text() == "rules: []"
+    assert config.audit_log == str(paths.log("apiserver.audit"))
+    several = msgspec.structs.replace(
+        cluster, store="etcd", control_planes=2, audit_log="/var/log/audit.log"
+    )
+    configs.write_configs(several, paths)
+    config = load_config(KINDS["apiserver"], paths.config("apiserver-2"))
+    assert isinstance(config, controlplane.apiserver.config.Config)
+    assert config.audit_log == "/var/log/audit.log.apiserver-2"
+
+
 @pytest.mark.parametrize(
     ("family", "advertised", "nodes"),
     [
