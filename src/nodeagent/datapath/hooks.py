@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nodeagent.datapath import egress_rules, reject
 from nodeagent.datapath.conntrack import nat
+from nodeagent.datapath.devices import HOST_GATEWAY
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.packet import CtState, FlowTuple, Packet
 
@@ -59,8 +60,12 @@ def dnat(node: Node, packet: Packet, now: float) -> DropReason | None:
     """kube-proxy: choose an endpoint for what is addressed to a Service."""
     connection, flow = packet.connection, packet.flow
     if connection is not None and not connection.confirmed and flow is not None:
-        key = flow.destination, flow.destination_port, flow.protocol
-        local = node.is_local(flow.destination)
+        meant = flow.destination
+        if meant == HOST_GATEWAY and node.is_local(flow.source):
+            meant = int(node.eth0.address)
+            nat.bind_destination(connection, meant, flow.destination_port)
+        key = meant, flow.destination_port, flow.protocol
+        local = node.is_local(meant)
         frontend = node.frontends.lookup(*key, local=local)
         if frontend is None and local:
             frontend = node.host_ports.lookup(*key, local=True)

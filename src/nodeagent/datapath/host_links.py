@@ -6,8 +6,9 @@ port, else to the node's own stack. A pod claims a port when its program binds i
 long as the pod lives; for what its programs dial it has a range of its own. Echo replies and ICMP
 errors are for all of them: who did not ask ignores them. Of IPv4 alone.
 
-Two pods of one node reach each other by a Service, and not by the node's addresses: a stack
-delivers to itself what is addressed to itself. Ports of the node's own are out of their reach.
+A stack delivers to itself what is addressed to itself. So what such a pod has to say to the node's
+addresses, or to 127.0.0.1, and does not serve itself, it says to its gateway, which means this
+node: NodePorts, its neighbours in the node's network, and what the node itself listens at.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from netstack.wire.malformed import MalformedPacket
 from nodeagent.datapath import fragments, hooks, ip_input, nud, packet6, reject, vxlan
 from nodeagent.datapath.conntrack import nat
+from nodeagent.datapath.devices import HOST_GATEWAY
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.hooks import Hook
 from nodeagent.datapath.packet import Packet
@@ -25,7 +26,10 @@ def send_local(node: Node, octets: bytes, now: float) -> None:
         raise AssertionError(f"the stack made a broken packet: {error}") from None
     if packet is None or not hooks.run(Hook.OUTPUT, node, packet, now):
         return
-    if not _route(node, packet, now):
+    if node.is_local(packet.destination):  # A pod in the node's network has asked the node.
+        if hooks.run(Hook.INPUT, node, packet, now):
+            ip_input.deliver(node, packet, now)
+    elif not _route(node, packet, now):
         reject.own_packet_failed(node, octets, now)
 
 
@@ -39,9 +43,11 @@ def send_of_node(node: Node, packet: Packet, now: float) -> None:
         return
     connection = whole.connection
     if connection is not None and not connection.source_bound:
-        # Who answers has the same address, and would keep the answer to itself.
-        bridged = node.source_on(node.bridge.name, whole.source)
-        if not nat.bind_source(node.conntrack, connection, bridged, node.rng):
+        # Who answers has the same address, and would keep the answer to itself; and the node's
+        # own stack would keep what goes to any of its addresses.
+        is_pods = any(node.host_links.owners(whole))
+        source = node.source_on(node.bridge.name, whole.source) if is_pods else HOST_GATEWAY
+        if not nat.bind_source(node.conntrack, connection, source, node.rng):
             node.drops[DropReason.PORTS_EXHAUSTED] += 1
             return
     if hooks.run(Hook.INPUT, node, whole, now):

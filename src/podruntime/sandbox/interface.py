@@ -14,6 +14,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextvars import Context
+from ipaddress import IPv4Address
 from typing import Final
 
 from componentbase import heap
@@ -61,6 +62,8 @@ class NetworkInterface:
         self.reserved: dict[Endpoint, bytes] = {}
         #: Asked before a port is bound, where it is not the pod's alone.
         self.claim: Callable[[str, int], None] | None = None
+        #: Where the node is, for a pod in its network.
+        self.node: IPv4Address | None = None
         self.rx_octets = self.tx_octets = 0
         self.rx_packets = self.tx_packets = 0
 
@@ -178,6 +181,21 @@ class NetworkInterface:
         """Take a port of the node, too; its loopback is each pod's own."""
         if self.claim is not None and not (local[0] is not None and local[0].is_loopback):
             self.claim(protocol, local[1])
+
+    def beyond(self, remote: Endpoint, kind: int) -> Endpoint:
+        """Return where a program's *remote* is: the node's, where this pod does not serve it.
+
+        The pods in a node's network have its addresses and its loopback in common, and a stack of
+        their own each.
+        """
+        address, port = remote
+        if self.node is None or not isinstance(address, IPv4Address):
+            return remote
+        if not address.is_loopback and not self.host.addresses.is_own(address.packed):
+            return remote
+        stream = kind == socket.SOCK_STREAM
+        mine = self.host.tcp.listeners() if stream else self.udp_sockets
+        return remote if any(each.local[1] == port for each in mine) else (self.node, port)
 
     def has(self, family: int) -> bool:
         """Return whether there is an address of *family* besides loopback's."""

@@ -100,6 +100,7 @@ class Pod:
         )
         if self._host_ports is not None:
             self._interface.claim = self._host_ports.claim
+            self._interface.node = IPv4Address(config.network.gateway)
         names = Resolver(self._read_file, rng, self._interface)
         loop.sockets = PodSockets(loop, self._interface, names)
         self._veth = VethClient(

@@ -168,11 +168,12 @@ class StackSocket:
         if self.type == socket.SOCK_DGRAM:
             self.autobind()
             assert self.udp is not None
-            self.udp.connect(remote)
+            self.udp.connect(self.interface.beyond(remote, self.type))
             return
         local, interface = self._reserved, self.interface
+        there = interface.beyond(remote, self.type)
         try:
-            self.connection = interface.host.tcp_connect(remote, interface.now(), local=local)
+            self.connection = interface.host.tcp_connect(there, interface.now(), local=local)
         except OSError as error:
             raise failed(error.errno or errno.ENETUNREACH) from None
         self._remote = remote

@@ -149,6 +149,24 @@ def test_pods_of_one_node_reach_each_other_and_themselves_by_a_service(world):
         assert connection.write(b"hello", world.now) == 5
 
 
+def test_the_gateway_means_the_node(world):
+    """localhostNodePorts, and neighbours in the node's network."""
+    one, two = host_pod(world, 1, (TCP, 80)), host_pod(world, 2)
+    far, listener = world.pod(2, 5), one.tcp_listen(None, 80)
+    backend = far.tcp_listen(None, 8080)
+    world.service("", 30080, [("10.244.2.5", 8080)])
+    by_node_port = world.connect(two, "169.254.1.1", 30080)
+    assert by_node_port.established
+    assert accepted(backend) in (NODE, "10.244.1.0", "10.244.1.1")
+    assert by_node_port.write(b"hello", world.now) == 5
+    assert world.connect(two, "169.254.1.1", 80).established
+    assert accepted(listener) == "10.244.1.1"
+    nobody = world.connect(two, "169.254.1.1", 81)
+    assert isinstance(nobody.error, ConnectionRefusedError)
+    elsewhere = world.connect(world.pod(1, 6), "169.254.1.1", 80)
+    assert not elsewhere.established, "it is nobody's address but to these pods"
+
+
 def test_datagrams_find_their_pod_and_answers_come_back(world):
     host = host_pod(world, 1, ("UDP", 53))
     pod = world.pod(2, 5)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
-from ipaddress import IPv4Address, IPv4Interface
+import socket
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 
 import pytest
 
@@ -91,3 +92,25 @@ async def test_binding_asks_for_what_is_not_the_pods_alone():
     eth0.reserve((None, 81), v6only=False)  # What was refused is not kept.
     eth0.bind_datagrams((None, 81), v6only=False)
     eth0.close()
+
+
+@pytest.mark.asyncio
+async def test_what_the_pod_does_not_serve_is_the_nodes():
+    made = interface(lambda _protocol, _port: None)
+    node, own, loopback = (IPv4Address(each) for each in ("169.254.1.1", NODE[:-3], "127.0.0.1"))
+    stream, datagram = socket.SOCK_STREAM, socket.SOCK_DGRAM
+    assert made.beyond((loopback, 30080), stream) == (loopback, 30080), "a network of its own"
+    made.node = node
+    assert made.beyond((loopback, 30080), stream) == (node, 30080)
+    assert made.beyond((own, 30080), stream) == (node, 30080)
+    assert made.beyond((own, 53), datagram) == (node, 53)
+    far, six = IPv4Address("10.96.0.1"), IPv6Address("::1")
+    assert made.beyond((far, 443), stream) == (far, 443)
+    assert made.beyond((six, 443), stream) == (six, 443)
+    listener = made.host.tcp_listen(None, 8080)
+    made.udp_sockets[made.bind_datagrams((None, 53), v6only=False)] = None
+    assert made.beyond((loopback, 8080), stream) == (loopback, 8080)
+    assert made.beyond((own, 8080), datagram) == (node, 8080)
+    assert made.beyond((own, 53), datagram) == (own, 53)
+    listener.close(made.now())
+    made.close()
