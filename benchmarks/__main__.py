@@ -14,6 +14,7 @@ from typing import Final
 
 from benchmarks import (
     api,
+    authorization,
     cluster,
     containers,
     dns,
@@ -39,6 +40,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
     "containers": ("Containers", containers.run),
     "failover": ("What clients lose", failover.run),
     "api": ("The Kubernetes API", api.run),
+    "authorization": ("Who may do what", authorization.run),
     "etcd": ("The store over one etcd", etcd.run),
     "proxy": ("Service changes", proxy.run),
     "services": ("Many Services", services.run),

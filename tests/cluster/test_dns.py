@@ -128,6 +128,12 @@ def test_pods_find_services_pods_and_the_world(lab: Lab) -> None:
 def test_pods_reach_the_api_server_as_their_account(lab: Lab) -> None:
     assert ask(lab, "whoami") == "system:serviceaccount:default:default"
     assert ask(lab, "list/services") == 403
+    lab.kubectl("create", "clusterrolebinding", "viewers", "--clusterrole=view",
+                "--serviceaccount=default:default")  # fmt: skip
+    assert ask(lab, "list/services") == 200
+    assert ask(lab, "list/secrets") == 403
+    lab.kubectl("delete", "clusterrolebinding", "viewers")
+    assert ask(lab, "list/services") == 403
 
 
 #: As the documentation says it: "Accessing the API from within a Pod, without using a proxy".

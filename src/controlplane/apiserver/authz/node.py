@@ -62,7 +62,7 @@ class NodeAuthorizer:
         if part is not None:
             return part(node, info)
         what = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
-        return None if self._rights.allow(info, what) else ""
+        return None if what and self._rights.allow(info, what) else ""
 
     def _related(self, node: str, info: RequestInfo) -> Opinion:
         name = info.object_name

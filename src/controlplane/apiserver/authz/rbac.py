@@ -17,6 +17,8 @@ from controlplane.apiserver.request_info import RequestInfo
 from kubeapi.objects import Object, name_of, namespace_of
 
 _ACCOUNT: Final = "system:serviceaccount:"
+#: For how many users and namespaces the rights are remembered together.
+_KNOWN_MAX: Final = 4096
 #: Names a role: its namespace ("" for a ClusterRole) and its name.
 RoleKey = tuple[str, str]
 #: Names a subject: "User" or "Group", and its name. Service accounts are users.
@@ -93,6 +95,8 @@ class Rbac:
         self._bindings: dict[tuple[str, str], Binding] = {}
         self._bound: dict[RoleKey, dict[tuple[str, str], Binding]] = {}
         self._scopes: dict[str, _Scope] = {}  # By namespace, "" for everywhere.
+        #: What was found for those who ask again and again; forgotten with every change.
+        self._known: dict[tuple[str, tuple[str, ...], str], tuple[Rights, ...]] = {}
 
     def put_role(self, obj: Object) -> None:
         """Take a Role or ClusterRole as it is now."""
@@ -106,6 +110,7 @@ class Rbac:
             self._forget(key)
 
     def _forget(self, role: RoleKey) -> None:
+        self._known.clear()
         for binding in self._bound.get(role, {}).values():
             for subject in binding.subjects:
                 self._scopes[binding.namespace][subject].rights = None
@@ -117,6 +122,7 @@ class Rbac:
         self.drop_binding(key)
         self._bindings[key] = binding
         self._bound.setdefault(binding.role, {})[key] = binding
+        self._known.clear()
         scope = self._scopes.setdefault(binding.namespace, {})
         for subject in binding.subjects:
             granted = scope.setdefault(subject, _Granted())
@@ -128,6 +134,7 @@ class Rbac:
         binding = self._bindings.pop(key, None)
         if binding is None:
             return
+        self._known.clear()
         bound = self._bound[binding.role]
         del bound[key]
         if not bound:
@@ -144,24 +151,35 @@ class Rbac:
 
     def allows(self, user: User, info: RequestInfo) -> bool:
         """Tell whether a binding lets *user* do this."""
-        what = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
-        everywhere = self._scopes.get("")
-        if everywhere is not None and self._allows(everywhere, user, info, what):
-            return True
-        if not info.namespace or not what:
-            return False
-        scope = self._scopes.get(info.namespace)
-        return scope is not None and self._allows(scope, user, info, what)
+        resource = info.resource
+        if not resource:
+            return any(rights.allow_path(info) for rights in self._rights_of(user, ""))
+        what = f"{resource}/{info.subresource}" if info.subresource else resource
+        key = (user.name, user.groups, info.namespace)
+        known = self._known.get(key)
+        if known is None:
+            known = self._remember(key, user)
+        return any(rights.allow(info, what) for rights in known)
 
-    def _allows(self, scope: _Scope, user: User, info: RequestInfo, what: str) -> bool:
-        granted = scope.get(("User", user.name))
-        if granted is not None and self._rights(granted).allow(info, what):
-            return True
-        for group in user.groups:
-            granted = scope.get(("Group", group))
-            if granted is not None and self._rights(granted).allow(info, what):
-                return True
-        return False
+    def _remember(self, key: tuple[str, tuple[str, ...], str], user: User) -> tuple[Rights, ...]:
+        """Return what *user* has in the namespace, for the next questions, too."""
+        found = [*self._rights_of(user, "")]
+        if key[2]:
+            found += self._rights_of(user, key[2])
+        known = tuple(rights for rights in found if rights.are_of_resources)
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        self._known[key] = known
+        return known
+
+    def _rights_of(self, user: User, namespace: str) -> Iterator[Rights]:
+        scope = self._scopes.get(namespace)
+        if scope is None:
+            return
+        for subject in _subjects_of(user):
+            granted = scope.get(subject)
+            if granted is not None:
+                yield self._rights(granted)
 
     def _rights(self, granted: _Granted) -> Rights:
         if granted.rights is None:
