@@ -50,6 +50,7 @@ class Evictions:
                 name=info.name,
                 subresource=info.subresource,
                 obj=body,
+                object_kind=("policy", "v1", "Eviction"),
                 options=write_options(request),
             )
         )

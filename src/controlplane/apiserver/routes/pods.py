@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from componentbase.clock import Clock, rfc3339
+from controlplane.apiserver.admission.attributes import Attributes, Operation
 from controlplane.apiserver.decoding import decode_object
 from controlplane.apiserver.exchange import Answer, Request, Stream, answer_object, success
 from controlplane.apiserver.kinds.kind import Kind
@@ -104,12 +105,25 @@ class PodRoutes:
         return await self._bind(kind, request, name, binding)
 
     async def _bind(self, kind: Kind, request: Request, name: str, binding: Object) -> Answer:
+        options = write_options(request)
+        await self._registry.chain.run(
+            Attributes(
+                operation=Operation.CREATE,
+                kind=kind,
+                namespace=request.info.namespace,
+                name=name,
+                subresource="binding",
+                obj=binding,
+                object_kind=("", "v1", "Binding"),
+                options=options,
+            )
+        )
         await self._registry.update(
             kind,
             request.info.namespace,
             name,
             lambda pod: bind(pod, binding, kind, self._wall()),
-            write_options(request),
+            options,
             subresource="binding",
         )
         return answer_object(success({}, 201), request.accepted, status=201)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from controlplane.apiserver import keys
+from controlplane.apiserver.admission import connecting
 from controlplane.apiserver.exchange import Request
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.served import ServedKinds
@@ -42,6 +43,7 @@ class ProxyRoutes:
     async def serve(self, kind: Kind, request: Request) -> Upgrade:
         """Answer pods/proxy, services/proxy or nodes/proxy; raises StatusError."""
         await self._registry.cacher.wait_until_fresh()
+        await connecting.admit(self._registry.chain, kind, request)
         if kind.resource == NODES:
             return self._node(request)
         name = Name.parse(request.info.name, kind.resource.kind.lower())

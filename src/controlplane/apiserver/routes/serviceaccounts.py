@@ -117,6 +117,7 @@ class ServiceAccountRoutes:
                 name=info.name,
                 subresource=info.subresource,
                 obj=body,
+                object_kind=("authentication.k8s.io", "v1", "TokenRequest"),
                 options=write_options(request),
             )
         )

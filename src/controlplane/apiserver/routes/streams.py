@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote
 
+from controlplane.apiserver.admission import connecting
 from controlplane.apiserver.exchange import Request
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kubelet_proxy import KubeletProxy, Target
@@ -49,8 +50,10 @@ class StreamRoutes:
         async def carry(http: web.BaseRequest) -> web.StreamResponse:
             from controlplane.apiserver.streams import remote_command
 
+            words = _every(http, "command")
+            await connecting.admit(self._registry.chain, kind, request, {"command": words})
             query = [*options.query().items()]
-            query += [("command", word) for word in _every(http, "command")]
+            query += [("command", word) for word in words]
 
             async def dial() -> ClientWebSocketResponse:
                 return await self._kubelets.stream(target, query, (_PROTOCOL,))
@@ -78,7 +81,9 @@ class StreamRoutes:
                     what = f"error forwarding port {port} to pod {info.name}, uid {uid_of(pod)}"
                     raise StatusError(error.code, error.reason, f"{what}: {why}") from None
 
-            ports = port_forward.ports_of(_every(http, "ports"))
+            named = _every(http, "ports")
+            ports = port_forward.ports_of(named)
+            await connecting.admit(self._registry.chain, kind, request, {"ports": named})
             return await port_forward.serve(http, ports, dial)
 
         return Upgrade(carry)

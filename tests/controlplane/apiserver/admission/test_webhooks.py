@@ -294,3 +294,76 @@ def test_configurations_themselves_are_never_asked_about(server, webhook, config
     path = configured("Validating", {"rules": [everything], "namespaceSelector": {}})
     assert server.request("DELETE", path).code == 200
     assert webhook.reviews == []
+
+
+def pod_rule(operation: str, subresource: str) -> dict:
+    return {
+        "operations": [operation],
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "resources": [f"pods/{subresource}"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("subresource", "query", "kind", "options"),
+    [
+        (
+            "exec",
+            "command=ls&command=-l&stdin=true&tty=true&container=c",
+            "PodExecOptions",
+            {"command": ["ls", "-l"], "stdin": True, "tty": True, "container": "c"},
+        ),
+        ("attach", "stdout=true", "PodAttachOptions", {"stdout": True}),
+        ("portforward", "ports=80&ports=81", "PodPortForwardOptions", {"ports": [80, 81]}),
+        ("proxy", "", "PodProxyOptions", {"path": "/a/b"}),
+    ],
+)
+def test_connections_are_asked_about(
+    server, webhook, configured, namespace, subresource, query, kind, options
+):
+    """A webhook refuses, so that no kubelet is needed."""
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    spec = {"nodeName": "n", "containers": [{"name": "c", "image": "pause"}]}
+    assert server.request("POST", pods, {"metadata": {"name": "p"}, "spec": spec}).code == 201
+    node = {
+        "metadata": {"name": "n"},
+        "status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]},
+    }
+    assert server.request("POST", "/api/v1/nodes", node).code in (201, 409)
+    configured("Validating", {"rules": [pod_rule("CONNECT", subresource)]})
+    webhook.answer = lambda _request: {"allowed": False, "status": {"message": "no way in"}}
+    rest = "/a/b" if subresource == "proxy" else ""
+    answer = server.request(
+        "GET",
+        f"{pods}/p/{subresource}{rest}?{query}",
+        headers={
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
+        },
+    )
+    assert "no way in" in answer.json["message"]
+    [review] = webhook.reviews
+    request = review["request"]
+    assert (request["operation"], request["subResource"]) == ("CONNECT", subresource)
+    assert request["kind"] == {"group": "", "version": "v1", "kind": kind}
+    assert request["resource"]["resource"] == "pods"
+    assert request["object"] == {"kind": kind, "apiVersion": "v1", **options}
+
+
+def test_bindings_and_evictions_are_asked_about(server, webhook, configured, namespace):
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    spec = {"containers": [{"name": "c", "image": "pause"}]}
+    assert server.request("POST", pods, {"metadata": {"name": "p"}, "spec": spec}).code == 201
+    configured("Validating", {"rules": [pod_rule("CREATE", "*")]})
+    binding = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}}
+    assert server.request("POST", f"{pods}/p/binding", binding).code == 201
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
+    assert server.request("POST", f"{pods}/p/eviction", eviction).code == 201
+    told = [review["request"] for review in webhook.reviews]
+    assert [request["kind"]["kind"] for request in told] == ["Binding", "Eviction"]
+    assert [request["operation"] for request in told] == ["CREATE", "CREATE"]
+    assert told[0]["object"]["target"]["name"] == "n"
