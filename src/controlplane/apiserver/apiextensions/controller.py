@@ -19,6 +19,7 @@ from controlplane.apiserver import keys
 from controlplane.apiserver.apiextensions import naming
 from controlplane.apiserver.apiextensions.definition import Definition, define, stamp_of
 from controlplane.apiserver.apiextensions.finalizing import Finalizer
+from controlplane.apiserver.apiextensions.head import head_of
 from controlplane.apiserver.kinds.customresourcedefinition.spec import (
     CLEANUP_FINALIZER,
     is_established,
@@ -59,6 +60,7 @@ class CustomResources:
         self._wall = wall
         self._defined: dict[str, Definition] = {}  # By the definition's name.
         self._seen: dict[str, int] = {}  # Its revision, when there is nothing to do about it.
+        self._heads: dict[str, tuple[int, Object]] = {}  # Its revision, and what it was then.
         self._finalizer = Finalizer(registry, self._kind, wall=wall)
         self._ready = asyncio.Event()
         self._settled = asyncio.Event()
@@ -68,7 +70,16 @@ class CustomResources:
         """Tell whether the definition of *resource* is being deleted."""
         key = f"{_PREFIX}{resource.qualified}"
         found = self._cacher.cache(CUSTOMRESOURCEDEFINITIONS).get(key)
-        return found is not None and is_being_deleted(found.copy())
+        return found is not None and is_being_deleted(self._head(found))
+
+    def _head(self, stored: StoredObject) -> Object:
+        """Return a definition without its schemas; it must not be changed."""
+        name = stored.key.removeprefix(_PREFIX)
+        revision, head = self._heads.get(name, (0, {}))
+        if revision != stored.revision:
+            head = head_of(stored)
+            self._heads[name] = stored.revision, head
+        return head
 
     async def settle(self) -> None:
         """Wait until every definition acknowledged so far, by whichever server, is seen to."""
@@ -114,6 +125,7 @@ class CustomResources:
             self._forget(name)
         for name in [name for name in self._seen if name not in names]:
             del self._seen[name]
+            self._heads.pop(name, None)
             self._look_again_at_others(name)
         for name, one in names.items():
             if self._seen.get(name) != one.revision:
@@ -127,7 +139,7 @@ class CustomResources:
                 self._seen[other] = 0
 
     async def _reconcile(self, name: str, stored: StoredObject, tasks: Tasks) -> None:
-        crd = stored.copy()
+        crd = self._head(stored)
         if is_being_deleted(crd):
             if is_established(crd):
                 await self._serve(name, stored, crd)
@@ -151,7 +163,7 @@ class CustomResources:
         group = crd["spec"]["group"]
         cache = self._cacher.cache(CUSTOMRESOURCEDEFINITIONS)
         others = (
-            one.copy()
+            self._head(one)
             for one in cache.below(_PREFIX)
             if one.key.endswith(f".{group}") and one.key != f"{_PREFIX}{name}"
         )
