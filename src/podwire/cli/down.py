@@ -18,7 +18,7 @@ from podwire.launcher import session
 @click.option(
     "--keep-state",
     is_flag=True,
-    help="Keep the store and certificates: the next `up` continues with them.",
+    help="Keep store, certificates and options: the next `up` continues with them.",
 )
 def down(cluster_name: str, keep_state: bool) -> None:
     """Stop a cluster and remove its state.

@@ -36,9 +36,9 @@ def outside_options(function: Callable[..., None]) -> Callable[..., None]:
         " repeatable. See: podwire outside --help",
     )
     @click.option(
-        "--outside-any",
+        "--outside-any/--no-outside-any",
         "any_port",
-        is_flag=True,
+        default=False,
         help="Let pods reach every port of 127.0.0.1, at the host's address 192.168.64.254.",
     )
     @click.option(

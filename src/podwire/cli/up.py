@@ -15,6 +15,7 @@ from typing import Final
 
 import click
 import msgspec
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
@@ -53,6 +54,15 @@ _READY_TIMEOUT_PER_NODE_S: Final = 2.0
 _POLL_S: Final = 0.05
 _HOPELESS_POLL_S: Final = 2.0
 _NOTED_POLL_S: Final = 0.001
+
+
+#: Fields of a cluster that are called otherwise than the options' parameters.
+_FIELDS: Final = {
+    "addresses": "node_port_addresses",
+    "any_port": "outside_any",
+    "cidrs": "non_masquerade_cidrs",
+    "services": "outside",
+}
 
 
 class AlreadyUp(UsageError):
@@ -120,8 +130,8 @@ class AlreadyUp(UsageError):
     "  [default: none, they are refused]",
 )
 @click.option(
-    "--ingress",
-    is_flag=True,
+    "--ingress/--no-ingress",
+    default=False,
     help="Have an ingress controller, ingress-nginx' class nginx, behind a Service LoadBalancer.",
 )
 @outside_options
@@ -187,6 +197,7 @@ def up(
     )
     wish = Wish(
         cluster=cluster,
+        said=_said(click.get_current_context()),
         nodes=nodes,
         store=store,
         control_planes=control_planes,
@@ -197,6 +208,16 @@ def up(
     if cluster.outside:
         tell_dns(paths)
     _greet(cluster, paths.name_option)
+
+
+def _said(context: click.Context) -> frozenset[str]:
+    """Return the fields of a cluster whose options somebody gave, be it with their defaults."""
+    given = (
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    )
+    return frozenset(_FIELDS.get(name, name) for name in given)
 
 
 def _greet(cluster: Cluster, name: str) -> None:

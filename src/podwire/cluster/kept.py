@@ -17,10 +17,21 @@ from podwire.cluster.layout import Cluster, Layout, StoreName, UsageError
 NODES: Final = 3
 
 
+#: What nobody changes: it is in the data, or was given by the first start.
+_FOR_GOOD: Final = (
+    "block", "uid", "store", "control_planes", "nodes", "cluster_cidr", "service_cidr",
+    "cluster_dns",
+)  # fmt: skip
+
+
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person asked for; None is what nobody said."""
+    """What a person asked for; None is what nobody said.
+
+    Of *cluster* what differs from the defaults was asked for, and what *said* names, too.
+    """
 
     cluster: Cluster
+    said: frozenset[str] = frozenset()
     nodes: int | None = None
     store: StoreName | None = None
     control_planes: int | None = None
@@ -35,18 +46,24 @@ def settle(wish: Wish, paths: Layout) -> Cluster:
     else:
         _check_kept(wish, kept, paths)
         wanted = msgspec.structs.replace(
-            wish.cluster,
+            kept,
             nodes=kept.nodes if wish.nodes is None else wish.nodes,
-            block=kept.block,
             uid=kept.uid or str(uuid.uuid4()),
-            store=kept.store,
-            control_planes=kept.control_planes,
-            cluster_cidr=kept.cluster_cidr,
-            service_cidr=kept.service_cidr,
-            cluster_dns=kept.cluster_dns,
-            outside=wish.cluster.outside or kept.outside,
+            **_asked_for(wish),
         )
     return wanted
+
+
+def _asked_for(wish: Wish) -> dict[str, object]:
+    """Return the fields that the next start may change and somebody wants changed."""
+    plain = Cluster(name=wish.cluster.name, nodes=NODES)
+    return {
+        field: value
+        for field in wish.cluster.__struct_fields__
+        if field not in _FOR_GOOD
+        for value in [getattr(wish.cluster, field)]
+        if field in wish.said or value != getattr(plain, field)
+    }
 
 
 def _new(wish: Wish) -> Cluster:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from podwire.cluster.kept import NODES, Wish, settle
 from podwire.cluster.layout import Cluster, Layout, UsageError
+from podwire.cluster.outside import OutsideService
 
 CLUSTER = Cluster(name="lab", nodes=NODES)
 
@@ -39,6 +41,53 @@ def test_kept_state_keeps_what_nobody_asks_to_change(paths: Layout) -> None:
     paths.write_cluster(kept)
     assert settle(Wish(cluster=CLUSTER), paths) == kept
     assert settle(Wish(cluster=CLUSTER, nodes=5), paths).node_numbers == (1, 2, 3, 4, 5)
+
+
+SHAPED = Cluster(
+    name="lab",
+    nodes=2,
+    uid="u",
+    block=9,
+    timings="kubernetes",
+    mtu=9000,
+    proxy_mode="ipvs",
+    ipvs_scheduler="lc",
+    node_port_addresses=("primary",),
+    dns_replicas=2,
+    dns_upstream="127.0.0.1:5353",
+    ingress=True,
+    cni_conf="{}",
+    outside=(OutsideService(name="db", number=1, port=1, target="127.0.0.1:1"),),
+    outside_any=True,
+    non_masquerade_cidrs=("10.0.0.0/8",),
+    node_cpu="2",
+    node_memory="1Gi",
+)
+
+
+def test_every_option_that_shapes_a_cluster_is_kept(paths: Layout) -> None:
+    plain = Cluster(name="lab", nodes=2)
+    fields = [each for each in plain.__struct_fields__ if each not in ("name", "nodes")]
+    same = {each for each in fields if getattr(plain, each) == getattr(SHAPED, each)}
+    by_the_family = {"cluster_cidr", "node_cidr_mask", "service_cidr", "cluster_dns"}
+    without_option = {"cluster_domain", "underlay", "external", "node_pods_max", "network"}
+    assert same == by_the_family | without_option | {"store", "control_planes"}
+    paths.write_cluster(SHAPED)
+    assert settle(Wish(cluster=CLUSTER), paths) == SHAPED
+
+
+def test_what_is_said_changes_be_it_the_default(paths: Layout) -> None:
+    paths.write_cluster(SHAPED)
+    said = frozenset({"proxy_mode", "ingress", "outside_any", "cni_conf"})
+    changed = settle(Wish(cluster=CLUSTER, said=said), paths)
+    assert changed.proxy_mode == "iptables"
+    assert not changed.ingress
+    assert not changed.outside_any
+    assert changed.cni_conf == ""
+    assert changed.mtu == SHAPED.mtu
+    wish = msgspec.structs.replace(CLUSTER, mtu=1400, uid="other", block=3)
+    again = settle(Wish(cluster=wish, said=frozenset({"uid", "block", "nodes"})), paths)
+    assert (again.mtu, again.uid, again.block, again.nodes) == (1400, "u", 9, 2)
 
 
 def test_a_family_is_chosen_once_and_kept(paths: Layout) -> None:
