@@ -130,6 +130,8 @@ class NodeAgent:
         self._agent = self._make_network_agent()
         self._proxy = self._make_proxy()
         self._portmap = Portmap(self._netlink.tables)
+        listens: Object = {"protocol": "TCP", "port": config.kubelet_port, "service": "kubelet"}
+        self._netlink.tables.replace("host_listener", listens)
         self._portmap.follow(self._pods)
         patience_s = self._timings.node_lease_duration_s
         self._datapath = Availability(patience_s=patience_s)

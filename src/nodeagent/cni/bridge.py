@@ -33,6 +33,8 @@ from nodeagent.cni.invocation import Invocation, typed
 
 BRIDGE: Final = "cni0"
 _MTU_DEFAULT: Final = 1450
+#: What CHECK wants as ADD left it.
+_COMPARED: Final = ("mac", "address", "address6", "mtu")
 
 
 class _Ipam(msgspec.Struct, frozen=True):
@@ -69,14 +71,16 @@ def run(call: Invocation, _node: Path) -> Steps:
     return None
 
 
-def _links() -> Generator[Effect, Answer, list[str]]:
+def _link(call: Invocation) -> Generator[Effect, Answer, Object | None]:
+    """Return the entry of the pod's link; None where there is none."""
     answer = yield ListLinks()
     assert isinstance(answer, list)
-    return answer
+    name = results.interface_name(call.container_id)
+    return next((each for each in answer if each["name"] == name), None)
 
 
 def _add(call: Invocation, config: _Config) -> Steps:
-    if results.interface_name(call.container_id) in (yield from _links()):
+    if (yield from _link(call)) is not None:
         text = f'"{call.ifname}" already exists in {call.netns}'
         raise CniError(Code.PLUGIN_FAILED, text)
     try:
@@ -124,11 +128,27 @@ def _result(call: Invocation, config: _Config, given: Answer) -> Object:
 
 
 def _check(call: Invocation, config: _Config) -> Steps:
+    """Compare the link with what ADD said: its bridge, MAC, MTU, addresses, and their gateway."""
     if config.prev_result is None:
         raise CniError(Code.INVALID_NETWORK_CONFIG, "required prevResult missing")
     mtu = config.mtu or _MTU_DEFAULT
-    results.attachment_of(config.prev_result, call.container_id, call.netns, mtu)
-    name = results.interface_name(call.container_id)
-    if name not in (yield from _links()):
+    attachment = results.attachment_of(config.prev_result, call.container_id, call.netns, mtu)
+    name = attachment.interface
+    outside = results.outside_of(config.prev_result, call.netns)
+    if outside and not {BRIDGE, name} <= set(outside):
+        text = f"the result names {', '.join(outside)}, and not {BRIDGE} and {name}"
+        raise CniError(Code.PLUGIN_FAILED, text)
+    link = yield from _link(call)
+    if link is None:
         raise CniError(Code.PLUGIN_FAILED, f"interface {name} is missing on {BRIDGE}")
+    wanted = attachment.link()
+    for field in _COMPARED:
+        found, expected = link.get(field, ""), wanted.get(field, "")
+        if found != expected:
+            text = f"interface {call.ifname} has {field} {found or '-'}, expected {expected or '-'}"
+            raise CniError(Code.PLUGIN_FAILED, text)
+    for address, gateway in zip(attachment.addresses, attachment.gateways, strict=False):
+        if gateway not in address.network:
+            text = f"expected route by {gateway} not found: {address} does not reach it"
+            raise CniError(Code.PLUGIN_FAILED, text)
     return None

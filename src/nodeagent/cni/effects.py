@@ -34,7 +34,7 @@ class DeleteLink:
 
 @dataclass(frozen=True, slots=True)
 class ListLinks:
-    """Which pods' links are there? The answer is a list of names."""
+    """Which pods' links are there? The answer is a list of entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Pause:
 
 
 Effect = Delegate | ReplaceLink | DeleteLink | ListLinks | Pause
-Answer = Object | list[str] | None
+Answer = Object | list[Object] | None
 #: Ends with the plugin's result, which only ADD has; a CniError may be thrown into it.
 Steps = Generator[Effect, Answer, Object | None]
 #: The second argument is the directory of the node.

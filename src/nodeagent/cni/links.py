@@ -20,8 +20,8 @@ class Links(Protocol):
     async def delete(self, name: str) -> None:
         """Let there be no link of this name."""
 
-    async def names(self) -> list[str]:
-        """Return which links there are."""
+    async def entries(self) -> list[Object]:
+        """Return the links that there are."""
 
 
 class WantedLinks:
@@ -36,9 +36,9 @@ class WantedLinks:
     async def delete(self, name: str) -> None:
         self._tables.delete("link", (name,))
 
-    async def names(self) -> list[str]:
+    async def entries(self) -> list[Object]:
         rows = self._tables.wanted("link").values()
-        return [str(row["name"]) for row in rows if row.get("kind", "veth") == "veth"]
+        return [row for row in rows if row.get("kind", "veth") == "veth"]
 
 
 class DatapathLinks:
@@ -67,7 +67,7 @@ class DatapathLinks:
     async def delete(self, name: str) -> None:
         await self._call("link_delete", {"keys": [name]})
 
-    async def names(self) -> list[str]:
+    async def entries(self) -> list[Object]:
         rows = await self._call("link_list", {})
         assert isinstance(rows, list)
-        return [row["name"] for row in rows if row.get("kind") == "veth"]
+        return [row for row in rows if row.get("kind") == "veth"]

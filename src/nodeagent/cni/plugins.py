@@ -104,5 +104,5 @@ class Plugins:
             case DeleteLink(name):
                 await self._links.delete(name)
             case ListLinks():
-                return await self._links.names()
+                return await self._links.entries()
         return None

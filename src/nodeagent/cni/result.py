@@ -168,6 +168,11 @@ def attachment_of(result: Object, container_id: str, netns: str, mtu: int) -> At
     )
 
 
+def outside_of(result: Object, netns: str) -> list[str]:
+    """Return the names of the interfaces that *result* has on the node; raises CniError."""
+    return [each.name for each in _read(result).interfaces if each.sandbox != netns]
+
+
 def ip_entry(address: Interface, gateway: Address | None, spoken: str) -> Object:
     """Return one of a result's `ips` as the version *spoken* has it."""
     entry: Object = {"address": str(address)}

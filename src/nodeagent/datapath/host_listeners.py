@@ -53,6 +53,10 @@ class HostListeners:
             if listener is not None:
                 listener.close(self._clock())
 
+    def has(self, protocol: str, port: int) -> bool:
+        """Tell whether a process of the node has this port of its addresses."""
+        return (protocol, port) in self._listeners
+
     def rows(self) -> list[dict[str, object]]:
         """Return the table."""
         return [

@@ -36,8 +36,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class HostPortClaims:
     """Answers pods for *links*."""
 
-    def __init__(self, links: HostLinks, on_claimed: Callable[[], None]) -> None:
-        self._links, self._on_claimed = links, on_claimed
+    def __init__(
+        self,
+        links: HostLinks,
+        on_claimed: Callable[[], None],
+        is_taken: Callable[[str, int], bool],
+    ) -> None:
+        """*is_taken* tells which ports processes of the node itself have."""
+        self._links, self._on_claimed, self._is_taken = links, on_claimed, is_taken
         self._server: asyncio.Server | None = None
 
     async def start(self, path: Path) -> None:
@@ -61,6 +67,8 @@ class HostPortClaims:
         try:
             request = msgspec.json.decode(line, type=Request)
             own = self._links.ephemeral(request.interface)
+            if request.port and self._is_taken(request.protocol, request.port):
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
             if request.port and self._links.claim(
                 request.interface, (request.protocol, request.port)
             ):

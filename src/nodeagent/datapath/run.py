@@ -165,8 +165,8 @@ class Datapath:
         assert node.outside is not None
         gateway = Gateway(node.outside, self._external, self._dialling(), monotonic, self._kick)
         hostnet = Hostnet(self._stack_towards, monotonic, self._kick)
-        claims = HostPortClaims(node.host_links, lambda: self._listen(gateway))
         host_listeners = HostListeners(node.stack, str(self._local), monotonic, self._kick)
+        claims = HostPortClaims(node.host_links, lambda: self._listen(gateway), host_listeners.has)
         netlink = Netlink(
             self.node,
             Control(self.node, self.ports.new_output),

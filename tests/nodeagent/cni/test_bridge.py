@@ -63,13 +63,47 @@ def test_check_wants_the_result_the_link_and_the_address(node):
     node.call(PLUGIN, "CHECK", config)
     with pytest.raises(CniError, match="required prevResult missing"):
         node.call(PLUGIN, "CHECK", bridge(SUBNET))
+    made = node.tables.wanted("link")[LINK,]
     node.tables.delete("link", (LINK,))
     with pytest.raises(CniError, match=f"interface {LINK} is missing on cni0"):
         node.call(PLUGIN, "CHECK", config)
     node.call(PLUGIN, "DEL", bridge(SUBNET))
-    node.tables.replace("link", {"name": LINK})
+    node.tables.replace("link", made)
     with pytest.raises(CniError, match="Failed to find address"):
         node.call(PLUGIN, "CHECK", config)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("mac", "0a:58:0a:f4:01:63", "has mac 0a:58:0a:f4:01:63, expected 0a:58:0a:f4:01:02"),
+        ("address", "10.244.1.9/24", "has address 10.244.1.9/24, expected 10.244.1.2/24"),
+        ("address", "10.244.1.2/16", "has address 10.244.1.2/16, expected 10.244.1.2/24"),
+        ("address", "", "has address -, expected 10.244.1.2/24"),
+        ("address6", "fd00::2/64", "has address6 fd00::2/64, expected -"),
+        ("mtu", 1400, "has mtu 1400, expected 1450"),
+    ],
+)
+def test_check_compares_the_link_with_the_result(node, field, value, why):
+    result = node.call(PLUGIN, "ADD", bridge(SUBNET))
+    made = {"address6": "", **node.tables.wanted("link")[LINK,]}
+    node.tables.replace("link", made)
+    node.call(PLUGIN, "CHECK", bridge(SUBNET, prevResult=result))
+    node.tables.replace("link", made | {field: value})
+    with pytest.raises(CniError, match=f"interface eth0 {why}"):
+        node.call(PLUGIN, "CHECK", bridge(SUBNET, prevResult=result))
+
+
+def test_check_compares_interfaces_and_gateways(node):
+    result = node.call(PLUGIN, "ADD", bridge(SUBNET))
+    _, veth, inside = result["interfaces"]
+    other = result | {"interfaces": [{"name": "br0"}, veth, inside]}
+    with pytest.raises(CniError, match=f"the result names br0, {LINK}, and not cni0"):
+        node.call(PLUGIN, "CHECK", bridge(SUBNET, prevResult=other))
+    (address,) = result["ips"]
+    far = result | {"ips": [address | {"gateway": "10.244.2.1"}]}
+    with pytest.raises(CniError, match=r"expected route by 10\.244\.2\.1 not found"):
+        node.call(PLUGIN, "CHECK", bridge(SUBNET, prevResult=far))
 
 
 def test_gc_reaches_ipam_and_leaves_links(node):

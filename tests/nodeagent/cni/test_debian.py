@@ -99,9 +99,10 @@ def test_host_local_below_our_bridge(tmp_path):
     assert node.links() == {interface_name("pod"): ("10.244.1.2/24", "fd00:10:244:1::2/64")}
     assert set(node.taken()) == {"10.244.1.2", "fd00:10:244:1::2"}
     node.call("podwire-bridge", "CHECK", {**config, "prevResult": result})
+    made = node.tables.wanted("link")[interface_name("pod"),]
     node.call("podwire-bridge", "DEL", config)
     assert (node.links(), node.taken()) == ({}, {})
-    node.tables.replace("link", {"name": interface_name("pod")})
+    node.tables.replace("link", made)
     with pytest.raises(CniError, match="Failed to find address added by container pod"):
         node.call("podwire-bridge", "CHECK", {**config, "prevResult": result})
 

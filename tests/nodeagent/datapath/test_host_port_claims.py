@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,8 +41,21 @@ def row(number):
     ],
 )
 def test_what_makes_no_sense_is_answered(line, code):
-    claims = HostPortClaims(HostLinks(), lambda: None)
+    claims = HostPortClaims(HostLinks(), lambda: None, taken)
     assert claims.answer(line)["code"] == code
+
+
+def taken(protocol, port):
+    return (protocol, port) == ("TCP", 10250)
+
+
+def test_a_port_of_the_nodes_own_processes_is_in_use():
+    links = HostLinks()
+    links.add(SimpleNamespace(name="host1"))
+    claims = HostPortClaims(links, lambda: None, taken)
+    assert claims.answer(b'{"interface": "host1", "port": 10250}')["code"] == "EADDRINUSE"
+    assert "first" in claims.answer(b'{"interface": "host1", "port": 10250, "protocol": "UDP"}')
+    assert links.claims() == [("UDP", 10250)]
 
 
 @pytest.mark.asyncio
@@ -78,7 +92,7 @@ async def test_pods_claim_ports_and_the_machine_leads_to_them(tmp_path, cluster,
 
 @pytest.mark.asyncio
 async def test_a_question_without_end_closes_the_connection(tmp_path):
-    claims = HostPortClaims(HostLinks(), lambda: None)
+    claims = HostPortClaims(HostLinks(), lambda: None, taken)
     await claims.start(tmp_path / "s")
     try:
         reader, writer = await asyncio.open_unix_connection(tmp_path / "s")

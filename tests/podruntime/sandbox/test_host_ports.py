@@ -42,7 +42,7 @@ async def test_ports_are_taken_on_trust_while_nobody_answers_and_claimed_later(t
     pod.claim("TCP", 80)
     assert pod.again() is None
     links = new_links("host1", "host2")
-    claims = HostPortClaims(links, lambda: None)
+    claims = HostPortClaims(links, lambda: None, lambda _protocol, _port: False)
     await claims.start(tmp_path / "s")
     try:
         own = await asked(pod.again)
