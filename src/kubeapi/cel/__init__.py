@@ -1,63 +1,29 @@
 """The Common Expression Language, as Kubernetes 1.32 speaks it (langdef; apiserver/pkg/cel).
 
 `compile(text, variables)` checks an expression and returns a `Program`; `evaluate(values, budget)`
-gives its value. Why this is no library's: docs/decisions/0015-cel.md; what differs: docs/parity.md.
+gives its value. What parses and evaluates is imported with the first expression: most clusters
+have none. Why this is no library's: docs/decisions/0015-cel.md; what differs: docs/parity.md.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING
 
-from kubeapi.cel.checker import check
 from kubeapi.cel.errors import BudgetExceeded, CompileError, EvaluationError
-from kubeapi.cel.evaluator import Translation
-from kubeapi.cel.frame import PER_CALL_LIMIT, Budget, Frame
-from kubeapi.cel.parser import parse
-from kubeapi.cel.syntax import Node
+from kubeapi.cel.frame import Budget
 from kubeapi.cel.types import DYN, Type
 from kubeapi.cel.values import Value
 
-_PARSED_MAX: Final = 512
-
-
-class Program:
-    """An expression that can be evaluated again and again."""
-
-    __slots__ = ("_cost", "_evaluate", "_slots", "source", "type")
-
-    def __init__(self, source: str, node: Node, variables: Mapping[str, Type]) -> None:
-        self.source = source
-        self.type = check(source, node, variables)
-        translation = Translation(variables)
-        self._evaluate = translation.of(node, {})
-        self._slots, self._cost = translation.slots, translation.nodes
-
-    def evaluate(self, variables: Mapping[str, Value], budget: Budget) -> Value:
-        """Return the value; raises EvaluationError, BudgetExceeded.
-
-        *variables* may be looked up lazily, and may lack what the expression does not need.
-        """
-        frame = Frame(variables, self._slots, min(PER_CALL_LIMIT, budget.left))
-        allowed = frame.left
-        try:
-            frame.charge(self._cost)
-            return self._evaluate(frame)
-        except RecursionError:  # Values that nest deeper than any object may.
-            raise EvaluationError("the value nests too deep") from None
-        finally:
-            budget.left -= allowed - frame.left
-
-
-@functools.lru_cache(maxsize=_PARSED_MAX)
-def _parsed(source: str) -> Node:
-    return parse(source)
+if TYPE_CHECKING:
+    from kubeapi.cel.program import Program as Program
 
 
 def compile(source: str, variables: Mapping[str, Type]) -> Program:
     """Return the program of an expression over *variables*; raises CompileError."""
-    return Program(source, _parsed(source), variables)
+    from kubeapi.cel.program import Program, parsed
+
+    return Program(source, parsed(source), variables)
 
 
 __all__ = [
@@ -66,7 +32,6 @@ __all__ = [
     "BudgetExceeded",
     "CompileError",
     "EvaluationError",
-    "Program",
     "Type",
     "Value",
     "compile",
