@@ -14,6 +14,7 @@ from typing import Final
 
 from benchmarks import (
     api,
+    apiserver,
     authorization,
     cluster,
     containers,
@@ -41,6 +42,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
     "failover": ("What clients lose", failover.run),
     "api": ("The Kubernetes API", api.run),
     "authorization": ("Who may do what", authorization.run),
+    "apiserver": ("One API server alone", apiserver.run),
     "etcd": ("The store over one etcd", etcd.run),
     "proxy": ("Service changes", proxy.run),
     "services": ("Many Services", services.run),

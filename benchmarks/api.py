@@ -112,7 +112,7 @@ async def _rate(api: Api, count: int, work: Callable[[int], Awaitable[object]]) 
     return f"{count / (time.monotonic() - began):.0f} /s, {each_ms:.2f} ms of CPU each"
 
 
-def _pod(name: str, **spec: object) -> Object:
+def pod(name: str, **spec: object) -> Object:
     container = {
         "name": "c",
         "image": "registry.k8s.io/pause:3.10",
@@ -138,7 +138,7 @@ async def _pods(api: Api) -> Row:
     """Create the pods that `_list` lists; no scheduler looks at them."""
 
     async def create(number: int) -> None:
-        await api.ask("POST", f"{_DEFAULT}/pods", _pod(f"p-{number}", schedulerName="nobody"))
+        await api.ask("POST", f"{_DEFAULT}/pods", pod(f"p-{number}", schedulerName="nobody"))
 
     rate = await _rate(api, _LISTED, create)
     note = "real: 327 to 752 /s, 1.9 to 3.2 ms with etcd"
@@ -210,13 +210,13 @@ async def _schedule(api: Api) -> Row:
 
     async def follow() -> None:
         async for line in api.lines(f"{_DEFAULT}/pods?watch=true&labelSelector=app%3Dbench"):
-            pod = json.loads(line)["object"]
-            if pod["spec"].get("nodeName"):
-                bound[pod["metadata"]["name"]] = None
+            found = json.loads(line)["object"]
+            if found["spec"].get("nodeName"):
+                bound[found["metadata"]["name"]] = None
 
     async def create(number: int) -> None:
-        pod = _pod(f"b-{number}", nodeSelector={"bench": "node"})
-        await api.ask("POST", f"{_DEFAULT}/pods", pod)
+        body = pod(f"b-{number}", nodeSelector={"bench": "node"})
+        await api.ask("POST", f"{_DEFAULT}/pods", body)
 
     tasks.spawn(follow(), name="follow")
     began, computed = time.monotonic(), api.cpu_s(_SERVER, _SCHEDULER)
