@@ -32,6 +32,7 @@ from nodeagent.cni.network import CniNetwork
 from nodeagent.cni.portmap import Portmap
 from nodeagent.config import NodeAgentConfig, transport_address
 from nodeagent.hostnet import HostNet
+from nodeagent.kubelet.authorization import Authorization
 from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.kubelet import Kubelet
 from nodeagent.kubelet.node import NodeKeeper
@@ -331,6 +332,7 @@ class NodeAgent:
             self._kubelet,
             self._proxy.exposition,
             Streaming(self._kubelet, HostNet(self._directory / "hostnet.sock")),
+            Authorization(self._client.create, config.node_name, monotonic),
         )
         address = transport_address(config.internal_ip, config.transport_map)
         tls = server_tls(config.server_certificate, config.server_private_key, config.client_ca)

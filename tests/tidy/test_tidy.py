@@ -112,6 +112,7 @@ SHELLS: Final = {
     "nodeagent/datapath/splice.py": "a kernel socket beside one of the stack",
     "nodeagent/datapath/udp_gateway.py": "kernel datagrams to NodePorts",
     "nodeagent/datapath/veth_ports.py": "pods' sockets",
+    "nodeagent/kubelet/authorization.py": "asks the API server who may ask it",
     "nodeagent/kubelet/container_start.py": "asks the runtime, step by step",
     "nodeagent/kubelet/image_manager.py": "asks the runtime; image_pull decides",
     "nodeagent/kubelet/kubelet.py": "one task per pod",

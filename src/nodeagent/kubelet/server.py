@@ -1,7 +1,7 @@
 """The kubelet's server: logs, streams, pods, health (upstream: pkg/kubelet/server).
 
-TLS with client certificates from the cluster's CA; only the API server (user
-`system:kube-apiserver`) and admins (group `system:masters`) are served.
+TLS with client certificates from the cluster's CA, or bearer tokens that the API server knows; what
+either may ask for the API server says, too (`authorization`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,22 @@ from typing import BinaryIO, Final, Protocol
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from componentbase.clock import parse_rfc3339, wall
+from kubeapi.client import Unreachable
 from kubeapi.objects import Object
+from kubeapi.status import StatusError
+from nodeagent.kubelet.authorization import (
+    Asker,
+    Authorization,
+    NotAuthenticated,
+    asker_of,
+    attributes,
+)
 from nodeagent.kubelet.container_logs import LogFilter, LogOptions, tail_offset, whole_lines
 from nodeagent.kubelet.streaming import Streaming
 
-_ALLOWED_USER: Final = "system:kube-apiserver"
-_ALLOWED_GROUP: Final = "system:masters"
 #: How often a followed log file is looked at.
 _FOLLOW_S: Final = 0.1
 _METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -46,12 +54,19 @@ class LogSource(Protocol):
 class KubeletServer:
     """The routes of the kubelet's API."""
 
-    def __init__(self, source: LogSource, metrics: Callable[[], str], streaming: Streaming) -> None:
+    def __init__(
+        self,
+        source: LogSource,
+        metrics: Callable[[], str],
+        streaming: Streaming,
+        authorization: Authorization,
+    ) -> None:
         self._source, self._metrics, self._streaming = source, metrics, streaming
+        self._authorization = authorization
 
     def application(self) -> web.Application:
         """Return the server's routes behind its authorization."""
-        app = web.Application(middlewares=[_authorized])
+        app = web.Application(middlewares=[_guard(self._authorization)])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/pods", self._pods)
         app.router.add_get("/metrics", self._show_metrics)
@@ -171,17 +186,38 @@ def _truth(query: Mapping[str, str], name: str) -> bool:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@web.middleware
-async def _authorized(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let only the API server and admins in. TLS has verified the certificate already."""
+def _guard(authorization: Authorization) -> Middleware:
+    """Return the middleware that lets in who may come in."""
+
+    @web.middleware
+    async def authorized(request: web.Request, handler: Handler) -> web.StreamResponse:
+        asked = attributes(request.method, request.path)
+        try:
+            asker = await _asker(request, authorization)
+            allowed = await authorization.may(asker, asked)
+        except NotAuthenticated:
+            return web.Response(status=401, text="Unauthorized")
+        except (StatusError, Unreachable) as error:
+            return web.Response(status=500, text=f"Authorization error: {error}")
+        if allowed:
+            return await handler(request)
+        what = f"verb={asked.verb}, resource=nodes, subresource={asked.subresource}"
+        return web.Response(status=403, text=f"Forbidden (user={asker.name}, {what})")
+
+    return authorized
+
+
+async def _asker(request: web.Request, authorization: Authorization) -> Asker:
+    """Return who asks; raises NotAuthenticated. TLS has verified the certificate already."""
     transport = request.transport
     certificate = transport.get_extra_info("peercert") if transport else None
-    names = list(_subject((certificate or {}).get("subject") or ()))
-    if ("commonName", _ALLOWED_USER) in names or ("organizationName", _ALLOWED_GROUP) in names:
-        return await handler(request)
-    user = dict(names).get("commonName", "system:anonymous")
-    verb = f"user={user}, verb=get, resource=nodes, subresource=proxy"
-    return web.Response(status=403, text=f"Forbidden ({verb})")
+    asker = asker_of(_subject((certificate or {}).get("subject") or ()))
+    if asker is not None:
+        return asker
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotAuthenticated("nobody has said who he is")
+    return await authorization.user_of(token.strip())
 
 
 def _subject(subject: Iterable[Iterable[tuple[str, str]]]) -> Iterator[tuple[str, str]]:
@@ -190,10 +226,10 @@ def _subject(subject: Iterable[Iterable[tuple[str, str]]]) -> Iterator[tuple[str
 
 
 def server_tls(certificate: str, private_key: str, client_ca: str) -> ssl.SSLContext:
-    """Return the server's side of TLS: a client without a certificate of ours gets no further."""
+    """Return the server's side of TLS: certificates are of our authority; tokens come later."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca)
     context.load_cert_chain(certificate, private_key)
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 

@@ -10,8 +10,11 @@ import aiohttp
 import pytest
 from loopback import PREFIX
 
+from componentbase.clock import monotonic
 from componentbase.tasks import Tasks
+from kubeapi.resources import TOKENREVIEWS
 from nodeagent.hostnet import HostNet
+from nodeagent.kubelet.authorization import Authorization
 from nodeagent.kubelet.server import KubeletServer, serve, server_tls
 from nodeagent.kubelet.streaming import Streaming
 from podwire.cluster import pki
@@ -35,6 +38,16 @@ class OnePod:
         return False
 
 
+async def _review(resource, review):
+    """Know one token, and let its user see metrics."""
+    spec = review["spec"]
+    if resource == TOKENREVIEWS:
+        user = {"username": "scraper", "groups": []}
+        return {"status": {"authenticated": spec["token"] == "good", "user": user}}
+    about = spec["resourceAttributes"]
+    return {"status": {"allowed": spec["user"] == "scraper" and about["subresource"] == "metrics"}}
+
+
 def issue(authority, tmp_path, name, identity):
     pair = authority.issue(identity, pki.utc_now())
     pki.write_pair(pair, tmp_path / f"{name}.crt", tmp_path / f"{name}.key")
@@ -49,7 +62,9 @@ async def serving(tmp_path):
     (tmp_path / "0.log").write_text("2026-01-01T00:00:00Z stdout F one\n")
     tls = server_tls(*node, str(tmp_path / "ca.crt"))
     tasks, pod = Tasks(), OnePod(tmp_path / "0.log")
-    server = KubeletServer(pod, lambda: "metric 1\n", Streaming(pod, HostNet(tmp_path / "no.sock")))
+    authorization = Authorization(_review, "node-1", monotonic)
+    streaming = Streaming(pod, HostNet(tmp_path / "no.sock"))
+    server = KubeletServer(pod, lambda: "metric 1\n", streaming, authorization)
     tasks.spawn(serve(server, ADDRESS, PORT, tls), name="server")
     try:
         yield authority
@@ -57,7 +72,8 @@ async def serving(tmp_path):
         await tasks.close()
 
 
-async def get(tmp_path, path: str, certificate: tuple[str, str] | None):
+async def get(tmp_path, path: str, certificate: tuple[str, str] | None, token: str = ""):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
     if certificate:
         context.load_cert_chain(*certificate)
@@ -65,7 +81,9 @@ async def get(tmp_path, path: str, certificate: tuple[str, str] | None):
     async with aiohttp.ClientSession(connector=connector) as session:
         for _ in range(100):
             try:
-                async with session.get(f"https://{ADDRESS}:{PORT}{path}") as response:
+                async with session.get(
+                    f"https://{ADDRESS}:{PORT}{path}", headers=headers
+                ) as response:
                     return response.status, await response.text()
             except aiohttp.ClientConnectorError as error:
                 if isinstance(error, aiohttp.ClientSSLError):
@@ -98,5 +116,14 @@ async def test_admins_are_served_others_are_not(tmp_path):
         other = issue(authority, tmp_path, "b", pki.Identity(user="system:node:node-2"))
         status, text = await get(tmp_path, "/healthz", other)
         assert (status, "system:node:node-2" in text) == (403, True)
-        with pytest.raises((aiohttp.ClientError, ConnectionResetError)):
-            await get(tmp_path, "/healthz", None)
+        assert await get(tmp_path, "/healthz", None) == (401, "Unauthorized")
+
+
+@pytest.mark.asyncio
+async def test_tokens_are_believed_as_the_api_server_says(tmp_path):
+    async with serving(tmp_path):
+        assert await get(tmp_path, "/metrics", None, "good") == (200, "metric 1\n")
+        assert await get(tmp_path, "/metrics", None, "bad") == (401, "Unauthorized")
+        status, text = await get(tmp_path, "/pods", None, "good")
+        what = "verb=get, resource=nodes, subresource=proxy"
+        assert (status, text) == (403, f"Forbidden (user=scraper, {what})")
