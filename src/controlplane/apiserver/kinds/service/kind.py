@@ -35,6 +35,7 @@ def service_kind(configured: Sequence[str]) -> Kind:
         prepare_status_update=strategies.keep_spec,
         validate=partial(validation.validate, configured=configured),
         validate_update=validation.validate_update,
+        fields=strategy.fields,
         columns=printer.COLUMNS,
         cells=printer.row,
     )

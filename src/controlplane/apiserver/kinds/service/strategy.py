@@ -6,6 +6,7 @@ that changes the type and carries the old type's choices along does not mean the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from controlplane.apiserver.kinds import strategy
@@ -151,3 +152,9 @@ def _drop_what_the_type_lost(new: Object, old: Object) -> None:
 def _drop_if_same(key: str, after: Object, before: Object) -> None:
     if after.get(key) == before.get(key):
         after.pop(key, None)
+
+
+def fields(service: Object) -> Mapping[str, str]:
+    """Return what field selectors may ask for."""
+    spec = service.get("spec") or {}
+    return {"spec.clusterIP": spec.get("clusterIP") or "", "spec.type": spec.get("type") or ""}

@@ -137,3 +137,11 @@ def test_a_service_that_is_external_no_more_forgets_the_name(service, update):
     new = service(externalName="example.com")
     assert update("Service", new, old) == []
     assert "externalName" not in new["spec"]
+
+
+def test_fields_to_select_by(kind_of, made):
+    named = made("Service", {"spec": {"type": "ExternalName", "externalName": "a.example"}})
+    inside = made("Service", {"spec": {"clusterIP": "10.96.0.1", "ports": [{"port": 443}]}})
+    fields = kind_of("Service").fields
+    assert fields(named) == {"spec.clusterIP": "", "spec.type": "ExternalName"}
+    assert fields(inside) == {"spec.clusterIP": "10.96.0.1", "spec.type": "ClusterIP"}
