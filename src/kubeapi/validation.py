@@ -30,6 +30,7 @@ _DNS1035_LABEL: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _QUALIFIED_NAME: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _LABEL_VALUE: Final = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _ENV_VAR_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_HTTP_HEADER_NAME: Final = re.compile(r"[-A-Za-z0-9]+")
 _CONFIG_KEY: Final = re.compile(r"[-._a-zA-Z0-9]+")
 _PORT_NAME: Final = re.compile(r"[-a-z0-9]+")
 
@@ -164,6 +165,13 @@ def env_var_name(value: str) -> Messages:
         " '-', or '.', and must not start with a digit"
     )
     return [_wording(text, _ENV_VAR_NAME, "my.env-name", "MY_ENV.NAME", "MyEnvName1")]
+
+
+def http_header_name(value: str) -> Messages:
+    if _HTTP_HEADER_NAME.fullmatch(value):
+        return []
+    text = "a valid HTTP header must consist of alphanumeric characters or '-'"
+    return [_wording(text, _HTTP_HEADER_NAME, "X-Header-Name")]
 
 
 def config_map_key(value: str) -> Messages:

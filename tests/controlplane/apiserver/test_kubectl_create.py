@@ -74,12 +74,51 @@ CREATED = {
         "poddisruptionbudget",
         lambda o: o["spec"]["minAvailable"] == "50%",
     ),
+    "job j --image=busybox -- date": (
+        "job",
+        lambda o: (
+            o["spec"]["template"]["spec"]["containers"][0]["command"] == ["date"]
+            and o["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"]
+            == o["metadata"]["uid"]
+        ),
+    ),
+    "cronjob k --image=busybox --schedule=@hourly": (
+        "cronjob",
+        lambda o: (
+            o["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"
+        ),
+    ),
+    "quota q --hard=cpu=1,pods=2 --scopes=NotTerminating": (
+        "resourcequota",
+        lambda o: o["spec"] == {"hard": {"cpu": "1", "pods": "2"}, "scopes": ["NotTerminating"]},
+    ),
+    "role r --verb=get,list --resource=pods --resource-name=web": (
+        "role",
+        lambda o: o["rules"][0]["resourceNames"] == ["web"],
+    ),
+    "rolebinding b --clusterrole=view --user=eve --serviceaccount=default:a": (
+        "rolebinding",
+        lambda o: [subject["kind"] for subject in o["subjects"]] == ["User", "ServiceAccount"],
+    ),
+    "namespace NAME-ns": ("namespace", lambda o: o["status"]["phase"] == "Active"),
+    "priorityclass NAME --value=7 --preemption-policy=Never": (
+        "priorityclass",
+        lambda o: (o["value"], o["preemptionPolicy"]) == (7, "Never"),
+    ),
+    "clusterrole NAME --verb=get --non-resource-url=/logs/*": (
+        "clusterrole",
+        lambda o: o["rules"] == [{"nonResourceURLs": ["/logs/*"], "verbs": ["get"]}],
+    ),
+    "clusterrolebinding NAME --clusterrole=view --group=g": (
+        "clusterrolebinding",
+        lambda o: o["subjects"][0]["kind"] == "Group",
+    ),
 }
 
 
-def test_every_kind_that_kubectl_creates(run):
+def test_every_kind_that_kubectl_creates(run, namespace):
     for command, (kind, is_right) in CREATED.items():
-        made = run("create", *command.split())
+        made = run("create", *command.replace("NAME", namespace).split())
         assert made.returncode == 0, f"{command}: {made.stderr}"
         name = made.stdout.split()[0].partition("/")[2]
         found = json.loads(run("get", kind, name, "-o", "json").stdout)

@@ -14,6 +14,7 @@ from controlplane.apiserver.kinds.pod.field_refs import (
     validate_resource_ref,
 )
 from controlplane.apiserver.kinds.pod.probes import validate_lifecycle, validate_probe
+from controlplane.apiserver.kinds.pod.security_context import validate_of_container
 from controlplane.apiserver.kinds.pod.volume_mounts import validate_mounts
 from kubeapi import field, validation
 from kubeapi.objects import Object
@@ -51,6 +52,8 @@ def validate_containers(spec: Object, path: str) -> Iterator[Cause]:
     for index, container in enumerate(init_containers):
         yield from _validate_init_container(container, spec, f"{path}.initContainers[{index}]")
     yield from _validate_host_ports(containers, f"{path}.containers")
+    if spec.get("hostNetwork"):
+        yield from _validate_host_network(containers, f"{path}.containers")
 
 
 def _validate_container(container: Object, volumes: Collection[str], path: str) -> Iterator[Cause]:
@@ -74,6 +77,8 @@ def _validate_container(container: Object, volumes: Collection[str], path: str) 
     yield from _validate_env(container.get("env") or [], f"{path}.env")
     yield from _validate_env_from(container.get("envFrom") or [], f"{path}.envFrom")
     yield from resources.validate(container["resources"], f"{path}.resources")
+    if (context := container.get("securityContext")) is not None:
+        yield from validate_of_container(context, f"{path}.securityContext")
     yield from validate_mounts(container, volumes, f"{path}.volumeMounts")
 
 
@@ -129,6 +134,16 @@ def _validate_host_ports(containers: Sequence[Object], path: str) -> Iterator[Ca
             taken.add(key)
 
 
+def _validate_host_network(containers: Sequence[Object], path: str) -> Iterator[Cause]:
+    """Find ports that would be others on the node, whose network the pod has."""
+    for index, container in enumerate(containers):
+        for number, port in enumerate(container.get("ports") or []):
+            if port.get("hostPort") != port.get("containerPort"):
+                at = f"{path}[{index}].ports[{number}].containerPort"
+                detail = "must match `hostPort` when `hostNetwork` is true"
+                yield field.invalid(at, port.get("containerPort"), detail)
+
+
 def _validate_env(env: Sequence[Object], path: str) -> Iterator[Cause]:
     for index, variable in enumerate(env):
         at, name = f"{path}[{index}]", variable.get("name") or ""
@@ -163,6 +178,9 @@ def _validate_source(source: Object, path: str) -> Iterator[Cause]:
         if (reference := source.get(kind)) is not None:
             absent = [key for key in ("name", "key") if not reference.get(key)]
             yield from (field.required(f"{path}.{kind}.{key}") for key in absent)
+            if key := reference.get("key"):
+                at = f"{path}.{kind}.key"
+                yield from validation.validate_name(key, at, validation.config_map_key)
 
 
 def _validate_env_from(sources: Sequence[Object], path: str) -> Iterator[Cause]:

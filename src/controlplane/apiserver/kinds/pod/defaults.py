@@ -114,6 +114,8 @@ def _default_volume(volume: Object) -> None:
         source = volume.get(key)
         if source is not None and source.get("defaultMode") is None:
             source["defaultMode"] = _FILE_MODE
+    if (template := (volume.get("ephemeral") or {}).get("volumeClaimTemplate")) is not None:
+        template.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
     if (host_path := volume.get("hostPath")) is not None:
         host_path.setdefault("type", "")
 

@@ -39,7 +39,7 @@ def pod_kind(timings: Timings) -> Kind:
         prepare_update=strategies.keep_status,
         prepare_status_update=strategy.prepare_status_update,
         validate=validation.validate,
-        validate_create=ephemeral_containers.validate_create,
+        validate_create=validation.validate_create,
         validate_update=validate_update,
         fields=strategy.fields,
         indexed_fields=("spec.nodeName",),

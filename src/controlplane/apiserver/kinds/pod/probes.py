@@ -7,7 +7,7 @@ from typing import Final
 
 from controlplane.apiserver.kinds.quantities import NOT_NEGATIVE
 from controlplane.apiserver.kinds.service.ports import validate_target
-from kubeapi import field
+from kubeapi import field, validation
 from kubeapi.objects import Object
 from kubeapi.status import Cause
 
@@ -67,5 +67,10 @@ def _validate_action(kind: str, action: Object, path: str) -> Iterator[Cause]:
         yield field.required(f"{path}.command")
     if kind in ("httpGet", "tcpSocket", "grpc"):
         yield from validate_target(action.get("port") or 0, f"{path}.port")
-    if kind == "httpGet" and action["scheme"] not in ("HTTP", "HTTPS"):
-        yield field.not_supported(f"{path}.scheme", action["scheme"], ("HTTP", "HTTPS"))
+    if kind == "httpGet":
+        if action["scheme"] not in ("HTTP", "HTTPS"):
+            yield field.not_supported(f"{path}.scheme", action["scheme"], ("HTTP", "HTTPS"))
+        for header in action.get("httpHeaders") or ():
+            name = header.get("name") or ""  # Upstream names no index, either.
+            for message in validation.http_header_name(name):
+                yield field.invalid(f"{path}.httpHeaders", name, message)

@@ -1,4 +1,4 @@
-"""Where a pod may run: tolerations, affinity, spreading."""
+"""Where a pod may run: tolerations, affinity; spreading has a module of its own beside."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from kubeapi.objects import Object
 from kubeapi.status import Cause
 
 _EFFECTS: Final = ("NoExecute", "NoSchedule", "PreferNoSchedule")
-_NO_MATCH: Final = ("DoNotSchedule", "ScheduleAnyway")
 _REQUIRED_TERM: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED_TERM: Final = "preferredDuringSchedulingIgnoredDuringExecution"
+#: The one field of a node that can be selected.
+_NODE_NAME: Final = "metadata.name"
 _WEIGHT_MAX: Final = 100
 
 
@@ -25,10 +26,6 @@ def validate_scheduling(spec: Object, path: str) -> Iterator[Cause]:
     for key in ("podAffinity", "podAntiAffinity"):
         if pod_affinity := affinity.get(key):
             yield from _validate_pod_affinity(pod_affinity, f"{path}.affinity.{key}")
-    constraints = spec.get("topologySpreadConstraints") or []
-    for index, constraint in enumerate(constraints):
-        at = f"{path}.topologySpreadConstraints[{index}]"
-        yield from _validate_constraint(constraint, at)
 
 
 def validate_tolerations(tolerations: Sequence[Object], path: str) -> Iterator[Cause]:
@@ -89,9 +86,25 @@ def _validate_weight(term: Object, path: str) -> Iterator[Cause]:
 
 
 def _validate_node_term(term: Object, path: str) -> Iterator[Cause]:
-    for group in ("matchExpressions", "matchFields"):
-        for index, row in enumerate(term.get(group) or []):
-            yield from _validate_node_requirement(row, f"{path}.{group}[{index}]")
+    for index, row in enumerate(term.get("matchExpressions") or []):
+        yield from _validate_node_requirement(row, f"{path}.matchExpressions[{index}]")
+    for index, row in enumerate(term.get("matchFields") or []):
+        yield from _validate_node_field(row, f"{path}.matchFields[{index}]")
+
+
+def _validate_node_field(row: Object, path: str) -> Iterator[Cause]:
+    operator, values = row.get("operator") or "", row.get("values") or []
+    if operator not in ("In", "NotIn"):
+        yield field.invalid(f"{path}.operator", operator, "not a valid selector operator")
+    elif len(values) != 1:
+        detail = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
+        yield field.required(f"{path}.values", detail)
+    if (key := row.get("key") or "") != _NODE_NAME:
+        yield field.invalid(f"{path}.key", key, "not a valid field selector key")
+        return
+    for index, value in enumerate(values):
+        at = f"{path}.values[{index}]"
+        yield from validation.validate_name(value, at, validation.dns1123_subdomain)
 
 
 def _validate_node_requirement(row: Object, path: str) -> Iterator[Cause]:
@@ -116,20 +129,15 @@ def _validate_pod_affinity(affinity: Object, path: str) -> Iterator[Cause]:
 
 
 def _validate_pod_term(term: Object, path: str) -> Iterator[Cause]:
-    if not term.get("topologyKey"):
+    for name in ("labelSelector", "namespaceSelector"):
+        yield from validate_label_selector(term.get(name), f"{path}.{name}")
+    for namespace in term.get("namespaces") or []:
+        at = f"{path}.namespace"  # Upstream names no index, either.
+        yield from validation.validate_name(namespace, at, validation.dns1123_label)
+    if not (key := term.get("topologyKey") or ""):
         yield field.required(f"{path}.topologyKey", "can not be empty")
-    yield from validate_label_selector(term.get("labelSelector"), f"{path}.labelSelector")
-
-
-def _validate_constraint(constraint: Object, path: str) -> Iterator[Cause]:
-    skew, action = constraint.get("maxSkew", 0), constraint.get("whenUnsatisfiable") or ""
-    if skew <= 0:
-        yield field.invalid(f"{path}.maxSkew", skew, "must be greater than zero")
-    if not constraint.get("topologyKey"):
-        yield field.required(f"{path}.topologyKey", "can not be empty")
-    if action not in _NO_MATCH:
-        yield field.not_supported(f"{path}.whenUnsatisfiable", action, _NO_MATCH)
-    yield from validate_label_selector(constraint.get("labelSelector"), f"{path}.labelSelector")
+    else:
+        yield from validation.validate_name(key, f"{path}.topologyKey", validation.qualified_name)
 
 
 def validate_label_selector(selector: Object | None, path: str) -> Iterator[Cause]:

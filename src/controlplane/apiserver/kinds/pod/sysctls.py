@@ -13,6 +13,11 @@ from kubeapi import field
 from kubeapi.objects import Object
 from kubeapi.status import Cause
 
+#: What a pod may share with its node, and the sysctls that are the node's then.
+_NAMESPACES: Final = {
+    "hostNetwork": re.compile(r"net[./]"),
+    "hostIPC": re.compile(r"kernel[./](sem|shm|msg)|fs[./]mqueue[./]"),
+}
 _NAME_MAX: Final = 253
 _SEGMENT: Final = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 _NAME: Final = rf"({_SEGMENT}[\./])*{_SEGMENT}"
@@ -30,6 +35,8 @@ def validate_sysctls(spec: Object, path: str) -> Iterator[Cause]:
             yield field.invalid(at, name, _FORM)
         elif name in seen:
             yield field.duplicate(at, name)
-        elif spec.get("hostNetwork") and re.match(r"net[\./]", name):
-            yield field.invalid(at, name, "may not be specified when 'hostNetwork' is true")
+        else:
+            for key, pattern in _NAMESPACES.items():
+                if spec.get(key) and pattern.match(name):
+                    yield field.invalid(at, name, f"may not be specified when '{key}' is true")
         seen[name] = None

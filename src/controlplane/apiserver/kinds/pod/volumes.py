@@ -1,12 +1,13 @@
 """Volumes of a pod.
 
-Upstream: ValidateVolumes, validateVolumeSource. Sources that this cluster
-has no plugin for are judged by the schema only.
+Upstream: ValidateVolumes, validateVolumeSource. Of the vendors' sources, which nothing mounts here,
+only what they must say is judged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from controlplane.apiserver.kinds.pod.field_refs import (
@@ -15,6 +16,15 @@ from controlplane.apiserver.kinds.pod.field_refs import (
     validate_field_ref,
     validate_resource_ref,
 )
+from controlplane.apiserver.kinds.storage.persistentvolumeclaim import (
+    validate_spec as validate_claim,
+)
+from controlplane.apiserver.kinds.storage.sources import (
+    VENDORS,
+    host_path,
+    validate_driver_name,
+    validate_vendor,
+)
 from kubeapi import field, quantity, validation
 from kubeapi.objects import Object
 from kubeapi.status import Cause
@@ -22,16 +32,6 @@ from kubeapi.status import Cause
 _MODE_MAX: Final = 0o777
 _TOKEN_MIN_S: Final = 600
 _TOKEN_MAX_S: Final = 1 << 32
-_HOST_PATH_TYPES: Final = (
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
-)
 _BAD_MODE: Final = "must be a number between 0 and 0777 (octal), both inclusive"
 
 
@@ -167,17 +167,6 @@ def _token(source: Object, path: str) -> Iterator[Cause]:
     yield from _file_path(source.get("path") or "", f"{path}.path")
 
 
-def host_path(source: Object, path: str) -> Iterator[Cause]:
-    """Judge a directory or file of the node."""
-    text, kind = source.get("path") or "", source.get("type") or ""
-    if not text:
-        yield field.required(f"{path}.path")
-    elif ".." in text.split("/"):
-        yield field.invalid(f"{path}.path", text, "must not contain '..'")
-    if kind not in _HOST_PATH_TYPES:
-        yield field.not_supported(f"{path}.type", kind, _HOST_PATH_TYPES)
-
-
 def _empty_dir(source: Object, path: str) -> Iterator[Cause]:
     limit = source.get("sizeLimit")
     if limit is None:
@@ -196,6 +185,27 @@ def _claim(source: Object, path: str) -> Iterator[Cause]:
         yield field.required(f"{path}.claimName")
 
 
+def _csi(source: Object, path: str) -> Iterator[Cause]:
+    yield from validate_driver_name(source.get("driver") or "", f"{path}.driver")
+    secret = source.get("nodePublishSecretRef")
+    if secret is not None and not secret.get("name"):
+        yield field.required(f"{path}.nodePublishSecretRef.name")
+
+
+def _ephemeral(source: Object, path: str) -> Iterator[Cause]:
+    template, at = source.get("volumeClaimTemplate"), f"{path}.volumeClaimTemplate"
+    if template is None:
+        yield field.required(at)
+        return
+    meta = template.get("metadata") or {}
+    for key, judge in (
+        ("annotations", validation.validate_annotations),
+        ("labels", validation.validate_labels),
+    ):
+        yield from judge(meta.get(key) or {}, f"{at}.metadata.{key}")
+    yield from validate_claim(template.get("spec") or {}, f"{at}.spec")
+
+
 def _anything(_source: Object, _path: str) -> Iterator[Cause]:
     yield from ()
 
@@ -209,6 +219,9 @@ _SOURCES: Final[Mapping[str, _Judge]] = {
     "hostPath": host_path,
     "emptyDir": _empty_dir,
     "persistentVolumeClaim": _claim,
+    "csi": _csi,
+    "ephemeral": _ephemeral,
+    **{name: partial(validate_vendor, name) for name in VENDORS},
 }
 _PROJECTED: Final[Mapping[str, _Judge]] = {
     "configMap": _named,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from controlplane.apiserver.kinds.pod.volumes import host_path
 from kubeapi import field, validation
 from kubeapi.objects import Object
 from kubeapi.status import Cause
@@ -47,6 +46,18 @@ _SECRETS: Final = (
     "nodeExpandSecretRef",
     "nodeStageSecretRef",
 )
+_HOST_PATH_TYPES: Final = (
+    "",
+    "BlockDevice",
+    "CharDevice",
+    "Directory",
+    "DirectoryOrCreate",
+    "File",
+    "FileOrCreate",
+    "Socket",
+)
+#: Sources that pods have, too, besides those that they alone have rules for.
+VENDORS: Final = tuple(name for name in _NEEDED if name not in ("hostPath", "local", "csi"))
 _DRIVER_MAX: Final = 63
 
 
@@ -70,21 +81,37 @@ def validate_sources(spec: Object, path: str) -> Iterator[Cause]:
         yield field.required(f"{path}.nodeAffinity", "Local volume requires node affinity")
 
 
+def host_path(source: Object, path: str) -> Iterator[Cause]:
+    """Judge a directory or file of the node."""
+    text, kind = source.get("path") or "", source.get("type") or ""
+    if not text:
+        yield field.required(f"{path}.path")
+    elif ".." in text.split("/"):
+        yield field.invalid(f"{path}.path", text, "must not contain '..'")
+    if kind not in _HOST_PATH_TYPES:
+        yield field.not_supported(f"{path}.type", kind, _HOST_PATH_TYPES)
+
+
 def _validate_source(name: str, source: Object, path: str) -> Iterator[Cause]:
     if name == "csi":
         yield from validate_driver_name(source.get("driver") or "", f"{path}.driver")
-    for key in _NEEDED[name]:
-        if not source.get(key):
-            yield field.required(f"{path}.{key}")
+    yield from validate_vendor(name, source, path)
     match name:
         case "hostPath":
             yield from host_path(source, path)
         case "local" if ".." in (source.get("path") or "").split("/"):
             yield field.invalid(f"{path}.path", source["path"], "must not contain '..'")
-        case "nfs" if (place := source.get("path")) and not place.startswith("/"):
-            yield field.invalid(f"{path}.path", place, "must be an absolute path")
         case "csi":
             yield from _validate_secrets(source, path)
+
+
+def validate_vendor(name: str, source: Object, path: str) -> Iterator[Cause]:
+    """Judge whether a source says what it must."""
+    for key in _NEEDED[name]:
+        if not source.get(key):
+            yield field.required(f"{path}.{key}")
+    if name == "nfs" and (place := source.get("path")) and not place.startswith("/"):
+        yield field.invalid(f"{path}.path", place, "must be an absolute path")
 
 
 def _validate_secrets(source: Object, path: str) -> Iterator[Cause]:

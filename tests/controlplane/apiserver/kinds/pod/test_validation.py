@@ -78,3 +78,70 @@ def test_spec(wrong, change, cause):
 
 def test_a_pod_without_a_spec_lacks_containers(wrong):
     assert wrong("Pod") == ["spec.containers: Required value"]
+
+
+CONTAINER = {"name": "c", "image": "i:1"}
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+
+
+def volume(**source):
+    return {"volumes": [{"name": "v", **source}]}
+
+
+def on_field(key, operator, *values):
+    row = {"key": key, "operator": operator, "values": list(values)}
+    terms = {"nodeSelectorTerms": [{"matchFields": [row]}]}
+    affinity = {"requiredDuringSchedulingIgnoredDuringExecution": terms}
+    return {"affinity": {"nodeAffinity": affinity}}
+
+
+FIELD = (
+    "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+    "nodeSelectorTerms[0].matchFields[0]"
+)
+PROBE = {"httpGet": {"port": 80, "httpHeaders": [{"name": "X Y", "value": "1"}]}}
+KEY_REF = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "a/b"}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "begins"),
+    [
+        (volume(ephemeral={"volumeClaimTemplate": {"spec": CLAIM}}), None),
+        (volume(csi={"driver": "example.com"}), None),
+        (on_field("metadata.name", "In", "n1"), None),
+        ({"os": {"name": "linux"}}, None),
+        (volume(ephemeral={}), "spec.volumes[0].ephemeral.volumeClaimTemplate: Required value"),
+        (volume(ephemeral={"volumeClaimTemplate": {"spec": {**CLAIM, "accessModes": []}}}),
+         "spec.volumes[0].ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at "),
+        (volume(csi={"driver": "a b"}), 'spec.volumes[0].csi.driver: Invalid value: "a b": a lower'),
+        (volume(nfs={"server": "s", "path": "x"}),
+         'spec.volumes[0].nfs.path: Invalid value: "x": must be an absolute path'),
+        (volume(iscsi={"iqn": "a"}), "spec.volumes[0].iscsi.targetPortal: Required value"),
+        (on_field("metadata.uid", "In", "n1"),
+         f'{FIELD}.key: Invalid value: "metadata.uid": not a valid field selector key'),
+        (on_field("metadata.name", "In", "a", "b"),
+         f"{FIELD}.values: Required value: must be only one value when `operator` is 'In'"),
+        (on_field("metadata.name", "Exists"),
+         f'{FIELD}.operator: Invalid value: "Exists": not a valid selector operator'),
+        ({"os": {"name": "plan9"}},
+         'spec.os.name: Unsupported value: "plan9": supported values: "linux", "windows"'),
+        ({"overhead": {"cake": "1"}},
+         'spec.overhead.limits[cake]: Invalid value: "cake": must be a standard resource type'),
+        ({"schedulingGates": [{"name": "a"}, {"name": "a"}]},
+         'spec.schedulingGates[1]: Duplicate value: "a"'),
+        ({"schedulingGates": [{"name": "a"}], "nodeName": "n1"},
+         "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"),
+        ({"containers": [{**CONTAINER, "livenessProbe": PROBE}]},
+         'spec.containers[0].livenessProbe.httpGet.httpHeaders: Invalid value: "X Y": a valid HTTP '
+         "header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex"),
+        ({"containers": [{**CONTAINER, "env": [{"name": "A", **KEY_REF}]}]},
+         'spec.containers[0].env[0].valueFrom.secretKeyRef.key: Invalid value: "a/b": a valid '),
+        ({"hostNetwork": True,
+          "containers": [{**CONTAINER, "ports": [{"containerPort": 80, "hostPort": 81}]}]},
+         "spec.containers[0].ports[0].containerPort: Invalid value: 80: must match `hostPort` when "
+         "`hostNetwork` is true"),
+    ],
+)  # fmt: skip
+def test_what_upstream_judges_besides(wrong, spec, begins):
+    found = wrong("Pod", {"spec": {"containers": [CONTAINER], **spec}})
+    assert not found if begins is None else (len(found) == 1 and found[0].startswith(begins))
