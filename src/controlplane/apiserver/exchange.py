@@ -36,6 +36,8 @@ class Request:
     if_none_match: str = ""
     query_text: str = ""  # What `query` has the first values of.
     user_agent: str = ""
+    #: What admission has to say to the audit log; filled while the request is served.
+    annotations: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ async def admit(
         subresource=info.subresource,
         obj=_options(name, request, several or {}),
         object_kind=("", "v1", name),
-        options=WriteOptions(user=request.user, manager=""),
+        options=WriteOptions(user=request.user, manager="", annotations=request.annotations),
     )
     await chain.run(attributes)
 

@@ -74,6 +74,7 @@ class Auditor:
         record.event["annotations"] = {
             "authorization.k8s.io/decision": "forbid" if forbidden else "allow",
             "authorization.k8s.io/reason": reason,
+            **record.request.annotations,
         }
         self._say(record, "ResponseComplete")
 

@@ -66,6 +66,7 @@ def write_options(request: Request) -> WriteOptions:
         field_validation=query.get("fieldValidation", ""),
         user=request.user,
         manager=_manager(query.get("fieldManager", ""), request.user_agent),
+        annotations=request.annotations,
     )
 
 
@@ -99,6 +100,7 @@ def delete_options(request: Request, body: Object) -> DeleteOptions:
         uid=str(preconditions.get("uid") or ""),
         resource_version=str(preconditions.get("resourceVersion") or ""),
         user=request.user,
+        annotations=request.annotations,
     )
 
 

@@ -12,11 +12,13 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from controlplane.controllermanager.context import Context
 from controlplane.controllermanager.garbagecollector.controller import COLLECTED
 from controlplane.quota import pods
 from controlplane.quota.counting import status_of
-from controlplane.quota.evaluators import evaluator_of
+from controlplane.quota.evaluators import count_name, evaluator_of
 from kubeapi.client import WorkQueue, run_workers
 from kubeapi.objects import Object, key_of, name_of, namespace_of, split_key
 from kubeapi.resources import PERSISTENTVOLUMECLAIMS, PODS, RESOURCEQUOTAS, SERVICES, Resource
@@ -29,6 +31,7 @@ _WORKERS: Final = 2
 _DELAY_S: Final = 0.05
 _RESYNC_S: Final = 300.0
 _AGAIN_S: Final = 0.2
+_COUNT: Final = "count/"
 _COUNTED: Final = tuple(resource for resource in COLLECTED if resource.namespaced)
 
 
@@ -91,11 +94,14 @@ class ResourceQuotaController:
         if quota is None:
             return
         namespace, _ = split_key(key)
+        hard = (quota.get("spec") or {}).get("hard") or {}
         found = {
             resource: [obj for obj in informer.items() if namespace_of(obj) == namespace]
             for resource, informer in self._informers.items()
-            if evaluator_of(resource).matching((quota.get("spec") or {}).get("hard") or {})
+            if evaluator_of(resource).matching(hard)
         }
+        for resource in await self._others(hard):
+            found[resource] = (await self._client.list(resource, namespace))["items"]
         status = status_of(quota, found, self._context.wall())
         if status == quota.get("status"):
             return
@@ -111,3 +117,33 @@ class ResourceQuotaController:
             self._queue.add_after(key, _AGAIN_S)  # Charged meanwhile: the informer will tell.
         else:
             log.debug("quota %s is counted", name_of(quota))
+
+    async def _others(self, hard: Object) -> list[Resource]:
+        """Return what is counted and nobody watches: custom resources, found by discovery."""
+        known = {count_name(resource) for resource in self._informers}
+        others: list[Resource] = []
+        for name in hard:
+            plural, _, group = name.removeprefix(_COUNT).partition(".")
+            if name.startswith(_COUNT) and name not in known and group:
+                others += await self._served(group, plural)
+        return others
+
+    async def _served(self, group: str, plural: str) -> list[Resource]:
+        try:
+            offered = await self._discovered(f"/apis/{group}")
+            version = offered["preferredVersion"]["version"]
+            listed = await self._discovered(f"/apis/{group}/{version}")
+        except StatusError as error:
+            if not is_not_found(error):
+                raise
+            return []
+        return [
+            Resource(group, version, plural, each["kind"], True, custom=True)
+            for each in listed["resources"]
+            if each["name"] == plural and each["namespaced"]
+        ]
+
+    async def _discovered(self, path: str) -> Object:
+        octets = await self._client.raw("GET", path, accept="application/json")
+        found: Object = msgspec.json.decode(octets)
+        return found

@@ -131,3 +131,42 @@ def test_a_policy_that_is_none_stops_the_server(authority, tmp_path):
     _, told = process.communicate(timeout=20)
     assert process.returncode != 0
     assert b"policy.yaml" in told + (tmp_path / "apiserver.log").read_bytes()
+
+
+def test_what_admission_says(audited):
+    """A policy that audits, and a level of PodSecurity that does."""
+    group = "/apis/admissionregistration.k8s.io/v1"
+    rule = {
+        "operations": ["CREATE"],
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "resources": ["configmaps"],
+        "resourceNames": ["noted"],
+    }
+    policy = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "false", "message": "not nice"}],
+        "auditAnnotations": [{"key": "who", "valueExpression": "object.metadata.name"}],
+    }
+    binding = {"policyName": "noting", "validationActions": ["Audit"]}
+    for plural, spec in (("policies", policy), ("policybindings", binding)):
+        path = f"{group}/validatingadmission{plural}"
+        made = audited.request("POST", path, {"metadata": {"name": "noting"}, "spec": spec})
+        assert made.code == 201, made.json
+    reply = audited.request("POST", MAPS, {"metadata": {"name": "noted"}})
+    assert reply.code == 201
+    annotations = events(audited, reply)[-1]["annotations"]
+    assert annotations["noting/who"] == "noted"
+    [found] = json.loads(annotations["validation.policy.admission.k8s.io/validation_failure"])
+    assert (found["policy"], found["message"]) == ("noting", "not nice")
+    labels = {"pod-security.kubernetes.io/audit": "baseline"}
+    merge = {"Content-Type": "application/merge-patch+json"}
+    namespace = {"metadata": {"labels": labels}}
+    audited.request("PATCH", "/api/v1/namespaces/default", namespace, headers=merge)
+    spec = {"hostNetwork": True, "containers": [{"name": "c", "image": "pause"}]}
+    reply = audited.request("POST", PODS, {"metadata": {"name": "noted"}, "spec": spec})
+    assert reply.code == 201, reply.json
+    annotations = events(audited, reply)[-1]["annotations"]
+    assert annotations["pod-security.kubernetes.io/audit-violations"] == (
+        'would violate PodSecurity "baseline:latest": host namespaces (hostNetwork=true)'
+    )

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from kubeapi.resources import CONFIGMAPS, NAMESPACES, PODS, RESOURCEQUOTAS
+from kubeapi.resources import CONFIGMAPS, EVENTS, NAMESPACES, PODS, RESOURCEQUOTAS
 from kubeapi.status import StatusError
 
 pytestmark = pytest.mark.asyncio
@@ -50,3 +50,21 @@ async def test_room_is_given_back(control_plane, namespace_of_test):
         over = stored | {"status": stored["status"] | {"phase": "Succeeded"}}
         await client.update(PODS, over, subresource="status")
         await used(client, namespace, {"configmaps": "2", "pods": "0", "requests.cpu": "0"})
+
+
+async def test_what_nobody_watches_is_found_by_discovery(control_plane, namespace_of_test):
+    namespace = namespace_of_test
+    async with control_plane.client() as client:
+        await client.create(NAMESPACES, {"metadata": {"name": namespace}})
+        event = {
+            "metadata": {"name": "e"},
+            "involvedObject": {"namespace": namespace},
+            "reason": "Testing",
+            "type": "Normal",
+        }
+        await client.create(EVENTS, event, namespace)
+        hard = {"count/events.events.k8s.io": "5", "count/none.example.com": "5"}
+        quota = {"metadata": {"name": "q"}, "spec": {"hard": hard}}
+        await client.create(RESOURCEQUOTAS, quota, namespace)
+        expected = {"count/events.events.k8s.io": "1", "count/none.example.com": "0"}
+        await used(client, namespace, expected)
