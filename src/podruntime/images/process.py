@@ -213,6 +213,9 @@ class Network(Protocol):
     def sockets(self) -> list[dict[str, object]]:
         """Return the pod's sockets, rows of `netstack.socket_table`."""
 
+    def neighbours(self) -> list[tuple[str, str, str]]:
+        """Return address, MAC and state of every neighbour that the stack knows."""
+
     def ping_socket(self, address: IpAddress) -> AbstractContextManager[PingSocket]:
         """Open a ping socket towards *address*; raises OSError when there are too many."""
 

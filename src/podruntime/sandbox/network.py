@@ -42,6 +42,15 @@ class PodNetwork:
         """Return the pod's sockets, rows of `netstack.socket_table`."""
         return socket_table.sockets(self._interface.host, self._interface.now())
 
+    def neighbours(self) -> list[tuple[str, str, str]]:
+        """Return address, MAC and state of every neighbour that the stack knows."""
+        host = self._interface.host
+        return [
+            (str(ip_address(each.address)), (each.mac or b"").hex(":"), each.state.name)
+            for table in (host.neighbours, host.neighbours6)
+            for each in table.entries()
+        ]
+
     def counters(self) -> dict[str, int]:
         """Return rx and tx packets and octets."""
         eth0 = self._interface

@@ -39,6 +39,10 @@ class FakeNetwork:
         connected = {"state": "ESTAB", "local": "10.244.1.2:80", "remote": "10.244.1.3:40000"}
         return [{**row, **listening}, {**row, "send_q": 0, **connected}]
 
+    def neighbours(self):
+        known = ("10.244.1.1", "0a:58:0a:f4:01:01", "REACHABLE")
+        return [known, ("10.244.1.9", "", "INCOMPLETE")]
+
     def counters(self):
         return {"rx_packets": 1, "rx_octets": 60, "tx_packets": 2, "tx_octets": 120}
 

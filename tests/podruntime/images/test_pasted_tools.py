@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import tarfile
 
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
 import pytest
 
 from podruntime.images.busybox import APPLETS
@@ -162,3 +168,62 @@ async def test_base64_both_ways():
     assert (await run(["base64", "-d"], stdin=b"aGVs\nbG8K\n"))[1] == "hello\n"
     assert len((await run(["base64", "-w", "0"], stdin=b"x" * 100))[1]) == 137
     assert (await run(["base64", "-d"], stdin=b"?"))[0] == 1
+
+
+@pytest.mark.asyncio
+async def test_neighbours_are_shown():
+    said = (await run(["ip", "neigh"]))[1]
+    assert said == (
+        "10.244.1.1 dev eth0 lladdr 0a:58:0a:f4:01:01 REACHABLE\n10.244.1.9 dev eth0 INCOMPLETE\n"
+    )
+
+
+class NameServer(asyncio.DatagramProtocol):
+    """Knows one name; what is asked as TXT is told to come by TCP."""
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data, addr) -> None:
+        question = dns.message.from_wire(data)
+        answer = dns.message.make_response(question)
+        [asked] = question.question
+        if asked.rdtype == dns.rdatatype.TXT:
+            answer.flags |= dns.flags.TC
+        elif asked.name.to_text() == "web.example.":
+            answer.answer.append(dns.rrset.from_text(asked.name, 5, "IN", "A", "10.96.0.7"))
+        else:
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        self.transport.sendto(answer.to_wire(), addr)
+
+
+async def by_tcp(reader, writer) -> None:
+    length = int.from_bytes(await reader.readexactly(2), "big")
+    answer = dns.message.make_response(dns.message.from_wire(await reader.readexactly(length)))
+    text = dns.rrset.from_text("web.example.", 5, "IN", "TXT", '"long"')
+    answer.answer.append(text)
+    octets = answer.to_wire()
+    writer.write(len(octets).to_bytes(2, "big") + octets)
+    writer.close()
+
+
+@pytest.mark.asyncio
+async def test_dig_asks_a_server():
+    server = await asyncio.start_server(by_tcp, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(NameServer, ("127.0.0.1", port))
+    at = ["@127.0.0.1", "-p", str(port)]
+    try:
+        assert (await run(["dig", *at, "+short", "web.example"]))[:2] == (0, "10.96.0.7\n")
+        said = (await run(["dig", *at, "web.example"]))[1]
+        assert "status: NOERROR" in said
+        assert "web.example. 5 IN A 10.96.0.7" in said
+        assert "status: NXDOMAIN" in (await run(["dig", *at, "-x", "10.0.0.1"]))[1]
+        assert (await run(["dig", *at, "+short", "web.example", "TXT"]))[1] == '"long"\n'
+    finally:
+        transport.close()
+        server.close()
+        await server.wait_closed()
+    assert (await run(["dig", *at, "+tcp", "web.example"]))[0] == 9
+    assert (await run(["dig", "-x", "nonsense"]))[0] == 1

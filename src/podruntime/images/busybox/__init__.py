@@ -8,6 +8,7 @@ from typing import Final
 
 from podruntime.images.busybox import (
     curl,
+    dig,
     files,
     network,
     processes,
@@ -40,6 +41,7 @@ async def _busybox(process: Process) -> int:
 
 
 APPLETS: Final[Mapping[str, Program]] = {
+    **dig.APPLETS,
     **files.APPLETS,
     **network.APPLETS,
     **processes.APPLETS,

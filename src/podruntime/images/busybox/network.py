@@ -116,7 +116,7 @@ async def nslookup(process: Process) -> int:
 
 
 async def ip(process: Process) -> int:
-    """`ip addr`, `ip link`, `ip route` as iproute2 prints them."""
+    """`ip addr`, `ip link`, `ip route`, `ip neigh` as iproute2 prints them."""
     words = [word for word in process.arguments if not word.startswith("-")] or [""]
     match words[0]:
         case "a" | "addr" | "address":
@@ -125,8 +125,12 @@ async def ip(process: Process) -> int:
             _ip_link(process, addresses=False)
         case "r" | "route":
             _ip_route(process, 6 if "-6" in process.arguments else 4)
+        case "n" | "neigh" | "neighbour":
+            for address, mac, state in process.network.neighbours():
+                shown = f" lladdr {mac}" if mac else ""
+                process.print(f"{address} dev {process.network.name}{shown} {state}")
         case _:
-            process.complain("Usage: ip [addr | link | route]")
+            process.complain("Usage: ip [addr | link | route | neigh]")
             return 1
     return 0
 
