@@ -35,8 +35,6 @@ def validate_sysctls(spec: Object, path: str) -> Iterator[Cause]:
             yield field.invalid(at, name, _FORM)
         elif name in seen:
             yield field.duplicate(at, name)
-        else:
-            for key, pattern in _NAMESPACES.items():
-                if spec.get(key) and pattern.match(name):
-                    yield field.invalid(at, name, f"may not be specified when '{key}' is true")
+        elif key := next((k for k, p in _NAMESPACES.items() if spec.get(k) and p.match(name)), ""):
+            yield field.invalid(at, name, f"may not be specified when '{key}' is true")
         seen[name] = None

@@ -113,7 +113,7 @@ KEY_REF = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "a/b"}}}
         (volume(ephemeral={}), "spec.volumes[0].ephemeral.volumeClaimTemplate: Required value"),
         (volume(ephemeral={"volumeClaimTemplate": {"spec": {**CLAIM, "accessModes": []}}}),
          "spec.volumes[0].ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at "),
-        (volume(csi={"driver": "a b"}), 'spec.volumes[0].csi.driver: Invalid value: "a b": a lower'),
+        (volume(csi={"driver": "a b"}), 'spec.volumes[0].csi.driver: Invalid value: "a b": a low'),
         (volume(nfs={"server": "s", "path": "x"}),
          'spec.volumes[0].nfs.path: Invalid value: "x": must be an absolute path'),
         (volume(iscsi={"iqn": "a"}), "spec.volumes[0].iscsi.targetPortal: Required value"),
