@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 import pytest
 from hypothesis import settings
 
@@ -19,3 +22,29 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     """
     nameless = isinstance(val, bytes) or (isinstance(val, str) and len(val) > _NAME_MAX)
     return argname if nameless else None
+
+
+#: The user whom files of nobody belong to.
+_NOBODY = 65534
+
+
+@pytest.fixture(scope="session")
+def as_nobody() -> Callable[[Callable[[], object]], int]:
+    """Run a function in a child of this process that is not root; return its exit status."""
+
+    def run(function: Callable[[], object]) -> int:
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                if os.geteuid() == 0:
+                    os.setgroups([])
+                    os.setgid(_NOBODY)
+                    os.setuid(_NOBODY)
+                function()
+                status = 0
+            finally:
+                os._exit(status)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    return run

@@ -22,7 +22,11 @@ from clusters import Home, Lab, eventually
 from ingress_objects import ingress, path, rule
 from ingress_rows import ROWS, Row, apart
 
+from nodeagent.datapath.privileged_ports import listened_for_at
+
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("ingress")]
+
+HTTP, HTTPS = listened_for_at(80), listened_for_at(443)
 
 #: Rules without a host would answer for the other rows' hosts, too.
 SHARED = [
@@ -90,7 +94,7 @@ class Outside:
     def ask(self, host: str, target: str = "/", source: str = "") -> tuple[int, dict[str, str]]:
         """Return the status, and what whoami tells."""
         client = http.client.HTTPConnection(
-            self.address, 80, timeout=10, source_address=(source, 0) if source else None
+            self.address, HTTP, timeout=10, source_address=(source, 0) if source else None
         )
         client.request("GET", target, headers={"Host": host})
         answer = client.getresponse()
@@ -193,7 +197,7 @@ def test_curl_believes_the_certificate_of_a_secret_and_the_next_one(
         believed, secret = certificate(host, tmp_path / folder)
         lab.apply(secret)
         words = ["curl", "-sS", "--max-time", "10", "--cacert", str(believed), "--resolve",
-                 f"{host}:443:{outside.address}", f"https://{host}/"]  # fmt: skip
+                 f"{host}:{HTTPS}:{outside.address}", f"https://{host}:{HTTPS}/"]  # fmt: skip
         said = partial(subprocess.run, words, capture_output=True, text=True, check=False)
         eventually(lambda said=said: "X-Forwarded-Proto: https" in said().stdout)
 
@@ -224,7 +228,7 @@ def test_aiohttp_streams_and_speaks_websocket_with_a_pod(outside: Outside) -> No
 
     async def use() -> None:
         async with aiohttp.ClientSession(
-            f"http://{outside.address}", headers={"Host": host}
+            f"http://{outside.address}:{HTTP}", headers={"Host": host}
         ) as session:
             async with session.post("/digest", data=io.BytesIO(body)) as answer:
                 assert await answer.text() == hashlib.sha256(body).hexdigest()
@@ -249,7 +253,7 @@ def test_rollouts_and_changed_routes_lose_no_request(outside: Outside) -> None:
     names: list[str | int] = []
 
     def ask() -> None:
-        client = http.client.HTTPConnection(outside.address, 80, timeout=10)
+        client = http.client.HTTPConnection(outside.address, HTTP, timeout=10)
         while not stop.is_set():
             client.request("GET", "/", headers={"Host": host})
             answer = client.getresponse()

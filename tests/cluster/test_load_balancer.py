@@ -12,9 +12,11 @@ import pytest
 from clusters import Lab
 from pods import Pod
 
+from nodeagent.datapath.privileged_ports import listened_for_at
+
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("load-balancer")]
 
-HOST_PORT, NODES_PORT = 8088, 8090
+HTTP, HOST_PORT, NODES_PORT = listened_for_at(80), 8088, 8090
 
 
 def _pod(name: str, node: int, **labels: str) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def _client(lab: Lab, number: int) -> str:
     return f"127.0.{63 + lab.cluster.block}.{number}"
 
 
-def fetch(address: str, path: str, port: int = 80, source: str = "", timeout_s: float = 5) -> str:
+def fetch(address: str, path: str, port: int = HTTP, source: str = "", timeout_s: float = 5) -> str:
     """GET over a connection of its own, from an address of its own."""
     connection = HTTPConnection(
         address, port, timeout=timeout_s, source_address=(source, 0) if source else None
@@ -103,7 +105,7 @@ def servers(lab: Lab) -> Lab:
     return lab
 
 
-def _who(address: str, path: str, port: int = 80, source: str = "") -> Callable[[], str]:
+def _who(address: str, path: str, port: int = HTTP, source: str = "") -> Callable[[], str]:
     return lambda: fetch(address, path, port, source).rpartition(":")[0]
 
 
@@ -185,7 +187,7 @@ def test_a_deleted_service_gives_its_address_back(servers: Lab) -> None:
 
     def closed() -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex((address, 80)) != 0
+            return probe.connect_ex((address, HTTP)) != 0
 
     servers.eventually(closed)
     servers.apply(json.dumps(_balancer("again", loadBalancerIP=inside)))

@@ -7,27 +7,10 @@ from pathlib import Path
 
 from componentbase.directories import remove_tree
 
-NOBODY = 65534
 
-
-def as_nobody(function) -> int:
-    """Run *function* in a child that is not root; return its exit status."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-            function()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def test_directories_without_rights_go_and_what_links_lead_to_stays(tmp_path: Path) -> None:
+def test_directories_without_rights_go_and_what_links_lead_to_stays(
+    tmp_path: Path, as_nobody
+) -> None:
     tmp_path.chmod(0o755)
     if os.geteuid() == 0:  # Whoever the child becomes must find the way.
         for parent in tmp_path.parents[:3]:

@@ -103,6 +103,7 @@ SHELLS: Final = {
     "nodeagent/datapath/capture.py": "stamps packets with the wall clock",
     "nodeagent/datapath/conntrack_events.py": "stamps events and tells them turn by turn",
     "nodeagent/datapath/doorway.py": "a listening socket, and who waits there",
+    "nodeagent/datapath/privileged_ports.py": "asks the kernel which ports it may bind",
     "nodeagent/datapath/gateway.py": "kernel connections to NodePorts",
     "nodeagent/datapath/host_listeners.py": "connections to processes of the node",
     "nodeagent/datapath/host_port_claims.py": "answers binds",

@@ -10,14 +10,15 @@ outside stack and goes on as a kernel connection; if nobody listens there, the p
 reset (the outside stack has already accepted it by then, so it is not "refused"). `Dialling` says
 which address of this machine stands for such a host, and from which the connection comes.
 
-A port that cannot be bound is reported by `state` and tried again.
+A port that cannot be bound is reported by `state` and tried again; one that is root's is listened
+for elsewhere (`privileged_ports`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_interface
 from typing import Final
 
@@ -29,6 +30,7 @@ from netstack.ip_host import IpHost
 from netstack.tcp.connection import TcpConnection
 from netstack.tcp.listener import TcpListener
 from netstack.udp import UdpSocket
+from nodeagent.datapath import privileged_ports
 from nodeagent.datapath.doorway import Doorway
 from nodeagent.datapath.external import ExternalMap
 from nodeagent.datapath.listening import Destination, ListenKey
@@ -54,8 +56,14 @@ class _Listener:
 
     destination: Destination
     server: Doorway | UdpGateway | None = None
+    port: int = 0  # Where it listens, which is another port where that one is root's.
     error: str = ""
     failures: int = 0
+
+    def close(self) -> None:
+        if self.server is not None:
+            self.server.close()
+            self.server, self.port = None, 0
 
 
 class Gateway:
@@ -93,8 +101,7 @@ class Gateway:
         """Close every listener."""
         await self._tasks.close()
         for listener in self._listeners.values():
-            if listener.server is not None:
-                listener.server.close()
+            listener.close()
         self._listeners.clear()
 
     def set_sockets(self, wanted: Mapping[ListenKey, Destination]) -> None:
@@ -103,9 +110,10 @@ class Gateway:
             key for key, each in self._listeners.items() if wanted.get(key) != each.destination
         ]
         for key in changed:
-            server = self._listeners.pop(key).server
-            if server is not None:
-                server.close()
+            self._listeners.pop(key).close()
+        for key, each in self._listeners.items():
+            if each.port != key.port and replace(key, port=each.port) in wanted:
+                each.close()  # Who wants that port itself has it.
         for key, destination in wanted.items():
             self._listeners.setdefault(key, _Listener(destination))
         self._changed.set()
@@ -113,11 +121,12 @@ class Gateway:
     def state(self, key: ListenKey | None) -> Mapping[str, object]:
         """Return whether a socket is listened at, as `frontend_list` shows it."""
         if key is None:
-            return {"listening": False, "error": "no address of this machine carries it"}
+            return {"listening": False, "at": 0, "error": "no address of this machine carries it"}
         listener = self._listeners.get(key)
         if listener is None:
-            return {"listening": False, "error": ""}
-        return {"listening": listener.server is not None, "error": listener.error}
+            return {"listening": False, "at": 0, "error": ""}
+        listening = listener.server is not None
+        return {"listening": listening, "at": listener.port, "error": listener.error}
 
     @property
     def bind_failures(self) -> int:
@@ -142,27 +151,42 @@ class Gateway:
                 pass
 
     async def _listen(self, key: ListenKey) -> None:
-        server: Doorway | UdpGateway
         listener = self._listeners.get(key)
         if listener is None:
             return
-        bind, destination = str(key.address), listener.destination
-        remote = destination.endpoint
         try:
-            if key.protocol == "UDP":
-                server = UdpGateway(self, remote, self._clock, self._kick)
-                server.start(bind, shared=destination.shared)
-            else:
-                server = Doorway(lambda: _Ingress(self, remote), self._tasks)
-                await server.open(bind, key.port, shared=destination.shared)
+            server, port = await self._open(key, listener.destination)
         except OSError as error:
-            listener.error = f"cannot bind {bind}:{key.port}: {error.strerror or error}"
+            listener.error = f"cannot bind {key.address}:{key.port}: {error.strerror or error}"
             listener.failures += 1
             return
         if self._listeners.get(key) is not listener:
             server.close()  # No longer wanted.
             return
-        listener.server, listener.error = server, ""
+        listener.server, listener.port, listener.error = server, port, ""
+
+    async def _open(
+        self, key: ListenKey, destination: Destination
+    ) -> tuple[Doorway | UdpGateway, int]:
+        """Listen at *key*, or where who is not root may; raises OSError."""
+        try:
+            return await self._open_at(key, destination), key.port
+        except PermissionError:
+            port = privileged_ports.instead_of(key.port)
+            other = None if port is None else replace(key, port=port)
+            if other is None or other in self._listeners:
+                raise
+            return await self._open_at(other, destination), other.port
+
+    async def _open_at(self, key: ListenKey, destination: Destination) -> Doorway | UdpGateway:
+        remote = destination.endpoint
+        if key.protocol == "UDP":
+            datagrams = UdpGateway(self, remote, self._clock, self._kick)
+            datagrams.start(str(key.address), key.port, shared=destination.shared)
+            return datagrams
+        server = Doorway(lambda: _Ingress(self, remote), self._tasks)
+        await server.open(str(key.address), key.port, shared=destination.shared)
+        return server
 
     def connect(self, peer: str, remote: Endpoint) -> TcpConnection:
         """Connect from outside, as who *peer* is inside, to *remote*; raises OSError."""

@@ -48,14 +48,14 @@ class UdpGateway:
         self._socket: socket.socket | None = None
         self.drops = 0
 
-    def start(self, bind: str, *, shared: bool) -> None:
-        """Bind *bind* and the remote's port, which others may have, too; raises OSError."""
+    def start(self, bind: str, port: int, *, shared: bool) -> None:
+        """Bind *bind* and *port*, which others may have, too; raises OSError."""
         listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         listening.setblocking(False)
         if shared:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
-            listening.bind((bind, self._remote[1]))
+            listening.bind((bind, port))
         except OSError:
             listening.close()
             raise

@@ -121,5 +121,7 @@ def _frontend(row: Row) -> str:
         flags.append(f"persistent {row['affinity_s']}")
     if row.get("listening", True) is False:
         flags.append(f"not listening: {row['error']}")
+    elif row.get("at", row["port"]) != row["port"]:
+        flags.append(f"this machine's port {row['at']}: {row['port']} is root's")
     shown = f"{row['protocol']}  {_end(row)}  {row['service']}"
     return f"{shown}  {', '.join(flags)}".rstrip()

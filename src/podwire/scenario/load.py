@@ -16,6 +16,7 @@ from loadgen.recording import Recording
 from loadgen.results import Event, Report
 from loadgen.run import run_load
 from netdev.transport_map import TransportMap
+from nodeagent.datapath.privileged_ports import listened_for_at
 from podwire.cluster.layout import Cluster, UsageError, node_number
 from podwire.scenario.expectations import seconds
 from podwire.scenario.felt import Felt, outages
@@ -99,8 +100,10 @@ def resolved(url: str, cluster: Cluster) -> str:
     address = _machine_address(parts.hostname or "", cluster)
     if address is None:
         return url
-    port = "" if parts.port is None else f":{parts.port}"
-    return urlunsplit(parts._replace(netloc=f"{address}{port}"))
+    wanted = parts.port or (443 if parts.scheme == "https" else 80)
+    port = listened_for_at(wanted)  # Who is not root has a load balancer's port 80 elsewhere.
+    explicit = parts.port is not None or port != wanted
+    return urlunsplit(parts._replace(netloc=f"{address}:{port}" if explicit else address))
 
 
 def _machine_address(host: str, cluster: Cluster) -> str | None:

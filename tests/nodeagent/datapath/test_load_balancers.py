@@ -149,7 +149,7 @@ async def test_a_host_port_leads_to_its_pod_and_a_service_goes_before_it(
         await call("frontend_delete", {"keys": [["", 8080, "TCP"]]})
         assert await ask(node, 8080) == b"192.168.64.254"
         listed = await call("host_port_list")
-        assert row | {"listening": True, "error": ""} in listed
+        assert row | {"listening": True, "at": 8080, "error": ""} in listed
         await call("host_port_delete", {"keys": [["", 8080, "TCP"], ["", 8080, "UDP"]]})
         with pytest.raises(ConnectionRefusedError):
             await ask(node, 8080)
