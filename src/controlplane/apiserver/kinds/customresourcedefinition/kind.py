@@ -7,8 +7,10 @@ from typing import Final
 
 from componentbase.clock import rfc3339
 from controlplane.apiserver.kinds import cells, strategy
+from controlplane.apiserver.kinds.customresourcedefinition.shapes import prune_schemas
 from controlplane.apiserver.kinds.customresourcedefinition.spec import (
     CLEANUP_FINALIZER,
+    open_api_schema,
     versions_of,
 )
 from controlplane.apiserver.kinds.customresourcedefinition.validation import (
@@ -44,6 +46,8 @@ def default(crd: Object) -> None:
     service = ((conversion.get("webhook") or {}).get("clientConfig") or {}).get("service")
     if isinstance(service, dict):
         service.setdefault("port", _HTTPS)
+    for version in versions_of(crd):
+        prune_schemas(open_api_schema(version))
     _remember_stored(crd)
 
 

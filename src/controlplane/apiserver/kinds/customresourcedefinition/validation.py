@@ -16,6 +16,7 @@ from controlplane.apiserver.kinds import metadata
 from controlplane.apiserver.kinds.customresourcedefinition import spec as reading
 from controlplane.apiserver.kinds.customresourcedefinition import version_parts
 from controlplane.apiserver.kinds.customresourcedefinition.open_api import validate_schema
+from controlplane.apiserver.kinds.customresourcedefinition.shapes import wrong_shapes
 from kubeapi import field, validation
 from kubeapi.objects import Object
 from kubeapi.schema.structural.go_value import shown
@@ -39,6 +40,10 @@ def validate(crd: Object) -> list[Cause]:
         wrong = list(validation.dns1123_subdomain(name))
         return wrong if name == wanted else [*wrong, 'must be spec.names.plural+"."+spec.group']
 
+    for part in reading.parts(crd, "schema"):
+        schema = part.value.get("openAPIV3Schema") or {}
+        if wrong := list(wrong_shapes(schema, f"{part.path}.openAPIV3Schema")):
+            return wrong
     return [
         *metadata.validate(crd, name_rule, any_finalizer=True),
         *_validate_spec(crd, spec),
