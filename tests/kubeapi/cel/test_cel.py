@@ -8,6 +8,7 @@ from kubeapi.cel.values import Duration, Timestamp, UInt, equal
 
 POD = {
     "apiVersion": "v1",
+    "long": "a" * 1999 + "x",
     "metadata": {"name": "web-1", "labels": {"app": "web", "a/b": "c"}, "namespace": "default"},
     "spec": {
         "replicas": 3,
@@ -130,6 +131,7 @@ TRUE = [
     # Kubernetes' libraries.
     "'abc 123'.find('[0-9]+') == '123' && 'abc'.find('x') == ''",
     "'123 abc 456'.findAll('[0-9]+') == ['123', '456']",
+    "object.long.find('[a*+]x$') == 'ax' && object.long.find('a+x').size() == 2000",
     "'123 abc 456'.findAll('[0-9]+', 1) == ['123'] && 'a'.findAll('a', 0) == []",
     "url('https://example.com:80/p%20a?k=v&k=w').getHost() == 'example.com:80'",
     "url('https://example.com:80/').getPort() == '80' && url('https://[::1]/').getPort() == ''",
@@ -195,6 +197,7 @@ FAILING = [
     ("{'a': 1, 'a': 2}", "Failed with repeated key: a"),
     ("oldObject.spec.x == 1", "no such key: spec"),
     ("'aab'.find('(a+)+b')", "repetition of what repeats"),
+    ("object.long.find('.*.*.*x')", "find would take too long in 2000 characters"),
 ]
 
 

@@ -1,8 +1,9 @@
 """Regular expressions in RE2's syntax.
 
 Whether one matches is asked of Rust's engine, which answers in linear time as RE2 does. It does
-not say where, so `find` asks Python's for that; one that repeats what repeats, where Python might
-try for ever, is refused there. What Python cannot read of RE2's syntax, `find` refuses, too.
+not say where, so `find` asks Python's for that, of which it asks only what ends: an expression that
+repeats what repeats is refused there, and so is a text that is long for what repeats side by side.
+What Python cannot read of RE2's syntax, `find` refuses, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ _CACHED_MAX: Final = 256
 _LENGTH_MAX: Final = 10_000
 #: A group or class that repeats without bound, and stands in a group that does.
 _NESTED: Final = re.compile(r"[*+}]\)(?:[*+]|\{\d+,\d*\})|\|[^()]*\)(?:[*+]|\{\d+,\})")
+#: What repeats without bound; each may be tried at each place of the text.
+_UNBOUNDED: Final = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|([*+]|\{\d+,\})")
+_STEPS_MAX: Final = 300_000_000
 
 
 def _error(pattern: str, why: str) -> EvaluationError:
@@ -74,6 +78,9 @@ def find_all(pattern: str, text: str, limit: int) -> list[str]:
     """Return what matches, from left to right; at most *limit* of it where that is not negative."""
     if limit == 0 or not matches(pattern, text):
         return []
+    repeats = sum(1 for each in _UNBOUNDED.finditer(pattern) if each.group(1))
+    if len(text) ** (repeats + 1) > _STEPS_MAX:
+        raise _error(pattern, f"find would take too long in {len(text)} characters")
     found: list[str] = []
     for match in _positional(pattern).finditer(text):
         found.append(match.group())

@@ -61,7 +61,9 @@ def _validations(spec: Object) -> list[Validation]:
                 source=rule["expression"],
                 program=program_of(rule["expression"], params=params, variables=variables),
                 message=rule.get("message") or "",
-                message_program=program_of(said, params=params, variables=variables)
+                message_program=program_of(
+                    said, params=params, variables=variables, authorizer=False
+                )
                 if said
                 else None,
                 reason=rule.get("reason") or "Invalid",

@@ -144,9 +144,15 @@ def _validate_variables(spec: Object, path: str) -> Iterator[Cause]:
             yield from _expression(spec, text, f"{at}.expression", ())
 
 
-def _expression(spec: Object, text: str, path: str, returns: Sequence[str]) -> Iterator[Cause]:
+def _expression(
+    spec: Object, text: str, path: str, returns: Sequence[str], *, authorizer: bool = True
+) -> Iterator[Cause]:
     params, variables = spec.get("paramKind") is not None, bool(spec.get("variables"))
-    given: Mapping[str, bool] = {"params": params, "variables": variables}
+    given: Mapping[str, bool] = {
+        "params": params,
+        "variables": variables,
+        "authorizer": authorizer,
+    }
     for cause in validate_expression(text, path, returns, **given):
         if returns or "must evaluate to" not in cause.message:
             yield cause
@@ -164,7 +170,8 @@ def _validate_validations(spec: Object, path: str) -> Iterator[Cause]:
             detail = "must be non-empty if specified"
             yield field.invalid(f"{at}.messageExpression", computed, detail)
         elif computed:
-            yield from _expression(spec, computed, f"{at}.messageExpression", ("string",))
+            where = f"{at}.messageExpression"
+            yield from _expression(spec, computed, where, ("string",), authorizer=False)
         if said and not said.strip():
             yield field.invalid(f"{at}.message", said, "message must be non-empty if specified")
         elif "\n" in said.strip():

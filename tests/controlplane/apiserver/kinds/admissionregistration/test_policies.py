@@ -54,6 +54,10 @@ POLICIES = {
     "message": (validation(message="a\nb"), "message must not contain line breaks"),
     "empty message": (validation(message=" "), "message must be non-empty if specified"),
     "message type": (validation(messageExpression="1"), "must evaluate to string"),
+    "message that asks": (
+        validation(messageExpression="authorizer.path('/x').check('get').reason()"),
+        "undeclared reference to 'authorizer'",
+    ),
     "reason": (validation(reason="Because"), "validations[0].reason: Unsupported value"),
     "param kind": ({"paramKind": {"apiVersion": "v1"}}, "spec.paramKind.kind: Required value"),
     "param version": ({"paramKind": PARAM | {"apiVersion": "A/b"}}, "spec.paramKind.apiVersion"),
