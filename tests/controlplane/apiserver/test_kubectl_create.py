@@ -138,6 +138,33 @@ def test_questions_about_oneself(run):
         assert "system:masters" in json.loads(who.stdout)["status"]["userInfo"]["groups"]
 
 
+RECONCILED = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader, namespace: NAMESPACE}
+rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]
+"""
+
+
+def test_roles_are_made_and_reconciled_and_asked_about(run, namespace, tmp_path):
+    done = run("create", "role", "reader", "--verb=get", "--resource=configmaps")
+    assert done.returncode == 0, done.stderr
+    done = run("create", "rolebinding", "reader", "--role=reader", "--user=bob")
+    assert done.returncode == 0, done.stderr
+    assert run("auth", "can-i", "get", "cm", "--as=bob").stdout == "yes\n"
+    assert run("auth", "can-i", "get", "secrets", "--as=bob").stdout == "no\n"
+    (tmp_path / "role.yaml").write_text(RECONCILED.replace("NAMESPACE", namespace))
+    done = run("auth", "reconcile", "-f", str(tmp_path / "role.yaml"))
+    assert "role.rbac.authorization.k8s.io/reader reconciled" in done.stdout
+    assert run("auth", "can-i", "get", "secrets", "--as=bob").stdout == "yes\n"
+    assert run("auth", "can-i", "get", "cm", "--as=bob").stdout == "yes\n"
+    done = run("auth", "reconcile", "-f", str(tmp_path / "role.yaml"), "--remove-extra-permissions")
+    assert done.returncode == 0, done.stderr
+    assert run("auth", "can-i", "get", "cm", "--as=bob").stdout == "no\n"
+    listed = run("auth", "can-i", "--list", "--as=bob").stdout
+    assert any(line.split() == ["secrets", "[]", "[]", "[get]"] for line in listed.splitlines())
+
+
 def test_typed_changes_of_what_is_there(run):
     assert run("create", "deployment", "d", "--image=nginx").returncode == 0
     for command in (
