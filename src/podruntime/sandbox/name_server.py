@@ -33,7 +33,7 @@ class _Queries(asyncio.DatagramProtocol):
             try:
                 waiting.set_result(dns.parse_answer(data, question))
             except dns.MalformedMessage as error:
-                log.info("%s answered: %s", addr, error)
+                log.debug("%s answered: %s", addr, error)
 
     def error_received(self, exc: Exception) -> None:
         for waiting in self.waiting.values():
@@ -62,7 +62,7 @@ async def ask(
                         plain = [replace(each, edns=False) for each in questions]
                         answers = await _ask_one(server, plain, by_tcp=by_tcp)
             except (OSError, EOFError, dns.MalformedMessage) as error:  # Time-outs included.
-                log.info("name server %s: %s", server, error)
+                log.debug("name server %s: %s", server, error)
                 continue
             if all(each.rcode in (dns.NOERROR, dns.NXDOMAIN) for each in answers):
                 return answers

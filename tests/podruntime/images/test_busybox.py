@@ -46,6 +46,10 @@ async def test_a_file_that_is_too_long_says_so(monkeypatch):
         ("echo hello | tr a-z A-Z", "HELLO\n"),
         ("echo 1 2 3 | xargs -n 1 echo n", "n 1\nn 2\nn 3\n"),
         ("hostname; hostname -i", "pod-1\n10.244.1.2\n"),
+        (
+            "hostname -f; echo 10.244.1.2 pod-1.sub.d.svc pod-1 > /etc/hosts; hostname -f",
+            "pod-1\npod-1.sub.d.svc\n",
+        ),
         ("env A=1 printenv A", "1\n"),
         ("echo x | tee /f; cat /f", "x\nx\n"),
         ("basename /a/b.c .c; dirname /a/b", "b\n/a\n"),

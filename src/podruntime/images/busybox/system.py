@@ -63,9 +63,14 @@ async def date(process: Process) -> int:
 
 
 async def hostname(process: Process) -> int:
-    """Write the pod's name, or with -i its addresses."""
-    if process.arguments[:1] in (["-i"], ["-I"]):
+    """Write the pod's name, with -i its addresses, with -f the whole name that /etc/hosts knows."""
+    words = process.arguments[:1]
+    if words in (["-i"], ["-I"]):
         process.print(" ".join(str(each.ip) for each in process.network.interfaces))
+    elif words in (["-f"], ["--fqdn"]):
+        lines = [line.split() for line in process.files.text("/etc/hosts").splitlines()]
+        named = (line[1] for line in lines if process.hostname in line[1:])
+        process.print(next(named, process.hostname))
     else:
         process.print(process.hostname)
     return 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from controlplane.apiserver.kinds.addresses import validate_address
+from controlplane.apiserver.kinds.go_syntax import go_strings
 from kubeapi import field, validation
 from kubeapi.objects import Object
 from kubeapi.status import Cause
@@ -39,7 +40,7 @@ def _nameservers(policy: str, servers: list[str], path: str) -> Iterator[Cause]:
         yield field.required(at, detail)
     if len(servers) > _NAMESERVERS_MAX:
         detail = f"must not have more than {_NAMESERVERS_MAX} nameservers"
-        yield field.invalid(at, servers, detail)
+        yield field.invalid(at, go_strings(servers), detail)
     for index, server in enumerate(servers):
         yield from validate_address(server, f"{at}[{index}]")
 
@@ -47,10 +48,10 @@ def _nameservers(policy: str, servers: list[str], path: str) -> Iterator[Cause]:
 def _searches(searches: list[str], path: str) -> Iterator[Cause]:
     if len(searches) > _SEARCHES_MAX:
         detail = f"must not have more than {_SEARCHES_MAX} search paths"
-        yield field.invalid(path, searches, detail)
+        yield field.invalid(path, go_strings(searches), detail)
     if len(" ".join(searches)) > _SEARCHES_OCTETS_MAX:
         detail = f"must not have more than {_SEARCHES_OCTETS_MAX} characters (including spaces)"
-        yield field.invalid(path, searches, f"{detail} in the search list")
+        yield field.invalid(path, go_strings(searches), f"{detail} in the search list")
     for index, search in enumerate(searches):
         name = search.removesuffix(".")
         yield from validation.validate_name(name, f"{path}[{index}]", validation.dns1123_subdomain)

@@ -13,6 +13,27 @@ CONTAINER = {"name": "web", "image": "nginx:1"}
         ({"dnsPolicy": "Cluster"}, 'spec.dnsPolicy: Unsupported value: "Cluster"'),
         ({"dnsPolicy": "None"}, "spec.dnsConfig.nameservers: Required value: must provide"),
         ({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.96.0.10"]}}, None),
+        ({"dnsConfig": {"searches": ["corp.example.", "a.b"]}}, None),
+        (
+            {"dnsConfig": {"searches": ["a b"]}},
+            'spec.dnsConfig.searches[0]: Invalid value: "a b": a lowercase RFC 1123 subdomain',
+        ),
+        (
+            {"dnsConfig": {"searches": ["a.b"] * 33}},
+            "spec.dnsConfig.searches: Invalid value: []string{",
+        ),
+        (
+            {"dnsConfig": {"searches": [f"{'a' * 60}.{n}" for n in range(32)]}},
+            None,
+        ),
+        (
+            {"dnsConfig": {"searches": [f"{'a' * 60}.bcd.{n}" for n in range(32)]}},
+            "spec.dnsConfig.searches: Invalid value: []string{",
+        ),
+        (
+            {"dnsConfig": {"options": [{"name": "ndots"}, {"value": "2"}]}},
+            "spec.dnsConfig.options[1]: Required value: must not be empty",
+        ),
         (
             {"dnsConfig": {"nameservers": ["1.1.1.1"] * 4}},
             "spec.dnsConfig.nameservers: Invalid value",
