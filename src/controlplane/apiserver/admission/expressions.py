@@ -97,8 +97,8 @@ class Variables(Mapping[str, object]):
         self, attributes: Attributes, kind: Kind, cacher: Cacher, authorize: Authorize
     ) -> None:
         self._makers: dict[str, Callable[[], object]] = {
-            "object": lambda: in_version(kind, attributes.obj),
-            "oldObject": lambda: in_version(kind, attributes.old),
+            "object": lambda: in_version(attributes, kind, attributes.obj),
+            "oldObject": lambda: in_version(attributes, kind, attributes.old),
             "request": lambda: request_of(attributes, kind),
             "namespaceObject": lambda: _namespace_object(attributes, cacher),
             "authorizer": lambda: _authorizer(attributes, kind, authorize),

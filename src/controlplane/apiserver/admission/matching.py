@@ -162,6 +162,6 @@ def asked_kind(attributes: Attributes) -> Kind:
     return version if isinstance(version, Kind) else attributes.kind
 
 
-def in_version(kind: Kind, obj: Object | None) -> Object | None:
-    """Return a stored object as *kind* has it."""
-    return None if obj is None else kind.from_hub(obj)
+def in_version(attributes: Attributes, kind: Kind, obj: Object | None) -> Object | None:
+    """Return an object of a write in the version of *kind*; options and the like as they are."""
+    return obj if obj is None or attributes.object_kind is not None else kind.from_hub(obj)

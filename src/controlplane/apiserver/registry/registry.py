@@ -20,6 +20,7 @@ from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry import create, delete, managed_fields, update
 from controlplane.apiserver.registry.managed_fields import Versions
 from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions
+from controlplane.apiserver.registry.update import View
 from controlplane.apiserver.service_claims import ServiceClaims
 from controlplane.apiserver.stored import StoredObject, encode
 from kubeapi.objects import Object, deep_copy
@@ -103,6 +104,7 @@ class Registry:
         options: WriteOptions,
         *,
         subresource: str = "",
+        view: View | None = None,
     ) -> StoredObject:
         """Let *change* turn a copy of the object into the new one; raises StatusError.
 
@@ -120,7 +122,7 @@ class Registry:
                 update.check_preconditions(kind, new, old)
                 update.keep_metadata(new, old)
                 if not update.is_own_change(subresource):
-                    new = await self._judged(kind, new, old, options, subresource)
+                    new = await self._judged(kind, new, old, options, subresource, view=view)
             except StatusError:
                 if fresh or not await self.cacher.has_moved_since(seen):
                     raise
@@ -151,7 +153,14 @@ class Registry:
         managed_fields.note(kind, versions, (old, new), options, subresource=subresource, now=now)
 
     async def _judged(
-        self, kind: Kind, new: Object, old: Object, options: WriteOptions, subresource: str
+        self,
+        kind: Kind,
+        new: Object,
+        old: Object,
+        options: WriteOptions,
+        subresource: str,
+        *,
+        view: View | None = None,
     ) -> Object:
         """Return *new* as it may be written; raises StatusError."""
         metadata = old["metadata"]
@@ -163,16 +172,20 @@ class Registry:
             namespace=metadata.get("namespace", ""),
             name=metadata["name"],
             subresource=subresource,
-            obj=new,
-            old=old,
+            obj=new if view is None else view.show(new),
+            old=old if view is None else view.show(old),
             options=options,
+            object_kind=None if view is None else view.object_kind,
         )
         await self.chain.admit(attributes)
         assert attributes.obj is not None
-        judge = update.judge_of(kind, options)
-        update.finish(kind, attributes.obj, old, subresource, judge=judge)
+        if view is None:
+            new = attributes.obj
+        else:
+            view.put(new, attributes.obj)
+        update.finish(kind, new, old, subresource, judge=update.judge_of(kind, options))
         await self.chain.validate(attributes)
-        return attributes.obj
+        return new
 
     async def _catch_up(self, lost: WriteConflict) -> None:
         """Read what stood against a write, or that the object is gone."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from controlplane.apiserver.kinds.kind import Kind
@@ -19,6 +21,17 @@ _KEPT: Final = (
     "generateName",
 )
 STATUS: Final = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A subresource that shows an object as one of another kind, which admission sees (scale)."""
+
+    object_kind: tuple[str, str, str]
+    show: Callable[[Object], Object]
+    put: Callable[[Object, Object], None]  # What of the view belongs into the object.
+
+
 #: Subresources that make their one change themselves; strategies would undo it.
 _OWN_CHANGE: Final = ("binding", "finalize")
 

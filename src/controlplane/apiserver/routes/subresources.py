@@ -9,6 +9,7 @@ from controlplane.apiserver.exchange import Answer, Request, answer_object
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry import patching
 from controlplane.apiserver.registry.options import write_options
+from controlplane.apiserver.registry.update import View
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.stored import StoredObject
 from kubeapi import field
@@ -120,8 +121,22 @@ class SubresourceRoutes:
                 old["metadata"]["resourceVersion"] = asked
             return old
 
+        def show(obj: Object) -> Object:
+            return scale_of(kind, StoredObject(kind.stored, "", b"", 0, obj))
+
+        def put(obj: Object, scale: Object) -> None:
+            _put(obj, kind.scale.spec_replicas, _replicas(scale))
+
         info, options = request.info, write_options(request)
-        return await self._registry.update(kind.stored, info.namespace, info.name, change, options)
+        return await self._registry.update(
+            kind.stored,
+            info.namespace,
+            info.name,
+            change,
+            options,
+            subresource="scale",
+            view=View(("autoscaling", "v1", "Scale"), show, put),
+        )
 
     async def finalize(self, kind: Kind, request: Request) -> Answer:
         """Answer namespaces/finalize: the only way to change spec.finalizers."""

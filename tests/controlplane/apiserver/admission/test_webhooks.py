@@ -367,3 +367,33 @@ def test_bindings_and_evictions_are_asked_about(server, webhook, configured, nam
     assert [request["kind"]["kind"] for request in told] == ["Binding", "Eviction"]
     assert [request["operation"] for request in told] == ["CREATE", "CREATE"]
     assert told[0]["object"]["target"]["name"] == "n"
+
+
+def test_scale_is_asked_about_and_may_be_changed(server, webhook, configured, namespace, patch):
+    labels = {"app": "web"}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "c", "image": "pause"}]},
+    }
+    deployment = {
+        "metadata": {"name": "web"},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    assert server.request("POST", path, deployment).code == 201
+    rule = {"operations": ["UPDATE"], "apiGroups": ["apps"], "apiVersions": ["v1"]}
+    configured("Mutating", {"rules": [{**rule, "resources": ["deployments/scale"]}]})
+    configured("Validating", {"rules": [{**rule, "resources": ["deployments"]}]})
+    webhook.answer = lambda _request: patch({"op": "replace", "path": "/spec/replicas", "value": 3})
+    scale = server.request("GET", f"{path}/web/scale").json
+    scale["spec"]["replicas"] = 7
+    answer = server.request("PUT", f"{path}/web/scale", scale)
+    assert (answer.code, answer.json["spec"]["replicas"]) == (200, 3)
+    [review] = webhook.reviews
+    request = review["request"]
+    assert request["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    assert request["subResource"] == "scale"
+    assert request["object"]["spec"] == {"replicas": 7}
+    assert request["oldObject"]["spec"] == {"replicas": 1}
+    stored = server.request("GET", f"{path}/web").json
+    assert (stored["spec"]["replicas"], stored["metadata"]["generation"]) == (3, 2)

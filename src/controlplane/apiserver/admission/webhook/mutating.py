@@ -68,7 +68,7 @@ def _all_due(state: Reinvocation) -> None:
 
 def _patched(hook: Hook, attributes: Attributes, kind: Kind, patch: object) -> Object:
     """Return the object after a webhook's patch, with defaults; raises StatusError 500."""
-    before = in_version(kind, attributes.obj)
+    before = in_version(attributes, kind, attributes.obj)
     if before is None:
         raise internal(
             f'admission webhook "{hook.name}" attempted to modify the object, which is not '

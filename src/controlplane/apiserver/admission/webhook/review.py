@@ -37,13 +37,11 @@ class Verdict:
 
 def review(attributes: Attributes, kind: Kind, version: str, uid: str) -> Object:
     """Return the question, with the object in the version that *kind* is."""
-    whole = attributes.object_kind is not None
-    obj = attributes.obj if whole else in_version(kind, attributes.obj)
     request = {
         "uid": uid,
         **request_of(attributes, kind),
-        "object": obj,
-        "oldObject": in_version(kind, attributes.old),
+        "object": in_version(attributes, kind, attributes.obj),
+        "oldObject": in_version(attributes, kind, attributes.old),
     }
     return {"kind": "AdmissionReview", "apiVersion": f"{_GROUP}/{version}", "request": request}
 
