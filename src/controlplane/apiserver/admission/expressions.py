@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from controlplane.apiserver.admission.attributes import Attributes
+from controlplane.apiserver.admission.attributes import Attributes, Operation
 from controlplane.apiserver.admission.matching import asked_kind, in_version, namespace_of
 from controlplane.apiserver.authn import User
 from controlplane.apiserver.cacher import Cacher
@@ -77,8 +77,9 @@ def request_of(attributes: Attributes, kind: Kind) -> Object:
         "operation": str(attributes.operation),
         "userInfo": user_info(attributes.options.user),
         "dryRun": attributes.options.dry_run,
-        "options": options_of(attributes),
     }
+    if attributes.operation is not Operation.CONNECT:
+        request["options"] = options_of(attributes)
     for key, value in (
         ("subResource", attributes.subresource),
         ("requestSubResource", attributes.subresource),

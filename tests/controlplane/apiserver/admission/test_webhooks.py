@@ -60,6 +60,8 @@ def test_update_and_delete_show_the_old_object(server, webhook, configured, conf
     assert told[1]["object"]["data"] == {"a": "c"}
     assert told[2]["oldObject"]["data"] == {"a": "c"}
     assert told[2]["object"] is None
+    kinds = [request["options"]["kind"] for request in told]
+    assert kinds == ["CreateOptions", "UpdateOptions", "DeleteOptions"]
 
 
 @pytest.mark.parametrize(
@@ -352,6 +354,7 @@ def test_connections_are_asked_about(
     assert request["kind"] == {"group": "", "version": "v1", "kind": kind}
     assert request["resource"]["resource"] == "pods"
     assert request["object"] == {"kind": kind, "apiVersion": "v1", **options}
+    assert "options" not in request
 
 
 def test_bindings_and_evictions_are_asked_about(server, webhook, configured, namespace):
