@@ -288,7 +288,13 @@ class ApiServer:
             info = parse_request_info(http.method, path, query)
         except ValueError as error:
             raise bad_request(f"the URL is malformed: {error}") from None
-        user = await self._user(http)
+        try:
+            user = await self._user(http)
+        except StatusError:
+            if self._auditor is not None:
+                nobody = Request(info=info, query=query, user=User(""), accepted=_JSON)
+                self._auditor.failed(nobody, _seen(http))
+            raise
         accept = http.headers.get("Accept", "")
         accepted = negotiate(accept)
         request = Request(

@@ -25,6 +25,7 @@ from kubeapi.status import StatusError
 _WITH_REQUEST: Final = ("Request", "RequestResponse")
 _READS: Final = ("get", "list", "watch")
 _ID_MAX: Final = 64
+_UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 
 
@@ -59,6 +60,16 @@ class Auditor:
         record = Record(verdict, request, seen, self._wall())
         self._say(record, "RequestReceived")
         return record
+
+    def failed(self, request: Request, seen: Seen) -> None:
+        """Note that nobody knows who asked; *request* has a user without a name."""
+        verdict = self._policy.judge(request.user, request.info)
+        if verdict.level != "None":
+            record = Record(verdict, request, seen, self._wall())
+            status = {"metadata": {}, "status": "Failure", "reason": "Unauthorized"}
+            told = {"message": "Authentication failed, attempted: bearer", "code": _UNAUTHORIZED}
+            record.event["responseStatus"] = {**status, **told}
+            self._say(record, "ResponseStarted")
 
     def started(self, record: Record, code: int) -> None:
         """Note that an answer that lasts has begun."""

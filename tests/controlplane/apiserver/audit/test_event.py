@@ -111,6 +111,17 @@ def test_who_acts_as_somebody_else(audited):
     assert events(audited, refused)[-1]["responseStatus"]["code"] == 403
 
 
+def test_forged_tokens_are_told(audited):
+    headers = {"Authorization": "Bearer forged", "Audit-Id": "forged"}
+    reply = audited.request("GET", PODS, user=None, headers=headers)
+    assert reply.code == 401
+    lines = (audited.directory / "audit.log").read_text().splitlines()
+    (event,) = [each for each in map(json.loads, lines) if each["auditID"] == "forged"]
+    assert event["stage"] == "ResponseStarted"
+    assert event["user"] == {"username": "", "groups": []}
+    assert event["responseStatus"]["code"] == 401
+
+
 def test_watches_are_told_when_they_begin_and_end(audited):
     path = f"{PODS}?watch=1&timeoutSeconds=1"
     audited.request("GET", path)
