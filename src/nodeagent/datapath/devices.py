@@ -23,6 +23,8 @@ _FLOODS_PER_S: Final = 2000.0
 _FLOODS_BURST: Final = 500.0
 #: Where pods in the node's network send everything: nobody's address, so it can mean the node.
 HOST_GATEWAY: Final = int(IPv4Address("169.254.1.1"))
+#: Where such pods send what they address to the node's 127.0.0.1.
+HOST_LOOPBACK: Final = HOST_GATEWAY + 1
 ETHERNET_MTU: Final = 1500
 #: What IPv4 + UDP + VXLAN + Ethernet take of the underlay's, and leave of 1500.
 _TUNNEL_OCTETS: Final = 50

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nodeagent.datapath import egress_rules, reject
 from nodeagent.datapath.conntrack import nat
-from nodeagent.datapath.devices import HOST_GATEWAY
+from nodeagent.datapath.devices import HOST_GATEWAY, HOST_LOOPBACK
 from nodeagent.datapath.drops import DropReason
 from nodeagent.datapath.packet import CtState, FlowTuple, Packet
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nodeagent.datapath.frontends import Frontend
     from nodeagent.datapath.network_policy import NetworkPolicies
     from nodeagent.datapath.node import Node
+
+_LOOPBACK: Final = 0x7F000001  # 127.0.0.1
 
 Stage = Callable[["Node", Packet, float], DropReason | None]
 
@@ -60,15 +62,16 @@ def dnat(node: Node, packet: Packet, now: float) -> DropReason | None:
     """kube-proxy: choose an endpoint for what is addressed to a Service."""
     connection, flow = packet.connection, packet.flow
     if connection is not None and not connection.confirmed and flow is not None:
-        meant = flow.destination
-        if meant == HOST_GATEWAY and node.is_local(flow.source):
+        meant = asked = flow.destination
+        if asked in (HOST_GATEWAY, HOST_LOOPBACK) and node.is_local(flow.source):
             meant = int(node.eth0.address)
+            asked = _LOOPBACK if asked == HOST_LOOPBACK else meant
             nat.bind_destination(connection, meant, flow.destination_port)
-        key = meant, flow.destination_port, flow.protocol
+        port, protocol = flow.destination_port, flow.protocol
         local = node.is_local(meant)
-        frontend = node.frontends.lookup(*key, local=local)
+        frontend = node.frontends.lookup(meant, port, protocol, local=local)
         if frontend is None and local:
-            frontend = node.host_ports.lookup(*key, local=True)
+            frontend = node.host_ports.lookup(asked, port, protocol, local=True)
         if frontend is not None:
             reason = _serve(node, packet, frontend, now)
             if reason is not None:

@@ -19,6 +19,7 @@ from componentbase.clock import rfc3339_micro, wall
 from podruntime.images import flags
 from podruntime.images.addresses import Peer, show
 from podruntime.images.busybox import APPLETS
+from podruntime.images.busybox.curl import curl
 from podruntime.images.http_client import BadUrl, Url, fetch
 from podruntime.images.http_message import MalformedMessage
 from podruntime.images.http_server import Handler, HttpServer, Request, Response
@@ -339,7 +340,7 @@ async def agnhost(process: Process) -> int:
 
 
 IMAGE: Final = Image(
-    programs={**APPLETS, "agnhost": agnhost},
+    programs={**APPLETS, "agnhost": agnhost, "bash": sh, "curl": curl},
     entrypoint=("/agnhost",),
     cmd=("pause",),
     size=53_000_000,

@@ -78,13 +78,18 @@ async def fetch(
     body: bytes = b"",
     family: int = socket.AF_UNSPEC,
     tls: ssl.SSLContext | None = None,
+    source: str = "",
 ) -> Answer:
     """Ask once on a connection of its own; raises OSError (ssl.SSLError too) or MalformedMessage.
 
-    *tls* is how an https:// URL is spoken to: without it as the system's authorities vouch.
+    *tls* is how an https:// URL is spoken to: without it as the system's authorities vouch. The
+    connection is made from *source*, if it is given.
     """
     secured = (tls or True) if url.scheme == "https" else None
-    reader, writer = await asyncio.open_connection(url.host, url.port, family=family, ssl=secured)
+    local_addr = (source, 0) if source else None
+    reader, writer = await asyncio.open_connection(
+        url.host, url.port, family=family, ssl=secured, local_addr=local_addr
+    )
     try:
         writer.write(_request(url, method, headers or {}, body))
         peer, local = (writer.get_extra_info(name) for name in ("peername", "sockname"))

@@ -195,7 +195,10 @@ class NetworkInterface:
             return remote
         stream = kind == socket.SOCK_STREAM
         mine = self.host.tcp.listeners() if stream else self.udp_sockets
-        return remote if any(each.local[1] == port for each in mine) else (self.node, port)
+        if any(each.local[1] == port for each in mine):
+            return remote
+        # Host ports may be of 127.0.0.1 alone: that has the address after the gateway's.
+        return (self.node + 1 if address.is_loopback else self.node, port)
 
     def has(self, family: int) -> bool:
         """Return whether there is an address of *family* besides loopback's."""

@@ -167,6 +167,30 @@ def test_the_gateway_means_the_node(world):
     assert not elsewhere.established, "it is nobody's address but to these pods"
 
 
+def test_host_ports_of_127_0_0_1_are_for_the_nodes_network_alone(world):
+    """Three pods, one port, two addresses and two protocols, as upstream's conformance has it."""
+    host = host_pod(world, 1)
+    one, two = world.pod(1, 5), world.pod(1, 6)
+    rows = [
+        {"address": "127.0.0.1", "target": "10.244.1.5", "protocol": "TCP"},
+        {"address": NODE, "target": "10.244.1.6", "protocol": "TCP"},
+        {"address": NODE, "target": "10.244.1.6", "protocol": "UDP"},
+    ]
+    entries = [tables.HostPort(port=54323, pod="d/p", target_port=80, **row) for row in rows]
+    world.controls[1].host_port_replace(entries)
+    first, second = one.tcp_listen(None, 80), two.tcp_listen(None, 80)
+    asking = world.connect(host, "169.254.1.2", 54323)  # What the pod calls 127.0.0.1.
+    assert asking.established
+    assert asking.write(b"hello", world.now) == 5
+    assert (accepted(first) is not None, accepted(second)) == (True, None)
+    assert world.connect(host, "169.254.1.1", 54323).established
+    assert (accepted(first), accepted(second) is not None) == (None, True)
+    assert world.connect(world.pod(2, 5), NODE, 54323).established
+    assert (accepted(first), accepted(second) is not None) == (None, True)
+    nobody = world.connect(host, "169.254.1.2", 54324)
+    assert isinstance(nobody.error, ConnectionRefusedError)
+
+
 def test_datagrams_find_their_pod_and_answers_come_back(world):
     host = host_pod(world, 1, ("UDP", 53))
     pod = world.pod(2, 5)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from podruntime.images import filesystem
+from podruntime.images import filesystem, registry
 from podruntime.images.busybox import CURL
 from podruntime.images.http_server import HttpServer, Response
 
@@ -197,6 +197,38 @@ async def test_nc_talks_and_listens():
     server.close()
     await server.wait_closed()
     assert (await run(["nc", "-z", "127.0.0.1", port]))[0] == 1
+
+
+class Shout(asyncio.DatagramProtocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        self.transport.sendto(data.upper(), addr)
+
+
+async def test_nc_speaks_in_datagrams():
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Shout, local_addr=("127.0.0.1", 0))
+    port = str(transport.get_extra_info("sockname")[1])
+    assert await run(["nc", "-u", "-w", "1", "127.0.0.1", port], stdin=b"hi") == (0, "HI", "")
+    assert await run(["nc", "-vuz", "-w", "5", "127.0.0.1", port]) == (
+        0, "", f"Connection to 127.0.0.1 {port} port [udp/*] succeeded!\n",
+    )  # fmt: skip
+    transport.close()
+    await asyncio.sleep(0)
+    assert await run(["nc", "-uz", "127.0.0.1", port]) == (1, "", "")
+
+
+async def test_curl_asks_from_an_address(site):
+    url = await _url(site)
+    programs = registry.find("registry.k8s.io/e2e-test-images/agnhost:2.53").image.programs
+    words = ["curl", "-q", "-g", "-s", "-w", "%{local_ip}", "-o", "/dev/null"]
+    for source in ("127.0.0.1", "127.0.0.9"):
+        asked = await run([*words, "--interface", source, url], programs=programs)
+        assert asked == (0, source, "")
+    assert (await run([*words, "--interface", "192.0.2.1", url], programs=programs))[0] == 7
+    await site.close()
 
 
 async def test_both_families_are_shown_as_by_the_originals():

@@ -22,8 +22,9 @@ _LONG: Final = {
     "verbose": "v", "insecure": "k", "retry=": "r", "user-agent=": "A", "version": "V",
     "ipv4": "4", "ipv6": "6", "globoff": "g",
     "no-progress-meter": "s", "cacert=": "a", "retry-delay=": "R", "retry-connrefused": "C",
+    "disable": "q", "interface=": "n",
 }  # fmt: skip
-_SHORT: Final = "sSo:w:m:IiLfX:H:d:vkA:VO46gN"
+_SHORT: Final = "sSo:w:m:IiLfX:H:d:vkA:VO46gNq"
 _FAMILIES: Final = {"6": socket.AF_INET6, "4": socket.AF_INET}
 #: curl's exit codes.
 _BAD_USAGE, _BAD_URL, _NO_HOST, _NO_CONNECT, _HTTP_ERROR, _TIMED_OUT = 2, 3, 6, 7, 22, 28
@@ -154,7 +155,15 @@ async def _fetch(process: Process, options: getopt.Arguments, url: Url) -> Answe
     family = next((_FAMILIES[flag] for flag in _FAMILIES if flag in options), socket.AF_UNSPEC)
     tls = _trust(process, options) if url.scheme == "https" else None
     try:
-        return await fetch(url, method=method, headers=headers, body=body, family=family, tls=tls)
+        return await fetch(
+            url,
+            method=method,
+            headers=headers,
+            body=body,
+            family=family,
+            tls=tls,
+            source=options.value("n"),
+        )
     except ssl.SSLCertVerificationError as error:
         raise _Failed(_UNTRUSTED, f"SSL certificate problem: {error.verify_message}") from None
     except ssl.SSLError as error:

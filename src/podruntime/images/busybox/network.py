@@ -14,6 +14,7 @@ from typing import Final
 from componentbase.tasks import Tasks
 from netstack.addresses import IpAddress
 from podruntime.images.addresses import join_host_port
+from podruntime.images.busybox import datagrams
 from podruntime.images.busybox.applet import applet
 from podruntime.images.busybox.arguments import Arguments, BadUsage, parse
 from podruntime.images.process import Echoed, Process, Program
@@ -215,8 +216,8 @@ async def netstat(process: Process) -> int:
 
 @applet
 async def nc(process: Process) -> int:
-    """`nc HOST PORT`, `nc -z HOST PORT`, `nc -l -p PORT`, with -w SECONDS and -u left out."""
-    arguments = parse(process.arguments, "lp:w:zvnk")
+    """`nc HOST PORT`, `nc -z HOST PORT`, `nc -u HOST PORT`, `nc -l -p PORT`, with -w SECONDS."""
+    arguments = parse(process.arguments, "lp:w:zvnku")
     wait_s = arguments.number("w", 0) or None
     if "l" in arguments:
         port = arguments.value("p") or (arguments.operands or ("",))[-1]
@@ -224,8 +225,10 @@ async def nc(process: Process) -> int:
             raise BadUsage("a port is needed")
         return await _nc_listen(process, int(port))
     if len(arguments.operands) != 2 or not arguments.operands[1].isdigit():
-        raise BadUsage("usage: nc [-lzv] [-w SEC] [-p PORT] HOST PORT")
+        raise BadUsage("usage: nc [-luzv] [-w SEC] [-p PORT] HOST PORT")
     host, port = arguments.operands
+    if "u" in arguments:
+        return await _nc_datagrams(process, arguments)
     try:
         async with asyncio.timeout(wait_s):
             reader, writer = await asyncio.open_connection(host, int(port))
@@ -243,6 +246,20 @@ async def nc(process: Process) -> int:
         await _nc_exchange(process, reader, writer)
     writer.close()
     return 0
+
+
+async def _nc_datagrams(process: Process, arguments: Arguments) -> int:
+    host, port = arguments.operands
+    is_there = await datagrams.exchange(
+        process,
+        host,
+        int(port),
+        idle_s=arguments.number("w", 0) or None,
+        only_look="z" in arguments,
+    )
+    if is_there and "v" in arguments:
+        process.complain(f"Connection to {host} {port} port [udp/*] succeeded!")
+    return 0 if is_there else 1
 
 
 def _reason(error: OSError) -> str:
