@@ -109,7 +109,7 @@ def _validate_service(spec: Object) -> Iterator[Cause]:
 
 def row(api_service: Object, now: float) -> Sequence[Cell]:
     service = api_service["spec"].get("service")
-    shown = f"{service['namespace']}/{service['name']}" if service else _LOCAL
+    shown = f"{service.get('namespace')}/{service.get('name')}" if service else _LOCAL
     return name_of(api_service), shown, _availability(api_service), cells.age(api_service, now)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from componentbase.clock import parse_rfc3339
 from controlplane.apiserver.kinds.kind import Column
 from kubeapi.objects import Object
-from kubeapi.selectors import LabelSelector
+from kubeapi.selectors import LabelSelector, SelectorError
 
 NAME: Final = Column("Name", format="name", description="Name must be unique within a namespace.")
 AGE: Final = Column("Age", description="Time since the object was created.")
@@ -88,7 +88,10 @@ def labels(pairs: Mapping[str, str] | None) -> str:
 
 def label_selector(selector: Object | None) -> str:
     """Return a metav1.LabelSelector as kubectl writes it on its command line."""
-    return str(LabelSelector.from_object(selector)) or NONE if selector else NONE
+    try:
+        return str(LabelSelector.from_object(selector)) or NONE if selector else NONE
+    except SelectorError:  # A CronJob's is judged when its Jobs are made.
+        return "<error>"
 
 
 def container_cells(template: Object | None) -> tuple[str, str]:

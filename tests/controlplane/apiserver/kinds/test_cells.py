@@ -68,3 +68,7 @@ def test_container_cells_list_names_and_images():
     template = {"spec": {"containers": [{"name": "a", "image": "x"}, {"name": "b", "image": "y"}]}}
     assert cells.container_cells(template) == ("a,b", "x,y")
     assert cells.container_cells(None) == ("", "")
+
+
+def test_a_selector_that_nobody_judged_is_shown_as_an_error():
+    assert cells.label_selector({"matchExpressions": [{"key": "a", "operator": "x"}]}) == "<error>"

@@ -173,7 +173,10 @@ def _duration(status: Object, now: float) -> str:
     began, ended = status.get("startTime"), status.get("completionTime")
     if not began:
         return ""
-    return cells.since(began, parse_rfc3339(ended) if ended else now)
+    try:
+        return cells.since(began, parse_rfc3339(ended) if ended else now)
+    except ValueError:
+        return cells.UNKNOWN
 
 
 def row(job: Object, now: float) -> Sequence[Cell]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import calendar
 import re
-import zoneinfo
 from dataclasses import dataclass
 from typing import Final
 
@@ -114,6 +113,8 @@ def check_time_zone(name: str) -> None:
     if name.lower() == "local":
         detail = "timeZone must be an explicit time zone as defined in"
         raise BadSchedule(f"{detail} https://www.iana.org/time-zones")
+    import zoneinfo  # A megabyte, and most servers never see a time zone.
+
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
