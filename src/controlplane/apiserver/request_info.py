@@ -89,7 +89,8 @@ def parse_request_info(method: str, path: str, query: Query) -> RequestInfo:
 
 
 def _check(parts: list[str]) -> None:
-    if any("/" in part or "\0" in part for part in parts):
+    joined = "".join(parts)
+    if "/" in joined or "\0" in joined:
         raise ValueError("a part of the path holds a slash")
 
 
@@ -105,8 +106,8 @@ def _resource_info(verb: str, path: str, group: str, parts: list[str], query: Qu
     _check(parts[: len(parts) - len(more)] if subresource == "proxy" else parts)
     if not name:
         verb = _COLLECTION_VERBS.get(verb, verb)
-    asks_to_watch = is_true(query.get("watch")) and subresource not in STREAMS
-    if verb in ("get", "list") and asks_to_watch:
+    watchable = verb in ("get", "list") and subresource not in STREAMS
+    if watchable and is_true(query.get("watch")):
         verb = "watch"
     return RequestInfo(
         verb=verb,

@@ -380,3 +380,36 @@ async def test_upgrades_go_through_the_proxy(streamed):
     async with connected(streamed, f"{NAMESPACE}/pods/p/proxy/socket") as ws:
         await ws.send_str("hello")
         assert await ws.receive_str() == "HELLO"
+
+
+# --- the Python client
+
+
+@pytest.fixture
+def core(streamed):
+    client = pytest.importorskip("kubernetes.client")
+    config = pytest.importorskip("kubernetes.config")
+    with config.new_client_from_config(str(streamed.kubeconfig())) as made:
+        yield client.CoreV1Api(made)
+
+
+def test_python_client_execs(core):
+    streams = pytest.importorskip("kubernetes.stream")
+    wanted = {"container": "c", "stderr": True, "stdin": True, "stdout": True, "tty": False}
+    running = streams.stream(
+        core.connect_get_namespaced_pod_exec,
+        "p", "default", command=["fail"], _preload_content=False, **wanted,
+    )  # fmt: skip
+    running.run_forever(timeout=10)
+    assert (running.read_stdout(), running.read_stderr()) == ("out\n", "err\n")
+    assert running.returncode == 7
+    running.close()
+    running.sock.shutdown()
+    running = streams.stream(
+        core.connect_get_namespaced_pod_exec,
+        "p", "default", command=["cat"], _preload_content=False, **wanted,
+    )  # fmt: skip
+    running.write_stdin("typed as text\n")
+    assert running.readline_stdout(timeout=10) == "typed as text"
+    running.close()
+    running.sock.shutdown()
