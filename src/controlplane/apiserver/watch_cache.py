@@ -76,7 +76,16 @@ def seen_through(selection: Selection, change: Change) -> WatchEvent | None:
 class CacheWatch:
     """The queue of one watcher; it lies in *ready* from when something was put into it."""
 
-    __slots__ = ("_live_octets", "_on_close", "failure", "on_ready", "queue", "ready", "selection")
+    __slots__ = (
+        "_live_octets",
+        "_on_close",
+        "failure",
+        "lagged",
+        "on_ready",
+        "queue",
+        "ready",
+        "selection",
+    )
 
     def __init__(
         self,
@@ -89,7 +98,15 @@ class CacheWatch:
         self.failure = ""
         self.on_ready: Callable[[], None] | None = None
         self._on_close = on_close
+        self.lagged = False  # It was too slow.
         self._live_octets = 0  # Of the events that came since the queue was last empty.
+
+    @classmethod
+    def refused(cls, selection: Selection, why: str) -> CacheWatch:
+        """Return a watch that says only *why* there is none."""
+        watch = cls(selection, {}, lambda _watch: None)
+        watch.failure = why
+        return watch
 
     def offer(self, change: Change, plain: WatchEvent) -> None:
         """Queue *change*, which is *plain* to who sees everything, if it concerns this watch."""
@@ -102,6 +119,7 @@ class CacheWatch:
             return
         self._live_octets = len(event.stored.raw) + (self._live_octets if self.queue else 0)
         if len(self.queue) >= QUEUE_MAX or self._live_octets > QUEUE_OCTETS_MAX:
+            self.lagged = True
             self.fail("the watch was too slow and has missed events")
             return
         self.queue.append(event)

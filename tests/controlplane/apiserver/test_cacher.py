@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 
@@ -15,7 +16,11 @@ from controlplane.apiserver.cacher import Cacher, WriteConflict
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.negotiation import Accepted
 from controlplane.apiserver.registry.pages import parse_page_request, read_page
-from controlplane.apiserver.registry.watch import open_watch, parse_watch_request
+from controlplane.apiserver.registry.watch import (
+    WatchStream,
+    open_watch,
+    parse_watch_request,
+)
 from controlplane.apiserver.rendering import Form
 from controlplane.apiserver.selection import Selection, parse_selection
 from controlplane.apiserver.stored import encode
@@ -102,9 +107,16 @@ async def test_a_forgotten_revision_is_410(cacher, store, monkeypatch):
     for i in range(1, 6):
         await put(cacher, f"a{i}")
     request = parse_watch_request({"resourceVersion": str(first)}, random.Random(1))
-    with pytest.raises(StatusError) as gone:
-        await open_watch(cacher, FORM, everything(), request)
-    assert (gone.value.code, gone.value.reason) == (410, "Expired")
+    watch = await open_watch(cacher, FORM, everything(), request)
+    stream = WatchStream(cacher, FORM, watch, request, 0.0)
+    told = json.loads(stream.take(0.0))
+    assert (told["type"], told["object"]["code"], told["object"]["reason"]) == (
+        "ERROR",
+        410,
+        "Expired",
+    )
+    assert stream.ended
+    assert cacher.terminated.values == {}
 
 
 async def test_large_events_are_forgotten_sooner(cacher, monkeypatch):

@@ -56,13 +56,27 @@ def test_selectors(server, five, query, found):
         "resourceVersion=x",
         "resourceVersion=-1",
         "continue=nonsense",
-        "resourceVersionMatch=Exact",
-        "resourceVersion=0&resourceVersionMatch=Exact",
         "includeObject=Everything",
     ],
 )
 def test_queries_that_make_no_sense(server, five, query):
     assert server.request("GET", f"{five}?{query}").code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("resourceVersionMatch=Exact", "is forbidden unless resourceVersion is provided"),
+        ("resourceVersion=0&resourceVersionMatch=Exact", "is forbidden for resourceVersion"),
+        ("resourceVersion=1&resourceVersionMatch=No", "Unsupported value"),
+        ("resourceVersion=1&resourceVersionMatch=Exact&continue=x", "when continue is provided"),
+        ("sendInitialEvents=true", "sendInitialEvents is forbidden for list"),
+    ],
+)
+def test_options_that_do_not_go_together(server, five, query, why):
+    reply = server.request("GET", f"{five}?{query}")
+    assert (reply.code, reply.json["details"]["kind"]) == (422, "ListOptions")
+    assert why in reply.json["message"]
 
 
 def test_pages_show_the_revision_of_the_first(server, five):

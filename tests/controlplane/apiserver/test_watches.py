@@ -134,8 +134,27 @@ def test_a_watch_ends_when_its_time_is_over_with_a_bookmark(server, path):
 def test_revisions_that_make_no_sense(server, path):
     reply = server.request("GET", f"{path}?watch=true&resourceVersion=999999999")
     assert reply.code == 504
-    for query in ("resourceVersion=x", "timeoutSeconds=x", "resourceVersionMatch=NotOlderThan"):
+    for query in ("resourceVersion=x", "timeoutSeconds=x"):
         assert server.request("GET", f"{path}?watch=true&{query}").code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "causes"),
+    [
+        ("resourceVersionMatch=NotOlderThan", ["FieldValueForbidden"]),
+        ("sendInitialEvents=true", ["FieldValueForbidden"]),
+        ("sendInitialEvents=true&resourceVersionMatch=Exact", ["Forbidden", "NotSupported"]),
+        (
+            "sendInitialEvents=false&resourceVersionMatch=NotOlderThan&continue=x",
+            ["FieldValueForbidden"],
+        ),
+    ],
+)
+def test_options_that_do_not_go_together_are_422(server, path, query, causes):
+    reply = server.request("GET", f"{path}?watch=true&{query}")
+    assert (reply.code, reply.json["details"]["kind"]) == (422, "ListOptions")
+    found = [cause["reason"] for cause in reply.json["details"]["causes"]]
+    assert all(given.endswith(wanted) for given, wanted in zip(found, causes, strict=True))
 
 
 def test_table_watch_has_columns_once(server, path):

@@ -18,6 +18,7 @@ import msgspec
 from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.registry.list_options import EXACT, check_list_options
 from controlplane.apiserver.selection import Selection
 from controlplane.apiserver.stored import StoredObject
 from controlplane.storage.interface import Compacted, FutureRevision
@@ -79,6 +80,7 @@ def parse_revision(text: str) -> int:
 
 def parse_page_request(query: Mapping[str, str]) -> PageRequest:
     """Read limit, continue, resourceVersion and resourceVersionMatch; raises StatusError."""
+    check_list_options(query, watch=False)
     limit = _limit(query.get("limit", ""))
     version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
     token = query.get("continue", "")
@@ -87,16 +89,10 @@ def parse_page_request(query: Mapping[str, str]) -> PageRequest:
             raise bad_request("specifying resource version is not allowed when using continue")
         decoded = _decode_token(token)
         return PageRequest(limit=limit, start=decoded.start, exact=max(0, decoded.rv))
-    if match not in ("", "Exact", "NotOlderThan"):
-        raise bad_request(f"resourceVersionMatch: Unsupported value: {match!r}")
-    if match and not version:
-        raise bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
     if not version:
         return PageRequest(limit=limit)
     revision = parse_revision(version)
-    if match == "Exact":
-        if revision == 0:
-            raise bad_request('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"')
+    if match == EXACT:
         return PageRequest(limit=limit, exact=revision)
     if limit and revision and not match:
         return PageRequest(limit=limit, exact=revision)

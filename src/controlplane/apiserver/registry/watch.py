@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from controlplane.apiserver.cacher import Cacher
+from controlplane.apiserver.registry.list_options import check_list_options
 from controlplane.apiserver.registry.pages import parse_revision, too_large_revision
 from controlplane.apiserver.rendering import Form
 from controlplane.apiserver.request_info import is_true
@@ -44,14 +45,11 @@ class WatchRequest:
 
 def parse_watch_request(query: Mapping[str, str], rng: random.Random) -> WatchRequest:
     """Read a watch's query; raises StatusError 400."""
+    check_list_options(query, watch=True)
     version = query.get("resourceVersion", "")
     revision = parse_revision(version) if version else 0
     bookmarks = is_true(query.get("allowWatchBookmarks"))
     streaming = query.get("sendInitialEvents")
-    if query.get("resourceVersionMatch") and streaming is None:
-        raise bad_request(
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        )
     return WatchRequest(
         after=revision,
         initial_events=is_true(streaming) if streaming is not None else revision == 0,
@@ -73,7 +71,10 @@ def _timeout(text: str, rng: random.Random) -> float:
 async def open_watch(
     cacher: Cacher, form: Form, selection: Selection, request: WatchRequest
 ) -> CacheWatch:
-    """Open the watch and queue what it begins with; raises StatusError 410, 504."""
+    """Open the watch and queue what it begins with; raises StatusError 504.
+
+    One that would begin with what is forgotten is refused in the stream, as upstream does it.
+    """
     cache = cacher.cache(form.kind.stored.resource)
     try:
         await (cacher.wait_until_fresh() if request.fresh else cacher.wait_for(request.after))
@@ -86,7 +87,7 @@ async def open_watch(
         return watch
     after = request.after or cacher.revision
     if after < cache.oldest:
-        raise gone(f"too old resource version: {after} ({cache.oldest})")
+        return CacheWatch.refused(selection, f"too old resource version: {after} ({cache.oldest})")
     watch = cache.open(selection)
     cache.replay(watch, after)
     return watch
@@ -154,7 +155,8 @@ class WatchStream:
         if self.ended:
             return b""
         self.ended = True
-        self._cacher.terminated.add((self._form.kind.resource.qualified,))
+        if self._watch.lagged:
+            self._cacher.terminated.add((self._form.kind.resource.qualified,))
         return self._form.frame_object("ERROR", gone(self._watch.failure).to_object())
 
     def deadline(self) -> float:
