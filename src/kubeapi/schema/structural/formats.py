@@ -158,13 +158,6 @@ _FORMATS: Final[dict[str, Callable[[str], bool]]] = {
     "duration": _is_duration,
     "datetime": _is_date_time,
 }
-#: What may stand in a schema and means something for other types than texts.
-_OF_NUMBERS: Final = ("int32", "int64", "float", "double")
-
-
-def is_known(name: str) -> bool:
-    """Tell whether a format means anything."""
-    return name.replace("-", "") in _FORMATS or name in _OF_NUMBERS
 
 
 def fits(text: str, name: str) -> bool:
