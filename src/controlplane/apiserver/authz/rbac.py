@@ -123,8 +123,8 @@ class Rbac:
         self._bindings[key] = binding
         self._bound.setdefault(binding.role, {})[key] = binding
         self._known.clear()
-        scope = self._scopes.setdefault(binding.namespace, {})
-        for subject in binding.subjects:
+        for subject in binding.subjects:  # Without any there is no scope to speak of.
+            scope = self._scopes.setdefault(binding.namespace, {})
             granted = scope.setdefault(subject, _Granted())
             granted.bindings[binding.name] = binding
             granted.rights = None
@@ -139,7 +139,7 @@ class Rbac:
         del bound[key]
         if not bound:
             del self._bound[binding.role]
-        scope = self._scopes[binding.namespace]
+        scope = self._scopes.get(binding.namespace, {})
         for subject in dict.fromkeys(binding.subjects):
             granted = scope[subject]
             del granted.bindings[binding.name]
@@ -147,7 +147,7 @@ class Rbac:
             if not granted.bindings:
                 del scope[subject]
         if not scope:
-            del self._scopes[binding.namespace]
+            self._scopes.pop(binding.namespace, None)
 
     def allows(self, user: User, info: RequestInfo) -> bool:
         """Tell whether a binding lets *user* do this."""

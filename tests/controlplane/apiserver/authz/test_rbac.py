@@ -116,6 +116,18 @@ def test_a_binding_changes_its_subjects():
     assert not may(rbac, BOB, "get", "pods")
 
 
+def test_bindings_without_subjects_come_and_go():
+    rbac = Rbac()
+    rbac.put_role(role("reader", allow(["get"], ["pods"])))
+    rbac.put_binding(binding("empty", "reader", namespace="a", kind="ClusterRole"))
+    rbac.put_binding(binding("b", "reader", "User:alice", namespace="a", kind="ClusterRole"))
+    rbac.drop_binding(("a", "b"))
+    rbac.drop_binding(("a", "empty"))
+    rbac.put_binding(binding("empty", "reader", namespace="a", kind="ClusterRole"))
+    rbac.put_role(role("reader", allow(["list"], ["pods"])))
+    assert not may(rbac, ALICE, "list", "pods", "a")
+
+
 def test_subresources_names_and_stars():
     rbac = Rbac()
     rbac.put_role(
