@@ -109,6 +109,19 @@ def service_cidr(config: Config) -> Object:
     return {"metadata": {"name": _NAME}, "spec": {"cidrs": config.service_cidr.split(",")}}
 
 
+def in_use(cidr: Object) -> Object:
+    """Return the ServiceCIDR with a status that says that Services have its addresses."""
+    status = cidr.get("status") or {}
+    condition = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "",
+        "message": "Kubernetes default Service CIDR is ready",
+        "lastTransitionTime": cidr["metadata"]["creationTimestamp"],
+    }
+    return cidr if status.get("conditions") else {**cidr, "status": {"conditions": [condition]}}
+
+
 def _first(config: Config) -> Iterator[tuple[Resource, str, Object]]:
     """Yield what depends on nothing else."""
     for name in NAMESPACE_NAMES:
@@ -146,6 +159,9 @@ class Bootstrap:
     async def run(self) -> None:
         """Make sure that namespaces and Service are there; raises StatusError, StorageError."""
         await asyncio.gather(*(self._ensure(*each) for each in _first(self._config)))
+        await self._registry.update(
+            self._kinds.of(SERVICECIDRS), "", _NAME, in_use, WriteOptions(), subresource="status"
+        )
         await self._ensure(SERVICES, "default", kubernetes_service(self._config))
         for obj in _addons(self._config):
             await self._ensure(_resource_of(obj), obj["metadata"].get("namespace", ""), obj)

@@ -208,6 +208,19 @@ def test_what_a_field_is(kubectl, path):
     assert path.rpartition(".")[2] in kubectl("explain", path)
 
 
+@pytest.mark.parametrize("kind", ["v1 ReplicationController", "apps/v1 StatefulSet"])
+def test_what_has_replicas_is_scaled(kubectl, kind):
+    kubectl("create", "-f", "-", text=manifest(kind))
+    kubectl("scale", "-f", "-", "--replicas=3", text=manifest(kind))
+    path = "jsonpath={.spec.replicas} {.metadata.generation}"
+    assert kubectl("get", kind.split()[1], "x", "-o", path) == "3 2"
+
+
+def test_the_services_range_is_an_object(kubectl):
+    path = "jsonpath={.spec.cidrs[0]} {.status.conditions[0].type}"
+    assert kubectl("get", "servicecidr", "kubernetes", "-o", path) == "10.96.0.0/16 Ready"
+
+
 def test_editing_is_an_update(kubectl, tmp_path):
     kubectl("create", "-f", "-", text=manifest("batch/v1 CronJob"))
     kubectl(
