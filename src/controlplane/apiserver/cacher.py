@@ -51,6 +51,11 @@ _STORE_BUCKETS: Final = (
 )
 
 
+#: Which object (by id), type of event and form; and that object, so that its id stays its own.
+FrameKey = tuple[int, str, str]
+Frame = tuple[StoredObject, bytes]
+
+
 class WriteConflict(Exception):
     """The key does not hold the revision that the write expected; *current* is what it holds."""
 
@@ -78,7 +83,7 @@ class Cacher:
         self._store = store
         self._ready: dict[CacheWatch, None] = {}  # Watches to whom something is to be told.
         #: What is being told now, by object, type and form: encoded once for all its watches.
-        self.frames: dict[tuple[int, str, str], bytes] | None = None
+        self.frames: dict[FrameKey, Frame] | None = None
         self._caches = {
             keys.prefix(kind.resource): WatchCache(kind, 0, self._ready)
             for kind in kinds
@@ -258,15 +263,22 @@ class Cacher:
                 future.set_result(None)
 
     def _tell_watches(self) -> None:
-        """Let every watch send what has come; the octets that they share live as long as this."""
+        """Let every watch send what has come; the octets that they share live as long as this.
+
+        Each is called by the loop: a fault in what one of them shows is not the cacher's end.
+        """
         if not self._ready:
             return
-        ready, self.frames = list(self._ready), {}
+        loop, frames = asyncio.get_running_loop(), dict[FrameKey, Frame]()
+        self.frames = frames
+        for watch in self._ready:
+            loop.call_soon(watch.tell)
         self._ready.clear()
-        for watch in ready:
-            if watch.on_ready is not None:
-                watch.on_ready()
-        self.frames = None
+        loop.call_soon(self._told, frames)
+
+    def _told(self, frames: dict[FrameKey, Frame]) -> None:
+        if self.frames is frames:
+            self.frames = None
 
     async def wait_for(self, revision: int) -> None:
         """Wait until *revision* can be read; raises TimeoutError when it does not come."""

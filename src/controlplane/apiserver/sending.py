@@ -148,6 +148,8 @@ async def send_watch(
         sender = WatchSender(watching.stream, transport, flow, clock)
         await sender.run(chunked=http.version >= HttpVersion11, stall_max_s=STALL_MAX_S)
         await response.write_eof()
+    except ConnectionAbortedError:
+        abort(http)
     except ConnectionError:
         pass  # The client went away: nobody is left to be told.
     except TimeoutError:

@@ -125,13 +125,17 @@ class CacheWatch:
         self.queue.append(event)
         self.ready[self] = None
 
+    def tell(self) -> None:
+        """Let who serves this watch look at the queue."""
+        if self.on_ready is not None:
+            self.on_ready()
+
     def fail(self, why: str) -> None:
         """End the watch; what is queued is dropped."""
         self.failure = why
         self.queue.clear()
         self.close()
-        if self.on_ready is not None:
-            self.on_ready()
+        self.tell()
 
     def close(self) -> None:
         """Queue nothing more."""

@@ -61,11 +61,16 @@ class WatchSender:
         """Write what there is and the connection takes."""
         if self._sending or self._transport.is_closing():
             return
+        now, fault = self._clock(), True
         self._sending = True
-        now = self._clock()
-        while not self._flow.is_full and (piece := self._stream.take(now)):
-            self._write(piece)
-        self._sending = False
+        try:
+            while not self._flow.is_full and (piece := self._stream.take(now)):
+                self._write(piece)
+            fault = False
+        finally:
+            self._sending = False
+            if fault and not self._done.done():  # Nobody could go on behind the gap.
+                self._done.set_exception(ConnectionAbortedError("an event cannot be shown"))
         self._note_room(now)
         if self._stream.ended and not self._done.done():
             self._done.set_result(None)

@@ -153,6 +153,26 @@ async def test_large_events_go_out_in_chunks_of_http():
     assert json.loads(body)["object"]["metadata"]["name"] == "a"
 
 
+@pytest.mark.asyncio
+async def test_a_fault_in_one_watch_is_told_to_it_alone(monkeypatch):
+    cache, connection, well, tasks = Cache(), Connection(), Connection(), Tasks()
+    sender, watch = sending(cache, connection)
+    other, healthy = sending(cache, well)
+    running = asyncio.gather(sender.run(chunked=False, stall_max_s=5.0), return_exceptions=True)
+    tasks.spawn(other.run(chunked=False, stall_max_s=5.0), name="sender")
+    await asyncio.sleep(0)
+    cache.put("a")
+    monkeypatch.setattr(sender._stream, "take", lambda _now: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        watch.tell()
+    healthy.tell()
+    assert well.read() == ["ADDED a"]
+    [ended] = await asyncio.wait_for(running, 5)
+    assert isinstance(ended, ConnectionAbortedError)
+    await tasks.close()
+    assert cache.cache.watches == 0
+
+
 def frames(stream: WatchStream, now: float) -> list[str]:
     return [json.loads(line)["type"] for line in stream.take(now).splitlines()]
 

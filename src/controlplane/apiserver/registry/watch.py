@@ -142,10 +142,11 @@ class WatchStream:
         if shared is None or self._form.is_of_its_own:
             return self._form.frame(event.type, event.stored, first=first)
         key = (id(event.stored), event.type, self._form_name)
-        octets = shared.get(key)
-        if octets is None:
-            octets = shared[key] = self._form.frame(event.type, event.stored, first=first)
-        return octets
+        found = shared.get(key)
+        if found is None:
+            octets = self._form.frame(event.type, event.stored, first=first)
+            found = shared[key] = event.stored, octets
+        return found[1]
 
     def _end_of_initial_events(self, revision: int) -> bytes:
         self._bookmark_at_start = None
