@@ -26,6 +26,20 @@ def report(args: list[str], env: dict[str, str]) -> int:
     return 5
 
 
+async def listen() -> int:
+    """Say what is typed, which only threads can wait for."""
+    try:
+        sys.stdin.readline()
+    except BlockingIOError as error:
+        print(error.strerror)
+    print("name?", flush=True)
+    name = await asyncio.to_thread(input)
+    print(f"hello {name}, {sys.stdin.isatty()}")
+    rest = await asyncio.to_thread(sys.stdin.read)
+    print(f"then {rest!r}")
+    return 3
+
+
 async def leave() -> None:
     sys.exit(9)
 

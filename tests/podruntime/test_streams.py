@@ -12,6 +12,7 @@ import pytest_asyncio
 from componentbase import channels
 from componentbase.unix import socket_path
 
+from . import programs
 from .node import Node
 
 EVERYTHING = {"stdin": True, "stdout": True, "stderr": True}
@@ -252,6 +253,23 @@ async def test_interrupt_at_a_container_is_the_programs(node, pod):
     async with attached(node, pod[0], container) as peer:
         peer.type("\x03")
         assert "still here" in (await peer.end())[0]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("tty", [False, True], ids=["pipe", "terminal"])
+async def test_python_code_reads_its_input(node, pod, tty):
+    image, name = f"python://{programs.__name__}:listen", f"listen-{tty}"
+    container = await node.run(pod[0], image, name, stdin=True, stdin_once=True, tty=tty)
+    async with attached(node, pod[0], container) as peer:
+        peer.type("you\n")
+        await peer.until(f"hello you, {tty}")
+        peer.type("a\nb\n")
+        peer.end_input()
+        await peer.end()
+    assert (await node.wait_exited(container))["exit_code"] == 3
+    said = "\n".join(node.log(pod[0], name))
+    assert "to_thread(input)" in said
+    assert "then 'a\\nb\\n'" in said
 
 
 # --- port-forward

@@ -101,6 +101,7 @@ class Container:
 
     def _new_owner(self, streams: Streams) -> Owner:
         owner = Owner(self._env, streams.stdout, streams.stderr)
+        owner.stdin = streams.stdin
         owner.files, owner.cwd = self.files, self._cwd
         return owner
 
@@ -157,6 +158,7 @@ class Container:
 
     async def _run(self, process: Process, owner: Owner) -> int:
         CURRENT.set(owner)
+        owner.loop = asyncio.get_running_loop()
         program = find_program(self._image.programs, process.argv[0])
         assert program is not None, "looked up by the caller"
         await asyncio.sleep(0)  # Let the answer to "start" leave before a program that blocks.

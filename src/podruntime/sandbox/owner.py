@@ -14,7 +14,7 @@ from contextvars import Context, ContextVar
 from typing import Final, Protocol
 
 from podruntime.images.filesystem import FileSystem
-from podruntime.images.process import Output
+from podruntime.images.process import Input, NoInput, Output
 from podruntime.sandbox.signal_table import SignalTable
 
 #: Of whom the running code is a part; None in the pod's own machinery.
@@ -40,6 +40,9 @@ class Owner:
 
     def __init__(self, env: dict[str, str], stdout: Output, stderr: Output) -> None:
         self.env, self.stdout, self.stderr = env, stdout, stderr
+        self.stdin: Input = NoInput()
+        #: Where its program runs: threads of it wait for their input there.
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.files: FileSystem | None = None
         self.cwd = "/"
         self.signals = SignalTable()

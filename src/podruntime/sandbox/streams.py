@@ -1,19 +1,21 @@
 """What makes one interpreter look like several processes to the Python code of containers.
 
-`print`, `logging`, `os.environ` and `socket.gethostname` ask who is running: a container's code
-gets its own log, environment and the pod's name; the pod's machinery gets the process's. The
+`print`, `input`, `logging`, `os.environ`, `socket.gethostname` ask who is running: a container's
+code gets its own log, environment and the pod's name; the pod's machinery gets the process's. The
 command line (`sys.argv`) stays the process's own. Threads are their makers' containers', too.
 """
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import io
 import logging
 import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from functools import wraps
 from typing import TextIO
@@ -69,6 +71,53 @@ class RoutedStream(io.TextIOBase):
             self._fallback.flush()
 
 
+class RoutedInput(io.TextIOBase):
+    """sys.stdin: lines for the container whose code asks, in a thread of its own.
+
+    In the event loop nothing can wait, or the whole pod would: what has not come yet is EAGAIN.
+    """
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def __init__(self, fallback: TextIO) -> None:
+        self._fallback = fallback
+
+    def readable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        owner = CURRENT.get()
+        return owner is not None and hasattr(owner.stdin, "raw")
+
+    def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
+        """Return the next line; *size* is not heeded."""
+        owner = CURRENT.get()
+        if owner is None:
+            return self._fallback.readline(-1 if size is None else size)
+        return _waited_for(owner, owner.stdin.readline()).decode(errors="replace")
+
+    def read(self, size: int | None = -1) -> str:
+        """Return everything up to the end; *size* is not heeded."""
+        owner = CURRENT.get()
+        if owner is None:
+            return self._fallback.read(-1 if size is None else size)
+        return _waited_for(owner, owner.stdin.read()).decode(errors="replace")
+
+
+def _waited_for(owner: Owner, reading: Coroutine[None, None, bytes]) -> bytes:
+    loop = owner.loop
+    if loop is not None and asyncio._get_running_loop() is None:
+        return asyncio.run_coroutine_threadsafe(reading, loop).result()
+    try:
+        reading.send(None)
+    except StopIteration as done:
+        octets: bytes = done.value
+        return octets
+    reading.close()
+    raise BlockingIOError(errno.EAGAIN, "nothing has come: await asyncio.to_thread(input)")
+
+
 class RoutedHandler(logging.Handler):
     """Writes records of a container's code to its stderr, as `logging.basicConfig` would."""
 
@@ -108,6 +157,7 @@ def install() -> None:
     """Route the standard streams and the environment of this process and its forks."""
     sys.stdout = RoutedStream(sys.stdout, lambda owner: owner.stdout)
     sys.stderr = RoutedStream(sys.stderr, lambda owner: owner.stderr)
+    sys.stdin = RoutedInput(sys.stdin)
     # Code that reads it is routed; putenv and child processes are none of a pod's business.
     environment = RoutedEnvironment(os.environ)
     os.environ = environment  # type: ignore[assignment]  # noqa: B003
