@@ -72,7 +72,7 @@ class _Version:
 
     def complete(self, obj: Object) -> None:
         """Drop from *obj* what this version does not know, and fill in what is missing."""
-        structural.prune(obj, self.compiled)
+        structural.prune(obj, self.compiled, metadata=False)
         structural.fill(obj, self.compiled)
 
 

@@ -16,9 +16,12 @@ _NOTHING_KNOWN: Final = TypeSchema("", Shape.ANY)
 _NOTHING_KNOWN.rules = Rules()
 
 
-def prune(obj: dict[str, Any], schema: TypeSchema) -> list[str]:
-    """Take from *obj*, an object of type *schema*, what is unknown; return the paths of that."""
-    pruning = _Pruning()
+def prune(obj: dict[str, Any], schema: TypeSchema, *, metadata: bool = True) -> list[str]:
+    """Take from *obj*, an object of type *schema*, what is unknown; return the paths of that.
+
+    Without *metadata* these are left alone: no definition changes what they may be.
+    """
+    pruning = _Pruning(metadata=metadata)
     pruning.map(obj, schema, "", keep=False)
     return sorted(pruning.unknown)
 
@@ -31,8 +34,9 @@ def prune_part(value: object, schema: TypeSchema) -> list[str]:
 
 
 class _Pruning:
-    def __init__(self) -> None:
+    def __init__(self, *, metadata: bool = True) -> None:
         self.unknown: list[str] = []
+        self._with_metadata = metadata
 
     def value(self, value: object, schema: TypeSchema, path: str, *, keep: bool = False) -> None:
         if type(value) is dict:
@@ -54,7 +58,7 @@ class _Pruning:
                     del value[name]
             elif below.rules is not None:
                 self.value(value[name], below, where)
-            elif type(value[name]) is dict:
+            elif self._with_metadata and type(value[name]) is dict:
                 self._metadata(value, name, below, where)
 
     def _metadata(self, value: dict[str, Any], name: str, schema: TypeSchema, path: str) -> None:
