@@ -96,31 +96,35 @@ async def _serve_web_socket(
     http: web.BaseRequest, options: Options, dial: Kubelet
 ) -> web.StreamResponse:
     protocol = web_socket.chosen(http, WEB_SOCKET_PROTOCOLS)
+    ws = await web_socket.accept(http, protocol)
+    client = ChannelSocket(ws, protocol)
     kubelet: ClientWebSocketResponse | None = None
-    refusal: StatusError | None = None
     try:
-        kubelet = await dial()
-    except StatusError as error:
-        refusal = error
-    try:
-        ws = await web_socket.accept(http, protocol)
-        client = ChannelSocket(ws, protocol)
         # Upstream, too: an empty message on the lowest channel says that the stream is open.
         lowest = channels.STDOUT if options.stdout else channels.STDERR
         await client.send(lowest if options.stdout or options.stderr else channels.ERROR, b"")
-        if kubelet is not None:
-            await until_first_ends(
-                _up(client, kubelet, protocol), _down(client, kubelet), client.ping()
-            )
-        elif refusal is not None:
-            await client.send(channels.ERROR, _ending(refusal, protocol))
+        # Dialled only now, as upstream does: kubectl drops what comes before it has its streams.
+        kubelet = await dial()
+        await until_first_ends(
+            _up(client, kubelet, protocol), _down(client, kubelet), client.ping()
+        )
         await client.close()
-        return ws
+    except StatusError as refusal:
+        await _refuse(client, _ending(refusal, protocol))
     except ConnectionError:
-        return Said()  # The client has gone.
+        pass  # The client has gone.
     finally:
         if kubelet is not None:
             await kubelet.close()
+    return ws
+
+
+async def _refuse(client: ChannelSocket, status: bytes) -> None:
+    try:
+        await client.send(channels.ERROR, status)
+        await client.close()
+    except ConnectionError:
+        return  # Nobody is left to be told.
 
 
 async def _down(client: ChannelSocket, kubelet: ClientWebSocketResponse) -> None:
