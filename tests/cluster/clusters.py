@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,7 +25,11 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 class Home:
     """A PODWIRE_HOME of its own, and the commands in it."""
 
+    #: Every one of this process: a fixture that fails after `up` has no end of its own.
+    made: ClassVar[list[Home]] = []
+
     def __init__(self, directory: Path) -> None:
+        self.made.append(self)
         self.directory = directory
         self.environment = {**os.environ, "PODWIRE_HOME": str(directory), "COLUMNS": "120"}
         self.environment.pop("KUBECONFIG", None)

@@ -11,6 +11,14 @@ import pytest
 from clusters import EXAMPLES, Home, Lab
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_running() -> Iterator[None]:
+    """Stop what fixtures have started that failed, or skipped, before their `yield`."""
+    yield
+    for each in Home.made:
+        each.stop_all()
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path / "home")

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from componentbase.clock import Clock
+from controlplane import bootstrap_token
 from controlplane.apiserver import keys
 from controlplane.apiserver.admission.attributes import Attributes, Operation
 from controlplane.apiserver.authn import AUTHENTICATED, User
@@ -19,7 +20,6 @@ from controlplane.apiserver.serviceaccount import token_request
 from controlplane.apiserver.serviceaccount.claims import TokenAuthority, Wanted
 from controlplane.apiserver.serviceaccount.jwt import InvalidToken
 from controlplane.apiserver.serviceaccount.token_request import Bound
-from kubeapi import bootstrap_token
 from kubeapi.objects import Object
 from kubeapi.resources import NODES, PODS, SECRETS, Resource
 from kubeapi.status import method_not_allowed, no_such_path, not_found, unauthorized

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from controlplane.bootstrap_token import SECRET_TYPE, expires_at
 from controlplane.controllermanager.context import Context
-from kubeapi.bootstrap_token import SECRET_TYPE, expires_at
 from kubeapi.client import WorkQueue, run_workers
 from kubeapi.objects import Object, key_of, split_key, uid_of
 from kubeapi.resources import SECRETS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.kubeapi.test_bootstrap_token import secret
+from tests.controlplane.test_bootstrap_token import secret
 
 from controlplane.controllermanager.tokencleaner.controller import wait_s
 

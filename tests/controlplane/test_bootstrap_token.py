@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from kubeapi.bootstrap_token import SECRET_TYPE, expires_at, groups_of, split
+from controlplane.bootstrap_token import SECRET_TYPE, expires_at, groups_of, split
 
 ID, SHOWN = "foobar", "0123456789abcdef"
 NOW = 1_700_000_000.0
