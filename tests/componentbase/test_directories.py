@@ -16,8 +16,9 @@ def test_directories_without_rights_go_and_what_links_lead_to_stays(
         for parent in tmp_path.parents[:3]:
             parent.chmod(parent.stat().st_mode | 0o011)
     kept, tree = tmp_path / "kept", tmp_path / "open" / "tree"
-    kept.mkdir(mode=0o500)
+    kept.mkdir()
     (kept / "file").touch()
+    kept.chmod(0o500)
     tree.parent.mkdir()
     tree.parent.chmod(0o777)
 

@@ -26,7 +26,11 @@ _ROWS_MAX: Final = 50
 
 @click.group()
 def explain() -> None:
-    """Say why something is as it is."""
+    """Say why something is as it is.
+
+    \b
+    Example: podwire explain pod shop/db-0
+    """
 
 
 @explain.command()

@@ -71,7 +71,9 @@ def _netlink(stage: Stage) -> Netlink:
         lambda: _NOW,
         veths=VethFaults(node, nothing, nothing, nothing),
         host_listeners=HostListeners(node.stack, "127.0.1.1", lambda: _NOW, nothing),
-        world=OutsideWorld(node, services, [IPv4Address("192.168.64.254")]),
+        world=OutsideWorld(
+            node, services, [IPv4Address("192.168.64.254")], is_near=lambda _address: False
+        ),
         after=nothing,
         on_links_deleted=nothing,
         on_frontends=nothing,

@@ -8,6 +8,9 @@ import pytest
 
 from podwire.cluster import blocks
 
+#: One after the other: all take the same blocks.
+pytestmark = pytest.mark.xdist_group("blocks")
+
 BLOCK = 61  # Far above what clusters of this machine take first.
 
 
