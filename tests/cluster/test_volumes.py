@@ -82,7 +82,7 @@ spec:
     env: [{name: WHERE, value: part}, {name: OF_THE_MACHINE, value: MACHINES}]
     volumeMounts:
     - {name: shared, mountPath: /shared}
-    - {name: shared, mountPath: /work, subPathExpr: $(WHERE)}
+    - {name: shared, mountPath: /scratch, subPathExpr: $(WHERE)}
     - {name: config, mountPath: /volumes/config}
     - {name: config, mountPath: /volumes/part, readOnly: true}
   - name: shell
@@ -119,7 +119,7 @@ def test_every_kind_of_volume_and_a_change(small: Lab, tmp_path: Path):
         "/volumes/part/new Read-only file system",
         "/own written",
         "/etc/own written",
-        "/work/own written",
+        "/scratch/own written",
         "machine's False",
     ]
     _check_shell(small)

@@ -35,7 +35,7 @@ def tree(root: str) -> dict[str, list[object]]:
 async def ask() -> None:
     """Ask the listener once a change, and print; then say what may be written where."""
     print(json.dumps(await _asked()), flush=True)
-    for path in ("/volumes/config/new", "/volumes/part/new", "/own", "/etc/own", "/work/own"):
+    for path in ("/volumes/config/new", "/volumes/part/new", "/own", "/etc/own", "/scratch/own"):
         try:
             Path(path).write_text("x")
             print(f"{path} written", flush=True)

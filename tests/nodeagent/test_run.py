@@ -313,8 +313,10 @@ async def test_a_pod_ends_in_order_and_its_readiness_is_still_asked(tmp_path):
 @pytest.mark.asyncio
 async def test_an_empty_dir_outlives_its_pods_process(tmp_path):
     async with running_node(tmp_path) as (api, node):
-        script = "cat /work/file > /h/found; echo kept >> /work/file; echo > /h/done; sleep 99"
-        mounts = [{"name": "work", "mountPath": "/work"}, {"name": "h", "mountPath": "/h"}]
+        script = (
+            "cat /scratch/file > /h/found; echo kept >> /scratch/file; echo > /h/done; sleep 99"
+        )
+        mounts = [{"name": "work", "mountPath": "/scratch"}, {"name": "h", "mountPath": "/h"}]
         main = {"name": "main", "image": "busybox", "command": ["sh", "-c", script]}
         volumes = [
             {"name": "work", "emptyDir": {}},

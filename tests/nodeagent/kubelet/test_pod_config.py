@@ -41,14 +41,14 @@ def test_sandbox_knows_its_addresses_by_name():
 
 
 def test_container_config(tmp_path):
-    spec = pod(volumes=[{"name": "work", "emptyDir": {}}])
+    spec = pod(volumes=[{"name": "scratch", "emptyDir": {}}])
     container = {
         "name": "main",
         "image": "busybox",
         "command": ["echo"],
         "args": ["$(WHO)", "$(NOT)"],
         "env": [{"name": "WHO", "value": "me"}],
-        "volumeMounts": [{"name": "work", "mountPath": "/work", "subPathExpr": "$(WHO)"}],
+        "volumeMounts": [{"name": "scratch", "mountPath": "/scratch", "subPathExpr": "$(WHO)"}],
     }
     inputs = ContainerInputs(
         configuration=Configuration(),
@@ -59,8 +59,10 @@ def test_container_config(tmp_path):
     )
     config = container_config(spec, container, 2, inputs)
     assert (config["command"], config["args"]) == (["echo"], ["me", "$(NOT)"])
-    work = f"{tmp_path}/kubelet/pods/u/volumes/kubernetes.io~empty-dir/work/me"
-    assert config["mounts"] == [{"container_path": "/work", "host_path": work, "readonly": False}]
+    work = f"{tmp_path}/kubelet/pods/u/volumes/kubernetes.io~empty-dir/scratch/me"
+    assert config["mounts"] == [
+        {"container_path": "/scratch", "host_path": work, "readonly": False}
+    ]
     assert config["log_path"] == "/logs/main/2.log"
     assert config["annotations"]["io.kubernetes.container.restartCount"] == "2"
     assert config["annotations"]["io.kubernetes.container.hash"] == container_hash(container)

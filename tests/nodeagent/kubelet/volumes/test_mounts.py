@@ -16,7 +16,7 @@ POD = {
     "metadata": {"name": "p", "namespace": "d", "uid": "u"},
     "spec": {
         "volumes": [
-            {"name": "work", "emptyDir": {}},
+            {"name": "scratch", "emptyDir": {}},
             {"name": "host", "hostPath": {"path": "/var/log/../log/x"}},
             {"name": "settings", "configMap": {"name": "settings"}},
             {"name": "claim", "persistentVolumeClaim": {"claimName": "c"}},
@@ -28,7 +28,7 @@ POD = {
 @pytest.fixture
 def layout(tmp_path):
     made = Layout(tmp_path)
-    made.pod("u").joinpath("volumes/kubernetes.io~empty-dir/work").mkdir(parents=True)
+    made.pod("u").joinpath("volumes/kubernetes.io~empty-dir/scratch").mkdir(parents=True)
     settings = made.volume("u", POD["spec"]["volumes"][2])
     files = {"key": "value", "dir/a": "1", "dir/b": "2"}
     atomic_writer.write(settings, {p: FileProjection(t.encode()) for p, t in files.items()})
@@ -43,18 +43,18 @@ def mounts(layout, *wanted, **variables):
 def test_each_kind_has_its_place_and_written_ones_are_read_only(layout, tmp_path):
     found = mounts(
         layout,
-        {"name": "work", "mountPath": "/work"},
-        {"name": "work", "mountPath": "/again", "readOnly": True},
+        {"name": "scratch", "mountPath": "/scratch"},
+        {"name": "scratch", "mountPath": "/again", "readOnly": True},
         {"name": "host"},
         {"name": "settings", "mountPath": "relative/path"},
         {"name": "claim"},
     )
     volumes = f"{tmp_path}/kubelet/pods/u/volumes"
-    empty = f"{volumes}/kubernetes.io~empty-dir/work"
+    empty = f"{volumes}/kubernetes.io~empty-dir/scratch"
     config = f"{volumes}/kubernetes.io~configmap/settings"
     claim = f"{volumes}/kubernetes.io~local-volume/claim"
     assert [tuple(each.values()) for each in found] == [
-        ("/work", empty, False),
+        ("/scratch", empty, False),
         ("/again", empty, True),
         ("/x", f"{tmp_path}/hostfs/var/log/x", False),
         ("/relative/path", config, True),
@@ -64,14 +64,14 @@ def test_each_kind_has_its_place_and_written_ones_are_read_only(layout, tmp_path
 
 
 def test_a_part_of_a_volume_is_made_where_it_is_absent(layout):
-    found = mounts(layout, {"name": "work", "subPath": "a/b"})[0]["host_path"]
-    assert found.endswith("/work/a/b")
+    found = mounts(layout, {"name": "scratch", "subPath": "a/b"})[0]["host_path"]
+    assert found.endswith("/scratch/a/b")
     assert os.path.isdir(found)
 
 
 def test_a_variable_in_subpathexpr(layout):
-    wanted = {"name": "work", "subPathExpr": "$(POD_NAME)/logs"}
-    assert mounts(layout, wanted, POD_NAME="web-0")[0]["host_path"].endswith("/work/web-0/logs")
+    wanted = {"name": "scratch", "subPathExpr": "$(POD_NAME)/logs"}
+    assert mounts(layout, wanted, POD_NAME="web-0")[0]["host_path"].endswith("/scratch/web-0/logs")
     with pytest.raises(ConfigError, match="missing value for 'POD_NAME'"):
         mounts(layout, wanted)
     with pytest.raises(ConfigError, match=r'must not be an absolute path or contain "\.\."'):
@@ -98,9 +98,9 @@ def test_a_link_that_leads_out_of_the_volume_is_refused(layout, part):
     work = layout.volume("u", POD["spec"]["volumes"][0])
     (work / "link").symlink_to("/etc")
     (work / "linked-file").symlink_to("/etc/passwd")
-    text = 'failed to prepare subPath for volumeMount "work" of container "main"'
+    text = 'failed to prepare subPath for volumeMount "scratch" of container "main"'
     with pytest.raises(ConfigError, match=text):
-        mounts(layout, {"name": "work", "subPath": part})
+        mounts(layout, {"name": "scratch", "subPath": part})
 
 
 def test_a_link_in_the_emulated_nodes_files_does_not_lead_to_the_machines(layout):
