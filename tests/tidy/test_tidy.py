@@ -90,7 +90,7 @@ SHELLS: Final = {
     "controlplane/controllermanager/context.py": "hands every controller its client and clock",
     "controlplane/controllermanager/pod_control.py": "creates and deletes pods",
     "controlplane/controllermanager/servicelb/node_controller.py": "does what its plan says",
-    "controlplane/controllermanager/servicelb/service_queue.py": "looks at one Service after the other",
+    "controlplane/controllermanager/servicelb/service_queue.py": "looks at Service after Service",
     "controlplane/controllermanager/servicelb/statuses.py": "writes what plans say",
     "nodeagent/cni/execute.py": "runs plugins as programs",
     "nodeagent/cni/gate.py": "who waits for whom",
