@@ -51,6 +51,9 @@ _STORE_BUCKETS: Final = (
 )
 
 
+#: Why watches end whose kind is another from now on: as upstream's do, without a word.
+REDEFINED: Final = "the definition of this kind has changed"
+
 #: Which object (by id), type of event and form; and that object, so that its id stays its own.
 FrameKey = tuple[int, str, str]
 Frame = tuple[StoredObject, bytes]
@@ -152,7 +155,7 @@ class Cacher:
             StoredObject(kind, held.key, held.raw, held.revision) for held in before.below(prefix)
         )
         cache.reset(objects, self.revision)
-        before.end_watches("the definition of this kind has changed")
+        before.end_watches(REDEFINED)
 
     def holds(self, resource: Resource) -> bool:
         """Tell whether the objects of *resource* are held."""

@@ -7,7 +7,7 @@ join them. Tables and partial metadata are made for each request.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,6 +15,7 @@ import yaml
 
 from componentbase.clock import Clock
 from controlplane.apiserver import table
+from controlplane.apiserver.conversion import ConversionNeeded
 from controlplane.apiserver.decoding import JSON, MSGPACK, YAML
 from controlplane.apiserver.exchange import Answer
 from controlplane.apiserver.kinds.kind import Kind
@@ -70,7 +71,8 @@ class Form:
 
     def _seen(self, stored: StoredObject) -> StoredObject:
         """Return *stored* in the version that was asked for."""
-        return stored if self.kind.hub is None else stored.as_version(self.kind)
+        kind = self.kind
+        return stored if kind.hub is None and not kind.is_converted else stored.as_version(kind)
 
     def _encode(self, stored: StoredObject, *, first: bool = True) -> bytes:
         stored = self._seen(stored)
@@ -113,9 +115,25 @@ class Form:
             metadata["continue"] = page.continue_
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
+        if self.kind.is_converted:
+            self.check_converted(page.items)
         return Answer(
             body=self._encode_list(page, metadata), content_type=self.accepted.content_type
         )
+
+    def check_converted(self, items: Iterable[StoredObject]) -> None:
+        """Raise ConversionNeeded for all of *items* together whose conversions are not made."""
+        needed: ConversionNeeded | None = None
+        for item in items:
+            try:
+                self.kind.from_hub(item.copy())
+            except ConversionNeeded as error:
+                if needed is None:
+                    needed = error
+                else:
+                    needed.objects += error.objects
+        if needed is not None:
+            raise needed
 
     def _encode_list(self, page: Page, metadata: Object) -> bytes:
         media_type, found = self.accepted.media_type, [self._seen(item) for item in page.items]

@@ -212,7 +212,7 @@ class _Parts:
             plugins=self._plugins(kinds, authorizer, rng, mounts_tokens=authority is not None),
         )
         kinds.on_change(self._registry.chain.forget)
-        self._custom = CustomResources(self._registry, kinds, wall=clock.wall)
+        self._custom = CustomResources(self._registry, kinds, self._webhooks.ask, wall=clock.wall)
         self._bootstrap = Bootstrap(self._registry, kinds, config)
         self._rbac = RbacBootstrap(self._registry, kinds)
         self._reconciler = EndpointReconciler(

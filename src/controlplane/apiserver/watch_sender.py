@@ -36,7 +36,9 @@ class WatchSender:
     ) -> None:
         self._stream, self._transport, self._flow, self._clock = stream, transport, flow, clock
         self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[None] = self._loop.create_future()
+        #: Whether all is over; else something is to be converted first.
+        self._done: asyncio.Future[bool] = self._loop.create_future()
+        self._converting = False
         self._timer: asyncio.TimerHandle | None = None
         self._full_since: float | None = None
         self._sending = False
@@ -50,7 +52,11 @@ class WatchSender:
         try:
             self._send()
             self._wait_for_deadline()
-            await self._done
+            while not await self._done:
+                self._done = self._loop.create_future()
+                await self._stream.convert()
+                self._converting = False
+                self._send()
         finally:
             watch.on_ready = self._flow.on_room = None
             watch.close()
@@ -59,7 +65,7 @@ class WatchSender:
 
     def _send(self) -> None:
         """Write what there is and the connection takes."""
-        if self._sending or self._transport.is_closing():
+        if self._sending or self._converting or self._transport.is_closing():
             return
         now, fault = self._clock(), True
         self._sending = True
@@ -72,8 +78,15 @@ class WatchSender:
             if fault and not self._done.done():  # Nobody could go on behind the gap.
                 self._done.set_exception(ConnectionAbortedError("an event cannot be shown"))
         self._note_room(now)
-        if self._stream.ended and not self._done.done():
-            self._done.set_result(None)
+        if self._stream.ended:
+            self._finish(is_over=True)
+        elif self._stream.needed is not None:
+            self._converting = True
+            self._finish(is_over=False)
+
+    def _finish(self, *, is_over: bool) -> None:
+        if not self._done.done():
+            self._done.set_result(is_over)
 
     def _note_room(self, now: float) -> None:
         if not self._flow.is_full:
@@ -106,6 +119,6 @@ class WatchSender:
         if octets := self._stream.handle_deadline(now):
             self._write(octets)
         if self._stream.ended:
-            self._done.set_result(None)
+            self._finish(is_over=True)
         else:
             self._wait_for_deadline()

@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from .webhook_server import WebhookServer
+
 _START_S = 20
 
 
@@ -322,3 +324,18 @@ def namespace(server: RunningServer, request: pytest.FixtureRequest) -> str:
     assert reply.code == 201, reply.body
     created: str = reply.json["metadata"]["name"]
     return created
+
+
+@pytest.fixture(scope="module")
+def webhook_server(authority) -> Iterator[WebhookServer]:
+    server = WebhookServer(*authority.issue("webhook"), authority.file)
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def webhook(webhook_server: WebhookServer) -> WebhookServer:
+    """A webhook that allows everything until a test says otherwise."""
+    webhook_server.reset()
+    return webhook_server

@@ -10,7 +10,7 @@ from controlplane.apiserver import keys
 from controlplane.apiserver.admission.attributes import Attributes
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kinds.kind import Kind
-from kubeapi.objects import Object, labels_of
+from kubeapi.objects import Object, deep_copy, labels_of
 from kubeapi.resources import (
     MUTATINGWEBHOOKCONFIGURATIONS,
     NAMESPACES,
@@ -164,4 +164,10 @@ def asked_kind(attributes: Attributes) -> Kind:
 
 def in_version(attributes: Attributes, kind: Kind, obj: Object | None) -> Object | None:
     """Return an object of a write in the version of *kind*; options and the like as they are."""
-    return obj if obj is None or attributes.object_kind is not None else kind.from_hub(obj)
+    if (
+        obj is None
+        or attributes.object_kind is not None
+        or obj.get("apiVersion") == kind.resource.api_version
+    ):
+        return obj
+    return kind.from_hub(deep_copy(obj))

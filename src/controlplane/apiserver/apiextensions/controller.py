@@ -17,6 +17,7 @@ from componentbase.clock import Clock, rfc3339
 from componentbase.tasks import Tasks
 from controlplane.apiserver import keys
 from controlplane.apiserver.apiextensions import naming
+from controlplane.apiserver.apiextensions.conversion import Ask
 from controlplane.apiserver.apiextensions.definition import Definition, define, stamp_of
 from controlplane.apiserver.apiextensions.finalizing import Finalizer
 from controlplane.apiserver.apiextensions.head import head_of
@@ -54,10 +55,10 @@ def terminating(resource: Resource) -> StatusError:
 class CustomResources:
     """All definitions, and what they make."""
 
-    def __init__(self, registry: Registry, kinds: ServedKinds, *, wall: Clock) -> None:
+    def __init__(self, registry: Registry, kinds: ServedKinds, ask: Ask, *, wall: Clock) -> None:
         self._registry, self._cacher, self._kinds = registry, registry.cacher, kinds
         self._kind = kinds.of(CUSTOMRESOURCEDEFINITIONS)
-        self._wall = wall
+        self._wall, self._ask = wall, ask
         self._defined: dict[str, Definition] = {}  # By the definition's name.
         self._seen: dict[str, int] = {}  # Its revision, when there is nothing to do about it.
         self._heads: dict[str, tuple[int, Object]] = {}  # Its revision, and what it was then.
@@ -187,7 +188,7 @@ class CustomResources:
         before = self._defined.get(name)
         if before is not None and before.stamp == stamp_of(crd):
             return
-        new = define(stored, crd)
+        new = define(stored, crd, self._ask)
         if self._cacher.holds(new.hub.resource):
             self._cacher.redefine(new.hub)
         else:

@@ -2,7 +2,7 @@
 
 What requests need at once (names, columns, paths) is read from the definition; its schemas, which
 may be large, are decoded and compiled when an object is first read or written. Between versions
-only the apiVersion changes (conversion strategy None).
+only the apiVersion changes (conversion strategy None), or a webhook converts (`conversion`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from controlplane.apiserver.apiextensions import printer
+from controlplane.apiserver.apiextensions.conversion import Ask, WebhookConversion
 from controlplane.apiserver.apiextensions.naming import accepted_names
 from controlplane.apiserver.apiextensions.strategy import CustomStrategy
 from controlplane.apiserver.kinds.customresourcedefinition.spec import (
@@ -26,7 +27,6 @@ from kubeapi.objects import Object, uid_of
 from kubeapi.resources import Resource
 from kubeapi.schema import TypeSchema, structural
 from kubeapi.schema.structural.rules import RuleSet
-from kubeapi.status import StatusError
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,40 +75,66 @@ class _Version:
         structural.prune(obj, self.compiled, metadata=False)
         structural.fill(obj, self.compiled)
 
+    def prune(self, obj: Object) -> None:
+        """Drop from *obj* what this version does not know."""
+        structural.prune(obj, self.compiled, metadata=False)
 
-def define(stored: StoredObject, crd: Object) -> Definition:
-    """Return the kinds of *crd*, whose names are accepted; *stored* has its schemas."""
+
+def define(stored: StoredObject, crd: Object, ask: Ask) -> Definition:
+    """Return the kinds of *crd*, whose names are accepted; *stored* has its schemas.
+
+    A webhook that converts them is asked by *ask*.
+    """
     group, storage = crd["spec"]["group"], storage_version(crd)
     versions = {
         f"{group}/{version['name']}": _Version(stored, version["name"])
         for version in versions_of(crd)
     }
     hub_name = f"{group}/{storage['name']}"
-    hub = replace(_kind(crd, storage, versions[hub_name]), on_read=_reader(versions, hub_name))
+    webhook = _webhook(crd, ask)
+    hub = replace(
+        _kind(crd, storage, versions[hub_name]),
+        on_read=_reader(versions, hub_name, converts=webhook is None),
+    )
+    if webhook is not None:
+        convert = webhook.converter(hub_name, versions[hub_name].prune)
+        hub = replace(hub, to_hub=convert, from_hub=convert, is_converted=True)
     selectable = {name: text for version in versions_of(crd) for name, text in _fields(version)}
     hub = replace(hub, fields=_fields_reader(selectable))
     served = [
-        hub if version is storage else _other_version(crd, version, versions, hub)
+        hub if version is storage else _other_version(crd, version, versions, hub, webhook)
         for version in versions_of(crd)
         if version.get("served")
     ]
     return Definition(stamp_of(crd), hub, tuple(served))
 
 
+def _webhook(crd: Object, ask: Ask) -> WebhookConversion | None:
+    conversion = crd["spec"].get("conversion") or {}
+    if conversion.get("strategy") != "Webhook":
+        return None
+    return WebhookConversion(conversion["webhook"], accepted_names(crd)["kind"], ask)
+
+
 def _other_version(
-    crd: Object, version: Object, versions: Mapping[str, _Version], hub: Kind
+    crd: Object,
+    version: Object,
+    versions: Mapping[str, _Version],
+    hub: Kind,
+    webhook: WebhookConversion | None,
 ) -> Kind:
     name, hub_name = f"{hub.resource.group}/{version['name']}", hub.resource.api_version
-    if (crd["spec"].get("conversion") or {}).get("strategy") == "Webhook":
-        to_hub, from_hub = _unconvertible(crd, name), _unconvertible(crd, hub_name)
+    to_hub, from_hub = hub.to_hub, _converter(versions[name], name)
+    if webhook is not None:
+        from_hub = webhook.converter(name, versions[name].prune)
     else:
         to_hub = _converter(versions[hub_name], hub_name)
-        from_hub = _converter(versions[name], name)
     return replace(
         _kind(crd, version, versions[name]),
         hub=hub,
         to_hub=to_hub,
         from_hub=from_hub,
+        is_converted=hub.is_converted,
         hub_fields={name: name for name, _ in _fields(version)},
     )
 
@@ -206,13 +232,18 @@ def _selected(obj: Object, path: tuple[str, ...]) -> str:
     return "" if found is None else str(found)
 
 
-def _reader(versions: Mapping[str, _Version], hub: str) -> Callable[[Object], None]:
+def _reader(
+    versions: Mapping[str, _Version], hub: str, *, converts: bool
+) -> Callable[[Object], None]:
     def read(obj: Object) -> None:
-        """Make of *obj*, as it was stored once, what it is by today's definition."""
+        """Make of *obj*, as it was stored once, what it is by today's definition.
+
+        Unless that *converts*, too, it stays in the version that it was stored in.
+        """
         stored = versions.get(obj["apiVersion"])
         if stored is not None:
             stored.complete(obj)
-        if obj["apiVersion"] != hub:
+        if converts and obj["apiVersion"] != hub:
             obj["apiVersion"] = hub
             versions[hub].complete(obj)
 
@@ -224,19 +255,5 @@ def _converter(version: _Version, name: str) -> Callable[[Object], Object]:
         obj["apiVersion"] = name
         version.complete(obj)
         return obj
-
-    return convert
-
-
-def _unconvertible(crd: Object, version: str) -> Callable[[Object], Object]:
-    kind = accepted_names(crd)["kind"]
-
-    def convert(_obj: Object) -> Object:
-        raise StatusError(
-            500,
-            "InternalError",
-            f"conversion webhook for {version}, Kind={kind} failed: this server calls no "
-            "conversion webhooks; ask for the stored version",
-        )
 
     return convert

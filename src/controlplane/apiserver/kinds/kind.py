@@ -150,6 +150,9 @@ class Kind:
     custom_stamp: str = ""
     #: … and how objects become what they are now, which were stored under an older definition.
     on_read: Callable[[Object], None] | None = None
+    #: Somebody outside converts its versions: `to_hub` and `from_hub` raise ConversionNeeded, take
+    #: objects of any version and do so for the stored version, too.
+    is_converted: bool = False
     #: What a deletion does first, given the time; it may add finalizers that hold the object.
     begin_deletion: Callable[[Object, float], None] | None = None
     #: Where the scale subresource reads and writes.

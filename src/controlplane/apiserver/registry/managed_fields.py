@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from componentbase.clock import rfc3339
+from controlplane.apiserver.conversion import ConversionNeeded
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.options import WriteOptions
 from controlplane.apiserver.registry.update import STATUS
@@ -23,6 +24,8 @@ from kubeapi.schema import TypeSchema
 Versions = Callable[[Kind], Sequence[Kind]]
 
 _STATUS_FIELDS: Final[Node] = {"f:status": MEMBER}
+#: What a webhook that converts is told of an object besides what managers own.
+_IDENTITY: Final = ("name", "namespace", "uid", "creationTimestamp")
 #: What a write of the status does not reach (upstream: GetResetFields of the status strategies).
 _SPEC_FIELDS: Final[Node] = {
     "f:spec": MEMBER,
@@ -36,9 +39,18 @@ def only(kind: Kind) -> Sequence[Kind]:
 
 
 def writer_of(
-    kind: Kind, versions: Sequence[Kind], options: WriteOptions, subresource: str, now: float
+    kind: Kind,
+    versions: Sequence[Kind],
+    options: WriteOptions,
+    subresource: str,
+    now: float,
+    *,
+    head: Object,
 ) -> Writer:
-    """Return who writes an object of *kind*, in the version that it is written in."""
+    """Return who writes an object of *kind*, in the version that it is written in.
+
+    *head* is the object, or any state of it: what it is and whose.
+    """
     ignored: Node | None = _SPEC_FIELDS if subresource == STATUS else None
     if not subresource and STATUS in kind.subresources:
         ignored = _STATUS_FIELDS
@@ -46,15 +58,24 @@ def writer_of(
         manager=options.manager,
         api_version=kind.resource.api_version,
         schema=kind.schema,
-        convert=_converter(versions),
+        convert=_converter(versions, head),
         subresource=subresource,
         ignored=ignored,
         now=rfc3339(now),
     )
 
 
+def _named(obj: Object, head: Object) -> Object:
+    """Return *obj* with what nobody owns of it and a webhook asks for; what is empty stays so."""
+    if not any(value for key, value in obj.items() if key != "apiVersion"):
+        return {**obj, "kind": head.get("kind")}
+    whose = {key: value for key, value in head["metadata"].items() if key in _IDENTITY}
+    return {**obj, "kind": head.get("kind"), "metadata": {**whose, **(obj.get("metadata") or {})}}
+
+
 def _converter(
     versions: Sequence[Kind],
+    head: Object,
 ) -> Callable[[Object, str], tuple[Object, TypeSchema] | None]:
     by_version = {kind.resource.api_version: kind for kind in versions}
 
@@ -64,6 +85,8 @@ def _converter(
             return None
         if own is wanted:
             return obj, own.schema
+        if wanted.is_converted:
+            return wanted.from_hub(_named(obj, head)), wanted.schema
         return wanted.from_hub(own.to_hub(deep_copy(obj))), wanted.schema
 
     return convert
@@ -83,13 +106,19 @@ def note(
         return
     old, new = change
     asked = options.version or kind
-    writer = writer_of(asked, versions, options, subresource, now)
+    writer = writer_of(asked, versions, options, subresource, now, head=new)
+    entries = new["metadata"].get("managedFields")
     # What is wrong in a list is judged elsewhere, and nobody's (upstream: UpdateNoErrors).
-    with suppress(InvalidList):
-        if asked is kind:
-            track(old, new, writer)
-        else:
-            _track_in_version(asked, old, new, writer)
+    try:
+        with suppress(InvalidList):
+            if asked is kind:
+                track(old, new, writer)
+            else:
+                _track_in_version(asked, old, new, writer)
+    except ConversionNeeded:
+        if entries is not None:
+            new["metadata"]["managedFields"] = entries  # It is all to be done again.
+        raise
 
 
 def _track_in_version(asked: Kind, old: Object | None, new: Object, writer: Writer) -> None:

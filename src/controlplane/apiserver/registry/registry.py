@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from componentbase.clock import Clock
@@ -16,6 +17,7 @@ from controlplane.apiserver import keys
 from controlplane.apiserver.admission.attributes import Attributes, Operation, Plugin
 from controlplane.apiserver.admission.chain import Chain
 from controlplane.apiserver.cacher import Cacher, WriteConflict
+from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry import create, delete, managed_fields, update
 from controlplane.apiserver.registry.managed_fields import Versions
@@ -33,6 +35,15 @@ ATTEMPTS_MAX: Final = 20
 _NAMES_MAX: Final = 8
 
 Change = Callable[[Object], Object]
+
+
+def _current(stored: StoredObject) -> Object:
+    """Return a copy in the version that is stored now."""
+    return stored.kind.to_hub(stored.copy())
+
+
+def _changed(stored: StoredObject, change: Change) -> Object:
+    return change(_current(stored))
 
 
 class Registry:
@@ -75,14 +86,18 @@ class Registry:
             options=options,
         )
         create.begin(kind, obj, self._rng, self._wall())
-        self._note_managers(kind, None, obj, options)
+        await settled(lambda: self._note_managers(kind, None, obj, options))
         await self.chain.admit(attributes)
         assert attributes.obj is not None
         judge = update.judge_of(kind, options)
         judge.prepare_create(attributes.obj)
         kind.sign(attributes.obj, options.user)
         obj = attributes.obj = create.sorted_object(attributes.obj)
-        create.check(judge, obj if judge is kind else judge.from_hub(deep_copy(obj)))
+        if judge is kind:
+            create.check(kind, obj)
+        else:
+            seen = await settled(lambda: judge.from_hub(deep_copy(attributes.obj or {})))
+            create.check(judge, seen)
         await self.chain.validate(attributes)
         for _ in range(_NAMES_MAX if generate else 1):
             key = keys.key(kind.resource, namespace, obj["metadata"]["name"])
@@ -116,8 +131,8 @@ class Registry:
             seen = self.cacher.revision
             try:
                 stored = self.get(kind, namespace, name)
-                old = stored.copy()
-                new = change(stored.copy())
+                old = await settled(partial(_current, stored))
+                new = await settled(partial(_changed, stored, change))
                 update.check_target(kind, new, namespace, name)
                 update.check_preconditions(kind, new, old)
                 update.keep_metadata(new, old)
@@ -165,15 +180,15 @@ class Registry:
         """Return *new* as it may be written; raises StatusError."""
         metadata = old["metadata"]
         kind.default(new)
-        self._note_managers(kind, old, new, options, subresource)
+        await settled(lambda: self._note_managers(kind, old, new, options, subresource))
         attributes = Attributes(
             operation=Operation.UPDATE,
             kind=kind,
             namespace=metadata.get("namespace", ""),
             name=metadata["name"],
             subresource=subresource,
-            obj=new if view is None else view.show(new),
-            old=old if view is None else view.show(old),
+            obj=new if view is None else await settled(lambda: view.show(new)),
+            old=old if view is None else await settled(lambda: view.show(old)),
             options=options,
             object_kind=None if view is None else view.object_kind,
         )
@@ -182,8 +197,9 @@ class Registry:
         if view is None:
             new = attributes.obj
         else:
-            view.put(new, attributes.obj)
-        update.finish(kind, new, old, subresource, judge=update.judge_of(kind, options))
+            await settled(lambda: view.put(new, attributes.obj or {}))
+        judge = update.judge_of(kind, options)
+        await settled(lambda: update.finish(kind, new, old, subresource, judge=judge))
         await self.chain.validate(attributes)
         return new
 
@@ -203,7 +219,7 @@ class Registry:
             seen = self.cacher.revision
             try:
                 stored = self.get(kind, namespace, name)
-                old = stored.copy()
+                old = await settled(partial(_current, stored))
                 delete.check_preconditions(kind, old, options)
                 await self._admit_deletion(kind, old, options)
             except StatusError:

@@ -13,16 +13,18 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from controlplane.apiserver.cacher import Cacher
+from controlplane.apiserver.cacher import REDEFINED, Cacher
+from controlplane.apiserver.conversion import BATCH, ConversionNeeded, Made, remembering
 from controlplane.apiserver.registry.list_options import check_list_options
 from controlplane.apiserver.registry.pages import parse_revision, too_large_revision
 from controlplane.apiserver.rendering import Form
 from controlplane.apiserver.request_info import is_true
 from controlplane.apiserver.selection import Selection
 from controlplane.apiserver.watch_cache import ADDED, CacheWatch, WatchEvent
-from kubeapi.status import bad_request, gone
+from kubeapi.status import StatusError, bad_request, gone
 
 BOOKMARK_EVERY_S: Final = 30.0
 #: A watch that names no end gets one between this and twice this (--min-request-timeout).
@@ -109,6 +111,11 @@ class WatchStream:
         if request.initial_bookmark:
             self._bookmark_at_start = cacher.revision
             self._initial = len(watch.queue)
+        #: What this watch has had converted, where somebody outside converts, …
+        self._made = Made() if form.kind.is_converted else None
+        #: … what it needs next, and why it did not get it.
+        self.needed: ConversionNeeded | None = None
+        self._failed: StatusError | None = None
         #: Nothing comes any more once everything was taken.
         self.ended = False
 
@@ -118,14 +125,20 @@ class WatchStream:
 
     def take(self, now: float) -> bytes:
         """Return what is to be sent next; nothing when that is all for now."""
-        if self._watch.failure:
+        if self._watch.failure or self._failed is not None:
             return self._last_words()
+        if self._made is None:
+            return self._taken(now)
+        with remembering(self._made):
+            return self._taken(now)
+
+    def _taken(self, now: float) -> bytes:
         frames: list[bytes] = []
         size, queue = 0, self._watch.queue
         while size < _PIECE_OCTETS:
             if self._bookmark_at_start is not None and self._initial == 0:
                 frames.append(self._end_of_initial_events(self._bookmark_at_start))
-            if not queue:
+            if not queue or (self._made is not None and self._lacks_conversion(self._made)):
                 break
             frames.append(self._frame(queue.popleft()))
             size += len(frames[-1])
@@ -133,6 +146,31 @@ class WatchStream:
             self._idle_since = now
             self._cacher.sent.add(self._labels, len(frames))
         return frames[0] if len(frames) == 1 else b"".join(frames)
+
+    def _lacks_conversion(self, made: Made) -> bool:
+        """Tell whether the next event cannot be shown yet; what it needs stands in `needed`."""
+        queue = self._watch.queue
+        try:
+            self._form.check_converted([queue[0].stored])
+        except ConversionNeeded:
+            made.clear()  # What was made for those before it.
+        else:
+            return False
+        try:
+            self._form.check_converted(event.stored for event in islice(queue, BATCH))
+        except ConversionNeeded as error:
+            self.needed = error
+        return True
+
+    async def convert(self) -> None:
+        """Have what is `needed` converted; a failure ends the watch."""
+        assert self.needed is not None
+        assert self._made is not None
+        try:
+            await self.needed.make(self._made)
+        except StatusError as error:
+            self._failed = error
+        self.needed = None
 
     def _frame(self, event: WatchEvent) -> bytes:
         if self._bookmark_at_start is not None:
@@ -158,7 +196,10 @@ class WatchStream:
         self.ended = True
         if self._watch.lagged:
             self._cacher.terminated.add((self._form.kind.resource.qualified,))
-        return self._form.frame_object("ERROR", gone(self._watch.failure).to_object())
+        if self._watch.failure == REDEFINED:
+            return b""
+        refusal = self._failed or gone(self._watch.failure)
+        return self._form.frame_object("ERROR", refusal.to_object())
 
     def deadline(self) -> float:
         """Return when something is due, whatever happens."""

@@ -8,6 +8,7 @@ from typing import Final
 from controlplane.apiserver.apiextensions.controller import CustomResources, terminating
 from controlplane.apiserver.authn import NODES as NODE_GROUP
 from controlplane.apiserver.authz.authorizer import Authorizer
+from controlplane.apiserver.conversion import remembering
 from controlplane.apiserver.exchange import Answer, Request, Stream, Watching
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.served import ServedKinds
@@ -87,7 +88,11 @@ class Dispatcher:
             kind = self._kinds.find(info.group, info.version, info.resource)
         if kind is None:
             raise no_such_path()
-        answer = await self._serve_kind(kind, request)
+        if kind.is_converted:
+            with remembering():
+                answer = await self._serve_kind(kind, request)
+        else:
+            answer = await self._serve_kind(kind, request)
         if kind.deprecation and isinstance(answer, Answer | Watching):
             return replace(answer, warnings=[kind.deprecation, *answer.warnings])
         return answer

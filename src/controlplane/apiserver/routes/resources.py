@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from componentbase.clock import Clock
 from controlplane.apiserver import keys
+from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.decoding import (
     Admitted,
     admit_shape,
@@ -72,11 +73,23 @@ class ResourceRoutes:
         check_include(include)
         return Form(kind=kind, accepted=request.accepted, include=include, wall=self._wall)
 
+    async def _shown(
+        self,
+        kind: Kind,
+        request: Request,
+        stored: StoredObject,
+        *,
+        status: int = 200,
+        warnings: Sequence[str] = (),
+    ) -> Answer:
+        form = self.form(kind, request)
+        return await settled(lambda: form.object(stored, status=status, warnings=warnings))
+
     async def get(self, kind: Kind, request: Request) -> Answer:
         info = request.info
         await self.wait_for_version(request)
         stored = self.registry.get(kind.stored, info.namespace, info.name)
-        return self.form(kind, request).object(stored)
+        return await self._shown(kind, request, stored)
 
     async def wait_for_version(self, request: Request) -> None:
         """Wait until the cache is as new as a get's resourceVersion asks; raises StatusError."""
@@ -94,7 +107,8 @@ class ResourceRoutes:
         selection = parse_selection(kind, prefix, request.query)
         asked = parse_page_request(request.query)
         page = await read_page(self.registry.cacher, kind.stored, selection, asked)
-        return self.form(kind, request).list(page)
+        form = self.form(kind, request)
+        return await settled(lambda: form.list(page))
 
     async def watch(self, kind: Kind, request: Request) -> Watching:
         query = dict(request.query)
@@ -118,29 +132,29 @@ class ResourceRoutes:
         return admit_shape(kind, obj, strictness, also)
 
     async def create(self, kind: Kind, request: Request) -> Answer:
-        options = self._options(kind, request)
+        options = self.options(kind, request)
         obj = decode_object(request.body, request.content_type)
         admitted = self._admit(kind, request, obj, options)
         if kind.hub is not None and not kind.is_custom:
             create.check(kind, admitted.obj)
-        obj = kind.to_hub(admitted.obj)
+        obj = await settled(lambda: kind.to_hub(admitted.obj))
         stored = await self.registry.create(kind.stored, request.info.namespace, obj, options)
         warnings = [*admitted.warnings, *options.warnings]
-        return self.form(kind, request).object(stored, status=201, warnings=warnings)
+        return await self._shown(kind, request, stored, status=201, warnings=warnings)
 
     async def update(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
-        options = self._options(kind, request)
+        options = self.options(kind, request)
         obj = decode_object(request.body, request.content_type)
         admitted = self._admit(kind, request, obj, options)
-        hub = kind.to_hub(admitted.obj)
+        hub = await settled(lambda: kind.to_hub(admitted.obj))
         stored = await self._updated(
             kind, request, lambda _old: deep_copy(hub), options, subresource
         )
         warnings = [*admitted.warnings, *options.warnings]
-        return self.form(kind, request).object(stored, warnings=warnings)
+        return await self._shown(kind, request, stored, warnings=warnings)
 
     async def patch(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
-        options = self._options(kind, request)
+        options = self.options(kind, request)
         if media_type(request.content_type) == patching.APPLY_PATCH:
             return await self._apply(kind, request, options, subresource)
         if "force" in request.query:
@@ -156,9 +170,10 @@ class ResourceRoutes:
 
         stored = await self._updated(kind, request, change, options, subresource)
         warnings += options.warnings
-        return self.form(kind, request).object(stored, warnings=warnings)
+        return await self._shown(kind, request, stored, warnings=warnings)
 
-    def _options(self, kind: Kind, request: Request) -> WriteOptions:
+    def options(self, kind: Kind, request: Request) -> WriteOptions:
+        """Read a write's query, who writes, and in which version."""
         options = write_options(request)
         return options if kind.hub is None else replace(options, version=kind)
 
@@ -168,8 +183,9 @@ class ResourceRoutes:
         work = ServerSideApply(self.registry, kind, request, options, self._wall)
         applied = await work.serve(subresource)
         status = 201 if applied.created else 200
-        form = self.form(kind, request)
-        return form.object(applied.stored, status=status, warnings=applied.warnings)
+        return await self._shown(
+            kind, request, applied.stored, status=status, warnings=applied.warnings
+        )
 
     async def _updated(
         self,
@@ -189,7 +205,7 @@ class ResourceRoutes:
         options = delete_body(request)
         stored, gone = await self.registry.delete(kind.stored, info.namespace, info.name, options)
         if not gone or kind.grace_s is not None:  # Pods are returned even when they are gone.
-            return self.form(kind, request).object(stored, warnings=options.warnings)
+            return await self._shown(kind, request, stored, warnings=options.warnings)
         details = deletion_details(kind.resource, stored)
         return answer_object(success(details), request.accepted, warnings=options.warnings)
 
@@ -200,7 +216,8 @@ class ResourceRoutes:
         asked = parse_page_request(request.query)
         page = await read_page(self.registry.cacher, kind.stored, selection, asked)
         await self._delete_all(kind, page.items, options)
-        return self.form(kind, request).list(page)
+        form = self.form(kind, request)
+        return await settled(lambda: form.list(page))
 
     async def _delete_all(
         self, kind: Kind, items: Sequence[StoredObject], options: DeleteOptions

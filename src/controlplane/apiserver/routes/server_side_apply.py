@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from componentbase.clock import Clock
+from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.decoding import YAML, Admitted, admit_shape, decode_object
 from controlplane.apiserver.exchange import Request
 from controlplane.apiserver.kinds.kind import Kind
@@ -66,7 +67,7 @@ class ServerSideApply:
     def __init__(
         self, registry: Registry, kind: Kind, request: Request, options: WriteOptions, wall: Clock
     ) -> None:
-        self._registry, self._kind, self._request, self._wall = registry, kind, request, wall
+        self._registry, self._kind, self._request, self._now = registry, kind, request, wall()
         self._options = replace(options, is_apply=True)
         self._force = is_true(request.query.get("force"))
 
@@ -107,7 +108,7 @@ class ServerSideApply:
         )
 
     async def _create(self, config: Object) -> StoredObject:
-        obj = self._applied(None, config, "")
+        obj = await settled(lambda: self._applied(None, config, ""))
         namespace = self._request.info.namespace
         return await self._registry.create(self._kind.stored, namespace, obj, self._options)
 
@@ -115,7 +116,9 @@ class ServerSideApply:
         """Return the whole object as it is stored; raises StatusError 400, 409, 422."""
         kind = self._kind
         versions = self._registry.versions(kind.stored)
-        writer = writer_of(kind, versions, self._options, subresource, self._wall())
+        writer = writer_of(
+            kind, versions, self._options, subresource, self._now, head=live or config
+        )
         try:
             new = apply(live, deep_copy(config), writer, force=self._force)
         except ApplyConflict as conflict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.decoding import check_type, decode_object
 from controlplane.apiserver.exchange import Answer, Request, answer_object
 from controlplane.apiserver.kinds.kind import Kind
@@ -13,7 +14,7 @@ from controlplane.apiserver.registry.update import View
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.stored import StoredObject
 from kubeapi import field
-from kubeapi.objects import Object
+from kubeapi.objects import Object, deep_copy
 from kubeapi.schema import schema_for, validate
 from kubeapi.status import bad_request, internal, invalid, method_not_allowed, no_such_path
 
@@ -37,9 +38,9 @@ def _put(obj: Object, path: Sequence[str], value: object) -> None:
     obj[path[-1]] = value
 
 
-def scale_of(kind: Kind, stored: StoredObject) -> Object:
-    """Return the autoscaling/v1 Scale of a workload; raises StatusError 500."""
-    obj, paths = stored.object, kind.scale
+def scale_of(kind: Kind, obj: Object) -> Object:
+    """Return the autoscaling/v1 Scale of a workload in the version of *kind*; raises 500."""
+    paths = kind.scale
     replicas = _at(obj, paths.spec_replicas)
     if replicas is None and kind.is_custom:
         where = f".{'.'.join(paths.spec_replicas)}"
@@ -106,28 +107,33 @@ class SubresourceRoutes:
             stored = await self._rescale(kind, request, patch)
         else:
             raise method_not_allowed(kind.resource, info.verb)
-        return answer_object(scale_of(kind, stored), request.accepted)
+        scale = await settled(lambda: scale_of(kind, kind.from_hub(stored.copy())))
+        return answer_object(scale, request.accepted)
 
     async def _rescale(
         self, kind: Kind, request: Request, make_scale: patching.Patcher
     ) -> StoredObject:
         def change(old: Object) -> Object:
-            seen = StoredObject(kind.stored, "", b"", 0, old)
-            scale = make_scale(scale_of(kind, seen))
+            obj = kind.from_hub(old)
+            scale = make_scale(scale_of(kind, obj))
             replicas = _replicas(scale)
             asked = (scale.get("metadata") or {}).get("resourceVersion")
-            _put(old, kind.scale.spec_replicas, replicas)
+            _put(obj, kind.scale.spec_replicas, replicas)
             if asked:
-                old["metadata"]["resourceVersion"] = asked
-            return old
+                obj["metadata"]["resourceVersion"] = asked
+            return kind.to_hub(obj)
 
         def show(obj: Object) -> Object:
-            return scale_of(kind, StoredObject(kind.stored, "", b"", 0, obj))
+            return scale_of(kind, kind.from_hub(deep_copy(obj)))
 
         def put(obj: Object, scale: Object) -> None:
-            _put(obj, kind.scale.spec_replicas, _replicas(scale))
+            seen = kind.from_hub(deep_copy(obj))
+            _put(seen, kind.scale.spec_replicas, _replicas(scale))
+            new = kind.to_hub(seen)
+            obj.clear()
+            obj |= new
 
-        info, options = request.info, write_options(request)
+        info, options = request.info, self._resources.options(kind, request)
         return await self._registry.update(
             kind.stored,
             info.namespace,

@@ -54,7 +54,7 @@ def made(definition):
     kind.prepare_create(obj)
     create.check(kind, obj)
     obj["status"] = naming.status_of(obj, naming.taken_by([]), "now")
-    return define(StoredObject(kind, "/k", encode(copy.deepcopy(obj)), 1), obj).hub
+    return define(StoredObject(kind, "/k", encode(copy.deepcopy(obj)), 1), obj, ask=None).hub
 
 
 def written(kind, obj):

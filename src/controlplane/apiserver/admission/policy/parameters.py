@@ -9,6 +9,7 @@ from controlplane.apiserver.admission.attributes import Attributes
 from controlplane.apiserver.admission.policy.definitions import Binding, Policy
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.stored import StoredObject
 from kubeapi.objects import Object, labels_of
 from kubeapi.selectors import LabelSelector
 
@@ -65,10 +66,16 @@ def _found(kind: Kind, reference: Object, namespace: str, cacher: Cacher) -> lis
     cache = cacher.cache(resource)
     if reference.get("name"):
         stored = cache.get(keys.key(resource, namespace, reference["name"]))
-        return [] if stored is None else [kind.from_hub(stored.object)]
+        return [] if stored is None else [_seen(kind, stored)]
     selector = LabelSelector.from_object(reference.get("selector") or {})
     return [
-        kind.from_hub(stored.object)
+        _seen(kind, stored)
         for stored in cache.below(keys.prefix(resource, namespace))
         if selector.matches(labels_of(stored.object))
     ]
+
+
+def _seen(kind: Kind, stored: StoredObject) -> Object:
+    """Return *stored* in the version of *kind*; what is shared is not changed."""
+    plain = kind.hub is None and not kind.is_converted
+    return stored.object if plain else kind.from_hub(stored.copy())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from controlplane.apiserver.admission.expressions import Variables
 from controlplane.apiserver.admission.matching import EXEMPT, asked_kind
 from controlplane.apiserver.admission.policy.definitions import Binding, Policies, Policy
 from controlplane.apiserver.admission.webhook.asking import Asking
+from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.objects import Object
 from kubeapi.status import StatusError, forbidden
@@ -36,6 +38,12 @@ class _Findings:
     audited: list[Object] = field(default_factory=list)
     annotations: dict[str, list[str]] = field(default_factory=dict)
 
+    def add(self, other: _Findings) -> None:
+        self.refusal = self.refusal or other.refusal
+        self.audited += other.audited
+        for key, texts in other.annotations.items():
+            self.annotations.setdefault(key, []).extend(texts)
+
 
 class ValidatingAdmissionPolicy(Validating):
     """Asks policies by name, each with every binding and all its parameters."""
@@ -55,7 +63,7 @@ class ValidatingAdmissionPolicy(Validating):
             return
         findings = _Findings()
         for policy in policies:
-            self._judge(policy, attributes, findings)
+            findings.add(await settled(partial(self._judged, policy, attributes)))
         if findings.audited:
             attributes.annotate(_FAILURE, msgspec.json.encode(findings.audited).decode())
         for key, texts in findings.annotations.items():
@@ -63,12 +71,12 @@ class ValidatingAdmissionPolicy(Validating):
         if findings.refusal is not None:
             raise findings.refusal
 
-    def _judge(self, policy: Policy, attributes: Attributes, findings: _Findings) -> None:
-        asking = self._asking
+    def _judged(self, policy: Policy, attributes: Attributes) -> _Findings:
+        findings, asking = _Findings(), self._asking
         versions, asked = asking.versions(attributes.kind), asked_kind(attributes)
         kind = policy.matching.kind_of(attributes, asked, versions, asking.cacher)
         if kind is None:
-            return
+            return findings
         for binding in policy.bindings:
             matching = binding.matching
             if matching is not None and matching.rules:
@@ -77,6 +85,7 @@ class ValidatingAdmissionPolicy(Validating):
                 bound = kind if self._selected(binding, attributes) else None
             if bound is not None:
                 self._judge_bound(policy, binding, attributes, kind, findings)
+        return findings
 
     def _selected(self, binding: Binding, attributes: Attributes) -> bool:
         """Tell whether a binding without rules of its own means the write."""

@@ -20,6 +20,7 @@ from controlplane.apiserver.admission.webhook.review import (
     verdict,
 )
 from controlplane.apiserver.cacher import Cacher
+from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.status import bad_request, forbidden, internal
 
@@ -37,7 +38,7 @@ class Asking:
     versions: Versions
     authorize: Authorize
 
-    def concerned(self, hook: Hook, attributes: Attributes) -> Kind | None:
+    async def concerned(self, hook: Hook, attributes: Attributes) -> Kind | None:
         """Return the version in which a webhook sees the write, None where it does not.
 
         Raises StatusError 403 for conditions that cannot be judged, 404 without the namespace.
@@ -50,7 +51,7 @@ class Asking:
         from kubeapi.cel import Budget
 
         variables = Variables(attributes, kind, self.cacher, self.authorize)
-        false, wrong = failed_condition(hook.conditions, variables, Budget())
+        false, wrong = await settled(lambda: failed_condition(hook.conditions, variables, Budget()))
         if wrong and not hook.fails_open:
             raise forbidden(attributes.kind.resource, attributes.name, wrong)
         return None if false or wrong else kind
@@ -62,7 +63,7 @@ class Asking:
         if attributes.options.dry_run and hook.side_effects not in ("None", "NoneOnDryRun"):
             raise bad_request(f'admission webhook "{hook.name}" does not support dry run')
         uid = str(uuid.uuid4())
-        question = review(attributes, kind, hook.version, uid)
+        question = await settled(lambda: review(attributes, kind, hook.version, uid))
         try:
             octets = await self.client.ask(hook.client, question, hook.timeout_s)
             found = verdict(octets, hook.version, uid, mutating=mutating)

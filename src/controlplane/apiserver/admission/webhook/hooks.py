@@ -43,7 +43,8 @@ class Hook:
     side_effects: str
 
 
-def _client(config: Object) -> Client:
+def client_of(config: Object) -> Client:
+    """Return where a webhook of this clientConfig is asked."""
     service = config.get("service") or {}
     try:
         ca_bundle = base64.b64decode(config.get("caBundle") or "")
@@ -69,7 +70,7 @@ def hooks_of(configuration: Object) -> Iterable[Hook]:
             name=hook["name"],
             matching=Matching.from_object(hook, "rules"),
             conditions=conditions_of(hook),
-            client=_client(hook["clientConfig"]),
+            client=client_of(hook["clientConfig"]),
             version=known[0] if known else "v1",
             timeout_s=hook["timeoutSeconds"],
             fails_open=hook["failurePolicy"] == "Ignore",

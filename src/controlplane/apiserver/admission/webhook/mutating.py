@@ -11,6 +11,7 @@ from controlplane.apiserver.admission.attributes import (
 from controlplane.apiserver.admission.matching import EXEMPT, in_version
 from controlplane.apiserver.admission.webhook.asking import Asking
 from controlplane.apiserver.admission.webhook.hooks import Hook, Hooks
+from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.objects import Object, deep_copy, metadata_of
 from kubeapi.patch import json_patch
@@ -46,12 +47,13 @@ class MutatingAdmissionWebhook(Mutating):
         state.left_as = None if attributes.obj is None else deep_copy(attributes.obj)
 
     async def _ask(self, hook: Hook, attributes: Attributes, state: Reinvocation) -> None:
-        kind = self._asking.concerned(hook, attributes)
+        kind = await self._asking.concerned(hook, attributes)
         if kind is None:
             return
         found = await self._asking.ask(hook, attributes, kind, mutating=True)
         if found is not None and found.patch:
-            changed = _patched(hook, attributes, kind, found.patch)
+            patch = found.patch
+            changed = await settled(lambda: _patched(hook, attributes, kind, patch))
             if changed != attributes.obj:
                 attributes.obj = changed
                 _all_due(state)

@@ -31,7 +31,7 @@ class ValidatingAdmissionWebhook(Validating):
             return
         concerned: list[tuple[Hook, Kind]] = []
         for hook in hooks:
-            kind = self._asking.concerned(hook, attributes)
+            kind = await self._asking.concerned(hook, attributes)
             if kind is not None:
                 concerned.append((hook, kind))
         results = await asyncio.gather(
