@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
-from controlplane.apiserver import keys
+from controlplane.apiserver import keys, priorities
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.masters import Masters
@@ -27,37 +27,11 @@ log = logging.getLogger(__name__)
 _AUTOMANAGED: Final = "kube-aggregator.kubernetes.io/automanaged"
 _BUILT_IN, _CUSTOM = "onstart", "true"
 _RETRY_S: Final = 1.0
-#: Which group a name that several have is looked for in first (upstream: apiVersionPriorities).
-_GROUPS: Final[Mapping[str, int]] = {
-    "": 18_000,
-    "apps": 17_800,
-    "events.k8s.io": 17_750,
-    "authentication.k8s.io": 17_700,
-    "authorization.k8s.io": 17_600,
-    "autoscaling": 17_500,
-    "batch": 17_400,
-    "certificates.k8s.io": 17_300,
-    "networking.k8s.io": 17_200,
-    "policy": 17_100,
-    "rbac.authorization.k8s.io": 17_000,
-    "storage.k8s.io": 16_800,
-    "apiextensions.k8s.io": 16_700,
-    "apiregistration.k8s.io": 16_700,
-    "admissionregistration.k8s.io": 16_700,
-    "scheduling.k8s.io": 16_600,
-    "coordination.k8s.io": 16_500,
-    "node.k8s.io": 16_300,
-    "discovery.k8s.io": 16_200,
-}
-_CUSTOM_GROUP, _CUSTOM_VERSION = 1_000, 100
-_VERSION: Final = 15
-_VERSIONS: Final[Mapping[tuple[str, str], int]] = {("", "v1"): 1, ("autoscaling", "v2"): 30}
 
 
 def api_service(group: str, version: str) -> Object:
     """Return the APIService of a group and version that this server serves."""
-    built_in = group in _GROUPS
-    priority = _VERSIONS.get((group, version), _VERSION) if built_in else _CUSTOM_VERSION
+    built_in = priorities.is_built_in(group)
     spec: Object = {"group": group} if group else {}
     return {
         "kind": APISERVICES.kind,
@@ -69,8 +43,8 @@ def api_service(group: str, version: str) -> Object:
         "spec": {
             **spec,
             "version": version,
-            "groupPriorityMinimum": _GROUPS.get(group, _CUSTOM_GROUP),
-            "versionPriority": priority,
+            "groupPriorityMinimum": priorities.of_group(group),
+            "versionPriority": priorities.of_version(group, version),
         },
     }
 

@@ -6,58 +6,25 @@ older one document per group and version. Both are made once, from the table of 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from controlplane.apiserver import priorities
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.subresources import Subresource, subresources_of
 from kubeapi.objects import Object
-from kubeapi.resources import NAMESPACES, PODS, SERVICEACCOUNTS, Resource
+from kubeapi.resources import APISERVICES, NAMESPACES, Resource
 
 _VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-_UPDATE_VERBS: Final = ("get", "patch", "update")
-
-
-@dataclass(frozen=True, slots=True)
-class Subresource:
-    """A subresource as discovery shows it; the kind may be of another group."""
-
-    name: str
-    group: str
-    version: str
-    kind: str
-    verbs: Sequence[str]
-
-
-_EXTRA: Final[Mapping[Resource, Sequence[Subresource]]] = {
-    PODS: (
-        Subresource("binding", "", "v1", "Binding", ("create",)),
-        Subresource("eviction", "policy", "v1", "Eviction", ("create",)),
-        Subresource("log", "", "v1", "Pod", ("get",)),
-    ),
-    SERVICEACCOUNTS: (
-        Subresource("token", "authentication.k8s.io", "v1", "TokenRequest", ("create",)),
-    ),
-    NAMESPACES: (Subresource("finalize", "", "v1", "Namespace", ("update",)),),
-}
-
-
-def subresources_of(kind: Kind) -> list[Subresource]:
-    """Return the subresources of *kind* by name."""
-    resource = kind.resource
-    found = list(_EXTRA.get(resource, ()))
-    for name in dict.fromkeys((*kind.subresources, *kind.strategies)):
-        if name != "scale":
-            of = (resource.group, resource.version, resource.kind)
-            found.append(Subresource(name, *of, _UPDATE_VERBS))
-    if "scale" in kind.subresources:
-        found.append(Subresource("scale", "autoscaling", "v1", "Scale", _UPDATE_VERBS))
-    return sorted(found, key=lambda item: item.name)
 
 
 def verbs_of(kind: Kind) -> list[str]:
-    """Return the verbs of *kind*; Services, as upstream, have all of them too."""
+    """Return the verbs of *kind*; namespaces go one by one."""
+    if kind.resource == NAMESPACES:
+        return [verb for verb in _VERBS if verb != "deletecollection"]
     return list(kind.verbs if kind.virtual else _VERBS)
 
 
@@ -70,7 +37,12 @@ def by_group(kinds: Iterable[Kind]) -> dict[str, dict[str, list[Kind]]]:
     for group, versions in groups.items():
         if any(kind.is_custom for kinds in versions.values() for kind in kinds):
             groups[group] = {name: versions[name] for name in sorted(versions, key=_priority)}
-    return groups
+    return {group: groups[group] for group in sorted(groups, key=_group_order)}
+
+
+def _group_order(group: str) -> tuple[bool, int, str]:
+    """Order groups as upstream's aggregator lists them: its own, then by priority."""
+    return group != APISERVICES.group, -priorities.of_group(group), group
 
 
 _VERSION: Final = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
@@ -197,7 +169,15 @@ def _resource(kind: Kind) -> Object:
         shown["shortNames"] = list(kind.short_names)
     if kind.categories:
         shown["categories"] = list(kind.categories)
+    if not kind.virtual:
+        shown["storageVersionHash"] = _storage_version_hash(kind.stored.resource)
     return shown
+
+
+def _storage_version_hash(stored: Resource) -> str:
+    """Return upstream's name for the version that objects are stored in."""
+    named = f"{stored.group}/{stored.version}/{stored.kind}"
+    return base64.b64encode(hashlib.sha256(named.encode()).digest()[:8]).decode()
 
 
 def _subresource(kind: Kind, item: Subresource) -> Object:

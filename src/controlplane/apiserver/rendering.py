@@ -100,13 +100,17 @@ class Form:
         return self._join(head, "rows", rows)
 
     def _encode_one(self, obj: Object) -> bytes:
-        return encode_as(self.accepted.media_type, obj)
+        """Return a part of a list for `_join`."""
+        return encode_as(MSGPACK if self.accepted.media_type == MSGPACK else JSON, obj)
 
     def _join(self, head: Object, name: str, parts: Sequence[bytes]) -> bytes:
         """Return *head* with a list of *parts*, which are encoded: each is gone before the next."""
         if self.accepted.media_type == MSGPACK:
             return _join_msgpack(head, name, parts)
-        return _join_json(head, name, parts)
+        joined = _join_json(head, name, parts)
+        if self.accepted.media_type == YAML:
+            return encode_as(YAML, msgspec.json.decode(joined))
+        return joined
 
     def list(self, page: Page) -> Answer:
         """Return a list."""

@@ -26,6 +26,7 @@ _VERBS: Final[Mapping[str, str]] = {
 }
 #: On a collection these verbs have names of their own.
 _COLLECTION_VERBS: Final[Mapping[str, str]] = {"get": "list", "delete": "deletecollection"}
+_WATCH: Final = "watch"
 #: Verbs that take a field selector.
 _SELECTING: Final = ("list", "watch", "deletecollection")
 #: Subresources of a namespace; anything else behind a namespace's name is a resource in it.
@@ -96,6 +97,10 @@ def _check(parts: list[str]) -> None:
 
 def _resource_info(verb: str, path: str, group: str, parts: list[str], query: Query) -> RequestInfo:
     version, *rest = parts
+    if rest[0] == _WATCH and len(rest) > 1:  # Deprecated, and still served.
+        if verb != "get":
+            return RequestInfo(verb=verb, path=path)
+        verb, rest = _WATCH, rest[1:]
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 1:
         namespace = rest[1]
@@ -107,8 +112,8 @@ def _resource_info(verb: str, path: str, group: str, parts: list[str], query: Qu
     if not name:
         verb = _COLLECTION_VERBS.get(verb, verb)
     watchable = verb in ("get", "list") and subresource not in STREAMS
-    if watchable and is_true(query.get("watch")):
-        verb = "watch"
+    if watchable and is_true(query.get(_WATCH)):
+        verb = _WATCH
     return RequestInfo(
         verb=verb,
         path=path,

@@ -51,6 +51,7 @@ from controlplane.apiserver.routes.component_statuses import ComponentStatusRout
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes, version_info
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.evictions import Evictions
+from controlplane.apiserver.routes.openapi import OpenApiRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.proxies import ProxyRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
@@ -236,6 +237,7 @@ class _Parts:
                 address=config.advertise_address,
                 port=config.port,
                 health=Health(self._checks()),
+                openapi=OpenApiRoutes(clock.wall),
                 fixed={} if authority is None else authority.documents(_url(config)),
             ),
             accounts=ServiceAccountRoutes(self._registry, authority, wall=clock.wall),

@@ -25,7 +25,7 @@ from controlplane.apiserver.api_faults import WATCH, ApiFaults
 from controlplane.apiserver.audit.event import Auditor, Record, Seen
 from controlplane.apiserver.authn import ANONYMOUS, User, bearer_token, user_of
 from controlplane.apiserver.config import Config
-from controlplane.apiserver.decoding import YAML
+from controlplane.apiserver.decoding import JSON, MSGPACK, YAML
 from controlplane.apiserver.exchange import Answer, Request, Stream, Watching, answer_error
 from controlplane.apiserver.impersonation import impersonation
 from controlplane.apiserver.inflight import InFlight
@@ -66,6 +66,7 @@ BODY_WAIT_S: Final = 60.0
 _WITH_BODY: Final = ("POST", "PUT", "PATCH", "DELETE")
 _JSON: Final = Accepted()
 _UNAVAILABLE: Final = 503
+_ACCEPTED: Final = "only the following media types are accepted: {}"
 _AUDIT_ID: Final = "Audit-Id"
 #: Disabled: a line per request costs more than the request.
 _ACCESS_LOG: Final = logging.getLogger("aiohttp.access")
@@ -309,11 +310,8 @@ class ApiServer:
             query_text=query_text,
         )
         free = info.subresource == "log" or is_stream(info)
-        if accepted is None and info.resource and not free:
-            raise not_acceptable(
-                "only the following media types are accepted: application/json, "
-                f"{YAML}, application/vnd.podwire.msgpack"
-            )
+        if info.resource and not free:
+            _check_accepted(accepted, info)
         return info, request
 
     def _acting(self, http: web.BaseRequest, request: Request, record: Record | None) -> Request:
@@ -345,6 +343,15 @@ def _seen(http: web.BaseRequest) -> Seen:
         source=str(peer[0]) if peer else "",
         audit_id=asked if asked.isprintable() and asked else str(uuid.uuid4()),
     )
+
+
+def _check_accepted(accepted: Accepted | None, info: RequestInfo) -> None:
+    """Raise StatusError 406 for what we have in no such form; watches of YAML are none."""
+    if info.verb == WATCH:
+        if accepted is None or accepted.media_type == YAML:
+            raise not_acceptable(_ACCEPTED.format(f"{JSON};stream=watch, {MSGPACK};stream=watch"))
+    elif accepted is None:
+        raise not_acceptable(_ACCEPTED.format(f"{JSON}, {YAML}, {MSGPACK}"))
 
 
 def _with_body(request: Request, body: bytes) -> Request:

@@ -6,6 +6,7 @@ import gzip
 
 import msgspec
 import pytest
+import yaml
 
 CORE = "/api/v1/namespaces"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -171,6 +172,27 @@ def test_yaml_answers(server, five):
     reply = server.request("GET", f"{five}/c1", headers={"Accept": "application/yaml"})
     assert reply.headers["Content-Type"] == "application/yaml"
     assert b"kind: ConfigMap\n" in reply.body
+
+
+def test_tables_as_yaml(server, five):
+    accept = "application/yaml;as=Table;v=v1;g=meta.k8s.io"
+    reply = server.request("GET", five, headers={"Accept": accept})
+    assert (reply.code, reply.headers["Content-Type"]) == (200, "application/yaml")
+    table = yaml.safe_load(reply.body)
+    assert [row["cells"][0] for row in table["rows"]] == ["c0", "c1", "c2", "c3", "c4"]
+
+
+def test_watches_have_no_yaml(server, five):
+    reply = server.request("GET", f"{five}?watch=1", headers={"Accept": "application/yaml"})
+    assert (reply.code, reply.json["reason"]) == (406, "NotAcceptable")
+    assert "application/json;stream=watch" in reply.json["message"]
+
+
+def test_watches_by_path(server, five, namespace):
+    path = f"/api/v1/watch/namespaces/{namespace}/configmaps/c3?timeoutSeconds=1"
+    events = [msgspec.json.decode(line) for line in server.request("GET", path).body.splitlines()]
+    assert [event["object"]["metadata"]["name"] for event in events] == ["c3"]
+    assert server.request("POST", "/api/v1/watch/configmaps", {}).code == 405
 
 
 def test_other_forms_are_not_acceptable(server, five):

@@ -203,6 +203,25 @@ def test_unaggregated_discovery(server):
     assert (eviction["group"], eviction["version"]) == ("policy", "v1")
 
 
+def test_discovery_is_as_upstream_has_it(server):
+    core = {r["name"]: r for r in server.request("GET", "/api/v1").json["resources"]}
+    assert core["pods"]["storageVersionHash"] == "xPOwRZ+Yhw8="
+    assert core["configmaps"]["storageVersionHash"] == "qFsyl6wFWjQ="
+    assert "storageVersionHash" not in core["bindings"]
+    assert (core["endpoints"]["singularName"], core["pods"]["categories"]) == ("endpoints", ["all"])
+    assert core["pods/exec"]["verbs"] == ["create", "get"]
+    assert core["pods/exec"]["kind"] == "PodExecOptions"
+    assert core["nodes/proxy"]["verbs"] == ["create", "delete", "get", "patch", "update"]
+    assert "deletecollection" not in core["namespaces"]["verbs"]
+    assert server.request("DELETE", "/api/v1/namespaces").code == 405
+    names = [group["name"] for group in server.request("GET", "/apis").json["groups"]]
+    assert names[:4] == ["apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io"]
+    v1 = {r["name"]: r for r in server.request("GET", "/apis/autoscaling/v1").json["resources"]}
+    v2 = {r["name"]: r for r in server.request("GET", "/apis/autoscaling/v2").json["resources"]}
+    name = "horizontalpodautoscalers"
+    assert v1[name]["storageVersionHash"] == v2[name]["storageVersionHash"] == "qwQve8ut294="
+
+
 def test_a_node_reads_the_secrets_of_its_pods_only(server, namespace):
     where = f"/api/v1/namespaces/{namespace}"
     server.request("POST", f"{where}/secrets", {"metadata": {"name": "mine"}})
@@ -252,8 +271,8 @@ def test_reviews_say_what_the_asker_may_do(server):
 
 
 def test_openapi(server):
-    paths = server.request("GET", "/openapi/v3").json["paths"]
-    url = paths["apis/apps/v1"]["serverRelativeURL"]
+    index = server.request("GET", "/openapi/v3")
+    url = index.json["paths"]["apis/apps/v1"]["serverRelativeURL"]
     document = server.request("GET", url)
     assert document.json["openapi"].startswith("3.0")
     patch = document.json["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"][
@@ -261,19 +280,42 @@ def test_openapi(server):
     ]
     assert "fieldValidation" in json.dumps(patch)
     tag = {"If-None-Match": document.headers["ETag"]}
+    assert document.headers["ETag"] == f'"{url.partition("=")[2]}"'
     assert server.request("GET", url, headers=tag).code == 304
+    tag = {"If-None-Match": index.headers["ETag"]}
+    assert server.request("GET", "/openapi/v3", headers=tag).code == 304
 
 
-def test_openapi_v2_is_for_kubectl_only(server):
-    """gnostic's Document: swagger "2.0", info, paths."""
+def test_openapi_documents_are_kept_by_who_knows_their_hash(server):
+    """kube-openapi, handler3: TestHandlers, TestRequestSyncWithHash."""
+    url = "/openapi/v3/apis/apps/v1"
+    plain = server.request("GET", url)
+    assert plain.headers["Cache-Control"] == "no-cache, private"
+    assert plain.headers["Vary"] == "Accept"
+    moved = server.request("GET", f"{url}?hash=OLD")
+    where = f"{url}?hash={plain.headers['ETag'].strip(chr(34))}"
+    assert (moved.code, moved.headers["Location"]) == (301, where)
+    kept = server.request("GET", where)
+    assert kept.headers["Cache-Control"] == "public, immutable"
+    assert kept.headers["Expires"].endswith("GMT")
+    assert kept.body == plain.body
+    other = server.request("GET", url, headers={"Accept": "text/html"})
+    assert (other.code, other.json["reason"]) == (406, "NotAcceptable")
+
+
+def test_openapi_v2(server):
+    """gnostic's Document: swagger "2.0", info, paths; and JSON."""
     accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
     reply = server.request("GET", "/openapi/v2", headers={"Accept": accept})
     assert reply.code == 200
     assert reply.headers["Content-Type"] == accept.replace("@", ".")  # @ is in no media type.
     assert reply.body.startswith(b"\x0a\x032.0\x12")
-    assert reply.body.endswith(b"\x42\x00")
-    as_json = server.request("GET", "/openapi/v2", headers={"Accept": "application/json"})
-    assert (as_json.code, as_json.json["reason"]) == (406, "NotAcceptable")
+    as_json = server.request("GET", "/openapi/v2", headers={"Accept": "application/json, */*"})
+    assert as_json.headers["Content-Type"] == "application/json"
+    assert as_json.json["swagger"] == "2.0"
+    tag = {"If-None-Match": as_json.headers["ETag"]}
+    assert server.request("GET", "/openapi/v2", headers=tag).code == 304
+    assert server.request("GET", "/openapi/v2", headers={"Accept": "text/html"}).code == 406
 
 
 def test_health_in_words(server):

@@ -129,6 +129,8 @@ class Kind:
     cells: Callable[[Object, float], Sequence[Cell]] | None = None
     #: Seconds of grace for a delete that names none; None: this kind dies at once (all but pods).
     grace_s: Callable[[Object], int] | None = None
+    #: A removal answers with the object instead of a Status (upstream: ReturnDeletedObject).
+    returns_deleted: bool = False
     #: The propagation of a delete that names none.
     default_propagation: str = "Background"
     #: Selector path of the scale subresource, replicas paths are upstream's.

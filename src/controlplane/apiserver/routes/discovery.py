@@ -6,24 +6,21 @@ import hashlib
 import platform
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from controlplane.apiserver import discovery, openapi_v2
+from controlplane.apiserver import discovery
 from controlplane.apiserver.decoding import JSON
 from controlplane.apiserver.exchange import Answer, Request
 from controlplane.apiserver.health import Health
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.negotiation import accepts_aggregated
+from controlplane.apiserver.openapi.documents import RELEASE
+from controlplane.apiserver.routes.openapi import OpenApiRoutes
 from kubeapi.objects import Object
-from kubeapi.schema import CustomSchema, openapi_v3_document, openapi_v3_paths
-from kubeapi.status import StatusError, no_such_path, not_acceptable
-
-RELEASE: Final = "v1.32.0"
-_OPENAPI_V2: Final = f"OpenAPI v2 is served as {openapi_v2.CONTENT_TYPE} only; ask for /openapi/v3"
+from kubeapi.status import StatusError, no_such_path
 
 
 def version_info() -> Object:
@@ -53,9 +50,10 @@ class DiscoveryRoutes:
         address: str,
         port: int,
         health: Health,
+        openapi: OpenApiRoutes,
         fixed: Mapping[str, tuple[str, Object]] = MappingProxyType({}),
     ) -> None:
-        self._fixed = fixed
+        self._fixed, self._openapi = fixed, openapi
         self._kinds = kinds
         self._refresh()
         kinds.on_change(self._refresh)
@@ -65,18 +63,7 @@ class DiscoveryRoutes:
     def _refresh(self) -> None:
         """Take the table as it is now, and forget what was made from the old one."""
         self._groups = discovery.by_group(self._kinds.all())
-        self._resources = [
-            kind.resource
-            for versions in self._groups.values()
-            for served in versions.values()
-            for kind in served
-            if not kind.virtual
-        ]
-        self._custom = {
-            kind.resource: CustomSchema(kind.custom_document, kind.custom_stamp)
-            for kind in self._kinds.all()
-            if kind.custom_document is not None
-        }
+        self._openapi.serve_kinds(self._groups)
         self._made: dict[str, bytes] = {}
 
     async def serve(self, request: Request) -> Answer:
@@ -94,10 +81,8 @@ class DiscoveryRoutes:
                 return Answer(body=text, content_type=content_type)
             case ["api" | "apis", *_]:
                 return self._discover(parts, request)
-            case ["openapi", "v2"]:
-                return self._openapi_v2(request)
-            case ["openapi", "v3", *rest]:
-                return self._openapi(rest, request)
+            case ["openapi", version, *rest]:
+                return self._openapi.serve(version, "/".join(rest), request)
             case _ if request.info.path in self._fixed:
                 content_type, document = self._fixed[request.info.path]
                 return self._document(request.info.path, lambda: document, request, content_type)
@@ -172,32 +157,3 @@ class DiscoveryRoutes:
             )
         versions = {group: list(served) for group, served in self._groups.items()}
         return self._document(root, lambda: discovery.api_group_list(versions), request)
-
-    def _openapi_v2(self, request: Request) -> Answer:
-        if not openapi_v2.is_accepted(request.accept):
-            raise not_acceptable(_OPENAPI_V2)
-        body = openapi_v2.document(RELEASE)
-        return Answer(body=body, content_type=openapi_v2.CONTENT_TYPE)
-
-    def _openapi(self, parts: list[str], request: Request) -> Answer:
-        match parts:
-            case []:
-                return self._document(
-                    "openapi", lambda: openapi_v3_paths(self._resources, self._custom), request
-                )
-            case ["api", version]:
-                group = ""
-            case ["apis", group, version]:
-                pass
-            case _:
-                raise no_such_path()
-        if version not in self._groups.get(group, {}):
-            raise no_such_path()
-        return self._document(
-            f"openapi {group}/{version}", lambda: self._openapi_document(group, version), request
-        )
-
-    def _openapi_document(self, group: str, version: str) -> Object:
-        document = openapi_v3_document(group, version, self._resources, self._custom)
-        assert document is not None
-        return document

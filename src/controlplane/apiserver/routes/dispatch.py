@@ -128,7 +128,7 @@ class Dispatcher:
                 return await resources.patch(kind, request)
             case "delete":
                 return await resources.delete(kind, request)
-            case "deletecollection":
+            case "deletecollection" if kind.resource != NAMESPACES:
                 return await resources.delete_collection(kind, request)
         raise method_not_allowed(kind.resource, info.verb)
 

@@ -121,7 +121,6 @@ class ResourceRoutes:
         form, cacher = self.form(kind, request), self.registry.cacher
         watch = await open_watch(cacher, form, selection, asked)
         stream = WatchStream(cacher, form, watch, asked, self._monotonic())
-        # Upstream names the stream's parameter for JSON too; kubectl does not mind its absence.
         return Watching(stream=stream, content_type=form.accepted.content_type)
 
     def _admit(self, kind: Kind, request: Request, obj: Object, options: WriteOptions) -> Admitted:
