@@ -69,6 +69,8 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no section {unknown[0]}; there are {', '.join(SECTIONS)}", file=sys.stderr)
         return 2
+    # What starts is measured as it is installed: compiled, and not anew at every start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
     page = [_HEAD.format(machine=machine)]
     for name, (title, measure) in SECTIONS.items():
