@@ -88,6 +88,7 @@ SHELLS: Final = {
     "controlplane/apiserver/streams/wire.py": "connections taken over from aiohttp",
     "controlplane/apiserver/store_health.py": "asks the store in time",
     "controlplane/apiserver/watch_sender.py": "writes to a connection when there is room",
+    "controlplane/controllermanager/history/revision_store.py": "writes ControllerRevisions",
     "controlplane/controllermanager/*/controller.py": "read caches, do what their plan says",
     "controlplane/controllermanager/context.py": "hands every controller its client and clock",
     "controlplane/controllermanager/pod_control.py": "creates and deletes pods",

@@ -28,13 +28,17 @@ from controlplane.controllermanager.servicelb.pool import Pool
 from kubeapi.client import EventRecorder, Informer, InformerFactory, RestClient
 from kubeapi.objects import Object, controller_of, labels_of, namespace_of
 from kubeapi.resources import (
+    CONTROLLERREVISIONS,
     CUSTOMRESOURCEDEFINITIONS,
+    DAEMONSETS,
     DEPLOYMENTS,
     ENDPOINTSLICES,
     PODDISRUPTIONBUDGETS,
     PODS,
     REPLICASETS,
+    REPLICATIONCONTROLLERS,
     SERVICES,
+    STATEFULSETS,
     Resource,
 )
 
@@ -80,7 +84,11 @@ def by_mirrored(one: Object) -> Iterable[str]:
 INDEXERS: Final[Mapping[Resource, Mapping[str, Callable[[Object], Iterable[str]]]]] = {
     PODS: {"namespace": _by_namespace, "node": _by_node, "controller": by_controller},
     REPLICASETS: {"namespace": _by_namespace, "controller": by_controller},
+    CONTROLLERREVISIONS: {"controller": by_controller},
+    DAEMONSETS: {"namespace": _by_namespace},
     DEPLOYMENTS: {"namespace": _by_namespace},
+    REPLICATIONCONTROLLERS: {"namespace": _by_namespace},
+    STATEFULSETS: {"namespace": _by_namespace},
     PODDISRUPTIONBUDGETS: {"namespace": _by_namespace},
     SERVICES: {"namespace": _by_namespace},
     ENDPOINTSLICES: {"service": by_service, "mirrored": by_mirrored},

@@ -28,6 +28,10 @@ class Expectations:
     def __init__(self) -> None:
         self._awaited: dict[str, _Awaited] = {}
 
+    def expect(self, key: str, creations: int, uids: list[str], now: float) -> None:
+        """Await both at once."""
+        self._awaited[key] = _Awaited(now, creations, dict.fromkeys(uids))
+
     def expect_creations(self, key: str, count: int, now: float) -> None:
         self._awaited[key] = _Awaited(now, creations=count)
 

@@ -14,13 +14,27 @@ from controlplane.controllermanager.controller_ref import Claims, adoption_patch
 from controlplane.controllermanager.replicaset.plan import batches
 from kubeapi.client import EventRecorder, PatchType, RestClient
 from kubeapi.objects import Object, key_of, name_of, namespace_of, uid_of
-from kubeapi.resources import DEPLOYMENTS, PODS, REPLICASETS, Resource
+from kubeapi.resources import (
+    DAEMONSETS,
+    DEPLOYMENTS,
+    PODS,
+    REPLICASETS,
+    REPLICATIONCONTROLLERS,
+    STATEFULSETS,
+    Resource,
+)
 from kubeapi.status import StatusError, is_not_found
 
 #: Requests of one reconciliation that are under way at once.
 CONCURRENCY_MAX: Final = 32
 #: Kinds whose controllers adopt.
-_CONTROLLERS: Final = {"Deployment": DEPLOYMENTS, "ReplicaSet": REPLICASETS}
+_CONTROLLERS: Final = {
+    "DaemonSet": DAEMONSETS,
+    "Deployment": DEPLOYMENTS,
+    "ReplicaSet": REPLICASETS,
+    "ReplicationController": REPLICATIONCONTROLLERS,
+    "StatefulSet": STATEFULSETS,
+}
 
 
 async def slow_start(

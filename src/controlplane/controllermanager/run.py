@@ -25,6 +25,7 @@ from controlplane.controllermanager.csrapproving.controller import CsrApproving
 from controlplane.controllermanager.csrcleaner.controller import CsrCleaner
 from controlplane.controllermanager.csrsigning.authority import Authority
 from controlplane.controllermanager.csrsigning.controller import CsrSigning
+from controlplane.controllermanager.daemon.controller import DaemonSetsController
 from controlplane.controllermanager.deployment.controller import DeploymentController
 from controlplane.controllermanager.disruption.controller import DisruptionController
 from controlplane.controllermanager.endpoint.controller import EndpointsController
@@ -38,6 +39,7 @@ from controlplane.controllermanager.nodeipam.controller import NodeIpamControlle
 from controlplane.controllermanager.nodelifecycle.controller import NodeLifecycleController
 from controlplane.controllermanager.podgc.controller import PodGcController
 from controlplane.controllermanager.replicaset.controller import ReplicaSetController
+from controlplane.controllermanager.replication.controller import ReplicationManager
 from controlplane.controllermanager.resourcequota.controller import ResourceQuotaController
 from controlplane.controllermanager.rootcapublisher.controller import RootCaPublisher
 from controlplane.controllermanager.serviceaccount.controller import ServiceAccountController
@@ -68,6 +70,8 @@ def _service_lb(context: Context) -> Controller:
 CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "deployment-controller": DeploymentController,
     "replicaset-controller": ReplicaSetController,
+    "replicationcontroller-controller": ReplicationManager,
+    "daemonset-controller": DaemonSetsController,
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from componentbase import clock
 from componentbase.tasks import Tasks
+from controlplane.controllermanager.daemon.pods import target_node
 from kubeapi.client import Informer, PatchType, RestClient, WorkQueue, run_workers
 from kubeapi.objects import Object, key_of, name_of, namespace_of
 from kubeapi.resources import LEASES, NODES, PODS
@@ -104,13 +105,17 @@ class HollowNodes:
         if pod["metadata"].get("deletionTimestamp"):
             await self.client.delete(PODS, name, namespace, grace_s=0)
         elif not node:
-            await self._bind(name, namespace)
+            await self._bind(pod, name, namespace)
         elif not (pod.get("status") or {}).get("podIP"):
             await self._run(pod, node)
 
-    async def _bind(self, name: str, namespace: str) -> None:
+    async def _bind(self, pod: Object, name: str, namespace: str) -> None:
         alive = [one for one in self.names if one not in self.stopped]
         self._turn += 1
+        if wanted := target_node(pod):
+            alive = [one for one in alive if one == wanted]
+            if not alive:
+                return
         binding = {
             "apiVersion": "v1",
             "kind": "Binding",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from controlplane.controllermanager import pod_facts
@@ -28,7 +30,7 @@ from kubeapi.objects import (
     owner_reference,
     uid_of,
 )
-from kubeapi.resources import PODS, REPLICASETS
+from kubeapi.resources import PODS, REPLICASETS, Resource
 from kubeapi.selectors import LabelSelector
 from kubeapi.status import StatusError
 
@@ -38,15 +40,32 @@ _WORKERS: Final = 5
 _SETTLE_S: Final = 0.03
 
 
+def _label_selector(replica_set: Object) -> LabelSelector:
+    return LabelSelector.from_object(replica_set["spec"]["selector"])
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The kind that is worked on: ReplicationControllers are ReplicaSets by another name."""
+
+    resource: Resource
+    component: str
+    selector: Callable[[Object], LabelSelector]
+
+
+REPLICA_SETS: Final = Served(REPLICASETS, "replicaset-controller", _label_selector)
+
+
 class ReplicaSetController:
     """Informers in, pods and status out."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, served: Served = REPLICA_SETS) -> None:
         self._context = context
+        self._served = served
         self._client = context.client
         self._pods = context.informer(PODS)
-        self._replica_sets = context.informer(REPLICASETS)
-        recorder = context.recorder("replicaset-controller")
+        self._replica_sets = context.informer(served.resource)
+        recorder = context.recorder(served.component)
         self._control = PodControl(context.client, recorder, context.journal)
         self._queue: WorkQueue[str] = WorkQueue()
         self._expectations = Expectations()
@@ -71,7 +90,7 @@ class ReplicaSetController:
     def _owner_key(self, pod: Object) -> str | None:
         """Return the key of the ReplicaSet that controls *pod*, if one of this uid exists."""
         controller = controller_of(pod)
-        if controller is None or controller["kind"] != "ReplicaSet":
+        if controller is None or controller["kind"] != self._served.resource.kind:
             return None
         key = make_key(namespace_of(pod), controller["name"])
         owner = self._replica_sets.get(key)
@@ -110,8 +129,7 @@ class ReplicaSetController:
 
     def _orphan_seen(self, pod: Object) -> None:
         for replica_set in self._replica_sets.by_index("namespace", namespace_of(pod)):
-            selector = LabelSelector.from_object(replica_set["spec"]["selector"])
-            if selector.matches(labels_of(pod)):
+            if self._served.selector(replica_set).matches(labels_of(pod)):
                 self._queue.add(key_of(replica_set))
 
     async def _reconcile(self, key: str) -> None:
@@ -133,7 +151,7 @@ class ReplicaSetController:
 
     async def _claimed(self, replica_set: Object) -> list[Object]:
         """Return the active pods of *replica_set*, after adoption and release."""
-        selector = LabelSelector.from_object(replica_set["spec"]["selector"])
+        selector = self._served.selector(replica_set)
         candidates = [
             *self._pods.by_index("controller", uid_of(replica_set)),
             *self._pods.by_index("controller", f"orphans/{namespace_of(replica_set)}"),
@@ -211,7 +229,7 @@ class ReplicaSetController:
         )
         if status != replica_set.get("status"):
             await self._client.update(
-                REPLICASETS, {**replica_set, "status": status}, subresource="status"
+                self._served.resource, {**replica_set, "status": status}, subresource="status"
             )
         wait = next_available_in_s(replica_set, active, now)
         if wait is not None:

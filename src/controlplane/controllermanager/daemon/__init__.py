@@ -1,0 +1,1 @@
+"""DaemonSets become one pod on every node that they fit."""

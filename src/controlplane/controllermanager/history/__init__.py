@@ -1,0 +1,1 @@
+"""What DaemonSets and StatefulSets were before: ControllerRevisions (pkg/controller/history)."""

@@ -1,0 +1,1 @@
+"""ReplicationControllers become pods."""
