@@ -92,6 +92,7 @@ SHELLS: Final = {
     "controlplane/controllermanager/*/controller.py": "read caches, do what their plan says",
     "controlplane/controllermanager/context.py": "hands every controller its client and clock",
     "controlplane/controllermanager/pod_control.py": "creates and deletes pods",
+    "controlplane/controllermanager/statefulset/pod_control.py": "creates and deletes pods",
     "controlplane/controllermanager/servicelb/node_controller.py": "does what its plan says",
     "controlplane/controllermanager/servicelb/service_queue.py": "looks at Service after Service",
     "controlplane/controllermanager/servicelb/statuses.py": "writes what plans say",

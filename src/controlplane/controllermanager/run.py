@@ -46,6 +46,7 @@ from controlplane.controllermanager.serviceaccount.controller import ServiceAcco
 from controlplane.controllermanager.servicelb.controller import ServiceLbController
 from controlplane.controllermanager.servicelb.node_controller import NodeBalancerController
 from controlplane.controllermanager.servicelb.pool import Pool
+from controlplane.controllermanager.statefulset.controller import StatefulSetController
 from controlplane.controllermanager.tainteviction.controller import TaintEvictionController
 from controlplane.controllermanager.tokencleaner.controller import TokenCleaner
 from kubeapi.client import (
@@ -72,6 +73,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "replicaset-controller": ReplicaSetController,
     "replicationcontroller-controller": ReplicationManager,
     "daemonset-controller": DaemonSetsController,
+    "statefulset-controller": StatefulSetController,
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,

@@ -7,7 +7,15 @@ from test_control_loops import until, world
 
 from kubeapi.client import PatchType
 from kubeapi.objects import name_of
-from kubeapi.resources import CONTROLLERREVISIONS, DAEMONSETS, NODES, PODS, REPLICATIONCONTROLLERS
+from kubeapi.resources import (
+    CONTROLLERREVISIONS,
+    DAEMONSETS,
+    NODES,
+    PERSISTENTVOLUMECLAIMS,
+    PODS,
+    REPLICATIONCONTROLLERS,
+    STATEFULSETS,
+)
 
 LABELS = {"app": "web"}
 
@@ -125,3 +133,69 @@ async def test_a_replication_controller_keeps_its_number(control_plane, namespac
             return len(items) == 3 and gone not in {name_of(one) for one in items}
 
         await until(client, PODS, ns, replaced)
+
+
+def stateful_set(**spec):
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "web"},
+        "spec": {
+            "replicas": 3,
+            "serviceName": "web",
+            "selector": {"matchLabels": LABELS},
+            "template": template(),
+            **spec,
+        },
+    }
+
+
+def is_settled(one):
+    """Return what `kubectl rollout status` of a StatefulSet waits for."""
+    status, wanted = one.get("status") or {}, one["spec"]["replicas"]
+    return (
+        status.get("observedGeneration", 0) >= one["metadata"]["generation"]
+        and status.get("readyReplicas", 0) == status.get("replicas", 0) == wanted
+        and status.get("currentRevision") == status.get("updateRevision")
+    )
+
+
+CLAIM_TEMPLATE = {
+    "metadata": {"name": "data"},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "none",
+        "resources": {"requests": {"storage": "1Mi"}},
+    },
+}
+DELETE_BOTH = {"whenDeleted": "Delete", "whenScaled": "Delete"}
+
+
+@pytest.mark.asyncio
+async def test_a_stateful_set_comes_rolls_shrinks_and_goes(control_plane, namespace_of_test):
+    ns = namespace_of_test
+    async with world(control_plane, ns) as (client, _):
+        made = stateful_set(
+            volumeClaimTemplates=[CLAIM_TEMPLATE], persistentVolumeClaimRetentionPolicy=DELETE_BOTH
+        )
+        await client.create(STATEFULSETS, made, ns)
+        await rolled_out(client, STATEFULSETS, ns, is_settled)
+        pods = (await client.list(PODS, ns))["items"]
+        stamps = {name_of(one): one["metadata"]["resourceVersion"] for one in pods}
+        assert sorted(stamps) == ["web-0", "web-1", "web-2"]
+        assert {one["spec"]["hostname"] for one in pods} == set(stamps)
+        assert {one["spec"]["subdomain"] for one in pods} == {"web"}
+        claims = (await client.list(PERSISTENTVOLUMECLAIMS, ns))["items"]
+        assert {name_of(one) for one in claims} == {"data-web-0", "data-web-1", "data-web-2"}
+
+        await client.patch(STATEFULSETS, "web", image_patch("x:2"), ns, kind=PatchType.STRATEGIC)
+        await rolled_out(client, STATEFULSETS, ns, is_settled)
+        assert images((await client.list(PODS, ns))["items"]) == {"x:2"}
+
+        await client.patch(STATEFULSETS, "web", {"spec": {"replicas": 1}}, ns)
+        await rolled_out(client, STATEFULSETS, ns, is_settled)
+        await until(client, PERSISTENTVOLUMECLAIMS, ns, lambda claims: len(claims) == 1)
+
+        await client.delete(STATEFULSETS, "web", ns)
+        await until(client, PERSISTENTVOLUMECLAIMS, ns, lambda claims: not claims)
+        await until(client, PODS, ns, lambda pods: not pods)

@@ -76,6 +76,19 @@ def default(stateful_set: Object) -> None:
 def prepare_create(stateful_set: Object) -> None:
     strategy.begin_generation(stateful_set)
     stateful_set["status"] = {"replicas": 0, "availableReplicas": 0}
+    _rolling(stateful_set).pop("maxUnavailable", None)
+
+
+def prepare_update(new: Object, old: Object) -> None:
+    if "maxUnavailable" not in _rolling(old):
+        _rolling(new).pop("maxUnavailable", None)
+    strategy.keep_status_and_count(new, old)
+
+
+def _rolling(stateful_set: Object) -> Object:
+    """Return the rolling update's fields; maxUnavailable is alpha, and dropped as upstream does."""
+    rolling: Object = stateful_set["spec"]["updateStrategy"].get("rollingUpdate") or {}
+    return rolling
 
 
 def validate(stateful_set: Object) -> list[Cause]:
@@ -176,7 +189,7 @@ STATEFULSET: Final = Kind(
     subresources=("status", "scale"),
     default=default,
     prepare_create=prepare_create,
-    prepare_update=strategy.keep_status_and_count,
+    prepare_update=prepare_update,
     prepare_status_update=strategy.keep_spec,
     validate=validate,
     validate_update=validate_update,

@@ -1,0 +1,1 @@
+"""StatefulSets become pods with names, and claims, of their own."""
