@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from componentbase.rpc import Client, RpcError
+from componentbase.rpc import RpcError
 from kubeapi.objects import Object
-from nodeagent.peer import CONNECTION_CODES, Peer
+from nodeagent.peer import CONNECTION_CODES, Caller, Peer
 from nodeagent.tables import KEYS, Change, Tables
 
 log = logging.getLogger(__name__)
@@ -25,8 +24,8 @@ _RETRY_S: Final = 0.2
 class Netlink:
     """The node's one writer to `netlink.sock`."""
 
-    def __init__(self, path: Path, settings: Object, *, tables: Tables) -> None:
-        self._peer = Peer(path, name="datapath")
+    def __init__(self, peer: Peer, settings: Object, *, tables: Tables) -> None:
+        self._peer = peer
         self._peer.on_state = self._state_changed
         self._settings = settings
         self.tables = tables
@@ -71,10 +70,12 @@ class Netlink:
         """Keep the connection for ever."""
         await self._peer.run(self._greet)
 
-    async def _greet(self, client: Client) -> None:
+    async def _greet(self, client: Caller) -> None:
         await client.call("settings", self._settings)
         for table in KEYS:
-            self.tables.observed(table, await client.call(f"{table}_list", {}))
+            rows = await client.call(f"{table}_list", {})
+            assert isinstance(rows, list)
+            self.tables.observed(table, rows)
 
     async def run_tables(self) -> None:
         """Carry changes for ever, each as soon as it is known."""

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -23,7 +23,16 @@ _RETRY_MIN_S: Final = 0.01
 _RETRY_MAX_S: Final = 0.5
 
 AnswerT = TypeVar("AnswerT")
-Greeting = Callable[[Client], Awaitable[None]]
+
+
+class Caller(Protocol):
+    """Whom a greeting speaks to."""
+
+    async def call(self, method: str, params: Params | None = None, /) -> object:
+        """Call *method*; raises RpcError."""
+
+
+Greeting = Callable[[Caller], Awaitable[None]]
 #: Errors that mean the connection and not the request.
 CONNECTION_CODES: Final = frozenset({"Unavailable", "Disconnected", "DeadlineExceeded"})
 

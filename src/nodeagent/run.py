@@ -53,6 +53,7 @@ from nodeagent.network.egress_agent import EgressAgent
 from nodeagent.network.ip_masq_agent import IpMasqAgent
 from nodeagent.network.provider import Network, NodeIdentity
 from nodeagent.network.providers import PROVIDERS
+from nodeagent.peer import Peer
 from nodeagent.policy.agent import PolicyAgent
 from nodeagent.proxy.health_check_server import HealthCheckServer
 from nodeagent.proxy.kube_proxy import KubeProxy
@@ -91,8 +92,8 @@ class NodeAgent:
             "masquerade_cidr": config.cluster_cidr,
             "non_masquerade_cidrs": config.non_masquerade_cidrs,
         }
-        self._netlink = Netlink(self._directory / "netlink.sock", settings, tables=Tables())
-        self._runtime = Runtime(self._directory / "cri.sock")
+        self._netlink = Netlink(self._peer("datapath", "netlink.sock"), settings, tables=Tables())
+        self._runtime = Runtime(self._peer("podruntime", "cri.sock"))
         self._node = NodeKeeper(self._client, self._facts(), self._nodes, self._timings, monotonic)
         self._provider = PROVIDERS[config.network](self._identity())
         self._cni = CniNetwork(
@@ -141,6 +142,9 @@ class NodeAgent:
         self._readiness_known = asyncio.Event()
         self._netlink.on_state = lambda _connected: self._look_at_readiness()
         self._runtime.on_state = self._runtime_state_changed
+
+    def _peer(self, name: str, socket: str) -> Peer:
+        return Peer(self._directory / socket, name=name)
 
     def _facts(self) -> NodeFacts:
         config = self._config

@@ -10,6 +10,7 @@ import pytest
 from componentbase.rpc import RpcError, Server
 from componentbase.tasks import Tasks
 from nodeagent.netlink import Netlink
+from nodeagent.peer import Peer
 from nodeagent.tables import KEYS, Tables
 
 
@@ -45,7 +46,9 @@ class RecordingDatapath:
 
 @asynccontextmanager
 async def connected(tmp_path):
-    netlink = Netlink(tmp_path / "n.sock", {"cluster_cidr": "c"}, tables=Tables())
+    netlink = Netlink(
+        Peer(tmp_path / "n.sock", name="datapath"), {"cluster_cidr": "c"}, tables=Tables()
+    )
     tasks = Tasks()
     tasks.spawn(netlink.run_connection(), name="connection")
     tasks.spawn(netlink.run_tables(), name="tables")

@@ -85,7 +85,8 @@ def sandbox(uid: str) -> dict:
 async def test_runtime_lists_after_events_restarts_and_wishes(tmp_path):
     cri = RecordingRuntime(tmp_path / "cri.sock")
     cri.sandboxes = [sandbox("a")]
-    runtime, tasks, changes = Runtime(tmp_path / "cri.sock"), Tasks(), asyncio.Queue()
+    runtime = Runtime(Peer(tmp_path / "cri.sock", name="podruntime"))
+    tasks, changes = Tasks(), asyncio.Queue()
     runtime.on_change = changes.put_nowait
     tasks.spawn(runtime.run_connection(), name="connection")
     tasks.spawn(runtime.run_lists(60), name="lists")

@@ -15,6 +15,7 @@ from kubeapi.client.kubeconfig import (
     write_kubeconfig,
 )
 from kubeapi.client.leader_election import LeaderElector, LeadershipLost, LeaseDurations
+from kubeapi.client.parts import Part, Parts, View
 from kubeapi.client.rest import PatchType, RestClient, WatchEvent
 from kubeapi.client.workqueue import WorkQueue, run_workers
 
@@ -28,9 +29,12 @@ __all__ = [
     "LeaderElector",
     "LeadershipLost",
     "LeaseDurations",
+    "Part",
+    "Parts",
     "PatchType",
     "RestClient",
     "Unreachable",
+    "View",
     "WatchEvent",
     "WorkQueue",
     "in_cluster_config",

@@ -103,12 +103,18 @@ class Informer:
         on_add: Callable[[Object], None] | None = None,
         on_update: Callable[[Object, Object], None] | None = None,
         on_delete: Callable[[Object], None] | None = None,
-    ) -> None:
+    ) -> Handler:
         """Tell of every change from now on, and at once of what is there."""
-        self._handlers.append(Handler(on_add, on_update, on_delete))
+        handler = Handler(on_add, on_update, on_delete)
+        self._handlers = [*self._handlers, handler]  # Whoever is being told goes on with the old.
         if on_add is not None:
             for obj in self._store.items():
                 on_add(obj)
+        return handler
+
+    def remove_handler(self, handler: Handler) -> None:
+        """Tell this one no more."""
+        self._handlers = [each for each in self._handlers if each is not handler]
 
     # --- how it follows ----------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import asyncio
 import math
 import urllib.parse
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -57,8 +58,14 @@ class WatchEvent:
 class RestClient:
     """Speaks with one API server as one user. Make it and close it inside the event loop."""
 
-    def __init__(self, config: ClientConfig, *, user_agent: str, source: str = "") -> None:
-        """Connect from the address *source*, or from the one that the kernel chooses."""
+    def __init__(
+        self, config: ClientConfig, *, user_agent: str, source: str = "", calls_max: int = 0
+    ) -> None:
+        """Connect from the address *source*, or from the one that the kernel chooses.
+
+        Of *calls_max* (0: any number) calls at once the others wait for their turn; watches do not.
+        """
+        self._turns = asyncio.Semaphore(calls_max) if calls_max else nullcontext()
         self._config = config
         self._source = source
         self._user_agent = user_agent
@@ -68,9 +75,12 @@ class RestClient:
         self._body_type = codec.JSON
 
     @classmethod
-    def from_kubeconfig(cls, path: Path, *, user_agent: str, source: str = "") -> RestClient:
+    def from_kubeconfig(
+        cls, path: Path, *, user_agent: str, source: str = "", calls_max: int = 0
+    ) -> RestClient:
         """Return a client for the current context of *path*; raises KubeconfigError."""
-        return cls(read_kubeconfig(path), user_agent=user_agent, source=source)
+        config = read_kubeconfig(path)
+        return cls(config, user_agent=user_agent, source=source, calls_max=calls_max)
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         return await self._call("GET", resource.path(namespace, name))
@@ -260,6 +270,7 @@ class RestClient:
             data, headers["Content-Type"] = codec.encode(body[0], media_type), media_type
         try:
             async with (
+                self._turns,
                 asyncio.timeout(timeout_s),
                 self._opened().request(
                     method, self._url(path, query), data=data, headers=headers

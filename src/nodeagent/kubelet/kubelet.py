@@ -100,6 +100,10 @@ class Kubelet:
             await asyncio.sleep(resync_s)
             self.wake_all()
 
+    async def close(self) -> None:
+        """Work no more; what runs is left as it is."""
+        await self._tasks.close()
+
     def pods(self) -> list[Object]:
         """Return the pods of this node."""
         return [worker.pod for worker in self._workers.values()]

@@ -11,12 +11,19 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from componentbase.clock import rfc3339
 from kubeapi.objects import Object, set_condition
 
 KUBELET_VERSION: Final = "v1.32.0-podwire"
+#: What a node is made of: processes and packets, or rows in the memory of one process.
+NodeKind = Literal["live", "hollow"]
+NODE_KIND_LABEL: Final = "podwire.io/node-kind"
+_RUNTIMES: Final[dict[NodeKind, str]] = {
+    "live": "podruntime://0.1.0",
+    "hollow": "hollow://0.1.0",
+}
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
@@ -31,6 +38,7 @@ class NodeFacts:
     cpu: str
     memory: str
     pods_max: int
+    kind: NodeKind = "live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +91,7 @@ def node_labels(facts: NodeFacts) -> dict[str, str]:
         "kubernetes.io/arch": architecture(),
         "kubernetes.io/hostname": facts.name,
         "kubernetes.io/os": "linux",
+        NODE_KIND_LABEL: facts.kind,
     }
 
 
@@ -118,7 +127,7 @@ def node_status(facts: NodeFacts, readiness: Readiness, before: Object, now: flo
         "allocatable": resources,
         "conditions": _conditions(readiness, before, now),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": facts.kubelet_port}},
-        "nodeInfo": _node_info(),
+        "nodeInfo": _node_info(facts.kind),
     }
 
 
@@ -161,11 +170,11 @@ def same_status(one: Object, other: Object) -> bool:
 
 
 @functools.cache  # What the status says every second does not change while the kernel runs.
-def _node_info() -> Object:
+def _node_info(kind: NodeKind) -> Object:
     return {
         "architecture": architecture(),
         "bootID": _first_line("/proc/sys/kernel/random/boot_id"),
-        "containerRuntimeVersion": "podruntime://0.1.0",
+        "containerRuntimeVersion": _RUNTIMES[kind],
         "kernelVersion": os.uname().release,
         "kubeProxyVersion": "",
         "kubeletVersion": KUBELET_VERSION,

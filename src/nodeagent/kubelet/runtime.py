@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from componentbase.rpc import Client, Params, RpcError
+from componentbase.rpc import Params, RpcError
 from kubeapi.objects import Object
 from nodeagent.kubelet.runtime_status import PodRuntimeStatus, pods_of
-from nodeagent.peer import Peer
+from nodeagent.peer import Caller, Peer
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +34,8 @@ class _Created(msgspec.Struct, frozen=True):
 class Runtime:
     """podruntime as the kubelet uses it."""
 
-    def __init__(self, path: Path) -> None:
-        self._peer = Peer(path, name="podruntime")
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
         self._peer.on_tell = self._told
         self._peer.on_state = self._state_changed
         self._wanted = asyncio.Event()
@@ -62,7 +61,7 @@ class Runtime:
     async def run_connection(self) -> None:
         """Keep the connection for ever."""
 
-        async def greet(client: Client) -> None:
+        async def greet(client: Caller) -> None:
             await client.call("GetContainerEvents", {})
 
         await self._peer.run(greet)

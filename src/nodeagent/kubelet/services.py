@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from componentbase.clock import Clock
 from componentbase.timings import Timings
 from kubeapi.client import EventRecorder, Informer, RestClient
 from kubeapi.objects import Object, namespace_of
+from nodeagent.cni.chain import Wanted
 from nodeagent.cni.host_network import HostNetwork
-from nodeagent.cni.network import CniNetwork
+from nodeagent.cni.result import Attachment
 from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.environment import service_environment
 from nodeagent.kubelet.object_cache import ObjectCache
@@ -21,7 +23,30 @@ from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.status_manager import StatusManager
 from nodeagent.kubelet.volumes.volume_manager import VolumeManager
 from nodeagent.netlink import Netlink
-from nodeagent.policy.agent import PolicyAgent
+
+
+class PodNetwork(Protocol):
+    """What gives pods their interfaces: CNI, as `nodeagent.cni.network` does."""
+
+    @property
+    def error(self) -> str:
+        """Return why pods cannot be attached, "" when they can."""
+
+    async def refresh(self) -> bool:
+        """Look at the network's configuration; tell whether it changed."""
+
+    async def add(self, wanted: Wanted) -> Attachment:
+        """Attach a pod; raises CniError."""
+
+    async def delete(self, container_id: str) -> None:
+        """Detach a pod; raises CniError."""
+
+
+class Policies(Protocol):
+    """What NetworkPolicies say of a pod that begins here."""
+
+    async def attach(self, pod: Object, addresses: Sequence[str], timeout_s: float) -> bool:
+        """Judge its packets from now on; False when it is not known in time how."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +61,7 @@ class NodeServices:
     recorder: EventRecorder
     runtime: Runtime
     netlink: Netlink
-    policies: PolicyAgent
+    policies: Policies
     actions: ProbeActions
     statuses: StatusManager
     services: Informer
@@ -47,7 +72,7 @@ class NodeServices:
     dns: ClusterDns
     timings: Timings
     clock: Clock
-    cni: CniNetwork
+    cni: PodNetwork
     host_network: HostNetwork
 
     @property

@@ -23,6 +23,7 @@ from kubeapi.objects import (
     name_of,
 )
 from kubeapi.selectors import LabelSelector, SelectorError, parse_label_selector
+from nodeagent.kubelet.node_status import NODE_KIND_LABEL
 from nodeagent.network.provider import Network
 
 ADDRESS: Final = "podwire.io/egress-ip"
@@ -85,15 +86,21 @@ def gateway_of(policy: EgressPolicy, nodes: Iterable[Object]) -> Object | None:
     fit = [
         node
         for node in nodes
-        if policy.selector.matches(labels_of(node)) and is_condition_true(node, "Ready")
+        if policy.selector.matches(labels_of(node)) and _carries_packets(node)
     ]
     return min(fit, key=name_of, default=None)
 
 
 def speaker(nodes: Iterable[Object]) -> str:
     """Return which node tells events for all: the Ready one whose name is first; "" for none."""
-    ready = (name_of(node) for node in nodes if is_condition_true(node, "Ready"))
+    ready = (name_of(node) for node in nodes if _carries_packets(node))
     return min(ready, default="")
+
+
+def _carries_packets(node: Object) -> bool:
+    """Tell whether *node* is Ready, and no hollow one."""
+    hollow = labels_of(node).get(NODE_KIND_LABEL) == "hollow"
+    return is_condition_true(node, "Ready") and not hollow
 
 
 def rules(

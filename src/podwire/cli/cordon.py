@@ -7,14 +7,14 @@ import click
 from kubeapi.client import PatchType, RestClient
 from kubeapi.resources import NODES
 from podwire.cli import api, cluster_option
-from podwire.cluster.layout import Layout, UsageError, node_number
+from podwire.cluster.layout import Layout, UsageError
 
 
 def known_node(cluster_name: str, name: str) -> Layout:
     """Return the cluster's layout; raises UsageError when it has no such node."""
     paths = Layout.of(cluster_name)
     cluster = paths.read_cluster()
-    if node_number(name) not in cluster.node_numbers:
+    if name not in cluster.all_names:
         raise UsageError(f"there is no {name}: the nodes are {cluster.nodes_text}")
     return paths
 

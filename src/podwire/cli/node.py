@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
@@ -17,7 +18,7 @@ from podwire.cli import CommandFailed, api, cluster_option
 from podwire.cli.cordon import cordon, uncordon
 from podwire.cli.drain import drain, left_behind
 from podwire.cli.readiness import wait_for_nodes
-from podwire.cluster.layout import NODES_MAX, Layout, UsageError, node_number
+from podwire.cluster.layout import HOLLOW_MAX, Layout, UsageError
 from podwire.launcher import client, session
 
 _DONE: Final = {
@@ -33,6 +34,7 @@ _SIGNALS: Final = {
 }
 _LAUNCHER: Final = "launcher"
 _LEASES_NAMESPACE: Final = "kube-node-lease"
+_NAMED_MAX: Final = 8
 _READY_S: Final = 60.0
 _READY_PER_NODE_S: Final = 2.0
 _ADD_TIMEOUT_S: Final = 60.0
@@ -107,28 +109,39 @@ for command in (cordon, uncordon, drain):
 
 @node.command()
 @click.option(
-    "--count", type=click.IntRange(1, NODES_MAX), default=1, show_default=True, help="How many."
+    "--count", type=click.IntRange(1, HOLLOW_MAX), default=1, show_default=True, help="How many."
 )
+@click.option("--hollow", is_flag=True, help="Hollow ones, which run no pods (hollow-N).")
 @cluster_option
-def add(count: int, cluster_name: str) -> None:
+def add(count: int, hollow: bool, cluster_name: str) -> None:
     """Add nodes to a running cluster; return when they are Ready.
 
     Each gets the lowest number that is free.
 
     \b
-    Example: podwire node add --count 2
+    Examples:
+    podwire node add --count 2
+    podwire node add --hollow --count 100
     """
     paths = Layout.of(cluster_name)
-    names: list[str] = client.call(paths, "node_add", {"count": count}, timeout_s=_ADD_TIMEOUT_S)
+    wanted = {"count": count, "kind": "hollow" if hollow else "live"}
+    names: list[str] = client.call(paths, "node_add", wanted, timeout_s=_ADD_TIMEOUT_S)
     timeout_s = _READY_S + _READY_PER_NODE_S * count
     try:
         asyncio.run(wait_for_nodes(paths, names, Console(stderr=True), timeout_s))
     except TimeoutError:
         raise CommandFailed(
-            f"{', '.join(names)} started, but not Ready within {timeout_s:.0f} s; "
+            f"{_enumerated(names)} started, but not Ready within {timeout_s:.0f} s; "
             f"see podwire status{paths.name_option} and {paths.directory / 'logs'}"
         ) from None
-    click.echo(f"{', '.join(names)} added and Ready")
+    click.echo(f"{_enumerated(names)} added and Ready")
+
+
+def _enumerated(names: Sequence[str]) -> str:
+    """Return the names for people: of many the first and the last."""
+    if len(names) > _NAMED_MAX:
+        return f"{names[0]} … {names[-1]} ({len(names)} nodes)"
+    return ", ".join(names)
 
 
 @node.command()
@@ -143,8 +156,9 @@ def rm(target: str, cluster_name: str) -> None:
     Example: podwire node drain node-4 && podwire node rm node-4
     """
     paths = Layout.of(cluster_name)
-    if node_number(target) not in paths.read_cluster().node_numbers:
-        raise UsageError(f"there is no {target}: the nodes are {paths.read_cluster().nodes_text}")
+    cluster = paths.read_cluster()
+    if target not in cluster.all_names:
+        raise UsageError(f"there is no {target}: the nodes are {cluster.nodes_text}")
     # Asked first: without an answer the Node object would be left over.
     lost = api.run(paths, lambda rest: left_behind(rest, target))
     if lost:

@@ -35,6 +35,7 @@ from podwire.cluster.kept import NODES, Wish, settle
 from podwire.cluster.layout import (
     CONTROL_PLANES_MAX,
     DNS_REPLICAS_MAX,
+    HOLLOW_MAX,
     MTU_MAX,
     MTU_MIN,
     NODES_MAX,
@@ -52,6 +53,8 @@ from podwire.launcher.client import launcher_gone, running_session
 _READY_TIMEOUT_S: Final = 60.0
 _READY_TIMEOUT_PER_NODE_S: Final = 2.0
 _POLL_S: Final = 0.05
+#: Each look lists the nodes: with a thousand of them that is no trifle for the API server.
+_POLL_PER_NODE_S: Final = 0.001
 _HOPELESS_POLL_S: Final = 2.0
 _NOTED_POLL_S: Final = 0.001
 
@@ -75,6 +78,14 @@ class AlreadyUp(UsageError):
     "--nodes",
     type=click.IntRange(1, NODES_MAX),
     help=f"How many.  [default: {NODES}, or those of the state that was kept]",
+)
+@click.option(
+    "--hollow",
+    type=click.IntRange(0, HOLLOW_MAX),
+    default=0,
+    metavar="N",
+    help="So many nodes more that run no pods: kubelet and kube-proxy of all of them are one"
+    " process, hollow-1 to hollow-N.  [default: 0, or those of the state that was kept]",
 )
 @click.option(
     "--control-planes",
@@ -143,6 +154,7 @@ class AlreadyUp(UsageError):
 def up(
     cluster_name: str,
     nodes: int | None,
+    hollow: int,
     control_planes: int | None,
     store: StoreName | None,
     timings: TimingsName,
@@ -165,6 +177,7 @@ def up(
     \b
     Examples:
     podwire up --nodes 5
+    podwire up --hollow 100
     podwire up --control-planes 3
     podwire up --ip-family dual
     podwire up --proxy-mode ipvs --ipvs-scheduler wlc
@@ -176,6 +189,7 @@ def up(
     cluster = Cluster(
         name=cluster_name,
         nodes=nodes or NODES,
+        hollow=hollow,
         timings=timings,
         network=network,
         mtu=mtu,
@@ -203,11 +217,7 @@ def up(
         control_planes=control_planes,
         ip_family=ip_family,
     )
-    paths = start(wish, Console(stderr=True))
-    cluster = paths.read_cluster()
-    if cluster.outside:
-        tell_dns(paths)
-    _greet(cluster, paths.name_option)
+    _greet(start(wish, Console(stderr=True)))
 
 
 def _said(context: click.Context) -> frozenset[str]:
@@ -220,7 +230,10 @@ def _said(context: click.Context) -> frozenset[str]:
     return frozenset(_FIELDS.get(name, name) for name in given)
 
 
-def _greet(cluster: Cluster, name: str) -> None:
+def _greet(paths: Layout) -> None:
+    cluster, name = paths.read_cluster(), paths.name_option
+    if cluster.outside:
+        tell_dns(paths)
     click.echo(
         f"\n  export KUBECONFIG=$(podwire kubeconfig{name})\n"
         f"  kubectl get nodes -o wide\n"
@@ -280,11 +293,16 @@ def start(wish: Wish | Cluster, console: Console) -> Layout:
                 f"podwire down{paths.name_option} removes the files."
             )
         raise
-    console.print(
-        f"Cluster [bold]{name}[/bold] is up: {len(cluster.node_numbers)} "
-        f"node{'' if cluster.nodes == 1 else 's'} Ready in {time.monotonic() - began:.1f} s."
-    )
+    took_s = time.monotonic() - began
+    nodes = _nodes_text(cluster)
+    console.print(f"Cluster [bold]{name}[/bold] is up: {nodes} Ready in {took_s:.1f} s.")
     return paths
+
+
+def _nodes_text(cluster: Cluster) -> str:
+    live, hollow = len(cluster.node_numbers), len(cluster.hollow_numbers)
+    words = f"{live} node{'' if live == 1 else 's'}"
+    return f"{words} and {hollow} hollow one{'' if hollow == 1 else 's'}" if hollow else words
 
 
 def _launch(paths: Layout, wish: Wish) -> tuple[Cluster, int]:
@@ -374,9 +392,9 @@ def _fork_launcher(cluster: Cluster, paths: Layout, holder: socket.socket) -> in
 
 
 def _wait_ready(cluster: Cluster, paths: Layout, launcher_pid: int, console: Console) -> None:
-    timeout_s = _READY_TIMEOUT_S + _READY_TIMEOUT_PER_NODE_S * len(cluster.node_numbers)
+    timeout_s = _READY_TIMEOUT_S + _READY_TIMEOUT_PER_NODE_S * len(cluster.all_names)
     with progress_bar(console) as progress:
-        nodes = progress.add_task("nodes Ready", total=len(cluster.node_numbers))
+        nodes = progress.add_task("nodes Ready", total=len(cluster.all_names))
         try:
             asyncio.run(_poll(paths, cluster, (progress, nodes), launcher_pid, timeout_s))
         except (TimeoutError, CommandFailed) as error:
@@ -411,7 +429,7 @@ async def _poll(
     look_at = time.monotonic() + _HOPELESS_POLL_S
     try:
         async with asyncio.timeout(timeout_s):
-            while (ready := await readiness.nodes_ready()) < len(cluster.node_numbers):
+            while (ready := await readiness.nodes_ready()) < len(cluster.all_names):
                 progress.update(task, completed=ready)
                 if _ended(launcher_pid):
                     raise CommandFailed("the launcher ended")
@@ -419,7 +437,7 @@ async def _poll(
                     look_at = time.monotonic() + _HOPELESS_POLL_S
                     if await diagnosis.is_hopeless(paths):
                         raise CommandFailed("the cluster does not come up")
-                await asyncio.sleep(_POLL_S)
+                await asyncio.sleep(max(_POLL_S, _POLL_PER_NODE_S * len(cluster.all_names)))
     finally:
         await readiness.close()
 

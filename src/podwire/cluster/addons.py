@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from podwire.cluster import ingress, outside, rbac
 from podwire.cluster.layout import Cluster
+from podwire.cluster.placement import not_hollow
 
 Object = dict[str, Any]
 
@@ -143,6 +144,7 @@ def _pod_spec() -> Object:
         "priorityClassName": "system-cluster-critical",
         "serviceAccountName": _NAME,
         "nodeSelector": {"kubernetes.io/os": "linux"},
+        "affinity": not_hollow(),
         "tolerations": [
             {"key": "CriticalAddonsOnly", "operator": "Exists"},
             {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},

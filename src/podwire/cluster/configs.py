@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from nodeagent.hollow.config import HollowConfig
 from podwire.cluster import addons, etcd, layout, outside, wiring
 from podwire.cluster.layout import Cluster, Layout, control_plane_host, node_name
-from podwire.cluster.plan import FABRIC, ProcessPlan, master_name, node
+from podwire.cluster.plan import FABRIC, HOLLOW, ProcessPlan, master_name, node
 
 Config = dict[str, Any]
 
@@ -23,6 +24,7 @@ def write_configs(cluster: Cluster, paths: Layout) -> None:
     for number in cluster.masters:
         for name, config in _master(cluster, paths, number):
             _write(paths, name, config)
+    write_hollow(cluster, paths)
     for number in cluster.node_numbers:
         write_node(cluster, paths, number)
 
@@ -30,6 +32,12 @@ def write_configs(cluster: Cluster, paths: Layout) -> None:
 def write_fabric(cluster: Cluster, paths: Layout) -> None:
     """Write the fabric's configuration file: nodes come and go."""
     _write(paths, FABRIC, _fabric(cluster, paths))
+
+
+def write_hollow(cluster: Cluster, paths: Layout) -> None:
+    """Write the configuration file of the hollow nodes, if there are any."""
+    if cluster.hollow_numbers:
+        _write(paths, HOLLOW, _hollow(cluster, paths))
 
 
 def write_node(cluster: Cluster, paths: Layout, number: int) -> None:
@@ -116,8 +124,8 @@ def _apiserver(cluster: Cluster, paths: Layout, number: int) -> Config:
         "store_path": str(paths.store),
         "service_cidr": cluster.service_cidr,
         "node_port_range": "30000-32767",
-        "transport_map": cluster.transport_map,
-        "fabric_map": cluster.fabric_map,
+        "transport_map": cluster.transport_map | cluster.hollow_map,
+        "fabric_map": cluster.fabric_map | cluster.hollow_map,
         "dial_source": cluster.transport_address(host),
         "control_socket": str(paths.control_socket(name)),
         "journal": str(paths.journal(name)),
@@ -179,6 +187,17 @@ def _nodeagent(cluster: Cluster, paths: Layout, number: int, directory: str) -> 
         "server_private_key": str(paths.private_key(name)),
         "client_ca": str(paths.certificate("ca")),
     } | node_settings(cluster)
+
+
+def _hollow(cluster: Cluster, paths: Layout) -> Config:
+    settings = node_settings(cluster)
+    said = HollowConfig.__struct_fields__
+    return {name: value for name, value in settings.items() if name in said} | {
+        "kubeconfig": str(paths.component_kubeconfig(HOLLOW)),
+        "numbers": cluster.hollow_numbers,
+        "directory": str(paths.directory / "nodes"),
+        "control_socket": str(paths.control_socket(HOLLOW)),
+    }
 
 
 def datapath_addresses6(cluster: Cluster, number: int) -> Config:

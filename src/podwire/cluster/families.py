@@ -38,6 +38,20 @@ NETWORKS: Final[Mapping[IpFamily, Networks]] = {
     ),
 }
 
+#: How many nodes the networks above are for: each gets a /24, and a /64 of IPv6.
+NODES_OF_NETWORKS: Final = 256
+#: What pods have in a cluster of more nodes.
+_WIDE: Final = {
+    _IPV4["cluster_cidr"]: "10.240.0.0/13",
+    _IPV6["cluster_cidr"]: "fd00:10:244::/52",
+}
+
+
+def widened(networks: str) -> str:
+    """Return the pods' networks of a cluster with more nodes than the usual ones are for."""
+    return ",".join(_WIDE.get(text, text) for text in networks.split(","))
+
+
 #: As many host parts as the underlay of IPv4 has.
 UNDERLAY6_PREFIX: Final = 120
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from podwire.cluster import rbac
+from podwire.cluster.placement import not_hollow
 
 Object = dict[str, Any]
 
@@ -137,6 +138,7 @@ def _pod_spec() -> Object:
     return {
         "serviceAccountName": _ACCOUNT,
         "nodeSelector": {"kubernetes.io/os": "linux"},
+        "affinity": not_hollow(),
         "dnsPolicy": "ClusterFirst",
         "terminationGracePeriodSeconds": 300,
         "containers": [_container()],

@@ -7,14 +7,16 @@ their addresses. What a person does not ask for stays as it was; what cannot be 
 from __future__ import annotations
 
 import uuid
+from ipaddress import ip_network
 from typing import Final
 
 import msgspec
 
-from podwire.cluster.families import NETWORKS, IpFamily
+from podwire.cluster.families import NETWORKS, NODES_OF_NETWORKS, IpFamily, widened
 from podwire.cluster.layout import Cluster, Layout, StoreName, UsageError
 
 NODES: Final = 3
+NODE_CIDR_MASK_IPV6: Final = 64
 
 
 #: What nobody changes: it is in the data, or was given by the first start.
@@ -51,7 +53,24 @@ def settle(wish: Wish, paths: Layout) -> Cluster:
             uid=kept.uid or str(uuid.uuid4()),
             **_asked_for(wish),
         )
+        _check_room(wanted, paths)
     return wanted
+
+
+def room_for_nodes(cluster: Cluster) -> int:
+    """Return how many nodes the pods' network has room for."""
+    first = ip_network(cluster.cluster_cidr.split(",")[0])
+    mask = cluster.node_cidr_mask if first.version == 4 else NODE_CIDR_MASK_IPV6
+    return 1 << (mask - first.prefixlen)
+
+
+def _check_room(wanted: Cluster, paths: Layout) -> None:
+    room = room_for_nodes(wanted)
+    if len(wanted.all_names) > room:
+        raise UsageError(
+            f"the state that was kept has a network of pods for {room} nodes; ask for fewer, or "
+            f"remove it first: podwire down{paths.name_option}"
+        )
 
 
 def _asked_for(wish: Wish) -> dict[str, object]:
@@ -77,6 +96,8 @@ def _new(wish: Wish) -> Cluster:
     cluster = wish.cluster
     if wish.ip_family is not None:
         cluster = msgspec.structs.replace(cluster, **NETWORKS[wish.ip_family])
+    if (wish.nodes or NODES) + len(cluster.hollow_numbers) > NODES_OF_NETWORKS:
+        cluster = msgspec.structs.replace(cluster, cluster_cidr=widened(cluster.cluster_cidr))
     return msgspec.structs.replace(
         cluster,
         nodes=wish.nodes or NODES,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_network
 from pathlib import Path
@@ -18,6 +18,7 @@ import msgspec
 
 from componentbase.decoding import UNREADABLE
 from componentbase.timings import TimingsName
+from nodeagent.hollow import config as hollow_nodes
 from nodeagent.proxy.mode import IpvsScheduler, ProxyModeName
 from podwire.cluster import families
 from podwire.cluster.families import NETWORKS, IpFamily
@@ -25,6 +26,9 @@ from podwire.cluster.outside import OutsideService
 
 DEFAULT_NAME: Final = "podwire"
 NODES_MAX: Final = 249  # Host parts .1 to .249 of the underlay; the rest are control planes.
+HOLLOW_MAX: Final = hollow_nodes.NUMBER_MAX
+#: What carries the hollow nodes' network: nobody listens there, so who dials is refused.
+HOLLOW_TRANSPORT: Final = "127.255.0.0/21"
 CONTROL_PLANES_MAX: Final = 3
 DNS_REPLICAS_MAX: Final = 10
 #: Of the nodes' network: what leaves IPv6's least to pods, and what one UDP datagram carries.
@@ -73,6 +77,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     nodes: int | tuple[int, ...]
+    hollow: int | tuple[int, ...] = 0  # Nodes without processes, likewise.
     block: int = 0
     uid: str = ""  # What the store's keys belong to; stays when state is kept.
     store: StoreName = "embedded"
@@ -109,6 +114,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse what no cluster can be (msgspec makes a ValidationError of it)."""
         if not all(1 <= number <= NODES_MAX for number in self.node_numbers):
             raise ValueError(f"nodes are numbered 1 to {NODES_MAX}")
+        if not all(1 <= number <= HOLLOW_MAX for number in self.hollow_numbers):
+            raise ValueError(f"hollow nodes are numbered 1 to {HOLLOW_MAX}")
         if not 1 <= self.control_planes <= CONTROL_PLANES_MAX:
             raise ValueError(f"there are 1 to {CONTROL_PLANES_MAX} control planes")
         if not MTU_MIN <= self.mtu <= MTU_MAX:
@@ -121,21 +128,33 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def node_numbers(self) -> tuple[int, ...]:
         """Return the nodes' numbers, in order."""
-        return tuple(range(1, self.nodes + 1)) if isinstance(self.nodes, int) else self.nodes
+        return _numbers(self.nodes)
+
+    @property
+    def hollow_numbers(self) -> tuple[int, ...]:
+        """Return the hollow nodes' numbers, in order."""
+        return _numbers(self.hollow)
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Return the names of all nodes, live ones first."""
+        hollow = map(hollow_nodes.hollow_name, self.hollow_numbers)
+        return (*map(node_name, self.node_numbers), *hollow)
 
     @property
     def nodes_text(self) -> str:
         """Return the nodes' names, for people."""
-        names = [node_name(number) for number in self.node_numbers]
-        if isinstance(self.nodes, int) and self.nodes > 1:
-            return f"{names[0]} to {names[-1]}"
-        return ", ".join(names)
+        live = _names_text(self.nodes, [node_name(number) for number in self.node_numbers])
+        names = [hollow_nodes.hollow_name(number) for number in self.hollow_numbers]
+        return f"{live}, {_names_text(self.hollow, names)}" if names else live
 
     def with_nodes(self, numbers: Iterable[int]) -> Cluster:
         """Return this cluster with the nodes *numbers*."""
-        ordered = tuple(sorted(numbers))
-        is_count = ordered == tuple(range(1, len(ordered) + 1))
-        return msgspec.structs.replace(self, nodes=len(ordered) if is_count else ordered)
+        return msgspec.structs.replace(self, nodes=_count_or_numbers(numbers))
+
+    def with_hollow(self, numbers: Iterable[int]) -> Cluster:
+        """Return this cluster with the hollow nodes *numbers*."""
+        return msgspec.structs.replace(self, hollow=_count_or_numbers(numbers))
 
     @property
     def families(self) -> tuple[int, ...]:
@@ -196,6 +215,11 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
         return rows
 
     @property
+    def hollow_map(self) -> dict[str, str]:
+        """Return the map of the hollow nodes' networks: to where nobody listens."""
+        return {hollow_nodes.NETWORKS[family]: HOLLOW_TRANSPORT for family in self.families}
+
+    @property
     def masters(self) -> tuple[int, ...]:
         """Return the numbers of the control planes, from 1."""
         return tuple(range(1, self.control_planes + 1))
@@ -209,6 +233,21 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     def api_url(self) -> str:
         """Return the API server's address as kubectl is told it."""
         return f"https://{self.transport_address(self.endpoint_host)}:{API_PORT}"
+
+
+def _names_text(nodes: int | tuple[int, ...], names: Sequence[str]) -> str:
+    if isinstance(nodes, int) and nodes > 1:
+        return f"{names[0]} to {names[-1]}"
+    return ", ".join(names)
+
+
+def _numbers(nodes: int | tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(range(1, nodes + 1)) if isinstance(nodes, int) else nodes
+
+
+def _count_or_numbers(numbers: Iterable[int]) -> int | tuple[int, ...]:
+    ordered = tuple(sorted(numbers))
+    return len(ordered) if ordered == tuple(range(1, len(ordered) + 1)) else ordered
 
 
 FAR: Final = 128  # The far network of block B is 127.0.(FAR + B).0/24.
@@ -371,3 +410,9 @@ def node_number(name: str) -> int:
     if match is None or int(match[1]) > NODES_MAX:
         raise UsageError(f"{name!r} is no node: nodes are node-1, node-2, …")
     return int(match[1])
+
+
+def hollow_number(name: str) -> int:
+    """Return the number of a hollow node's name, 0 when it is none."""
+    match = re.fullmatch(r"hollow-([1-9][0-9]{0,3})", name)
+    return int(match[1]) if match is not None else 0

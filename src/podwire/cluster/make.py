@@ -13,7 +13,7 @@ from podwire.cluster.layout import (
     node_name,
 )
 from podwire.cluster.pki import Authority, Identity, KeyPair
-from podwire.cluster.plan import master_name
+from podwire.cluster.plan import HOLLOW, master_name
 
 
 def make(cluster: Cluster, paths: Layout) -> None:
@@ -27,6 +27,7 @@ def make(cluster: Cluster, paths: Layout) -> None:
     maker.control_planes()
     for number in cluster.node_numbers:
         maker.node(number)
+    maker.hollow()
     maker.admin()
     configs.write_configs(cluster, paths)
 
@@ -36,6 +37,19 @@ def make_node(cluster: Cluster, paths: Layout, number: int) -> None:
 
     Raises UsageError when the authority that the others trust is gone.
     """
+    _check_authority(paths)
+    _Maker(cluster, paths).node(number)
+    configs.write_node(cluster, paths, number)
+
+
+def make_hollow(cluster: Cluster, paths: Layout) -> None:
+    """Write what the hollow nodes' process needs; raises UsageError as `make_node`."""
+    _check_authority(paths)
+    _Maker(cluster, paths).hollow()
+    configs.write_hollow(cluster, paths)
+
+
+def _check_authority(paths: Layout) -> None:
     for path in (paths.certificate("ca"), paths.private_key("ca")):
         if not path.exists():
             raise UsageError(
@@ -43,8 +57,6 @@ def make_node(cluster: Cluster, paths: Layout, number: int) -> None:
                 f"another: podwire down --keep-state{paths.name_option}, "
                 f"podwire up{paths.name_option}"
             )
-    _Maker(cluster, paths).node(number)
-    configs.write_node(cluster, paths, number)
 
 
 class _Maker:
@@ -102,6 +114,12 @@ class _Maker:
         self._write(name, pair)
         server = _url(cluster.far_address(cluster.endpoint_host))
         self._kubeconfig(name, identity, pair, server)
+
+    def hollow(self) -> None:
+        """Make what the hollow nodes' one process dials the control plane by."""
+        if self._cluster.hollow_numbers:
+            pair = self._issue(pki.HOLLOW_NODES)
+            self._kubeconfig(HOLLOW, pki.HOLLOW_NODES, pair, self._cluster.api_url)
 
     def admin(self) -> None:
         """Make the person's kubeconfig."""

@@ -193,6 +193,7 @@ ADMIN: Final = Identity(user="kubernetes-admin", groups=("system:masters",))
 SCHEDULER: Final = Identity(user="system:kube-scheduler")
 CONTROLLER_MANAGER: Final = Identity(user="system:kube-controller-manager")
 KUBELET_CLIENT: Final = Identity(user="system:kube-apiserver", groups=("system:masters",))
+HOLLOW_NODES: Final = Identity(user="system:hollow-nodes", groups=("podwire:hollow-nodes",))
 ETCD_CLIENT: Final = Identity(user="kube-apiserver-etcd-client")
 
 

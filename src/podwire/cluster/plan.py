@@ -13,6 +13,7 @@ from podwire.cluster.layout import Cluster, node_name
 
 NODE_ROLES: Final = ("podruntime", "datapath", "nodeagent")
 FABRIC: Final = "fabric"
+HOLLOW: Final = "hollow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,13 @@ def control_plane(cluster: Cluster) -> list[ProcessPlan]:
         role = component.replace("-", "")
         names = [master_name(cluster, component, number) for number in cluster.masters]
         plan += [ProcessPlan(name, role, None) for name in names]
-    return [*plan, ProcessPlan(FABRIC, "fabric", None)]
+    plan.append(ProcessPlan(FABRIC, "fabric", None))
+    return [*plan, *hollow(cluster)]
+
+
+def hollow(cluster: Cluster) -> list[ProcessPlan]:
+    """Return the process of the hollow nodes, if there are any."""
+    return [ProcessPlan(HOLLOW, "hollow", None)] if cluster.hollow_numbers else []
 
 
 def node(number: int) -> list[ProcessPlan]:

@@ -18,6 +18,7 @@ import controlplane.controllermanager.__main__
 import controlplane.scheduler.__main__
 import nodeagent.__main__
 import nodeagent.datapath.__main__
+import nodeagent.hollow.__main__
 import podruntime.__main__
 import podwire.fabric.__main__
 from componentbase.zygote import Entry
@@ -31,5 +32,6 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "fabric": podwire.fabric.__main__.main,
     "podruntime": podruntime.__main__.main,
     "datapath": nodeagent.datapath.__main__.main,
+    "hollow": nodeagent.hollow.__main__.main,
     "nodeagent": nodeagent.__main__.main,
 }

@@ -15,9 +15,21 @@ import msgspec
 
 from componentbase import clock, rpc
 from componentbase.directories import remove_tree
+from nodeagent.hollow.config import hollow_name
 from podwire.cluster import blocks, configs, make, plan
-from podwire.cluster.layout import NODES_MAX, Cluster, Layout, UsageError, node_name, node_number
+from podwire.cluster.kept import room_for_nodes
+from podwire.cluster.layout import (
+    HOLLOW_MAX,
+    NODES_MAX,
+    Cluster,
+    Layout,
+    UsageError,
+    hollow_number,
+    node_name,
+    node_number,
+)
 from podwire.cluster.outside import OutsideError, OutsideService
+from podwire.launcher import hollow
 from podwire.launcher.actions import Actions
 from podwire.launcher.notes import Notes
 from podwire.launcher.supervisor import Supervisor
@@ -69,10 +81,54 @@ class Membership:
             self._notes.note("added", node_name(number))
         return [node_name(number) for number in numbers]
 
+    async def add_hollow(self, count: int) -> list[str]:
+        """Have *count* hollow nodes more; returns their names, raises RpcError."""
+        async with self._changing:
+            taken = set(self.cluster.hollow_numbers)
+            free = [number for number in range(1, HOLLOW_MAX + 1) if number not in taken]
+            room = room_for_nodes(self.cluster) - len(self.cluster.all_names)
+            numbers = free[: min(count, room)]
+            if count < 1 or len(numbers) < count:
+                raise rpc.RpcError(
+                    "FailedPrecondition",
+                    f"there is room for {max(0, min(room, len(free)))} hollow nodes more: a "
+                    f"cluster has at most {HOLLOW_MAX}, and each node a part of the pods' network; "
+                    "one that begins with more than 256 nodes has a wider one",
+                )
+            grown = self.cluster.with_hollow([*taken, *numbers])
+            try:
+                make.make_hollow(grown, self._paths)
+            except UsageError as error:
+                raise rpc.RpcError("FailedPrecondition", str(error)) from None
+            await self._change_hollow(grown)
+            names = [hollow_name(number) for number in numbers]
+            for name in names:
+                self._notes.note("added", name)
+            return names
+
+    async def _change_hollow(self, cluster: Cluster) -> None:
+        self._change(cluster)
+        configs.write_hollow(cluster, self._paths)
+        if self._supervisor.get(plan.HOLLOW) is None:
+            self._supervisor.add(plan.hollow(cluster), clock.monotonic())
+        elif self._supervisor.is_up(plan.HOLLOW):
+            await hollow.call(self._paths, "nodes_set", {"numbers": list(cluster.hollow_numbers)})
+
+    async def _remove_hollow(self, name: str) -> None:
+        number = hollow_number(name)
+        numbers = set(self.cluster.hollow_numbers)
+        if number not in numbers:
+            raise rpc.RpcError("NotFound", f"there is no node {name}")
+        await self._change_hollow(self.cluster.with_hollow(numbers - {number}))
+        self._notes.note("removed", name)
+
     async def remove(self, node: str, actions: Actions) -> None:
         """End *node*: kill its processes, remove its files; raises RpcError."""
         async with self._changing:
-            await self._remove(node, actions)
+            if hollow_number(node):
+                await self._remove_hollow(node)
+            else:
+                await self._remove(node, actions)
 
     async def _remove(self, node: str, actions: Actions) -> None:
         if not self._supervisor.of_node(node):

@@ -23,9 +23,9 @@ from componentbase.zygote import Zygote
 from podruntime.sandbox import files
 from podruntime.sandbox.warm import gather, rehearse
 from podwire.cluster import plan
-from podwire.cluster.layout import Cluster, Layout
+from podwire.cluster.layout import Cluster, Layout, hollow_number
 from podwire.cluster.outside import OutsideService, added
-from podwire.launcher import session
+from podwire.launcher import hollow, session
 from podwire.launcher.actions import Actions
 from podwire.launcher.balancer_checks import BalancerChecks
 from podwire.launcher.exits import Exits
@@ -114,7 +114,7 @@ class Launcher:
         )
         handlers: dict[str, rpc.Handler] = {
             "status": self._status,
-            "node": self._actions.on_node,
+            "node": self._on_node,
             "process": self._actions.on_process,
             "node_add": self._add_nodes,
             "node_remove": self._remove_node,
@@ -202,8 +202,16 @@ class Launcher:
         for managed in processes:
             self._faults.resumed(managed.plan.name)
 
+    async def _on_node(self, connection: rpc.Connection, params: rpc.Params) -> Any:
+        name = str(params["name"])
+        if hollow_number(name):
+            return await hollow.act(self._paths, self._notes, str(params["action"]), name)
+        return await self._actions.on_node(connection, params)
+
     async def _add_nodes(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
-        names = await self._members.add(int(params.get("count", 1)))
+        kind, count = params.get("kind", "live"), int(params.get("count", 1))
+        add = self._members.add_hollow if kind == "hollow" else self._members.add
+        names = await add(count)
         self._faults.tell_fabric()
         self._look_again.set()
         return names

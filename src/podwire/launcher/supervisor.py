@@ -70,6 +70,11 @@ class Supervisor:
     def get(self, name: str) -> Managed | None:
         return self._processes.get(name)
 
+    def is_up(self, name: str) -> bool:
+        """Tell whether a process runs and is not paused."""
+        process = self._processes.get(name)
+        return process is not None and process.state is State.RUNNING
+
     def due(self, now: float) -> list[Managed]:
         """Return what should be started now, in the plan's order."""
         return [process for process in self._processes.values() if _waits(process, now)]

@@ -11,6 +11,7 @@ import pytest
 from nodeagent.hostnet import HostNet
 from nodeagent.kubelet.probe_actions import ProbeActions, ProbeError, Target
 from nodeagent.kubelet.runtime import Runtime
+from nodeagent.peer import Peer
 
 CONTAINER = {"name": "main", "ports": [{"name": "http", "containerPort": 8080}]}
 TARGET = Target(container_id="c", container=CONTAINER, pod_ip="10.244.1.5")
@@ -51,7 +52,7 @@ async def probing(tmp_path, pod: SmallPod):
     path = tmp_path / "hostnet.sock"
     server = await asyncio.start_unix_server(pod.serve, str(path))
     try:
-        yield ProbeActions(Runtime(tmp_path / "cri.sock"), HostNet(path))
+        yield ProbeActions(Runtime(Peer(tmp_path / "cri.sock", name="podruntime")), HostNet(path))
     finally:
         server.close()
         for ended in pod.open:

@@ -12,6 +12,7 @@ import controlplane.controllermanager.config
 import controlplane.scheduler.config
 import nodeagent.config
 import nodeagent.datapath.config
+import nodeagent.hollow.config
 import podruntime.config
 import podwire.fabric.config
 import podwire.launcher.etcd
@@ -28,6 +29,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "datapath": nodeagent.datapath.config.Config,
     "etcd": podwire.launcher.etcd.Config,
     "fabric": podwire.fabric.config.Config,
+    "hollow": nodeagent.hollow.config.HollowConfig,
     "nodeagent": nodeagent.config.NodeAgentConfig,
     "podruntime": podruntime.config.Config,
     "scheduler": controlplane.scheduler.config.Config,
@@ -51,7 +53,8 @@ def test_every_process_accepts_its_configuration(
     store: str, control_planes: int, family: IpFamily, paths: Layout
 ) -> None:
     cluster = Cluster(
-        name="lab", nodes=2, block=3, store=store, control_planes=control_planes, **NETWORKS[family]
+        name="lab", nodes=2, hollow=3, block=3, store=store, control_planes=control_planes,
+        **NETWORKS[family],
     )
     configs.write_configs(cluster, paths)
     planned = plan.processes(cluster)

@@ -47,6 +47,7 @@ SHAPED = Cluster(
     name="lab",
     nodes=2,
     uid="u",
+    hollow=7,
     block=9,
     timings="kubernetes",
     mtu=9000,

@@ -227,6 +227,16 @@ _ROLES: Final[dict[str, tuple[Rule, ...]]] = {
         ),
         may(f"{RECORD} {READ}", "core events.k8s.io", "events"),
     ),
+    #: What kubelets and kube-proxies do, of all hollow nodes by one user.
+    "podwire:hollow-nodes": (
+        may(f"create delete patch update {READ}", "core", "nodes"),
+        may("patch update", "core", "nodes/status pods/status"),
+        may(f"delete {READ}", "core", "pods"),
+        may(READ, "core", "services configmaps secrets persistentvolumeclaims persistentvolumes"),
+        may(READ, "discovery.k8s.io", "endpointslices"),
+        may(f"create delete patch update {READ}", "coordination.k8s.io", "leases"),
+        may(RECORD, "core events.k8s.io", "events"),
+    ),
     #: All of our controllers are one user; upstream's have an account and a role each.
     "podwire:controllers": (may("*", "*", "*"),),
 }

@@ -1,0 +1,63 @@
+"""Volumes that are looked up and not written."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from componentbase.clock import monotonic
+from kubeapi.resources import CONFIGMAPS
+from kubeapi.status import not_found
+from nodeagent.hollow.volumes import HollowVolumes
+from nodeagent.kubelet.object_cache import ObjectCache
+from nodeagent.kubelet.volumes.layout import Layout
+from nodeagent.kubelet.volumes.token_manager import TokenManager
+from nodeagent.kubelet.volumes.volume_manager import FailedMount, Mounted
+
+pytestmark = pytest.mark.asyncio
+
+TOKEN = {"serviceAccountToken": {"path": "token"}}
+ROOT = {"configMap": {"name": "root", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
+POD = {
+    "metadata": {"name": "a", "namespace": "default", "uid": "u1"},
+    "spec": {
+        "containers": [{"name": "app"}],
+        "volumes": [
+            {"name": "scratch", "emptyDir": {"sizeLimit": "1Ki"}},
+            {"name": "access", "projected": {"sources": [TOKEN, ROOT]}},
+        ],
+    },
+}
+
+
+class Api:
+    def __init__(self):
+        self.maps = {}
+
+    async def get(self, resource, name, namespace):
+        await asyncio.sleep(0)
+        if name not in self.maps:
+            raise not_found(CONFIGMAPS, name)
+        return self.maps[name]
+
+
+async def test_a_missing_map_is_a_failed_mount_and_nothing_is_written(tmp_path):
+    api = Api()
+    objects = ObjectCache(api, monotonic, 0.0)
+    volumes = HollowVolumes(
+        Layout(tmp_path), objects, TokenManager(api, monotonic), {"cpu": "4"}, 10.0
+    )
+    mounted = Mounted(arrived_at=monotonic())
+    with pytest.raises(FailedMount, match='volume "access"'):
+        await volumes.mount(POD, mounted, 1.0)
+    assert not mounted.done
+    api.maps = {"root": {"data": {"ca.crt": "pem"}}}
+    mounted.arrived_at = monotonic()
+    await volumes.mount(POD, mounted, 2.0)
+    assert (mounted.done, mounted.refresh_at) == (True, 12.0)
+    assert volumes.overfull(POD, mounted, 2.0) == ""
+    volumes.unmount("u1")
+    volumes.collect([])
+    assert list(tmp_path.iterdir()) == []
+    await objects.close()
