@@ -53,7 +53,12 @@ def test_every_process_accepts_its_configuration(
     store: str, control_planes: int, family: IpFamily, paths: Layout
 ) -> None:
     cluster = Cluster(
-        name="lab", nodes=2, hollow=3, block=3, store=store, control_planes=control_planes,
+        name="lab",
+        nodes=2,
+        hollow=3,
+        block=3,
+        store=store,
+        control_planes=control_planes,
         **NETWORKS[family],
     )
     configs.write_configs(cluster, paths)
