@@ -3,8 +3,9 @@
 Upstream: structured-merge-diff and apimachinery's `managedfields`. Pure: objects in, objects out.
 """
 
+from kubeapi.apply.configuration import check
 from kubeapi.apply.conflicts import ApplyConflict
 from kubeapi.apply.elements import InvalidList
 from kubeapi.apply.updater import Writer, apply, track
 
-__all__ = ["ApplyConflict", "InvalidList", "Writer", "apply", "track"]
+__all__ = ["ApplyConflict", "InvalidList", "Writer", "apply", "check", "track"]

@@ -35,7 +35,7 @@ _ADDED: Final = Comparison(None, None, MEMBER)
 
 
 def compare(old: Any, new: Any, schema: TypeSchema) -> Comparison:
-    """Return how *new* differs from *old*; either may be ABSENT, not both."""
+    """Return how *new* differs from *old*; either may be ABSENT."""
     if old == new:
         return _ALIKE
     children = _children(old, new, schema)
@@ -93,14 +93,19 @@ def _items(
     old: list[Any], new: list[Any], schema: TypeSchema
 ) -> list[tuple[str, Any, Any, TypeSchema]]:
     before, after = elements.grouped(schema, old), elements.grouped(schema, new)
-    found = []
+    found: list[tuple[str, Any, Any, TypeSchema]] = []
     for name in {**before, **after}:
         ours, theirs = before.get(name, []), after.get(name, [])
-        if len(ours) < 2 and len(theirs) < 2:
-            one, other = (ours or [ABSENT])[0], (theirs or [ABSENT])[0]
+        one, other = (ours or [ABSENT])[0], (theirs or [ABSENT])[0]
+        # Of what is written twice nobody can own a part.
+        if len(ours) > 1 and len(theirs) > 1:
+            found.append((name, ours, theirs, _WHOLE))
+        elif len(ours) > 1:
+            found += [(name, ours, ABSENT, _WHOLE), (name, ABSENT, other, schema.item)]
+        elif len(theirs) > 1:
+            found += [(name, one, ABSENT, schema.item), (name, ABSENT, theirs, _WHOLE)]
+        else:
             found.append((name, one, other, schema.item))
-        else:  # Written twice: nobody can own a part of it.
-            found.append((name, ours or ABSENT, theirs or ABSENT, _WHOLE))
     return found
 
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from kubeapi.schema import TypeSchema
-from kubeapi.schema.types import Shape
+from kubeapi.schema.types import ABSENT, Shape
 
 FIELD, KEY, VALUE = "f:", "k:", "v:"
-#: Keys of list items that may be left out, and what they are then. OpenAPI's definitions tell of
-#: the defaults of no others.
+#: Keys of list items of built-in types that may be left out, and what they are then. OpenAPI's
+#: definitions tell of the defaults of no others.
 _KEY_DEFAULTS: Final[Mapping[str, str]] = {"protocol": "TCP"}
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -52,12 +52,23 @@ def element_of(schema: TypeSchema, item: object) -> str:
         return VALUE + _encode(item).decode()
     if not isinstance(item, dict):
         raise InvalidList("an item of a list with keys must be a map")
-    keys = {key: item.get(key, _KEY_DEFAULTS.get(key)) for key in schema.list_map_keys}
+    keys = {key: _key_value(schema, item, key) for key in schema.list_map_keys}
     said = {key: value for key, value in keys.items() if value is not None}
     if not said:
         named = " ".join(schema.list_map_keys)
         raise InvalidList(f"an item of a list with keys omits all key fields [{named}]")
     return KEY + _encode(said).decode()
+
+
+def _key_value(schema: TypeSchema, item: Mapping[str, Any], key: str) -> object:
+    """Return what an item's key is, said or not."""
+    value = item.get(key)
+    if value is None:
+        rules = schema.item.property(key).rules
+        default = None if rules is None else rules.default
+        value = _KEY_DEFAULTS.get(key) if default is None or default is ABSENT else default
+    # 2.0 and 2 are one number.
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
 def grouped(schema: TypeSchema, items: Sequence[Any]) -> dict[str, list[Any]]:

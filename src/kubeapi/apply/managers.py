@@ -7,7 +7,6 @@ kept apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +18,18 @@ APPLY, UPDATE = "Apply", "Update"
 UPDATERS_MAX: Final = 10
 _ANCIENT: Final = "ancient-changes"
 _FIELDS_V1: Final = "FieldsV1"
+#: What the server writes is nobody's (upstream: stripSet).
+_SERVERS: Final = (
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,15 @@ class Owned:
 Managers = dict[Manager, Owned]
 
 
+def without_head(obj: Object | None) -> Object:
+    """Return *obj* without what nobody can own; shares the rest with it."""
+    if obj is None:
+        return {"metadata": {}}
+    bare = {name: value for name, value in obj.items() if name not in ("apiVersion", "kind")}
+    bare["metadata"] = {n: v for n, v in obj.get("metadata", {}).items() if n not in _SERVERS}
+    return bare
+
+
 def read(entries: object, *, trusted: bool = False) -> Managers | None:
     """Return the managers; None when *entries* say nothing that can be read.
 
@@ -77,20 +97,21 @@ def read(entries: object, *, trusted: bool = False) -> Managers | None:
 def _is_readable(entry: Object) -> bool:
     return (
         entry.get("operation") in (APPLY, UPDATE)
-        and isinstance(entry.get("apiVersion"), str)
-        and entry.get("fieldsType", _FIELDS_V1) == _FIELDS_V1
+        and bool(entry.get("apiVersion"))
+        and isinstance(entry["apiVersion"], str)
+        and entry.get("fieldsType") == _FIELDS_V1
         and is_set(entry.get("fieldsV1") or {})
     )
 
 
 def is_reset(entries: object) -> bool:
-    """Tell whether a client asks to forget all managers: one empty entry."""
-    return isinstance(entries, list) and len(entries) == 1 and not entries[0]
+    """Tell whether a client asks to forget all managers: no entry, or one that is empty."""
+    return entries == [] or entries == [{}]
 
 
 def write(managers: Managers) -> list[Object]:
     """Return the entries, appliers first, then by time and name."""
-    entries = [_entry(manager, owned) for manager, owned in _capped(managers).items()]
+    entries = [_entry(manager, owned) for manager, owned in managers.items()]
     entries.sort(
         key=lambda entry: (
             entry["operation"],
@@ -118,7 +139,7 @@ def _entry(manager: Manager, owned: Owned) -> Object:
     return entry
 
 
-def _capped(managers: Managers) -> Managers:
+def capped(managers: Managers) -> Managers:
     """Return *managers* with the oldest that update as one for each version."""
     updaters = [manager for manager in managers if manager.operation == UPDATE]
     surplus = len(updaters) - UPDATERS_MAX
@@ -126,17 +147,22 @@ def _capped(managers: Managers) -> Managers:
         return managers
     updaters.sort(key=lambda manager: (managers[manager].time, manager.name))
     kept = dict(managers)
-    for manager in _oldest(updaters, surplus):
-        owned = kept.pop(manager)
-        bucket = Manager(_ANCIENT, UPDATE, manager.api_version, manager.subresource)
-        before = kept.get(bucket)
-        fields = union(owned.fields, None if before is None else before.fields)
-        assert fields is not None
-        kept[bucket] = Owned(in_order(fields), owned.api_version, owned.time)
+    first: dict[str, Manager] = {}
+    for manager in updaters:
+        if surplus <= 0:
+            break
+        alone = first.setdefault(manager.api_version, manager)
+        if alone is not manager:
+            _merge_into_bucket(kept, alone, manager)
+            surplus -= 1
     return kept
 
 
-def _oldest(updaters: Sequence[Manager], surplus: int) -> Sequence[Manager]:
-    # The bucket itself counts, so one more has to go where there is none yet.
-    merged = updaters[: surplus + 1]
-    return merged if len(merged) > 1 else ()
+def _merge_into_bucket(kept: Managers, first: Manager, manager: Manager) -> None:
+    """Let what *manager* owns be with what the oldest of its version does, in one entry."""
+    bucket = Manager(_ANCIENT, UPDATE, manager.api_version)
+    owned = kept.pop(manager)
+    before = kept.pop(bucket, None) or kept.pop(first)
+    fields = union(owned.fields, before.fields)
+    assert fields is not None
+    kept[bucket] = Owned(in_order(fields), owned.api_version, owned.time)

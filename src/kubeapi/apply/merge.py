@@ -12,18 +12,26 @@ from kubeapi.schema import TypeSchema
 
 
 def merge(live: Any, applied: Any, schema: TypeSchema) -> Any:
-    """Return *live* with what *applied* says; raises InvalidList."""
+    """Return *live* with what *applied* says; raises InvalidList.
+
+    Null wants nothing of what is in a map or list, and so takes nothing out of one.
+    """
     if applied is ABSENT:
         return live
-    if type(applied) is dict and elements.is_granular(schema):
-        held = live if type(live) is dict else {}
+    if elements.is_granular(schema) and _are(dict, live, applied):
+        held, wanted = live if type(live) is dict else {}, applied or {}
         return {
-            name: merge(held.get(name, ABSENT), applied.get(name, ABSENT), schema.property(name))
-            for name in {**held, **applied}
+            name: merge(held.get(name, ABSENT), wanted.get(name, ABSENT), schema.property(name))
+            for name in {**held, **wanted}
         }
-    if type(applied) is list and elements.is_associative(schema) and (live or applied):
-        return _merge_items(live if type(live) is list else [], applied, schema)
+    if elements.is_associative(schema) and _are(list, live, applied) and (live or applied):
+        return _merge_items(live if type(live) is list else [], applied or [], schema)
     return applied
+
+
+def _are(kind: type, live: Any, applied: Any) -> bool:
+    """Tell whether there is something to merge one by one."""
+    return type(applied) is kind or (applied is None and type(live) is kind and bool(live))
 
 
 def _merge_items(live: list[Any], applied: list[Any], schema: TypeSchema) -> list[Any]:

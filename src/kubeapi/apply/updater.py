@@ -11,39 +11,22 @@ say any object of its kind in each.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-import msgspec
-
+from kubeapi.apply import last_applied
 from kubeapi.apply import managers as managed
 from kubeapi.apply.compare import Comparison, compare, fields_of
 from kubeapi.apply.conflicts import ApplyConflict
 from kubeapi.apply.field_set import MEMBER, Node, difference, in_order, intersection, union, without
-from kubeapi.apply.managers import APPLY, UPDATE, Manager, Managers, Owned
+from kubeapi.apply.managers import APPLY, UPDATE, Manager, Managers, Owned, without_head
 from kubeapi.apply.merge import merge, remove, with_named_fields
+from kubeapi.apply.schema_change import reconciled
 from kubeapi.objects import Object
 from kubeapi.schema import TypeSchema
 
-#: The manager that kubectl applies as, and what its client-side apply leaves behind.
-KUBECTL: Final = "kubectl"
-LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _BEFORE: Final = "before-first-apply"
-#: What the server writes is nobody's (upstream: stripSet).
-_SERVERS: Final = (
-    "name",
-    "namespace",
-    "creationTimestamp",
-    "selfLink",
-    "uid",
-    "clusterName",
-    "generation",
-    "managedFields",
-    "resourceVersion",
-)
-
 #: Having metadata is nobody's either.
 _NOBODYS: Final[Node] = {"f:metadata": MEMBER}
 
@@ -72,30 +55,35 @@ class Writer:
 def track(old: Object | None, new: Object, writer: Writer) -> None:
     """Note in *new* whom its fields belong to after an update or create; *old* is None for that."""
     asked = new["metadata"].pop("managedFields", None)
-    held = {} if old is None else _held(old)
+    held = {} if old is None else managed.read(_entries(old), trusted=True) or {}
     if not writer.subresource:  # Through a subresource nobody may say who owns what.
         if managed.is_reset(asked):
             return
         held = managed.read(asked) or held
     if old is not None and not held:
         return  # Nobody has ever been tracked: nothing begins now.
+    held = _reconciled(held, writer)
     manager = writer.at(UPDATE)
-    known = _updated(_bare(old), _bare(new), held, manager, writer)
+    known = _updated(without_head(old), without_head(new), held, manager, writer)
     if known:
-        new["metadata"]["managedFields"] = managed.write(known)
+        new["metadata"]["managedFields"] = managed.write(managed.capped(known))
 
 
-def _held(live: Object) -> Managers:
-    return managed.read(live["metadata"].get("managedFields"), trusted=True) or {}
+def _entries(live: Object) -> object:
+    return live["metadata"].get("managedFields")
 
 
-def _bare(obj: Object | None) -> Object:
-    """Return *obj* without what nobody can own; shares the rest with it."""
-    if obj is None:
-        return {"metadata": {}}
-    bare = {name: value for name, value in obj.items() if name not in ("apiVersion", "kind")}
-    bare["metadata"] = {n: v for n, v in obj.get("metadata", {}).items() if n not in _SERVERS}
-    return bare
+def _reconciled(held: Managers, writer: Writer) -> Managers:
+    """Return *held* as the writer's type of today has it; built-in types never change."""
+    if writer.schema.rules is None:
+        return held
+    found: Managers = {}
+    for manager, owned in held.items():
+        fields = owned.fields
+        if owned.api_version == writer.api_version:
+            fields = reconciled(fields, writer.schema)
+        found[manager] = owned if fields is owned.fields else replace(owned, fields=fields)
+    return found
 
 
 def _updated(
@@ -161,7 +149,7 @@ def _compared(old: Object, new: Object, version: str, writer: Writer) -> Compari
         before, after = writer.convert(old | own, version), writer.convert(new | own, version)
         if before is None or after is None:
             return None
-        found = compare(_bare(before[0]), _bare(after[0]), before[1])
+        found = compare(without_head(before[0]), without_head(after[0]), before[1])
     ignored = writer.ignored
     return Comparison(
         without(found.removed, ignored),
@@ -178,22 +166,22 @@ def apply(live: Object | None, applied: Object, writer: Writer, *, force: bool) 
     held: Managers = {}
     current = live or {name: applied[name] for name in ("apiVersion", "kind")} | {"metadata": {}}
     if live is not None:
-        held = _held(live)
+        held = _reconciled(managed.read(_entries(live), trusted=True) or {}, writer)
         if not held:
             before = Manager(_BEFORE, UPDATE, writer.api_version)
-            held = _updated(_bare(None), _bare(live), {}, before, writer)
+            held = _updated(without_head(None), without_head(live), {}, before, writer)
     try:
         new, known = _applied(current, applied, held, writer, force=force)
     except ApplyConflict as conflict:
-        if writer.manager != KUBECTL or live is None:
+        if writer.manager != last_applied.KUBECTL or live is None:
             raise
         left = _not_by_client_side_apply(live, conflict, writer)
         if left:
             raise ApplyConflict(left) from None
         new, known = _applied(current, applied, held, writer, force=True)
     metadata = new["metadata"] = {**new["metadata"]}
-    if writer.manager == KUBECTL:
-        _follow_last_applied(metadata, applied)
+    if writer.manager == last_applied.KUBECTL:
+        last_applied.follow(metadata, applied)
     entries = managed.write(known)
     metadata.pop("managedFields", None)
     if entries:
@@ -205,7 +193,7 @@ def _applied(
     live: Object, applied: Object, held: Managers, writer: Writer, *, force: bool
 ) -> tuple[Object, Managers]:
     manager, schema = writer.at(APPLY), writer.schema
-    own = difference(fields_of(_bare(applied), schema), _NOBODYS)
+    own = difference(fields_of(without_head(applied), schema), _NOBODYS)
     own = without(own, writer.ignored)
     merged = merge(live, _reachable(applied, writer), schema)
     last = held.get(manager)
@@ -215,14 +203,16 @@ def _applied(
         known[manager] = Owned(in_order(own), writer.api_version, writer.now)
     if last is not None:
         merged = _pruned(merged, last, known, writer)
-    known, _ = _disowned(_bare(live), _bare(merged), known, manager, writer, force=force)
+    known, _ = _disowned(
+        without_head(live), without_head(merged), known, manager, writer, force=force
+    )
     if last is not None and manager in known and last.time and _same(live, merged):
         known[manager] = replace(known[manager], time=last.time)
     return merged, known
 
 
 def _same(live: Object, merged: Object) -> bool:
-    return _bare(live) == _bare(merged)
+    return without_head(live) == without_head(merged)
 
 
 def _reachable(applied: Object, writer: Writer) -> Object:
@@ -285,39 +275,11 @@ def _at(obj: Object, version: str, writer: Writer) -> tuple[Object, TypeSchema] 
 def _not_by_client_side_apply(
     live: Object, conflict: ApplyConflict, writer: Writer
 ) -> Mapping[Manager, Node]:
-    """Return the conflicts about what kubectl's client-side apply has not set.
-
-    What stands in its annotation and is still so was applied by the same person before.
-    """
-    text = (live["metadata"].get("annotations") or {}).get(LAST_APPLIED)
-    allowed: Node | None = None
-    if text:
-        last = _configuration(text)
-        allowed = fields_of(_bare(last), writer.schema)
-        found = compare(_bare(last), _bare(live), writer.schema)
-        for other in (found.modified, found.added, found.removed):
-            allowed = difference(allowed, other)
+    """Return the conflicts about what kubectl's client-side apply has not set."""
+    allowed = last_applied.still_so(live, writer.api_version, writer.schema)
     left = {}
     for manager, fields in conflict.fields.items():
         rest = difference(fields, allowed)
         if rest is not None:
             left[manager] = rest
     return left
-
-
-def _configuration(text: str) -> Object:
-    """Return what the annotation holds; nothing where somebody has written nonsense."""
-    try:
-        last = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    metadata = last.get("metadata", {}) if isinstance(last, dict) else None
-    return last if isinstance(metadata, dict) else {}
-
-
-def _follow_last_applied(metadata: Object, applied: Object) -> None:
-    """Keep the annotation of client-side apply true, for who goes back to it."""
-    annotations = metadata.get("annotations") or {}
-    if LAST_APPLIED in annotations:
-        text = msgspec.json.encode(applied).decode() + "\n"
-        metadata["annotations"] = {**annotations, LAST_APPLIED: text}

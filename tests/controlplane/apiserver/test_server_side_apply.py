@@ -113,7 +113,14 @@ def test_a_create_is_tracked_by_its_user_agent(server, namespace):
         ),
         ("fieldManager=me&fieldValidation=Strict", configmap() | {"dat": 1}, 400, "unknown field"),
         ("fieldManager=me", configmap() | {"data": {"a": 1}}, 400, "data"),
-        (f"fieldManager={'x' * 129}", configmap(), 400, "fieldManager"),
+        (f"fieldManager={'x' * 129}", configmap(), 422, "fieldManager: Too long"),
+        (
+            "fieldManager=me",
+            configmap() | {"dat": 1, "metadata": {"label": {}}},
+            400,
+            "/c; /v1, Kind=ConfigMap): errors:\n  .metadata.label: field not declared in schema\n"
+            "  .dat: field not declared in schema",
+        ),
     ],
 )
 def test_wrong_configurations(server, path, query, body, code, said):
@@ -212,3 +219,32 @@ def test_kubectl_goes_from_client_side_to_server_side(server, namespace, tmp_pat
     assert 'conflict with "kubectl": .data.a' in other.stderr
     forced = apply(configmap(a="3"), "--server-side", "--field-manager=other", "--force-conflicts")
     assert forced.stdout == "configmap/c serverside-applied\n"
+
+
+def test_null_is_owned_and_gives_the_default(server, namespace):
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d"},
+        "spec": {
+            "replicas": None,
+            "selector": {"matchLabels": {"a": "b"}},
+            "template": {
+                "metadata": {"labels": {"a": "b"}, "creationTimestamp": None},
+                "spec": {"containers": [{"name": "c", "image": "i", "resources": {}}]},
+            },
+        },
+    }
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/d"
+    made = server.request("PATCH", f"{path}?fieldManager=me", body, headers=APPLY)
+    assert made.json["spec"]["replicas"] == 1
+    [entry] = made.json["metadata"]["managedFields"]
+    spec = entry["fieldsV1"]["f:spec"]
+    assert spec["f:replicas"] == {}
+    assert spec["f:template"]["f:metadata"]["f:creationTimestamp"] == {}
+    assert spec["f:template"]["f:spec"]["f:containers"]['k:{"name":"c"}']["f:resources"] == {}
+    server.request("PATCH", f"{path}?fieldManager=edit", {"spec": {"replicas": 2}}, headers=MERGE)
+    refused = server.request("PATCH", f"{path}?fieldManager=me", body, headers=APPLY)
+    assert refused.json["message"].endswith('conflict with "edit" using apps/v1: .spec.replicas')
+    again = server.request("PATCH", f"{path}?fieldManager=me&force=1", body, headers=APPLY)
+    assert again.json["spec"]["replicas"] == 1

@@ -262,7 +262,7 @@ def test_dry_run_shows_and_writes_nothing(server, namespace, configmaps):
     server.request("DELETE", f"{configmaps}/a?dryRun=All")
     assert server.request("GET", f"{configmaps}/a").json["data"] == {"x": "1"}
     assert server.request("POST", f"{configmaps}?dryRun=All", configmap("a")).code == 409
-    assert server.request("POST", f"{configmaps}?dryRun=Some", configmap("b")).code == 400
+    assert server.request("POST", f"{configmaps}?dryRun=Some", configmap("b")).code == 422
 
 
 def test_create_in_a_missing_namespace(server):
@@ -306,15 +306,14 @@ def test_propagation_leaves_a_finalizer_for_the_collector(server, namespace, pol
 
 def test_delete_options_that_make_no_sense(server, configmaps):
     server.request("POST", configmaps, configmap("a"))
-    for body in (
-        {"propagationPolicy": "Sideways"},
-        {"gracePeriodSeconds": -1},
-        {"gracePeriodSeconds": "x"},
-        {"preconditions": 1},
-        {"dryRun": ["Some"]},
-        {"kind": "Pod"},
+    for body, code in (
+        ({"propagationPolicy": "Sideways"}, 422),
+        ({"gracePeriodSeconds": "x"}, 400),
+        ({"preconditions": 1}, 400),
+        ({"dryRun": ["Some"]}, 422),
+        ({"kind": "Pod"}, 400),
     ):
-        assert server.request("DELETE", f"{configmaps}/a", body).code == 400, body
+        assert server.request("DELETE", f"{configmaps}/a", body).code == code, body
 
 
 def test_deletecollection_by_label(server, configmaps):

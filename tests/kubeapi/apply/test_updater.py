@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from kubeapi.apply import ApplyConflict, InvalidList, Writer, apply, track
+from kubeapi.apply import ApplyConflict, InvalidList, Writer, apply, check, managers, track
 from kubeapi.apply.elements import path_text
 from kubeapi.apply.field_set import MEMBER, members
+from kubeapi.apply.managers import Manager, Owned
 from kubeapi.objects import deep_copy
 from kubeapi.schema import schema_for
 
@@ -268,7 +269,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def test_kubectl_takes_over_what_its_client_side_apply_has_set(world):
-    text = '{"metadata":{"labels":{"a":"1","b":"1"}}}'
+    text = '{"apiVersion":"v1","metadata":{"labels":{"a":"1","b":"1"}}}'
     annotations = {LAST_APPLIED: text}
     world.update(
         "kubectl-client-side-apply",
@@ -280,7 +281,8 @@ def test_kubectl_takes_over_what_its_client_side_apply_has_set(world):
     world.apply("kubectl", metadata={"labels": {"a": "3"}})
     assert world.pod["metadata"]["labels"] == {"a": "3", "b": "2"}
     assert '"labels":{"a":"3"}' in world.pod["metadata"]["annotations"][LAST_APPLIED]
-    for nonsense in ("", "{", "[1]", '{"metadata":1}'):
+    old_version = text.replace("v1", "v0")
+    for nonsense in ("", "{", "[1]", '{"apiVersion":"v1","metadata":1}', old_version):
         world.pod["metadata"]["annotations"] = {LAST_APPLIED: nonsense}
         with pytest.raises(ApplyConflict):
             world.apply("kubectl", metadata={"labels": {"b": "3"}})
@@ -292,12 +294,76 @@ def test_kubectl_takes_over_what_its_client_side_apply_has_set(world):
         [{"manager": "x", "operation": "Odd", "apiVersion": "v1"}],
         [{"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:a": 1}}],
         [{"manager": "x", "operation": "Update"}],
+        [{"manager": "x", "operation": "Update", "apiVersion": "", "fieldsType": "FieldsV1"}],
+        [{"manager": "x", "operation": "Update", "apiVersion": "v1"}],
+        [{"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV2"}],
         ["x"],
         "x",
-        [],
     ],
 )
 def test_nonsense_from_a_client_does_not_forget_the_managers(world, sent):
     world.apply("one", metadata={"labels": {"a": "1"}})
     world.update("edit", metadata={"managedFields": sent})
     assert world.owned() == {"one": {".metadata.labels.a"}}
+
+
+@pytest.mark.parametrize("sent", [[], [{}]])
+def test_saying_that_nobody_owns_anything_forgets_the_managers(world, sent):
+    world.apply("one", metadata={"labels": {"a": "1"}})
+    world.update("edit", metadata={"managedFields": sent, "labels": {"a": "2"}})
+    assert world.owned() == {}
+
+
+def test_the_annotation_of_client_side_apply_is_written_as_go_would(world):
+    world.update("x", metadata={"annotations": {LAST_APPLIED: "{}"}})
+    world.apply("kubectl", force=True, metadata={"annotations": {"b": "<&>", LAST_APPLIED: "old"}})
+    assert world.pod["metadata"]["annotations"][LAST_APPLIED] == (
+        '{"apiVersion":"v1","kind":"Pod",'
+        '"metadata":{"annotations":{"b":"\\u003c\\u0026\\u003e"},"name":"p"}}\n'
+    )
+    world.apply("kubectl", force=True, metadata={"annotations": {"b": "x" * (140 << 10)}})
+    assert LAST_APPLIED not in world.pod["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize(
+    ("held", "left"),
+    [
+        (["a v1 1", "b v1 2", "c v1 3"], ["a+b v1 2", "c v1 3"]),
+        (["a v1 1", "b v2 2", "c v1 3", "d v1 4"], ["a+c v1 3", "b v2 2", "d v1 4"]),
+        (["a v1 1", "b v2 2", "c v3 3"], ["a v1 1", "b v2 2", "c v3 3"]),
+    ],
+)
+def test_the_oldest_of_each_version_become_one(monkeypatch, held, left):
+    monkeypatch.setattr(managers, "UPDATERS_MAX", 2 if len(held) < 4 else 3)
+    known = {
+        Manager(name, "Update", version): Owned({f"f:{name}": MEMBER}, version, time)
+        for name, version, time in map(str.split, held)
+    }
+    found = managers.capped(known)
+    told = [
+        "+".join(f[2:] for f in o.fields) + f" {o.api_version} {o.time}" for o in found.values()
+    ]
+    assert sorted(told) == left
+    assert managers.capped(found) == found
+
+
+@pytest.mark.parametrize(
+    ("spec", "wrong"),
+    [
+        ({"containers": [{"name": "a", "env": []}], "nodeSelector": None}, ""),
+        ({"containrs": []}, ".spec.containrs: field not declared in schema"),
+        (
+            {"containers": [{"name": "a", "images": "i"}, {"name": "a"}]},
+            'errors:\n  .spec.containers[name="a"].images: field not declared in schema\n'
+            '  .spec.containers: duplicate entries for key [name="a"]',
+        ),
+        (
+            {"containers": [{"image": "i"}]},
+            ".spec.containers: element 0: an item of a list with keys omits all key fields [name]",
+        ),
+        ({"tolerations": [{"kee": "a"}]}, ".spec.tolerations[0].kee: field not declared in schema"),
+    ],
+)
+def test_what_is_wrong_with_a_configuration(spec, wrong):
+    assert POD is not None
+    assert check({"apiVersion": "v1", "kind": "Pod", "spec": spec}, POD) == wrong

@@ -7,6 +7,7 @@ from typing import Final
 
 from controlplane.apiserver.decoding import JSON, check_values, decode_octets, media_type
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.registry.options import APPLY_PATCH
 from kubeapi.objects import Object
 from kubeapi.patch import json_patch, merge_patch, strategic_merge_patch
 from kubeapi.schema import TypeSchema
@@ -15,7 +16,6 @@ from kubeapi.status import bad_request, unsupported_media_type
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH: Final = "application/strategic-merge-patch+json"
-APPLY_PATCH: Final = "application/apply-patch+yaml"
 
 Patcher = Callable[[Object], Object]
 

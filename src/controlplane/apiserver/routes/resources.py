@@ -20,6 +20,7 @@ from controlplane.apiserver.exchange import Answer, Request, Watching, answer_ob
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry import create, patching
 from controlplane.apiserver.registry.options import (
+    APPLY_PATCH,
     DeleteOptions,
     WriteOptions,
     delete_options,
@@ -38,10 +39,9 @@ from controlplane.apiserver.routes.server_side_apply import ServerSideApply
 from controlplane.apiserver.selection import parse_selection
 from controlplane.apiserver.stored import StoredObject
 from controlplane.apiserver.table import check_include
-from kubeapi import field
 from kubeapi.objects import Object, deep_copy, uid_of
 from kubeapi.resources import Resource
-from kubeapi.status import StatusError, invalid
+from kubeapi.status import StatusError
 
 
 def delete_body(request: Request) -> DeleteOptions:
@@ -154,11 +154,8 @@ class ResourceRoutes:
 
     async def patch(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
         options = self.options(kind, request)
-        if media_type(request.content_type) == patching.APPLY_PATCH:
+        if media_type(request.content_type) == APPLY_PATCH:
             return await self._apply(kind, request, options, subresource)
-        if "force" in request.query:
-            cause = field.forbidden("force", "may not be specified for non-apply patch")
-            raise invalid("PatchOptions", "", [cause], group="meta.k8s.io")
         apply = patching.patcher(kind, request.body, request.content_type)
         warnings: list[str] = []
 

@@ -7,11 +7,19 @@ what that means, stands in `kubeapi.apply`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from componentbase.clock import Clock
 from controlplane.apiserver.conversion import settled
-from controlplane.apiserver.decoding import YAML, Admitted, admit_shape, decode_object
+from controlplane.apiserver.decoding import (
+    JSON,
+    YAML,
+    Admitted,
+    admit_shape,
+    decode_object,
+    duplicate_fields,
+)
 from controlplane.apiserver.exchange import Request
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.managed_fields import writer_of
@@ -19,10 +27,9 @@ from controlplane.apiserver.registry.options import WriteOptions
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.request_info import is_true
 from controlplane.apiserver.stored import StoredObject
-from kubeapi import field
-from kubeapi.apply import ApplyConflict, InvalidList, apply
+from kubeapi.apply import ApplyConflict, InvalidList, apply, check
 from kubeapi.objects import Object, deep_copy
-from kubeapi.status import StatusError, bad_request, invalid, is_already_exists, is_not_found
+from kubeapi.status import StatusError, bad_request, is_already_exists, is_not_found
 
 _ATTEMPTS_MAX = 5
 
@@ -36,29 +43,44 @@ class Applied:
     warnings: Sequence[str]
 
 
-def check_options(request: Request) -> None:
-    """Raise StatusError 422 when nobody says who applies."""
-    if not request.query.get("fieldManager"):
-        cause = field.required("fieldManager", "is required for apply patch")
-        raise invalid("PatchOptions", "", [cause], group="meta.k8s.io")
-
-
 def configuration(kind: Kind, request: Request, options: WriteOptions) -> Admitted:
-    """Return the configuration in the body; raises StatusError 400."""
+    """Return the configuration in the body, nulls and all; raises StatusError 400.
+
+    Null is an opinion, too: who applies it owns the field, and wants its default.
+    """
     obj = decode_object(request.body, YAML)
     for name in ("apiVersion", "kind"):
         if not obj.get(name):
             raise bad_request(f"{name} must be set in an apply patch")
-    admitted = admit_shape(kind, obj, options.field_validation, partial=True)
+    also: Sequence[str] = ()
+    if options.field_validation in ("Warn", "Strict") and request.body.startswith(b"{"):
+        with suppress(ValueError):  # YAML may begin so, too.
+            also = duplicate_fields(request.body, JSON)
+    admitted = admit_shape(kind, obj, options.field_validation, also, partial=True)
+    if not kind.is_custom:
+        admitted = replace(admitted, obj=obj)
     metadata = admitted.obj["metadata"]
-    if metadata.get("managedFields"):
+    if metadata.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
     if metadata.setdefault("name", request.info.name) != request.info.name:
         raise bad_request(
             f"the name of the object ({metadata['name']}) does not match the name on the URL "
             f"({request.info.name})"
         )
+    _check_fields(kind, request, admitted.obj)
     return admitted
+
+
+def _check_fields(kind: Kind, request: Request, config: Object) -> None:
+    """Raise StatusError 400 for what nobody could own."""
+    wrong = check(config, kind.schema)
+    if wrong:
+        info, resource = request.info, kind.resource
+        version = f"{resource.group}/{resource.version}"
+        raise bad_request(
+            f"failed to create typed patch object ({info.namespace}/{info.name}; "
+            f"{version}, Kind={resource.kind}): {wrong}"
+        )
 
 
 class ServerSideApply:
@@ -73,7 +95,6 @@ class ServerSideApply:
 
     async def serve(self, subresource: str) -> Applied:
         """Change the object, or make it; raises StatusError 400, 404, 409, 422."""
-        check_options(self._request)
         config = configuration(self._kind, self._request, self._options)
         for _ in range(_ATTEMPTS_MAX):
             try:
@@ -124,10 +145,6 @@ class ServerSideApply:
         except ApplyConflict as conflict:
             causes = [cause.to_object() for cause in conflict.causes()]
             raise StatusError(409, "Conflict", str(conflict), {"causes": causes}) from None
-        except InvalidList as error:
-            resource = kind.resource
-            raise bad_request(
-                f"failed to create typed patch object ({config['metadata']['name']}; "
-                f"{resource.api_version}, Kind={resource.kind}): {error}"
-            ) from None
+        except InvalidList as error:  # What is stored has it; the configuration was looked at.
+            raise bad_request(f"failed to create typed live object: {error}") from None
         return kind.to_hub(admit_shape(kind, new, "").obj)
