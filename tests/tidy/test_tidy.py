@@ -92,6 +92,7 @@ SHELLS: Final = {
     "controlplane/controllermanager/history/revision_store.py": "writes ControllerRevisions",
     "controlplane/controllermanager/*/controller.py": "read caches, do what their plan says",
     "controlplane/controllermanager/context.py": "hands every controller its client and clock",
+    "controlplane/controllermanager/job/orphans.py": "takes finalizers from pods",
     "controlplane/controllermanager/pod_control.py": "creates and deletes pods",
     "controlplane/controllermanager/statefulset/pod_control.py": "creates and deletes pods",
     "controlplane/controllermanager/servicelb/node_controller.py": "does what its plan says",

@@ -7,7 +7,7 @@ should: a controller adopts matching orphans and releases what no longer matches
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kubeapi.objects import Object, controller_of, labels_of, owner_reference, uid_of
@@ -44,12 +44,16 @@ def claim(owner: Object, selector: LabelSelector, candidates: Iterable[Object]) 
     return Claims(tuple(mine), tuple(adopt), tuple(release))
 
 
-def adoption_patch(owner: Object, orphan: Object) -> Object:
+def adoption_patch(owner: Object, orphan: Object, finalizers: Sequence[str] = ()) -> Object:
     """Return the strategic merge patch that makes *owner* control *orphan*."""
-    return {"metadata": {"uid": uid_of(orphan), "ownerReferences": [owner_reference(owner)]}}
+    metadata = {"uid": uid_of(orphan), "ownerReferences": [owner_reference(owner)]}
+    return {"metadata": metadata | ({"finalizers": list(finalizers)} if finalizers else {})}
 
 
-def release_patch(owner: Object, owned: Object) -> Object:
+def release_patch(owner: Object, owned: Object, finalizers: Sequence[str] = ()) -> Object:
     """Return the strategic merge patch that ends *owner*'s control over *owned*."""
     gone = {"$patch": "delete", "uid": uid_of(owner)}
-    return {"metadata": {"uid": uid_of(owned), "ownerReferences": [gone]}}
+    metadata = {"uid": uid_of(owned), "ownerReferences": [gone]}
+    if finalizers:
+        metadata["$deleteFromPrimitiveList/finalizers"] = list(finalizers)
+    return {"metadata": metadata}

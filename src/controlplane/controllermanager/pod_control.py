@@ -6,7 +6,7 @@ Upstream: RealPodControl and `slowStartBatch`. The events carry upstream's reaso
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from componentbase.journal import Journal
@@ -17,6 +17,7 @@ from kubeapi.objects import Object, key_of, name_of, namespace_of, uid_of
 from kubeapi.resources import (
     DAEMONSETS,
     DEPLOYMENTS,
+    JOBS,
     PODS,
     REPLICASETS,
     REPLICATIONCONTROLLERS,
@@ -31,6 +32,7 @@ CONCURRENCY_MAX: Final = 32
 _CONTROLLERS: Final = {
     "DaemonSet": DAEMONSETS,
     "Deployment": DEPLOYMENTS,
+    "Job": JOBS,
     "ReplicaSet": REPLICASETS,
     "ReplicationController": REPLICATIONCONTROLLERS,
     "StatefulSet": STATEFULSETS,
@@ -119,17 +121,25 @@ def namespace_terminates(error: StatusError) -> bool:
 
 
 async def settle(
-    client: RestClient, resource: Resource, owner: Object, claims: Claims
+    client: RestClient,
+    resource: Resource,
+    owner: Object,
+    claims: Claims,
+    finalizers: Sequence[str] = (),
 ) -> tuple[Object, ...]:
-    """Adopt and release as *claims* say; return what *owner* controls afterwards."""
+    """Adopt and release as *claims* say; return what *owner* controls afterwards.
+
+    What is adopted gets *finalizers*, and what is released loses them.
+    """
     if not claims.adopt and not claims.release:
         return claims.mine
     adopt = claims.adopt if claims.adopt and await _is_still_there(client, owner) else ()
     answers = [
-        await _patch(client, resource, orphan, adoption_patch(owner, orphan)) for orphan in adopt
+        await _patch(client, resource, orphan, adoption_patch(owner, orphan, finalizers))
+        for orphan in adopt
     ]
     for owned in claims.release:
-        await _patch(client, resource, owned, release_patch(owner, owned))
+        await _patch(client, resource, owned, release_patch(owner, owned, finalizers))
     return (*claims.mine, *(adopted for adopted in answers if adopted is not None))
 
 

@@ -34,6 +34,7 @@ from controlplane.controllermanager.endpointslicemirroring.controller import (
     EndpointSliceMirroringController,
 )
 from controlplane.controllermanager.garbagecollector.controller import GarbageCollector
+from controlplane.controllermanager.job.controller import JobController
 from controlplane.controllermanager.namespace.controller import NamespaceController
 from controlplane.controllermanager.nodeipam.controller import NodeIpamController
 from controlplane.controllermanager.nodelifecycle.controller import NodeLifecycleController
@@ -74,6 +75,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "replicationcontroller-controller": ReplicationManager,
     "daemonset-controller": DaemonSetsController,
     "statefulset-controller": StatefulSetController,
+    "job-controller": JobController,
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,

@@ -18,6 +18,7 @@ def test_every_controller_has_its_upstream_name():
         "endpointslice-controller",
         "endpointslice-mirroring-controller",
         "garbage-collector-controller",
+        "job-controller",
         "namespace-controller",
         "node-ipam-controller",
         "node-lifecycle-controller",
