@@ -178,8 +178,29 @@ def parse_label_selector(text: str) -> LabelSelector:
         if position == len(text):
             return LabelSelector(tuple(requirements))
         if text[position] != ",":
-            raise SelectorError(f"found {text[position:]!r}, expected: ',' or end of string")
+            raise SelectorError(_unexpected(text[position:]))
         position += 1
+
+
+#: A word, or one sign: what upstream's lexer would return next.
+_WORD: Final = re.compile(r"[^\s=!<>(),]+|[=!<>(),]+|$")
+
+
+def _unexpected(rest: str) -> str:
+    """Say what stands where a selector should go on or end, as upstream's parser does."""
+    word = re.match(r"(?:in|notin)\b\s*", rest)
+    if word is None:
+        return f"found '{_first_word(rest)}', expected: ',' or 'end of string'"
+    values = rest[word.end() :]
+    if not values.startswith("("):
+        return f"unable to parse requirement: found '{_first_word(values)}' expected: '('"
+    behind = re.sub(r"\(\s*[^\s=!<>(),]*(\s*,\s*[^\s=!<>(),]*)*\s*", "", values, count=1)
+    return f"unable to parse requirement: found '{_first_word(behind)}', expected: ',' or ')'"
+
+
+def _first_word(text: str) -> str:
+    found = _WORD.search(text)
+    return "" if found is None else found.group()
 
 
 def _requirement(match: re.Match[str]) -> Requirement:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from clusters import Lab
+from kubectl_transcripts import Typist, version_of
+from kubectl_transcripts import clients as named_clients
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("kubectl-more")]
 
@@ -234,3 +236,14 @@ def test_what_the_server_says_of_itself(web: Lab) -> None:
     assert "FIELDS:" in web.kubectl("explain", "pods", "--recursive")
     assert "Scheduled" in web.kubectl("events")
     assert "readyz check passed" in web.kubectl("get", "--raw", "/readyz?verbose")
+
+
+@pytest.mark.skipif(not named_clients(), reason="kubectl is not installed")
+@pytest.mark.parametrize("kubectl", named_clients(), ids=lambda path: Path(path).name)
+@pytest.mark.parametrize("transcript", ["pods", "rollout"])
+def test_transcript(lab: Lab, tmp_path: Path, kubectl: str, transcript: str) -> None:
+    namespace = f"{transcript}-{Path(kubectl).name.replace('.', '-')}"
+    lab.kubectl("create", "namespace", namespace)
+    text = (Path(__file__).parent / "kubectl" / f"{transcript}.txt").read_text()
+    Typist(kubectl, version_of(kubectl), tmp_path, namespace, lab.environment).play(text)
+    lab.kubectl("delete", "namespace", namespace, "--wait=false")

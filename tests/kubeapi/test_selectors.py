@@ -149,3 +149,19 @@ def test_field_selector_escapes():
 def test_what_is_no_field_selector(text):
     with pytest.raises(SelectorError):
         parse_field_selector(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a in (b", "unable to parse requirement: found '', expected: ',' or ')'"),
+        ("a in (b c", "unable to parse requirement: found 'c', expected: ',' or ')'"),
+        ("a notin b", "unable to parse requirement: found 'b' expected: '('"),
+        ("a b", "found 'b', expected: ',' or 'end of string'"),
+        ("a=b)", "found ')', expected: ',' or 'end of string'"),
+    ],
+)
+def test_what_does_not_go_on_is_named(text, told):
+    with pytest.raises(SelectorError) as caught:
+        parse_label_selector(text)
+    assert str(caught.value) == told

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.decoding import check_type, decode_object
-from controlplane.apiserver.exchange import Answer, Request, answer_object
+from controlplane.apiserver.exchange import Answer, Request
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.kinds.scale import SCALE
 from controlplane.apiserver.registry import patching
 from controlplane.apiserver.registry.options import write_options
 from controlplane.apiserver.registry.update import View
 from controlplane.apiserver.routes.resources import ResourceRoutes
-from controlplane.apiserver.stored import StoredObject
+from controlplane.apiserver.stored import StoredObject, encode
 from kubeapi import field
 from kubeapi.objects import Object, deep_copy
 from kubeapi.schema import schema_for, validate
@@ -107,8 +108,9 @@ class SubresourceRoutes:
             stored = await self._rescale(kind, request, patch)
         else:
             raise method_not_allowed(kind.resource, info.verb)
-        scale = await settled(lambda: scale_of(kind, kind.from_hub(stored.copy())))
-        return answer_object(scale, request.accepted)
+        shown = await settled(lambda: scale_of(kind, kind.from_hub(stored.copy())))
+        form = self._resources.form(SCALE, request)
+        return form.object(StoredObject(SCALE, "", encode(shown), stored.revision))
 
     async def _rescale(
         self, kind: Kind, request: Request, make_scale: patching.Patcher

@@ -68,7 +68,7 @@ def test_violation_is_denied_with_its_message(server, policy, namespace, configm
         {"expression": "object.data.owner != 'nobody'"},
     )
     who = f"ValidatingAdmissionPolicy '{namespace}' with binding '{namespace}' denied request: "
-    answer = server.request("POST", configmaps, configmap("c"))
+    answer = server.request("POST", configmaps, configmap("c", other="me"))
     refused(answer, f'configmaps "c" is forbidden: {who}name an owner')
     assert answer.json["details"]["causes"] == [{"message": f"{who}name an owner"}]
     answer = server.request("POST", configmaps, configmap("much-too-long", owner="me"))
