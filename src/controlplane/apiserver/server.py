@@ -14,10 +14,12 @@ import ssl
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from componentbase.clock import Clock
@@ -40,7 +42,7 @@ from controlplane.apiserver.request_info import (
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.serviceaccounts import Tokens
 from controlplane.apiserver.sending import abort, finish, response_of, send_stream, send_watch
-from controlplane.apiserver.streams.upgrade import Upgrade
+from controlplane.apiserver.streams.upgrade import BEGINNING, Beginning, Upgrade
 from controlplane.storage.interface import (
     StorageError,
     StorageFull,
@@ -60,6 +62,10 @@ from kubeapi.status import (
 log = logging.getLogger(__name__)
 
 BODY_MAX: Final = 3 * 1024 * 1024
+#: How long a request line may be (Go's DefaultMaxHeaderBytes), and one field of the head.
+LINE_MAX: Final = 1 << 20
+FIELD_MAX: Final = 64 * 1024
+_TOO_LONG: Final = 431
 #: How long a client may take to send its first request's head, and a body.
 HEAD_WAIT_S: Final = 30.0
 BODY_WAIT_S: Final = 60.0
@@ -113,7 +119,9 @@ class _Handler(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer malformed HTTP (400), and faults of ours (500)."""
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        if isinstance(exc, LineTooLong):
+            error = StatusError(_TOO_LONG, "RequestHeaderFieldsTooLarge", "the head is too long")
+        elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
             error = StatusError(status, "BadRequest", message or "the request is malformed")
         else:
             log.error("%s %s failed", request.method, request.raw_path, exc_info=exc)
@@ -127,7 +135,13 @@ class _Handler(RequestHandler):
 
 class _Server(web.Server):
     def __call__(self) -> RequestHandler:
-        return _Handler(self, loop=asyncio.get_running_loop(), access_log=_ACCESS_LOG)
+        return _Handler(
+            self,
+            loop=asyncio.get_running_loop(),
+            access_log=_ACCESS_LOG,
+            max_line_size=LINE_MAX,
+            max_field_size=FIELD_MAX,
+        )
 
 
 class ApiServer:
@@ -197,6 +211,7 @@ class ApiServer:
             asked, accepted = request, request.accepted
             if self._auditor is not None:
                 record = self._auditor.begin(request, _seen(http))
+            _check_accepted(request)
             asked = request = self._acting(http, request, record)
             await self._dispatcher.authorize(request)
             if self._faults.active:
@@ -224,12 +239,16 @@ class ApiServer:
             answer = self._audited(record, answer)
         took_s = self._monotonic() - began
         self._metrics.answered(asked, answer.status, took_s, len(answer.body))
+        if not http.content.is_eof() and _expects_continue(http):
+            answer = _last(http, answer)
         return await finish(http, answer)
 
     async def _carry(
         self, http: web.BaseRequest, info: RequestInfo, upgrade: Upgrade, record: Record | None
     ) -> web.StreamResponse:
         """Let *upgrade* have the connection; raises StatusError as long as nothing was said."""
+        if record is not None and self._auditor is not None:
+            http[BEGINNING] = Beginning(partial(self._auditor.started, record))
         response = await upgrade.carry(http)
         self._metrics.answered(info, response.status, None)
         if record is not None and self._auditor is not None:
@@ -297,22 +316,17 @@ class ApiServer:
                 self._auditor.failed(nobody, _seen(http))
             raise
         accept = http.headers.get("Accept", "")
-        accepted = negotiate(accept)
-        request = Request(
+        return info, Request(
             info=info,
             query=query,
             user=user,
-            accepted=accepted or _JSON,
+            accepted=negotiate(accept) or _JSON,
             accept=accept,
             content_type=http.headers.get("Content-Type", ""),
             if_none_match=http.headers.get("If-None-Match", ""),
             user_agent=http.headers.get("User-Agent", ""),
             query_text=query_text,
         )
-        free = info.subresource == "log" or is_stream(info)
-        if info.resource and not free:
-            _check_accepted(accepted, info)
-        return info, request
 
     def _acting(self, http: web.BaseRequest, request: Request, record: Record | None) -> Request:
         """Return the request of whom its user acts as; raises StatusError 403."""
@@ -345,17 +359,32 @@ def _seen(http: web.BaseRequest) -> Seen:
     )
 
 
-def _check_accepted(accepted: Accepted | None, info: RequestInfo) -> None:
+def _check_accepted(request: Request) -> None:
     """Raise StatusError 406 for what we have in no such form; watches of YAML are none."""
+    info, accepted = request.info, request.accepted
+    if not info.resource or info.subresource == "log" or is_stream(info):
+        return
+    nothing = accepted is _JSON and negotiate(request.accept) is None
     if info.verb == WATCH:
-        if accepted is None or accepted.media_type == YAML:
+        if nothing or accepted.media_type == YAML:
             raise not_acceptable(_ACCEPTED.format(f"{JSON};stream=watch, {MSGPACK};stream=watch"))
-    elif accepted is None:
+    elif nothing:
         raise not_acceptable(_ACCEPTED.format(f"{JSON}, {YAML}, {MSGPACK}"))
 
 
 def _with_body(request: Request, body: bytes) -> Request:
     return replace(request, body=body)
+
+
+def _expects_continue(http: web.BaseRequest) -> bool:
+    """Tell whether the client sends its body only when it is told to (RFC 9110, 10.1.1)."""
+    return http.headers.get("Expect", "").lower() == "100-continue"
+
+
+def _last(http: web.BaseRequest, answer: Answer) -> Answer:
+    """Return *answer* as the connection's last: nobody knows whether the body will still come."""
+    http.protocol.close()
+    return replace(answer, headers={**answer.headers, "Connection": "close"})
 
 
 async def _read_body(http: web.BaseRequest) -> bytes:
@@ -364,6 +393,8 @@ async def _read_body(http: web.BaseRequest) -> bytes:
     if (http.content_length or 0) > BODY_MAX:
         raise too_large(refusal)
     pieces, size = [], 0
+    if _expects_continue(http) and http.transport is not None:
+        http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     try:
         async with asyncio.timeout(BODY_WAIT_S):
             while piece := await http.content.readany():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+from urllib.parse import quote
 
 import pytest
 from prometheus_client.openmetrics.parser import (
@@ -145,6 +146,41 @@ def exchange(server, context: ssl.SSLContext, octets: bytes) -> bytes:
     return answer
 
 
+def test_who_asks_before_it_sends_its_body_is_told_to(server, namespace):
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    body = json.dumps({"metadata": {"name": "expected"}}).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain,
+        server.tls().wrap_socket(plain, server_hostname="127.0.0.1") as tls,
+    ):
+        tls.sendall(head.encode())
+        assert tls.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        tls.sendall(body)
+        assert tls.recv(65536).startswith(b"HTTP/1.1 201 ")
+
+
+def test_who_is_refused_is_not_told_to_send_its_body(server):
+    head = f"POST {CONFIGMAPS} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {BODY_MAX + 1}\r\n\r\n"
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain,
+        server.tls().wrap_socket(plain, server_hostname="127.0.0.1") as tls,
+    ):
+        tls.sendall(head.encode())
+        answer = tls.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+def test_long_selectors_are_taken(server):
+    names = ",".join(f"name-{number}" for number in range(60_000))
+    query = quote(f"app in ({names})", safe=",")
+    reply = server.request("GET", f"{CONFIGMAPS}?labelSelector={query}")
+    assert (reply.code, len(query) > 600_000) == (200, True)
+
+
 def test_huge_chunked_bodies_are_refused(server):
     head = f"POST {CONFIGMAPS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
@@ -157,7 +193,8 @@ def test_huge_chunked_bodies_are_refused(server):
     [
         b"nonsense\r\n\r\n",
         b"GET / HTTP/1.1\r\nBad Header\r\n\r\n",
-        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /" + b"x" * 1_100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 70_000 + b"\r\n\r\n",
         b"GET /api/v1/pods?a=%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /api/v1/namespaces/%ff/pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /api/v1/namespaces/a%2fb/pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
@@ -166,7 +203,7 @@ def test_huge_chunked_bodies_are_refused(server):
 )
 def test_malformed_http_answers_with_a_status(server, octets):
     head, _, body = exchange(server, server.tls(), octets).partition(b"\r\n\r\n")
-    assert head.split()[1] in (b"400", b"414"), head
+    assert head.split()[1] in (b"400", b"431"), head
     assert json.loads(body)["kind"] == "Status"
     assert b"Traceback" not in body
 

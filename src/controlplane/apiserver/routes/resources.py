@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from componentbase.clock import Clock
 from controlplane.apiserver import keys
@@ -42,6 +44,9 @@ from controlplane.apiserver.table import check_include
 from kubeapi.objects import Object, deep_copy, uid_of
 from kubeapi.resources import Resource
 from kubeapi.status import StatusError
+
+#: How many objects of a collection are deleted at once (upstream: --delete-collection-workers).
+_DELETIONS_AT_ONCE: Final = 16
 
 
 def delete_body(request: Request) -> DeleteOptions:
@@ -218,12 +223,28 @@ class ResourceRoutes:
     async def _delete_all(
         self, kind: Kind, items: Sequence[StoredObject], options: DeleteOptions
     ) -> None:
-        for stored in items:
-            metadata = stored.object["metadata"]
-            try:
-                await self.registry.delete(
-                    kind.stored, metadata.get("namespace", ""), metadata["name"], options
-                )
-            except StatusError as error:
-                if error.code != 404:  # Somebody else was faster.
-                    raise
+        """Delete *items*, some at once; raises the first StatusError, when the others are done."""
+        waiting, failed = iter(items), list[StatusError]()
+
+        async def work() -> None:
+            for stored in waiting:
+                try:
+                    await self._delete_one(kind, stored, options)
+                except StatusError as error:
+                    failed.append(error)
+                if failed:
+                    return
+
+        await asyncio.gather(*(work() for _ in range(min(_DELETIONS_AT_ONCE, len(items)))))
+        if failed:
+            raise failed[0]
+
+    async def _delete_one(self, kind: Kind, stored: StoredObject, options: DeleteOptions) -> None:
+        metadata = stored.metadata
+        try:
+            await self.registry.delete(
+                kind.stored, metadata.get("namespace", ""), metadata["name"], options
+            )
+        except StatusError as error:
+            if error.code != 404:  # Somebody else was faster.
+                raise

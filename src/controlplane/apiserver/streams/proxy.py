@@ -24,6 +24,7 @@ from yarl import URL
 from componentbase.tasks import Tasks
 from componentbase.ways import until_all_end, until_first_ends
 from controlplane.apiserver.streams import location
+from controlplane.apiserver.streams.upgrade import began
 from controlplane.apiserver.streams.wire import RawWire, Said, taken_over
 from kubeapi.status import service_unavailable
 
@@ -145,6 +146,7 @@ async def _answer(
         headers["Content-Length"] = str(len(page))
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     try:
+        began(http, answer.status)
         await response.prepare(http)
         if page is not None:
             await response.write(page)

@@ -15,6 +15,7 @@ from typing import Final
 
 from aiohttp import WSMsgType, web
 
+from controlplane.apiserver.streams.upgrade import began
 from kubeapi.status import StatusError, bad_request
 
 #: What a client may send as one message; more is no stream of a terminal or a tar.
@@ -60,6 +61,7 @@ async def accept(http: web.BaseRequest, protocol: str) -> web.WebSocketResponse:
         await ws.prepare(http)
     except web.HTTPException as error:
         raise bad_request(f"no upgrade to WebSocket: {error.text}") from None
+    began(http)
     return ws
 
 

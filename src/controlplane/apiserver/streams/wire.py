@@ -16,6 +16,8 @@ from aiohttp import WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
+from controlplane.apiserver.streams.upgrade import began
+
 _READ_OCTETS: Final = 64 * 1024
 
 
@@ -93,6 +95,7 @@ async def taken_over(http: web.BaseRequest) -> AsyncIterator[RawWire]:
     transport.set_protocol(protocol)
     protocol.connection_made(transport)
     writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
+    began(http)
     try:
         yield RawWire(reader, writer)
     finally:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import time
 
 import pytest
 from tests.controlplane.apiserver.conftest import RunningServer, free_port
+from tests.controlplane.apiserver.stream_node import StreamNode
 
 POLICY = """
 apiVersion: audit.k8s.io/v1
@@ -132,6 +134,65 @@ def test_watches_are_told_when_they_begin_and_end(audited):
         stages = [each["stage"] for each in map(json.loads, lines) if each["requestURI"] == path]
         time.sleep(0.01)
     assert stages == ["RequestReceived", "ResponseStarted", "ResponseComplete"]
+
+
+def test_who_takes_nothing_that_there_is_is_told(audited):
+    reply = audited.request("GET", MAPS, headers={"Accept": "image/png"})
+    assert reply.code == 406
+    assert events(audited, reply)[-1]["responseStatus"]["code"] == 406
+
+
+def test_an_exec_is_told_when_it_begins(audited, authority, tmp_path):
+    node = StreamNode(authority, tmp_path)
+    node.start()
+    try:
+        _place_pod(audited, node.port)
+        path = f"{PODS}/streaming/exec?container=c&command=hold&stdout=1"
+        wanted = "\r\n".join(
+            (
+                f"GET {path} HTTP/1.1",
+                "Host: x",
+                "Connection: Upgrade",
+                "Upgrade: websocket",
+                "Sec-WebSocket-Version: 13",
+                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+                "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n",
+            )
+        )
+        with (
+            socket.create_connection(("127.0.0.1", audited.port), timeout=10) as plain,
+            audited.tls().wrap_socket(plain, server_hostname="127.0.0.1") as tls,
+        ):
+            tls.sendall(wanted.encode())
+            assert tls.recv(65536).startswith(b"HTTP/1.1 101 ")
+            begun = _told(audited, path)
+        assert [each["stage"] for each in begun][:2] == ["RequestReceived", "ResponseStarted"]
+        assert begun[1]["responseStatus"]["code"] == 101
+    finally:
+        node.stop()
+
+
+def _told(server, path):
+    lines = (server.directory / "audit.log").read_text().splitlines()
+    return [each for each in map(json.loads, lines) if each["requestURI"] == path]
+
+
+def _place_pod(server, kubelet_port):
+    status = {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet_port}},
+    }
+    node = {"metadata": {"name": "streams"}, "status": status}
+    assert server.request("POST", "/api/v1/nodes", node).code == 201
+    assert server.request("PUT", "/api/v1/nodes/streams/status", node).code == 200
+    spec = {"nodeName": "streams", "containers": [{"name": "c", "image": "i"}]}
+    pod = {"metadata": {"name": "streaming"}, "spec": spec}
+    assert server.request("POST", PODS, pod).code == 201
+    pod["status"] = {
+        "phase": "Running",
+        "containerStatuses": [{"name": "c", "state": {"running": {}}}],
+    }
+    assert server.request("PUT", f"{PODS}/streaming/status", pod).code == 200
 
 
 def test_a_policy_that_is_none_stops_the_server(authority, tmp_path):
