@@ -1,7 +1,7 @@
 """Numbers about the server, under upstream's names, with its labels and buckets.
 
 Upstream: endpoints/metrics, storage/etcd3/metrics, storage/cacher/metrics. Not here: what concerns
-Go, authentication, audit, and priority and fairness.
+Go, authentication, audit, and priority and fairness; `admission.metrics` has admission's.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from controlplane.apiserver.admission.metrics import AdmissionMetrics
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.exchange import Request
 from controlplane.apiserver.inflight import InFlight
@@ -56,8 +57,10 @@ def _verb(info: RequestInfo, content_type: str) -> str:
 class Metrics:
     """Counts requests; shows what the cacher holds."""
 
-    def __init__(self, cacher: Cacher, release: dict[str, str]) -> None:
-        self._cacher, self._release = cacher, release
+    def __init__(
+        self, cacher: Cacher, release: dict[str, str], admission: AdmissionMetrics
+    ) -> None:
+        self._cacher, self._release, self._admission = cacher, release, admission
         self._in_flight: InFlight | None = None
         self._requests = Counter(
             "apiserver_request",
@@ -135,7 +138,8 @@ class Metrics:
         )
         build.add_metric([self._release[name] for name in _RELEASE_LABELS], 1)
         yield build
-        for counter in (self._requests, self._refused, self._cacher.sent, self._cacher.terminated):
+        own = (self._requests, self._refused, self._cacher.sent, self._cacher.terminated)
+        for counter in (*own, *self._admission.counters()):
             family = CounterMetricFamily(counter.name, counter.help, labels=counter.labels)
             for labels, value in counter.values.items():
                 family.add_metric(labels, value)
@@ -152,10 +156,12 @@ class Metrics:
         for cache in self._cacher.caches():
             objects.add_metric([cache.kind.resource.qualified], len(cache))
         yield objects
-        long = GaugeMetricFamily(self._long.name, self._long.help, labels=self._long.labels)
-        for labels, value in self._long.values.items():
-            long.add_metric(labels, value)
-        yield long
+        # A counter whose name does not end in `_total` can only be shown as a gauge.
+        for plain in (self._long, *self._admission.plain_counters()):
+            shown = GaugeMetricFamily(plain.name, plain.help, labels=plain.labels)
+            for labels, value in plain.values.items():
+                shown.add_metric(labels, value)
+            yield shown
         if self._in_flight is None:
             return
         in_flight = GaugeMetricFamily(
@@ -170,7 +176,8 @@ class Metrics:
     def _histograms(self) -> Iterator[Metric]:
         from prometheus_client.core import HistogramMetricFamily
 
-        for histogram in (self._seconds, self._sizes, self._cacher.store_seconds):
+        own = (self._seconds, self._sizes, self._cacher.store_seconds)
+        for histogram in (*own, *self._admission.histograms()):
             family = HistogramMetricFamily(histogram.name, histogram.help, labels=histogram.labels)
             for labels, buckets, total in histogram.cumulative():
                 family.add_metric(labels, buckets, total)

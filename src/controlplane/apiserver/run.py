@@ -17,6 +17,7 @@ from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
 from controlplane.apiserver import housekeeping, keys
 from controlplane.apiserver.admission.attributes import Plugin
+from controlplane.apiserver.admission.metrics import AdmissionMetrics
 from controlplane.apiserver.admission.standard import standard_plugins
 from controlplane.apiserver.admission.webhook.asking import Asking
 from controlplane.apiserver.admission.webhook.client import WebhookClient
@@ -189,7 +190,7 @@ class _Parts:
 
     def __init__(self, config: Config, store: Store, kubelets: KubeletProxy) -> None:
         timings, rng = TIMINGS[config.timings], random.Random()  # uids differ from run to run.
-        kinds = ServedKinds(table_of_kinds(timings, config.families()))
+        kinds = ServedKinds(table_of_kinds(config.families()))
         self._config, self._store = config, store
         self._journal = Journal(config.journal, config.name)
         allocator = ServiceAllocator(config.service_cidr, config.node_port_range, rng)
@@ -204,13 +205,21 @@ class _Parts:
         following.follow(self._cacher, authorizer)
         self._dialer = Dialer(self._cacher, kubelets, rng)
         self._webhooks = WebhookClient(self._cacher, self._dialer.dial)
+        self._admission = AdmissionMetrics()
         self._registry = Registry(
             self._cacher,
             {SERVICES: self._services},
             rng=rng,
             wall=clock.wall,
             versions=kinds.versions,
-            plugins=self._plugins(kinds, authorizer, rng, mounts_tokens=authority is not None),
+            step_seconds=self._admission.step_seconds,
+            plugins=self._plugins(
+                kinds,
+                authorizer,
+                rng,
+                mounts_tokens=authority is not None,
+                toleration_s=timings.default_toleration_s,
+            ),
         )
         kinds.on_change(self._registry.chain.forget)
         self._custom = CustomResources(self._registry, kinds, self._webhooks.ask, wall=clock.wall)
@@ -222,7 +231,8 @@ class _Parts:
         self._registration = ApiRegistration(self._registry, kinds, self._masters)
         self._store_health = StoreHealth(store, self._journal, clock.monotonic)
         self._started = self._stopping = False
-        metrics, faults = Metrics(self._cacher, _release()), ApiFaults()
+        metrics = Metrics(self._cacher, _release(), self._admission)
+        faults = ApiFaults()
         tokens = Tokens(self._cacher, authority, wall=clock.wall)
         resources = ResourceRoutes(
             self._registry, rng=rng, wall=clock.wall, monotonic=clock.monotonic
@@ -263,10 +273,16 @@ class _Parts:
         return PodRoutes(self._registry, kubelets, kinds.of(NODES), evictions, wall=clock.wall)
 
     def _plugins(
-        self, kinds: ServedKinds, authorizer: Authorizer, rng: random.Random, *, mounts_tokens: bool
+        self,
+        kinds: ServedKinds,
+        authorizer: Authorizer,
+        rng: random.Random,
+        *,
+        mounts_tokens: bool,
+        toleration_s: float,
     ) -> list[Plugin]:
         decide = partial(_decide, authorizer)
-        asking = Asking(self._cacher, self._webhooks, kinds.versions, decide)
+        asking = Asking(self._cacher, self._webhooks, kinds.versions, decide, self._admission)
         return standard_plugins(
             self._cacher,
             authorizer,
@@ -275,6 +291,7 @@ class _Parts:
             kinds.all,
             wall=clock.wall,
             mounts_tokens=mounts_tokens,
+            toleration_s=toleration_s,
         )
 
     def _checks(self) -> dict[str, tuple[Check, ...]]:

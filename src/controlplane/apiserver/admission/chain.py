@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from componentbase.clock import monotonic
 from controlplane.apiserver.admission.attributes import Attributes, Operation, Plugin
+from controlplane.apiserver.series import Histogram
 from kubeapi.resources import Resource
+from kubeapi.status import StatusError
 
 _Write = tuple[Operation, Resource, str]
 
@@ -17,8 +20,8 @@ _Write = tuple[Operation, Resource, str]
 class Chain:
     """All plugins, in upstream's order."""
 
-    def __init__(self, plugins: Sequence[Plugin]) -> None:
-        self._plugins = tuple(plugins)
+    def __init__(self, plugins: Sequence[Plugin], step_seconds: Histogram | None = None) -> None:
+        self._plugins, self._step_seconds = tuple(plugins), step_seconds
         self._handling: dict[_Write, tuple[Plugin, ...]] = {}
 
     def forget(self) -> None:
@@ -43,11 +46,23 @@ class Chain:
         await self.validate(attributes)
 
     async def admit(self, attributes: Attributes) -> None:
-        """Let every plugin complete the object; raises StatusError.
+        """Let every plugin complete the object; raises StatusError."""
+        plugins, began = self._of(attributes), monotonic()
+        if plugins:
+            try:
+                await self._admit(plugins, attributes)
+            except StatusError:
+                self._took("admit", attributes, began, "true")
+                raise
+            self._took("admit", attributes, began, "false")
 
-        When a webhook has changed it all are asked once more (upstream: reinvoker).
-        """
-        plugins = self._of(attributes)
+    def _took(self, step: str, attributes: Attributes, began: float, rejected: str) -> None:
+        if self._step_seconds is not None:
+            labels = step, attributes.operation, rejected
+            self._step_seconds.observe(labels, monotonic() - began)
+
+    async def _admit(self, plugins: Sequence[Plugin], attributes: Attributes) -> None:
+        """Ask all; when a webhook has changed the object, once more (upstream: reinvoker)."""
         for plugin in plugins:
             await plugin.admit(attributes)
         reinvocation = attributes.reinvocation
@@ -59,5 +74,13 @@ class Chain:
 
     async def validate(self, attributes: Attributes) -> None:
         """Let every plugin judge the object; raises StatusError."""
-        for plugin in self._of(attributes):
-            await plugin.validate(attributes)
+        plugins, began = self._of(attributes), monotonic()
+        if not plugins:
+            return
+        try:
+            for plugin in plugins:
+                await plugin.validate(attributes)
+        except StatusError:
+            self._took("validate", attributes, began, "true")
+            raise
+        self._took("validate", attributes, began, "false")

@@ -45,11 +45,15 @@ def options_of(attributes: Attributes) -> Object:
         shown["kind"] = "DeleteOptions"
         if options.grace_s is not None:
             shown["gracePeriodSeconds"] = options.grace_s
+        named = {"uid": options.uid, "resourceVersion": options.resource_version}
+        if any(named.values()):
+            shown["preconditions"] = {key: value for key, value in named.items() if value}
         if options.propagation:
             shown["propagationPolicy"] = options.propagation
     else:
         shown["kind"] = f"{attributes.operation.title()}Options"
-        shown |= {"fieldManager": options.manager} if options.manager else {}
+        if options.asked_manager:
+            shown["fieldManager"] = options.asked_manager
         if options.field_validation:
             shown["fieldValidation"] = options.field_validation
     return shown | ({"dryRun": ["All"]} if options.dry_run else {})

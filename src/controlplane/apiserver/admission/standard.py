@@ -1,7 +1,7 @@
 """Which plugins there are, in upstream's order (kubeapiserver/options/plugins.go).
 
-What upstream's AlwaysPullImages, TaintNodesByCondition and DefaultTolerationSeconds do to pods and
-nodes, the kinds' own rows do. docs/parity.md tells which are absent.
+What upstream's AlwaysPullImages and TaintNodesByCondition do to pods and nodes, the kinds' own rows
+do. docs/parity.md tells which are absent.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from controlplane.apiserver.admission.certificates import (
 )
 from controlplane.apiserver.admission.default_ingress_class import DefaultIngressClass
 from controlplane.apiserver.admission.default_storage_class import DefaultStorageClass
+from controlplane.apiserver.admission.default_toleration_seconds import (
+    DefaultTolerationSeconds,
+)
 from controlplane.apiserver.admission.limit_ranger import LimitRanger
 from controlplane.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from controlplane.apiserver.admission.node_restriction import NodeRestriction
@@ -48,6 +51,7 @@ def standard_plugins(
     *,
     wall: Clock,
     mounts_tokens: bool,
+    toleration_s: float,
 ) -> list[Plugin]:
     """Return the plugins of a server; pods get accounts only where tokens are issued."""
     accounts: list[Plugin] = [ServiceAccount(cacher, rng)] if mounts_tokens else []
@@ -59,6 +63,7 @@ def standard_plugins(
         NodeRestriction(cacher),
         PodSecurity(cacher),
         Priority(cacher),
+        DefaultTolerationSeconds(toleration_s),
         DefaultStorageClass(cacher),
         PersistentVolumeClaimResize(cacher),
         RuntimeClass(cacher),

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from componentbase.timings import LAB, Timings
 from controlplane.apiserver.kinds.adminnetworkpolicy import (
     ADMINNETWORKPOLICY,
     BASELINEADMINNETWORKPOLICY,
@@ -53,7 +52,7 @@ from controlplane.apiserver.kinds.limitrange import LIMITRANGE
 from controlplane.apiserver.kinds.namespace import NAMESPACE
 from controlplane.apiserver.kinds.networkpolicy import NETWORKPOLICY
 from controlplane.apiserver.kinds.node import NODE
-from controlplane.apiserver.kinds.pod.kind import pod_kind
+from controlplane.apiserver.kinds.pod.kind import POD
 from controlplane.apiserver.kinds.poddisruptionbudget import PODDISRUPTIONBUDGET
 from controlplane.apiserver.kinds.podtemplate import PODTEMPLATE
 from controlplane.apiserver.kinds.priorityclass import PRIORITYCLASS
@@ -76,12 +75,12 @@ from controlplane.apiserver.kinds.storage.storageclass import STORAGECLASS
 from controlplane.apiserver.kinds.storage.volumeattachment import VOLUMEATTACHMENT
 
 
-def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, ...]:
-    """Return the table for a cluster that runs at *timings* and has *families*, one foremost."""
+def kinds(families: Sequence[str] = ("IPv4",)) -> tuple[Kind, ...]:
+    """Return the table for a cluster that has *families*, one foremost."""
     return (
         NAMESPACE,
         NODE,
-        pod_kind(timings),
+        POD,
         service_kind(families),
         CONFIGMAP,
         SECRET,
@@ -141,4 +140,4 @@ def kinds(timings: Timings, families: Sequence[str] = ("IPv4",)) -> tuple[Kind, 
     )
 
 
-KINDS: Final = kinds(LAB)
+KINDS: Final = kinds()

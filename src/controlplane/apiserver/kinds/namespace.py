@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from controlplane.apiserver.kinds import cells, metadata, strategy
-from controlplane.apiserver.kinds.kind import Cell, Column, Kind
+from controlplane.apiserver.kinds.kind import Cell, Column, Kind, Strategy
 from kubeapi import field, validation
 from kubeapi.objects import Object, name_of
 from kubeapi.resources import NAMESPACES
@@ -48,6 +48,11 @@ def prepare_status_update(new: Object, old: Object) -> None:
     strategy.keep("finalizers", new["spec"], old.get("spec") or {})
 
 
+def prepare_finalize(new: Object, old: Object) -> None:
+    """Change the finalizers, and what metadata may be changed with them."""
+    strategy.keep_status(new, old)
+
+
 def validate(namespace: Object) -> list[Cause]:
     causes = metadata.validate(namespace, validation.dns1123_label)
     for index, finalizer in enumerate((namespace.get("spec") or {}).get("finalizers") or []):
@@ -77,6 +82,9 @@ NAMESPACE: Final = Kind(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     prepare_status_update=prepare_status_update,
+    strategies={
+        "finalize": Strategy(prepare=prepare_finalize, validate=metadata.validate_update),
+    },
     validate=validate,
     validate_update=metadata.validate_update,
     fields=fields,

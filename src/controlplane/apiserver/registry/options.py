@@ -35,6 +35,8 @@ class WriteOptions:
     user: User = APISERVER
     #: Who is said to have set the fields (metav1 fieldManager).
     manager: str = APISERVER.name
+    #: … where the client says so itself.
+    asked_manager: str = ""
     #: The version that the client speaks, where it is another than the stored one.
     version: Kind | None = None
     #: The object comes from server-side apply, which has seen to the managers of its fields.
@@ -83,6 +85,7 @@ def write_options(request: Request) -> WriteOptions:
         field_validation=strictness,
         user=request.user,
         manager=manager or _manager_of(request.user_agent),
+        asked_manager=manager,
         annotations=request.annotations,
     )
 

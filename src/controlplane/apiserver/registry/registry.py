@@ -23,6 +23,7 @@ from controlplane.apiserver.registry import create, delete, managed_fields, upda
 from controlplane.apiserver.registry.managed_fields import Versions
 from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions
 from controlplane.apiserver.registry.update import View
+from controlplane.apiserver.series import Histogram
 from controlplane.apiserver.service_claims import ServiceClaims
 from controlplane.apiserver.stored import StoredObject, encode
 from kubeapi.objects import Object, deep_copy
@@ -58,8 +59,9 @@ class Registry:
         wall: Clock,
         plugins: Sequence[Plugin] = (),
         versions: Versions = managed_fields.only,
+        step_seconds: Histogram | None = None,
     ) -> None:
-        self.cacher, self.chain = cacher, Chain(plugins)
+        self.cacher, self.chain = cacher, Chain(plugins, step_seconds)
         self._allocators, self.versions = allocators, versions
         self._rng, self._wall = rng, wall
 

@@ -33,7 +33,7 @@ class View:
 
 
 #: Subresources that make their one change themselves; strategies would undo it.
-_OWN_CHANGE: Final = ("binding", "finalize")
+_OWN_CHANGE: Final = ("binding",)
 
 
 def check_target(kind: Kind, new: Object, namespace: str, name: str) -> None:

@@ -400,3 +400,73 @@ def test_scale_is_asked_about_and_may_be_changed(server, webhook, configured, na
     assert request["oldObject"]["spec"] == {"replicas": 1}
     stored = server.request("GET", f"{path}/web").json
     assert (stored["spec"]["replicas"], stored["metadata"]["generation"]) == (3, 2)
+
+
+def test_options_are_those_that_were_sent(server, webhook, configured, configmaps):
+    rules = [
+        {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
+    ]
+    configured("Validating", {"rules": rules})
+    made = server.request("POST", configmaps, configmap("c")).json
+    merge = {"Content-Type": "application/merge-patch+json"}
+    server.request("PATCH", f"{configmaps}/c?fieldManager=p", {"data": {"x": "y"}}, headers=merge)
+    body = {"preconditions": {"uid": made["metadata"]["uid"]}, "propagationPolicy": "Foreground"}
+    server.request("DELETE", f"{configmaps}/c", body)
+    created, patched, deleted = [review["request"]["options"] for review in webhook.reviews][:3]
+    assert created == {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"}
+    assert (patched["kind"], patched["fieldManager"]) == ("UpdateOptions", "p")
+    assert deleted["preconditions"] == body["preconditions"]
+    assert deleted["propagationPolicy"] == "Foreground"
+
+
+def test_finalizing_a_namespace_is_a_write_like_others(server, webhook, configured, namespace):
+    rules = [
+        {
+            "operations": ["UPDATE"],
+            "apiGroups": [""],
+            "apiVersions": ["v1"],
+            "resources": ["namespaces/finalize"],
+        }
+    ]
+    configured("Validating", {"rules": rules})
+    path = f"/api/v1/namespaces/{namespace}"
+    now = server.request("GET", path).json
+    now["spec"]["finalizers"] = ["kubernetes", "example.com/held"]
+    answer = server.request("PUT", f"{path}/finalize?fieldManager=keeper", now)
+    assert answer.json["spec"]["finalizers"] == ["kubernetes", "example.com/held"]
+    [review] = webhook.reviews
+    assert review["request"]["subResource"] == "finalize"
+    assert review["request"]["object"]["spec"]["finalizers"][-1] == "example.com/held"
+    [entry] = [
+        one for one in answer.json["metadata"]["managedFields"] if one["manager"] == "keeper"
+    ]
+    assert entry["subresource"] == "finalize"
+    webhook.answer = lambda _request: {"allowed": False, "status": {"message": "not yet"}}
+    now["spec"]["finalizers"] = ["kubernetes"]
+    del now["metadata"]["resourceVersion"]
+    assert "not yet" in server.request("PUT", f"{path}/finalize", now).json["message"]
+    webhook.answer = lambda _request: {"allowed": True}
+    now["spec"]["finalizers"] = ["wrong"]
+    wrong = server.request("PUT", f"{path}/finalize", now).json
+    assert wrong["details"]["causes"][0]["field"] == "spec.finalizers[0]"
+    now["spec"]["finalizers"] = ["kubernetes"]
+    assert server.request("PUT", f"{path}/finalize", now).code == 200
+
+
+def test_metrics_tell_what_webhooks_say(server, webhook, configured, configmaps, namespace):
+    name = f"{namespace}.example.com"
+    configured("Validating", {"name": name, "failurePolicy": "Ignore"})
+    server.request("POST", configmaps, configmap("a"))
+    webhook.answer = lambda _request: {"allowed": False, "status": {"code": 418}}
+    server.request("POST", configmaps, configmap("b"))
+    webhook.raw = b"nothing"
+    assert server.request("POST", configmaps, configmap("c")).code == 201
+    told = server.request("GET", "/metrics").body.decode()
+    about = f'name="{name}",operation="CREATE"'
+    rejection = f'error_type="no_error",{about},rejection_code="418",type="validating"'
+    assert f"apiserver_admission_webhook_rejection_count{{{rejection}}} 1.0" in told
+    opened = f'name="{name}",type="validating"'
+    assert f"apiserver_admission_webhook_fail_open_count{{{opened}}} 1.0" in told
+    asked = f'code="200",{about},rejected="false",type="validating"'
+    assert f"apiserver_admission_webhook_request_total{{{asked}}} 1.0" in told
+    assert "apiserver_admission_step_admission_duration_seconds_bucket" in told

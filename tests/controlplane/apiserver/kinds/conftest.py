@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from componentbase.timings import KUBERNETES
 from controlplane.apiserver.kinds import kinds
 from controlplane.apiserver.kinds.kind import Kind
 from kubeapi.objects import Object
@@ -18,7 +17,7 @@ MADE = "2026-01-02T03:04:05Z"
 
 @pytest.fixture
 def kind_of() -> Callable[[str], Kind]:
-    table = {kind.resource.kind: kind for kind in kinds(KUBERNETES) if kind.hub is None}
+    table = {kind.resource.kind: kind for kind in kinds() if kind.hub is None}
     return table.__getitem__
 
 

@@ -6,8 +6,7 @@ import copy
 
 import pytest
 
-from componentbase.timings import KUBERNETES
-from controlplane.apiserver.kinds import KINDS, kinds
+from controlplane.apiserver.kinds import KINDS
 from kubeapi import resources
 from kubeapi.schema import schema_for
 
@@ -37,17 +36,6 @@ def test_defaulting_twice_changes_nothing(kind, made):
     again = copy.deepcopy(obj)
     kind.default(again)
     assert again == obj
-
-
-def test_how_long_pods_stay_on_a_lost_node_follows_the_timings():
-    def seconds(table):
-        [row] = [kind for kind in table if kind.resource == resources.PODS]
-        pod = {"metadata": {}, "spec": {}}
-        row.default(pod)
-        return {toleration["tolerationSeconds"] for toleration in pod["spec"]["tolerations"]}
-
-    assert seconds(KINDS) == {30}
-    assert seconds(kinds(KUBERNETES)) == {300}
 
 
 def test_what_get_all_shows():

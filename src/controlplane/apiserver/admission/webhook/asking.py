@@ -6,10 +6,19 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from componentbase.clock import monotonic
 from controlplane.apiserver.admission.attributes import Attributes
 from controlplane.apiserver.admission.expressions import Authorize, Variables, failed_condition
 from controlplane.apiserver.admission.matching import asked_kind
+from controlplane.apiserver.admission.metrics import (
+    CALLING_FAILED,
+    MUTATING,
+    NO_ERROR,
+    VALIDATING,
+    AdmissionMetrics,
+)
 from controlplane.apiserver.admission.webhook.client import CallFailed, WebhookClient
 from controlplane.apiserver.admission.webhook.hooks import Hook
 from controlplane.apiserver.admission.webhook.review import (
@@ -26,6 +35,9 @@ from kubeapi.status import bad_request, forbidden, internal
 
 log = logging.getLogger(__name__)
 
+_ALLOWED: Final = 200
+_FAILED: Final = 500
+
 Versions = Callable[[Kind], Sequence[Kind]]
 
 
@@ -37,6 +49,7 @@ class Asking:
     client: WebhookClient
     versions: Versions
     authorize: Authorize
+    metrics: AdmissionMetrics
 
     async def concerned(self, hook: Hook, attributes: Attributes) -> Kind | None:
         """Return the version in which a webhook sees the write, None where it does not.
@@ -62,6 +75,13 @@ class Asking:
         """Return the verdict, None where a webhook that may fail did; raises StatusError."""
         if attributes.options.dry_run and hook.side_effects not in ("None", "NoneOnDryRun"):
             raise bad_request(f'admission webhook "{hook.name}" does not support dry run')
+        sort = MUTATING if mutating else VALIDATING
+        about = hook.name, sort, str(attributes.operation)
+        began = monotonic()
+
+        def told(code: int, *, rejected: bool) -> None:
+            self.metrics.asked(about, monotonic() - began, code=code, rejected=rejected)
+
         uid = str(uuid.uuid4())
         question = await settled(lambda: review(attributes, kind, hook.version, uid))
         try:
@@ -76,12 +96,20 @@ class Asking:
                 kind_of_hook = "mutating" if mutating else "validating"
                 key = f"failed-open.{kind_of_hook}.webhook.admission.k8s.io/{hook.uid}"
                 attributes.annotate(key, hook.name)
+                self.metrics.failed_open(hook.name, sort)
+                told(_FAILED, rejected=False)
                 return None
+            self.metrics.rejected(about, CALLING_FAILED, _FAILED)
+            told(_FAILED, rejected=True)
             raise internal(f'failed calling webhook "{hook.name}": {why}') from None
         for key, value in found.annotations.items():
             attributes.annotate(f"{hook.name}/{key}", value)
         for text in found.warnings:
             attributes.warn(text)
         if not found.allowed:
-            raise denial(hook.name, found.status)
+            refusal = denial(hook.name, found.status)
+            self.metrics.rejected(about, NO_ERROR, refusal.code)
+            told(refusal.code, rejected=True)
+            raise refusal
+        told(_ALLOWED, rejected=False)
         return found

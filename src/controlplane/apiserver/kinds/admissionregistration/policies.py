@@ -210,9 +210,11 @@ def validate_update(new: Object, old: Object) -> list[Cause]:
 
 
 def row(policy: Object, now: float) -> Sequence[Cell]:
-    spec = policy["spec"]
+    spec = policy.get("spec") or {}
     kind = spec.get("paramKind")
-    shown = UNSET if kind is None else f"{kind['apiVersion']}/{kind['kind']}"
+    shown = UNSET
+    if kind is not None:
+        shown = f"{kind.get('apiVersion') or ''}/{kind.get('kind') or ''}"
     return name_of(policy), len(spec.get("validations") or ()), shown, cells.age(policy, now)
 
 

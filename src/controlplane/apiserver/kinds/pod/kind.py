@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from componentbase.timings import Timings
+from typing import Final
+
 from controlplane.apiserver.kinds import strategy as strategies
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.pod import (
@@ -18,32 +19,30 @@ from kubeapi.objects import Object
 from kubeapi.resources import PODS
 
 
-def pod_kind(timings: Timings) -> Kind:
-    """Return the row of Pods; how long they stay on a lost node is up to *timings*."""
+def default(pod: Object) -> None:
+    spec = pod["spec"] = pod.get("spec") or {}
+    default_spec(spec)
+    default_pod(spec)
+    admit(spec)
 
-    def default(pod: Object) -> None:
-        spec = pod["spec"] = pod.get("spec") or {}
-        default_spec(spec)
-        default_pod(spec)
-        admit(spec, timings)
 
-    return Kind(
-        resource=PODS,
-        singular="pod",
-        short_names=("po",),
-        categories=("all",),
-        subresources=("status",),
-        strategies={"ephemeralcontainers": ephemeral_containers.STRATEGY},
-        default=default,
-        prepare_create=strategy.prepare_create,
-        prepare_update=strategies.keep_status,
-        prepare_status_update=strategy.prepare_status_update,
-        validate=validation.validate,
-        validate_create=validation.validate_create,
-        validate_update=validate_update,
-        fields=strategy.fields,
-        indexed_fields=("spec.nodeName",),
-        columns=printer.COLUMNS,
-        cells=printer.row,
-        grace_s=strategy.grace_s,
-    )
+POD: Final = Kind(
+    resource=PODS,
+    singular="pod",
+    short_names=("po",),
+    categories=("all",),
+    subresources=("status",),
+    strategies={"ephemeralcontainers": ephemeral_containers.STRATEGY},
+    default=default,
+    prepare_create=strategy.prepare_create,
+    prepare_update=strategies.keep_status,
+    prepare_status_update=strategy.prepare_status_update,
+    validate=validation.validate,
+    validate_create=validation.validate_create,
+    validate_update=validate_update,
+    fields=strategy.fields,
+    indexed_fields=("spec.nodeName",),
+    columns=printer.COLUMNS,
+    cells=printer.row,
+    grace_s=strategy.grace_s,
+)
