@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -206,21 +206,9 @@ class _Parts:
         self._dialer = Dialer(self._cacher, kubelets, rng)
         self._webhooks = WebhookClient(self._cacher, self._dialer.dial)
         self._admission = AdmissionMetrics()
-        self._registry = Registry(
-            self._cacher,
-            {SERVICES: self._services},
-            rng=rng,
-            wall=clock.wall,
-            versions=kinds.versions,
-            step_seconds=self._admission.step_seconds,
-            plugins=self._plugins(
-                kinds,
-                authorizer,
-                rng,
-                mounts_tokens=authority is not None,
-                toleration_s=timings.default_toleration_s,
-            ),
-        )
+        mounts_tokens = authority is not None
+        plugins = self._plugins(kinds, authorizer, rng, mounts_tokens=mounts_tokens)
+        self._registry = self._made_registry(kinds, plugins, rng)
         kinds.on_change(self._registry.chain.forget)
         self._custom = CustomResources(self._registry, kinds, self._webhooks.ask, wall=clock.wall)
         self._bootstrap = Bootstrap(self._registry, kinds, config)
@@ -272,14 +260,21 @@ class _Parts:
         evictions = Evictions(self._registry, budgets, self._journal, wall=clock.wall)
         return PodRoutes(self._registry, kubelets, kinds.of(NODES), evictions, wall=clock.wall)
 
+    def _made_registry(
+        self, kinds: ServedKinds, plugins: Sequence[Plugin], rng: random.Random
+    ) -> Registry:
+        return Registry(
+            self._cacher,
+            {SERVICES: self._services},
+            rng=rng,
+            wall=clock.wall,
+            versions=kinds.versions,
+            step_seconds=self._admission.step_seconds,
+            plugins=plugins,
+        )
+
     def _plugins(
-        self,
-        kinds: ServedKinds,
-        authorizer: Authorizer,
-        rng: random.Random,
-        *,
-        mounts_tokens: bool,
-        toleration_s: float,
+        self, kinds: ServedKinds, authorizer: Authorizer, rng: random.Random, *, mounts_tokens: bool
     ) -> list[Plugin]:
         decide = partial(_decide, authorizer)
         asking = Asking(self._cacher, self._webhooks, kinds.versions, decide, self._admission)
@@ -291,7 +286,7 @@ class _Parts:
             kinds.all,
             wall=clock.wall,
             mounts_tokens=mounts_tokens,
-            toleration_s=toleration_s,
+            toleration_s=TIMINGS[self._config.timings].default_toleration_s,
         )
 
     def _checks(self) -> dict[str, tuple[Check, ...]]:

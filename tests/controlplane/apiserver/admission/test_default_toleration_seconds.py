@@ -44,4 +44,5 @@ def test_webhooks_see_the_tolerations(server, webhook, configured, namespace):
     [review] = webhook.reviews
     shown = review["request"]["object"]["spec"]["tolerations"]
     assert [each["key"] for each in shown] == [NOT_READY["key"], UNREACHABLE["key"]]
+    assert {each["tolerationSeconds"] for each in shown} == {30}  # The lab's timings.
     assert made.json["spec"]["tolerations"] == shown
