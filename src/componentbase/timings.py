@@ -31,6 +31,11 @@ class Timings:
     image_backoff_max_s: float
     crash_backoff_initial_s: float  # kubelet CrashLoopBackOff
     crash_backoff_max_s: float
+    eviction_monitor_s: float  # kubelet evictionMonitoringPeriod
+    eviction_transition_s: float  # kubelet evictionPressureTransitionPeriod
+    static_pod_check_s: float  # kubelet fileCheckFrequency
+    image_gc_s: float  # kubelet ImageGCPeriod
+    image_gc_age_s: float  # kubelet imageMinimumGCAge
     scheduler_backoff_initial_s: float  # podInitialBackoffSeconds
     scheduler_backoff_max_s: float  # podMaxBackoffSeconds
     scheduler_unschedulable_flush_s: float  # podMaxInUnschedulablePodsDuration
@@ -60,6 +65,11 @@ KUBERNETES: Final = Timings(
     image_backoff_max_s=300,
     crash_backoff_initial_s=10,
     crash_backoff_max_s=300,
+    eviction_monitor_s=10,
+    eviction_transition_s=300,
+    static_pod_check_s=20,
+    image_gc_s=300,
+    image_gc_age_s=120,
     scheduler_backoff_initial_s=1,
     scheduler_backoff_max_s=10,
     scheduler_unschedulable_flush_s=300,

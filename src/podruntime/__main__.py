@@ -28,7 +28,13 @@ from podruntime.sandbox.warm import prepare
 async def serve(config: Config, zygote: Zygote) -> None:
     """Run pods on behalf of the kubelet until cancelled."""
     tasks = Tasks()
-    runtime = Runtime(config.pods, zygote, tasks, random.Random())
+    runtime = Runtime(
+        config.pods,
+        zygote,
+        tasks,
+        random.Random(),
+        image_bandwidth_bit_s=config.image_bandwidth_bit_s,
+    )
     server = Server(config.cri_socket, runtime.handlers(), on_close=runtime.forget_listener)
     tasks.spawn(_zygote_lost(runtime, zygote), name="zygote", essential=True)
     try:

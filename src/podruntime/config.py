@@ -13,6 +13,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     node_name: str
     directory: str
     log_file: str
+    image_bandwidth_bit_s: float = 0.0  # 0: a pull takes no time.
 
     @property
     def cri_socket(self) -> Path:

@@ -100,6 +100,14 @@ class NamespaceOptions(Message, frozen=True, kw_only=True):
     target_id: str = ""
 
 
+class LinuxContainerResources(Message, frozen=True, kw_only=True):
+    memory_limit_in_bytes: int = 0  # 0: as much as there is.
+
+
+class LinuxContainerConfig(Message, frozen=True, kw_only=True):
+    resources: LinuxContainerResources = LinuxContainerResources()
+
+
 class ContainerConfig(Message, frozen=True, kw_only=True):
     metadata: ContainerMetadata
     image: str
@@ -115,6 +123,7 @@ class ContainerConfig(Message, frozen=True, kw_only=True):
     stdin_once: bool = False
     tty: bool = False
     namespace_options: NamespaceOptions = NamespaceOptions()
+    linux: LinuxContainerConfig = LinuxContainerConfig()
 
 
 class ContainerStatus(Message, frozen=True, kw_only=True):
@@ -135,6 +144,7 @@ class ContainerStatus(Message, frozen=True, kw_only=True):
     log_path: str = ""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+    memory_limit_in_bytes: int = 0
 
 
 class RunPodSandboxRequest(Message, frozen=True, kw_only=True):
@@ -146,6 +156,10 @@ class PodSandboxRequest(Message, frozen=True, kw_only=True):
 
 
 class PullImageRequest(Message, frozen=True, kw_only=True):
+    image: str
+
+
+class RemoveImageRequest(Message, frozen=True, kw_only=True):
     image: str
 
 

@@ -20,6 +20,7 @@ from componentbase.rpc import Client, Connection, Params, RpcError
 from podruntime.cri import (
     EXIT_KILLED,
     EXITED,
+    RUNNING,
     SANDBOX_NOTREADY,
     SANDBOX_READY,
     ContainerStatus,
@@ -28,6 +29,7 @@ from podruntime.cri import (
 from podruntime.sandbox.lingering import LINGER_MAX_S
 from podruntime.sandbox.termination_message import message_of_killed
 from podruntime.store import SandboxDirectory, SandboxRecord
+from podruntime.usage import Usage, usage_of
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class PodHandle:
         self.containers: dict[str, ContainerStatus] = {}
         self._client: Client | None = None
         self.dead = asyncio.Event()
+        self._killed_for = "Error"
 
     @property
     def state(self) -> str:
@@ -132,7 +135,7 @@ class PodHandle:
             state=EXITED,
             finished_at=now,
             exit_code=EXIT_KILLED,
-            reason="Error",
+            reason=self._killed_for,
             message=message_of_killed(root, status.annotations, status.log_path),
         )
         self.containers[status.id] = status
@@ -177,8 +180,32 @@ class PodHandle:
         except (RpcError, TimeoutError):
             await self.kill()
 
-    async def kill(self) -> None:
+    def stats(self) -> dict[str, object]:
+        """Return what the pod uses, as ListPodSandboxStats shows it."""
+        usage = (usage_of(self.pid) if self.pid else None) or Usage()
+        running = sum(each.state == RUNNING for each in self.containers.values())
+        return {
+            "pod_sandbox_id": self.record.id,
+            "cpu_ns": usage.cpu_ns,
+            "memory_octets": self.memory(usage),
+            "processes": 1 + running,
+        }
+
+    def memory(self, usage: Usage | None = None) -> int:
+        """Return how much memory the pod has beyond what it was forked with."""
+        usage = usage or (usage_of(self.pid) if self.pid else None)
+        return max(0, usage.anonymous_octets - self.directory.baseline()) if usage else 0
+
+    def begin_counting(self) -> None:
+        """What the pod's process holds before its first container is not the pod's."""
+        if not self.containers and not self.directory.baseline():
+            usage = usage_of(self.pid)
+            if usage is not None:
+                self.directory.write_baseline(usage.anonymous_octets)
+
+    async def kill(self, reason: str = "Error") -> None:
         """SIGKILL the pod's process and wait until that is noticed."""
+        self._killed_for = reason
         if not self.dead.is_set() and self.pid:
             try:
                 os.kill(self.pid, signal.SIGKILL)

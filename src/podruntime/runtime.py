@@ -31,6 +31,7 @@ from podruntime.cri import (
     PodSandboxConfig,
     PodSandboxRequest,
     PullImageRequest,
+    RemoveImageRequest,
     RunPodSandboxRequest,
     StopContainerRequest,
     not_found,
@@ -38,6 +39,7 @@ from podruntime.cri import (
 )
 from podruntime.handle import PodHandle
 from podruntime.images import registry
+from podruntime.oom_killer import OomKiller
 from podruntime.sandbox.pod import TCP
 from podruntime.sandbox.sysctls import SysctlError, tuned
 from podruntime.store import READY_SOCKET, SandboxDirectory, SandboxRecord
@@ -54,7 +56,15 @@ _EXEC_MAX_S: Final = 3600.0
 class Runtime:
     """Every sandbox of one node."""
 
-    def __init__(self, pods: Path, zygote: Zygote, tasks: Tasks, rng: random.Random) -> None:
+    def __init__(
+        self,
+        pods: Path,
+        zygote: Zygote,
+        tasks: Tasks,
+        rng: random.Random,
+        *,
+        image_bandwidth_bit_s: float = 0.0,
+    ) -> None:
         self._pods_directory, self._zygote, self._tasks, self._rng = pods, zygote, tasks, rng
         self._pods: dict[str, PodHandle] = {}
         self._starting: dict[str, asyncio.Future[None]] = {}
@@ -63,6 +73,8 @@ class Runtime:
         self._pulled: dict[str, registry.Pulled] = {}
         self._listeners: dict[Connection, None] = {}
         self._ready: socket.socket | None = None
+        self._image_bandwidth_bit_s = image_bandwidth_bit_s
+        self._oom_killer = OomKiller(lambda: list(self._pods.values()))
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return CRI's methods by their names."""
@@ -73,8 +85,10 @@ class Runtime:
             "StopPodSandbox": self._stop_pod_sandbox,
             "RemovePodSandbox": self._remove_pod_sandbox,
             "ListPodSandbox": self._list_pod_sandbox,
+            "ListPodSandboxStats": self._list_pod_sandbox_stats,
             "PullImage": self._pull_image,
             "ListImages": self._list_images,
+            "RemoveImage": self._remove_image,
             "CreateContainer": self._create_container,
             "StartContainer": self._start_container,
             "StopContainer": self._stop_container,
@@ -99,6 +113,8 @@ class Runtime:
         asyncio.get_running_loop().add_reader(self._ready, self._ready_readable)
         found = [SandboxDirectory(each) for each in sorted(self._pods_directory.iterdir())]
         await asyncio.gather(*(self._restore(each) for each in found if each.path.is_dir()))
+        self._oom_killer.look()
+        self._tasks.spawn(self._oom_killer.run(), name="OOM killer")
 
     async def _restore(self, directory: SandboxDirectory) -> None:
         record = directory.record()
@@ -241,12 +257,24 @@ class Runtime:
     async def _list_pod_sandbox(self, _connection: Connection, _params: Params) -> object:
         return [pod.info() for pod in self._pods.values()]
 
+    async def _list_pod_sandbox_stats(self, _connection: Connection, _params: Params) -> object:
+        return [pod.stats() for pod in self._pods.values() if not pod.dead.is_set()]
+
     # --- images
 
     async def _pull_image(self, _connection: Connection, params: Params) -> object:
         pulled = registry.find(request(PullImageRequest, params).image)
+        if pulled.name not in self._pulled and self._image_bandwidth_bit_s:
+            await asyncio.sleep(pulled.image.size * 8 / self._image_bandwidth_bit_s)
         self._pulled[pulled.name] = pulled
         return {"image_ref": pulled.ref}
+
+    async def _remove_image(self, _connection: Connection, params: Params) -> object:
+        wanted = request(RemoveImageRequest, params).image
+        for name, pulled in list(self._pulled.items()):
+            if wanted in (name, pulled.ref):
+                del self._pulled[name]
+        return {}
 
     async def _list_images(self, _connection: Connection, _params: Params) -> object:
         return [
@@ -260,10 +288,13 @@ class Runtime:
         asked = request(CreateContainerRequest, params)
         image_ref = registry.find(asked.config.image).ref
         pod = self._pod(asked.pod_sandbox_id)
+        pod.begin_counting()
         container_id = self._new_id()
         config = msgspec.to_builtins(asked.config)
         params = {"container_id": container_id, "image_ref": image_ref, "config": config}
         await pod.call("create", params)
+        if asked.config.linux.resources.memory_limit_in_bytes:
+            self._oom_killer.look()
         return {"container_id": container_id}
 
     async def _start_container(self, _connection: Connection, params: Params) -> object:

@@ -1,6 +1,7 @@
 """What a sandbox leaves on disk, so that podruntime may die and come back.
 
     pods/<id>/sandbox.json       what it was asked to be; written by podruntime
+              memory             what its process held before its first container, in octets
               pid                written by the pod's process when it begins
               control.sock       the pod's process listens here: it lives while this accepts
               stream.sock        and here for exec, attach and port-forward
@@ -45,9 +46,11 @@ class SandboxDirectory:
         self.stream_socket = path / "stream.sock"
         self.log = path / "pod.log"
         # Plain texts and system calls: pathlib and io are 0.2 MB of a pod that uses them once.
-        self._record, self._pid, self._containers = (
+        self._baseline: int | None = None
+        self._record, self._pid, self._memory, self._containers = (
             f"{path}/sandbox.json",
             f"{path}/pid",
+            f"{path}/memory",
             f"{path}/containers",
         )
 
@@ -74,6 +77,20 @@ class SandboxDirectory:
             return int(_read(self._pid))
         except (OSError, ValueError):
             return 0
+
+    def write_baseline(self, octets: int) -> None:
+        """Keep how much memory the process held at first, for a later podruntime, too."""
+        self._baseline = octets
+        _replace(self._memory, str(octets).encode())
+
+    def baseline(self) -> int:
+        """Return how much memory the process held at first, 0 while nobody knows."""
+        if self._baseline is None:
+            try:
+                self._baseline = int(_read(self._memory))
+            except (OSError, ValueError):
+                return 0
+        return self._baseline
 
     def write_status(self, status: ContainerStatus) -> None:
         """Keep *status*."""

@@ -19,6 +19,7 @@ from podruntime.images import (
     pause,
     python_image,
     redis,
+    stress,
     webapps,
 )
 from podruntime.images.image import Image
@@ -53,6 +54,8 @@ IMAGES: Final[Mapping[str, Image | Callable[[str], Image]]] = {
     "google_samples/gb-redisslave": redis.FOLLOWER,
     "redis": redis.IMAGE,
     "e2e-test-images/redis": redis.IMAGE,
+    "polinux/stress": stress.STRESS,
+    "vish/stress": stress.VISH,
     "hashicorp/http-echo": webapps.HTTP_ECHO,
     "traefik/whoami": webapps.WHOAMI,
     "echoserver": webapps.ECHOSERVER,

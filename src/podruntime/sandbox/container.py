@@ -97,6 +97,7 @@ class Container:
         self._process: Process | None = None
         self._number = 0  # As others see it.
         self._task: asyncio.Task[int] | None = None
+        self._killed_for = ""
         self.ended = asyncio.Event()
 
     def _new_owner(self, streams: Streams) -> Owner:
@@ -171,7 +172,7 @@ class Container:
         assert self._process is not None
         self.processes.leave(self._number)
         code = _status_of(task, self._process)
-        self._finish(code, "Completed" if code == 0 else "Error", "")
+        self._finish(code, self._killed_for or ("Completed" if code == 0 else "Error"), "")
 
     def _finish(self, code: int, reason: str, message: str) -> None:
         self._owner.release()
@@ -206,6 +207,12 @@ class Container:
             await self._wait_ended(KILL_EVERY_S)
         if not self._task.done():
             raise RpcError("Unavailable", "the container does not die; kill its pod")
+
+    def oom_kill(self) -> None:
+        """End at once: the pod has more memory than it may."""
+        if self._task is not None and not self._task.done():
+            self._killed_for = "OOMKilled"
+            self._task.cancel()
 
     async def _wait_ended(self, timeout_s: float) -> None:
         try:

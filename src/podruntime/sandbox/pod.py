@@ -123,6 +123,7 @@ class Pod:
                 "create": self._create,
                 "start": self._start,
                 "stop": self._stop,
+                "oom_kill": self._oom_kill,
                 "remove": self._remove,
                 "exec": self._exec,
                 "list": self._list,
@@ -212,6 +213,7 @@ class Pod:
             log_path=asked.config.log_path,
             labels=asked.config.labels,
             annotations=asked.config.annotations,
+            memory_limit_in_bytes=asked.config.linux.resources.memory_limit_in_bytes,
         )
         container = Container(
             status,
@@ -243,6 +245,10 @@ class Pod:
     async def _stop(self, params: Params) -> object:
         asked = request(StopContainerRequest, params)
         await self._container(asked.container_id).stop(asked.timeout_s)
+        return {}
+
+    def _oom_kill(self, params: Params) -> object:
+        self._container(request(ContainerRequest, params).container_id).oom_kill()
         return {}
 
     async def _remove(self, params: Params) -> object:

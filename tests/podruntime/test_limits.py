@@ -1,0 +1,41 @@
+"""Memory limits and statistics over a real podruntime process."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+pytestmark = pytest.mark.asyncio
+MIB = 1 << 20
+
+
+async def stats_of(node, sandbox: str) -> dict:
+    rows = await node.call("ListPodSandboxStats")
+    return next(row for row in rows if row["pod_sandbox_id"] == sandbox)
+
+
+async def test_what_has_more_memory_than_it_may_is_ended_alone(node):
+    sandbox = await node.run_pod(2)
+    limits = {"linux": {"resources": {"memory_limit_in_bytes": 20 * MIB}}}
+    small = await node.run(sandbox, "pause", **limits)
+    greedy = {"linux": {"resources": {"memory_limit_in_bytes": 30 * MIB}}}
+    args = ["--vm", "1", "--vm-bytes", "120M", "--vm-hang", "1"]
+    container = await node.run(sandbox, "polinux/stress", args=args, **greedy)
+    ended = await node.wait_exited(container)
+    assert (ended["exit_code"], ended["reason"]) == (137, "OOMKilled")
+    assert (await node.status(small))["state"] == "CONTAINER_RUNNING"
+
+
+async def test_who_stays_below_his_limit_is_left_alone_and_counted(node):
+    sandbox = await node.run_pod(2)
+    limits = {"linux": {"resources": {"memory_limit_in_bytes": 200 * MIB}}}
+    args = ["--vm", "1", "--vm-bytes", "40M", "--vm-hang", "1", "--cpu", "1"]
+    container = await node.run(sandbox, "polinux/stress", args=args, **limits)
+    async with asyncio.timeout(20):
+        while (await stats_of(node, sandbox))["memory_octets"] < 40 * MIB:
+            await asyncio.sleep(0.02)
+        while (await stats_of(node, sandbox))["cpu_ns"] < 100_000_000:
+            await asyncio.sleep(0.02)
+    assert (await stats_of(node, sandbox))["processes"] == 2
+    assert (await node.status(container))["state"] == "CONTAINER_RUNNING"
