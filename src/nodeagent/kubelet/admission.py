@@ -12,6 +12,6 @@ def admit(pod: Object, host_ip: str) -> tuple[str, str] | None:
     if is_host_network(pod) and ":" in host_ip:
         return (
             "HostNetworkNotSupported",
-            "Pod was rejected: hostNetwork needs a node whose first address is of IPv4",
+            "hostNetwork needs a node whose first address is of IPv4",
         )
     return forbidden(pod)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from componentbase.clock import rfc3339
 from kubeapi.objects import Object
+from nodeagent.kubelet.pod_spec import is_sidecar
 from nodeagent.kubelet.runtime_status import ContainerState, ContainerStatus, PodRuntimeStatus
 
 
@@ -104,10 +105,6 @@ def api_container_status(
     elif status.running:
         result["started"] = probed.started
         result["ready"] = probed.ready and probed.started
-    if init and not _sidecar(spec):
+    if init and not is_sidecar(spec):
         result["ready"] = status.exited and status.exit_code == 0 and waiting is None
     return result
-
-
-def _sidecar(spec: Object) -> bool:
-    return spec.get("restartPolicy") == "Always"

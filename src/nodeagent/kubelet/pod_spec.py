@@ -66,9 +66,14 @@ def _container(container: Object, *, init: bool) -> ContainerSpec:
         name=container["name"],
         image=container.get("image") or "",
         hash=container_hash(container),
-        sidecar=init and container.get("restartPolicy") == "Always",
+        sidecar=init and is_sidecar(container),
         has_startup_probe=bool(container.get("startupProbe")),
     )
+
+
+def is_sidecar(container: Object) -> bool:
+    """Tell whether an init container is kept running (IsRestartableInitContainer)."""
+    return bool(container.get("restartPolicy") == "Always")
 
 
 def container_hash(container: Object) -> str:

@@ -12,7 +12,26 @@ from dataclasses import dataclass, field
 from componentbase.clock import rfc3339
 from kubeapi.objects import Object, set_condition
 from nodeagent.kubelet.container_status import Probed, Waiting, api_container_status
+from nodeagent.kubelet.pod_conditions import (
+    containers_ready,
+    disruption_target,
+    init_done,
+    initialized,
+    pod_ready,
+)
+from nodeagent.kubelet.pod_phase import has_begun, phase_of
 from nodeagent.kubelet.runtime_status import PodRuntimeStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Termination:
+    """Why a node ends a pod that could go on: eviction, its own shutdown."""
+
+    reason: str
+    message: str
+    grace_s: float
+    #: Whether the condition DisruptionTarget says so, too.
+    disruption: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,23 +48,27 @@ class PodFacts:
     ended: bool = False
     #: Set when the node refused the pod.
     rejected: tuple[str, str] | None = None
+    #: Why the node ends the pod before its time.
+    termination: Termination | None = None
 
 
 def pod_status(pod: Object, facts: PodFacts, now: float) -> Object:
     """Return the status fields that the kubelet owns. *now* is Unix seconds."""
     if facts.rejected is not None:
         reason, message = facts.rejected
-        start = rfc3339(facts.started_at)
-        return {"phase": "Failed", "reason": reason, "message": message, "startTime": start}
+        return {
+            "phase": "Failed",
+            "reason": reason,
+            "message": f"Pod was rejected: {message}",
+            "startTime": rfc3339(facts.started_at),
+        }
     spec, before = pod["spec"], pod.get("status") or {}
     inits = [_status(c, facts, init=True) for c in spec.get("initContainers") or ()]
-    initialized = all(_init_done(c, s) for c, s in _pairs(spec, "initContainers", inits))
+    done = all(map(init_done, spec.get("initContainers") or (), inits))
     mains = [
-        _status(c, facts, init=False, initializing=not initialized)
-        for c in spec.get("containers") or ()
+        _status(c, facts, init=False, initializing=not done) for c in spec.get("containers") or ()
     ]
-    policy = "Never" if facts.ended else spec.get("restartPolicy") or "Always"
-    phase = _phase(inits, mains, policy, initialized=initialized)
+    phase = phase_of(spec, (*inits, *mains), ended=facts.ended)
     if before.get("phase") in ("Succeeded", "Failed"):
         phase = before["phase"]  # A pod that has ended does not come back.
     if facts.ended and phase in ("Pending", "Running") and not facts.seen.running:
@@ -67,7 +90,9 @@ def pod_status(pod: Object, facts: PodFacts, now: float) -> Object:
     known = [{"ip": address} for address in addresses] or before.get("podIPs")
     if known:
         status |= {"podIP": known[0]["ip"], "podIPs": known}
-    status["conditions"] = _conditions(pod, status, facts, initialized, now)
+    status["conditions"] = _conditions(pod, status, facts, now)
+    if facts.termination is not None:
+        _terminate(status, facts, now)
     return status
 
 
@@ -113,54 +138,33 @@ def _ephemeral(container: Object, facts: PodFacts) -> Object:
     return {**status, "ready": False}
 
 
-def _pairs(
-    spec: Object, field_name: str, statuses: Sequence[Object]
-) -> list[tuple[Object, Object]]:
-    return list(zip(spec.get(field_name) or (), statuses, strict=True))
+def _terminate(status: Object, facts: PodFacts, now: float) -> None:
+    """Write why the node ends the pod; that it has failed is not said before its containers end."""
+    why = facts.termination
+    assert why is not None
+    if why.disruption:
+        set_condition(status["conditions"], disruption_target(why.message), rfc3339(now))
+    if not facts.seen.running and facts.ended:
+        if status["phase"] != "Succeeded":
+            status["phase"] = "Failed"
+        status |= {"reason": why.reason, "message": why.message}
 
 
-def _init_done(container: Object, status: Object) -> bool:
-    if container.get("restartPolicy") == "Always":
-        return bool(status["started"])
-    ended = status["state"].get("terminated") or status["lastState"].get("terminated")
-    return bool(ended and ended["exitCode"] == 0)
-
-
-def _phase(
-    inits: Sequence[Object], mains: Sequence[Object], policy: str, *, initialized: bool
-) -> str:
-    """Upstream: getPhase."""
-    states = [status["state"] for status in mains]
-    running = sum("running" in state for state in states)
-    ended = [state["terminated"] for state in states if "terminated" in state]
-    crashed = sum("waiting" in s["state"] and bool(s["lastState"]) for s in mains)
-    waiting = len(mains) - running - len(ended) - crashed
-    init_failed = any((s["state"].get("terminated") or {}).get("exitCode") for s in inits)
-    if init_failed and policy == "Never":
-        return "Failed"
-    if (not initialized and not running and not ended and not crashed) or waiting:
-        return "Pending"
-    if running:
-        return "Running"
-    if policy == "Always":
-        return "Running"
-    if not crashed and all(state["exitCode"] == 0 for state in ended):
-        return "Succeeded"
-    return "Failed" if policy == "Never" else "Running"
-
-
-def _conditions(
-    pod: Object, status: Object, facts: PodFacts, initialized: bool, now: float
-) -> list[Object]:
+def _conditions(pod: Object, status: Object, facts: PodFacts, now: float) -> list[Object]:
     conditions: list[Object] = [
         dict(item) for item in (pod.get("status") or {}).get("conditions") or ()
     ]
+    spec, phase = pod["spec"], status["phase"]
+    inits = status.get("initContainerStatuses") or ()
+    mains = status["containerStatuses"]
     sandbox = facts.seen.sandbox
     has_network = bool(sandbox and sandbox.ready and sandbox.address)
+    containers = containers_ready(spec, (*inits, *mains), phase)
     made = [
-        {"type": "PodReadyToStartContainers", "status": _text(has_network)},
-        _initialized(pod, status, initialized),
-        *_readiness(pod, status, conditions),
+        {"type": "PodReadyToStartContainers", "status": "True" if has_network else "False"},
+        initialized(spec, inits, phase, begun=has_begun(spec, mains)),
+        pod_ready(spec, containers, conditions),
+        containers,
         {"type": "PodScheduled", "status": "True"},
     ]
     for condition in made:
@@ -174,55 +178,6 @@ def _drop_stale(conditions: Sequence[Object], new: Object, text: str) -> None:
     for item in conditions:
         if item["type"] == new["type"] and text not in new:
             item.pop(text, None)
-
-
-def _text(truth: bool) -> str:
-    return "True" if truth else "False"
-
-
-def _initialized(pod: Object, status: Object, initialized: bool) -> Object:
-    condition: Object = {"type": "Initialized", "status": _text(initialized)}
-    if status["phase"] == "Succeeded":
-        return {**condition, "status": "True", "reason": "PodCompleted"}
-    if not initialized:
-        inits = status.get("initContainerStatuses") or []
-        pairs = _pairs(pod["spec"], "initContainers", inits)
-        names = [s["name"] for c, s in pairs if not _init_done(c, s)]
-        message = f"containers with incomplete status: [{' '.join(names)}]"
-        condition |= {"reason": "ContainersNotInitialized", "message": message}
-    return condition
-
-
-def _readiness(pod: Object, status: Object, conditions: Sequence[Object]) -> list[Object]:
-    """Return Ready and ContainersReady (upstream: GeneratePodReadyCondition)."""
-    containers = _containers_ready(pod, status)
-    ready: Object = {**containers, "type": "Ready"}
-    if containers["status"] == "True":
-        gates = [g["conditionType"] for g in pod["spec"].get("readinessGates") or ()]
-        true = [c["type"] for c in conditions if c["status"] == "True"]
-        missing = [gate for gate in gates if gate not in true]
-        if missing:
-            message = f'corresponding condition of pod readiness gate "{missing[0]}" is not "True".'
-            ready |= {"status": "False", "reason": "ReadinessGatesNotReady", "message": message}
-    return [ready, containers]
-
-
-def _containers_ready(pod: Object, status: Object) -> Object:
-    condition: Object = {"type": "ContainersReady", "status": "False"}
-    if status["phase"] == "Succeeded":
-        return {**condition, "reason": "PodCompleted"}
-    if status["phase"] == "Failed":
-        return {**condition, "reason": "PodFailed"}
-    sidecars = [
-        s
-        for c, s in _pairs(pod["spec"], "initContainers", status.get("initContainerStatuses") or [])
-        if c.get("restartPolicy") == "Always"
-    ]
-    unready = [s["name"] for s in (*sidecars, *status["containerStatuses"]) if not s["ready"]]
-    if not unready:
-        return {**condition, "status": "True"}
-    message = f"containers with unready status: [{' '.join(unready)}]"
-    return {**condition, "reason": "ContainersNotReady", "message": message}
 
 
 def status_patch(uid: str, before: Object, status: Object) -> Object | None:

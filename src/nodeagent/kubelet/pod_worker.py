@@ -42,7 +42,7 @@ from nodeagent.kubelet.pod_spec import (
     pod_spec,
     probe_grace_s,
 )
-from nodeagent.kubelet.pod_status import PodFacts, pod_status
+from nodeagent.kubelet.pod_status import PodFacts, Termination, pod_status
 from nodeagent.kubelet.pod_termination import kill_container, kill_pod, remove_pod
 from nodeagent.kubelet.prober import Prober
 from nodeagent.kubelet.recording import teller
@@ -73,8 +73,10 @@ class PodWorker:
         self._wake.set()
         self._mounted = Mounted(arrived_at=services.clock())
         self._starter = ContainerStarter(services, self._mounted.arrived_at)
-        #: Why the pod was put off this node.
-        self._evicted = ""
+        #: Why the node ends the pod before its time.
+        self._termination: Termination | None = None
+        #: Set when no container of the pod runs any more, and none will.
+        self.ended = asyncio.Event()
         times = services.timings
         self._backoff = Backoff(
             initial_s=times.crash_backoff_initial_s, max_s=times.crash_backoff_max_s
@@ -105,6 +107,12 @@ class PodWorker:
         self._removed = True
         self._wake.set()
 
+    def terminate(self, why: Termination) -> None:
+        """End the pod for good, though nobody deleted it; `ended` says when that is done."""
+        if self._termination is None:
+            self._termination = why
+            self._wake.set()
+
     def wake(self) -> None:
         """Something of the pod may have changed in the runtime."""
         self._wake.set()
@@ -120,6 +128,7 @@ class PodWorker:
                 await self._sleep(wait_s)
                 wait_s = await self._sync_once()
         finally:
+            self.ended.set()
             await self._prober.close()
 
     async def _sleep(self, wait_s: float) -> None:
@@ -160,20 +169,32 @@ class PodWorker:
             teller(self._services.recorder, self._pod)("Warning", *refusal)
             self._publish(rejected=refusal)
             return math.inf
-        services = self._services
-        overfull = services.volumes.overfull(self._pod, self._mounted, services.clock())
-        self._evicted = self._evicted or overfull
-        if self._evicted:
-            await self._evict()
+        if self._termination is None:
+            self._look_for_overfull()
+        if self._termination is not None:
+            await self._terminate(self._termination)
             return math.inf
         return await self._bring_to_spec()
 
-    async def _evict(self) -> None:
-        """End a pod that has taken more than it may (upstream: evictPod)."""
-        teller(self._services.recorder, self._pod)("Warning", "Evicted", self._evicted)
-        await kill_pod(self._services, self._pod, self._seen, grace_s=_EVICTION_GRACE_S)
+    def _look_for_overfull(self) -> None:
+        """A pod that has taken more room than it may must go (localStorageEviction)."""
+        services = self._services
+        message = services.volumes.overfull(self._pod, self._mounted, services.clock())
+        if message:
+            teller(services.recorder, self._pod)("Warning", "Evicted", message)
+            self._termination = Termination(
+                reason="Evicted", message=message, grace_s=_EVICTION_GRACE_S, disruption=False
+            )
+
+    async def _terminate(self, why: Termination) -> None:
+        """End a pod that could go on (upstream: TerminatePodAbnormallyAndWait)."""
+        self._prober.stop_for_termination()
+        self._publish()
+        await kill_pod(self._services, self._pod, self._seen, grace_s=why.grace_s)
         await self._services.runtime.fresh()
-        self._publish(rejected=("Evicted", self._evicted))
+        self._waiting.clear()
+        self._publish(ended=True)
+        self.ended.set()
 
     async def _mount(self) -> bool:
         """Let the pod's volumes be there and up to date; return whether it may start."""
@@ -279,6 +300,7 @@ class PodWorker:
             await release_network(self._services, self._pod)
         if not is_terminal(self._pod):
             self._publish(ended=True)
+        self.ended.set()
 
     async def _end(self) -> None:
         """The pod is to be deleted: end it gracefully, then remove what it left."""
@@ -351,6 +373,7 @@ class PodWorker:
             probed=self._prober.probed,
             ended=ended,
             rejected=rejected,
+            termination=self._termination,
         )
         return pod_status(self._pod, facts, wall())
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from kubeapi.objects import Object
+from nodeagent.kubelet.pod_spec import is_sidecar
 
 
 def waits_for(pod: Object, running: Collection[str]) -> Mapping[str, Sequence[str]]:
     """Return by each of the *running* containers whose ends it waits for."""
     inits = pod["spec"].get("initContainers") or ()
-    sidecars = [c["name"] for c in inits if c.get("restartPolicy") == "Always"]
+    sidecars = [c["name"] for c in inits if is_sidecar(c)]
     ephemeral = [c["name"] for c in pod["spec"].get("ephemeralContainers") or ()]
     order: dict[str, Sequence[str]] = {name: () for name in running if name not in sidecars}
     before = [name for name in order if name not in ephemeral]

@@ -183,7 +183,11 @@ def test_terminal_phase_does_not_change():
 
 def test_rejected_pod_fails_with_the_reason():
     status = status_of("Always", mains=[("c", None)], rejected=("Reason", "why"))
-    assert (status["phase"], status["reason"], status["message"]) == ("Failed", "Reason", "why")
+    assert (status["phase"], status["reason"], status["message"]) == (
+        "Failed",
+        "Reason",
+        "Pod was rejected: why",
+    )
 
 
 def test_patch_holds_only_what_changed():
