@@ -33,6 +33,7 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     timings: TimingsName = "lab"
     cpu: str | int = "4"
     memory: str | int = "4Gi"
+    disk: str | int = "100Gi"
     pods_max: int = 110
     dial_source: str = ""  # The address that API servers are dialled from.
     log_file: str
@@ -45,6 +46,7 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     #: Where pods' packets keep their source (ip-masq-agent's nonMasqueradeCIDRs).
     non_masquerade_cidrs: list[str] = []
     mtu: int = 1500  # Of the network between the nodes; pods have the tunnel's headers less.
+    kubelet_config: str = ""  # A KubeletConfiguration's text; empty: the defaults.
 
     def __post_init__(self) -> None:
         """Refuse what no node can be (msgspec makes a ValidationError of it)."""

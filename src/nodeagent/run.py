@@ -20,7 +20,8 @@ from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import KUBERNETES, TIMINGS
 from kubeapi.client import EventRecorder, InformerFactory, RestClient, Unreachable
-from kubeapi.objects import Object, name_of
+from kubeapi.objects import Object, name_of, uid_of
+from kubeapi.quantity import parse_quantity
 from kubeapi.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
 from kubeapi.status import StatusError
 from nodeagent.availability import Availability
@@ -32,16 +33,20 @@ from nodeagent.cni.network import CniNetwork
 from nodeagent.cni.portmap import Portmap
 from nodeagent.config import NodeAgentConfig, transport_address
 from nodeagent.hostnet import HostNet
+from nodeagent.kubelet import configuration
 from nodeagent.kubelet.authorization import Authorization
 from nodeagent.kubelet.dns import ClusterDns
+from nodeagent.kubelet.housekeeping import Housekeeping
 from nodeagent.kubelet.kubelet import Kubelet
 from nodeagent.kubelet.node import NodeKeeper
-from nodeagent.kubelet.node_status import NodeFacts, Readiness, allocatable
+from nodeagent.kubelet.node_status import NodeFacts, Readiness, allocatable, capacity
 from nodeagent.kubelet.object_cache import ObjectCache
 from nodeagent.kubelet.probe_actions import ProbeActions
+from nodeagent.kubelet.recording import node_teller
 from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.server import KubeletServer, serve, server_tls
 from nodeagent.kubelet.services import NodeServices
+from nodeagent.kubelet.stats import NodeShape, summary
 from nodeagent.kubelet.status_manager import StatusManager
 from nodeagent.kubelet.streaming import Streaming
 from nodeagent.kubelet.volumes.layout import Layout
@@ -94,6 +99,7 @@ class NodeAgent:
         }
         self._netlink = Netlink(self._peer("datapath", "netlink.sock"), settings, tables=Tables())
         self._runtime = Runtime(self._peer("podruntime", "cri.sock"))
+        self._options = configuration.parse(config.kubelet_config)
         self._node = NodeKeeper(self._client, self._facts(), self._nodes, self._timings, monotonic)
         self._provider = PROVIDERS[config.network](self._identity())
         self._cni = CniNetwork(
@@ -110,25 +116,16 @@ class NodeAgent:
             settled=self._netlink.settled,
             timings=self._timings,
         )
-        self._egress_events = EventRecorder(
-            self._client, component="egress-gateway", host=config.node_name
-        )
-        self._egress = EgressAgent(
-            config.node_name,
-            config.underlay_addresses(),
-            self._informers,
-            self._netlink.tables,
-            sync_min_s=self._timings.proxy_sync_min_s,
-            recorder=self._egress_events,
-        )
-        self._ip_masq = IpMasqAgent(
-            self._informers,
-            lambda cidrs: self._netlink.change_settings(non_masquerade_cidrs=list(cidrs)),
-            always=config.non_masquerade_cidrs,
-            pace=KUBERNETES.node_monitor_grace_s / self._timings.node_monitor_grace_s,
-        )
+        self._egress_events, self._egress = self._make_egress()
+        self._ip_masq = self._make_ip_masq()
         self._services = self._make_services()
         self._kubelet = Kubelet(self._services, self._pods)
+        memory = parse_quantity(str(config.memory))
+        self._shape = NodeShape(name=config.node_name, memory=memory, started_at=wall())
+        self._node.on_event = node_teller(self._services.recorder, config.node_name)
+        self._housekeeping = Housekeeping(
+            self._services, self._kubelet, self._node, self._options, capacity(self._facts())
+        )
         self._agent = self._make_network_agent()
         self._proxy = self._make_proxy()
         self._portmap = Portmap(self._netlink.tables)
@@ -146,6 +143,11 @@ class NodeAgent:
     def _peer(self, name: str, socket: str) -> Peer:
         return Peer(self._directory / socket, name=name)
 
+    def _summary(self) -> Object:
+        """Return what the node's pods use."""
+        pods = [(pod, self._runtime.status(uid_of(pod))) for pod in self._kubelet.active_pods()]
+        return summary(self._shape, pods, self._housekeeping.stats, wall())
+
     def _facts(self) -> NodeFacts:
         config = self._config
         return NodeFacts(
@@ -155,6 +157,8 @@ class NodeAgent:
             cpu=str(config.cpu),
             memory=str(config.memory),
             pods_max=config.pods_max,
+            disk=str(config.disk),
+            options=self._options,
         )
 
     def _identity(self) -> NodeIdentity:
@@ -203,6 +207,28 @@ class NodeAgent:
             clock=monotonic,
             cni=self._cni,
             host_network=self._host_network,
+        )
+
+    def _make_egress(self) -> tuple[EventRecorder, EgressAgent]:
+        config = self._config
+        events = EventRecorder(self._client, component="egress-gateway", host=config.node_name)
+        agent = EgressAgent(
+            config.node_name,
+            config.underlay_addresses(),
+            self._informers,
+            self._netlink.tables,
+            sync_min_s=self._timings.proxy_sync_min_s,
+            recorder=events,
+        )
+        return events, agent
+
+    def _make_ip_masq(self) -> IpMasqAgent:
+        config = self._config
+        return IpMasqAgent(
+            self._informers,
+            lambda cidrs: self._netlink.change_settings(non_masquerade_cidrs=list(cidrs)),
+            always=config.non_masquerade_cidrs,
+            pace=KUBERNETES.node_monitor_grace_s / self._timings.node_monitor_grace_s,
         )
 
     def _make_network_agent(self) -> NetworkAgent:
@@ -337,6 +363,7 @@ class NodeAgent:
             self._proxy.exposition,
             Streaming(self._kubelet, HostNet(self._directory / "hostnet.sock")),
             Authorization(self._client.create, config.node_name, monotonic),
+            summary=self._summary,
         )
         address = transport_address(config.internal_ip, config.transport_map)
         tls = server_tls(config.server_certificate, config.server_private_key, config.client_ca)
@@ -353,6 +380,7 @@ class NodeAgent:
             "node status": self._node.run_status(),
             "node lease": self._node.run_lease(random.Random(config.node_name)),
             "readiness": self._watch_readiness(),
+            "housekeeping": self._housekeeping.run(),
             "CNI status": self._watch_network(),
             "kube-proxy": self._proxy.run(),
             "network policies": self._policies.run(),

@@ -16,6 +16,7 @@ from kubeapi.client import Informer
 from kubeapi.objects import Object, make_key, uid_of
 from nodeagent.kubelet.pod_config import container_log_path, pod_log_directory
 from nodeagent.kubelet.pod_spec import containers_by_name
+from nodeagent.kubelet.pod_status import Termination
 from nodeagent.kubelet.pod_worker import PodWorker, orphan_pod
 from nodeagent.kubelet.runtime_status import ContainerStatus
 from nodeagent.kubelet.services import NodeServices
@@ -103,6 +104,18 @@ class Kubelet:
     async def close(self) -> None:
         """Work no more; what runs is left as it is."""
         await self._tasks.close()
+
+    def active_pods(self) -> list[Object]:
+        """Return the pods of which something may run."""
+        return [worker.pod for worker in self._workers.values() if not worker.ended.is_set()]
+
+    def terminate(self, uid: str, why: Termination) -> asyncio.Event | None:
+        """End a pod for good; the event says when it has ended. None: there is no such pod."""
+        worker = self._workers.get(uid)
+        if worker is None:
+            return None
+        worker.terminate(why)
+        return worker.ended
 
     def pods(self) -> list[Object]:
         """Return the pods of this node."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from typing import Final
 
 from componentbase.clock import Clock, wall
@@ -28,7 +29,9 @@ from nodeagent.kubelet.node_status import (
     node_labels,
     node_status,
     same_status,
+    transitions,
 )
+from nodeagent.kubelet.recording import EventType
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +54,10 @@ class NodeKeeper:
         self._timings, self._clock = timings, clock
         self._readiness = Readiness(runtime=False, network_error=NOT_INITIALIZED)
         self._posted_at = -timings.node_status_report_s
+        self._pressure: tuple[str, ...] = ()
+        self._images: list[Object] = []
+        #: Told of what should be an event of the Node: type, reason, message.
+        self.on_event: Callable[[EventType, str, str], None] = lambda _type, _reason, _text: None
         self._known: Object | None = None
         self._wake = asyncio.Event()
         self._registered = asyncio.Event()
@@ -73,6 +80,18 @@ class NodeKeeper:
         """Note what the node can do; a change is posted at once."""
         if readiness != self._readiness:
             self._readiness = readiness
+            self._wake.set()
+
+    def set_pressure(self, conditions: tuple[str, ...]) -> None:
+        """Note what the node is short of; a change is posted at once."""
+        if conditions != self._pressure:
+            self._pressure = conditions
+            self._wake.set()
+
+    def set_images(self, images: list[Object]) -> None:
+        """Note which images are there; a change is posted."""
+        if images != self._images:
+            self._images = images
             self._wake.set()
 
     async def register(self) -> Object:
@@ -149,7 +168,14 @@ class NodeKeeper:
         # The informer's copy may be older than our own last patch, but never for long.
         node = self._nodes.get(self._facts.name) or self._known or {}
         before: Object = node.get("status") or {}
-        status = node_status(self._facts, self._readiness, before, wall())
+        status = node_status(
+            self._facts,
+            self._readiness,
+            before,
+            wall(),
+            pressure=self._pressure,
+            images=self._images,
+        )
         now = self._clock()
         due = now - self._posted_at >= self._timings.node_status_report_s
         if not due and same_status(status, before):
@@ -157,6 +183,9 @@ class NodeKeeper:
         patch: Object = {"status": status}
         self._known = await self._client.patch(NODES, self._facts.name, patch, subresource="status")
         self._posted_at = now
+        for reason in transitions(before, status):
+            text = f"Node {self._facts.name} status is now: {reason}"
+            self.on_event("Normal", reason, text)
         log.debug("status posted at %s", resource_version_of(self._known))
 
     async def run_lease(self, rng: random.Random) -> None:

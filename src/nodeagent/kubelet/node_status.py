@@ -1,7 +1,7 @@
 """The Node object of this node (upstream: pkg/kubelet/nodestatus/setters.go).
 
-Capacity is what the configuration says: the emulated machine has no cgroups of its own. Pressure
-conditions are posted and always False for the same reason.
+Capacity is what the configuration says: the emulated machine has no cgroups of its own. What is
+reserved and what eviction keeps free is not for pods.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import functools
 import os
 import platform
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
 from componentbase.clock import rfc3339
 from kubeapi.objects import Object, set_condition
+from kubeapi.quantity import format, notation, parse_quantity
+from nodeagent.kubelet.configuration import KubeletOptions
 
 KUBELET_VERSION: Final = "v1.32.0-podwire"
 #: What a node is made of: processes and packets, or rows in the memory of one process.
@@ -23,6 +27,32 @@ NODE_KIND_LABEL: Final = "podwire.io/node-kind"
 _RUNTIMES: Final[dict[NodeKind, str]] = {
     "live": "podruntime://0.1.0",
     "hollow": "hollow://0.1.0",
+}
+#: nodeStatusMaxImages.
+_IMAGES_MAX: Final = 50
+#: What the hard thresholds of eviction keep from pods.
+_KEPT_FREE: Final = {"memory.available": "memory", "nodefs.available": "ephemeral-storage"}
+#: Reason and message of each pressure, first without, then with it.
+_PRESSURE: Final = {
+    "MemoryPressure": (
+        ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    ),
+    "DiskPressure": (
+        ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    ),
+    "PIDPressure": (
+        ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+    ),
+}
+#: The events of a condition that is no longer, or now, True.
+_EVENTS: Final = {
+    "MemoryPressure": ("NodeHasSufficientMemory", "NodeHasInsufficientMemory"),
+    "DiskPressure": ("NodeHasNoDiskPressure", "NodeHasDiskPressure"),
+    "PIDPressure": ("NodeHasSufficientPID", "NodeHasInsufficientPID"),
+    "Ready": ("NodeNotReady", "NodeReady"),
 }
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
@@ -39,6 +69,8 @@ class NodeFacts:
     memory: str
     pods_max: int
     kind: NodeKind = "live"
+    disk: str = "100Gi"
+    options: KubeletOptions = field(default_factory=KubeletOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +79,11 @@ class Readiness:
 
     runtime: bool
     network_error: str  # Why pods cannot be attached; "" when they can.
+    shutting_down: bool = False
 
     @property
     def ready(self) -> bool:
-        return self.runtime and not self.network_error
+        return self.runtime and not self.network_error and not self.shutting_down
 
     def condition(self) -> Object:
         """Return the Ready condition in upstream's words."""
@@ -59,6 +92,8 @@ class Readiness:
             messages.append("container runtime is down")
         if self.network_error:
             messages.append(network_not_ready(self.network_error))
+        if self.shutting_down:
+            messages.append("node is shutting down")
         if messages:
             text = ", ".join(messages)
             return _condition("Ready", "False", "KubeletNotReady", text)
@@ -97,63 +132,99 @@ def node_labels(facts: NodeFacts) -> dict[str, str]:
 
 def new_node(facts: NodeFacts) -> Object:
     """Return the Node with which this node registers."""
+    taints = [dict(taint) for taint in facts.options.taints]
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": facts.name, "labels": node_labels(facts)},
-        "spec": {},
+        "spec": {"taints": taints} if taints else {},
+    }
+
+
+def capacity(facts: NodeFacts) -> dict[str, str]:
+    """Return what the emulated machine has."""
+    return {
+        "cpu": facts.cpu,
+        "ephemeral-storage": facts.disk,
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+        "memory": facts.memory,
+        "pods": str(facts.options.pods_max or facts.pods_max),
     }
 
 
 def allocatable(facts: NodeFacts) -> dict[str, str]:
-    """Return what pods may have of the node: all of it."""
-    return {
-        "cpu": facts.cpu,
-        "ephemeral-storage": "100Gi",
-        "memory": facts.memory,
-        "pods": str(facts.pods_max),
-    }
+    """Return what pods may have of the node (GetNodeAllocatableAbsolute)."""
+    found = capacity(facts)
+    held = dict(facts.options.reserved)
+    for threshold in facts.options.thresholds:
+        name = _KEPT_FREE.get(threshold.signal)
+        if name is not None and threshold.hard:
+            kept = threshold.value.of(parse_quantity(found[name]))
+            held[name] = held.get(name, Fraction(0)) + kept
+    for name, amount in held.items():
+        if name in found and amount:
+            left = max(Fraction(0), parse_quantity(found[name]) - amount)
+            found[name] = format(left, notation(found[name]))
+    return found
 
 
-def node_status(facts: NodeFacts, readiness: Readiness, before: Object, now: float) -> Object:
+def node_status(
+    facts: NodeFacts,
+    readiness: Readiness,
+    before: Object,
+    now: float,
+    *,
+    pressure: Collection[str] = (),
+    images: Sequence[Object] = (),
+) -> Object:
     """Return the whole status; heartbeats are *now* (Unix seconds)."""
-    resources = allocatable(facts)
     return {
         "addresses": [
             *({"type": "InternalIP", "address": address} for address in facts.internal_ips),
             {"type": "Hostname", "address": facts.name},
         ],
-        "capacity": resources,
-        "allocatable": resources,
-        "conditions": _conditions(readiness, before, now),
+        "capacity": capacity(facts),
+        "allocatable": allocatable(facts),
+        "conditions": _conditions(readiness, pressure, before, now),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": facts.kubelet_port}},
+        "images": list(images),
         "nodeInfo": _node_info(facts.kind),
     }
 
 
-def _conditions(readiness: Readiness, before: Object, now: float) -> list[Object]:
+def image_list(sizes: Mapping[str, int]) -> list[Object]:
+    """Return the node's images as its status shows them, the largest first."""
+    ordered = sorted(sizes.items(), key=lambda each: (-each[1], each[0]))
+    return [{"names": [name], "sizeBytes": size} for name, size in ordered[:_IMAGES_MAX]]
+
+
+def _conditions(
+    readiness: Readiness, pressure: Collection[str], before: Object, now: float
+) -> list[Object]:
     conditions: list[Object] = [dict(item) for item in before.get("conditions") or ()]
     text = rfc3339(now)
-    for condition in (
-        _condition(
-            "MemoryPressure",
-            "False",
-            "KubeletHasSufficientMemory",
-            "kubelet has sufficient memory available",
-        ),
-        _condition(
-            "DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"
-        ),
-        _condition(
-            "PIDPressure",
-            "False",
-            "KubeletHasSufficientPID",
-            "kubelet has sufficient PID available",
-        ),
-        readiness.condition(),
-    ):
+    pressed = [
+        _condition(kind, "True", *_PRESSURE[kind][1])
+        if kind in pressure
+        else _condition(kind, "False", *_PRESSURE[kind][0])
+        for kind in _PRESSURE
+    ]
+    for condition in (*pressed, readiness.condition()):
         set_condition(conditions, {**condition, "lastHeartbeatTime": text}, text)
     return conditions
+
+
+def transitions(before: Object, after: Object) -> list[str]:
+    """Return the events of conditions that have changed; a new Node's first Ready is none."""
+    known = {each["type"]: each["status"] for each in before.get("conditions") or ()}
+    return [
+        _EVENTS[each["type"]][each["status"] == "True"]
+        for each in after.get("conditions") or ()
+        if each["type"] in _EVENTS
+        and known.get(each["type"]) != each["status"]
+        and (each["type"] in known or each["type"] != "Ready")
+    ]
 
 
 def same_status(one: Object, other: Object) -> bool:

@@ -5,14 +5,17 @@ Labels and annotations carry everything by which a later kubelet recognises what
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from kubeapi.objects import Object, annotations_of, labels_of, name_of, namespace_of, uid_of
 from nodeagent.kubelet.dns import ClusterDns, dns_config
 from nodeagent.kubelet.environment import NodeFields, environment, expand
 from nodeagent.kubelet.hosts_file import host_name, hosts_file, kernel_name
+from nodeagent.kubelet.pod_resources import limits_of
 from nodeagent.kubelet.pod_spec import container_hash, grace_period_s
 from nodeagent.kubelet.references import Configuration
 from nodeagent.kubelet.runtime_status import (
@@ -110,8 +113,14 @@ def container_config(
         "stdin": bool(container.get("stdin")),
         "stdin_once": bool(container.get("stdinOnce")),
         "tty": bool(container.get("tty")),
+        "linux": {"resources": {"memory_limit_in_bytes": _memory_limit(container)}},
         "ports": [dict(port) for port in container.get("ports") or ()],
     }
+
+
+def _memory_limit(container: Object) -> int:
+    """Return how much memory the container may have, 0 when nobody says so."""
+    return math.ceil(limits_of(container).get("memory", Fraction(0)))
 
 
 def _expanded(texts: Sequence[str] | None, variables: Mapping[str, str]) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""Events about pods and about single containers of pods."""
+"""Events about pods, about single containers of pods, and about the node."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ def teller(recorder: EventRecorder, pod: Object, container: str = "") -> Tell:
     }
     if container:
         subject["fieldPath"] = container_path(pod["spec"], container)
+
+    def tell(kind: EventType, reason: str, message: str) -> None:
+        recorder.event(subject, kind, reason, message)
+
+    return tell
+
+
+def node_teller(recorder: EventRecorder, name: str) -> Tell:
+    """Return the function that tells events of a Node, which upstream's kubelet gives no uid."""
+    subject: Object = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": name}
 
     def tell(kind: EventType, reason: str, message: str) -> None:
         recorder.event(subject, kind, reason, message)

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: More than any grace period that a container may be given to stop in.
 _STOP_MARGIN_S: Final = 10
+#: The longest that an image may take to come.
+_PULL_MAX_S: Final = 1800
 #: Events of one burst (a pod dies, with its containers) become one list.
 _BURST_S: Final = 0.002
 
@@ -42,6 +44,9 @@ class Runtime:
         self._waiting: list[asyncio.Future[None]] = []
         self.pods: Mapping[str, PodRuntimeStatus] = {}
         self.listed = asyncio.Event()
+        #: An image was pulled since somebody has looked.
+        self.images_changed = True
+        self._refs: Mapping[str, str] = {}
         #: Told which pods changed since the last list.
         self.on_change: Callable[[list[str]], None] = lambda _uids: None
         self.on_state: Callable[[bool], None] = lambda _connected: None
@@ -119,13 +124,26 @@ class Runtime:
     async def remove_pod_sandbox(self, sandbox_id: str) -> None:
         await self._unless_gone("RemovePodSandbox", {"pod_sandbox_id": sandbox_id})
 
+    async def sandbox_stats(self) -> list[Object]:
+        """Return what every sandbox uses."""
+        return await self._peer.ask("ListPodSandboxStats", {}, list[Object])
+
     async def pull_image(self, image: str) -> None:
-        await self._peer.call("PullImage", {"image": image})
+        await self._peer.call("PullImage", {"image": image}, timeout_s=_PULL_MAX_S)
+        self.images_changed = True
+
+    async def remove_image(self, image: str) -> None:
+        await self._unless_gone("RemoveImage", {"image": image})
 
     async def images(self) -> dict[str, int]:
         """Return the size of every image that is present, by tag."""
         images = await self._peer.ask("ListImages", {}, list[Object])
+        self._refs = {tag: image["id"] for image in images for tag in image["repo_tags"]}
         return {tag: image.get("size") or 0 for image in images for tag in image["repo_tags"]}
+
+    def ref(self, image: str) -> str:
+        """Return the id of an image that was there when `images` was last asked."""
+        return self._refs.get(image, "")
 
     async def create_container(self, sandbox_id: str, config: Object) -> str:
         """Create a container and return its id."""

@@ -30,6 +30,7 @@ from nodeagent.kubelet.authorization import (
     attributes,
 )
 from nodeagent.kubelet.container_logs import LogFilter, LogOptions, tail_offset, whole_lines
+from nodeagent.kubelet.stats import resource_metrics
 from nodeagent.kubelet.streaming import Streaming
 
 #: How often a followed log file is looked at.
@@ -60,8 +61,11 @@ class KubeletServer:
         metrics: Callable[[], str],
         streaming: Streaming,
         authorization: Authorization,
+        *,
+        summary: Callable[[], Object],
     ) -> None:
         self._source, self._metrics, self._streaming = source, metrics, streaming
+        self._summary = summary
         self._authorization = authorization
 
     def application(self) -> web.Application:
@@ -70,6 +74,8 @@ class KubeletServer:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/pods", self._pods)
         app.router.add_get("/metrics", self._show_metrics)
+        app.router.add_get("/metrics/resource", self._resource_metrics)
+        app.router.add_get("/stats/summary", self._stats_summary)
         path = "/containerLogs/{namespace}/{pod}/{container}"
         app.router.add_get(path, self._container_logs)
         self._streaming.add_routes(app)
@@ -81,6 +87,14 @@ class KubeletServer:
     async def _show_metrics(self, _request: web.Request) -> web.StreamResponse:
         """Answer in Prometheus' text format. One process, one page: kube-proxy's are here, too."""
         return web.Response(text=self._metrics(), headers={"Content-Type": _METRICS_TYPE})
+
+    async def _resource_metrics(self, _request: web.Request) -> web.StreamResponse:
+        text = resource_metrics(self._summary())
+        return web.Response(text=text, headers={"Content-Type": _METRICS_TYPE})
+
+    async def _stats_summary(self, _request: web.Request) -> web.StreamResponse:
+        body = msgspec.json.encode(self._summary())
+        return web.Response(body=body, content_type="application/json")
 
     async def _pods(self, _request: web.Request) -> web.StreamResponse:
         body = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": self._source.pods()}

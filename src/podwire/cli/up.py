@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from componentbase.timings import TimingsName
-from kubeapi.quantity import QuantityError, parse_quantity
 from podwire.cli import CommandFailed, cluster_option, diagnosis
 from podwire.cli.audit_options import AuditWish, audit_options
 from podwire.cli.cni_option import cni_option
+from podwire.cli.kubelet_options import KubeletWish, kubelet_options
 from podwire.cli.outside import tell_dns
 from podwire.cli.outside_options import OutsideWish, outside_options
 from podwire.cli.proxy_options import ProxyWish, proxy_options
@@ -64,6 +64,7 @@ _FIELDS: Final = {
     "addresses": "node_port_addresses",
     "any_port": "outside_any",
     "cidrs": "non_masquerade_cidrs",
+    "image_bandwidth": "image_bandwidth_bit_s",
     "services": "outside",
 }
 
@@ -149,8 +150,7 @@ class AlreadyUp(UsageError):
 @cni_option
 @scheduler_option
 @audit_options
-@click.option("--node-cpu", default="4", show_default=True, help="CPUs that a node says it has.")
-@click.option("--node-memory", default="8Gi", show_default=True, help="Memory, likewise.")
+@kubelet_options
 def up(
     cluster_name: str,
     nodes: int | None,
@@ -169,8 +169,7 @@ def up(
     cni_conf: str,
     scheduler_config: str,
     audit_wish: AuditWish,
-    node_cpu: str,
-    node_memory: str,
+    kubelet_wish: KubeletWish,
 ) -> None:
     """Start a cluster in the background.
 
@@ -183,8 +182,6 @@ def up(
     podwire up --proxy-mode ipvs --ipvs-scheduler wlc
     podwire up --outside db=127.0.0.1:5432
     """
-    _check_quantity("--node-cpu", node_cpu)
-    _check_quantity("--node-memory", node_memory)
     _check_resolver(dns_upstream)
     cluster = Cluster(
         name=cluster_name,
@@ -206,8 +203,11 @@ def up(
         scheduler_config=scheduler_config,
         audit_policy=audit_wish.policy,
         audit_log=audit_wish.log,
-        node_cpu=node_cpu,
-        node_memory=node_memory,
+        kubelet_config=kubelet_wish.config,
+        image_bandwidth_bit_s=kubelet_wish.image_bandwidth_bit_s,
+        node_cpu=kubelet_wish.cpu,
+        node_memory=kubelet_wish.memory,
+        node_disk=kubelet_wish.disk,
     )
     wish = Wish(
         cluster=cluster,
@@ -249,16 +249,6 @@ def _check_resolver(place: str) -> None:
             f"--dns-upstream {place!r} is no resolver of this machine's loopback; "
             "write 127.0.0.1:5353"
         )
-
-
-def _check_quantity(option: str, text: str) -> None:
-    """Raise UsageError unless a node may say that it has so much."""
-    try:
-        enough = parse_quantity(text) > 0
-    except QuantityError:
-        enough = False
-    if not enough:
-        raise UsageError(f"{option} {text!r} is no amount above 0; write 4, 500m or 8Gi")
 
 
 def start(wish: Wish | Cluster, console: Console) -> Layout:

@@ -148,7 +148,11 @@ def _node(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[Proces
     runtime, datapath, agent = node(number)
     name = node_name(number)
     directory = str(paths.node(name))
-    yield runtime, {"node_name": name, "directory": directory}
+    bandwidth = cluster.image_bandwidth_bit_s
+    yield (
+        runtime,
+        {"node_name": name, "directory": directory, "image_bandwidth_bit_s": bandwidth},
+    )
     yield datapath, _datapath(cluster, number, directory)
     yield agent, _nodeagent(cluster, paths, number, directory)
 
@@ -223,9 +227,11 @@ def node_settings(cluster: Cluster) -> Config:
         "timings": cluster.timings,
         "cpu": cluster.node_cpu,
         "memory": cluster.node_memory,
+        "disk": cluster.node_disk,
         "pods_max": cluster.node_pods_max,
         "mtu": cluster.mtu,
         "cni_conf": cluster.cni_conf,
+        "kubelet_config": cluster.kubelet_config,
         "proxy_mode": cluster.proxy_mode,
         "ipvs_scheduler": cluster.ipvs_scheduler,
         "node_port_addresses": cluster.node_port_addresses,

@@ -93,6 +93,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     external: str = "192.168.65.0/24"  # Load balancers, and clients outside.
     node_cpu: str = "4"
     node_memory: str = "8Gi"
+    node_disk: str = "100Gi"
     node_pods_max: int = 110
     mtu: int = ETHERNET_MTU  # Of the network between the nodes.
     proxy_mode: ProxyModeName = "iptables"
@@ -105,6 +106,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     audit_log: str = ""  # Where; "": beside the other logs.
     cni_conf: str = ""  # The pods' network on every node, if it is not ours.
     scheduler_config: str = ""  # A KubeSchedulerConfiguration's text; empty: the defaults.
+    kubelet_config: str = ""  # A KubeletConfiguration's text; empty: the defaults.
+    image_bandwidth_bit_s: float = 0.0  # How fast nodes pull images; 0: at once.
     outside: tuple[OutsideService, ...] = ()  # What of this machine pods reach.
     outside_any: bool = False  # Pods reach every port of 127.0.0.1, as the host's.
     #: Where pods' packets keep their source, as ip-masq-agent's nonMasqueradeCIDRs.

@@ -1,15 +1,20 @@
 import random
+from dataclasses import replace
 
 import pytest
 
 from kubeapi.objects import condition, is_condition_true
+from nodeagent.kubelet import configuration
 from nodeagent.kubelet.node_lease import LeaseHolder, lease_of
 from nodeagent.kubelet.node_status import (
     NodeFacts,
     Readiness,
+    allocatable,
+    image_list,
     new_node,
     node_status,
     same_status,
+    transitions,
 )
 
 FACTS = NodeFacts(
@@ -101,3 +106,37 @@ def test_lease_belongs_to_the_node():
         "renewTime": "1970-01-01T00:00:00.500000Z",
     }
     assert lease["metadata"]["ownerReferences"][0]["kind"] == "Node"
+
+
+def test_allocatable_leaves_out_what_is_reserved_and_kept_free():
+    options = configuration.parse(
+        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+        "systemReserved: {cpu: 500m, memory: 1Gi}\nkubeReserved: {cpu: 250m}\nmaxPods: 30\n"
+    )
+    resources = allocatable(replace(FACTS, options=options))
+    assert resources["cpu"] == "3250m"
+    assert resources["memory"] == "7068Mi"  # 8Gi less 1Gi, and 100Mi that eviction keeps free.
+    assert resources["ephemeral-storage"] == "90Gi"
+    assert resources["pods"] == "30"
+
+
+def test_pressure_and_images_are_shown_and_changes_are_events():
+    before = node_status(FACTS, GOOD, {}, 0)
+    images = image_list({"small": 1, "large": 9})
+    after = node_status(FACTS, GOOD, before, 1, pressure=("MemoryPressure",), images=images)
+    found = condition({"status": after}, "MemoryPressure")
+    assert (found["status"], found["reason"]) == ("True", "KubeletHasInsufficientMemory")
+    assert [each["names"] for each in after["images"]] == [["large"], ["small"]]
+    assert transitions(before, after) == ["NodeHasInsufficientMemory"]
+    assert "NodeHasSufficientMemory" in transitions({}, before)
+    assert "NodeReady" not in transitions({}, before)
+    stopping = replace(GOOD, shutting_down=True)
+    ended = node_status(FACTS, stopping, before, 2)
+    assert transitions(before, ended) == ["NodeNotReady"]
+    assert condition({"status": ended}, "Ready")["message"] == "node is shutting down"
+
+
+def test_taints_of_the_configuration_come_with_the_node():
+    taint = {"key": "gpu", "effect": "NoSchedule"}
+    options = replace(FACTS.options, taints=(taint,))
+    assert new_node(replace(FACTS, options=options))["spec"]["taints"] == [taint]

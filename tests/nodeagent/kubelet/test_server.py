@@ -64,7 +64,9 @@ async def serving(tmp_path):
     tasks, pod = Tasks(), OnePod(tmp_path / "0.log")
     authorization = Authorization(_review, "node-1", monotonic)
     streaming = Streaming(pod, HostNet(tmp_path / "no.sock"))
-    server = KubeletServer(pod, lambda: "metric 1\n", streaming, authorization)
+    server = KubeletServer(
+        pod, lambda: "metric 1\n", streaming, authorization, summary=lambda: {"pods": []}
+    )
     tasks.spawn(serve(server, ADDRESS, PORT, tls), name="server")
     try:
         yield authority

@@ -59,6 +59,8 @@ SHAPED = Cluster(
     ingress=True,
     cni_conf="{}",
     scheduler_config="{}",
+    kubelet_config="{}",
+    image_bandwidth_bit_s=1e6,
     audit_policy="{}",
     audit_log="/log",
     outside=(OutsideService(name="db", number=1, port=1, target="127.0.0.1:1"),),
@@ -66,6 +68,7 @@ SHAPED = Cluster(
     non_masquerade_cidrs=("10.0.0.0/8",),
     node_cpu="2",
     node_memory="1Gi",
+    node_disk="10Gi",
 )
 
 
