@@ -39,3 +39,15 @@ async def test_who_stays_below_his_limit_is_left_alone_and_counted(node):
             await asyncio.sleep(0.02)
     assert (await stats_of(node, sandbox))["processes"] == 2
     assert (await node.status(container))["state"] == "CONTAINER_RUNNING"
+
+
+async def test_what_was_ended_gives_its_memory_back(node):
+    sandbox = await node.run_pod(2)
+    limits = {"linux": {"resources": {"memory_limit_in_bytes": 30 * MIB}}}
+    args = ["--vm", "1", "--vm-bytes", "60M", "--vm-hang", "1"]
+    for _ in range(3):
+        container = await node.run(sandbox, "polinux/stress", args=args, **limits)
+        assert (await node.wait_exited(container))["reason"] == "OOMKilled"
+    async with asyncio.timeout(20):
+        while (await stats_of(node, sandbox))["memory_octets"] > 40 * MIB:
+            await asyncio.sleep(0.02)

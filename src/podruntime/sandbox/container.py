@@ -172,6 +172,7 @@ class Container:
         assert self._process is not None
         self.processes.leave(self._number)
         code = _status_of(task, self._process)
+        self._task = None  # How it ended would keep everything that its program had.
         self._finish(code, self._killed_for or ("Completed" if code == 0 else "Error"), "")
 
     def _finish(self, code: int, reason: str, message: str) -> None:
@@ -192,7 +193,8 @@ class Container:
 
     async def stop(self, timeout_s: float) -> None:
         """SIGTERM, then SIGKILL after *timeout_s*; raises RpcError when it cannot be killed."""
-        if self._task is None or self._task.done():
+        task = self._task
+        if task is None or task.done():
             if self.status.state == CREATED:
                 self._finish(EXIT_KILLED, "Error", "")
             return
@@ -201,11 +203,11 @@ class Container:
             self._process.signal(signal.SIGTERM)
             await self._wait_ended(timeout_s)
         for _ in range(KILLS_MAX):
-            if self._task.done():
+            if task.done():
                 return
-            self._task.cancel()
+            task.cancel()
             await self._wait_ended(KILL_EVERY_S)
-        if not self._task.done():
+        if not task.done():
             raise RpcError("Unavailable", "the container does not die; kill its pod")
 
     def oom_kill(self) -> None:
