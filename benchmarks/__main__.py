@@ -27,6 +27,7 @@ from benchmarks import (
     pod_memory,
     policy,
     proxy,
+    scale,
     services,
     wire,
 )
@@ -38,6 +39,7 @@ PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 SECTIONS: Final[dict[str, tuple[str, Callable[[], Iterable[Row]]]]] = {
     "cluster": ("Clusters", cluster.run),
     "pods": ("Pods", pod_memory.run),
+    "scale": ("Many nodes and pods", scale.run),
     "containers": ("Containers", containers.run),
     "failover": ("What clients lose", failover.run),
     "api": ("The Kubernetes API", api.run),

@@ -72,7 +72,7 @@ class Cluster:
 
 
 @contextmanager
-def _cluster(nodes: int, *options: str) -> Iterator[tuple[Cluster, float]]:
+def running(nodes: int, *options: str) -> Iterator[tuple[Cluster, float]]:
     """Start a cluster; yield it and how many seconds `podwire up` took."""
     with tempfile.TemporaryDirectory() as home:
         cluster = Cluster(Path(home))
@@ -86,7 +86,7 @@ def _cluster(nodes: int, *options: str) -> Iterator[tuple[Cluster, float]]:
 
 def run() -> Iterator[Row]:
     """Measure and yield the rows."""
-    with _cluster(3) as (cluster, took_s):
+    with running(3) as (cluster, took_s):
         yield Row("`podwire up`, 3 nodes, all Ready", f"{took_s:.1f} s", "≤ 3 s", took_s <= _UP_3_S)
         idle = sum(cluster.memory_mb().values())
         yield Row("memory, 3 idle nodes and the control plane (PSS)", f"{idle:.0f} MB",
@@ -99,7 +99,7 @@ def run() -> Iterator[Row]:
         yield Row("memory of an idle pod (PSS, mean of 100)", f"{each:.2f} MB",
                   f"≤ {_POD_PSS_MB:.0f} MB", each <= _POD_PSS_MB)  # fmt: skip
     yield _rest()
-    with _cluster(50) as (cluster, took_s):
+    with running(50) as (cluster, took_s):
         yield Row(
             "`podwire up`, 50 nodes, all Ready", f"{took_s:.1f} s", "≤ 20 s", took_s <= _UP_50_S
         )
@@ -119,21 +119,21 @@ def _run_pods(cluster: Cluster, replicas: int) -> float:
 
 def _rest() -> Row:
     """Watch the processes of a node where nothing happens: no DNS either, which is probed."""
-    with _cluster(1, "--dns-replicas", "0") as (cluster, _took_s):
+    with running(1, "--dns-replicas", "0") as (cluster, _took_s):
         _run_pods(cluster, _REST_PODS)
         time.sleep(_REST_AFTER_S)
         pids = [int(str(each["pid"])) for each in cluster.rows()
                 if str(each["name"]).startswith("node-1")]  # fmt: skip
-        began, before = time.monotonic(), sum(map(_cpu_s, pids))
+        began, before = time.monotonic(), sum(map(cpu_s, pids))
         time.sleep(_REST_S)
-        used = 100 * (sum(map(_cpu_s, pids)) - before) / (time.monotonic() - began)
+        used = 100 * (sum(map(cpu_s, pids)) - before) / (time.monotonic() - began)
     return Row(
         f"CPU at rest of one node with {_REST_PODS} idle pods", f"{used:.2f} % of a core",
         f"≤ {_REST_PERCENT} %", used <= _REST_PERCENT, f"{len(pids)} processes, timers of the lab",
     )  # fmt: skip
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """Return the processor time of all threads; finer than the ticks of `stat`."""
     threads = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((each / "schedstat").read_text().split()[0]) for each in threads) / 1e9

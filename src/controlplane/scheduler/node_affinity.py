@@ -62,8 +62,9 @@ class NodeAffinity:
         return not self.node_selector and self.required is None
 
     def allows(self, name: str, labels: Mapping[str, str]) -> bool:
-        if any(labels.get(key) != value for key, value in self.node_selector):
-            return False
+        for key, value in self.node_selector:  # Asked of every node: no generator for it.
+            if labels.get(key) != value:
+                return False
         return self.required is None or any(term.matches(name, labels) for term in self.required)
 
     def preference(self, name: str, labels: Mapping[str, str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from controlplane.scheduler.pod_info import PodInfo
 
@@ -32,6 +32,11 @@ class Nominator:
     def place_of(self, key: str) -> str:
         """Return which node was promised to a pod; empty: none."""
         return self._place.get(key, "")
+
+    @property
+    def promised_nodes(self) -> Container[str]:
+        """Return the nodes that somebody was promised."""
+        return self._nodes
 
     def as_important(self, pod: PodInfo, node_name: str) -> Sequence[PodInfo]:
         """Return who was promised *node_name* and is not less important than *pod*."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
 from controlplane.scheduler.framework.cluster_event import ClusterEvent, Hints, any_of
 from controlplane.scheduler.framework.cycle_state import CycleState
-from controlplane.scheduler.framework.interface import PostFilterResult, Rejection
+from controlplane.scheduler.framework.interface import FilterPlugin, PostFilterResult, Rejection
 from controlplane.scheduler.framework.runtime import Framework, Narrowed, Refusal, Scored
 from controlplane.scheduler.node_info import NodeInfo
 from controlplane.scheduler.nominator import Nominator
@@ -94,16 +94,38 @@ class NodeSearch:
             nodes = [node for node in nodes if node.name in narrowed.nodes]
         enough = self._enough(len(nodes))
         start = self._next_start % len(nodes) if nodes else 0
+        order = chain(nodes[start:], nodes[:start])
+        fitting, judged = self._first_that_fit(state, pod, order, enough, refusals)
+        self._next_start = start + judged
+        return fitting, refusals
+
+    def _first_that_fit(
+        self,
+        state: CycleState,
+        pod: PodInfo,
+        nodes: Iterable[NodeInfo],
+        enough: int,
+        refusals: dict[str, Refusal],
+    ) -> tuple[list[NodeInfo], int]:
+        """Return *enough* of *nodes* that fit, and how many were judged; it is asked of each node.
+
+        A node that nobody was promised is judged here: that is nearly every one.
+        """
+        filters = self._framework.filters_for(state)
+        promised = self._nominator.promised_nodes
         fitting: list[NodeInfo] = []
         judged = 0
-        for node in chain(nodes[start:], nodes[:start]):
+        for node in nodes:
             judged += 1
-            if self._judge(state, pod, node, refusals):
+            if node.name in promised:
+                fits = self._judge(state, pod, node, refusals)
+            else:
+                fits = _passes(filters, state, pod, node, refusals)
+            if fits:
                 fitting.append(node)
                 if len(fitting) >= enough:
                     break
-        self._next_start = start + judged
-        return fitting, refusals
+        return fitting, judged
 
     def _enough(self, count: int) -> int:
         """Return how many nodes that fit are enough (upstream: numFeasibleNodesToFind)."""
@@ -118,25 +140,16 @@ class NodeSearch:
         self, state: CycleState, pod: PodInfo, node: NodeInfo, refusals: dict[str, Refusal]
     ) -> bool:
         """Ask all filters about one node, with those there whom it was promised to, and without."""
+        filters = self._framework.filters_for(state)
         promised = self._nominator.as_important(pod, node.name)
         if promised:
             with_them, tried = state.clone(), node.clone()
             for other in promised:
                 if other.key not in tried.pods:
                     self._framework.move_pod(with_them, pod, other, tried, True)
-            if not self._passes(with_them, pod, tried, refusals):
+            if not _passes(filters, with_them, pod, tried, refusals):
                 return False
-        return self._passes(state, pod, node, refusals)
-
-    def _passes(
-        self, state: CycleState, pod: PodInfo, node: NodeInfo, refusals: dict[str, Refusal]
-    ) -> bool:
-        for plugin in self._framework.filters_for(state):
-            rejection = plugin.filter(state, pod, node)
-            if rejection is not None:
-                refusals[node.name] = Refusal(plugin.name, rejection)
-                return False
-        return True
+        return _passes(filters, state, pod, node, refusals)
 
     def _nothing(
         self, state: CycleState, pod: PodInfo, refusals: Mapping[str, Refusal]
@@ -150,6 +163,21 @@ class NodeSearch:
         names = {refusal.plugin for refusal in refusals.values()}
         hints = [self._framework.hints[name] for name in sorted(names)]
         return NothingFits(worded(rejections, result), hints, refusals, result)
+
+
+def _passes(
+    filters: Sequence[FilterPlugin],
+    state: CycleState,
+    pod: PodInfo,
+    node: NodeInfo,
+    refusals: dict[str, Refusal],
+) -> bool:
+    for plugin in filters:
+        rejection = plugin.filter(state, pod, node)
+        if rejection is not None:
+            refusals[node.name] = Refusal(plugin.name, rejection)
+            return False
+    return True
 
 
 def worded(rejections: Mapping[str, Rejection], result: PostFilterResult) -> str:

@@ -6,6 +6,7 @@ with it: another of its name begins empty, as a machine does after a power cut.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ class Shared:
     pods: Parts
     nodes: Parts
     objects: ObjectCache
+    #: Who waits for a turn to tell a pod's status tells the newest when it comes.
+    status_turns: asyncio.Semaphore
     journal: Journal
 
     @property
@@ -135,7 +138,9 @@ class HollowNode:
             netlink=self._netlink,
             policies=NoPolicies(),
             actions=HollowProbeActions(self._runtime),
-            statuses=StatusManager(shared.calls, self.name, shared.journal),
+            statuses=StatusManager(
+                shared.calls, self.name, shared.journal, turns=shared.status_turns
+            ),
             services=shared.services,
             objects=shared.objects,
             volumes=HollowVolumes(

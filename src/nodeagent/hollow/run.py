@@ -20,7 +20,10 @@ from nodeagent.hollow.node import HollowNode, Shared
 from nodeagent.kubelet.object_cache import ObjectCache
 
 #: Calls under way at once, of each sort: one API server answers, and has others to answer, too.
-_HEARTBEATS_MAX: Final = 8
+#: Heartbeats have most turns: a server that is busy gives each turn its share of the time, and a
+#: thousand Leases in ten seconds must get theirs.
+_HEARTBEATS_MAX: Final = 64
+_STATUSES_MAX: Final = 8
 _CALLS_MAX: Final = 16
 _EVENTS_MAX: Final = 2
 
@@ -52,6 +55,7 @@ class HollowNodes:
             pods=Parts(pods, _node_of),
             nodes=Parts(self._informers.informer(NODES), name_of),
             objects=ObjectCache(calls, monotonic, refresh_s),
+            status_turns=asyncio.Semaphore(_STATUSES_MAX),
             journal=Journal("", "hollow"),
         )
         self._running: dict[str, tuple[HollowNode, asyncio.Task[None]]] = {}

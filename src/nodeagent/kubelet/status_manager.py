@@ -7,6 +7,7 @@ What the cluster's timeline should know of a pod is noted here, where its status
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from componentbase.journal import Journal
 from kubeapi.client import RestClient, WorkQueue, run_workers
@@ -24,7 +25,16 @@ _WORKERS = 8
 class StatusManager:
     """The statuses of this node's pods, wanted and known."""
 
-    def __init__(self, client: RestClient, node_name: str, journal: Journal) -> None:
+    def __init__(
+        self,
+        client: RestClient,
+        node_name: str,
+        journal: Journal,
+        *,
+        turns: AbstractAsyncContextManager[object] | None = None,
+    ) -> None:
+        """*turns*: held for each patch, where nodes of one process share what they may ask."""
+        self._turns = turns or nullcontext()
         self._client, self._node_name, self._journal = client, node_name, journal
         self._queue: WorkQueue[str] = WorkQueue()
         self._wanted: dict[str, tuple[Object, Object]] = {}
@@ -53,6 +63,10 @@ class StatusManager:
         await run_workers(self._queue, self._send, workers=_WORKERS)
 
     async def _send(self, uid: str) -> None:
+        async with self._turns:
+            await self._send_newest(uid)
+
+    async def _send_newest(self, uid: str) -> None:
         if uid not in self._wanted:
             return
         pod, status = wanted = self._wanted[uid]

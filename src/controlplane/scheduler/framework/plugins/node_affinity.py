@@ -29,6 +29,7 @@ class NodeAffinityPlugin:
     def __init__(self, args: NodeAffinityArgs) -> None:
         """Raises SelectorError when `addedAffinity` makes no sense."""
         self._added = NodeAffinity.from_spec({"affinity": {"nodeAffinity": args.addedAffinity}})
+        self._adds = not self._added.requires_nothing
         self.hints = dict.fromkeys(
             (ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS), self._matches_now
         )
@@ -51,7 +52,7 @@ class NodeAffinityPlugin:
         return None if names is None else Only(names)
 
     def filter(self, _state: CycleState, pod: PodInfo, node: NodeInfo) -> Rejection | None:
-        if not self._added.allows(node.name, node.labels):
+        if self._adds and not self._added.allows(node.name, node.labels):
             return _ENFORCED
         return None if pod.affinity.allows(node.name, node.labels) else _REJECTION
 

@@ -28,11 +28,11 @@ class NodeResourcesBalancedAllocation:
 
     def score(self, _state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
         have, used, more = node.allocatable, node.requested, pod.requests
-        shares = [
-            min(1.0, (used.get(name, 0) + more.get(name, 0)) / have[name])
-            for name in self._names
-            if have.get(name)
-        ]
+        shares = []
+        for name in self._names:  # Asked of every node that fits: plain steps are the fastest.
+            if capacity := have.get(name):
+                share = (used.get(name, 0) + more.get(name, 0)) / capacity
+                shares.append(share if share < 1.0 else 1.0)
         if len(shares) == 2:
             # The standard deviation of two values is half of what lies between them.
             deviation = abs(shares[0] - shares[1]) / 2

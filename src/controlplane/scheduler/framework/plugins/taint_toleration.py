@@ -46,7 +46,7 @@ class TaintToleration:
         return None if any(node.taints for node in nodes) else SKIP
 
     def filter(self, _state: CycleState, pod: PodInfo, node: NodeInfo) -> Rejection | None:
-        taint = _untolerated(pod, node.taints)
+        taint = _untolerated(pod, node.taints) if node.taints else None
         if taint is None:
             return None
         return Rejection((f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}",))
