@@ -6,7 +6,6 @@ decodes into Go structs, which drops nulls and unknown fields; `prune` does the 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Collection, Sequence
@@ -17,16 +16,20 @@ import msgspec
 import yaml
 
 from componentbase.decoding import UNREADABLE
+from controlplane.apiserver import strict_decoding
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.strict_decoding import NOTHING, Findings, may_repeat
 from kubeapi import protobuf
 from kubeapi.bounded_yaml import BoundedLoader
 from kubeapi.objects import Object
-from kubeapi.schema import structural, unknown_fields, validate
+from kubeapi.schema import TypeSchema, structural, validate
+from kubeapi.schema.compiled import is_valid
 from kubeapi.schema.prune import prune
 from kubeapi.status import Cause, bad_request, invalid, unsupported_media_type
 
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"
+YAMLS: Final = (YAML, "text/yaml", "application/x-yaml")
 MSGPACK: Final = "application/vnd.podwire.msgpack"
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 
@@ -69,7 +72,7 @@ def decode_octets(body: bytes, content_type: str) -> dict[str, object] | list[ob
             value = msgspec.json.decode(body)
         elif kind == MSGPACK:
             value = msgspec.msgpack.decode(body)
-        elif kind in (YAML, "text/yaml", "application/x-yaml"):
+        elif kind in YAMLS:
             value = yaml.load(body, Loader=_Loader)
         elif kind == PROTOBUF:
             value = protobuf.decode(body)
@@ -138,68 +141,92 @@ def decode_object(body: bytes, content_type: str) -> Object:
     return value
 
 
-def duplicate_fields(body: bytes, content_type: str) -> list[str]:
-    """Return strict decoding's messages about keys that stand twice in a JSON object."""
-    if media_type(content_type) not in (JSON, ""):
-        return []
-    found: dict[str, None] = {}
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A body as it came."""
 
-    def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        built = dict(pairs)
-        if len(built) != len(pairs):
-            names = [name for name, _ in pairs]
-            found.update(dict.fromkeys(n for n in names if names.count(n) > 1))
-        return built
+    octets: bytes
+    content_type: str
 
-    json.loads(body, object_pairs_hook=build)
-    return [f'duplicate field "{name}"' for name in found]
+    @property
+    def form(self) -> str:
+        return media_type(self.content_type) or JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """An object that has the shape of its kind, and what is to be warned of."""
+    """An object that has the shape of its kind, and what strict decoding finds."""
 
     obj: Object
-    warnings: Sequence[str] = ()
+    findings: Findings = NOTHING
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self.findings.warnings()
 
 
 def admit_shape(
     kind: Kind,
     obj: Object,
     strictness: str,
-    also: Sequence[str] = (),
+    source: Source | None = None,
     *,
     partial: bool = False,
 ) -> Admitted:
     """Check *obj* against its kind's schema and drop what the schema does not know.
 
-    *strictness* is the query's fieldValidation; *also* are findings of the decoder. Raises
-    StatusError 400 as upstream's decoder does, 422 for what is required and absent, unless *obj*
-    may be *partial*.
+    *strictness* is fieldValidation, "" where nobody asked for it, and *source* what *obj* was
+    decoded from. Raises StatusError 400 as upstream's decoder does, 422 for what is required and
+    absent, unless *obj* may be *partial*.
     """
     assert strictness in STRICTNESS
     resource = kind.resource
     about = f'{resource.kind} in version "{resource.version}" cannot be handled as a'
+    looks = strictness in ("Warn", "Strict")
+    repeats = looks and source is not None and source.form == JSON
+    repeats = repeats and source is not None and may_repeat(source.octets, obj)
     check_type(kind, obj)
-    schema = kind.schema
     _check_metadata(obj, about, resource.kind)
     if kind.is_custom:
-        return _admit_custom(kind, obj, strictness, also, partial=partial)
-    findings = [] if strictness in ("", "Ignore") else [*also, *unknown_fields(obj, schema)]
-    if findings and strictness == "Strict":
-        told = ", ".join(findings)
-        raise bad_request(f"{about} {resource.kind}: strict decoding error: {told}")
+        found = _repeated(obj, source, in_json=repeats) if looks else NOTHING
+        return _admit_custom(kind, obj, strictness, found, partial=partial)
+    schema = kind.schema
+    right = is_valid(obj, schema)
+    findings = NOTHING
+    if looks and (not right or repeats or (source is not None and source.form in YAMLS)):
+        findings = _found(obj, source, schema)
+        _raise_findings(findings, strictness, f"{about} {resource.kind}")
     pruned = prune(obj, schema)
     assert isinstance(pruned, dict)
-    causes = validate(pruned, schema)
+    causes = [] if right else validate(pruned, schema)
     if partial:
         causes = [cause for cause in causes if cause.type == _WRONG_TYPE]
     _raise_causes(kind, pruned, causes, f"{about} {resource.kind}")
     return Admitted(pruned, findings)
 
 
+def _found(obj: Object, source: Source | None, schema: TypeSchema) -> Findings:
+    if source is not None and source.form == JSON:
+        return strict_decoding.in_json(source.octets, schema)
+    if source is not None and source.form in YAMLS:
+        return strict_decoding.in_yaml(source.octets, obj, schema)
+    return strict_decoding.in_object(obj, schema)
+
+
+def _repeated(obj: Object, source: Source | None, *, in_json: bool) -> Findings:
+    """Return which keys stand twice."""
+    if source is not None and source.form in YAMLS:
+        return strict_decoding.in_yaml(source.octets, obj)
+    return strict_decoding.in_json(source.octets) if in_json and source is not None else NOTHING
+
+
+def _raise_findings(findings: Findings, strictness: str, about: str) -> None:
+    if findings and strictness == "Strict":
+        raise bad_request(f"{about}: {findings.sentence()}")
+
+
 def _admit_custom(
-    kind: Kind, obj: Object, strictness: str, also: Sequence[str], *, partial: bool
+    kind: Kind, obj: Object, strictness: str, repeated: Findings, *, partial: bool
 ) -> Admitted:
     """Do the same for a custom kind, whose objects are judged when they are complete."""
     schema, resource = kind.schema, kind.resource
@@ -207,12 +234,11 @@ def _admit_custom(
     unknown = structural.prune(obj, schema)
     wrong = validate(obj["metadata"], schema.properties["metadata"])
     _raise_causes(kind, obj, wrong, f"{about} {resource.kind}: metadata")
-    findings: list[str] = []
+    findings = NOTHING
     if strictness in ("Warn", "Strict"):
-        findings = [*also, *(f'unknown field "{path}"' for path in unknown)]
-    if findings and strictness == "Strict":
-        told = ", ".join(findings)
-        raise bad_request(f"{about} {resource.kind}: strict decoding error: {told}")
+        told = [f'unknown field "{path}"' for path in unknown]
+        findings = repeated.then(Findings(fields=told))
+        _raise_findings(findings, strictness, f"{about} {resource.kind}")
     if not partial:
         structural.fill(obj, schema)
     return Admitted(obj, findings)

@@ -155,7 +155,7 @@ def _unknown(value: Any, schema: TypeSchema, path: str) -> list[str]:
                 found += _unknown_below(item, schema.item, f"{path}[{index}]")
     elif schema.shape is Shape.MAP and schema.item.shape is Shape.OBJECT and type(value) is dict:
         for name, item in value.items():
-            found += _unknown(item, schema.item, f"{path}[{name}]")
+            found += _unknown(item, schema.item, _join(path, name))
     return found
 
 

@@ -22,6 +22,8 @@ _GRACE_MAX_S: Final = 1 << 31
 _MANAGER_MAX: Final = 128
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 _OPTIONS_OF: Final = {"update": "UpdateOptions", "patch": "PatchOptions"}
+#: What happens to unknown and repeated fields where nobody says (upstream: since 1.25).
+_DEFAULT_STRICTNESS: Final = "Warn"
 #: The server itself (upstream: user.APIServerUser).
 APISERVER: Final = User("system:apiserver", ("system:masters", AUTHENTICATED))
 
@@ -82,7 +84,7 @@ def write_options(request: Request) -> WriteOptions:
             raise invalid(kind, "", causes, group="meta.k8s.io")
     return WriteOptions(
         dry_run=bool(dry_run),
-        field_validation=strictness,
+        field_validation=strictness or _DEFAULT_STRICTNESS,
         user=request.user,
         manager=manager or _manager_of(request.user_agent),
         asked_manager=manager,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
+
+import msgspec
 
 from controlplane.apiserver.decoding import JSON, check_values, decode_octets, media_type
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.options import APPLY_PATCH
+from controlplane.apiserver.strict_decoding import NOTHING, Findings, in_json, may_repeat
+from kubeapi import field
 from kubeapi.objects import Object
 from kubeapi.patch import json_patch, merge_patch, strategic_merge_patch
 from kubeapi.schema import TypeSchema
-from kubeapi.status import bad_request, unsupported_media_type
+from kubeapi.schema.types import ANYTHING, Shape
+from kubeapi.status import bad_request, invalid, unsupported_media_type
 
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -53,3 +58,63 @@ def patcher_for(schema: TypeSchema, body: bytes, content_type: str) -> Patcher:
         return new
 
     return apply
+
+
+class Strictness:
+    """What fieldValidation asks of a patch, and of what comes of it (upstream: jsonPatcher)."""
+
+    def __init__(self, asked: str, body: bytes, content_type: str) -> None:
+        self._asked, self._body, self._form = asked, body, media_type(content_type)
+        self._of_patch = NOTHING if asked == "Ignore" else self._find()
+        #: Of the object no more than findings is asked: what they mean is decided here.
+        self.of_object = "Ignore" if asked == "Ignore" else "Warn"
+
+    def _find(self) -> Findings:
+        """Return what is unknown or repeated in the patch itself."""
+        if self._form == JSON_PATCH:
+            fields = in_json(self._body, _OPERATIONS).fields
+            return Findings(fields=[f"json patch {each}" for each in fields])
+        if not may_repeat(self._body, msgspec.json.decode(self._body)):
+            return NOTHING
+        return in_json(self._body)
+
+    def warnings(self, of_object: Findings, new: Object) -> Sequence[str]:
+        """Return what to warn of; raises StatusError 422 when the client wants none of it."""
+        findings = self._of_patch.then(of_object)
+        if not findings or self._asked != "Strict":
+            return findings.warnings()
+        merged = self._form == STRATEGIC_MERGE_PATCH
+        shown = _go(msgspec.json.decode(self._body)) if merged else _text(new)
+        raise invalid("", "", [field.invalid("patch", shown, findings.sentence())])
+
+
+def _operations() -> TypeSchema:
+    """Return what a JSON patch is, as strict decoding knows it."""
+    operation = TypeSchema("", Shape.OBJECT, "object")
+    texts = {name: TypeSchema("", Shape.SCALAR, "string") for name in ("op", "path", "from")}
+    operation.properties = {**texts, "value": ANYTHING}
+    operations = TypeSchema("", Shape.LIST, "array")
+    operations.item = operation
+    return operations
+
+
+_OPERATIONS: Final = _operations()
+
+
+def _text(obj: Object) -> str:
+    """Return an object as Go's JSON encoder writes a map: by name."""
+    return msgspec.json.encode(obj, order="sorted").decode()
+
+
+def _go(value: object) -> str:
+    """Return a value as Go's `%+v` writes it."""
+    match value:
+        case dict():
+            return f"map[{' '.join(f'{name}:{_go(value[name])}' for name in sorted(value))}]"
+        case list():
+            return f"[{' '.join(map(_go, value))}]"
+        case None:
+            return "<nil>"
+        case bool():
+            return str(value).lower()
+    return str(value)

@@ -13,9 +13,9 @@ from controlplane.apiserver import keys
 from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.decoding import (
     Admitted,
+    Source,
     admit_shape,
     decode_object,
-    duplicate_fields,
     media_type,
 )
 from controlplane.apiserver.exchange import Answer, Request, Watching, answer_object, success
@@ -129,11 +129,8 @@ class ResourceRoutes:
         return Watching(stream=stream, content_type=form.accepted.content_type)
 
     def _admit(self, kind: Kind, request: Request, obj: Object, options: WriteOptions) -> Admitted:
-        strictness = options.field_validation
-        also: Sequence[str] = ()
-        if strictness in ("Warn", "Strict"):
-            also = duplicate_fields(request.body, request.content_type)
-        return admit_shape(kind, obj, strictness, also)
+        source = Source(request.body, request.content_type)
+        return admit_shape(kind, obj, options.field_validation, source)
 
     async def create(self, kind: Kind, request: Request) -> Answer:
         options = self.options(kind, request)
@@ -162,11 +159,13 @@ class ResourceRoutes:
         if media_type(request.content_type) == APPLY_PATCH:
             return await self._apply(kind, request, options, subresource)
         apply = patching.patcher(kind, request.body, request.content_type)
+        strict = patching.Strictness(options.field_validation, request.body, request.content_type)
         warnings: list[str] = []
 
         def change(old: Object) -> Object:
-            admitted = admit_shape(kind, apply(kind.from_hub(old)), options.field_validation)
-            warnings[:] = admitted.warnings
+            new = apply(kind.from_hub(old))
+            admitted = admit_shape(kind, new, strict.of_object)
+            warnings[:] = strict.warnings(admitted.findings, new)
             return kind.to_hub(admitted.obj)
 
         stored = await self._updated(kind, request, change, options, subresource)

@@ -7,18 +7,16 @@ what that means, stands in `kubeapi.apply`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from componentbase.clock import Clock
+from controlplane.apiserver import strict_decoding
 from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.decoding import (
-    JSON,
     YAML,
     Admitted,
     admit_shape,
     decode_object,
-    duplicate_fields,
 )
 from controlplane.apiserver.exchange import Request
 from controlplane.apiserver.kinds.kind import Kind
@@ -27,6 +25,7 @@ from controlplane.apiserver.registry.options import WriteOptions
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.request_info import is_true
 from controlplane.apiserver.stored import StoredObject
+from controlplane.apiserver.strict_decoding import NOTHING, may_repeat
 from kubeapi.apply import ApplyConflict, InvalidList, apply, check
 from kubeapi.objects import Object, deep_copy
 from kubeapi.status import StatusError, bad_request, is_already_exists, is_not_found
@@ -52,11 +51,14 @@ def configuration(kind: Kind, request: Request, options: WriteOptions) -> Admitt
     for name in ("apiVersion", "kind"):
         if not obj.get(name):
             raise bad_request(f"{name} must be set in an apply patch")
-    also: Sequence[str] = ()
-    if options.field_validation in ("Warn", "Strict") and request.body.startswith(b"{"):
-        with suppress(ValueError):  # YAML may begin so, too.
-            also = duplicate_fields(request.body, JSON)
-    admitted = admit_shape(kind, obj, options.field_validation, also, partial=True)
+    repeated = NOTHING
+    if options.field_validation != "Ignore" and may_repeat(request.body, obj):
+        repeated = strict_decoding.in_yaml(request.body, obj)
+    if repeated and options.field_validation == "Strict":
+        told = strict_decoding.yaml_errors(repeated.lines)
+        raise bad_request(f"error strict decoding YAML: error converting YAML to JSON: {told}")
+    # Unknown fields are no matter of strictness here: nobody could own them.
+    admitted = replace(admit_shape(kind, obj, "", partial=True), findings=repeated)
     if not kind.is_custom:
         admitted = replace(admitted, obj=obj)
     metadata = admitted.obj["metadata"]
