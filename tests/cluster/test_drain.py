@@ -187,3 +187,36 @@ def _assert_nothing_is_left(lab: Lab) -> None:
         with socket.socket(socket.AF_INET, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
+
+
+def test_hollow_nodes_come_run_pods_die_and_go(lab: Lab) -> None:
+    lab.podwire("node add --hollow --count 2")
+    made = {one["metadata"]["name"]: one for one in lab.objects("nodes")}
+    assert made["hollow-2"]["metadata"]["labels"]["podwire.io/node-kind"] == "hollow"
+    assert made["node-1"]["metadata"]["labels"]["podwire.io/node-kind"] == "live"
+    overrides = json.dumps({"spec": {"nodeSelector": {"podwire.io/node-kind": "hollow"}}})
+    lab.kubectl("run", "row", "--image=registry.k8s.io/pause:3.10", "--overrides", overrides)
+    lab.kubectl("wait", "pod/row", "--for=condition=Ready", "--timeout=30s")
+    (pod,) = lab.objects("pod", "row")
+    assert pod["status"]["hostIP"].startswith("192.168.72.")
+    assert "does not answer" in lab.kubectl(
+        "logs", "row", check=False
+    )  # No kubelet answers for it.
+    lab.kubectl("delete", "pod", "row", "--wait=true")
+
+    lab.podwire("node kill hollow-1")
+    assert "already dead" in lab.home.refused("node", "kill", "hollow-1", "--name", lab.name)
+    lab.kubectl("wait", "node/hollow-1", "--for=condition=Ready=Unknown", "--timeout=30s")
+    assert "podwire process pause hollow" in lab.home.refused(
+        "node", "pause", "hollow-2", "--name", lab.name
+    )
+    lab.podwire("node start hollow-1")
+    lab.kubectl("wait", "node/hollow-1", "--for=condition=Ready", "--timeout=30s")
+    lab.podwire("node rm hollow-1")
+    lab.podwire("node rm hollow-2")
+    assert [one["metadata"]["name"] for one in lab.objects("nodes")] == [
+        "node-1",
+        "node-2",
+        "node-3",
+    ]
+    assert "there is no hollow-2" in lab.home.refused("node", "rm", "hollow-2", "--name", lab.name)

@@ -185,6 +185,8 @@ def _selected(path: str, obj: Obj, collection: str, query) -> bool:
     field, _, wanted = query.get("fieldSelector", "").partition("=")
     if field == "metadata.name":
         return obj["metadata"]["name"] == wanted
+    if field.endswith("!"):
+        return obj.get("spec", {}).get("nodeName", "") != wanted
     return not field or obj.get("spec", {}).get("nodeName") == wanted
 
 
