@@ -82,6 +82,16 @@ DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment", True)
 REPLICASETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet", True)
 RESOURCEQUOTAS: Final = Resource("", "v1", "resourcequotas", "ResourceQuota", True)
 LIMITRANGES: Final = Resource("", "v1", "limitranges", "LimitRange", True)
+FLOWSCHEMAS: Final = Resource(
+    "flowcontrol.apiserver.k8s.io", "v1", "flowschemas", "FlowSchema", False
+)
+PRIORITYLEVELCONFIGURATIONS: Final = Resource(
+    "flowcontrol.apiserver.k8s.io",
+    "v1",
+    "prioritylevelconfigurations",
+    "PriorityLevelConfiguration",
+    False,
+)
 PRIORITYCLASSES: Final = Resource(
     "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False
 )
@@ -221,6 +231,8 @@ ALL: Final = (
     RESOURCEQUOTAS,
     LIMITRANGES,
     PRIORITYCLASSES,
+    FLOWSCHEMAS,
+    PRIORITYLEVELCONFIGURATIONS,
     CERTIFICATESIGNINGREQUESTS,
     ROLES,
     ROLEBINDINGS,

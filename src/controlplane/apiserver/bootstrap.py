@@ -19,18 +19,21 @@ import msgspec
 from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import admit_shape
+from controlplane.apiserver.kinds.flowcontrol import mandatory
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.priorityclass import SYSTEM
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.registry.options import WriteOptions
 from controlplane.apiserver.registry.registry import Registry
-from kubeapi.objects import Object, deep_copy
+from kubeapi.objects import Object, deep_copy, name_of
 from kubeapi.resources import (
     ALL,
     ENDPOINTS,
     ENDPOINTSLICES,
+    FLOWSCHEMAS,
     NAMESPACES,
     PRIORITYCLASSES,
+    PRIORITYLEVELCONFIGURATIONS,
     SERVICECIDRS,
     SERVICES,
     Resource,
@@ -129,6 +132,9 @@ def _first(config: Config) -> Iterator[tuple[Resource, str, Object]]:
     for name in SYSTEM:
         yield PRIORITYCLASSES, "", priority_class(name)
     yield SERVICECIDRS, "", service_cidr(config)
+    for resource in (FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS):
+        for obj in mandatory.objects(resource.kind):
+            yield resource, "", obj
 
 
 def _addons(config: Config) -> list[Object]:
@@ -162,9 +168,18 @@ class Bootstrap:
         await self._registry.update(
             self._kinds.of(SERVICECIDRS), "", _NAME, in_use, WriteOptions(), subresource="status"
         )
+        await asyncio.gather(*map(self._level_found, mandatory.objects(FLOWSCHEMAS.kind)))
         await self._ensure(SERVICES, "default", kubernetes_service(self._config))
         for obj in _addons(self._config):
             await self._ensure(_resource_of(obj), obj["metadata"].get("namespace", ""), obj)
+
+    async def _level_found(self, schema: Object) -> None:
+        """Let a FlowSchema say that its level is there."""
+        kind, name = self._kinds.of(FLOWSCHEMAS), name_of(schema)
+        if not self._registry.get(kind, "", name).object.get("status"):
+            await self._registry.update(
+                kind, "", name, mandatory.with_level, WriteOptions(), subresource="status"
+            )
 
     async def publish(self, addresses: Sequence[str]) -> None:
         """Let the `kubernetes` Service have the servers at *addresses*; raises as `run` does."""

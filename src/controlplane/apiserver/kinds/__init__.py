@@ -43,6 +43,8 @@ from controlplane.apiserver.kinds.endpoints import ENDPOINTS
 from controlplane.apiserver.kinds.endpointslice import ENDPOINTSLICE
 from controlplane.apiserver.kinds.event import EVENT
 from controlplane.apiserver.kinds.event_v1 import EVENT_V1
+from controlplane.apiserver.kinds.flowcontrol.flowschema import FLOWSCHEMA
+from controlplane.apiserver.kinds.flowcontrol.prioritylevel import PRIORITYLEVELCONFIGURATION
 from controlplane.apiserver.kinds.ingress import INGRESS
 from controlplane.apiserver.kinds.ingressclass import INGRESSCLASS
 from controlplane.apiserver.kinds.ipaddress import IPADDRESS, IPADDRESS_V1BETA1
@@ -124,6 +126,8 @@ def kinds(families: Sequence[str] = ("IPv4",)) -> tuple[Kind, ...]:
         RESOURCEQUOTA,
         LIMITRANGE,
         PRIORITYCLASS,
+        FLOWSCHEMA,
+        PRIORITYLEVELCONFIGURATION,
         CERTIFICATESIGNINGREQUEST,
         ROLE,
         ROLEBINDING,
