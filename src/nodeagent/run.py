@@ -49,6 +49,7 @@ from nodeagent.kubelet.services import NodeServices
 from nodeagent.kubelet.stats import NodeShape, summary
 from nodeagent.kubelet.status_manager import StatusManager
 from nodeagent.kubelet.streaming import Streaming
+from nodeagent.kubelet.volumes.claims import ClaimedVolumes
 from nodeagent.kubelet.volumes.layout import Layout
 from nodeagent.kubelet.volumes.token_manager import TokenManager
 from nodeagent.kubelet.volumes.volume_manager import VolumeManager
@@ -177,6 +178,8 @@ class NodeAgent:
         refresh_s = self._timings.pod_resync_s / 2
         objects = ObjectCache(client, monotonic, refresh_s)
         resources = allocatable(self._facts())
+        layout = Layout(self._directory)
+        self._claimed = ClaimedVolumes(client, layout)
         return NodeServices(
             node_name=config.node_name,
             host_ips=config.node_addresses(),
@@ -191,11 +194,12 @@ class NodeAgent:
             services=self._informers.informer(SERVICES),
             objects=objects,
             volumes=VolumeManager(
-                Layout(self._directory),
+                layout,
                 objects,
                 TokenManager(client, wall),
                 resources,
                 refresh_s,
+                claimed=self._claimed,
             ),
             allocatable=resources,
             dns=ClusterDns(
@@ -376,6 +380,7 @@ class NodeAgent:
             "runtime lists": self._runtime.run_lists(resync_s),
             "statuses": self._services.statuses.run(),
             "kubelet": self._kubelet.run(resync_s),
+            "volumes of claims": self._claimed.run(resync_s),
             "kubelet server": serve(kubelet, address, config.kubelet_port, tls),
             "node status": self._node.run_status(),
             "node lease": self._node.run_lease(random.Random(config.node_name)),

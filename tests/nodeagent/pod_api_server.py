@@ -27,6 +27,7 @@ KINDS = (
     "events",
     "configmaps",
     "secrets",
+    "persistentvolumes",
 )
 
 

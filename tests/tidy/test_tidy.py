@@ -42,6 +42,8 @@ SHELLS: Final = {
     "kubeapi/client/rest.py": "asks the server",
     "controlplane/scheduler/binding.py": "binds while others are decided about",
     "controlplane/scheduler/reports.py": "tells the server",
+    "controlplane/scheduler/framework/plugins/volume_binding.py": "its PreBind waits",
+    "controlplane/scheduler/volumes.py": "writes what was chosen, waits for the binder",
     "controlplane/scheduler/waiting_pods.py": "pods wait there, with the loop's timers",
     "controlplane/scheduler/framework/handle.py": "says how a pod is bound",
     "controlplane/scheduler/framework/interface.py": "PreBind and Bind may wait for others",

@@ -45,6 +45,18 @@ class MutationCache:
             if len(self._deleted) > ENTRIES_MAX:
                 self._deleted.pop(next(iter(self._deleted)))
 
+    def get(self, key: str) -> Object | None:
+        """Return an object as of the latest that is known."""
+        written = self._written.get(key)
+        found = self._informer.get(key) if written is None else written[1]
+        return None if found is None or uid_of(found) in self._deleted else found
+
+    def items(self) -> list[Object]:
+        """Return all objects as of the latest that is known."""
+        found = {key_of(obj): obj for obj in self._informer.items()}
+        found |= {key: obj for key, (_index, obj) in self._written.items()}
+        return [obj for obj in found.values() if uid_of(obj) not in self._deleted]
+
     def by_index(self, value: str) -> list[Object]:
         """Return what the index holds under *value*, as of the latest that is known."""
         found = {key_of(obj): obj for obj in self._informer.by_index(self._index, value)}

@@ -35,10 +35,14 @@ from controlplane.controllermanager.endpointslicemirroring.controller import (
 )
 from controlplane.controllermanager.garbagecollector.controller import GarbageCollector
 from controlplane.controllermanager.job.controller import JobController
+from controlplane.controllermanager.localpath.controller import LocalPathProvisioner
 from controlplane.controllermanager.namespace.controller import NamespaceController
 from controlplane.controllermanager.nodeipam.controller import NodeIpamController
 from controlplane.controllermanager.nodelifecycle.controller import NodeLifecycleController
+from controlplane.controllermanager.persistentvolume.controller import PersistentVolumeController
 from controlplane.controllermanager.podgc.controller import PodGcController
+from controlplane.controllermanager.pvcprotection.controller import PvcProtectionController
+from controlplane.controllermanager.pvprotection.controller import PvProtectionController
 from controlplane.controllermanager.replicaset.controller import ReplicaSetController
 from controlplane.controllermanager.replication.controller import ReplicationManager
 from controlplane.controllermanager.resourcequota.controller import ResourceQuotaController
@@ -76,6 +80,10 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "daemonset-controller": DaemonSetsController,
     "statefulset-controller": StatefulSetController,
     "job-controller": JobController,
+    "persistentvolume-binder-controller": PersistentVolumeController,
+    "local-path-provisioner": LocalPathProvisioner,
+    "persistentvolumeclaim-protection-controller": PvcProtectionController,
+    "persistentvolume-protection-controller": PvProtectionController,
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,

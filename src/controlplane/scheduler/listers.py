@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kubeapi.client import InformerFactory
-from kubeapi.objects import Object, labels_of, namespace_of
-from kubeapi.resources import NAMESPACES, PODDISRUPTIONBUDGETS
+from kubeapi.objects import Object, labels_of, make_key, namespace_of
+from kubeapi.resources import (
+    NAMESPACES,
+    PERSISTENTVOLUMECLAIMS,
+    PERSISTENTVOLUMES,
+    PODDISRUPTIONBUDGETS,
+    STORAGECLASSES,
+)
 
 _BY_NAMESPACE = "namespace"
 
@@ -20,9 +26,25 @@ class WatchedListers:
             PODDISRUPTIONBUDGETS, indexers={_BY_NAMESPACE: lambda obj: [namespace_of(obj)]}
         )
 
+        self.claims = informers.informer(PERSISTENTVOLUMECLAIMS)
+        self.persistent_volumes = informers.informer(PERSISTENTVOLUMES)
+        self.classes = informers.informer(STORAGECLASSES)
+
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         namespace = self.namespaces.get(name)
         return {} if namespace is None else labels_of(namespace)
 
     def budgets(self, namespace: str) -> Sequence[Object]:
         return self._budgets.by_index(_BY_NAMESPACE, namespace)
+
+    def claim(self, namespace: str, name: str) -> Object | None:
+        return self.claims.get(make_key(namespace, name))
+
+    def volume(self, name: str) -> Object | None:
+        return self.persistent_volumes.get(name)
+
+    def volumes(self) -> Sequence[Object]:
+        return self.persistent_volumes.items()
+
+    def storage_class(self, name: str) -> Object | None:
+        return self.classes.get(name) if name else None

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from controlplane.scheduler.cache import Cache
 from controlplane.scheduler.framework.cycle_state import CycleState
-from controlplane.scheduler.framework.handle import Binder, Handle, Listers
+from controlplane.scheduler.framework.handle import Binder, Handle, Listers, VolumeWriter
 from controlplane.scheduler.framework.interface import Rejection
 from controlplane.scheduler.framework.runtime import Framework
 from controlplane.scheduler.node_info import NodeInfo
@@ -35,6 +35,7 @@ class Profiles:
         nominator: Nominator,
         listers: Listers,
         binder: Binder,
+        volumes: VolumeWriter,
         waiting: WaitingPods,
     ) -> None:
         """Raises BadConfiguration."""
@@ -45,6 +46,7 @@ class Profiles:
                 nodes=cache.nodes,
                 listers=listers,
                 binder=binder,
+                volumes=volumes,
                 waiting=waiting,
                 rng=rng,
                 run_filters=late.run_filters,

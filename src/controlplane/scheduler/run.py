@@ -12,6 +12,7 @@ import logging
 import math
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,7 @@ from controlplane.scheduler.scheduler_config import (
     BadConfiguration,
     KubeSchedulerConfiguration,
 )
+from controlplane.scheduler.volumes import Volumes
 from controlplane.scheduler.waiting_pods import WaitingPods
 from kubeapi.client import (
     EventRecorder,
@@ -119,6 +121,7 @@ class Scheduler:
         self._listers = WatchedListers(self._informers)
         self._events = EventRecorder(client, component=_COMPONENT)
         self._reports = Reports(client, self._events)
+        self._volumes = Volumes(client)
         try:
             self._profiles = Profiles(
                 config,
@@ -127,6 +130,7 @@ class Scheduler:
                 nominator=self._nominator,
                 listers=self._listers,
                 binder=self._reports,
+                volumes=self._volumes,
                 waiting=self._waiting,
             )
         except BadConfiguration as error:
@@ -180,6 +184,23 @@ class Scheduler:
             on_delete=waking(self._pod_deleted),
         )
         self._listers.namespaces.add_handler(on_update=waking(self._namespace_updated))
+        for informer, event in (
+            (self._listers.claims, ClusterEvent.CLAIM_CHANGED),
+            (self._listers.persistent_volumes, ClusterEvent.VOLUME_CHANGED),
+            (self._listers.classes, ClusterEvent.CLASS_CHANGED),
+        ):
+            changed = waking(partial(self._storage_changed, event))
+            informer.add_handler(
+                on_add=partial(changed, None),
+                on_update=changed,
+                on_delete=lambda _old: self._volumes.changed(),
+            )
+
+    def _storage_changed(
+        self, event: ClusterEvent, old: Object | None, new: Object, now: float
+    ) -> None:
+        self._volumes.changed()
+        self._handlers.happened(event, old, new, now)
 
     def _pod_deleted(self, pod: Object, now: float) -> None:
         self._handlers.pod_deleted(pod, now)
@@ -192,7 +213,7 @@ class Scheduler:
     def _waking(self, handler: Callable[..., None]) -> Callable[..., None]:
         """Return *handler* as informers call it: it is told the time, and the queue is read."""
 
-        def handle(*objects: Object) -> None:
+        def handle(*objects: Object | None) -> None:
             handler(*objects, clock.monotonic())
             self._something_changed.set()
 
@@ -242,7 +263,7 @@ class Scheduler:
         if refusal is not None:
             self._give_back(chosen, refusal)
             self._spawn(self._reports.waits(pod, refusal.text), pod)
-        elif self._waiting.get(pod.key) is not None:
+        elif self._waiting.get(pod.key) is not None or found.state.slow_pre_bind:
             self._room.release()  # It may wait for long, and for others to be looked at.
             self._tasks.spawn(self._bind(chosen), name=f"pod {pod.key}")
         else:

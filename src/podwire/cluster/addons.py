@@ -46,14 +46,29 @@ _FORWARD: Final = """\
 
 
 def objects(cluster: Cluster) -> list[Object]:
-    """Return the objects of the cluster's DNS and of its ingress controller, where it has them."""
+    """Return the objects of the cluster's DNS, ingress controller and storage, as it has them."""
     made: list[Object] = []
     if cluster.dns_replicas:
         made += [_account(), *_role(), _config_map(cluster), _deployment(cluster)]
         made.append(_service(cluster))
     if cluster.ingress:
         made += ingress.objects()
-    return made
+    return [*made, _storage_class()]
+
+
+def _storage_class() -> Object:
+    """Return the default class: directories of the node where a claim's first pod runs."""
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": "standard",
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "podwire.io/local-path",
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
 
 
 def _metadata(name: str, **more: Any) -> Object:

@@ -79,16 +79,31 @@ def scores(plugin, pod, nodes):
 
 
 class Listers:
-    """What a test says of namespaces and budgets."""
+    """What a test says of namespaces, budgets, claims, volumes and classes."""
 
-    def __init__(self, namespaces=None, budgets=()):
+    def __init__(self, namespaces=None, budgets=(), claims=(), volumes=(), classes=()):
         self._namespaces, self._budgets = namespaces or {}, budgets
+        self._claims = {each["metadata"]["name"]: each for each in claims}
+        self._volumes = {each["metadata"]["name"]: each for each in volumes}
+        self._classes = {each["metadata"]["name"]: each for each in classes}
 
     def namespace_labels(self, name):
         return self._namespaces.get(name, {})
 
     def budgets(self, namespace):
         return [each for each in self._budgets if each["metadata"]["namespace"] == namespace]
+
+    def claim(self, _namespace, name):
+        return self._claims.get(name)
+
+    def volume(self, name):
+        return self._volumes.get(name)
+
+    def volumes(self):
+        return list(self._volumes.values())
+
+    def storage_class(self, name):
+        return self._classes.get(name)
 
 
 class World:
@@ -106,6 +121,7 @@ class World:
             nominator=self.nominator,
             listers=listers or Listers(),
             binder=self,
+            volumes=self,
             waiting=self.waiting,
         )
 

@@ -50,6 +50,7 @@ def test_the_default_profile_is_upstreams():
         "NodeAffinity",
         "NodePorts",
         "NodeResourcesFit",
+        "VolumeBinding",
         "PodTopologySpread",
         "InterPodAffinity",
     ]

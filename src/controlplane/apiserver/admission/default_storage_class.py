@@ -9,8 +9,8 @@ from controlplane.apiserver.admission.attributes import Attributes, Mutating, Op
 from controlplane.apiserver.admission.defaults import default_name
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kinds.kind import Kind
-from controlplane.apiserver.kinds.storage.storageclass import is_default
 from controlplane.apiserver.kinds.storage.volumes import CLASS_ANNOTATION
+from controlplane.volume.classes import is_default
 from kubeapi.objects import annotations_of
 from kubeapi.resources import PERSISTENTVOLUMECLAIMS, STORAGECLASSES
 

@@ -34,6 +34,9 @@ from controlplane.apiserver.admission.resource_quota import ResourceQuota
 from controlplane.apiserver.admission.role_escalation import RoleEscalation
 from controlplane.apiserver.admission.runtime_class import RuntimeClass
 from controlplane.apiserver.admission.service_account import ServiceAccount
+from controlplane.apiserver.admission.storage_object_in_use_protection import (
+    StorageObjectInUseProtection,
+)
 from controlplane.apiserver.admission.webhook.asking import Asking
 from controlplane.apiserver.admission.webhook.mutating import MutatingAdmissionWebhook
 from controlplane.apiserver.admission.webhook.validating import ValidatingAdmissionWebhook
@@ -65,6 +68,7 @@ def standard_plugins(
         Priority(cacher),
         DefaultTolerationSeconds(toleration_s),
         DefaultStorageClass(cacher),
+        StorageObjectInUseProtection(),
         PersistentVolumeClaimResize(cacher),
         RuntimeClass(cacher),
         CertificateApproval(authorizer),

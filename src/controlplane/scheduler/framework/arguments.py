@@ -34,6 +34,16 @@ class NodeAffinityArgs(Arguments, frozen=True, kw_only=True, forbid_unknown_fiel
     addedAffinity: Object | None = None
 
 
+class VolumeBindingArgs(Arguments, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a pod's volumes may take to be bound."""
+
+    bindTimeoutSeconds: int = 600
+
+    def __post_init__(self) -> None:
+        if self.bindTimeoutSeconds < 0:
+            raise ValueError("bindTimeoutSeconds must be a positive integer")
+
+
 class ResourceSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A resource that counts, and how much."""
 

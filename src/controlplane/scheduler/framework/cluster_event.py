@@ -30,6 +30,9 @@ class ClusterEvent(Enum):
     POD_GONE = auto()  # some pod has left its node
     POD_ITSELF = auto()  # the waiting pod was changed
     NAMESPACE_LABELS = auto()
+    CLAIM_CHANGED = auto()  # a PersistentVolumeClaim, also a new one
+    VOLUME_CHANGED = auto()  # a PersistentVolume, likewise
+    CLASS_CHANGED = auto()  # a StorageClass, likewise
 
 
 @dataclass(frozen=True, slots=True)

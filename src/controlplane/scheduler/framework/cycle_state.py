@@ -30,12 +30,14 @@ class StateKey(Generic[T]):
 class CycleState:
     """One attempt's values, and which plugins have nothing to say in it."""
 
-    __slots__ = ("_values", "skip_filter", "skip_score")
+    __slots__ = ("_values", "skip_filter", "skip_score", "slow_pre_bind")
 
     def __init__(self) -> None:
         self._values: dict[str, object] = {}
         self.skip_filter: set[str] = set()
         self.skip_score: set[str] = set()
+        #: Set by Reserve: PreBind waits for others, so the pod must not hold others' bindings up.
+        self.slow_pre_bind = False
 
     def __setitem__(self, key: StateKey[T], value: T) -> None:
         self._values[key.name] = value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from controlplane.scheduler.framework.cycle_state import CycleState
@@ -24,12 +24,42 @@ class Listers(Protocol):
     def budgets(self, namespace: str) -> Sequence[Object]:
         """Return the PodDisruptionBudgets of a namespace."""
 
+    def claim(self, namespace: str, name: str) -> Object | None:
+        """Return a PersistentVolumeClaim."""
+
+    def volume(self, name: str) -> Object | None:
+        """Return a PersistentVolume."""
+
+    def volumes(self) -> Sequence[Object]:
+        """Return all PersistentVolumes."""
+
+    def storage_class(self, name: str) -> Object | None:
+        """Return a StorageClass."""
+
 
 class Binder(Protocol):
     """Who tells the API server where a pod runs."""
 
     async def bind(self, pod: PodInfo, node_name: str) -> None:
         """Bind the pod; raises StatusError and Unreachable."""
+
+
+@dataclass(slots=True)
+class Chosen:
+    """What a pod's claims take on one node: volumes with their claims, and what is to be made."""
+
+    bindings: list[tuple[Object, Object]] = field(default_factory=list)
+    provisions: list[Object] = field(default_factory=list)
+
+
+class VolumeWriter(Protocol):
+    """Who has claims bound."""
+
+    async def write(self, chosen: Chosen, node_name: str) -> Sequence[Object]:
+        """Write the choice, return its claims; raises StatusError and Unreachable."""
+
+    async def until(self, settled: Callable[[], str | None], timeout_s: float) -> str:
+        """Wait until *settled* has an answer; return it, or that it took too long."""
 
 
 #: Runs all filters of the profile on one node as if *state* and node were what is.
@@ -45,6 +75,7 @@ class Handle:
     nodes: Callable[[], Sequence[NodeInfo]]
     listers: Listers
     binder: Binder
+    volumes: VolumeWriter
     waiting: WaitingPods
     rng: random.Random
     run_filters: RunFilters

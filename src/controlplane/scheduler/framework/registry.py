@@ -32,6 +32,7 @@ from controlplane.scheduler.framework.plugins.pod_topology_spread import PodTopo
 from controlplane.scheduler.framework.plugins.priority_sort import PrioritySort
 from controlplane.scheduler.framework.plugins.scheduling_gates import SchedulingGates
 from controlplane.scheduler.framework.plugins.taint_toleration import TaintToleration
+from controlplane.scheduler.framework.plugins.volume_binding import VolumeBinding
 from kubeapi.objects import Object
 from kubeapi.selectors import SelectorError
 
@@ -84,6 +85,11 @@ def _default_preemption(config: Object, handle: Handle) -> Plugin:
     return DefaultPreemption(msgspec.convert(config, args.DefaultPreemptionArgs), handle)
 
 
+def _volume_binding(config: Object, handle: Handle) -> Plugin:
+    arguments = msgspec.convert(config, args.VolumeBindingArgs)
+    return VolumeBinding(arguments, handle.listers, handle.volumes)
+
+
 def _image_locality(config: Object, handle: Handle) -> Plugin:
     msgspec.convert(config, args.NoArgs)
     return ImageLocality(handle.nodes)
@@ -104,6 +110,7 @@ REGISTRY: Final[Mapping[str, Registration]] = {
     "NodeAffinity": Registration(_node_affinity, weight=2),
     "NodePorts": Registration(_without(NodePorts)),
     "NodeResourcesFit": Registration(_node_resources_fit),
+    "VolumeBinding": Registration(_volume_binding),
     "PodTopologySpread": Registration(_pod_topology_spread, weight=2),
     "InterPodAffinity": Registration(_inter_pod_affinity, weight=2),
     "DefaultPreemption": Registration(_default_preemption),

@@ -1,8 +1,9 @@
 """Where the volumes of pods are below the node's directory, as below /var/lib/kubelet upstream.
 
 emptyDir is a directory, whatever its medium. hostPath is a path of the emulated node, below
-`hostfs`, never one of the machine's. What this emulator has no plugin for (persistentVolumeClaim,
-nfs, csi, …) is an empty directory of the pod, so that manifests that name it still run.
+`hostfs`, never one of the machine's. Volumes of claims are links (`claims`). What this emulator
+has no plugin for (nfs, csi, …) is an empty directory of the pod, so that manifests that name it
+still run.
 """
 
 from __future__ import annotations

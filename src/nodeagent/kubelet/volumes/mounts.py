@@ -16,6 +16,7 @@ from pathlib import Path
 from kubeapi.objects import Object, uid_of
 from nodeagent.kubelet.environment import expand, missing_references
 from nodeagent.kubelet.references import ConfigError
+from nodeagent.kubelet.volumes.claims import is_claimed
 from nodeagent.kubelet.volumes.layout import Layout, inside
 from nodeagent.kubelet.volumes.payload import is_projected
 
@@ -29,11 +30,14 @@ def container_mounts(
     for index, mount in enumerate(container.get("volumeMounts") or ()):
         volume = volumes[mount["name"]]
         source = layout.volume(uid_of(pod), volume)
+        if is_claimed(volume):
+            source = Path(os.path.realpath(source))  # What is mounted is no link.
         part = _sub_path(mount, variables)
         if part:
             apart = layout.sub_path(uid_of(pod), volume["name"], container["name"], index)
             source = _part(source, part, apart if is_projected(volume) else None, mount, container)
-        readonly = bool(mount.get("readOnly")) or is_projected(volume)
+        claim = volume.get("persistentVolumeClaim") or {}
+        readonly = bool(mount.get("readOnly") or claim.get("readOnly")) or is_projected(volume)
         path = posixpath.join("/", mount["mountPath"])
         mounts.append({"container_path": path, "host_path": str(source), "readonly": readonly})
     return mounts

@@ -19,6 +19,7 @@ from kubeapi.objects import Object, annotations_of, labels_of, namespace_of, uid
 from nodeagent.kubelet.object_cache import ObjectCache
 from nodeagent.kubelet.references import ConfigError, references
 from nodeagent.kubelet.volumes import atomic_writer
+from nodeagent.kubelet.volumes.claims import ClaimedVolumes, is_claimed
 from nodeagent.kubelet.volumes.layout import Layout, check_empty_dir, prepare_host_path
 from nodeagent.kubelet.volumes.payload import Payload, Sources, is_projected, payload, token_keys
 from nodeagent.kubelet.volumes.token_manager import TokenManager
@@ -60,8 +61,10 @@ class VolumeManager:
         tokens: TokenManager,
         allocatable: Mapping[str, str],
         refresh_s: float,
+        *,
+        claimed: ClaimedVolumes,
     ) -> None:
-        self.layout = layout
+        self.layout, self._claimed = layout, claimed
         self._objects, self._tokens, self._allocatable = objects, tokens, allocatable
         self._refresh_s = refresh_s
 
@@ -97,8 +100,10 @@ class VolumeManager:
                     if mounted.written.get(volume["name"]) != files:
                         atomic_writer.write(self.layout.volume(uid_of(pod), volume), files)
                         mounted.written[volume["name"]] = files
-                else:
+                elif not is_claimed(volume):
                     self._directory(pod, volume)
+                elif not mounted.done:
+                    await self._claimed.mount(pod, volume)
             except (ConfigError, OSError) as error:
                 name = volume["name"]
                 text = f'MountVolume.SetUp failed for volume "{name}" : {error}'

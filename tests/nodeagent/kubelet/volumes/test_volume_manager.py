@@ -12,6 +12,7 @@ from pod_api_server import PodApiServer, kubeconfig
 from componentbase.clock import wall
 from kubeapi.client import RestClient
 from nodeagent.kubelet.object_cache import ObjectCache
+from nodeagent.kubelet.volumes.claims import ClaimedVolumes
 from nodeagent.kubelet.volumes.layout import Layout
 from nodeagent.kubelet.volumes.token_manager import TokenManager
 from nodeagent.kubelet.volumes.volume_manager import FailedMount, Mounted, VolumeManager
@@ -31,7 +32,10 @@ class World:
         self.offset = wall() - self.now
         self.layout = Layout(directory)
         allocatable = {"cpu": "4", "memory": "8Gi"}
-        self.manager = VolumeManager(self.layout, self.objects, self.tokens, allocatable, TTL_S)
+        self.claimed = ClaimedVolumes(client, self.layout)
+        self.manager = VolumeManager(
+            self.layout, self.objects, self.tokens, allocatable, TTL_S, claimed=self.claimed
+        )
         self.mounted = Mounted(arrived_at=self.now)
 
     def put_settings(self, **data):

@@ -53,6 +53,7 @@ def cluster_role_bindings() -> Iterator[Object]:
     yield binding("system:service-account-issuer-discovery", [accounts])
     yield binding("podwire:node-network", [_NODES])
     yield binding("podwire:hollow-nodes", [group("podwire:hollow-nodes")])
+    yield binding("podwire:local-path", [_NODES])
     yield binding("podwire:controllers", [_MANAGER])
     yield binding("kubeadm:cluster-admins", [group("kubeadm:cluster-admins")], role="cluster-admin")
     yield binding("kubeadm:kubelet-bootstrap", [_JOINING], role="system:node-bootstrapper")

@@ -214,6 +214,8 @@ _ROLES: Final[dict[str, tuple[Rule, ...]]] = {
         f"{_CSR}{name}-approver": (may("approve", "certificates.k8s.io", "signers", signer),)
         for name, signer in _SIGNERS.items()
     },
+    #: Nodes remove the directories of volumes that are gone.
+    "podwire:local-path": (may("list", "core", "persistentvolumes"),),
     #: What our nodeagents do besides a kubelet's work: as flannel, and as a network policy engine.
     #: Upstream's are pods with accounts of their own.
     "podwire:node-network": (

@@ -10,16 +10,12 @@ from typing import Final
 
 from controlplane.apiserver.kinds import cells, metadata
 from controlplane.apiserver.kinds.kind import Cell, Column, Kind
+from controlplane.volume.classes import is_default
 from kubeapi import field, validation
-from kubeapi.objects import Object, annotations_of, name_of
+from kubeapi.objects import Object, name_of
 from kubeapi.resources import STORAGECLASSES
 from kubeapi.status import Cause
 
-#: Annotations that make a class the default one: today's and an older one.
-DEFAULT_ANNOTATIONS: Final = (
-    "storageclass.kubernetes.io/is-default-class",
-    "storageclass.beta.kubernetes.io/is-default-class",
-)
 _POLICIES: Final = ("Delete", "Retain")
 _IMMEDIATE: Final = "Immediate"
 _BINDINGS: Final = (_IMMEDIATE, "WaitForFirstConsumer")
@@ -31,12 +27,6 @@ def default(storage_class: Object) -> None:
     """Delete what is released; bind at once."""
     storage_class["reclaimPolicy"] = storage_class.get("reclaimPolicy") or _POLICIES[0]
     storage_class["volumeBindingMode"] = storage_class.get("volumeBindingMode") or _IMMEDIATE
-
-
-def is_default(storage_class: Object) -> bool:
-    """Tell whether claims that name no class get this one."""
-    annotations = annotations_of(storage_class)
-    return any(annotations.get(name) == "true" for name in DEFAULT_ANNOTATIONS)
 
 
 def validate(storage_class: Object) -> list[Cause]:

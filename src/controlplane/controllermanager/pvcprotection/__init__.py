@@ -1,0 +1,1 @@
+"""Claims stay while pods use them."""

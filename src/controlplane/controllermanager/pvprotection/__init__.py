@@ -1,0 +1,1 @@
+"""Volumes stay while claims hold them."""

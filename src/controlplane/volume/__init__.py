@@ -1,0 +1,1 @@
+"""Claims and volumes: what the binder and the scheduler agree on (component-helpers/storage)."""
