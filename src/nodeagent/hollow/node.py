@@ -36,6 +36,7 @@ from nodeagent.kubelet.object_cache import ObjectCache
 from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.services import NodeServices
 from nodeagent.kubelet.status_manager import StatusManager
+from nodeagent.kubelet.volumes.claims import ClaimedVolumes
 from nodeagent.kubelet.volumes.layout import Layout
 from nodeagent.kubelet.volumes.token_manager import TokenManager
 from nodeagent.netlink import Netlink
@@ -149,6 +150,7 @@ class HollowNode:
                 TokenManager(shared.calls, wall),
                 resources,
                 refresh_s,
+                claimed=ClaimedVolumes(shared.calls, Layout(directory)),
             ),
             allocatable=resources,
             dns=ClusterDns(server=config.cluster_dns, domain=config.cluster_domain),
