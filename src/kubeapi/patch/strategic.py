@@ -17,13 +17,14 @@ from typing import Any, Final
 
 from kubeapi import status
 from kubeapi.objects import Object, deep_copy
-from kubeapi.patch.element_order import ordered
+from kubeapi.patch.element_order import identity, ordered
 from kubeapi.schema.types import TypeSchema
 
 _PATCH: Final = "$patch"
 _RETAIN_KEYS: Final = "$retainKeys"
 _SET_ORDER: Final = "$setElementOrder/"
 _DELETE_PRIMITIVES: Final = "$deleteFromPrimitiveList/"
+_DIRECTIVES: Final = (_PATCH, _RETAIN_KEYS, _SET_ORDER, _DELETE_PRIMITIVES)
 
 
 def strategic_merge_patch(obj: Object, patch: Any, schema: TypeSchema) -> Object:
@@ -69,8 +70,8 @@ def _retain_keys(original: Object, patch: Object) -> None:
         return
     if not isinstance(keys, list):
         raise status.bad_request(f"invalid patch format of {_RETAIN_KEYS}: not a list")
-    for key in patch:
-        if not key.startswith("$") and key not in keys:
+    for key, value in patch.items():
+        if value is not None and not key.startswith("$") and key not in keys:
             raise status.bad_request(f"invalid patch format of {_RETAIN_KEYS}: {key} is not in it")
     for key in [key for key in original if key not in keys]:
         del original[key]
@@ -85,6 +86,8 @@ def _merge_value(original: Object, key: str, value: Any, schema: TypeSchema) -> 
             original[key] = _merge_map(before, value, schema)
     elif isinstance(before, list) and isinstance(value, list):
         original[key] = _merge_list(before, value, schema)
+    elif _is_directed(value):
+        original.pop(key, None)  # There is nothing that it could be about.
     else:
         original[key] = _without_directives(value)
 
@@ -97,7 +100,7 @@ def _merge_list(original: list[Any], patch: list[Any], schema: TypeSchema) -> li
         replaced: list[Any] = _without_directives(patch)
         return replaced
     if not any(isinstance(item, dict) for item in original + patch):
-        merged = list(dict.fromkeys([*original, *patch]))
+        merged = list({identity(item, ""): item for item in [*original, *patch]}.values())
         return ordered(merged, order=patch, before=original, merge_key="")
     return _merge_list_of_maps(original, patch, schema)
 
@@ -107,33 +110,28 @@ def _merge_list_of_maps(original: list[Any], patch: list[Any], schema: TypeSchem
     if not key:
         raise status.unprocessable("cannot merge lists of objects without a merge key")
     if any(isinstance(item, dict) and item.get(_PATCH) == "replace" for item in patch):
-        return [
-            _without_directives(item)
-            for item in patch
-            if not (isinstance(item, dict) and _PATCH in item)
-        ]
-    before = list(original)
+        return [_without_directives(item) for item in patch if not _is_directed(item)]
     kept, wanted = list(original), []
     for item in patch:
-        value = _merge_key_of(item, key)
+        value = identity(item, key)
         directive = item.get(_PATCH)
         if directive == "delete":
-            kept = [other for other in kept if _merge_key_of(other, key) != value]
+            kept = [other for other in kept if identity(other, key) != value]
         elif directive is not None:
             raise status.bad_request(f"unknown patch type found: {directive}")
         else:
             wanted.append(item)
     merged = _merge_items(kept, wanted, schema)
-    return ordered(merged, order=wanted, before=before, merge_key=key)
+    return ordered(merged, order=wanted, before=kept, merge_key=key)
 
 
 def _merge_items(original: list[Any], patch: list[Any], schema: TypeSchema) -> list[Any]:
     key = schema.merge_key
     merged = list(original)
     for item in patch:
-        value = _merge_key_of(item, key)
+        value = identity(item, key)
         for index, other in enumerate(merged):
-            if _merge_key_of(other, key) == value:
+            if identity(other, key) == value:
                 merged[index] = _merge_map(dict(other), dict(item), schema.item)
                 break
         else:
@@ -141,13 +139,10 @@ def _merge_items(original: list[Any], patch: list[Any], schema: TypeSchema) -> l
     return merged
 
 
-def _merge_key_of(item: Any, key: str) -> Any:
-    if not isinstance(item, dict) or item.get(key) is None:
-        raise status.unprocessable(f"map: {item} does not contain declared merge key: {key}")
-    return item[key]
-
-
 def _delete_primitives(original: Object, key: str, values: Any) -> None:
+    if values is None:
+        original.pop(key, None)
+        return
     if not isinstance(values, list):
         raise status.bad_request(f"invalid patch format of {_DELETE_PRIMITIVES}{key}: not a list")
     before = original.get(key)
@@ -165,6 +160,7 @@ def _merge_ordered(original: Object, patch: Object, directive: str, schema: Type
     _check_order(wanted or [], order, directive, child.merge_key)
     if isinstance(before, list):
         merged = _merge_list(list(before), wanted, child) if wanted is not None else before
+        before = _order_on_the_server(before, wanted or [], child)
     elif wanted is not None:
         merged, before = _without_directives(wanted), []
     else:
@@ -172,34 +168,49 @@ def _merge_ordered(original: Object, patch: Object, directive: str, schema: Type
     original[key] = ordered(merged, order=order, before=before, merge_key=child.merge_key)
 
 
-def _check_order(wanted: list[Any], order: list[Any], directive: str, key: str) -> None:
-    def identity(item: Any) -> Any:
-        return _merge_key_of(item, key) if key else item
+def _order_on_the_server(before: list[Any], wanted: list[Any], schema: TypeSchema) -> list[Any]:
+    """Return the items by whose order the merged ones are told apart.
 
-    listed = [identity(item) for item in order]
+    As upstream: where items go, others move up, and what is new comes into the places left over.
+    """
+    key = schema.merge_key
+    if not key or "merge" not in schema.patch_strategies:
+        return before
+    named = {identity(item, key): item for item in wanted}
+    gone = {name for name, item in named.items() if item.get(_PATCH) == "delete"}
+    held = [identity(item, key) for item in before]
+    kept = [item for item, name in zip(before, held, strict=True) if name not in gone]
+    new = [item for name, item in named.items() if name not in gone and name not in held]
+    return (kept + new)[: len(before)]
+
+
+def _check_order(wanted: list[Any], order: list[Any], directive: str, key: str) -> None:
+    """Raise StatusError 400 unless *wanted* comes in the order that *order* has."""
+    rest = iter([identity(item, key) for item in order])
     for item in wanted:
-        if isinstance(item, dict) and _PATCH in item:
+        if _is_directed(item):
             continue
-        if identity(item) not in listed:
+        if order and identity(item, key) not in rest:  # Goes on behind what was found.
             raise status.bad_request(
-                f"the order in the patch does not match {directive}: {identity(item)} is missing"
+                f"The order in patch list:\n{wanted}\n doesn't match {directive}"
             )
 
 
 def _without_directives(value: Any) -> Any:
-    """Return a value as the original takes it where it had none: no nulls, no directives."""
+    """Return a value as the original takes it where it had none: no nulls, no directives.
+
+    A map with a directive of its own is about one that is not there, and goes.
+    """
     if isinstance(value, dict):
         return {
             key: _without_directives(item)
             for key, item in value.items()
-            if item is not None
-            and not key.startswith((_PATCH, _RETAIN_KEYS, _SET_ORDER))
-            and not key.startswith(_DELETE_PRIMITIVES)
+            if item is not None and not key.startswith(_DIRECTIVES) and not _is_directed(item)
         }
     if isinstance(value, list):
-        return [
-            _without_directives(item)
-            for item in value
-            if not (isinstance(item, dict) and item.get(_PATCH) == "delete")
-        ]
+        return [_without_directives(item) for item in value if not _is_directed(item)]
     return value
+
+
+def _is_directed(item: Any) -> bool:
+    return isinstance(item, dict) and _PATCH in item

@@ -28,9 +28,11 @@ def lease(age_s):
 def test_the_store_is_asked_and_leases_are_looked_at(server):
     assert state(server, "etcd-0") == {"type": "Healthy", "status": "True", "message": "ok"}
     assert "has no holder" in state(server, "scheduler")["error"]
-    assert server.request("POST", LEASES, lease(age_s=0)).code == 201
+    made = server.request("POST", LEASES, lease(age_s=0))
+    assert made.code == 201
     assert state(server, "scheduler")["status"] == "True"
-    reply = server.request("PUT", f"{LEASES}/kube-scheduler", lease(age_s=60))
+    older = {**lease(age_s=60), "metadata": made.json["metadata"]}
+    reply = server.request("PUT", f"{LEASES}/kube-scheduler", older)
     assert reply.code == 200
     assert "was not renewed since" in state(server, "scheduler")["error"]
 

@@ -165,6 +165,58 @@ def test_strategic_merge_knows_merge_keys(server, namespace):
     assert reply.json["metadata"]["generation"] == 2
 
 
+@pytest.mark.parametrize(
+    ("form", "patch", "said"),
+    [
+        ("merge", '{"data": {"x": 1}}', "patch: Invalid value: "),
+        ("strategic-merge", '{"data": {"x": 1}}', "data"),
+        ("json", '[{"op": "add", "path": "/data/x", "value": 1}]', "must be of type string"),
+        ("merge", '{"kind": "Secret"}', "another kind"),
+        ("merge", '{"dat": {}}', 'strict decoding error: unknown field "dat"'),
+        ("merge", '{"data": {"y": "1", "y": "2"}}', 'duplicate field "data.y"'),
+        ("strategic-merge", '{"metadata": {"finalizers": [["a"]]}}', "metadata.finalizers[0]"),
+        (
+            "json",
+            '[{"op": "test", "path": "/data/x", "value": "0"}]',
+            "/data/x failed: test failed",
+        ),
+    ],
+)
+def test_a_patch_whose_result_is_no_such_object(server, configmaps, form, patch, said):
+    server.request("POST", configmaps, configmap("a", x="1"))
+    headers = {"Content-Type": f"application/{form}-patch+json"}
+    path = f"{configmaps}/a?fieldValidation=Strict"
+    reply = server.request("PATCH", path, patch.encode(), headers=headers)
+    assert (reply.code, reply.json["reason"]) == (422, "Invalid")
+    assert said in reply.json["message"]
+
+
+def test_updates_of_some_kinds_must_say_what_they_were_made_from(server, namespace, configmaps):
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    lease = {"metadata": {"name": "a"}, "spec": {"holderIdentity": "me"}}
+    made = server.request("POST", leases, lease).json
+    for version in ({}, {"resourceVersion": "0"}):
+        body = {**lease, "metadata": {"name": "a", **version}}
+        reply = server.request("PUT", f"{leases}/a", body)
+        assert reply.code == 422
+        assert reply.json["message"] == (
+            'Lease.coordination.k8s.io "a" is invalid: metadata.resourceVersion: '
+            "Invalid value: 0x0: must be specified for an update"
+        )
+    assert server.request("PUT", f"{leases}/a", made).code == 200
+    server.request("POST", configmaps, configmap("a"))
+    assert server.request("PUT", f"{configmaps}/a", configmap("a", x="1")).code == 200
+
+
+def test_owners_named_twice_are_named_once(server, configmaps):
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
+    body = configmap("a")
+    body["metadata"]["ownerReferences"] = [owner, {**owner, "name": "q"}, owner]
+    made = server.request("POST", configmaps, body)
+    assert made.json["metadata"]["ownerReferences"] == [owner, {**owner, "name": "q"}]
+    assert "duplicate UID(s) observed: [u]" in made.headers["Warning"]
+
+
 def test_patch_with_an_old_version_conflicts(server, configmaps):
     old = server.request("POST", configmaps, configmap("a", x="1")).json
     server.request("PUT", f"{configmaps}/a", configmap("a", x="2"))

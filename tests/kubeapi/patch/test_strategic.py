@@ -45,7 +45,7 @@ def test_set_element_order_orders_and_keeps_what_only_the_server_has():
     assert [c["name"] for c in result["spec"]["containers"]] == ["c", "a", "b"]
     result = patched(pod_spec(B, A, C), {"spec": order})
     assert [c["name"] for c in result["spec"]["containers"]] == ["b", "c", "a"]
-    result = patched({"spec": {}}, {"spec": {**order, "containers": [A, C]}})
+    result = patched({"spec": {}}, {"spec": {**order, "containers": [C, A]}})
     assert [c["name"] for c in result["spec"]["containers"]] == ["c", "a"]
 
 
@@ -92,7 +92,9 @@ def test_what_is_new_comes_without_nulls_and_directives():
     result = patched(
         {"spec": {}}, {"spec": {"containers": [new, {"name": "b", "$patch": "delete"}]}}
     )
-    assert result == pod_spec({"name": "a", "resources": {"limits": {"cpu": "1"}}})
+    # A directive about what is not there takes it along, as upstream has it.
+    assert result == pod_spec({"name": "a"})
+    assert patched({}, {"spec": {"$patch": "replace", "nodeName": "n"}}) == {}
 
 
 @pytest.mark.parametrize(
@@ -109,9 +111,59 @@ def test_what_is_new_comes_without_nulls_and_directives():
         ({"spec": {"$setElementOrder/containers": "a"}}, 400),
         ({"spec": {"$setElementOrder/containers": [{"name": "a"}], "containers": [B]}}, 400),
         ({"spec": {"$setElementOrder/containers": [3], "containers": [A]}}, 422),
+        ({"spec": {"$setElementOrder/containers": [B, A], "containers": [A, B]}}, 400),
+        ({"metadata": {"finalizers": [["a"]]}}, 422),
+        ({"metadata": {"$setElementOrder/finalizers": [["a"]], "finalizers": ["a"]}}, 422),
+        (pod_spec({"name": ["a"]}, "text"), 422),
     ],
 )
 def test_a_patch_that_makes_no_sense_is_refused(patch, code):
     with pytest.raises(StatusError) as caught:
         patched({**pod_spec(A), "metadata": {"finalizers": []}}, patch)
     assert caught.value.code == code
+
+
+delete_a = {"name": "a", "$patch": "delete"}
+
+
+def ordered(*names):
+    return {"$setElementOrder/containers": [{"name": name} for name in names]}
+
+
+@pytest.mark.parametrize(
+    ("held", "patch", "left"),
+    [
+        # What is gone makes room for what is new, before what only the server has.
+        ("a b d", {**ordered("b", "c"), "containers": [{"name": "c"}, delete_a]}, "b d c"),
+        ("a d", {**ordered("b", "c"), "containers": [{"name": "b"}, {"name": "c"}, delete_a]},
+         "d b c"),
+        # What is there twice goes where it is named first.
+        ("a b c b d", ordered("b", "a", "d", "c", "b"), "b b a d c"),
+        ("a b c", {"$setElementOrder/containers": None, **ordered()}, "a b c"),
+    ],
+)  # fmt: skip
+def test_order_among_what_comes_and_goes(held, patch, left):
+    result = patched(pod_spec(*({"name": name} for name in held.split())), {"spec": patch})
+    assert " ".join(item["name"] for item in result["spec"]["containers"]) == left
+
+
+def test_retain_keys_may_come_with_what_it_clears():
+    held = {"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}
+    patch = {"$retainKeys": ["type"], "type": "Recreate", "rollingUpdate": None}
+    result = patched(held, {"spec": {"strategy": patch}}, "Deployment", "apps/v1")
+    assert result == {"spec": {"strategy": {"type": "Recreate"}}}
+
+
+def test_values_of_lists_are_told_apart_by_their_types():
+    held = {"metadata": {"finalizers": [1, True, "1"]}}
+    patch = {"metadata": {"finalizers": [1.5, 1, True]}}
+    assert patched(held, patch) == {"metadata": {"finalizers": [1.5, 1, True, "1"]}}
+    gone = {"metadata": {"$deleteFromPrimitiveList/finalizers": None}}
+    assert patched(held, gone) == {"metadata": {}}
+
+
+def test_ports_of_one_number_merge_by_the_number_alone():
+    # Upstream's merge key of ports is containerPort, whatever the protocol.
+    dns = {"name": "a", "ports": [{"containerPort": 53, "protocol": "UDP"}]}
+    tcp = {"name": "a", "ports": [{"containerPort": 53, "protocol": "TCP", "name": "x"}]}
+    assert patched(pod_spec(dns), pod_spec(tcp)) == pod_spec(tcp)

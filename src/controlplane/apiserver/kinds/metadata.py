@@ -63,6 +63,12 @@ def _validate_owners(owners: list[Object]) -> list[Cause]:
         ):
             if not owner.get(key):
                 causes.append(field.invalid(f"{path}.{key}", "", f"{what} must not be empty"))
+        version = owner.get("apiVersion") or ""
+        if version and (version.endswith("/") or version.count("/") > 1):
+            causes.append(field.invalid(f"{path}.apiVersion", version, "version must not be empty"))
+        if (version, owner.get("kind")) == ("v1", "Event"):  # They come and go too often.
+            detail = "/v1, Kind=Event is disallowed from being an owner"
+            causes.append(field.invalid(path, owner, detail))
         if owner.get("controller"):
             controllers.append(f"{owner.get('kind')}/{owner.get('name')}")
     if len(controllers) > 1:
@@ -77,11 +83,14 @@ def _validate_owners(owners: list[Object]) -> list[Cause]:
 def _validate_finalizers(finalizers: list[str], *, any_finalizer: bool) -> list[Cause]:
     causes = []
     for index, finalizer in enumerate(finalizers):
-        path = f"metadata.finalizers[{index}]"
-        causes += validation.validate_name(finalizer, path, validation.qualified_name)
+        whole = "metadata.finalizers"
+        causes += validation.validate_name(finalizer, whole, validation.qualified_name)
         if not any_finalizer and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
             detail = "name is neither a standard finalizer name nor is it fully qualified"
-            causes.append(field.invalid(path, finalizer, detail))
+            causes.append(field.invalid(f"{whole}[{index}]", finalizer, detail))
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        detail = "finalizer orphan and foregroundDeletion cannot be both set"
+        causes.append(field.invalid("metadata.finalizers", finalizers, detail))
     return causes
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ from kubeapi.objects import Object
 from kubeapi.patch import json_patch, merge_patch, strategic_merge_patch
 from kubeapi.schema import TypeSchema
 from kubeapi.schema.types import ANYTHING, Shape
-from kubeapi.status import bad_request, invalid, unsupported_media_type
+from kubeapi.status import StatusError, bad_request, invalid, unsupported_media_type
 
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -83,9 +84,22 @@ class Strictness:
         findings = self._of_patch.then(of_object)
         if not findings or self._asked != "Strict":
             return findings.warnings()
+        raise self._refusal(new, findings.sentence())
+
+    @contextmanager
+    def told(self, new: Object) -> Iterator[None]:
+        """Let what is no such object be the patch's fault: a 422 where a body's is a 400."""
+        try:
+            yield
+        except StatusError as error:
+            if error.code != 400:
+                raise
+            raise self._refusal(new, str(error)) from None
+
+    def _refusal(self, new: Object, why: str) -> StatusError:
         merged = self._form == STRATEGIC_MERGE_PATCH
         shown = _go(msgspec.json.decode(self._body)) if merged else _text(new)
-        raise invalid("", "", [field.invalid("patch", shown, findings.sentence())])
+        return invalid("", "", [field.invalid("patch", shown, why)])
 
 
 def _operations() -> TypeSchema:

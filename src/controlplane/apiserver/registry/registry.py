@@ -19,7 +19,13 @@ from controlplane.apiserver.admission.chain import Chain
 from controlplane.apiserver.cacher import Cacher, WriteConflict
 from controlplane.apiserver.conversion import settled
 from controlplane.apiserver.kinds.kind import Kind
-from controlplane.apiserver.registry import create, delete, managed_fields, update
+from controlplane.apiserver.registry import (
+    create,
+    delete,
+    managed_fields,
+    owner_references,
+    update,
+)
 from controlplane.apiserver.registry.managed_fields import Versions
 from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions
 from controlplane.apiserver.registry.update import View
@@ -88,9 +94,11 @@ class Registry:
             options=options,
         )
         create.begin(kind, obj, self._rng, self._wall())
+        owner_references.deduplicate(obj, options, admitted=False)
         await settled(lambda: self._note_managers(kind, None, obj, options))
         await self.chain.admit(attributes)
         assert attributes.obj is not None
+        owner_references.deduplicate(attributes.obj, options, admitted=True)
         judge = update.judge_of(kind, options)
         judge.prepare_create(attributes.obj)
         kind.sign(attributes.obj, options.user)
@@ -182,6 +190,7 @@ class Registry:
         """Return *new* as it may be written; raises StatusError."""
         metadata = old["metadata"]
         kind.default(new)
+        owner_references.deduplicate(new, options, admitted=False)
         await settled(lambda: self._note_managers(kind, old, new, options, subresource))
         attributes = Attributes(
             operation=Operation.UPDATE,
@@ -200,6 +209,7 @@ class Registry:
             new = attributes.obj
         else:
             await settled(lambda: view.put(new, attributes.obj or {}))
+        owner_references.deduplicate(new, options, admitted=True)
         judge = update.judge_of(kind, options)
         await settled(lambda: update.finish(kind, new, old, subresource, judge=judge))
         await self.chain.validate(attributes)

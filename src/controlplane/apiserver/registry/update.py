@@ -6,9 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from controlplane.apiserver.kinds.go_syntax import GoText
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.options import WriteOptions
+from kubeapi import field
 from kubeapi.objects import Object, deep_copy, resource_version_of, uid_of
+from kubeapi.resources import (
+    APISERVICES,
+    CSIDRIVERS,
+    CSINODES,
+    CSISTORAGECAPACITIES,
+    CUSTOMRESOURCEDEFINITIONS,
+    LEASES,
+    MUTATINGWEBHOOKCONFIGURATIONS,
+    PODDISRUPTIONBUDGETS,
+    RUNTIMECLASSES,
+    VALIDATINGADMISSIONPOLICIES,
+    VALIDATINGADMISSIONPOLICYBINDINGS,
+    VALIDATINGWEBHOOKCONFIGURATIONS,
+    VOLUMEATTACHMENTS,
+)
 from kubeapi.status import bad_request, conflict, invalid
 
 #: Metadata that the server alone writes.
@@ -21,6 +38,25 @@ _KEPT: Final = (
     "generateName",
 )
 STATUS: Final = "status"
+#: Kinds whose updates must say what they were made from, besides custom ones (upstream:
+#: AllowUnconditionalUpdate of their strategies).
+_CONDITIONAL: Final = frozenset(
+    {
+        APISERVICES,
+        CSIDRIVERS,
+        CSINODES,
+        CSISTORAGECAPACITIES,
+        CUSTOMRESOURCEDEFINITIONS,
+        LEASES,
+        MUTATINGWEBHOOKCONFIGURATIONS,
+        PODDISRUPTIONBUDGETS,
+        RUNTIMECLASSES,
+        VALIDATINGADMISSIONPOLICIES,
+        VALIDATINGADMISSIONPOLICYBINDINGS,
+        VALIDATINGWEBHOOKCONFIGURATIONS,
+        VOLUMEATTACHMENTS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +91,24 @@ def check_target(kind: Kind, new: Object, namespace: str, name: str) -> None:
 
 
 def check_preconditions(kind: Kind, new: Object, old: Object) -> None:
-    """Raise StatusError 409 when *new* was made from another state than *old*."""
+    """Raise StatusError 409 when *new* was made from another state than *old*, 422 for any."""
     name = old["metadata"]["name"]
     asked = resource_version_of(new)
+    if asked in ("", "0") and _is_conditional(kind):
+        cause = field.invalid(
+            "metadata.resourceVersion", GoText("0x0"), "must be specified for an update"
+        )
+        raise invalid(kind.resource.kind, name, [cause], group=kind.resource.group)
     if asked and asked != "0" and asked != resource_version_of(old):
         raise conflict(kind.resource, name)
     uid = uid_of(new)
     if uid and uid != uid_of(old):
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {uid_of(old)}"
         raise conflict(kind.resource, name, why)
+
+
+def _is_conditional(kind: Kind) -> bool:
+    return kind.is_custom or kind.resource in _CONDITIONAL
 
 
 def is_own_change(subresource: str) -> bool:

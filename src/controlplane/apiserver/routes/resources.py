@@ -164,7 +164,8 @@ class ResourceRoutes:
 
         def change(old: Object) -> Object:
             new = apply(kind.from_hub(old))
-            admitted = admit_shape(kind, new, strict.of_object)
+            with strict.told(new):
+                admitted = admit_shape(kind, new, strict.of_object)
             warnings[:] = strict.warnings(admitted.findings, new)
             return kind.to_hub(admitted.obj)
 

@@ -38,6 +38,18 @@ def causes(**fields):
             {"name": "a", "finalizers": ["wait"]},
             [("metadata.finalizers[0]", "FieldValueInvalid")],
         ),
+        (
+            {"name": "a", "finalizers": ["orphan", "foregroundDeletion"]},
+            [("metadata.finalizers", "FieldValueInvalid")],
+        ),
+        (
+            {"name": "a", "ownerReferences": [{**OWNER, "apiVersion": "a/b/c"}]},
+            [("metadata.ownerReferences[0].apiVersion", "FieldValueInvalid")],
+        ),
+        (
+            {"name": "a", "ownerReferences": [{**OWNER, "apiVersion": "v1", "kind": "Event"}]},
+            [("metadata.ownerReferences[0]", "FieldValueInvalid")],
+        ),
     ],
 )
 def test_metadata_is_judged_by_upstreams_rules(fields, expected):
