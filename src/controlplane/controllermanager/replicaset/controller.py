@@ -38,6 +38,9 @@ _WORKERS: Final = 5
 #: Changes of pods that come this close together are looked at once: a status written for each
 #: of a hundred pods would be a hundred writes of one object.
 _SETTLE_S: Final = 0.03
+#: And with thousands of replicas longer: else looking at them would be all that is done.
+_SETTLE_PER_POD_S: Final = 30e-6
+_SETTLE_MAX_S: Final = 1.0
 
 
 def _label_selector(replica_set: Object) -> LabelSelector:
@@ -102,7 +105,7 @@ class ReplicaSetController:
             return
         if key := self._owner_key(pod):
             self._expectations.creation_observed(key)
-            self._queue.add_after(key, _SETTLE_S)
+            self._queue.add_after(key, self._settle_s(key))
         elif controller_of(pod) is None:
             self._orphan_seen(pod)
 
@@ -119,7 +122,13 @@ class ReplicaSetController:
         elif pod_facts.is_active(old) and not pod_facts.is_active(new):
             self._queue.add(after)
         else:
-            self._queue.add_after(after, _SETTLE_S)
+            self._queue.add_after(after, self._settle_s(after))
+
+    def _settle_s(self, key: str) -> float:
+        """Return how long to wait for more news of the pods: each look is at all of them."""
+        owner = self._replica_sets.get(key) or {}
+        replicas = (owner.get("status") or {}).get("replicas") or 0
+        return min(max(_SETTLE_S, replicas * _SETTLE_PER_POD_S), _SETTLE_MAX_S)
 
     def _pod_deleted(self, pod: Object) -> None:
         """A pod that terminates is no replica any more: look at once, a new one is needed."""

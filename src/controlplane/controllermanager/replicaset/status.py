@@ -24,12 +24,11 @@ def compute_status(
     before = replica_set.get("status") or {}
     template_labels = (replica_set["spec"]["template"].get("metadata") or {}).get("labels") or {}
     min_ready_s = replica_set["spec"].get("minReadySeconds") or 0
+    ready = sum(pod_facts.is_ready(pod) for pod in active)
     counts = {
         "fullyLabeledReplicas": sum(_has_labels(pod, template_labels) for pod in active),
-        "readyReplicas": sum(pod_facts.is_ready(pod) for pod in active),
-        "availableReplicas": sum(
-            pod_facts.available_in_s(pod, min_ready_s, now) == 0 for pod in active
-        ),
+        "readyReplicas": ready,
+        "availableReplicas": _available(active, min_ready_s, now) if min_ready_s else ready,
     }
     status: Object = {"replicas": len(active)}
     status |= {key: count for key, count in counts.items() if count}
@@ -46,6 +45,10 @@ def compute_status(
     return status
 
 
+def _available(active: Sequence[Object], min_ready_s: int, now: float) -> int:
+    return sum(pod_facts.available_in_s(pod, min_ready_s, now) == 0 for pod in active)
+
+
 def _has_labels(pod: Object, wanted: Mapping[str, str]) -> bool:
     return wanted.items() <= labels_of(pod).items()
 
@@ -53,5 +56,7 @@ def _has_labels(pod: Object, wanted: Mapping[str, str]) -> bool:
 def next_available_in_s(replica_set: Object, active: Sequence[Object], now: float) -> float | None:
     """Return when the next ready pod becomes available; None when nothing is waited for."""
     min_ready_s = replica_set["spec"].get("minReadySeconds") or 0
+    if not min_ready_s:
+        return None  # Who is ready is available: ten thousand pods need not be asked.
     waits = (pod_facts.available_in_s(pod, min_ready_s, now) for pod in active)
     return min((wait for wait in waits if wait), default=None)

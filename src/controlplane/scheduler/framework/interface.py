@@ -157,6 +157,14 @@ class ScorePlugin(Plugin, Protocol):
 
 
 @runtime_checkable
+class ScoreAll(ScorePlugin, Protocol):
+    """Rates many nodes in one call; ours, for plugins that would be called for each of them."""
+
+    def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        """Return what `score` says of each node."""
+
+
+@runtime_checkable
 class ScoreExtensions(ScorePlugin, Protocol):
     """Rates in a scale of its own."""
 

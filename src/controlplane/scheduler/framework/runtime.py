@@ -29,6 +29,7 @@ from controlplane.scheduler.framework.interface import (
     QueueSortPlugin,
     Rejection,
     ReservePlugin,
+    ScoreAll,
     ScoreExtensions,
     ScorePlugin,
 )
@@ -112,6 +113,7 @@ class Framework:
         self.pre_score = [p for p in at("preScore") if isinstance(p, PreScorePlugin)]
         scoring = [p for p in at("score") if isinstance(p, ScorePlugin)]
         self.score = [(p, weights[p.name]) for p in scoring]
+        self._score_all = {p.name: p.score_all for p in scoring if isinstance(p, ScoreAll)}
         self.reserve = [p for p in at("reserve") if isinstance(p, ReservePlugin)]
         self.permit = [p for p in at("permit") if isinstance(p, PermitPlugin)]
         self.pre_bind = [p for p in at("preBind") if isinstance(p, PreBindPlugin)]
@@ -181,8 +183,12 @@ class Framework:
         for plugin, weight in self.score:
             if plugin.name in state.skip_score:
                 continue
-            score = plugin.score
-            scores = [score(state, pod, node) for node in nodes]
+            score_all = self._score_all.get(plugin.name)
+            if score_all is not None:
+                scores = score_all(state, pod, nodes)
+            else:
+                score = plugin.score
+                scores = [score(state, pod, node) for node in nodes]
             if isinstance(plugin, ScoreExtensions):
                 scores = plugin.normalize(scores)
             if weight != 1:

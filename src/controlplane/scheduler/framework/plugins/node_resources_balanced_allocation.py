@@ -26,19 +26,28 @@ class NodeResourcesBalancedAllocation:
         # A pod that requests nothing moves no balance.
         return None if any(map(pod.requests.get, self._names)) else SKIP
 
-    def score(self, _state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
-        have, used, more = node.allocatable, node.requested, pod.requests
-        shares = []
-        for name in self._names:  # Asked of every node that fits: plain steps are the fastest.
-            if capacity := have.get(name):
-                share = (used.get(name, 0) + more.get(name, 0)) / capacity
-                shares.append(share if share < 1.0 else 1.0)
-        if len(shares) == 2:
-            # The standard deviation of two values is half of what lies between them.
-            deviation = abs(shares[0] - shares[1]) / 2
-        elif len(shares) > 2:
-            mean = sum(shares) / len(shares)
-            deviation = math.sqrt(sum((one - mean) ** 2 for one in shares) / len(shares))
-        else:
-            deviation = 0.0
-        return int((1 - deviation) * SCORE_MAX)
+    def score(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
+        return self.score_all(state, pod, (node,))[0]
+
+    def score_all(self, _state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        asked = [(name, pod.requests.get(name, 0)) for name in self._names]
+        scores = []
+        for node in nodes:
+            have, used = node.allocatable, node.requested
+            shares = []
+            for name, more in asked:
+                if capacity := have.get(name):
+                    share = (used.get(name, 0) + more) / capacity
+                    shares.append(share if share < 1.0 else 1.0)
+            scores.append(int((1 - _deviation(shares)) * SCORE_MAX))
+        return scores
+
+
+def _deviation(shares: Sequence[float]) -> float:
+    """Return the standard deviation; of two values it is half of what lies between them."""
+    if len(shares) == 2:
+        return abs(shares[0] - shares[1]) / 2
+    if len(shares) < 2:
+        return 0.0
+    mean = sum(shares) / len(shares)
+    return math.sqrt(sum((one - mean) ** 2 for one in shares) / len(shares))

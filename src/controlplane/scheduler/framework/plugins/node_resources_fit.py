@@ -89,21 +89,29 @@ class NodeResourcesFit:
         ever = all(amount <= have.get(name, 0) for name, amount in wanted)
         return Rejection(tuple(reasons), resolvable=ever)
 
-    def score(self, _state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
-        have, used, more, rate = node.allocatable, node.requested, pod.requests, self._rate
-        total = weights = 0
-        for name, weight in self._weights:
-            if not (all_of_it := have.get(name)):
-                continue
-            if name in UNREQUESTED:
-                would_be = node.scored_requested.get(name, 0) + pod.scored_requests[name]
-            elif more.get(name):
-                would_be = used.get(name, 0) + more[name]
-            else:
-                continue  # A resource of few pods says nothing about the others.
-            total += weight * rate(all_of_it, would_be)
-            weights += weight
-        return total // weights if weights else 0
+    def score(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
+        return self.score_all(state, pod, (node,))[0]
+
+    def score_all(self, _state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        rate = self._rate
+        # A resource of few pods says nothing about the others.
+        asked = [
+            (name, weight, name in UNREQUESTED, more)
+            for name, weight in self._weights
+            if (more := (pod.scored_requests if name in UNREQUESTED else pod.requests).get(name))
+            or name in UNREQUESTED
+        ]
+        scores = []
+        for node in nodes:
+            have, used, scored = node.allocatable, node.requested, node.scored_requested
+            total = weights = 0
+            for name, weight, unrequested, more in asked:
+                if all_of_it := have.get(name):
+                    before = (scored if unrequested else used).get(name, 0)
+                    total += weight * rate(all_of_it, before + (more or 0))
+                    weights += weight
+            scores.append(total // weights if weights else 0)
+        return scores
 
 
 def _rate(strategy: ScoringStrategy) -> Rate:

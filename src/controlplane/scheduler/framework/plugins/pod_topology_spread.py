@@ -204,19 +204,16 @@ class PodTopologySpread:
                 counts[domain] += count(node)
         return _Soft(constraint, math.log(len(counts) + 2), count, counts)
 
-    def score(self, state: CycleState, _pod: PodInfo, node: NodeInfo) -> int:
-        scoring, labels = state[_SCORING], node.labels
-        for key in scoring.keys:
-            if key not in labels:
-                return _IGNORED
-        total = 0.0
-        for soft in scoring.soft:
-            domain = labels.get(soft.constraint.topology_key)
-            if domain is not None:
-                over_nodes = soft.constraint.topology_key == HOSTNAME
-                alike = soft.count(node) if over_nodes else soft.counts[domain]
-                total += alike * soft.weight + soft.constraint.max_skew - 1
-        return round(total)
+    def score(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
+        return self.score_all(state, pod, (node,))[0]
+
+    def score_all(self, state: CycleState, _pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        scoring = state[_SCORING]
+        softs = [
+            (soft, soft.constraint.topology_key, soft.constraint.max_skew - 1)
+            for soft in scoring.soft
+        ]
+        return [_rate(node, scoring.keys, softs) for node in nodes]
 
     def normalize(self, scores: list[int]) -> list[int]:
         taking_part = [score for score in scores if score != _IGNORED]
@@ -229,6 +226,20 @@ class PodTopologySpread:
             0 if score == _IGNORED else SCORE_MAX * (highest + lowest - score) // highest
             for score in scores
         ]
+
+
+def _rate(node: NodeInfo, keys: Sequence[str], softs: Sequence[tuple[_Soft, str, int]]) -> int:
+    labels = node.labels
+    for key in keys:
+        if key not in labels:
+            return _IGNORED
+    total = 0.0
+    for soft, key, allowed in softs:
+        domain = labels.get(key)
+        if domain is not None:
+            alike = soft.count(node) if key == HOSTNAME else soft.counts[domain]
+            total += alike * soft.weight + allowed
+    return round(total)
 
 
 def _counter(pod: PodInfo, constraint: SpreadConstraint) -> Count:
