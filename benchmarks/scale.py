@@ -80,7 +80,7 @@ def _decide(nodes: int, pods: int) -> Iterator[float]:
         cache.set_node(_node(f"hollow-{number}"))
     profiles = Profiles(
         scheduler_config.parse(""), random.Random(1), cache=cache, nominator=Nominator(),
-        listers=listers, binder=None, waiting=WaitingPods(),  # type: ignore[arg-type]
+        listers=listers, binder=None, volumes=None, waiting=WaitingPods(),  # type: ignore[arg-type]
     )  # fmt: skip
     for number in range(pods):
         pod = PodInfo.read(_pod(f"pod-{number}") | {"metadata": _metadata(number)})
