@@ -38,6 +38,8 @@ SHELLS: Final = {
     "componentbase/*": "clock, tasks and calls are what it is for",
     "netdev/*": "where frames meet the world",
     "podwire/*": "the command line and the launcher act on processes",
+    "controlplane/secure_serving.py": "answers HTTPS",
+    "kubeapi/client/delegation.py": "asks the API server who may",
     "kubeapi/client/parts.py": "an informer waits for another",
     "kubeapi/client/rest.py": "asks the server",
     "controlplane/scheduler/binding.py": "binds while others are decided about",

@@ -19,9 +19,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from componentbase.clock import monotonic
+from componentbase.series import Counter, Histogram
 from controlplane.apiserver import keys
 from controlplane.apiserver.kinds.kind import Kind
-from controlplane.apiserver.series import Counter, Histogram
 from controlplane.apiserver.stored import StoredObject, encode, is_readable
 from controlplane.apiserver.watch_cache import CacheWatch, WatchCache
 from controlplane.storage.interface import (

@@ -7,27 +7,17 @@ not look at the store: a restart would not bring that back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from controlplane import health
 from controlplane.apiserver.exchange import Answer
+from controlplane.health import Check
 from kubeapi.status import no_such_path
 
 ENDPOINTS: Final = ("healthz", "livez", "readyz")
 _TEXT: Final = "text/plain; charset=utf-8"
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff"}
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that must be well; *failure* returns what is wrong, or nothing."""
-
-    name: str
-    failure: Callable[[], str]
-
-
-PING: Final = Check("ping", lambda: "")
 
 
 class Health:
@@ -52,31 +42,15 @@ class Health:
         checks = self._checks[endpoint]
         if name:
             return _one(checks, name)
-        lines, failed = [], False
-        for check in checks:
-            if check.name in excluded:
-                lines.append(f"[+]{check.name} excluded: ok")
-            elif check.failure():
-                failed = True
-                lines.append(f"[-]{check.name} failed: reason withheld")
-            else:
-                lines.append(f"[+]{check.name} ok")
-        known = [check.name for check in checks]
-        unknown = [f'"{each}"' for each in sorted({*excluded}) if each not in known]
-        if unknown:
-            told = ",".join(unknown)
-            lines.append(f"warn: some health checks cannot be excluded: no matches for {told}")
-        if failed:
-            return _text("\n".join((*lines, f"{endpoint} check failed\n")), 500)
-        return _text("\n".join((*lines, f"{endpoint} check passed\n")) if verbose else "ok")
+        status, text = health.all_of(endpoint, checks, excluded, verbose=verbose)
+        return _text(text, status)
 
 
 def _one(checks: Sequence[Check], name: str) -> Answer:
-    for check in checks:
-        if check.name == name:
-            why = check.failure()
-            return _text(f"internal server error: {why}\n", 500) if why else _text("ok")
-    raise no_such_path()
+    found = health.one_of(checks, name)
+    if found is None:
+        raise no_such_path()
+    return _text(found[1], found[0])
 
 
 def _text(text: str, status: int = 200) -> Answer:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from componentbase.series import Counter, Histogram
 from controlplane.apiserver.admission.metrics import AdmissionMetrics
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.exchange import Request
 from controlplane.apiserver.inflight import InFlight
 from controlplane.apiserver.request_info import RequestInfo
-from controlplane.apiserver.series import Counter, Histogram
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

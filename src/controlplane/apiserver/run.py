@@ -38,7 +38,7 @@ from controlplane.apiserver.config import Config
 from controlplane.apiserver.control import Control
 from controlplane.apiserver.endpoint_reconciler import EndpointReconciler
 from controlplane.apiserver.exchange import Request
-from controlplane.apiserver.health import PING, Check, Health
+from controlplane.apiserver.health import Health
 from controlplane.apiserver.kinds import kinds as table_of_kinds
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.kinds.service_allocation import ServiceAllocator
@@ -64,6 +64,7 @@ from controlplane.apiserver.service_claims import ServiceClaims
 from controlplane.apiserver.serviceaccount.claims import TokenAuthority
 from controlplane.apiserver.serviceaccount.jwt import SigningKey
 from controlplane.apiserver.store_health import StoreHealth
+from controlplane.health import PING, Check
 from controlplane.storage.interface import StorageError, StorageUnavailable, Store
 from controlplane.storage.open import open_store
 from kubeapi.resources import NODES, PODDISRUPTIONBUDGETS, SERVICES

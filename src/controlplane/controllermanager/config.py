@@ -8,6 +8,7 @@ import msgspec
 
 from componentbase.timings import TimingsName
 from controlplane.controllermanager.nodeipam.cidr_set import Network
+from controlplane.secure_serving import Settings
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +20,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     node_cidr_mask: int
     node_cidr_mask_ipv6: int = 64
     journal: str = ""
+    serving: Settings | None = None  # of health and metrics; None: nowhere
     #: Networks of load balancers, and those of this machine that carry them; {}: nobody has one.
     external_map: dict[str, str] = {}
     node_balancers: bool = False  # Load balancers have the nodes' addresses: contracts §18.

@@ -14,6 +14,7 @@ from typing import Final
 
 from componentbase import clock
 from componentbase.journal import Journal
+from componentbase.series import Gauge, Labels
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
 from controlplane.controllermanager.clusterroleaggregation.controller import (
@@ -54,6 +55,8 @@ from controlplane.controllermanager.servicelb.pool import Pool
 from controlplane.controllermanager.statefulset.controller import StatefulSetController
 from controlplane.controllermanager.tainteviction.controller import TaintEvictionController
 from controlplane.controllermanager.tokencleaner.controller import TokenCleaner
+from controlplane.health import Check
+from controlplane.secure_serving import ComponentPages, serving
 from kubeapi.client import (
     InformerFactory,
     LeaderElector,
@@ -106,6 +109,18 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
 }
 
 
+_SELF: Final = "kube-controller-manager"
+_managed: dict[Labels, float] = {}
+_RUNNING: Final = (
+    Gauge(
+        "running_managed_controllers",
+        "1 for each controller that runs.",
+        ("name", "manager"),
+        lambda: _managed,
+    ),
+)
+
+
 async def run_manager(config: Config) -> None:
     """Wait for the lead and run every controller; ends when the lead is lost."""
     client = RestClient.from_kubeconfig(Path(config.kubeconfig), user_agent=config.name)
@@ -113,7 +128,7 @@ async def run_manager(config: Config) -> None:
     elector = LeaderElector(
         client,
         namespace="kube-system",
-        name="kube-controller-manager",
+        name=_SELF,
         process=config.name,
         durations=LeaseDurations.from_timings(timings),
         rng=random.Random(),  # Jitter between candidates; nothing follows from it.
@@ -132,8 +147,10 @@ async def run_manager(config: Config) -> None:
         balances_at_nodes=config.node_balancers,
         journal=Journal(config.journal, config.name),
     )
+    election = Check("leaderElection", lambda: elector.problem(clock.monotonic()))
     try:
-        await elector.run(lambda: _lead(config.name, context))
+        async with serving(config.serving, ComponentPages(client, (election,), lambda: _RUNNING)):
+            await elector.run(lambda: _lead(config.name, context))
     except LeadershipLost as error:
         log.error("%s", error)
         raise SystemExit(1) from None
@@ -150,6 +167,7 @@ async def _lead(name: str, context: Context) -> None:
 async def run_controllers(context: Context) -> None:
     """Run every controller; the end of one ends all."""
     controllers = {name: factory(context) for name, factory in CONTROLLERS.items()}
+    _managed.update({(name, _SELF): 1.0 for name in controllers})
     # Only now: handlers must be in place before the first list arrives.
     context.informers.start(context.tasks)
     for name, controller in controllers.items():

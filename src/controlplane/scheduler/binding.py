@@ -23,6 +23,7 @@ class Chosen:
     node_name: str
     state: CycleState
     framework: Framework
+    began_at: float = 0.0  # monotonic: when the attempt began
 
 
 class NotBound(Exception):

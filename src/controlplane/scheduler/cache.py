@@ -27,6 +27,14 @@ class Cache:
             self._known = [node for node in self._nodes.values() if node.known]
         return self._known
 
+    def sizes(self) -> dict[str, int]:
+        """Return how much is held, as the metrics call it."""
+        return {
+            "nodes": len(self.nodes()),
+            "pods": len(self._place),
+            "assumed_pods": len(self._assumed),
+        }
+
     def set_node(self, node: Object) -> None:
         self._node(name_of(node)).set_node(node)
         self._known = None

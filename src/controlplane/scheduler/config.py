@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from componentbase.timings import TimingsName
+from controlplane.secure_serving import Settings
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -14,4 +15,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timings: TimingsName
     journal: str = ""
     control_socket: str = ""
+    serving: Settings | None = None  # of health and metrics; None: nowhere
     scheduler_config: str = ""  # A KubeSchedulerConfiguration's text; empty: the defaults.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from controlplane.scheduler.cache import Cache
 from controlplane.scheduler.framework.cycle_state import CycleState
 from controlplane.scheduler.framework.handle import Binder, Handle, Listers, VolumeWriter
 from controlplane.scheduler.framework.interface import Rejection
 from controlplane.scheduler.framework.runtime import Framework
+from controlplane.scheduler.metrics import Laps
 from controlplane.scheduler.node_info import NodeInfo
 from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
@@ -37,6 +38,7 @@ class Profiles:
         binder: Binder,
         volumes: VolumeWriter,
         waiting: WaitingPods,
+        laps: Callable[[str], Laps],
     ) -> None:
         """Raises BadConfiguration."""
         self._profiles: dict[str, tuple[Framework, NodeSearch]] = {}
@@ -53,7 +55,7 @@ class Profiles:
                 move_pod=late.move_pod,
             )
             framework = late.framework = build(config, profile, handle)
-            search = NodeSearch(framework, nominator, rng)
+            search = NodeSearch(framework, nominator, rng, laps(profile.schedulerName))
             self._profiles[profile.schedulerName] = framework, search
         first, *others = (type(framework.queue_sort) for framework, _ in self._profiles.values())
         if any(other is not first for other in others):

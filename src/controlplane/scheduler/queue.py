@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -19,6 +20,12 @@ from typing import Final
 from controlplane.scheduler.framework.cluster_event import ClusterEvent, Happening, Hint, Hints
 from controlplane.scheduler.pod_info import PodInfo
 
+#: What, besides events of the cluster, pods into queues (framework.events.go).
+_ADDED: Final = "UnschedulablePodAdd"
+_FAILED: Final = "ScheduleAttemptFailure"
+_BACKOFF_ENDED: Final = "BackoffComplete"
+_WAITED_LONG: Final = "UnschedulableTimeout"
+_ASKED: Final = "ForceActivate"
 #: Events that are noted for a pod while it is looked at; after more of them it is looked at again.
 _HEARD_MAX: Final = 1000
 
@@ -33,6 +40,15 @@ class Place(Enum):
     IN_FLIGHT = auto()  # taken by the scheduler
 
 
+#: What the metrics call them; who is looked at waits nowhere.
+_NAMES: Final = {
+    Place.ACTIVE: "active",
+    Place.BACKING_OFF: "backoff",
+    Place.UNSCHEDULABLE: "unschedulable",
+    Place.GATED: "gated",
+}
+
+
 @dataclass(slots=True, eq=False)
 class QueuedPod:
     """A pod that waits."""
@@ -41,6 +57,7 @@ class QueuedPod:
     added_at: float
     place: Place = Place.ACTIVE
     attempts: int = 0
+    first_tried_at: float | None = None
     parked_at: float = 0.0  # when it became unschedulable
     backoff_until: float = 0.0
     hints: Hints = field(default_factory=dict)  # of the plugins that refused it
@@ -54,6 +71,8 @@ class QueuedPod:
 
 #: The PreEnqueue plugins: say whether a pod may be looked at.
 Admits = Callable[[PodInfo], bool]
+#: Is told that a pod went into a queue, and by which event: `active`, `backoff` and so on.
+Came = Callable[[str, str], None]
 #: The QueueSort plugin.
 SortKey = Callable[[PodInfo, float], tuple[float, ...]]
 
@@ -69,11 +88,12 @@ class SchedulingQueue:
         unschedulable_max_s: float,
         admits: Admits,
         sort_key: SortKey,
+        came: Came = lambda _queue, _event: None,
     ) -> None:
         assert 0 < backoff_initial_s <= backoff_max_s
         self._backoff_initial_s, self._backoff_max_s = backoff_initial_s, backoff_max_s
         self._unschedulable_max_s = unschedulable_max_s
-        self._admits, self._sort_key = admits, sort_key
+        self._admits, self._sort_key, self._came = admits, sort_key, came
         self._pods: dict[str, QueuedPod] = {}
         self._in_flight: dict[str, QueuedPod] = {}
         self._unschedulable: dict[str, QueuedPod] = {}  # the longest there first
@@ -95,28 +115,38 @@ class SchedulingQueue:
         """Return how often a pod was looked at."""
         return self._pods[key].attempts
 
+    def since_first_s(self, key: str, now: float) -> float:
+        """Return how long ago a pod was looked at for the first time."""
+        first_tried_at = self._pods[key].first_tried_at
+        return 0.0 if first_tried_at is None else now - first_tried_at
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many pods wait in each queue, as the metrics call them."""
+        found = Counter(pod.place for pod in self._pods.values())
+        return {name: found[place] for place, name in _NAMES.items()}
+
     def add(self, info: PodInfo, now: float) -> None:
         """A pod without a node appeared."""
         if info.key in self._pods:
             return
         pod = self._pods[info.key] = QueuedPod(info, now)
-        self._let_in(pod)
+        self._let_in(pod, _ADDED)
 
     def changed(self, info: PodInfo, happening: Happening, now: float) -> None:
         """The pod itself changed in a way that may help."""
         pod = self._pods.get(info.key)
         if pod is None:
             return
-        pod.info = info
+        pod.info, event = info, happening.event.label
         if pod.place is Place.GATED:
-            self._let_in(pod)
+            self._let_in(pod, event)
         elif pod.place is Place.UNSCHEDULABLE:
             if _helps(pod, happening):
-                self._retry(pod, now)
+                self._retry(pod, event, now)
         elif pod.place is Place.IN_FLIGHT:
             self._hear(pod, happening)
         elif pod.place is Place.ACTIVE:
-            self._let_in(pod)  # Its priority may be another one; or it was given a gate.
+            self._let_in(pod, event)  # Its priority may be another one; or it was given a gate.
 
     def remove(self, key: str) -> None:
         """The pod has a node, or is gone."""
@@ -134,6 +164,8 @@ class SchedulingQueue:
                 pod.place = Place.IN_FLIGHT
                 self._in_flight[pod.key] = pod
                 pod.attempts += 1
+                if pod.first_tried_at is None:
+                    pod.first_tried_at = now
                 pod.heard.clear()
                 return pod.info
         return None
@@ -143,7 +175,7 @@ class SchedulingQueue:
         pod = self._pods.get(key)
         if pod is not None:
             self._begin_backoff(pod, now)
-            self._retry(pod, now)
+            self._retry(pod, _FAILED, now)
 
     def unschedulable(self, key: str, hints: Collection[Hints], now: float) -> None:
         """No node fits; *hints* of the plugins that say so tell what can change that."""
@@ -153,10 +185,11 @@ class SchedulingQueue:
         pod.hints = _joined(hints)
         self._begin_backoff(pod, now)
         if len(pod.heard) >= _HEARD_MAX or any(_helps(pod, each) for each in pod.heard):
-            self._retry(pod, now)
+            self._retry(pod, _FAILED, now)
             return
         self._leave(pod)
         pod.place, pod.parked_at = Place.UNSCHEDULABLE, now
+        self._came("unschedulable", _FAILED)
         self._unschedulable[key] = pod
         for event in pod.hints:
             self._waiting_for[event][key] = pod
@@ -167,13 +200,13 @@ class SchedulingQueue:
             self._hear(pod, happening)
         for pod in list(self._waiting_for[happening.event].values()):
             if _helps(pod, happening):
-                self._retry(pod, now)
+                self._retry(pod, happening.event.label, now)
 
     def wake(self, key: str, now: float) -> None:
         """Have a pod looked at again, whatever refused it."""
         pod = self._pods.get(key)
         if pod is not None and pod.place is Place.UNSCHEDULABLE:
-            self._retry(pod, now)
+            self._retry(pod, _ASKED, now)
 
     def deadline(self) -> float:
         """Return when `pop` may find a pod that it does not find now."""
@@ -196,13 +229,14 @@ class SchedulingQueue:
         backoff_s = min(self._backoff_initial_s * 2**doublings, self._backoff_max_s)
         pod.backoff_until = now + backoff_s
 
-    def _retry(self, pod: QueuedPod, now: float) -> None:
+    def _retry(self, pod: QueuedPod, event: str, now: float) -> None:
         if pod.backoff_until <= now:
-            self._let_in(pod)
+            self._let_in(pod, event)
             return
         self._leave(pod)
         pod.place = Place.BACKING_OFF
         pod.entry = self._next_entry()
+        self._came("backoff", event)
         heapq.heappush(self._backing_off, (pod.backoff_until, pod.entry, pod))
 
     def _leave(self, pod: QueuedPod) -> None:
@@ -213,13 +247,15 @@ class SchedulingQueue:
             for event in pod.hints:
                 self._waiting_for[event].pop(pod.key, None)
 
-    def _let_in(self, pod: QueuedPod) -> None:
+    def _let_in(self, pod: QueuedPod, event: str) -> None:
         """Put *pod* among the active ones, if the PreEnqueue plugins let it in."""
         self._leave(pod)
         if not self._admits(pod.info):
             pod.place = Place.GATED
+            self._came("gated", event)
             return
         pod.place = Place.ACTIVE
+        self._came("active", event)
         pod.entry = self._next_entry()
         heapq.heappush(self._active, (self._sort_key(pod.info, pod.added_at), pod.entry, pod))
 
@@ -227,12 +263,12 @@ class SchedulingQueue:
         """Activate what has waited long enough."""
         self._skip_stale()
         while self._backing_off and self._backing_off[0][0] <= now:
-            self._let_in(heapq.heappop(self._backing_off)[2])
+            self._let_in(heapq.heappop(self._backing_off)[2], _BACKOFF_ENDED)
             self._skip_stale()
         for pod in list(self._unschedulable.values()):
             if now < pod.parked_at + self._unschedulable_max_s:
                 break
-            self._retry(pod, now)
+            self._retry(pod, _WAITED_LONG, now)
 
     def _next_entry(self) -> int:
         self._entries += 1

@@ -19,8 +19,10 @@ from typing import Final
 from componentbase import clock
 from componentbase.journal import Journal
 from componentbase.rpc import Connection, Params, RpcError, Server
+from componentbase.series import Series
 from componentbase.tasks import Tasks, guarded
 from componentbase.timings import TIMINGS, Timings
+from controlplane.health import Check
 from controlplane.scheduler import scheduler_config
 from controlplane.scheduler.binding import Chosen, NotBound, bind, permit
 from controlplane.scheduler.cache import Cache
@@ -30,6 +32,13 @@ from controlplane.scheduler.explanation import Explanations, decision
 from controlplane.scheduler.framework.cluster_event import ClusterEvent
 from controlplane.scheduler.framework.runtime import Refusal
 from controlplane.scheduler.listers import WatchedListers
+from controlplane.scheduler.metrics import (
+    ERROR,
+    SCHEDULED,
+    UNSCHEDULABLE,
+    SchedulerMetrics,
+    Sizes,
+)
 from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
 from controlplane.scheduler.profiles import Profiles
@@ -42,6 +51,7 @@ from controlplane.scheduler.scheduler_config import (
 )
 from controlplane.scheduler.volumes import Volumes
 from controlplane.scheduler.waiting_pods import WaitingPods
+from controlplane.secure_serving import ComponentPages, serving
 from kubeapi.client import (
     EventRecorder,
     InformerFactory,
@@ -84,10 +94,14 @@ async def run_scheduler(config: Config) -> None:
         durations=LeaseDurations.from_timings(timings),
         rng=rng,
     )
+    election = Check("leaderElection", lambda: elector.problem(clock.monotonic()))
+    synced = Check("informer-sync", scheduler.informers_problem)
+    pages = ComponentPages(client, (election,), scheduler.series, ready=(synced,))
     try:
         if config.control_socket:
             await server.start()
-        await elector.run(lambda: _lead(config.name, scheduler))
+        async with serving(config.serving, pages):
+            await elector.run(lambda: _lead(config.name, scheduler))
     except LeadershipLost as error:
         # Another may lead by now: end at once, and be started anew.
         log.error("%s", error)
@@ -115,7 +129,7 @@ class Scheduler:
         journal: Journal,
     ) -> None:
         """Raises SystemExit when a profile's plugins cannot be made."""
-        self.journal = journal
+        self.journal, self._metrics = journal, SchedulerMetrics()
         self._cache, self._nominator, self._waiting = Cache(), Nominator(), WaitingPods()
         self._informers = InformerFactory(client)
         self._listers = WatchedListers(self._informers)
@@ -132,6 +146,7 @@ class Scheduler:
                 binder=self._reports,
                 volumes=self._volumes,
                 waiting=self._waiting,
+                laps=lambda profile: self._metrics.laps(profile, clock.monotonic),
             )
         except BadConfiguration as error:
             raise SystemExit(f"the scheduler's configuration: {error}") from None
@@ -143,6 +158,7 @@ class Scheduler:
             unschedulable_max_s=timings.scheduler_unschedulable_flush_s,
             admits=self._profiles.admits,
             sort_key=self._profiles.sort_key,
+            came=self._metrics.came,
         )
         self._handlers = EventHandlers(
             self._cache, self._queue, self._nominator, self._profiles.names
@@ -151,13 +167,16 @@ class Scheduler:
         self._tasks = Tasks()
         self._room = asyncio.Semaphore(BINDINGS_MAX)
         self._something_changed = asyncio.Event()
+        self._is_following = self._is_synced = False
 
     async def run(self) -> None:
         """Follow the cluster and schedule what waits."""
         self._follow()
+        self._is_following = True
         try:
             self._informers.start(self._tasks)
             await self._informers.wait_synced()
+            self._is_synced = True
             self._tasks.spawn(self._schedule_all(), name="scheduling", essential=True)
             await self._tasks.wait()
         finally:
@@ -170,6 +189,14 @@ class Scheduler:
         if decision is None:
             raise RpcError("NotFound", "this scheduler has not looked at that pod")
         return decision.as_object()
+
+    def series(self) -> Sequence[Series]:
+        """Return the scheduler's metrics."""
+        return self._metrics.series(Sizes(pending=self._queue.sizes, cached=self._cache.sizes))
+
+    def informers_problem(self) -> str:
+        """Say that a leader has not heard everything yet; "" for all others."""
+        return "informers not synced" if self._is_following and not self._is_synced else ""
 
     def _follow(self) -> None:
         told, waking = self._handlers, self._waking
@@ -249,18 +276,22 @@ class Scheduler:
     def _decide(self, pod: PodInfo) -> None:
         """Choose a node for a pod and begin what follows from it, which ends by itself."""
         framework, search = self._profiles.of(pod)
+        began_at = clock.monotonic()
         found = search.schedule(pod, self._cache.nodes())
+        self._metrics.decided(clock.monotonic() - began_at)
         attempt = self._queue.attempts(pod.key)
         name = framework.scheduler_name
         self._explanations.note(decision(pod, found, name, attempt, clock.wall()))
         if isinstance(found, NothingFits):
+            self._attempted(name, UNSCHEDULABLE, began_at)
             self._nothing_fits(pod, found)
             return
-        chosen = Chosen(pod, found.node_name, found.state, framework)
+        chosen = Chosen(pod, found.node_name, found.state, framework, began_at)
         self._cache.assume(pod, found.node_name)
         refusal = framework.run_reserve(found.state, pod, found.node_name)
         refusal = refusal or permit(chosen, self._waiting, WAITING_MAX)
         if refusal is not None:
+            self._attempted(name, UNSCHEDULABLE, began_at)
             self._give_back(chosen, refusal)
             self._spawn(self._reports.waits(pod, refusal.text), pod)
         elif self._waiting.get(pod.key) is not None or found.state.slow_pre_bind:
@@ -268,6 +299,9 @@ class Scheduler:
             self._tasks.spawn(self._bind(chosen), name=f"pod {pod.key}")
         else:
             self._spawn(self._bind(chosen), pod)
+
+    def _attempted(self, profile: str, result: str, began_at: float) -> None:
+        self._metrics.attempted(profile, result, clock.monotonic() - began_at)
 
     def _spawn(self, telling: Coroutine[None, None, None], pod: PodInfo) -> None:
         task = self._tasks.spawn(telling, name=f"pod {pod.key}")
@@ -279,6 +313,8 @@ class Scheduler:
         """Have the pod wait, for its victims' end if preemption has found some."""
         now, room = clock.monotonic(), why.preemption
         displaced: list[PodInfo] = []
+        if why.preemption.node_name or why.preemption.refusals:
+            self._metrics.preempted(len(why.preemption.victims))
         if room.node_name:
             displaced = list(self._nominator.less_important(pod, room.node_name))
             self._nominator.nominate(pod, room.node_name)
@@ -309,15 +345,22 @@ class Scheduler:
 
     async def _bind(self, chosen: Chosen) -> None:
         pod, node_name = chosen.pod, chosen.node_name
+        profile = chosen.framework.scheduler_name
         try:
             await bind(chosen, self._waiting)
         except NotBound as error:
+            self._attempted(profile, UNSCHEDULABLE, chosen.began_at)
             self._give_back(chosen, error.refusal)
             await self._reports.waits(pod, str(error))
         except (StatusError, Unreachable) as error:
+            self._attempted(profile, ERROR, chosen.began_at)
             self._binding_failed(chosen, error)
         else:
             self.journal.note("scheduled", pod.key, node=node_name)
+            self._attempted(profile, SCHEDULED, chosen.began_at)
+            if pod.key in self._queue:
+                since_s = self._queue.since_first_s(pod.key, clock.monotonic())
+                self._metrics.scheduled(self._queue.attempts(pod.key), since_s)
             self._queue.remove(pod.key)
             self._nominator.forget(pod.key)
             self._reports.bound(pod, node_name)

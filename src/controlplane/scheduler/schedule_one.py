@@ -17,6 +17,7 @@ from controlplane.scheduler.framework.cluster_event import ClusterEvent, Hints, 
 from controlplane.scheduler.framework.cycle_state import CycleState
 from controlplane.scheduler.framework.interface import FilterPlugin, PostFilterResult, Rejection
 from controlplane.scheduler.framework.runtime import Framework, Narrowed, Refusal, Scored
+from controlplane.scheduler.metrics import Laps
 from controlplane.scheduler.node_info import NodeInfo
 from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
@@ -51,8 +52,11 @@ class NothingFits:
 class NodeSearch:
     """Chooses nodes for the pods of one profile."""
 
-    def __init__(self, framework: Framework, nominator: Nominator, rng: random.Random) -> None:
+    def __init__(
+        self, framework: Framework, nominator: Nominator, rng: random.Random, laps: Laps
+    ) -> None:
         self._framework, self._nominator, self._rng = framework, nominator, rng
+        self._laps = laps
         self._next_start = 0
 
     def schedule(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Fits | NothingFits:
@@ -62,15 +66,19 @@ class NodeSearch:
         if not nodes:
             return NothingFits(_NO_NODES, [any_of(ClusterEvent.NODE_ADDED)])
         state = CycleState()
+        self._laps.begin()
         narrowed = self._framework.run_pre_filter(state, pod, nodes)
+        self._laps.end("PreFilter", fits=not isinstance(narrowed, Refusal))
         if isinstance(narrowed, Refusal):
             return self._nothing(state, pod, {node.name: narrowed for node in nodes})
         fitting, refusals = self._find(state, pod, nodes, narrowed)
+        self._laps.end("Filter", fits=bool(fitting))
         if not fitting:
             return self._nothing(state, pod, refusals)
         if len(fitting) == 1:
             return Fits(fitting[0].name, state, fitting, None, refusals)
         scored = self._framework.run_scores(state, pod, fitting)
+        self._laps.end("Score")
         best = max(scored.totals)
         winners = [n for n, total in zip(fitting, scored.totals, strict=True) if total == best]
         return Fits(self._rng.choice(winners).name, state, fitting, scored, refusals)
@@ -160,6 +168,7 @@ class NodeSearch:
             result = plugin.post_filter(state, pod, rejections)
             if result.node_name:
                 break
+        self._laps.end("PostFilter", fits=bool(result.node_name))
         names = {refusal.plugin for refusal in refusals.values()}
         hints = [self._framework.hints[name] for name in sorted(names)]
         return NothingFits(worded(rejections, result), hints, refusals, result)

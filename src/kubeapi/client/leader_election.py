@@ -26,6 +26,7 @@ from componentbase.tasks import Tasks
 from componentbase.timings import Timings
 from kubeapi.client.backoff import Backoff
 from kubeapi.client.errors import Unreachable
+from kubeapi.client.metrics import LEADING
 from kubeapi.client.rest import RestClient
 from kubeapi.objects import Object
 from kubeapi.resources import LEASES
@@ -157,10 +158,18 @@ class LeaderElector:
             initial_s=min(_UNHEARD_RETRY_S, durations.retry_s), max_s=durations.retry_s, rng=rng
         )
 
+    def problem(self, now: float) -> str:
+        """Say that a lead was not renewed in time; "" for all others (HealthzAdaptor)."""
+        if not LEADING.get((self._name,)) or not self._candidate.has_lost(now):
+            return ""
+        return f"failed election to renew leadership on lease {self._name}"
+
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Wait to become the leader, then run *lead*; raises LeadershipLost when it is over."""
+        LEADING[self._name,] = 0
         while not await self._try():
             await self._pause()
+        LEADING[self._name,] = 1
         log.info("leading %s/%s", self._namespace, self._name)
         tasks = Tasks()
         try:
@@ -168,6 +177,7 @@ class LeaderElector:
             tasks.spawn(self._renew(), name="renew lease", essential=True)
             await tasks.wait()
         finally:
+            LEADING[self._name,] = 0
             await tasks.close()
 
     async def _renew(self) -> None:

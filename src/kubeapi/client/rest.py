@@ -23,6 +23,7 @@ from componentbase.clock import monotonic
 from kubeapi.client import codec
 from kubeapi.client.errors import Unreachable
 from kubeapi.client.kubeconfig import ClientConfig, read_kubeconfig
+from kubeapi.client.metrics import REQUEST_SECONDS, REQUESTS
 from kubeapi.objects import Object, name_of, namespace_of
 from kubeapi.resources import Resource
 from kubeapi.status import StatusError
@@ -33,6 +34,8 @@ CONNECT_TIMEOUT_S: Final = 5
 #: A watch whose server should have ended it so long ago is dead: its connection says nothing more.
 WATCH_GRACE_S: Final = 30
 _IDLE_CONNECTION_S: Final = 60
+#: What the metrics call the status of a call without an answer.
+_NO_ANSWER: Final = "<error>"
 #: A token's file is read again after so long (client-go: cachingTokenSource).
 _TOKEN_READ_S: Final = 60.0
 
@@ -68,6 +71,7 @@ class RestClient:
         self._turns = asyncio.Semaphore(calls_max) if calls_max else nullcontext()
         self._config = config
         self._source = source
+        self._host = urllib.parse.urlsplit(config.server).netloc
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
         self._token, self._token_read_at = "", -math.inf
@@ -200,6 +204,7 @@ class RestClient:
         try:
             headers = self._authorization()
             async with self._opened().get(url, timeout=timeout, headers=headers) as response:
+                REQUESTS.add((str(response.status), self._host, "GET"))
                 self._learn(response)
                 if response.status >= 400:
                     raise _status_error(response, await response.read())
@@ -268,6 +273,7 @@ class RestClient:
         if body[0] is not None:
             media_type = body[1] or self._body_type
             data, headers["Content-Type"] = codec.encode(body[0], media_type), media_type
+        began_at, code = monotonic(), _NO_ANSWER
         try:
             async with (
                 self._turns,
@@ -276,9 +282,13 @@ class RestClient:
                     method, self._url(path, query), data=data, headers=headers
                 ) as response,
             ):
+                code = str(response.status)
                 octets = await response.read()
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{method} {path}: {_text(error)}") from error
+        finally:
+            REQUESTS.add((code, self._host, method))
+            REQUEST_SECONDS.observe((self._host, method), monotonic() - began_at)
         self._learn(response)
         if response.status >= 400:
             raise _status_error(response, octets)

@@ -13,8 +13,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
+from componentbase.clock import monotonic
 from componentbase.tasks import Tasks, guarded
 from kubeapi.client.errors import Unreachable
+from kubeapi.client.metrics import QueueWatch
 from kubeapi.status import StatusError, is_conflict
 
 log = logging.getLogger(__name__)
@@ -33,8 +35,14 @@ class WorkQueue(Generic[K]):
     """A queue of keys with retries."""
 
     def __init__(
-        self, *, retry_initial_s: float = RETRY_INITIAL_S, retry_max_s: float = RETRY_MAX_S
+        self,
+        name: str = "",
+        *,
+        retry_initial_s: float = RETRY_INITIAL_S,
+        retry_max_s: float = RETRY_MAX_S,
     ) -> None:
+        """Under its *name* a queue is counted in the metrics; without one it is not."""
+        self._watch = QueueWatch[K](name, self.__len__, monotonic) if name else None
         self._retry_initial_s, self._retry_max_s = retry_initial_s, retry_max_s
         self._ready: deque[K] = deque()
         self._dirty: set[K] = set()  # Needs work: is in _ready, or waits for its worker.
@@ -51,6 +59,8 @@ class WorkQueue(Generic[K]):
         if key in self._dirty:
             return
         self._dirty.add(key)
+        if self._watch is not None:
+            self._watch.added(key)
         if key not in self._worked_on:
             self._make_ready(key)
 
@@ -76,6 +86,8 @@ class WorkQueue(Generic[K]):
         """Add *key* after a wait that doubles with every failure since the last `forget`."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        if self._watch is not None:
+            self._watch.retried()
         # The exponent is bounded too: a float has no room for 2 ** 2000.
         self.add_after(key, min(self._retry_initial_s * 2 ** min(failures, 64), self._retry_max_s))
 
@@ -94,6 +106,8 @@ class WorkQueue(Generic[K]):
         key = self._ready.popleft()
         self._dirty.discard(key)
         self._worked_on.add(key)
+        if self._watch is not None:
+            self._watch.taken(key)
         return key
 
     async def get(self) -> K:
@@ -112,6 +126,8 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """Say that the work on *key* has ended, however it ended."""
         self._worked_on.discard(key)
+        if self._watch is not None:
+            self._watch.done(key)
         if key in self._dirty:
             self._make_ready(key)
 

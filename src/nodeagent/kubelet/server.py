@@ -20,15 +20,10 @@ from aiohttp.typedefs import Middleware
 
 from componentbase.clock import parse_rfc3339, wall
 from kubeapi.client import Unreachable
+from kubeapi.client.delegation import Asker, NotAuthenticated, asker_of
 from kubeapi.objects import Object
 from kubeapi.status import StatusError
-from nodeagent.kubelet.authorization import (
-    Asker,
-    Authorization,
-    NotAuthenticated,
-    asker_of,
-    attributes,
-)
+from nodeagent.kubelet.authorization import Authorization, attributes
 from nodeagent.kubelet.container_logs import LogFilter, LogOptions, tail_offset, whole_lines
 from nodeagent.kubelet.stats import resource_metrics
 from nodeagent.kubelet.streaming import Streaming
@@ -208,7 +203,7 @@ def _guard(authorization: Authorization) -> Middleware:
         asked = attributes(request.method, request.path)
         try:
             asker = await _asker(request, authorization)
-            allowed = await authorization.may(asker, asked)
+            allowed = await authorization.may_do(asker, asked)
         except NotAuthenticated:
             return web.Response(status=401, text="Unauthorized")
         except (StatusError, Unreachable) as error:

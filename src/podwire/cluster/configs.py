@@ -76,6 +76,7 @@ def _master(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[str,
         name,
         {
             **_lease_holder(cluster, paths, name),
+            "serving": _serving(cluster, paths, number, layout.CONTROLLER_MANAGER_PORT),
             "cluster_cidr": cluster.cluster_cidr,
             "node_cidr_mask": cluster.node_cidr_mask,
             "external_map": cluster.external_map,
@@ -89,6 +90,7 @@ def _master(cluster: Cluster, paths: Layout, number: int) -> Iterator[tuple[str,
         name,
         {
             **_lease_holder(cluster, paths, name),
+            "serving": _serving(cluster, paths, number, layout.SCHEDULER_PORT),
             "control_socket": str(paths.control_socket(name)),
             "scheduler_config": cluster.scheduler_config,
         },
@@ -101,6 +103,17 @@ def _lease_holder(cluster: Cluster, paths: Layout, name: str) -> Config:
         "kubeconfig": str(paths.component_kubeconfig(name)),
         "timings": cluster.timings,
         "journal": str(paths.journal(name)),
+    }
+
+
+def _serving(cluster: Cluster, paths: Layout, number: int, port: int) -> Config:
+    """Return where a component of a control-plane host shows its health and metrics."""
+    return {
+        "address": cluster.transport_address(control_plane_host(number)),
+        "port": port,
+        "certificate": str(paths.certificate("apiserver")),
+        "private_key": str(paths.private_key("apiserver")),
+        "client_ca": str(paths.certificate("ca")),
     }
 
 

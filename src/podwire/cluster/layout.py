@@ -266,6 +266,9 @@ def control_plane_host(number: int) -> int:
 
 
 API_PORT: Final = 6443
+#: Where the two show health and metrics, on the control-plane host that they are on.
+CONTROLLER_MANAGER_PORT: Final = 10257
+SCHEDULER_PORT: Final = 10259
 KUBELET_PORT: Final = 10250
 VXLAN_PORT: Final = 4789
 UNDERLAY_PORT: Final = 8285

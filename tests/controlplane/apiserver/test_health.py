@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from controlplane.apiserver.health import PING, Check, Health
+from controlplane.apiserver.health import Health
+from controlplane.health import PING, Check
 from kubeapi.status import StatusError
 
 ILL = Check("etcd", lambda: "it is away")

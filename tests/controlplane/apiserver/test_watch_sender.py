@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from componentbase.clock import monotonic
+from componentbase.series import Counter
 from componentbase.tasks import Tasks
 from controlplane.apiserver import keys, watch_cache
 from controlplane.apiserver.kinds.kind import Kind
@@ -16,7 +17,6 @@ from controlplane.apiserver.negotiation import Accepted
 from controlplane.apiserver.registry.watch import WatchRequest, WatchStream
 from controlplane.apiserver.rendering import Form
 from controlplane.apiserver.selection import parse_selection
-from controlplane.apiserver.series import Counter
 from controlplane.apiserver.stored import StoredObject, encode
 from controlplane.apiserver.watch_cache import WatchCache
 from controlplane.apiserver.watch_sender import WatchSender

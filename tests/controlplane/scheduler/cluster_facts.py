@@ -11,6 +11,7 @@ from controlplane.scheduler.framework.interface import (
     Rejection,
     ScoreExtensions,
 )
+from controlplane.scheduler.metrics import SchedulerMetrics
 from controlplane.scheduler.node_info import NodeInfo
 from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
@@ -111,6 +112,7 @@ class World:
 
     def __init__(self, nodes=(), *, config=DEFAULT, listers=None, seed=1):
         self.nominator, self.waiting = Nominator(), WaitingPods()
+        self.metrics = SchedulerMetrics()
         self.cache = self
         self._nodes = list(nodes)
         self.bound = []
@@ -123,6 +125,7 @@ class World:
             binder=self,
             volumes=self,
             waiting=self.waiting,
+            laps=lambda profile: self.metrics.laps(profile, lambda: 0.0),
         )
 
     def nodes(self):

@@ -7,18 +7,16 @@ import asyncio
 import pytest
 
 from kubeapi.client import Unreachable
-from kubeapi.resources import SUBJECTACCESSREVIEWS, TOKENREVIEWS
-from nodeagent.kubelet.authorization import (
+from kubeapi.client.delegation import (
     ALLOWED_S,
     DENIED_S,
     TOKEN_S,
     Asker,
-    Attributes,
-    Authorization,
     NotAuthenticated,
     asker_of,
-    attributes,
 )
+from kubeapi.resources import SUBJECTACCESSREVIEWS, TOKENREVIEWS
+from nodeagent.kubelet.authorization import Attributes, Authorization, attributes
 
 SCRAPER = Asker("system:serviceaccount:monitoring:prometheus", ("system:serviceaccounts",), "u")
 
@@ -91,7 +89,7 @@ def test_a_token_is_asked_about_once_in_a_while(api, authorization):
 
 def test_answers_hold_for_their_time(api, authorization):
     def may(subresource):
-        return asyncio.run(authorization.may(SCRAPER, Attributes("get", subresource)))
+        return asyncio.run(authorization.may_do(SCRAPER, Attributes("get", subresource)))
 
     assert may("metrics")
     assert not may("proxy")
@@ -110,7 +108,7 @@ def test_answers_hold_for_their_time(api, authorization):
 def test_masters_and_their_server_are_not_asked_about(api, authorization):
     api.is_there = False
     for asker in (Asker("system:kube-apiserver"), Asker("me", ("system:masters",))):
-        assert asyncio.run(authorization.may(asker, Attributes("create", "proxy")))
+        assert asyncio.run(authorization.may_do(asker, Attributes("create", "proxy")))
 
 
 def test_who_a_certificate_names():

@@ -36,7 +36,7 @@ class ClusterRoleAggregation:
 
     def __init__(self, context: Context) -> None:
         self._client = context.client
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("cluster_role_aggregator")
         self._roles = context.informer(CLUSTERROLES)
         self._roles.add_handler(
             on_add=lambda _new: self._look_at_all(),

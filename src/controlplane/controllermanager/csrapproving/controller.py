@@ -81,7 +81,7 @@ class CsrApproving:
 
     def __init__(self, context: Context) -> None:
         self._client, self._context = context.client, context
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("certificate_approver")
         self._requests = context.informer(CERTIFICATESIGNINGREQUESTS)
         self._requests.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)),

@@ -54,7 +54,7 @@ class CsrSigning:
     def __init__(self, context: Context) -> None:
         self._client, self._context = context.client, context
         self._authority: Authority = context.authority
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("certificate")
         self._requests = context.informer(CERTIFICATESIGNINGREQUESTS)
         self._requests.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)),

@@ -57,7 +57,7 @@ class DaemonSetsController:
         self._nodes = context.informer(NODES)
         self._daemon_sets = context.informer(DAEMONSETS)
         self._revisions = RevisionStore(context)
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("daemonset")
         self._expectations = Expectations()
         self._failed = FailedPods()
         self._daemon_sets.add_handler(

@@ -57,7 +57,7 @@ class DeploymentController:
         self._context = context
         self._client = context.client
         self._recorder = context.recorder("deployment-controller")
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("deployment")
         self._pods = context.informer(PODS)
         self._deployments = context.informer(DEPLOYMENTS)
         self._replica_sets = context.informer(REPLICASETS)

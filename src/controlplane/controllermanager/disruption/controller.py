@@ -43,8 +43,8 @@ class DisruptionController:
         self._replica_sets = context.informer(REPLICASETS)
         self._deployments = context.informer(DEPLOYMENTS)
         self._budgets = context.informer(PODDISRUPTIONBUDGETS)
-        self._queue: WorkQueue[str] = WorkQueue()
-        self._marked: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("disruption")
+        self._marked: WorkQueue[str] = WorkQueue("disruption_recheck")
         self._budgets.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)),
             on_update=lambda _old, new: self._queue.add(key_of(new)),

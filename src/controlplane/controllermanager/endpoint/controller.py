@@ -32,7 +32,7 @@ class EndpointsController:
 
     def __init__(self, context: Context) -> None:
         self._client = context.client
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("endpoint")
         self._pods = context.informer(PODS)
         self._services = context.informer(SERVICES)
         self._endpoints = context.informer(ENDPOINTS)

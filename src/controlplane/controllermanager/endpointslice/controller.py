@@ -54,7 +54,7 @@ class EndpointSliceController:
     def __init__(self, context: Context) -> None:
         self._context, self._client = context, context.client
         self._recorder = context.recorder("endpoint-slice-controller")
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("endpoint_slice")
         self._written_at: dict[str, float] = {}
         self._triggers = TriggerTimeTracker()
         self._pods = context.informer(PODS)

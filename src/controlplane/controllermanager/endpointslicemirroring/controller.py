@@ -31,7 +31,7 @@ class EndpointSliceMirroringController:
     def __init__(self, context: Context) -> None:
         self._client = context.client
         self._recorder = context.recorder("endpoint-slice-mirroring-controller")
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("endpoint_slice_mirroring")
         self._services = context.informer(SERVICES)
         self._endpoints = context.informer(ENDPOINTS)
         self._slices = context.informer(ENDPOINTSLICES)

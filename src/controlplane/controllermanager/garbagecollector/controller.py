@@ -67,7 +67,7 @@ class GarbageCollector:
         self._client = context.client
         self._graph = Graph()
         self._absent: dict[str, None] = {}
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("garbage_collector_attempt_to_delete")
         self._tasks = context.tasks
         self._custom: dict[Resource, asyncio.Task[None]] = {}  # Who follows its objects.
         self._informers = [self._watch(context.informer(each), each) for each in COLLECTED]

@@ -69,7 +69,9 @@ class JobController:
         self._control = PodControl(context.client, self._recorder, context.journal)
         self._batch_s = BATCH_S / context.pace
         self._queue: WorkQueue[str] = WorkQueue(
-            retry_initial_s=RETRY_INITIAL_S / context.pace, retry_max_s=RETRY_MAX_S / context.pace
+            "job",
+            retry_initial_s=RETRY_INITIAL_S / context.pace,
+            retry_max_s=RETRY_MAX_S / context.pace,
         )
         self._orphans = Orphans(context.client, self._pods, self._job_of)
         self._expectations = Expectations()

@@ -23,7 +23,7 @@ class Orphans:
         self, client: RestClient, pods: Informer, job_of: Callable[[Object], Object | None]
     ) -> None:
         self._client, self._pods, self._job_of = client, pods, job_of
-        self.queue: WorkQueue[str] = WorkQueue()
+        self.queue: WorkQueue[str] = WorkQueue("job_orphan_pod")
 
     def add(self, pod: Object) -> None:
         if is_tracked(pod):

@@ -42,7 +42,7 @@ class NamespaceController:
 
     def __init__(self, context: Context) -> None:
         self._context, self._client = context, context.client
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("namespace")
         self._namespaces = context.informer(NAMESPACES)
         self._definitions = context.informer(CUSTOMRESOURCEDEFINITIONS)
         self._namespaces.add_handler(

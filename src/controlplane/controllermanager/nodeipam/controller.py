@@ -36,7 +36,7 @@ class NodeIpamController:
     def __init__(self, context: Context) -> None:
         self._client = context.client
         self._recorder = context.recorder("cidrAllocator")
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("node")
         self._ranges = [CidrSet(network, mask) for network, mask in context.pod_networks]
         self._given: dict[str, tuple[Network, ...]] = {}
         self._without: dict[str, None] = {}

@@ -68,7 +68,7 @@ class NodeLifecycleController:
         # are ready a moment before it says that its node is, and must not be contradicted.
         self._marked: dict[str, None] = {}
         self._been_ready: dict[str, None] = {}
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("node_lifecycle_controller")
         self._nodes.add_handler(on_add=self._node_added, on_update=self._node_updated)
         self._leases.add_handler(on_update=self._lease_updated)
 

@@ -54,9 +54,10 @@ class Served:
     resource: Resource
     component: str
     selector: Callable[[Object], LabelSelector]
+    queue: str
 
 
-REPLICA_SETS: Final = Served(REPLICASETS, "replicaset-controller", _label_selector)
+REPLICA_SETS: Final = Served(REPLICASETS, "replicaset-controller", _label_selector, "replicaset")
 
 
 class ReplicaSetController:
@@ -70,7 +71,7 @@ class ReplicaSetController:
         self._replica_sets = context.informer(served.resource)
         recorder = context.recorder(served.component)
         self._control = PodControl(context.client, recorder, context.journal)
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue(served.queue)
         self._expectations = Expectations()
         self._replica_sets.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)),

@@ -19,7 +19,9 @@ def _map_selector(controller: Object) -> LabelSelector:
     return LabelSelector.from_labels(controller["spec"].get("selector"))
 
 
-_SERVED: Final = Served(REPLICATIONCONTROLLERS, "replication-controller", _map_selector)
+_SERVED: Final = Served(
+    REPLICATIONCONTROLLERS, "replication-controller", _map_selector, "replicationmanager"
+)
 
 
 class ReplicationManager(ReplicaSetController):

@@ -40,7 +40,7 @@ class ResourceQuotaController:
 
     def __init__(self, context: Context) -> None:
         self._context, self._client = context, context.client
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("resource_quota_controller_resource_changes")
         self._informers = {resource: context.informer(resource) for resource in _COUNTED}
         self._quotas = self._informers[RESOURCEQUOTAS]
         self._quotas.add_handler(on_add=self._look, on_update=self._look_if_changed)

@@ -38,7 +38,7 @@ class RootCaPublisher:
 
     def __init__(self, context: Context) -> None:
         self._client, self._root_ca = context.client, context.root_ca
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("root_ca_cert_publisher")
         self._namespaces = context.informer(NAMESPACES)
         self._maps = context.informers.informer(CONFIGMAPS, field_selector=f"metadata.name={NAME}")
         self._namespaces.add_handler(

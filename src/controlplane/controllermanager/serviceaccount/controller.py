@@ -19,7 +19,7 @@ class ServiceAccountController:
 
     def __init__(self, context: Context) -> None:
         self._client = context.client
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("serviceaccount")
         self._namespaces = context.informer(NAMESPACES)
         self._accounts = context.informer(SERVICEACCOUNTS)
         self._namespaces.add_handler(

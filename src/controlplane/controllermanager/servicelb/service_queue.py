@@ -28,7 +28,7 @@ class ServiceQueue(Generic[Given]):
         self.statuses = Statuses(context)
         self.services = context.informer(SERVICES)
         self.given: dict[str, Given] = {}
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("service")
 
     def soon(self, service: Object) -> None:
         """Have *service* looked at, if it has to do with load balancers."""

@@ -54,7 +54,7 @@ class StatefulSetController:
         self._control = StatefulPodControl(
             context.client, recorder, context.journal, self._known_claims
         )
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("statefulset")
         self._expectations = Expectations()
         self._stateful_sets.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)),

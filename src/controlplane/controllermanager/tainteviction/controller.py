@@ -30,7 +30,7 @@ class TaintEvictionController:
     def __init__(self, context: Context) -> None:
         self._context, self._client = context, context.client
         self._recorder = context.recorder("taint-eviction-controller")
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("noexec_taint_node")
         self._deadlines = Deadlines()
         self._nodes = context.informer(NODES)
         self._pods = context.informer(PODS)

@@ -30,7 +30,7 @@ class TokenCleaner:
 
     def __init__(self, context: Context) -> None:
         self._client, self._wall = context.client, context.wall
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("token_cleaner")
         self._secrets = context.informers.informer(
             SECRETS, namespace=_NAMESPACE, field_selector=f"type={SECRET_TYPE}"
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kubeapi.objects import Object
 
@@ -33,6 +33,25 @@ class ClusterEvent(Enum):
     CLAIM_CHANGED = auto()  # a PersistentVolumeClaim, also a new one
     VOLUME_CHANGED = auto()  # a PersistentVolume, likewise
     CLASS_CHANGED = auto()  # a StorageClass, likewise
+
+    @property
+    def label(self) -> str:
+        """Return what upstream's metrics call it."""
+        return _LABELS[self]
+
+
+_LABELS: Final = {
+    ClusterEvent.NODE_ADDED: "NodeAdd",
+    ClusterEvent.NODE_ALLOCATABLE: "NodeUpdateNodeAllocatable",
+    ClusterEvent.NODE_LABELS: "NodeUpdateNodeLabel",
+    ClusterEvent.NODE_TAINTS: "NodeUpdateNodeTaint",
+    ClusterEvent.POD_PLACED: "AssignedPodAdd",
+    ClusterEvent.POD_LABELS: "AssignedPodUpdatePodLabel",
+    ClusterEvent.POD_SCALED_DOWN: "AssignedPodUpdatePodScaleDown",
+    ClusterEvent.POD_GONE: "AssignedPodDelete",
+    ClusterEvent.POD_ITSELF: "UnschedulablePodUpdate",
+    ClusterEvent.NAMESPACE_LABELS: "NamespaceUpdate",
+}
 
 
 @dataclass(frozen=True, slots=True)

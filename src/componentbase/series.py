@@ -7,7 +7,7 @@ value are needed, and what writes Prometheus' formats is imported when somebody 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,6 +33,16 @@ class Counter:
             self.values[labels] = before + amount
         elif len(self.values) < SERIES_MAX:
             self.values[labels] = amount
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What is read when somebody asks, and then alone."""
+
+    name: str
+    help: str
+    labels: Sequence[str]
+    read: Callable[[], Mapping[Labels, float]]
 
 
 @dataclass(slots=True)
@@ -70,6 +80,51 @@ class Histogram:
                 so_far += count
                 rows.append((bound, so_far))
             yield labels, rows, held.total
+
+
+Series = Counter | Gauge | Histogram
+
+
+def exponential(start: float, factor: float, count: int) -> tuple[float, ...]:
+    """Return *count* bounds of buckets (upstream: prometheus.ExponentialBuckets)."""
+    return tuple(start * factor**number for number in range(count))
+
+
+def exposition(series: Iterable[Series]) -> str:
+    """Return *series* in Prometheus' text format 0.0.4."""
+    return "".join(f"{line}\n" for each in series for line in _lines(each))
+
+
+def _lines(series: Series) -> Iterator[str]:
+    if isinstance(series, Histogram):
+        yield from _head(series.name, series, "histogram")
+        for labels, buckets, total in series.cumulative():
+            for bound, count in buckets:
+                named = _labels((*series.labels, "le"), (*labels, bound))
+                yield f"{series.name}_bucket{named} {count}"
+            named = _labels(series.labels, labels)
+            yield f"{series.name}_sum{named} {total!r}"
+            yield f"{series.name}_count{named} {buckets[-1][1]}"
+        return
+    is_counter = isinstance(series, Counter)
+    name = f"{series.name}_total" if is_counter else series.name
+    yield from _head(name, series, "counter" if is_counter else "gauge")
+    values = series.values if isinstance(series, Counter) else series.read()
+    for labels, value in values.items():
+        yield f"{name}{_labels(series.labels, labels)} {value:.17g}"
+
+
+def _head(name: str, series: Series, kind: str) -> tuple[str, str]:
+    return f"# HELP {name} {series.help}", f"# TYPE {name} {kind}"
+
+
+def _labels(names: Iterable[str], values: Iterable[str]) -> str:
+    told = [f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True)]
+    return f"{{{','.join(told)}}}" if told else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _bound(value: float) -> str:
