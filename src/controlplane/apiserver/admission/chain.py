@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from componentbase.clock import monotonic
+from componentbase.series import Histogram
 from controlplane.apiserver.admission.attributes import Attributes, Operation, Plugin
-from controlplane.apiserver.series import Histogram
 from kubeapi.resources import Resource
 from kubeapi.status import StatusError
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from controlplane.apiserver.series import Counter, Histogram
+from componentbase.series import Counter, Histogram
 
 #: How upstream calls the two sorts of webhooks.
 MUTATING, VALIDATING = "admit", "validating"

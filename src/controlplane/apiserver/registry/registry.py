@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 
 from componentbase.clock import Clock
+from componentbase.series import Histogram
 from controlplane.apiserver import keys
 from controlplane.apiserver.admission.attributes import Attributes, Operation, Plugin
 from controlplane.apiserver.admission.chain import Chain
@@ -29,7 +30,6 @@ from controlplane.apiserver.registry import (
 from controlplane.apiserver.registry.managed_fields import Versions
 from controlplane.apiserver.registry.options import DeleteOptions, WriteOptions
 from controlplane.apiserver.registry.update import View
-from controlplane.apiserver.series import Histogram
 from controlplane.apiserver.service_claims import ServiceClaims
 from controlplane.apiserver.stored import StoredObject, encode
 from kubeapi.objects import Object, deep_copy

@@ -35,7 +35,7 @@ class LocalPathProvisioner:
         self._volumes = context.informer(PERSISTENTVOLUMES)
         self._classes = context.informer(STORAGECLASSES)
         self._nodes = context.informer(NODES)
-        self._queue: WorkQueue[_Key] = WorkQueue()
+        self._queue: WorkQueue[_Key] = WorkQueue("localpath")
         self._claims.add_handler(
             on_add=self._claim_changed, on_update=lambda _old, new: self._claim_changed(new)
         )

@@ -43,7 +43,7 @@ class PersistentVolumeController:
             PERSISTENTVOLUMECLAIMS: MutationCache(self._claims, ""),
             PERSISTENTVOLUMES: MutationCache(self._volumes, ""),
         }
-        self._queue: WorkQueue[_Key] = WorkQueue()
+        self._queue: WorkQueue[_Key] = WorkQueue("volumes")
         self._claims.add_handler(
             on_add=self._claim_changed,
             on_update=lambda _old, new: self._claim_changed(new),

@@ -26,7 +26,7 @@ class PvcProtectionController:
         self._client = context.client
         self._claims = context.informer(PERSISTENTVOLUMECLAIMS)
         self._pods = context.informer(PODS)
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("pvcprotection")
         self._claims.add_handler(
             on_add=self._claim_changed, on_update=lambda _old, new: self._claim_changed(new)
         )

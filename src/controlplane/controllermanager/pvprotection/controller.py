@@ -21,7 +21,7 @@ class PvProtectionController:
     def __init__(self, context: Context) -> None:
         self._client = context.client
         self._volumes = context.informer(PERSISTENTVOLUMES)
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("pvprotection")
         self._volumes.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)),
             on_update=lambda _old, new: self._queue.add(key_of(new)),
