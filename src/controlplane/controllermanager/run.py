@@ -34,6 +34,7 @@ from controlplane.controllermanager.endpointslice.controller import EndpointSlic
 from controlplane.controllermanager.endpointslicemirroring.controller import (
     EndpointSliceMirroringController,
 )
+from controlplane.controllermanager.ephemeral.controller import EphemeralVolumeController
 from controlplane.controllermanager.garbagecollector.controller import GarbageCollector
 from controlplane.controllermanager.job.controller import JobController
 from controlplane.controllermanager.localpath.controller import LocalPathProvisioner
@@ -83,6 +84,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "daemonset-controller": DaemonSetsController,
     "statefulset-controller": StatefulSetController,
     "job-controller": JobController,
+    "ephemeral-volume-controller": EphemeralVolumeController,
     "persistentvolume-binder-controller": PersistentVolumeController,
     "local-path-provisioner": LocalPathProvisioner,
     "persistentvolumeclaim-protection-controller": PvcProtectionController,

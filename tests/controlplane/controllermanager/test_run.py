@@ -17,6 +17,7 @@ def test_every_controller_has_its_upstream_name():
         "endpoints-controller",
         "endpointslice-controller",
         "endpointslice-mirroring-controller",
+        "ephemeral-volume-controller",
         "garbage-collector-controller",
         "job-controller",
         "local-path-provisioner",

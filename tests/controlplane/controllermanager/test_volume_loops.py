@@ -120,7 +120,8 @@ async def test_a_claim_is_provisioned_for_and_its_volume_goes_with_it(
         (term,) = made["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
         assert term["matchExpressions"][0]["key"] == "kubernetes.io/hostname"
 
-        # A pod that uses it holds it; when that is gone, all of it goes.
+        # A pod that uses it holds it; when that is gone, all of it goes, its own claim, too.
+        template = {"volumeClaimTemplate": {"spec": claim(storage_class=ns)["spec"]}}
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -128,11 +129,15 @@ async def test_a_claim_is_provisioned_for_and_its_volume_goes_with_it(
             "spec": {
                 "nodeName": hollow.names[0],
                 "containers": [{"name": "c", "image": "i"}],
-                "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
+                "volumes": [
+                    {"name": "v", "persistentVolumeClaim": {"claimName": "data"}},
+                    {"name": "own", "ephemeral": template},
+                ],
             },
         }
         await client.create(PODS, pod, ns)
         await until(client, PODS, ns, lambda items: items[0]["status"].get("podIP"))
+        await claim_until(client, ns, "Bound", "user-own")
         await client.delete(PERSISTENTVOLUMECLAIMS, "data", ns)
         held = await client.get(PERSISTENTVOLUMECLAIMS, "data", ns)
         assert held["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]

@@ -11,6 +11,7 @@ from kubeapi.resources import CONFIGMAPS
 from kubeapi.status import not_found
 from nodeagent.hollow.volumes import HollowVolumes
 from nodeagent.kubelet.object_cache import ObjectCache
+from nodeagent.kubelet.volumes.claims import ClaimedVolumes
 from nodeagent.kubelet.volumes.layout import Layout
 from nodeagent.kubelet.volumes.token_manager import TokenManager
 from nodeagent.kubelet.volumes.volume_manager import FailedMount, Mounted
@@ -45,9 +46,9 @@ class Api:
 async def test_a_missing_map_is_a_failed_mount_and_nothing_is_written(tmp_path):
     api = Api()
     objects = ObjectCache(api, monotonic, 0.0)
-    volumes = HollowVolumes(
-        Layout(tmp_path), objects, TokenManager(api, monotonic), {"cpu": "4"}, 10.0
-    )
+    layout, tokens = Layout(tmp_path), TokenManager(api, monotonic)
+    claimed = ClaimedVolumes(api, layout)
+    volumes = HollowVolumes(layout, objects, tokens, {"cpu": "4"}, 10.0, claimed=claimed)
     mounted = Mounted(arrived_at=monotonic())
     with pytest.raises(FailedMount, match='volume "access"'):
         await volumes.mount(POD, mounted, 1.0)

@@ -1,0 +1,1 @@
+"""Claims that live as long as their pod."""
