@@ -89,6 +89,102 @@ def test_rolling_update_history_and_undo(nginx: Lab) -> None:
     nginx.kubectl("rollout", "status", "deployment/nginx", "--timeout=60s")
 
 
+STATEFUL = """
+apiVersion: v1
+kind: Service
+metadata: {name: keeper}
+spec: {clusterIP: None, selector: {app: keeper}, ports: [{port: 80, name: web}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: keeper}
+spec:
+  serviceName: keeper
+  replicas: 2
+  selector: {matchLabels: {app: keeper}}
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Retain}
+  template:
+    metadata: {labels: {app: keeper}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: web
+        image: busybox
+        command: [sh, -c, "echo $HOSTNAME >> /data/who; sleep 3600"]
+        volumeMounts: [{name: data, mountPath: /data}]
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
+"""
+
+
+def test_a_stateful_set_keeps_names_and_data(lab: Lab) -> None:
+    lab.apply(STATEFUL)
+    lab.kubectl("rollout", "status", "sts/keeper", "--timeout=60s")
+    claims = {one["metadata"]["name"]: one["spec"] for one in lab.objects("pvc")}
+    assert set(claims) == {"data-keeper-0", "data-keeper-1"}
+    nodes = {one["metadata"]["name"]: one["spec"]["nodeName"] for one in lab.objects("pods", *APP)}
+
+    lab.kubectl("rollout", "restart", "sts/keeper")
+    lab.kubectl("rollout", "status", "sts/keeper", "--timeout=60s")
+    for name, node in nodes.items():
+        (pod,) = lab.objects("pod", name)
+        assert pod["spec"]["nodeName"] == node, "a pod runs where its volume is"
+        where = lab.paths.node(node) / "hostfs" / "var" / "lib" / "local-path-provisioner"
+        (kept,) = where.glob(f"{claims[f'data-{name}']['volumeName']}_default_data-{name}/who")
+        assert kept.read_text() == f"{name}\n{name}\n", "what the first pod wrote is there"
+
+    history = lab.kubectl("rollout", "history", "sts/keeper")
+    assert history.split()[-4::2] == ["1", "2"]
+    assert "rolled back" in lab.kubectl("rollout", "undo", "sts/keeper")
+    lab.kubectl("delete", "sts,svc", "keeper")
+    lab.eventually(lambda: not lab.objects("pvc"), what="the claims go by their policy")
+    lab.eventually(lambda: not lab.objects("pv"), what="and their volumes with them")
+    held = "nodes/*/hostfs/var/lib/local-path-provisioner/*"
+    lab.eventually(lambda: not list(lab.paths.directory.glob(held)), what="and what they held")
+
+
+APP = ("-l", "app=keeper")
+DAEMON = """
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent}
+spec:
+  selector: {matchLabels: {app: agent}}
+  updateStrategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: c, image: "nginx:1.27"}]
+"""
+
+
+def test_a_daemon_set_is_everywhere_rolls_and_is_undone(lab: Lab) -> None:
+    lab.apply(DAEMON)
+    lab.kubectl("rollout", "status", "ds/agent", "--timeout=60s")
+    assert lab.objects("ds/agent")[0]["status"]["desiredNumberScheduled"] == 3
+    lab.kubectl("set", "image", "ds/agent", "c=nginx:1.28")
+    lab.kubectl("rollout", "status", "ds/agent", "--timeout=60s")
+    undone = lab.kubectl("rollout", "undo", "ds/agent")
+    assert "rolled back" in undone
+    lab.kubectl("rollout", "status", "ds/agent", "--timeout=60s")
+    again = lab.kubectl("rollout", "undo", "ds/agent", "--to-revision=3")
+    assert "skipped rollback (current template already matches revision 3)" in again
+
+    lab.kubectl("cordon", "node-1")
+    lab.kubectl("taint", "node", "node-2", "own=x:NoExecute")
+
+    def on_two() -> bool:
+        status = lab.objects("ds/agent")[0]["status"]
+        return (status["desiredNumberScheduled"], status["numberReady"]) == (2, 2)
+
+    lab.eventually(on_two, what="a taint drives its pod away, a cordon does not")
+    lab.kubectl("taint", "node", "node-2", "own-")
+    lab.kubectl("uncordon", "node-1")
+    lab.kubectl("delete", "-f", "-", stdin=DAEMON)
+
+
 def test_label_annotate_and_select(nginx: Lab) -> None:
     nginx.kubectl("label", "deployment/nginx", "tier=front")
     assert "nginx" in nginx.kubectl("get", "deploy", "-l", "tier=front")
