@@ -13,6 +13,7 @@ import asyncio
 import logging
 import os
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,8 @@ _READ_OCTETS: Final = 256 * 1024
 #: What a connection's unpacker begins with, and grows from; without it that is 1 MB for each.
 _BUFFER_OCTETS: Final = 16 * 1024
 _ASK, _ANSWER, _TELL = 0, 1, 2
+#: struct ucred of unix(7): pid, uid, gid.
+_UCRED: Final = struct.Struct("iII")
 
 Params = dict[str, Any]
 
@@ -245,12 +248,24 @@ class Client(Connection):
         except OSError:
             connecting.close()
             raise
+        pid = _pid_of_peer(connecting)
         reader, writer = await asyncio.open_unix_connection(sock=connecting)
         client = cls(reader, writer, handlers=handlers or {}, on_tell=on_tell)
+        client.pid = pid
         client._reading = client._tasks.spawn(client.run(), name="rpc client")
         return client
 
     _reading: asyncio.Task[None]
+    #: The server's process, 0 where the system does not tell.
+    pid: int = 0
+
+
+def _pid_of_peer(connected: socket.socket) -> int:
+    if not hasattr(socket, "SO_PEERCRED"):
+        return 0
+    octets = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    pid: int = _UCRED.unpack(octets)[0]
+    return pid
 
 
 async def connect_retrying(

@@ -41,6 +41,7 @@ class Timings:
     scheduler_unschedulable_flush_s: float  # podMaxInUnschedulablePodsDuration
     proxy_sync_min_s: float  # kube-proxy minSyncPeriod; ours is event-driven, so it stays small
     proxy_sync_max_s: float  # kube-proxy syncPeriod
+    metrics_resolution_s: float  # metrics-server --metric-resolution
 
     def scaled(self, factor: float) -> Timings:
         """Return these timings, each multiplied by *factor*."""
@@ -75,6 +76,7 @@ KUBERNETES: Final = Timings(
     scheduler_unschedulable_flush_s=300,
     proxy_sync_min_s=0.01,
     proxy_sync_max_s=30,
+    metrics_resolution_s=15,
 )
 
 LAB: Final = KUBERNETES.scaled(0.1)

@@ -167,6 +167,8 @@ SERVICECIDRS_V1BETA1: Final = Resource(
 IPADDRESSES_V1BETA1: Final = Resource(
     "networking.k8s.io", "v1beta1", "ipaddresses", "IPAddress", False
 )
+NODEMETRICS: Final = Resource("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", False)
+PODMETRICS: Final = Resource("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", True)
 APISERVICES: Final = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", False)
 _ADMISSION: Final = "admissionregistration.k8s.io"
 MUTATINGWEBHOOKCONFIGURATIONS: Final = Resource(

@@ -39,6 +39,11 @@ class Netlink:
         """Tell whether the datapath is reachable."""
         return self._peer.connected
 
+    @property
+    def pid(self) -> int:
+        """Return the datapath's process, 0 while it is not reachable."""
+        return self._peer.pid
+
     def _wake(self) -> None:
         self._settled.clear()
         self._dirty.set()

@@ -51,6 +51,11 @@ class Peer:
         """Tell whether calls go through now."""
         return self._client is not None
 
+    @property
+    def pid(self) -> int:
+        """Return the server's process, 0 while there is none."""
+        return 0 if self._client is None else self._client.pid
+
     async def call(
         self, method: str, params: Params | None = None, *, timeout_s: float = 30
     ) -> object:

@@ -20,7 +20,7 @@ from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import KUBERNETES, TIMINGS
 from kubeapi.client import EventRecorder, InformerFactory, RestClient, Unreachable
-from kubeapi.objects import Object, name_of, uid_of
+from kubeapi.objects import Object, name_of
 from kubeapi.quantity import parse_quantity
 from kubeapi.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
 from kubeapi.status import StatusError
@@ -46,7 +46,8 @@ from nodeagent.kubelet.recording import node_teller
 from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.server import KubeletServer, serve, server_tls
 from nodeagent.kubelet.services import NodeServices
-from nodeagent.kubelet.stats import NodeShape, summary
+from nodeagent.kubelet.stats.provider import StatsProvider
+from nodeagent.kubelet.stats.summary import NodeShape
 from nodeagent.kubelet.status_manager import StatusManager
 from nodeagent.kubelet.streaming import Streaming
 from nodeagent.kubelet.volumes.claims import ClaimedVolumes
@@ -122,7 +123,7 @@ class NodeAgent:
         self._services = self._make_services()
         self._kubelet = Kubelet(self._services, self._pods)
         memory = parse_quantity(str(config.memory))
-        self._shape = NodeShape(name=config.node_name, memory=memory, started_at=wall())
+        self._shape = NodeShape(name=config.node_name, memory=int(memory))
         self._node.on_event = node_teller(self._services.recorder, config.node_name)
         self._housekeeping = Housekeeping(
             self._services, self._kubelet, self._node, self._options, capacity(self._facts())
@@ -143,11 +144,6 @@ class NodeAgent:
 
     def _peer(self, name: str, socket: str) -> Peer:
         return Peer(self._directory / socket, name=name)
-
-    def _summary(self) -> Object:
-        """Return what the node's pods use."""
-        pods = [(pod, self._runtime.status(uid_of(pod))) for pod in self._kubelet.active_pods()]
-        return summary(self._shape, pods, self._housekeeping.stats, wall())
 
     def _facts(self) -> NodeFacts:
         config = self._config
@@ -367,7 +363,8 @@ class NodeAgent:
             self._proxy.exposition,
             Streaming(self._kubelet, HostNet(self._directory / "hostnet.sock")),
             Authorization(self._client.create, config.node_name, monotonic),
-            summary=self._summary,
+            shape=self._shape,
+            stats=StatsProvider(self._runtime, self._netlink, wall),
         )
         address = transport_address(config.internal_ip, config.transport_map)
         tls = server_tls(config.server_certificate, config.server_private_key, config.client_ca)

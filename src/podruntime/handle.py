@@ -186,6 +186,7 @@ class PodHandle:
         running = sum(each.state == RUNNING for each in self.containers.values())
         return {
             "pod_sandbox_id": self.record.id,
+            "timestamp": wall(),
             "cpu_ns": usage.cpu_ns,
             "memory_octets": self.memory(usage),
             "processes": 1 + running,

@@ -23,6 +23,7 @@ from componentbase.rpc import Connection, Handler, Params, RpcError
 from componentbase.tasks import Tasks
 from componentbase.unix import socket_path
 from componentbase.zygote import Zygote
+from podruntime import stats
 from podruntime.cri import (
     SANDBOX_READY,
     ContainerRequest,
@@ -257,8 +258,11 @@ class Runtime:
     async def _list_pod_sandbox(self, _connection: Connection, _params: Params) -> object:
         return [pod.info() for pod in self._pods.values()]
 
-    async def _list_pod_sandbox_stats(self, _connection: Connection, _params: Params) -> object:
-        return [pod.stats() for pod in self._pods.values() if not pod.dead.is_set()]
+    async def _list_pod_sandbox_stats(self, _connection: Connection, params: Params) -> object:
+        pods = [pod for pod in self._pods.values() if not pod.dead.is_set()]
+        if params.get("containers"):
+            return await stats.of_pods(pods)
+        return [pod.stats() for pod in pods]
 
     # --- images
 

@@ -281,3 +281,34 @@ def test_a_namespace_takes_its_content_with_it(lab: Lab) -> None:
     lab.kubectl("rollout", "status", "deployment/nginx", "-n", "short", "--timeout=60s")
     lab.kubectl("delete", "namespace", "short", "--timeout=60s")
     assert "NotFound" in lab.kubectl("get", "namespace", "short", check=False)
+
+
+def test_top_tells_what_nodes_and_pods_use(nginx: Lab) -> None:
+    nginx.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: busy}
+spec:
+  containers:
+    - {name: idle, image: "registry.k8s.io/pause:3.10"}
+    - name: work
+      image: busybox:1.36
+      command: [sh, -c, "while true; do seq 1 200 | wc -l; done"]
+""")
+    nginx.kubectl("wait", "pod/busy", "--for=condition=Ready", "--timeout=30s")
+
+    def used() -> dict[str, int]:
+        lines = nginx.kubectl("top", "pod", "busy", "--containers", "--no-headers", check=False)
+        rows = [line.split() for line in lines.splitlines()]
+        return {row[1]: int(row[2].rstrip("m")) for row in rows if len(row) == 4}
+
+    nginx.eventually(
+        lambda: used().get("work", 0) > 10 * max(1, used().get("idle", 0)),
+        what="kubectl top tells the container that works from the one that waits",
+    )
+    nodes = nginx.kubectl("top", "node", "--no-headers").splitlines()
+    assert len(nodes) == len(nginx.objects("nodes"))
+    assert all(row.split()[3].endswith("Mi") for row in nodes)
+    missing = nginx.kubectl("top", "pod", "nobody", check=False)
+    assert missing.endswith('podmetrics.metrics.k8s.io "default/nobody" not found\n')
+    nginx.kubectl("delete", "pod", "busy", "--force", "--grace-period=0")

@@ -40,6 +40,15 @@ async def listen() -> int:
     return 3
 
 
+async def burn(args: list[str]) -> None:
+    """Use the CPU for so many seconds of it, then wait."""
+    until = time.process_time() + float(args[0])
+    while time.process_time() < until:
+        await asyncio.sleep(0)
+    print("burnt", flush=True)
+    await asyncio.Event().wait()
+
+
 async def leave() -> None:
     sys.exit(9)
 

@@ -478,3 +478,28 @@ async def test_pods_of_ipv6_serve_and_find_each_other(node, families):
     assert "default via fd00::ff" in out
     _, out = await node.sh(client, "nc -l -p 9 & sleep 0.05; echo v4 | nc -w2 127.0.0.1 9")
     assert out == "v4\n", "IPv4's loopback is there in every pod"
+
+
+async def test_stats_tell_who_of_a_pod_used_the_cpu(node):
+    sandbox = await node.run_pod(2)
+    busy = await node.run(sandbox, f"python://{SELF}:burn", "busy", args=["0.5"])
+    idle = await node.run(sandbox, "registry.k8s.io/pause:3.10", "idle")
+    async with asyncio.timeout(20):
+        while "stdout F burnt" not in node.log(sandbox, "busy"):
+            await asyncio.sleep(0.02)
+    (pod,) = await node.call("ListPodSandboxStats", containers=True)
+    used = {each["id"]: each for each in pod["containers"]}
+    assert pod["pod_sandbox_id"] == sandbox
+    assert pod["cpu_ns"] >= 400_000_000
+    assert used[busy]["cpu_ns"] > 5 * used[idle]["cpu_ns"]
+    assert used[busy]["cpu_ns"] + used[idle]["cpu_ns"] <= pod["cpu_ns"]
+    assert used[busy]["memory_octets"] == used[idle]["memory_octets"]
+
+    await node.call("StopContainer", container_id=busy, timeout_s=0)
+    (pod,) = await node.call("ListPodSandboxStats", containers=True)
+    assert [each["id"] for each in pod["containers"]] == [idle]
+    os.kill(await _pid(node, sandbox), signal.SIGSTOP)
+    try:
+        assert await node.call("ListPodSandboxStats", containers=True) == []
+    finally:
+        os.kill(await _pid(node, sandbox), signal.SIGCONT)

@@ -80,6 +80,7 @@ SHELLS: Final = {
     "controlplane/apiserver/registry/pages.py": "waits for a revision",
     "controlplane/apiserver/registry/registry.py": "writes and waits for the store",
     "controlplane/apiserver/registry/watch.py": "waits for a revision",
+    "controlplane/apiserver/resource_metrics/scraper.py": "asks kubelets at each period",
     "controlplane/apiserver/routes/*": "answer by asking the registry",
     "controlplane/apiserver/sending.py": "writes answers, as fast as clients read",
     "controlplane/apiserver/server.py": "HTTP",
@@ -142,6 +143,7 @@ SHELLS: Final = {
     "nodeagent/kubelet/runtime.py": "the connection to podruntime",
     "nodeagent/kubelet/server.py": "HTTPS",
     "nodeagent/kubelet/services.py": "asks the API server for what volumes need",
+    "nodeagent/kubelet/stats/provider.py": "one reading at a time",
     "nodeagent/kubelet/status_manager.py": "patches statuses",
     "nodeagent/network/ip_masq_agent.py": "follows a ConfigMap; ip_masq_config reads it",
     "nodeagent/network/egress_agent.py": "syncs when something changed; egress_gateway decides",
@@ -167,6 +169,7 @@ SHELLS: Final = {
     "podruntime/oom_killer.py": "looks at what pods use, and kills",
     "podruntime/runtime.py": "starts, watches and ends pods",
     "podruntime/sandbox/*": "an event loop, its sockets and processes, made of the stack",
+    "podruntime/stats.py": "asks pods",
     "podruntime/images/*": "programs of pods: they read, wait and serve",
 }
 

@@ -48,6 +48,7 @@ from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.rbac_bootstrap import RbacBootstrap
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.request_info import RequestInfo
+from controlplane.apiserver.resource_metrics.scraper import Scraper
 from controlplane.apiserver.routes.component_statuses import ComponentStatusRoutes
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes, version_info
 from controlplane.apiserver.routes.dispatch import Dispatcher
@@ -55,6 +56,7 @@ from controlplane.apiserver.routes.evictions import Evictions
 from controlplane.apiserver.routes.openapi import OpenApiRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.proxies import ProxyRoutes
+from controlplane.apiserver.routes.resource_metrics import ResourceMetricsRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.routes.reviews import ReviewRoutes
 from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes, Tokens
@@ -220,6 +222,7 @@ class _Parts:
         self._registration = ApiRegistration(self._registry, kinds, self._masters)
         self._store_health = StoreHealth(store, self._journal, clock.monotonic)
         self._started = self._stopping = False
+        self._scraper = Scraper(self._cacher, kubelets, timings, clock.monotonic)
         metrics = Metrics(self._cacher, _release(), self._admission)
         faults = ApiFaults()
         tokens = Tokens(self._cacher, authority, wall=clock.wall)
@@ -248,6 +251,7 @@ class _Parts:
             ),
             custom=self._custom,
             proxies=ProxyRoutes(self._registry, kubelets, kinds, rng),
+            metrics=ResourceMetricsRoutes(resources, self._scraper, clock.wall),
         )
         log_file, auditor = _auditor(config, authorizer)
         self._audit_log: AuditLog | None = log_file
@@ -324,6 +328,7 @@ class _Parts:
             ("custom resources", self._custom.run(tasks)),
             ("endpoint reconciler", self._reconciler.run()),
             ("api registration", self._registration.run()),
+            ("resource metrics", self._scraper.run()),
             ("store health", self._store_health.run()),
             ("compactor", housekeeping.compact(store, masters)),
             ("event expiry", housekeeping.expire_events(self._registry, masters)),

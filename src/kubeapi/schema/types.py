@@ -3,8 +3,8 @@
 `tools/generate_schema.py` writes the table from the release's OpenAPI definitions. It is read
 when the first schema is asked for, and each kind's graph of types is built when it is first
 needed: a process that never validates never pays. What network-policy-api adds to Kubernetes (CRDs
-there) stands in `network_policy_api.json`, written by hand; so does, in `later_releases.json`, what
-is served of later releases.
+there) stands in `network_policy_api.json`, written by hand; so do metrics.k8s.io, which is
+metrics-server's, and, in `later_releases.json`, what is served of later releases.
 """
 
 from __future__ import annotations
@@ -115,7 +115,11 @@ _PYTHON_TYPES: Final[dict[str, frozenset[type]]] = {
 }
 
 #: What was written by hand; the last word on a definition counts.
-_BY_HAND: Final = ("network_policy_api.json", "later_releases.json")
+_BY_HAND: Final = (
+    "network_policy_api.json",
+    "resource_metrics.json",
+    "later_releases.json",
+)
 
 ANYTHING: Final = TypeSchema("", Shape.ANY)
 

@@ -1,6 +1,6 @@
 """Looks at what the node uses, evicts pods when it runs short, gives up unused images.
 
-The shell of `eviction`, `image_gc` and `stats` (upstream: eviction manager's synchronize, the image
+The shell of `eviction` and `image_gc` (upstream: eviction manager's synchronize, the image
 GC's loop). At most one pod is evicted at a time, and the next look waits until it is gone.
 """
 
@@ -34,7 +34,6 @@ from nodeagent.kubelet.pod_config import pod_log_directory
 from nodeagent.kubelet.pod_status import Termination
 from nodeagent.kubelet.recording import teller
 from nodeagent.kubelet.services import NodeServices
-from nodeagent.kubelet.stats import StatsProvider
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,6 @@ class Housekeeping:
             low_percent=options.image_gc_low,
             min_age_s=times.image_gc_age_s if age_s is None else age_s,
         )
-        self.stats = StatsProvider()
         self._images: Mapping[str, int] = {}
         self._disk = 0
         self._disk_at = self._image_gc_at = -math.inf
@@ -93,7 +91,6 @@ class Housekeeping:
         stats: Mapping[str, SandboxStats] = {}
         if any(seen.running for seen in runtime.pods.values()):
             stats = stats_of(await runtime.sandbox_stats())
-        self.stats.sample(stats, now)
         if now - self._image_gc_at >= self._image_gc_s:
             self._image_gc_at = now
             await self._collect_images()

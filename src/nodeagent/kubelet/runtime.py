@@ -17,6 +17,7 @@ import msgspec
 from componentbase.rpc import Params, RpcError
 from kubeapi.objects import Object
 from nodeagent.kubelet.runtime_status import PodRuntimeStatus, pods_of
+from nodeagent.kubelet.stats.reading import SandboxRow
 from nodeagent.peer import Caller, Peer
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,11 @@ class Runtime:
     def connected(self) -> bool:
         """Tell whether the runtime answers."""
         return self._peer.connected
+
+    @property
+    def pid(self) -> int:
+        """Return the runtime's process, 0 while it does not answer."""
+        return self._peer.pid
 
     def _told(self, _method: str, _params: Params) -> None:
         self._wanted.set()
@@ -144,6 +150,10 @@ class Runtime:
     def ref(self, image: str) -> str:
         """Return the id of an image that was there when `images` was last asked."""
         return self._refs.get(image, "")
+
+    async def pod_stats(self) -> list[SandboxRow]:
+        """Return what living pods and their containers use; raises RpcError."""
+        return await self._peer.ask("ListPodSandboxStats", {"containers": True}, list[SandboxRow])
 
     async def create_container(self, sandbox_id: str, config: Object) -> str:
         """Create a container and return its id."""

@@ -25,7 +25,9 @@ from kubeapi.objects import Object
 from kubeapi.status import StatusError
 from nodeagent.kubelet.authorization import Authorization, attributes
 from nodeagent.kubelet.container_logs import LogFilter, LogOptions, tail_offset, whole_lines
-from nodeagent.kubelet.stats import resource_metrics
+from nodeagent.kubelet.stats.provider import StatsProvider
+from nodeagent.kubelet.stats.resource_metrics import exposition
+from nodeagent.kubelet.stats.summary import NodeShape, summary
 from nodeagent.kubelet.streaming import Streaming
 
 #: How often a followed log file is looked at.
@@ -57,10 +59,11 @@ class KubeletServer:
         streaming: Streaming,
         authorization: Authorization,
         *,
-        summary: Callable[[], Object],
+        shape: NodeShape,
+        stats: StatsProvider,
     ) -> None:
         self._source, self._metrics, self._streaming = source, metrics, streaming
-        self._summary = summary
+        self._shape, self._stats = shape, stats
         self._authorization = authorization
 
     def application(self) -> web.Application:
@@ -70,7 +73,7 @@ class KubeletServer:
         app.router.add_get("/pods", self._pods)
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_get("/metrics/resource", self._resource_metrics)
-        app.router.add_get("/stats/summary", self._stats_summary)
+        app.router.add_get("/stats/summary", self._summary)
         path = "/containerLogs/{namespace}/{pod}/{container}"
         app.router.add_get(path, self._container_logs)
         self._streaming.add_routes(app)
@@ -84,11 +87,12 @@ class KubeletServer:
         return web.Response(text=self._metrics(), headers={"Content-Type": _METRICS_TYPE})
 
     async def _resource_metrics(self, _request: web.Request) -> web.StreamResponse:
-        text = resource_metrics(self._summary())
+        text = exposition(await self._stats.read())
         return web.Response(text=text, headers={"Content-Type": _METRICS_TYPE})
 
-    async def _stats_summary(self, _request: web.Request) -> web.StreamResponse:
-        body = msgspec.json.encode(self._summary())
+    async def _summary(self, _request: web.Request) -> web.StreamResponse:
+        reading = await self._stats.read()
+        body = msgspec.json.encode(summary(self._shape, reading, self._stats.before))
         return web.Response(body=body, content_type="application/json")
 
     async def _pods(self, _request: web.Request) -> web.StreamResponse:

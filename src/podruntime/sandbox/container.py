@@ -102,7 +102,7 @@ class Container:
 
     def _new_owner(self, streams: Streams) -> Owner:
         owner = Owner(self._env, streams.stdout, streams.stderr)
-        owner.stdin = streams.stdin
+        owner.stdin, owner.container_id = streams.stdin, self.status.id
         owner.files, owner.cwd = self.files, self._cwd
         return owner
 

@@ -41,6 +41,7 @@ class Owner:
     def __init__(self, env: dict[str, str], stdout: Output, stderr: Output) -> None:
         self.env, self.stdout, self.stderr = env, stdout, stderr
         self.stdin: Input = NoInput()
+        self.container_id = ""  # Whose CPU it uses.
         #: Where its program runs: threads of it wait for their input there.
         self.loop: asyncio.AbstractEventLoop | None = None
         self.files: FileSystem | None = None

@@ -48,6 +48,7 @@ from podruntime.images.process_table import ProcessTable, Task
 from podruntime.sandbox import streams
 from podruntime.sandbox.container import Container, PodContext
 from podruntime.sandbox.control import ControlSocket
+from podruntime.sandbox.cpu_accounting import ContainerClock
 from podruntime.sandbox.host_ports import HostPorts
 from podruntime.sandbox.interface import NetworkInterface
 from podruntime.sandbox.lingering import Lingering, octets_left
@@ -116,6 +117,7 @@ class Pod:
         network = PodNetwork(config.network, self._interface, rng)
         self._context = PodContext(self._hostname, network, self._etc, self._tasks, directory.root)
         self._containers: dict[str, Container] = {}
+        self._clock = ContainerClock()
         self._shared: ProcessTable | None = None  # What containers see that share the pod's.
         self._control = ControlSocket(
             directory.control_socket,
@@ -129,6 +131,7 @@ class Pod:
                 "list": self._list,
                 "sockets": lambda _params: socket_table.sockets(host, monotonic()),
                 "probe": self._probe,
+                "stats": self._stats,
                 "shutdown": self._shutdown,
             },
             loop,
@@ -192,6 +195,7 @@ class Pod:
             raise not_found("container", container_id) from None
 
     def _changed(self, kind: str, status: ContainerStatus) -> None:
+        self._clock.changed(kind, status.id)
         if kind != "STARTED":  # Alive it is asked; dead, "created" and "running" mean the same.
             self._directory.write_status(status)
         event = {"kind": kind, "status": msgspec.to_builtins(status)}
@@ -274,6 +278,9 @@ class Pod:
 
     def _list(self, _params: Params) -> object:
         return [msgspec.to_builtins(each.status) for each in self._containers.values()]
+
+    def _stats(self, _params: Params) -> object:
+        return {"containers": self._clock.used()}
 
     async def _probe(self, params: Params) -> object:
         try:

@@ -1,5 +1,5 @@
-"""What a cluster has besides itself: its DNS, as kubeadm's addon phase makes it, and on request an
-ingress controller (`ingress`).
+"""What a cluster has besides itself: who may read metrics (metrics-server's manifest), its DNS, as
+kubeadm's addon phase makes it, and on request an ingress controller (`ingress`).
 
 The API server makes these objects where they are missing and then leaves them alone (upstream's
 addon manager calls that EnsureExists), so that a person may change them.
@@ -46,8 +46,8 @@ _FORWARD: Final = """\
 
 
 def objects(cluster: Cluster) -> list[Object]:
-    """Return the objects of the cluster's DNS, ingress controller and storage, as it has them."""
-    made: list[Object] = []
+    """Return the objects of metrics, DNS, ingress controller and storage, as it has them."""
+    made: list[Object] = [_metrics_reader()]
     if cluster.dns_replicas:
         made += [_account(), *_role(), _config_map(cluster), _deployment(cluster)]
         made.append(_service(cluster))
@@ -73,6 +73,15 @@ def _storage_class() -> Object:
 
 def _metadata(name: str, **more: Any) -> Object:
     return {"name": name, "namespace": _NAMESPACE, **more}
+
+
+def _metrics_reader() -> Object:
+    """Return who may look at what is used: everybody who may view (metrics-server's manifest)."""
+    group = "rbac.authorization.k8s.io"
+    labels = {f"{group}/aggregate-to-{role}": "true" for role in ("admin", "edit", "view")}
+    rule = {"resources": ["pods", "nodes"], "verbs": ["get", "list", "watch"]}
+    metadata = {"name": "system:aggregated-metrics-reader", "labels": labels}
+    return rbac.role("ClusterRole", metadata, [{"apiGroups": ["metrics.k8s.io"], **rule}])
 
 
 def _account() -> Object:

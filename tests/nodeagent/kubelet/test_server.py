@@ -10,13 +10,19 @@ import aiohttp
 import pytest
 from loopback import PREFIX
 
-from componentbase.clock import monotonic
+from componentbase.clock import monotonic, wall
 from componentbase.tasks import Tasks
 from kubeapi.resources import TOKENREVIEWS
 from nodeagent.hostnet import HostNet
 from nodeagent.kubelet.authorization import Authorization
+from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.server import KubeletServer, serve, server_tls
+from nodeagent.kubelet.stats.provider import StatsProvider
+from nodeagent.kubelet.stats.summary import NodeShape
 from nodeagent.kubelet.streaming import Streaming
+from nodeagent.netlink import Netlink
+from nodeagent.peer import Peer
+from nodeagent.tables import Tables
 from podwire.cluster import pki
 
 ADDRESS, PORT = f"{PREFIX}.78.5", 10250
@@ -64,8 +70,15 @@ async def serving(tmp_path):
     tasks, pod = Tasks(), OnePod(tmp_path / "0.log")
     authorization = Authorization(_review, "node-1", monotonic)
     streaming = Streaming(pod, HostNet(tmp_path / "no.sock"))
+    peers = Peer(tmp_path / "no.sock", name="nobody")
+    stats = StatsProvider(Runtime(peers), Netlink(peers, {}, tables=Tables()), wall)
     server = KubeletServer(
-        pod, lambda: "metric 1\n", streaming, authorization, summary=lambda: {"pods": []}
+        pod,
+        lambda: "metric 1\n",
+        streaming,
+        authorization,
+        shape=NodeShape(name="node-1", memory=1 << 30),
+        stats=stats,
     )
     tasks.spawn(serve(server, ADDRESS, PORT, tls), name="server")
     try:
@@ -108,6 +121,10 @@ async def test_api_server_reads_logs_and_pods(tmp_path):
         assert await get(tmp_path, "/containerLogs/d/p/main?previous=true", api) == (200, "")
         assert '"PodList"' in (await get(tmp_path, "/pods", api))[1]
         assert await get(tmp_path, "/metrics", api) == (200, "metric 1\n")
+        status, text = await get(tmp_path, "/metrics/resource", api)
+        assert (status, "node_cpu_usage_seconds_total " in text) == (200, True)
+        assert text.endswith("resource_scrape_error 1\n")  # There is no runtime.
+        assert '"nodeName":"node-1"' in (await get(tmp_path, "/stats/summary", api))[1]
 
 
 @pytest.mark.asyncio

@@ -21,6 +21,7 @@ def test_every_object_is_one_that_is_served(family):
     kinds = {(kind.resource.api_version, kind.resource.kind): kind for kind in KINDS}
     made = addons.objects(cluster(ingress=True, **NETWORKS[family]))
     assert [obj["kind"] for obj in made] == [
+        "ClusterRole",
         "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "Deployment", "Service",
         "Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
         "IngressClass", "Service", "Deployment", "StorageClass",
@@ -30,13 +31,13 @@ def test_every_object_is_one_that_is_served(family):
         admitted = admit_shape(kind, obj, "Strict")
         kind.default(admitted.obj)
         assert not admitted.warnings
-    assert made[5]["spec"]["clusterIP"] == NETWORKS[family]["cluster_dns"]
+    assert made[6]["spec"]["clusterIP"] == NETWORKS[family]["cluster_dns"]
 
 
 def test_a_cluster_may_have_none_or_several():
     without = addons.objects(cluster(dns_replicas=0))
-    assert [obj["kind"] for obj in without] == ["StorageClass"]
-    deployment = addons.objects(cluster(dns_replicas=3))[4]
+    assert [obj["kind"] for obj in without] == ["ClusterRole", "StorageClass"]
+    deployment = addons.objects(cluster(dns_replicas=3))[5]
     assert deployment["spec"]["replicas"] == 3
 
 

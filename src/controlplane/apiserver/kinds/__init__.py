@@ -62,6 +62,7 @@ from controlplane.apiserver.kinds.rbac.binding import CLUSTERROLEBINDING, ROLEBI
 from controlplane.apiserver.kinds.rbac.role import CLUSTERROLE, ROLE
 from controlplane.apiserver.kinds.replicaset import REPLICASET
 from controlplane.apiserver.kinds.replicationcontroller import REPLICATIONCONTROLLER
+from controlplane.apiserver.kinds.resource_metrics import NODE_METRICS, POD_METRICS
 from controlplane.apiserver.kinds.resourcequota import RESOURCEQUOTA
 from controlplane.apiserver.kinds.reviews import REVIEWS
 from controlplane.apiserver.kinds.runtimeclass import RUNTIMECLASS
@@ -139,6 +140,8 @@ def kinds(families: Sequence[str] = ("IPv4",)) -> tuple[Kind, ...]:
         VALIDATINGADMISSIONPOLICYBINDING,
         BINDING,
         COMPONENTSTATUS,
+        NODE_METRICS,
+        POD_METRICS,
         *REVIEWS,
         CUSTOMRESOURCEDEFINITION,
     )

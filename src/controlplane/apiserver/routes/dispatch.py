@@ -16,6 +16,7 @@ from controlplane.apiserver.routes.component_statuses import ComponentStatusRout
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.proxies import ProxyRoutes
+from controlplane.apiserver.routes.resource_metrics import ResourceMetricsRoutes
 from controlplane.apiserver.routes.resources import ResourceRoutes
 from controlplane.apiserver.routes.reviews import ReviewRoutes
 from controlplane.apiserver.routes.serviceaccounts import ServiceAccountRoutes
@@ -26,7 +27,9 @@ from kubeapi.resources import (
     BINDINGS,
     COMPONENTSTATUSES,
     NAMESPACES,
+    NODEMETRICS,
     NODES,
+    PODMETRICS,
     PODS,
     SERVICEACCOUNTS,
     SERVICES,
@@ -58,7 +61,9 @@ class Dispatcher:
         components: ComponentStatusRoutes,
         custom: CustomResources,
         proxies: ProxyRoutes,
+        metrics: ResourceMetricsRoutes,
     ) -> None:
+        self._metrics = metrics
         self._custom = custom
         self._kinds, self.authorizer, self._reviews = kinds, authorizer, reviews
         self._resources, self._pods, self._discovery = resources, pods, discovery
@@ -138,6 +143,8 @@ class Dispatcher:
             return await self._pods.bindings(self._kinds.of(PODS), request)
         if kind.resource == COMPONENTSTATUSES:
             return await self._components.serve(kind, request)
+        if kind.resource in (NODEMETRICS, PODMETRICS):
+            return await self._metrics.serve(kind, request)
         return await self._reviews.serve(kind, request)
 
     def _check_scope(self, kind: Kind, request: Request) -> None:
