@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kubeapi.objects import Object, namespace_of
-from nodeagent.kubelet.references import ConfigError, references
+from nodeagent.kubelet.references import ConfigError, Configuration, references
+from nodeagent.kubelet.volumes.claims import is_claimed
 from nodeagent.kubelet.volumes.payload import Sources, is_projected, payload, token_keys
 from nodeagent.kubelet.volumes.volume_manager import FailedMount, Mounted, VolumeManager
 
@@ -18,23 +19,32 @@ class HollowVolumes(VolumeManager):
     """Looks pods' volumes up."""
 
     async def mount(self, pod: Object, mounted: Mounted, now: float) -> None:
-        projected = [each for each in pod["spec"].get("volumes") or () if is_projected(each)]
-        if projected:
+        volumes = pod["spec"].get("volumes") or ()
+        configuration = Configuration({})
+        if any(map(is_projected, volumes)):
             named = references(pod, variables=False)
             configuration = await self._objects.configuration(
                 namespace_of(pod), named, mounted.arrived_at
             )
-        for volume in projected:
-            tokens = dict.fromkeys(token_keys(pod, volume), "")
-            sources = Sources(
-                configuration=configuration, tokens=tokens, allocatable=self._allocatable
-            )
+        for volume in volumes:
             try:
-                payload(pod, volume, sources)
+                if is_projected(volume):
+                    self._look_up(pod, volume, configuration)
+                elif is_claimed(volume) and not mounted.done:
+                    await self._claimed.find(pod, volume)
             except ConfigError as error:
                 text = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}'
                 raise FailedMount(text) from None
         mounted.refresh_at, mounted.done = now + self._refresh_s, True
+
+    def _look_up(self, pod: Object, volume: Object, configuration: Configuration) -> None:
+        """Raise ConfigError unless there is everything that a live node would write."""
+        tokens = dict.fromkeys(token_keys(pod, volume), "")
+        payload(
+            pod,
+            volume,
+            Sources(configuration=configuration, tokens=tokens, allocatable=self._allocatable),
+        )
 
     def overfull(self, pod: Object, mounted: Mounted, now: float) -> str:
         return ""

@@ -36,7 +36,7 @@ class Api:
     def __init__(self):
         self.maps = {}
 
-    async def get(self, resource, name, namespace):
+    async def get(self, resource, name, namespace=None):
         await asyncio.sleep(0)
         if name not in self.maps:
             raise not_found(CONFIGMAPS, name)
@@ -60,5 +60,31 @@ async def test_a_missing_map_is_a_failed_mount_and_nothing_is_written(tmp_path):
     assert volumes.overfull(POD, mounted, 2.0) == ""
     volumes.unmount("u1")
     volumes.collect([])
+    assert list(tmp_path.iterdir()) == []
+    await objects.close()
+
+
+async def test_a_claim_must_be_there_and_bound(tmp_path):
+    api = Api()
+    layout, objects = Layout(tmp_path), ObjectCache(api, monotonic, 0.0)
+    volumes = HollowVolumes(
+        layout, objects, TokenManager(api, monotonic), {}, 10.0,
+        claimed=ClaimedVolumes(api, layout),
+    )  # fmt: skip
+    claimed = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    pod = {**POD, "spec": {"containers": [{"name": "app"}], "volumes": [claimed]}}
+    mounted = Mounted(arrived_at=monotonic())
+    with pytest.raises(FailedMount, match="not found"):
+        await volumes.mount(pod, mounted, 1.0)
+    api.maps = {
+        "data": {
+            "metadata": {"uid": "c1"},
+            "spec": {"volumeName": "pv"},
+            "status": {"phase": "Bound"},
+        },
+        "pv": {"metadata": {"name": "pv"}, "spec": {"claimRef": {"uid": "c1"}}},
+    }
+    await volumes.mount(pod, mounted, 2.0)
+    assert mounted.done
     assert list(tmp_path.iterdir()) == []
     await objects.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from controlplane.apiserver.registry.options import WriteOptions
 from kubeapi.objects import Object
 
@@ -13,10 +11,10 @@ def deduplicate(obj: Object, options: WriteOptions, *, admitted: bool) -> None:
 
     Entries that share a uid and differ in something else stay.
     """
-    owners: list[Any] = obj["metadata"].get("ownerReferences") or []
+    owners: list[Object] = obj["metadata"].get("ownerReferences") or []
     if len(owners) < 2:
         return
-    kept: list[Any] = []
+    kept: list[Object] = []
     again: list[str] = []
     for owner in owners:
         if owner in kept:

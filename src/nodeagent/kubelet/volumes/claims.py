@@ -46,7 +46,7 @@ class ClaimedVolumes:
 
         Raises ConfigError, OSError, StatusError and Unreachable.
         """
-        persistent = await self._find(pod, volume)
+        persistent = await self.find(pod, volume)
         place, source = self._place(persistent)
         self._layout.host_root.mkdir(mode=0o755, parents=True, exist_ok=True)
         is_new = not os.path.lexists(place)
@@ -55,7 +55,7 @@ class ClaimedVolumes:
             place.chmod(0o777)
         _link(self._layout.volume(uid_of(pod), volume), place)
 
-    async def _find(self, pod: Object, volume: Object) -> Object:
+    async def find(self, pod: Object, volume: Object) -> Object:
         """Return the volume that the pod's claim is bound to."""
         namespace, name = namespace_of(pod), _claim_name(pod, volume)
         what = f"error processing PVC {namespace}/{name}"
