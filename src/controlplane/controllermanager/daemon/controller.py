@@ -43,6 +43,9 @@ from kubeapi.status import StatusError, is_conflict
 _WORKERS: Final = 2
 #: Changes of pods that come this close together are looked at once.
 _SETTLE_S: Final = 0.03
+#: And on thousands of nodes longer: each look is at all of them.
+_SETTLE_PER_NODE_S: Final = 100e-6
+_SETTLE_MAX_S: Final = 1.0
 
 
 class DaemonSetsController:
@@ -79,6 +82,12 @@ class DaemonSetsController:
             await informer.wait_synced()
         await run_workers(self._queue, self._reconcile, workers=_WORKERS)
 
+    def _soon(self, key: str) -> None:
+        status = (self._daemon_sets.get(key) or {}).get("status") or {}
+        nodes = status.get("desiredNumberScheduled") or 0
+        settle_s = min(max(_SETTLE_S, nodes * _SETTLE_PER_NODE_S), _SETTLE_MAX_S)
+        self._queue.add_after(key, settle_s)
+
     def _daemon_set_updated(self, old: Object, new: Object) -> None:
         if uid_of(old) != uid_of(new):
             self._expectations.forget(key_of(old))
@@ -101,7 +110,7 @@ class DaemonSetsController:
             self._pod_deleted(pod)
         elif key := self._owner_key(pod):
             self._expectations.creation_observed(key)
-            self._queue.add_after(key, _SETTLE_S)
+            self._soon(key)
         elif controller_of(pod) is None:
             self._orphan_seen(pod)
 
@@ -115,12 +124,12 @@ class DaemonSetsController:
         elif pod_facts.is_terminating(new) and not pod_facts.is_terminating(old):
             self._pod_deleted(new)
         else:
-            self._queue.add_after(after, _SETTLE_S)
+            self._soon(after)
 
     def _pod_deleted(self, pod: Object) -> None:
         if key := self._owner_key(pod):
             self._expectations.deletion_observed(key, uid_of(pod))
-            self._queue.add_after(key, _SETTLE_S)
+            self._soon(key)
 
     def _orphan_seen(self, pod: Object) -> None:
         for daemon_set in self._daemon_sets.by_index("namespace", namespace_of(pod)):
@@ -134,7 +143,7 @@ class DaemonSetsController:
         for daemon_set in self._daemon_sets.items():
             judge = Placement(daemon_set).judge
             if (old and judge(old)) != (new and judge(new)):
-                self._queue.add(key_of(daemon_set))
+                self._soon(key_of(daemon_set))
 
     async def _reconcile(self, key: str) -> None:
         daemon_set = self._daemon_sets.get(key)

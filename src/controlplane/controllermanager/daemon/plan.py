@@ -72,7 +72,8 @@ def _tend(view: View, node: str, pods: Sequence[Object], held: Collection[str], 
         elif pod_facts.phase(pod) == "Succeeded" or node not in held:
             step.delete.append(pod)
             step.ended.append((pod, node))
-    running = oldest_first(running)
+    if len(running) > 1:
+        running = oldest_first(running)
     if not view.max_surge:
         step.delete += running[1:]
     elif running:

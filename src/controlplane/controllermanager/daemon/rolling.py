@@ -37,9 +37,11 @@ def _nodes(view: View) -> Iterator[str]:
 
 def _pair(view: View, pods: Sequence[Object]) -> _Pair | None:
     """Return who is on a node; None while it has two of one kind, which `manage` ends."""
-    living = [pod for pod in pods if not pod_facts.is_terminating(pod)]
-    new = [pod for pod in living if view.is_updated(pod)]
-    old = [pod for pod in living if not view.is_updated(pod)]
+    new: list[Object] = []
+    old: list[Object] = []
+    for pod in pods:
+        if not pod_facts.is_terminating(pod):
+            (new if view.is_updated(pod) else old).append(pod)
     if len(new) > 1 or len(old) > 1:
         return None
     return _Pair(new[0] if new else None, old[0] if old else None)

@@ -19,7 +19,7 @@ def compute_status(view: View, *, observed: bool) -> Object:
         if not verdict.should_run:
             counts["misscheduled"] += 1
             continue
-        pod = oldest_first(pods)[0]
+        pod = oldest_first(pods)[0] if len(pods) > 1 else pods[0]
         counts["current"] += 1
         counts["ready"] += pod_facts.is_ready(pod)
         counts["available"] += view.is_available(pod)
@@ -47,6 +47,8 @@ def compute_status(view: View, *, observed: bool) -> Object:
 
 def next_available_in_s(view: View) -> float | None:
     """Return when the next ready pod becomes available; None when nothing is waited for."""
+    if not view.min_ready_s:
+        return None  # Who is ready is available.
     waits = (
         pod_facts.available_in_s(pod, view.min_ready_s, view.now)
         for pods in view.pods.values()

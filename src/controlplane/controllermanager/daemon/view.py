@@ -25,27 +25,10 @@ class View:
     pods: Mapping[str, Sequence[Object]]
     hash: str
     now: float
-
-    @property
-    def desired(self) -> int:
-        return sum(verdict.should_run for verdict in self.verdicts.values())
-
-    @property
-    def max_surge(self) -> int:
-        return self._share("maxSurge", 0)
-
-    @property
-    def max_unavailable(self) -> int:
-        wanted = self._share("maxUnavailable", 1)
-        # Neither would let nothing ever move.
-        return 1 if self.desired and not wanted and not self.max_surge else wanted
-
-    def _share(self, field: str, default: int) -> int:
-        strategy = self.daemon_set["spec"].get("updateStrategy") or {}
-        if strategy.get("type", "RollingUpdate") != "RollingUpdate":
-            return 0
-        value = (strategy.get("rollingUpdate") or {}).get(field)
-        return resolve(default if value is None else value, self.desired, Rounding.UP)
+    #: How many nodes should have a pod, and how an update may leave them meanwhile.
+    desired: int
+    max_surge: int
+    max_unavailable: int
 
     def verdict(self, node: str) -> Verdict:
         return self.verdicts.get(node, _ELSEWHERE)
@@ -54,6 +37,8 @@ class View:
         return is_updated(pod, self.daemon_set, self.hash)
 
     def is_available(self, pod: Object) -> bool:
+        if not self.min_ready_s:
+            return pod_facts.is_ready(pod)
         return pod_facts.available_in_s(pod, self.min_ready_s, self.now) == 0
 
     @property
@@ -75,4 +60,25 @@ def view_of(
         if target := target_node(pod):
             on_node.setdefault(target, []).append(pod)
     verdicts = {name_of(node): placement.judge(node) for node in nodes}
-    return View(daemon_set, verdicts, on_node, revision_hash, now)
+    desired = sum(verdict.should_run for verdict in verdicts.values())
+    surge = _share(daemon_set, "maxSurge", 0, desired)
+    unavailable = _share(daemon_set, "maxUnavailable", 1, desired)
+    return View(
+        daemon_set,
+        verdicts,
+        on_node,
+        revision_hash,
+        now,
+        desired=desired,
+        max_surge=surge,
+        # Neither would let nothing ever move.
+        max_unavailable=1 if desired and not unavailable and not surge else unavailable,
+    )
+
+
+def _share(daemon_set: Object, field: str, default: int, desired: int) -> int:
+    strategy = daemon_set["spec"].get("updateStrategy") or {}
+    if strategy.get("type", "RollingUpdate") != "RollingUpdate":
+        return 0
+    value = (strategy.get("rollingUpdate") or {}).get(field)
+    return resolve(default if value is None else value, desired, Rounding.UP)

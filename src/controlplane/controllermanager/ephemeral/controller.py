@@ -23,7 +23,7 @@ class EphemeralVolumeController:
         self._recorder = context.recorder("ephemeral_volume")
         self._pods = context.informer(PODS)
         self._claims = context.informer(PERSISTENTVOLUMECLAIMS)
-        self._queue: WorkQueue[str] = WorkQueue()
+        self._queue: WorkQueue[str] = WorkQueue("ephemeral_volume")
         self._pods.add_handler(on_add=self._pod_added)
         self._claims.add_handler(on_delete=self._claim_deleted)
 

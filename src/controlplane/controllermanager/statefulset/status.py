@@ -50,5 +50,7 @@ def compute_status(world: World) -> Object:
 
 def next_available_in_s(world: World) -> float | None:
     """Return when the next ready pod becomes available; None when nothing is waited for."""
+    if not world.min_ready_s:
+        return None  # Who is ready is available.
     waits = (pod_facts.available_in_s(pod, world.min_ready_s, world.now) for pod in world.pods)
     return min((wait for wait in waits if wait), default=None)
