@@ -545,8 +545,4 @@ def test_documents_name_tests_that_exist(name: str) -> None:
 
 @cache
 def _tests_of(path: Path) -> list[str]:
-    return [
-        node.name
-        for node in nodes_of(path)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
+    return re.findall(r"^ *(?:async )?def (\w+)\(", path.read_text(), re.MULTILINE)

@@ -91,7 +91,8 @@ def decision(
 class Explanations:
     """The last decision about each pod."""
 
-    def __init__(self) -> None:
+    def __init__(self, entries_max: int = ENTRIES_MAX) -> None:
+        self._entries_max = entries_max
         self._decisions: dict[str, Decision] = {}  # the oldest first
         self._entries = 0
 
@@ -100,7 +101,7 @@ class Explanations:
         self.forget(decision.pod)
         self._decisions[decision.pod] = decision
         self._entries += decision.entries
-        while self._entries > ENTRIES_MAX and len(self._decisions) > 1:
+        while self._entries > self._entries_max and len(self._decisions) > 1:
             self.forget(next(iter(self._decisions)))
 
     def forget(self, pod: str) -> None:

@@ -1,6 +1,6 @@
 from cluster_facts import World, node_info, pod_info
 
-from controlplane.scheduler.explanation import ENTRIES_MAX, Explanations, decision
+from controlplane.scheduler.explanation import Explanations, decision
 
 
 def decided(pod, nodes):
@@ -40,9 +40,9 @@ def test_a_pod_that_waits_tells_whom_it_would_have_end():
 
 
 def test_the_last_decision_counts_and_the_oldest_goes_when_there_are_too_many():
-    kept = Explanations()
-    nodes = [node_info(f"n{i}", cpu="0") for i in range(1000)]
-    for i in range(ENTRIES_MAX // 1000 + 10):
+    kept = Explanations(entries_max=2_000)
+    nodes = [node_info(f"n{i}", cpu="0") for i in range(10)]
+    for i in range(210):
         kept.note(decided(pod_info(f"p{i}", cpu="1"), nodes))
         kept.note(decided(pod_info(f"p{i}", cpu="1"), nodes))
     assert kept.get("ns/p0") is None
