@@ -7,6 +7,7 @@ from pathlib import Path
 
 from componentbase import process
 from nodeagent.config import NodeAgentConfig
+from nodeagent.kubelet.bootstrap import join
 from nodeagent.run import NodeAgent
 
 
@@ -18,6 +19,8 @@ def main(argv: list[str]) -> int:
     config = process.load_config(NodeAgentConfig, Path(argv[0]))
 
     async def run() -> None:
+        if not Path(config.kubeconfig).exists() and config.bootstrap_kubeconfig:
+            await join(config)
         await NodeAgent(config).run()
 
     return process.run(f"{config.node_name} nodeagent", Path(config.log_file), run)

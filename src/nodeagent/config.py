@@ -16,6 +16,8 @@ class NodeAgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     node_name: str
     kubeconfig: str
+    #: By what the node asks for a certificate when it has no kubeconfig yet; "": it must have one.
+    bootstrap_kubeconfig: str = ""
     internal_ip: str  # Always of IPv4: the underlay's.
     internal_ip6: str = ""
     transport_map: dict[str, str]

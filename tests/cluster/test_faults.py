@@ -201,6 +201,13 @@ def test_impossible_faults_are_refused_and_nothing_is_done(words: str, says: str
 def test_nodes_join_drain_and_leave(lab: Lab) -> None:
     lab.podwire("node add")
     assert ready(lab, "node-4")
+    [request] = [
+        each
+        for each in lab.objects("certificatesigningrequests")
+        if each["spec"]["username"].startswith("system:bootstrap:")
+    ]  # It has joined by a token, which is gone, and has a certificate of its own.
+    assert request["status"]["certificate"]
+    assert not lab.objects("secrets", "-n", "kube-system")
     lab.kubectl("run", "lonely", "--image=registry.k8s.io/pause:3.10", "--overrides",
                 json.dumps({"spec": {"nodeName": "node-4"}}))  # fmt: skip
     refused = lab.home.refused("node", "drain", "node-4", "--name", lab.name)

@@ -1,8 +1,9 @@
 """Kubeconfig files: where a cluster is and who we are there (upstream: client-go `clientcmd`).
 
 Reads what kubectl writes, as far as it concerns X.509: server, certificate authority, client
-certificate and key, as data or as files. No tokens, exec plug-ins or proxies in such files. A pod
-finds the same in its environment and in the files of its service account (`in_cluster_config`).
+certificate and key, as data or as files, or a file with a token. No tokens themselves, exec
+plug-ins or proxies in such files. A pod finds the same in its environment and in the files of its
+service account (`in_cluster_config`).
 """
 
 from __future__ import annotations
@@ -111,6 +112,7 @@ def _client_config(config: Object, folder: Path) -> ClientConfig:
         certificate_pem=_pem(user, "client-certificate", folder),
         key_pem=_pem(user, "client-key", folder),
         user_name=context["user"],
+        token_file=str(user.get("tokenFile") or ""),
     )
 
 
@@ -135,14 +137,24 @@ def write_kubeconfig(
     server: str,
     ca_pem: str = "",
     ca_file: Path | None = None,
-    certificate_pem: str,
-    key_pem: str,
+    certificate_pem: str = "",
+    key_pem: str = "",
+    token_file: str = "",
     cluster_name: str,
     user_name: str,
 ) -> None:
-    """Write a kubeconfig with everything in it (mode 0600), replacing *path* in one step."""
+    """Write a kubeconfig with everything in it (mode 0600), replacing *path* in one step.
+
+    Who has no certificate has a file with a token.
+    """
     ca = ca_pem or (ca_file.read_text() if ca_file is not None else "")
     context = f"{user_name}@{cluster_name}"
+    user: Object = {"tokenFile": token_file}
+    if not token_file:
+        user = {
+            "client-certificate-data": _data(certificate_pem),
+            "client-key-data": _data(key_pem),
+        }
     config: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -152,15 +164,7 @@ def write_kubeconfig(
                 "cluster": {"server": server, "certificate-authority-data": _data(ca)},
             }
         ],
-        "users": [
-            {
-                "name": user_name,
-                "user": {
-                    "client-certificate-data": _data(certificate_pem),
-                    "client-key-data": _data(key_pem),
-                },
-            }
-        ],
+        "users": [{"name": user_name, "user": user}],
         "contexts": [
             {"name": context, "context": {"cluster": cluster_name, "user": user_name}},
         ],

@@ -11,13 +11,15 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
+from componentbase.clock import wall
 from kubeapi.client import RestClient
-from kubeapi.resources import LEASES, NODES
+from kubeapi.resources import LEASES, NODES, SECRETS
 from kubeapi.status import StatusError, is_not_found
 from podwire.cli import CommandFailed, api, cluster_option
 from podwire.cli.cordon import cordon, uncordon
 from podwire.cli.drain import drain, left_behind
 from podwire.cli.readiness import wait_for_nodes
+from podwire.cluster import joining
 from podwire.cluster.layout import HOLLOW_MAX, Layout, UsageError
 from podwire.launcher import client, session
 
@@ -116,7 +118,8 @@ for command in (cordon, uncordon, drain):
 def add(count: int, hollow: bool, cluster_name: str) -> None:
     """Add nodes to a running cluster; return when they are Ready.
 
-    Each gets the lowest number that is free.
+    Each gets the lowest number that is free. It joins as a machine joins a kubeadm cluster: by a
+    bootstrap token it asks for a certificate of its own.
 
     \b
     Examples:
@@ -124,7 +127,36 @@ def add(count: int, hollow: bool, cluster_name: str) -> None:
     podwire node add --hollow --count 100
     """
     paths = Layout.of(cluster_name)
-    wanted = {"count": count, "kind": "hollow" if hollow else "live"}
+    token = "" if hollow else _offer_token(paths)
+    try:
+        names = _added(paths, count, token)
+    finally:
+        if token:
+            api.run(paths, lambda rest: _withdraw_token(rest, token))
+    click.echo(f"{_enumerated(names)} added and Ready")
+
+
+def _offer_token(paths: Layout) -> str:
+    """Make a bootstrap token, by which nodes may join."""
+    token = joining.new_token()
+    made = joining.secret(token, wall())
+    api.run(paths, lambda rest: rest.create(SECRETS, made, joining.NAMESPACE))
+    return token
+
+
+async def _withdraw_token(rest: RestClient, token: str) -> None:
+    try:
+        await rest.delete(SECRETS, joining.secret_name(token), joining.NAMESPACE)
+    except StatusError as error:
+        if not is_not_found(error):
+            raise
+
+
+def _added(paths: Layout, count: int, token: str) -> list[str]:
+    """Add nodes and wait until they are Ready; hollow ones, if there is no token."""
+    wanted = {"count": count, "kind": "live", "token": token}
+    if not token:
+        wanted = {"count": count, "kind": "hollow"}
     names: list[str] = client.call(paths, "node_add", wanted, timeout_s=_ADD_TIMEOUT_S)
     timeout_s = _READY_S + _READY_PER_NODE_S * count
     try:
@@ -134,7 +166,7 @@ def add(count: int, hollow: bool, cluster_name: str) -> None:
             f"{_enumerated(names)} started, but not Ready within {timeout_s:.0f} s; "
             f"see podwire status{paths.name_option} and {paths.directory / 'logs'}"
         ) from None
-    click.echo(f"{_enumerated(names)} added and Ready")
+    return names
 
 
 def _enumerated(names: Sequence[str]) -> str:

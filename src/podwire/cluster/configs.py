@@ -194,6 +194,7 @@ def _nodeagent(cluster: Cluster, paths: Layout, number: int, directory: str) -> 
     return {
         "node_name": name,
         "kubeconfig": str(paths.component_kubeconfig(name)),
+        "bootstrap_kubeconfig": str(paths.bootstrap_kubeconfig(name)),
         "internal_ip": cluster.underlay_address(number),
         "internal_ip6": cluster.underlay_address6(number),
         "transport_map": cluster.transport_map,

@@ -347,6 +347,13 @@ class Layout:
     def component_kubeconfig(self, name: str) -> Path:
         return self.directory / "kubeconfigs" / name
 
+    def bootstrap_kubeconfig(self, name: str) -> Path:
+        """Return by what a node asks for its certificate, if it joins."""
+        return self.component_kubeconfig(f"{name}.bootstrap")
+
+    def bootstrap_token(self, name: str) -> Path:
+        return self.component_kubeconfig(f"{name}.token")
+
     def node(self, name: str) -> Path:
         return self.directory / "nodes" / name
 

@@ -32,13 +32,14 @@ def make(cluster: Cluster, paths: Layout) -> None:
     configs.write_configs(cluster, paths)
 
 
-def make_node(cluster: Cluster, paths: Layout, number: int) -> None:
+def make_node(cluster: Cluster, paths: Layout, number: int, token: str = "") -> None:
     """Write what one more node's processes need to start; *cluster* has it already.
 
+    With a bootstrap *token* it gets its credentials as client by itself (TLS bootstrap).
     Raises UsageError when the authority that the others trust is gone.
     """
     _check_authority(paths)
-    _Maker(cluster, paths).node(number)
+    _Maker(cluster, paths).node(number, token)
     configs.write_node(cluster, paths, number)
 
 
@@ -98,7 +99,7 @@ class _Maker:
             identity = pki.etcd_identity(name, etcd.SERVER_NAME, addresses)
             self._write(name, authority.issue(identity, self._now))
 
-    def node(self, number: int) -> None:
+    def node(self, number: int, token: str = "") -> None:
         """Make a node's certificate and the kubeconfig that it dials the control plane by."""
         cluster = self._cluster
         name = node_name(number)
@@ -113,7 +114,24 @@ class _Maker:
         pair = self._issue(identity)
         self._write(name, pair)
         server = _url(cluster.far_address(cluster.endpoint_host))
-        self._kubeconfig(name, identity, pair, server)
+        if token:
+            self._bootstrap_kubeconfig(name, token, server)
+        else:
+            self._kubeconfig(name, identity, pair, server)
+
+    def _bootstrap_kubeconfig(self, name: str, token: str, server: str) -> None:
+        """Make the kubeconfig by which a node asks for its certificate."""
+        paths = self._paths
+        paths.component_kubeconfig(name).unlink(missing_ok=True)
+        pki.write_private(paths.bootstrap_token(name), token.encode())
+        write_kubeconfig(
+            paths.bootstrap_kubeconfig(name),
+            server=server,
+            ca_pem=paths.certificate("ca").read_text(),
+            token_file=str(paths.bootstrap_token(name)),
+            cluster_name=self._cluster.name,
+            user_name="tls-bootstrap-token-user",
+        )
 
     def hollow(self) -> None:
         """Make what the hollow nodes' one process dials the control plane by."""

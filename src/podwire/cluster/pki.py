@@ -152,13 +152,19 @@ def write_pair(pair: KeyPair, certificate: Path, private_key: Path) -> None:
 
     Each appears whole or not at all, the certificate last: where it is, its key is too.
     """
-    new_key, new_certificate = private_key.with_suffix(".new"), certificate.with_suffix(".new")
-    descriptor = os.open(new_key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pair.private_key)
-    new_key.rename(private_key)
+    new_certificate = certificate.with_suffix(".new")
+    write_private(private_key, pair.private_key)
     new_certificate.write_bytes(pair.certificate)
     new_certificate.rename(certificate)
+
+
+def write_private(path: Path, octets: bytes) -> None:
+    """Write a file that this user alone can read; it appears whole or not at all."""
+    new = path.with_suffix(".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(octets)
+    new.rename(path)
 
 
 def write_signing_key(private_key: Path, public_key: Path) -> None:

@@ -40,6 +40,8 @@ class Credentials:
             ]
         )
         self._trust(files)
+        # The controller manager signs for who asks by the API.
+        pki.write_private(files.private_key("ca"), self._cluster.pair.private_key)
         self._issue(files, "apiserver", apiserver)
         self._issue(files, "apiserver-kubelet-client", pki.KUBELET_CLIENT)
         self._share_signing_key(files)

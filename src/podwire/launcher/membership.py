@@ -50,12 +50,15 @@ class Membership:
         taken = set(self.cluster.node_numbers)
         return [number for number in range(1, NODES_MAX + 1) if number not in taken]
 
-    async def add(self, count: int) -> list[str]:
-        """Make *count* nodes, due to be started; returns their names, raises RpcError."""
-        async with self._changing:
-            return await self._add(count)
+    async def add(self, count: int, token: str = "") -> list[str]:
+        """Make *count* nodes, due to be started; returns their names, raises RpcError.
 
-    async def _add(self, count: int) -> list[str]:
+        With a bootstrap *token* they ask for their certificates themselves.
+        """
+        async with self._changing:
+            return await self._add(count, token)
+
+    async def _add(self, count: int, token: str) -> list[str]:
         numbers = self.free_numbers()[:count]
         if count < 1 or len(numbers) < count:
             raise rpc.RpcError(
@@ -69,7 +72,7 @@ class Membership:
         grown = self.cluster.with_nodes([*self.cluster.node_numbers, *numbers])
         try:
             for number in numbers:
-                self._make(grown, number)
+                self._make(grown, number, token)
                 await asyncio.sleep(0)  # Many certificates must not hold up who else asks.
         except rpc.RpcError:
             for number in numbers:
@@ -166,13 +169,14 @@ class Membership:
         paths = self._paths
         remove_tree(paths.node(node))
         files = [paths.certificate(node), paths.private_key(node), paths.component_kubeconfig(node)]
+        files += [paths.bootstrap_kubeconfig(node), paths.bootstrap_token(node)]
         files += [paths.config(process.file_name) for process in plan.node(number)]
         for path in files:
             path.unlink(missing_ok=True)
 
-    def _make(self, cluster: Cluster, number: int) -> None:
+    def _make(self, cluster: Cluster, number: int, token: str) -> None:
         try:
-            make.make_node(cluster, self._paths, number)
+            make.make_node(cluster, self._paths, number, token)
         except UsageError as error:
             raise rpc.RpcError("FailedPrecondition", str(error)) from None
         except OSError as error:

@@ -210,8 +210,10 @@ class Launcher:
 
     async def _add_nodes(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
         kind, count = params.get("kind", "live"), int(params.get("count", 1))
-        add = self._members.add_hollow if kind == "hollow" else self._members.add
-        names = await add(count)
+        if kind == "hollow":
+            names = await self._members.add_hollow(count)
+        else:
+            names = await self._members.add(count, str(params.get("token", "")))
         self._faults.tell_fabric()
         self._look_again.set()
         return names
