@@ -49,6 +49,22 @@ def expires_at(secret: Object) -> float | None:
         return 0.0
 
 
+def signing_key(secret: Object, now: float) -> tuple[str, str] | None:
+    """Return ID and secret of a token that cluster-info is signed by; None for any other."""
+    token_id, text = _data(secret, "token-id"), _data(secret, "token-secret")
+    ends = expires_at(secret)
+    if (
+        secret.get("type") != SECRET_TYPE
+        or is_being_deleted(secret)
+        or name_of(secret) != NAME_PREFIX + token_id
+        or split(f"{token_id}.{text}") is None
+        or (ends is not None and now > ends)
+        or _data(secret, "usage-bootstrap-signing") != "true"
+    ):
+        return None
+    return token_id, text
+
+
 def groups_of(secret: Object, token_id: str, shown: str, now: float) -> tuple[str, ...] | None:
     """Return the groups of who shows the secret *shown* of *token_id*; None when it is nobody."""
     known = _data(secret, "token-secret")

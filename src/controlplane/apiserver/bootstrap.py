@@ -1,20 +1,23 @@
 """What is there before anybody asks (upstream: controlplane's bootstrap controllers).
 
-The four system namespaces, the two system priority classes, the ServiceCIDR that tells the range
-of the Services' addresses, and the `kubernetes` Service, whose Endpoints and EndpointSlice list the
-API servers that are alive, so that pods find the API at the first address of that range.
-Besides, the objects of add-ons that the configuration names, made where they are missing.
-Several servers may do this at once: what another has made is there.
+The four system namespaces, the two system priority classes, the flow schemas and priority levels,
+cluster-info, the ServiceCIDR that tells the range of the Services' addresses, and the `kubernetes`
+Service, whose Endpoints and EndpointSlice list the API servers that are alive, so that pods find
+the API at the first address of that range. Besides, the objects of add-ons that the configuration
+names, made where they are missing. Several servers may do this at once: what another has made is
+there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import yaml
 
 from componentbase.decoding import UNREADABLE
 from controlplane.apiserver.config import Config
@@ -28,6 +31,7 @@ from controlplane.apiserver.registry.registry import Registry
 from kubeapi.objects import Object, deep_copy, name_of
 from kubeapi.resources import (
     ALL,
+    CONFIGMAPS,
     ENDPOINTS,
     ENDPOINTSLICES,
     FLOWSCHEMAS,
@@ -42,6 +46,7 @@ from kubeapi.status import StatusError, is_already_exists, is_not_found
 
 NAMESPACE_NAMES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 _NAME: Final = "kubernetes"
+_PUBLIC, _CLUSTER_INFO = "kube-public", "cluster-info"
 _HTTPS: Final = 443
 #: Says that the EndpointSlice is written beside these Endpoints, not from them.
 _SKIP_MIRROR: Final = "endpointslice.kubernetes.io/skip-mirror"
@@ -125,6 +130,25 @@ def in_use(cidr: Object) -> Object:
     return cidr if status.get("conditions") else {**cidr, "status": {"conditions": [condition]}}
 
 
+def cluster_info(config: Config) -> Object:
+    """Return where the cluster is and whom to trust, for who joins it (kubeadm: cluster-info)."""
+    address = config.advertise_address
+    server = f"https://{f'[{address}]' if ':' in address else address}:{config.port}"
+    authority = base64.b64encode(Path(config.client_ca).read_bytes()).decode()
+    known = {"certificate-authority-data": authority, "server": server}
+    kubeconfig: Object = {
+        "apiVersion": "v1",
+        "clusters": [{"cluster": known, "name": ""}],
+        "contexts": None,
+        "current-context": "",
+        "kind": "Config",
+        "preferences": {},
+        "users": None,
+    }
+    text = yaml.dump(kubeconfig, Dumper=yaml.CSafeDumper, sort_keys=False)
+    return {"metadata": {"name": _CLUSTER_INFO}, "data": {"kubeconfig": text}}
+
+
 def _first(config: Config) -> Iterator[tuple[Resource, str, Object]]:
     """Yield what depends on nothing else."""
     for name in NAMESPACE_NAMES:
@@ -169,6 +193,7 @@ class Bootstrap:
             self._kinds.of(SERVICECIDRS), "", _NAME, in_use, WriteOptions(), subresource="status"
         )
         await asyncio.gather(*map(self._level_found, mandatory.objects(FLOWSCHEMAS.kind)))
+        await self._ensure(CONFIGMAPS, _PUBLIC, cluster_info(self._config))
         await self._ensure(SERVICES, "default", kubernetes_service(self._config))
         for obj in _addons(self._config):
             await self._ensure(_resource_of(obj), obj["metadata"].get("namespace", ""), obj)

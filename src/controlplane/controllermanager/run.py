@@ -17,6 +17,7 @@ from componentbase.journal import Journal
 from componentbase.series import Gauge, Labels
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS
+from controlplane.controllermanager.bootstrapsigner.controller import BootstrapSigner
 from controlplane.controllermanager.clusterroleaggregation.controller import (
     ClusterRoleAggregation,
 )
@@ -104,6 +105,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "service-lb-controller": _service_lb,
     "clusterrole-aggregation-controller": ClusterRoleAggregation,
     "token-cleaner-controller": TokenCleaner,
+    "bootstrap-signer-controller": BootstrapSigner,
     "certificatesigningrequest-approving-controller": CsrApproving,
     "certificatesigningrequest-signing-controller": CsrSigning,
     "certificatesigningrequest-cleaner-controller": CsrCleaner,

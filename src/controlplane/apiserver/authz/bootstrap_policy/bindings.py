@@ -29,6 +29,8 @@ _CSR: Final = "system:certificates.k8s.io:certificatesigningrequests:"
 _SYSTEM: Final = "kube-system"
 _PUBLIC: Final = "kube-public"
 _SIGNER: Final = "system:controller:bootstrap-signer"
+#: Whoever joins reads where the cluster is, before anybody knows who that is (kubeadm).
+_INFORMING: Final = "kubeadm:bootstrap-signer-clusterinfo"
 _PROVIDER: Final = "system:controller:cloud-provider"
 _CLEANER: Final = "system:controller:token-cleaner"
 _READER: Final = "extension-apiserver-authentication-reader"
@@ -83,6 +85,7 @@ def namespace_roles() -> Iterator[Object]:
         EVENTS,
     ]
     yield role(_SIGNER, signing, _PUBLIC)
+    yield role(_INFORMING, [may("get", "core", "configmaps", "cluster-info")], _PUBLIC)
 
 
 def namespace_role_bindings() -> Iterator[Object]:
@@ -94,3 +97,4 @@ def namespace_role_bindings() -> Iterator[Object]:
         yield binding(f"system:controller:{name}", [account(name)], namespace=_SYSTEM)
     yield binding(_MASQUERADING, [_NODES], namespace=_SYSTEM)
     yield binding(_SIGNER, [account("bootstrap-signer")], namespace=_PUBLIC)
+    yield binding(_INFORMING, [user("system:anonymous")], namespace=_PUBLIC)

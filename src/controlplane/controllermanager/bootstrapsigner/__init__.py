@@ -1,0 +1,1 @@
+"""Signatures of cluster-info (upstream: pkg/controller/bootstrap/bootstrapsigner.go)."""
