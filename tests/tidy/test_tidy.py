@@ -127,6 +127,7 @@ SHELLS: Final = {
     "nodeagent/datapath/veth_ports.py": "pods' sockets",
     "nodeagent/hollow/*": "kubelets in one process; what they decide is the kubelet's",
     "nodeagent/kubelet/authorization.py": "asks the API server who may ask it",
+    "nodeagent/kubelet/bootstrap.py": "asks for a certificate, and waits for it",
     "nodeagent/kubelet/container_start.py": "asks the runtime, step by step",
     "nodeagent/kubelet/housekeeping.py": "looks at what pods use, and evicts",
     "nodeagent/kubelet/image_manager.py": "asks the runtime; image_pull decides",
