@@ -6,14 +6,18 @@ A client that reads nothing while more waits for it is dropped: what it missed i
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
+import msgspec
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from componentbase.clock import Clock
+from controlplane.apiserver.decoding import JSON
 from controlplane.apiserver.exchange import Answer, Stream, Watching
 from controlplane.apiserver.watch_sender import Flow, WatchSender
 
@@ -26,6 +30,10 @@ _PIECE_OCTETS: Final = 16 * 1024
 #: So much must be read within the time after which a client counts as stalled.
 _WINDOW_OCTETS: Final = 256 * 1024
 _GZIP_LEVEL: Final = 1
+#: How a query says that the answer is to be indented, and who need not say it.
+_PRETTY: Final = re.compile(r"[?&]pretty=([^&]+)")
+_TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
+_OF_PEOPLE: Final = ("curl", "Wget", "Mozilla/5.0")
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
 
@@ -54,6 +62,8 @@ def _warned(response: ResponseT, answer: Answer | Watching) -> ResponseT:
 
 async def finish(http: web.BaseRequest, answer: Answer) -> web.StreamResponse:
     """Return the response that *answer* is; a large one is sent already."""
+    if answer.content_type == JSON and _is_pretty(http):
+        answer = replace(answer, body=msgspec.json.format(answer.body, indent=2))
     body = answer.body
     if len(body) <= _PIECE_OCTETS:
         return response_of(answer)
@@ -66,6 +76,14 @@ async def finish(http: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         response.headers["Vary"] = "Accept, Accept-Encoding"
     await _send_in_pieces(http, response, body)
     return response
+
+
+def _is_pretty(http: web.BaseRequest) -> bool:
+    """Tell whether a person reads it: he says so, or asks by a browser, curl or wget."""
+    asked = _PRETTY.search(http.raw_path)
+    if asked is not None:
+        return asked[1] in _TRUE
+    return http.headers.get("User-Agent", "").startswith(_OF_PEOPLE)
 
 
 async def _write(response: web.StreamResponse, octets: memoryview) -> None:
@@ -89,7 +107,9 @@ async def _send_in_pieces(http: web.BaseRequest, response: web.StreamResponse, b
 
 
 def _accepts_gzip(headers: Mapping[str, str]) -> bool:
-    return "gzip" in headers.get("Accept-Encoding", "")
+    """Tell whether gzip is named, without a quality (upstream: wantsCompressedResponse)."""
+    asked = headers.get("Accept-Encoding", "")
+    return "gzip" in asked and "gzip" in map(str.strip, asked.split(","))
 
 
 def _gzip(body: bytes) -> bytes:

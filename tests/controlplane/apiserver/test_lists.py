@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 
 import msgspec
@@ -54,6 +55,9 @@ def test_selectors(server, five, query, found):
         "labelSelector=a%3D%3D%3Db",
         "fieldSelector=spec.nothing%3Dx",
         "limit=x",
+        "limit=9223372036854775808",
+        "timeoutSeconds=x",
+        "timeoutSeconds=0.5",
         "resourceVersion=x",
         "resourceVersion=-1",
         "continue=nonsense",
@@ -94,6 +98,36 @@ def test_pages_show_the_revision_of_the_first(server, five):
     third = server.request("GET", f"{five}?limit=2&continue={token}").json
     assert names(third) == ["c4"]
     assert "continue" not in third["metadata"]
+
+
+def token(**fields) -> str:
+    octets = msgspec.json.encode({"v": "meta.k8s.io/v1", "rv": 1, "start": "a"} | fields)
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"rv": 0}, "incorrect encoded start resourceVersion (version meta.k8s.io/v1)"),
+        ({"start": ""}, "encoded start key empty (version meta.k8s.io/v1)"),
+        ({"v": "meta.k8s.io/v2"}, "server does not recognize this encoded version meta.k8s.io/v2"),
+    ],
+)
+def test_continue_tokens_that_are_wrong(server, five, fields, why):
+    """storage/continue_test.go, TestDecodeContinue."""
+    reply = server.request("GET", f"{five}?limit=1&continue={token(**fields)}")
+    assert reply.code == 400
+    assert reply.json["message"] == f"invalid continue token: continue key is not valid: {why}"
+
+
+def test_what_is_there_is_listed_at_once(server, five):
+    """storage/cacher, TestComputeListLimit: whoever takes any revision gets no pages."""
+    first = server.request("GET", f"{five}?limit=2&resourceVersion=0").json
+    assert names(first) == ["c0", "c1", "c2", "c3", "c4"]
+    assert "continue" not in first["metadata"]
+    revision = first["metadata"]["resourceVersion"]
+    query = f"limit=2&resourceVersion={revision}&resourceVersionMatch=NotOlderThan"
+    assert names(server.request("GET", f"{five}?{query}").json) == ["c0", "c1"]
 
 
 def test_pages_of_selected_objects_do_not_count_what_remains(server, five):
@@ -208,6 +242,32 @@ def test_large_answers_are_compressed_for_who_can_read_that(server, namespace):
     assert packed.headers["Content-Encoding"] == "gzip"
     assert len(packed.body) < 10_000
     assert gzip.decompress(packed.body) == server.request("GET", path).body
+
+
+def test_only_gzip_by_its_name_is_gzip(server, namespace):
+    """responsewriters/writers_test.go, TestSerializeObject."""
+    path = f"{CORE}/{namespace}/configmaps"
+    server.request("POST", path, {"metadata": {"name": "big"}, "data": {"x": "y" * 200_000}})
+    for asked, packed in (("deflate, gzip", "gzip"), ("gzip;q=0", None), ("x-gzip", None)):
+        reply = server.request("GET", path, headers={"Accept-Encoding": asked})
+        assert reply.headers["Content-Encoding"] == packed, asked
+
+
+def test_answers_for_people_are_indented(server, five):
+    """negotiation/negotiate.go, isPrettyPrint."""
+    plain = server.request("GET", five).body
+    for query, agent, pretty in (
+        ("", "curl/8.5.0", True),
+        ("", "Wget/1.21", True),
+        ("?pretty=true", "kubectl/v1.32.0", True),
+        ("?limit=500&pretty=1", "", True),
+        ("?pretty=false", "curl/8.5.0", False),
+        ("?pretty=", "", False),
+        ("", "Python", False),
+    ):
+        reply = server.request("GET", f"{five}{query}", headers={"User-Agent": agent})
+        assert msgspec.json.decode(reply.body) == msgspec.json.decode(plain)
+        assert reply.body.startswith(b'{\n  "') is pretty, (query, agent)
 
 
 def test_list_across_namespaces(server, five, namespace):

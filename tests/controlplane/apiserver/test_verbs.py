@@ -368,6 +368,16 @@ def test_delete_options_that_make_no_sense(server, configmaps):
         assert server.request("DELETE", f"{configmaps}/a", body).code == code, body
 
 
+def test_some_deletions_answer_with_the_object(server, namespace, configmaps):
+    """upstream: genericregistry.Store.ReturnDeletedObject."""
+    for plural, kind in (("serviceaccounts", "ServiceAccount"), ("configmaps", "Status")):
+        path = f"{CORE}/{namespace}/{plural}"
+        server.request("POST", path, {"metadata": {"name": "a"}})
+        gone = server.request("DELETE", f"{path}/a")
+        assert (gone.code, gone.json["kind"]) == (200, kind)
+        assert server.request("GET", f"{path}/a").code == 404
+
+
 def test_deletecollection_by_label(server, configmaps):
     for i in range(4):
         body = configmap(f"c{i}")

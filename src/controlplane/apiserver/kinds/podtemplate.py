@@ -34,6 +34,7 @@ def row(template: Object, _now: float) -> Sequence[Cell]:
 
 PODTEMPLATE: Final = Kind(
     resource=PODTEMPLATES,
+    returns_deleted=True,
     singular="podtemplate",
     default=workload.default_template,
     prepare_create=strategy.first_generation,

@@ -174,6 +174,7 @@ def row(quota: Object, now: float) -> Sequence[Cell]:
 
 RESOURCEQUOTA: Final = Kind(
     resource=RESOURCEQUOTAS,
+    returns_deleted=True,
     singular="resourcequota",
     short_names=("quota",),
     subresources=("status",),

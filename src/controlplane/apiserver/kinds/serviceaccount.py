@@ -23,6 +23,7 @@ def row(account: Object, now: float) -> Sequence[Cell]:
 
 SERVICEACCOUNT: Final = Kind(
     resource=SERVICEACCOUNTS,
+    returns_deleted=True,
     singular="serviceaccount",
     short_names=("sa",),
     validate=validate,

@@ -48,6 +48,11 @@ class WriteOptions:
     #: What admission has to say to the audit log.
     annotations: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
 
+    @property
+    def strictness(self) -> str:
+        """Return what happens to unknown and repeated fields."""
+        return self.field_validation or _DEFAULT_STRICTNESS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteOptions:
@@ -84,7 +89,7 @@ def write_options(request: Request) -> WriteOptions:
             raise invalid(kind, "", causes, group="meta.k8s.io")
     return WriteOptions(
         dry_run=bool(dry_run),
-        field_validation=strictness or _DEFAULT_STRICTNESS,
+        field_validation=strictness,
         user=request.user,
         manager=manager or _manager_of(request.user_agent),
         asked_manager=manager,

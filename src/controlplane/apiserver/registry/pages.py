@@ -36,6 +36,18 @@ class Page:
 
 
 _NEWEST: Final = -1
+_TOKEN_VERSION: Final = "meta.k8s.io/v1"
+_INVALID: Final = "invalid continue token: continue key is not valid"
+_INT64_END: Final = 1 << 63
+#: What people search for when a list has become too old, in upstream's words.
+_EXPIRED: Final = "The resourceVersion for the provided list is too old."
+_INCONSISTENT: Final = (
+    "The provided continue parameter is too old to display a consistent list result. You can start"
+    " a new list without the continue parameter, or use the continue token in this response to"
+    " retrieve the remainder of the results. Continuing with the provided token results in an"
+    " inconsistent list - objects that were created, modified, or deleted between the time the"
+    " first chunk was returned and now may show up in the list."
+)
 
 
 class _Token(msgspec.Struct):
@@ -46,7 +58,7 @@ class _Token(msgspec.Struct):
 
     rv: int
     start: str
-    v: str = "meta.k8s.io/v1"
+    v: str = _TOKEN_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +93,8 @@ def parse_revision(text: str) -> int:
 def parse_page_request(query: Mapping[str, str]) -> PageRequest:
     """Read limit, continue, resourceVersion and resourceVersionMatch; raises StatusError."""
     check_list_options(query, watch=False)
-    limit = _limit(query.get("limit", ""))
+    limit = parse_integer(query, "limit")
+    parse_integer(query, "timeoutSeconds")  # Lists end by themselves; it must be a number, still.
     version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
     token = query.get("continue", "")
     if token:
@@ -96,14 +109,21 @@ def parse_page_request(query: Mapping[str, str]) -> PageRequest:
         return PageRequest(limit=limit, exact=revision)
     if limit and revision and not match:
         return PageRequest(limit=limit, exact=revision)
+    if not revision:
+        limit = 0  # Whatever is there is there at once (upstream: computeListLimit).
     return PageRequest(limit=limit, at_least=revision, fresh=False)
 
 
-def _limit(text: str) -> int:
+def parse_integer(query: Mapping[str, str], name: str) -> int:
+    """Return a whole number, 0 where there is none or less; raises StatusError 400."""
+    text = query.get(name, "")
     try:
-        return max(0, int(text or 0))
+        number = int(text or 0)
     except ValueError:
-        raise bad_request(f"limit: {text!r} is no number") from None
+        number = _INT64_END
+    if not -_INT64_END <= number < _INT64_END:
+        raise bad_request(f"{name}: {text[:50]!r} is no number of 64 bits")
+    return max(0, number)
 
 
 def _decode_token(text: str) -> _Token:
@@ -111,14 +131,22 @@ def _decode_token(text: str) -> _Token:
         octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         token = msgspec.json.decode(octets, type=_Token)
     except (binascii.Error, ValueError, *UNREADABLE):
-        raise bad_request("continue key is not valid: it is none that this server gave") from None
+        raise bad_request(f"{_INVALID}: it is none that this server gave") from None
+    if token.v != _TOKEN_VERSION:
+        raise bad_request(f"{_INVALID}: server does not recognize this encoded version {token.v}")
     if token.rv <= 0 and token.rv != _NEWEST:
-        raise bad_request("continue key is not valid: it has no revision")
+        raise bad_request(
+            f"{_INVALID}: incorrect encoded start resourceVersion (version {_TOKEN_VERSION})"
+        )
+    if not token.start:
+        raise bad_request(f"{_INVALID}: encoded start key empty (version {_TOKEN_VERSION})")
     return token
 
 
 def _encode_token(revision: int, start: str) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(_Token(revision, start))).decode()
+    return (
+        base64.urlsafe_b64encode(msgspec.json.encode(_Token(revision, start))).rstrip(b"=").decode()
+    )
 
 
 def cut(items: Iterable[StoredObject], selection: Selection, limit: int, revision: int) -> Page:
@@ -156,13 +184,8 @@ async def read_page(cacher: Cacher, kind: Kind, selection: Selection, request: P
 def _forgotten(request: PageRequest) -> StatusError:
     """Return the answer for a revision that is gone; later pages may go on at another."""
     if not request.start:
-        return gone("The provided resourceVersion is too old: it has been compacted.")
-    error = gone(
-        "The provided continue parameter is too old to display a consistent list result. You can"
-        " start a new list without the continue parameter, or use the continue token in this"
-        " response for the rest of the objects as they are now: what changed since the first page"
-        " may then be seen twice or not at all."
-    )
+        return gone(_EXPIRED)
+    error = gone(_INCONSISTENT)
     error.continue_ = _encode_token(_NEWEST, request.start)
     return error
 

@@ -19,12 +19,12 @@ from typing import Final
 from controlplane.apiserver.cacher import REDEFINED, Cacher
 from controlplane.apiserver.conversion import BATCH, ConversionNeeded, Made, remembering
 from controlplane.apiserver.registry.list_options import check_list_options
-from controlplane.apiserver.registry.pages import parse_revision, too_large_revision
+from controlplane.apiserver.registry.pages import parse_integer, parse_revision, too_large_revision
 from controlplane.apiserver.rendering import Form
 from controlplane.apiserver.request_info import is_true
 from controlplane.apiserver.selection import Selection
 from controlplane.apiserver.watch_cache import ADDED, CacheWatch, WatchEvent
-from kubeapi.status import StatusError, bad_request, gone
+from kubeapi.status import StatusError, gone
 
 BOOKMARK_EVERY_S: Final = 30.0
 #: A watch that names no end gets one between this and twice this (--min-request-timeout).
@@ -58,16 +58,13 @@ def parse_watch_request(query: Mapping[str, str], rng: random.Random) -> WatchRe
         initial_bookmark=is_true(streaming) and bookmarks,
         fresh=version == "",
         bookmarks=bookmarks,
-        timeout_s=_timeout(query.get("timeoutSeconds", ""), rng),
+        timeout_s=_timeout(query, rng),
     )
 
 
-def _timeout(text: str, rng: random.Random) -> float:
-    try:
-        seconds = float(text or 0)
-    except ValueError:
-        raise bad_request(f"timeoutSeconds: {text!r} is no number") from None
-    return seconds if seconds > 0 else rng.uniform(_TIMEOUT_S, 2 * _TIMEOUT_S)
+def _timeout(query: Mapping[str, str], rng: random.Random) -> float:
+    seconds = parse_integer(query, "timeoutSeconds")
+    return float(seconds) if seconds > 0 else rng.uniform(_TIMEOUT_S, 2 * _TIMEOUT_S)
 
 
 async def open_watch(

@@ -130,14 +130,16 @@ class ResourceRoutes:
 
     def _admit(self, kind: Kind, request: Request, obj: Object, options: WriteOptions) -> Admitted:
         source = Source(request.body, request.content_type)
-        return admit_shape(kind, obj, options.field_validation, source)
+        return admit_shape(kind, obj, options.strictness, source)
 
     async def create(self, kind: Kind, request: Request) -> Answer:
         options = self.options(kind, request)
         obj = decode_object(request.body, request.content_type)
         admitted = self._admit(kind, request, obj, options)
         if kind.hub is not None and not kind.is_custom:
-            create.check(kind, admitted.obj)
+            judged = deep_copy(admitted.obj)
+            kind.default(judged)
+            create.check(kind, judged)
         obj = await settled(lambda: kind.to_hub(admitted.obj))
         stored = await self.registry.create(kind.stored, request.info.namespace, obj, options)
         warnings = [*admitted.warnings, *options.warnings]
@@ -159,7 +161,7 @@ class ResourceRoutes:
         if media_type(request.content_type) == APPLY_PATCH:
             return await self._apply(kind, request, options, subresource)
         apply = patching.patcher(kind, request.body, request.content_type)
-        strict = patching.Strictness(options.field_validation, request.body, request.content_type)
+        strict = patching.Strictness(options.strictness, request.body, request.content_type)
         warnings: list[str] = []
 
         def change(old: Object) -> Object:
@@ -205,7 +207,7 @@ class ResourceRoutes:
         info = request.info
         options = delete_body(request)
         stored, gone = await self.registry.delete(kind.stored, info.namespace, info.name, options)
-        if not gone or kind.grace_s is not None:  # Pods are returned even when they are gone.
+        if not gone or kind.returns_deleted:
             return await self._shown(kind, request, stored, warnings=options.warnings)
         details = deletion_details(kind.resource, stored)
         return answer_object(success(details), request.accepted, warnings=options.warnings)

@@ -52,9 +52,9 @@ def configuration(kind: Kind, request: Request, options: WriteOptions) -> Admitt
         if not obj.get(name):
             raise bad_request(f"{name} must be set in an apply patch")
     repeated = NOTHING
-    if options.field_validation != "Ignore" and may_repeat(request.body, obj):
+    if options.strictness != "Ignore" and may_repeat(request.body, obj):
         repeated = strict_decoding.in_yaml(request.body, obj)
-    if repeated and options.field_validation == "Strict":
+    if repeated and options.strictness == "Strict":
         told = strict_decoding.yaml_errors(repeated.lines)
         raise bad_request(f"error strict decoding YAML: error converting YAML to JSON: {told}")
     # Unknown fields are no matter of strictness here: nobody could own them.

@@ -28,6 +28,7 @@ def default(pod: Object) -> None:
 
 POD: Final = Kind(
     resource=PODS,
+    returns_deleted=True,
     singular="pod",
     short_names=("po",),
     categories=("all",),

@@ -25,6 +25,7 @@ def service_kind(configured: Sequence[str]) -> Kind:
 
     return Kind(
         resource=SERVICES,
+        returns_deleted=True,
         singular="service",
         short_names=("svc",),
         categories=("all",),

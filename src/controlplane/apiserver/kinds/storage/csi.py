@@ -100,6 +100,7 @@ def driver_row(driver: Object, now: float) -> Sequence[Cell]:
 
 CSIDRIVER: Final = Kind(
     resource=CSIDRIVERS,
+    returns_deleted=True,
     singular="csidriver",
     default=default_driver,
     prepare_create=strategy.first_generation,
@@ -165,6 +166,7 @@ def validate_node_update(new: Object, old: Object) -> list[Cause]:
 
 CSINODE: Final = Kind(
     resource=CSINODES,
+    returns_deleted=True,
     singular="csinode",
     default=default_node,
     validate=validate_node,

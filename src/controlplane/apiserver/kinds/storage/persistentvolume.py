@@ -137,6 +137,7 @@ def row(volume: Object, now: float) -> Sequence[Cell]:
 
 PERSISTENTVOLUME: Final = Kind(
     resource=PERSISTENTVOLUMES,
+    returns_deleted=True,
     singular="persistentvolume",
     short_names=("pv",),
     subresources=("status",),

@@ -164,6 +164,7 @@ def row(claim: Object, now: float) -> Sequence[Cell]:
 
 PERSISTENTVOLUMECLAIM: Final = Kind(
     resource=PERSISTENTVOLUMECLAIMS,
+    returns_deleted=True,
     singular="persistentvolumeclaim",
     short_names=("pvc",),
     subresources=("status",),

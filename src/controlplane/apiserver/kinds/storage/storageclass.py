@@ -107,6 +107,7 @@ def row(storage_class: Object, now: float) -> Sequence[Cell]:
 
 STORAGECLASS: Final = Kind(
     resource=STORAGECLASSES,
+    returns_deleted=True,
     singular="storageclass",
     short_names=("sc",),
     default=default,

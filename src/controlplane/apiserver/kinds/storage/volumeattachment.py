@@ -88,6 +88,7 @@ def row(attachment: Object, now: float) -> Sequence[Cell]:
 
 VOLUMEATTACHMENT: Final = Kind(
     resource=VOLUMEATTACHMENTS,
+    returns_deleted=True,
     singular="volumeattachment",
     subresources=("status",),
     default=default,
