@@ -191,6 +191,29 @@ def test_a_patch_whose_result_is_no_such_object(server, configmaps, form, patch,
     assert said in reply.json["message"]
 
 
+def test_a_dry_deletion_shows_what_it_would_leave(server, configmaps):
+    body = configmap("a")
+    body["metadata"]["finalizers"] = ["example.com/f"]
+    server.request("POST", configmaps, body)
+    shown = server.request("DELETE", f"{configmaps}/a?dryRun=All&propagationPolicy=Foreground")
+    assert shown.json["metadata"]["finalizers"] == ["example.com/f", "foregroundDeletion"]
+    assert "deletionTimestamp" in shown.json["metadata"]
+    kept = server.request("GET", f"{configmaps}/a").json["metadata"]
+    assert (kept["finalizers"], "deletionTimestamp" in kept) == (["example.com/f"], False)
+
+
+def test_who_deletes_a_job_without_a_word_is_warned_of_its_pods(server, namespace):
+    jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
+    body = {"metadata": {"name": "j"}, "spec": {"template": {"spec": pod}}}
+    assert server.request("POST", jobs, body).code == 201
+    silent = server.request("DELETE", f"{jobs}/j")
+    assert "child pods are preserved by default" in silent.headers["Warning"]
+    assert silent.json["metadata"]["finalizers"] == ["orphan"]
+    told = server.request("DELETE", f"{jobs}/j?propagationPolicy=Background")
+    assert (told.code, told.headers["Warning"]) == (200, None)
+
+
 def test_updates_of_some_kinds_must_say_what_they_were_made_from(server, namespace, configmaps):
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
     lease = {"metadata": {"name": "a"}, "spec": {"holderIdentity": "me"}}

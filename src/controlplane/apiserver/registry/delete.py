@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from componentbase.clock import rfc3339
+from componentbase.clock import parse_rfc3339, rfc3339
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.options import DeleteOptions
 from kubeapi.objects import Object, is_being_deleted, resource_version_of, uid_of
-from kubeapi.resources import NAMESPACES
+from kubeapi.resources import JOBS, NAMESPACES
 from kubeapi.status import conflict
 
 FOREGROUND: Final = "foregroundDeletion"
@@ -54,19 +54,32 @@ def is_finished(kind: Kind, obj: Object) -> bool:
     )
 
 
+def warn(kind: Kind, options: DeleteOptions) -> None:
+    """Warn who deletes Jobs as kubectl does not, and may not know what becomes of their pods."""
+    if kind.resource == JOBS and not options.propagation and not options.warnings:
+        options.warnings.append(
+            "child pods are preserved by default when jobs are deleted; set "
+            "propagationPolicy=Background to remove them or set propagationPolicy=Orphan to "
+            "suppress this warning"
+        )
+
+
 def check_preconditions(kind: Kind, obj: Object, options: DeleteOptions) -> None:
     """Raise StatusError 409 unless *obj* is the one that was meant."""
-    name = obj["metadata"]["name"]
-    for what, asked, found in (
-        ("UID", options.uid, uid_of(obj)),
-        ("ResourceVersion", options.resource_version, resource_version_of(obj)),
-    ):
-        if asked and asked != found:
-            why = (
-                f"Precondition failed: {what} in precondition: {asked}, "
-                f"{what} in object meta: {found}"
-            )
-            raise conflict(kind.resource, name, why)
+    uid, version = uid_of(obj), resource_version_of(obj)
+    why = ""
+    if options.uid and options.uid != uid:
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record "
+            f"({uid}). The object might have been deleted and then recreated"
+        )
+    elif options.resource_version and options.resource_version != version:
+        why = (
+            f"the ResourceVersion in the precondition ({options.resource_version}) does not match "
+            f"the ResourceVersion in record ({version}). The object might have been modified"
+        )
+    if why:
+        raise conflict(kind.resource, obj["metadata"]["name"], why)
 
 
 def grace_period(kind: Kind, obj: Object, asked: int | None) -> int:
@@ -83,17 +96,17 @@ def grace_period(kind: Kind, obj: Object, asked: int | None) -> int:
 def plan(kind: Kind, old: Object, options: DeleteOptions, now: float) -> Remove | Keep:
     """Decide what becomes of *old*, a private copy that may be changed."""
     metadata = old["metadata"]
+    left = metadata.get("deletionGracePeriodSeconds") or 0
+    if is_being_deleted(old) and left and not _shorten(metadata, options.grace_s, now):
+        return Keep(old, False)  # It has its time to end, and how it does was said before.
     changed = _set_propagation(kind, metadata, options.propagation)
-    grace = grace_period(kind, old, options.grace_s)
-    if kind.begin_deletion is not None and not is_being_deleted(old):
-        kind.begin_deletion(old, now)
     if is_being_deleted(old):
-        left = metadata.get("deletionGracePeriodSeconds") or 0
-        if options.grace_s is not None and grace < left:  # Grace is only ever shortened.
-            _mark(metadata, grace, now)
-            left, changed = grace, True
-        finished = left == 0 and not pending_finalizers(kind, old)
-        return Remove() if finished else Keep(old, changed)
+        grace = metadata.get("deletionGracePeriodSeconds") or 0
+        finished = grace == 0 and not pending_finalizers(kind, old)
+        return Remove() if finished else Keep(old, changed or grace != left)
+    grace = grace_period(kind, old, options.grace_s)
+    if kind.begin_deletion is not None:
+        kind.begin_deletion(old, now)
     if grace == 0 and not pending_finalizers(kind, old):
         return Remove()
     _mark(metadata, grace, now)
@@ -107,6 +120,19 @@ def plan(kind: Kind, old: Object, options: DeleteOptions, now: float) -> Remove 
 def _mark(metadata: Object, grace: int, now: float) -> None:
     metadata["deletionTimestamp"] = rfc3339(now + grace)
     metadata["deletionGracePeriodSeconds"] = grace
+
+
+def _shorten(metadata: Object, asked: int | None, now: float) -> bool:
+    """Let the end come earlier, counted from when it was first asked for; tell whether it does."""
+    held = metadata["deletionGracePeriodSeconds"]
+    if asked is None or asked >= held:
+        return False
+    end = parse_rfc3339(metadata["deletionTimestamp"]) - held + asked
+    if end < now:  # A second is left for whoever ends it to see that, unless none was wanted.
+        end, asked = now, min(asked, 1)
+    metadata["deletionTimestamp"] = rfc3339(end)
+    metadata["deletionGracePeriodSeconds"] = asked
+    return True
 
 
 def _set_propagation(kind: Kind, metadata: Object, asked: str) -> bool:

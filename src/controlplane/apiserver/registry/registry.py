@@ -226,6 +226,7 @@ class Registry:
         self, kind: Kind, namespace: str, name: str, options: DeleteOptions
     ) -> tuple[StoredObject, bool]:
         """Delete an object; return it, and whether it is gone already."""
+        delete.warn(kind, options)
         fresh = False
         for _ in range(ATTEMPTS_MAX):
             seen = self.cacher.revision
@@ -241,7 +242,9 @@ class Registry:
                 continue
             action = delete.plan(kind, old, options, self._wall())
             if options.dry_run:
-                return stored, isinstance(action, delete.Remove)
+                if isinstance(action, delete.Remove) or not action.changed:
+                    return stored, isinstance(action, delete.Remove)
+                return self._not_written(kind, stored.key, action.obj, stored), False
             try:
                 match action:
                     case delete.Remove():

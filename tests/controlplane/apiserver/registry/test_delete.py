@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from componentbase.clock import rfc3339
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.delete import (
     Keep,
@@ -13,7 +14,7 @@ from controlplane.apiserver.registry.delete import (
     plan,
 )
 from controlplane.apiserver.registry.options import DeleteOptions
-from kubeapi.resources import CONFIGMAPS, NAMESPACES, PODS
+from kubeapi.resources import CONFIGMAPS, JOBS, NAMESPACES, PODS
 from kubeapi.status import StatusError
 
 PLAIN = Kind(resource=CONFIGMAPS, singular="configmap")
@@ -56,14 +57,74 @@ def test_grace_of_pods(pod, asked, grace):
 
 
 def test_grace_is_only_ever_shortened():
-    pod = bound(deletionTimestamp="t", deletionGracePeriodSeconds=10)
+    pod = bound(deletionTimestamp=rfc3339(NOW + 8), deletionGracePeriodSeconds=10)
     assert plan(POD, pod, DeleteOptions(grace_s=60), NOW) == Keep(pod, changed=False)
     assert plan(POD, pod, DeleteOptions(), NOW) == Keep(pod, changed=False)
     shortened = plan(POD, pod, DeleteOptions(grace_s=3), NOW)
     assert isinstance(shortened, Keep)
     assert shortened.changed
     assert shortened.obj["metadata"]["deletionGracePeriodSeconds"] == 3
+    assert shortened.obj["metadata"]["deletionTimestamp"] == rfc3339(NOW + 1)
     assert plan(POD, shortened.obj, DeleteOptions(grace_s=0), NOW) == Remove()
+
+
+def test_who_has_had_his_grace_is_left_a_second_to_see_it():
+    pod = bound(deletionTimestamp=rfc3339(NOW + 1), deletionGracePeriodSeconds=30)
+    shortened = plan(POD, pod, DeleteOptions(grace_s=5), NOW)
+    assert isinstance(shortened, Keep)
+    assert shortened.obj["metadata"]["deletionTimestamp"] == rfc3339(NOW)
+    assert shortened.obj["metadata"]["deletionGracePeriodSeconds"] == 1
+
+
+def test_how_dependents_are_treated_is_settled_while_a_pod_ends():
+    pod = bound(deletionTimestamp=rfc3339(NOW + 8), deletionGracePeriodSeconds=10)
+    again = plan(POD, pod, DeleteOptions(propagation="Foreground"), NOW)
+    assert again == Keep(pod, changed=False)
+    assert "finalizers" not in pod["metadata"]
+
+
+#: Finalizers and options → what is left of the finalizers (upstream: TestStoreDeletionPropagation
+#: and TestDeleteWithCachedObject's table of policies).
+PROPAGATIONS = {
+    ((), ""): None,
+    ((), "Background"): None,
+    ((), "Foreground"): ["foregroundDeletion"],
+    ((), "Orphan"): ["orphan"],
+    (("orphan",), ""): ["orphan"],
+    (("foregroundDeletion",), ""): ["foregroundDeletion"],
+    (("orphan",), "Foreground"): ["foregroundDeletion"],
+    (("foregroundDeletion",), "Orphan"): ["orphan"],
+    (("orphan",), "Background"): None,
+    (("a/b", "orphan"), "Background"): ["a/b"],
+    (("a/b", "foregroundDeletion"), "Orphan"): ["a/b", "orphan"],
+    (("a/b",), "Foreground"): ["a/b", "foregroundDeletion"],
+}
+
+
+@pytest.mark.parametrize(("held", "asked"), PROPAGATIONS)
+def test_how_dependents_are_treated(held, asked):
+    obj = made(finalizers=list(held), generation=3)
+    action = plan(PLAIN, obj, DeleteOptions(propagation=asked), NOW)
+    left = PROPAGATIONS[held, asked]
+    if left is None:
+        assert action == Remove()
+        return
+    assert isinstance(action, Keep)
+    metadata = action.obj["metadata"]
+    assert metadata["finalizers"] == left
+    assert (metadata["generation"], metadata["deletionGracePeriodSeconds"]) == (4, 0)
+    again = plan(PLAIN, action.obj, DeleteOptions(), NOW + 5)
+    assert again == Keep(action.obj, changed=False)
+
+
+@pytest.mark.parametrize(("asked", "left"), [("", ["orphan"]), ("Background", None)])
+def test_kinds_that_orphan_by_default(asked, left):
+    job = Kind(resource=JOBS, singular="job", default_propagation="Orphan")
+    action = plan(job, made(), DeleteOptions(propagation=asked), NOW)
+    assert (action == Remove()) is (left is None)
+    if left is not None:
+        assert isinstance(action, Keep)
+        assert action.obj["metadata"]["finalizers"] == left
 
 
 def test_finalizers_keep_an_object():
@@ -97,3 +158,4 @@ def test_preconditions():
         with pytest.raises(StatusError) as refused:
             check_preconditions(PLAIN, made(), options)
         assert refused.value.reason == "Conflict"
+        assert "in the precondition" in str(refused.value)
