@@ -23,6 +23,7 @@ from controlplane.controllermanager.clusterroleaggregation.controller import (
 )
 from controlplane.controllermanager.config import Config
 from controlplane.controllermanager.context import Context, Controller
+from controlplane.controllermanager.cronjob.controller import CronJobController
 from controlplane.controllermanager.csrapproving.controller import CsrApproving
 from controlplane.controllermanager.csrcleaner.controller import CsrCleaner
 from controlplane.controllermanager.csrsigning.authority import Authority
@@ -57,6 +58,8 @@ from controlplane.controllermanager.servicelb.pool import Pool
 from controlplane.controllermanager.statefulset.controller import StatefulSetController
 from controlplane.controllermanager.tainteviction.controller import TaintEvictionController
 from controlplane.controllermanager.tokencleaner.controller import TokenCleaner
+from controlplane.controllermanager.ttl.controller import TtlController
+from controlplane.controllermanager.ttlafterfinished.controller import TtlAfterFinishedController
 from controlplane.health import Check
 from controlplane.secure_serving import ComponentPages, serving
 from kubeapi.client import (
@@ -90,6 +93,8 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "local-path-provisioner": LocalPathProvisioner,
     "persistentvolumeclaim-protection-controller": PvcProtectionController,
     "persistentvolume-protection-controller": PvProtectionController,
+    "cronjob-controller": CronJobController,
+    "ttl-after-finished-controller": TtlAfterFinishedController,
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,
@@ -106,6 +111,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "clusterrole-aggregation-controller": ClusterRoleAggregation,
     "token-cleaner-controller": TokenCleaner,
     "bootstrap-signer-controller": BootstrapSigner,
+    "ttl-controller": TtlController,
     "certificatesigningrequest-approving-controller": CsrApproving,
     "certificatesigningrequest-signing-controller": CsrSigning,
     "certificatesigningrequest-cleaner-controller": CsrCleaner,

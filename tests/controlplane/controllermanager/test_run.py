@@ -11,6 +11,7 @@ def test_every_controller_has_its_upstream_name():
         "certificatesigningrequest-cleaner-controller",
         "certificatesigningrequest-signing-controller",
         "clusterrole-aggregation-controller",
+        "cronjob-controller",
         "daemonset-controller",
         "deployment-controller",
         "disruption-controller",
@@ -37,4 +38,6 @@ def test_every_controller_has_its_upstream_name():
         "statefulset-controller",
         "taint-eviction-controller",
         "token-cleaner-controller",
+        "ttl-after-finished-controller",
+        "ttl-controller",
     ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from controlplane import cron
 from controlplane.apiserver.kinds import cells, metadata, strategy, workload
-from controlplane.apiserver.kinds.batch import job_policies, job_spec, schedule
+from controlplane.apiserver.kinds.batch import job_policies, job_spec
 from controlplane.apiserver.kinds.kind import Cell, Column, Kind
+from controlplane.cron import zones
 from kubeapi import field, validation
 from kubeapi.objects import Object, name_of
 from kubeapi.resources import CRONJOBS
@@ -67,15 +69,25 @@ def _validate_times(spec: Object) -> Iterator[Cause]:
         yield field.invalid("spec.schedule", text, detail)
     else:
         try:
-            schedule.check(text)
-        except schedule.BadSchedule as error:
+            cron.parse(text)
+        except cron.BadSchedule as error:
             yield field.invalid("spec.schedule", text, str(error))
-    if zone is None:
-        return
+    if zone is not None and (why := _wrong_with_zone(zone)):
+        yield field.invalid("spec.timeZone", zone, why)
+
+
+def _wrong_with_zone(name: str) -> str:
+    """Return what is wrong with a time zone's name, "" when nothing is."""
+    if not name:
+        return "timeZone must be nil or non-empty string"
+    if name.lower() == "local":
+        detail = "timeZone must be an explicit time zone as defined in"
+        return f"{detail} https://www.iana.org/time-zones"
     try:
-        schedule.check_time_zone(zone)
-    except schedule.BadSchedule as error:
-        yield field.invalid("spec.timeZone", zone, str(error))
+        zones.zone(name)
+    except zones.UnknownZone as error:
+        return str(error)
+    return ""
 
 
 def _validate_policy(spec: Object) -> Iterator[Cause]:

@@ -31,6 +31,11 @@ def test_defaults(made):
          'spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, '
          "use timeZone field instead"),
         ({"timeZone": "Mars"}, 'spec.timeZone: Invalid value: "Mars": unknown time zone Mars'),
+        ({"timeZone": ""},
+         'spec.timeZone: Invalid value: "": timeZone must be nil or non-empty string'),
+        ({"timeZone": "LOCAL"},
+         'spec.timeZone: Invalid value: "LOCAL": timeZone must be an explicit time zone as '
+         "defined in https://www.iana.org/time-zones"),
         ({"startingDeadlineSeconds": -1}, "spec.startingDeadlineSeconds: Invalid value: -1: must "
                                           "be greater than or equal to 0"),
         ({"failedJobsHistoryLimit": -1}, "spec.failedJobsHistoryLimit: Invalid value: -1: must be "

@@ -1,0 +1,1 @@
+"""CronJobs: Jobs that are made when a schedule says so (upstream: pkg/controller/cronjob)."""

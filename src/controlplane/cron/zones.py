@@ -1,0 +1,21 @@
+"""Time zones by the names of the IANA's, from the system's files or those of PyPI's tzdata."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+
+
+class UnknownZone(ValueError):
+    """A name that no time zone has; the text says so in Go's words."""
+
+
+def zone(name: str) -> tzinfo:
+    """Return the time zone of this name ("": UTC); raises UnknownZone."""
+    if name in ("", "UTC"):
+        return UTC
+    import zoneinfo  # A megabyte, and most processes never see a time zone.
+
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise UnknownZone(f"unknown time zone {name}") from None
