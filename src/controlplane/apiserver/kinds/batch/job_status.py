@@ -64,8 +64,9 @@ def validate_status(job: Object, old: Object) -> Iterator[Cause]:
     ready = status.get("ready")
     if ready is not None and ready > (status.get("active") or 0):
         yield field.invalid("status.ready", ready, "cannot set more ready pods than active")
-    yield from _validate_counters(status, old.get("status") or {})
-    yield from _validate_indexes(job, status)
+    before = old.get("status") or {}
+    yield from _validate_counters(job, status, before)
+    yield from _validate_indexes(job, status, before)
 
 
 def _condition(detail: str) -> Cause:
@@ -111,23 +112,32 @@ def _validate_end(status: Object) -> Iterator[Cause]:
         yield field.invalid("status.uncountedTerminatedPods", uncounted, detail)
 
 
-def _validate_counters(status: Object, before: Object) -> Iterator[Cause]:
-    for key in ("failed", "succeeded"):
+def _validate_counters(job: Object, status: Object, before: Object) -> Iterator[Cause]:
+    spec = job["spec"]
+    elastic = spec.get("completionMode") == "Indexed" and spec.get("completions") == spec.get(
+        "parallelism"
+    )  # It may shrink, and then fewer of its indexes have succeeded.
+    for key in ("failed",) if elastic else ("failed", "succeeded"):
         if (count := status.get(key) or 0) < (before.get(key) or 0):
             yield field.invalid(f"status.{key}", count, f"cannot decrease the {key} counter")
 
 
-def _validate_indexes(job: Object, status: Object) -> Iterator[Cause]:
+def _validate_indexes(job: Object, status: Object, before: Object) -> Iterator[Cause]:
+    """Judge the indexes that changed: a Job that has shrunk may still have those that it had."""
     completions = job["spec"].get("completions")
-    for key in ("completedIndexes", "failedIndexes"):
-        indexes = status.get(key)
+    changed = {
+        key: status.get(key)
+        for key in ("completedIndexes", "failedIndexes")
+        if status.get(key) != before.get(key)
+    }
+    for key, indexes in changed.items():
         if not indexes or completions is None:
             continue
         try:
             count_indexes(indexes, completions)
         except ValueError as error:
             yield field.invalid(f"status.{key}", indexes, f"error parsing {key}: {error}")
-    completed, failed = status.get("completedIndexes"), status.get("failedIndexes")
+    completed, failed = changed.get("completedIndexes"), changed.get("failedIndexes")
     if completed and job["spec"].get("completionMode") != "Indexed":
         detail = "cannot set non-empty completedIndexes when non-indexed completion mode"
         yield field.invalid("status.completedIndexes", completed, detail)

@@ -266,3 +266,18 @@ def test_row(kind_of, made, spec, status, cells):
     assert row.cells(job, 1767323045)[1:5] == (*cells, "0s")
     assert row.fields(job) == {"status.successful": str(status.get("succeeded", 0))}
     assert row.default_propagation == "Orphan"
+
+
+def test_an_elastic_job_that_shrinks_has_fewer_indexes(made, update):
+    spec = {**SPEC, "completionMode": "Indexed", "completions": 2, "parallelism": 2}
+    old = made("Job", body(spec))
+    old["status"] = {"completedIndexes": "0-3", "succeeded": 4, "active": 1}
+    still = {**copy.deepcopy(old), "status": {**old["status"], "active": 0}}
+    assert update("Job", still, old, status=True) == []
+    new = {**copy.deepcopy(old), "status": {"completedIndexes": "0,1", "succeeded": 2}}
+    assert update("Job", new, old, status=True) == []
+    new["status"]["completedIndexes"] = "0,2"
+    assert update("Job", new, old, status=True) == [
+        'status.completedIndexes: Invalid value: "0,2": error parsing completedIndexes: '
+        'too large index: "2"'
+    ]
