@@ -7,6 +7,7 @@ from controlplane.controllermanager.run import CONTROLLERS
 
 def test_every_controller_has_its_upstream_name():
     assert sorted(CONTROLLERS) == [
+        "bootstrap-signer-controller",
         "certificatesigningrequest-approving-controller",
         "certificatesigningrequest-cleaner-controller",
         "certificatesigningrequest-signing-controller",
