@@ -9,7 +9,9 @@ import pytest
 from aiohttp import ClientSession, web
 
 from controlplane.apiserver import sending, server
-from controlplane.apiserver.exchange import Answer, Stream
+from controlplane.apiserver.exchange import Answer, Stream, answer_error
+from controlplane.apiserver.negotiation import Accepted
+from kubeapi.status import StatusError
 
 ENDLESS = b"x" * (1 << 20)
 
@@ -53,6 +55,32 @@ async def test_a_reader_that_stalls_is_dropped(monkeypatch):
         async with asyncio.timeout(5):
             while http.connections:
                 await asyncio.sleep(0.01)
+        writer.close()
+        await http.shutdown(1.0)
+
+
+async def reading(http: web.BaseRequest) -> web.StreamResponse:
+    assert isinstance(http.protocol, server._Handler)
+    http.protocol.head_came()
+    try:
+        await server._read_body(http)
+    except StatusError as error:
+        return await sending.finish(http, answer_error(error, Accepted()))
+    raise AssertionError("the body never came")
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_does_not_come_is_told_and_waited_for_no_longer(monkeypatch):
+    monkeypatch.setattr(server, "BODY_WAIT_S", 0.05)
+    http = server._Server(reading)
+    listener = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
+    async with listener:
+        where = listener.sockets[0].getsockname()[:2]
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert head.startswith(b"HTTP/1.1 408 ")
+        assert b"the body did not come" in await asyncio.wait_for(reader.readuntil(b"}"), 5)
         writer.close()
         await http.shutdown(1.0)
 
