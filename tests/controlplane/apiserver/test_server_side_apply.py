@@ -183,6 +183,59 @@ def test_status_and_spec_have_owners_of_their_own(server, namespace):
     assert entries["controller"]["fieldsV1"] == {"f:status": {"f:replicas": {}}}
 
 
+def test_a_scale_is_applied_and_its_replicas_have_an_owner(server, namespace):
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/d"
+    template = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d"},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": template},
+    }
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 3}}
+
+    def rescale(query: str) -> Any:
+        return server.request("PATCH", f"{path}/scale?{query}", scale, headers=APPLY)
+
+    def replicas_of() -> list[tuple[str, str, str]]:
+        found = server.request("GET", path).json
+        return [
+            (entry["manager"], entry["apiVersion"], entry.get("subresource", ""))
+            for entry in found["metadata"]["managedFields"]
+            if "f:replicas" in entry["fieldsV1"].get("f:spec", {})
+        ]
+
+    assert rescale("fieldManager=scaler").code == 404
+    server.request("PATCH", f"{path}?fieldManager=me", body, headers=APPLY)
+    refused = rescale("fieldManager=scaler")
+    assert (refused.code, refused.json["message"]) == (
+        409,
+        'Apply failed with 1 conflict: conflict with "me": .spec.replicas',
+    )
+    assert rescale("fieldManager=scaler&force=true").json["spec"]["replicas"] == 3
+    assert replicas_of() == [("scaler", "apps/v1", "scale")]
+    # Who leaves the replicas to the scaler applies without them.
+    del body["spec"]["replicas"]
+    left = server.request("PATCH", f"{path}?fieldManager=me", body, headers=APPLY)
+    assert left.json["spec"]["replicas"] == 3
+    server.request(
+        "PATCH", f"{path}/scale?fieldManager=x", {"spec": {"replicas": 4}}, headers=MERGE
+    )
+    assert replicas_of() == [("x", "apps/v1", "scale")]
+    assert 'conflict with "x" with subresource "scale"' in rescale("fieldManager=a").json["message"]
+    scale["spec"]["replicas"] = 4
+    assert rescale("fieldManager=a").code == 200
+    assert replicas_of() == [("a", "apps/v1", "scale"), ("x", "apps/v1", "scale")]
+    assert rescale("").json["details"]["causes"][0]["field"] == "fieldManager"
+    scale["spec"]["replicas"] = -1
+    assert rescale("fieldManager=a&force=1").code == 422
+    scale["spec"]["replics"] = 1
+    assert rescale("fieldManager=a").code == 400
+
+
 def test_forgetting_all_managers(server, path):
     server.request("PATCH", f"{path}?fieldManager=me", configmap(a="1"), headers=APPLY)
     reset = server.request("PATCH", path, {"metadata": {"managedFields": [{}]}}, headers=MERGE)

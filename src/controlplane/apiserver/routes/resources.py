@@ -72,6 +72,10 @@ class ResourceRoutes:
         self.registry = registry
         self._rng, self._wall, self._monotonic = rng, wall, monotonic
 
+    def now(self) -> float:
+        """Return the time that a write gets."""
+        return self._wall()
+
     def form(self, kind: Kind, request: Request) -> Form:
         """Return how *request* wants its answer."""
         include = request.query.get("includeObject", "")

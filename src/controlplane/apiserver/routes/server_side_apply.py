@@ -6,7 +6,8 @@ what that means, stands in `kubeapi.apply`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from componentbase.clock import Clock
@@ -26,7 +27,7 @@ from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.request_info import is_true
 from controlplane.apiserver.stored import StoredObject
 from controlplane.apiserver.strict_decoding import NOTHING, may_repeat
-from kubeapi.apply import ApplyConflict, InvalidList, apply, check
+from kubeapi.apply import ApplyConflict, InvalidList, apply, apply_scale, check
 from kubeapi.objects import Object, deep_copy
 from kubeapi.status import StatusError, bad_request, is_already_exists, is_not_found
 
@@ -83,6 +84,40 @@ def _check_fields(kind: Kind, request: Request, config: Object) -> None:
             f"failed to create typed patch object ({info.namespace}/{info.name}; "
             f"{version}, Kind={resource.kind}): {wrong}"
         )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Raise StatusError 400, 409 for what an apply finds."""
+    try:
+        yield
+    except ApplyConflict as conflict:
+        causes = [cause.to_object() for cause in conflict.causes()]
+        raise StatusError(409, "Conflict", str(conflict), {"causes": causes}) from None
+    except InvalidList as error:  # What is stored has it; the configuration was looked at.
+        raise bad_request(f"failed to create typed live object: {error}") from None
+
+
+class ScaleApply:
+    """One request to apply a Scale."""
+
+    def __init__(
+        self, versions: Sequence[Kind], scale: Kind, request: Request, options: WriteOptions
+    ) -> None:
+        self.options = replace(options, is_apply=True)
+        self._force = is_true(request.query.get("force"))
+        self._paths = {each.resource.api_version: each.scale.spec_replicas for each in versions}
+        self._scale = scale
+        self._config = configuration(scale, request, options).obj
+
+    def apply(self, obj: Object, scale: Object, now: float) -> Object:
+        """Return *scale*, that of *obj*, as it is wanted; raises StatusError 400, 409."""
+        only = (self._scale,)
+        writer = writer_of(self._scale, only, self.options, "scale", now, head=scale)
+        with _told():
+            return apply_scale(
+                obj, scale, deep_copy(self._config), writer, self._paths, force=self._force
+            )
 
 
 class ServerSideApply:
@@ -142,11 +177,6 @@ class ServerSideApply:
         writer = writer_of(
             kind, versions, self._options, subresource, self._now, head=live or config
         )
-        try:
+        with _told():
             new = apply(live, deep_copy(config), writer, force=self._force)
-        except ApplyConflict as conflict:
-            causes = [cause.to_object() for cause in conflict.causes()]
-            raise StatusError(409, "Conflict", str(conflict), {"causes": causes}) from None
-        except InvalidList as error:  # What is stored has it; the configuration was looked at.
-            raise bad_request(f"failed to create typed live object: {error}") from None
         return kind.to_hub(admit_shape(kind, new, "").obj)

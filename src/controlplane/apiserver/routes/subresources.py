@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from controlplane.apiserver.conversion import settled
-from controlplane.apiserver.decoding import check_type, decode_object
+from controlplane.apiserver.decoding import check_type, decode_object, media_type
 from controlplane.apiserver.exchange import Answer, Request
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.scale import SCALE
 from controlplane.apiserver.registry import patching
-from controlplane.apiserver.registry.options import write_options
+from controlplane.apiserver.registry.options import APPLY_PATCH, WriteOptions, write_options
 from controlplane.apiserver.registry.update import View
 from controlplane.apiserver.routes.resources import ResourceRoutes
+from controlplane.apiserver.routes.server_side_apply import ScaleApply
 from controlplane.apiserver.stored import StoredObject, encode
 from kubeapi import field
 from kubeapi.objects import Object, deep_copy
@@ -101,6 +102,8 @@ class SubresourceRoutes:
         elif info.verb == "update":
             scale = decode_object(request.body, request.content_type)
             stored = await self._rescale(kind, request, lambda _old: scale)
+        elif info.verb == "patch" and media_type(request.content_type) == APPLY_PATCH:
+            stored = await self._apply_scale(kind, request)
         elif info.verb == "patch":
             schema = schema_for(_SCALE_VERSION, "Scale")
             assert schema is not None
@@ -112,12 +115,32 @@ class SubresourceRoutes:
         form = self._resources.form(SCALE, request)
         return form.object(StoredObject(SCALE, "", encode(shown), stored.revision))
 
+    async def _apply_scale(self, kind: Kind, request: Request) -> StoredObject:
+        options = self._resources.options(kind, request)
+        versions = self._registry.versions(kind.stored)
+        work, now = ScaleApply(versions, SCALE, request, options), self._resources.now()
+
+        def make_scale(obj: Object, scale: Object) -> Object:
+            return work.apply(obj, scale, now)
+
+        return await self._rescaled(kind, request, make_scale, work.options)
+
     async def _rescale(
         self, kind: Kind, request: Request, make_scale: patching.Patcher
     ) -> StoredObject:
+        options = self._resources.options(kind, request)
+        return await self._rescaled(kind, request, lambda _obj, scale: make_scale(scale), options)
+
+    async def _rescaled(
+        self,
+        kind: Kind,
+        request: Request,
+        make_scale: Callable[[Object, Object], Object],
+        options: WriteOptions,
+    ) -> StoredObject:
         def change(old: Object) -> Object:
             obj = kind.from_hub(old)
-            scale = make_scale(scale_of(kind, obj))
+            scale = make_scale(obj, scale_of(kind, obj))
             replicas = _replicas(scale)
             asked = (scale.get("metadata") or {}).get("resourceVersion")
             _put(obj, kind.scale.spec_replicas, replicas)
@@ -135,7 +158,7 @@ class SubresourceRoutes:
             obj.clear()
             obj |= new
 
-        info, options = request.info, self._resources.options(kind, request)
+        info = request.info
         return await self._registry.update(
             kind.stored,
             info.namespace,
