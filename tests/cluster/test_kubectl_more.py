@@ -160,6 +160,50 @@ def test_logs_of_several_containers(web: Lab) -> None:
     assert f'previous terminated container "nginx" in pod "{pod}" not found' in previous.stderr
 
 
+INDEXED = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: indexed}
+spec:
+  completions: 3
+  parallelism: 3
+  completionMode: Indexed
+  backoffLimitPerIndex: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: c
+          image: busybox
+          command:
+            - sh
+            - -c
+            - 'echo "$JOB_COMPLETION_INDEX $(hostname)"; [ $JOB_COMPLETION_INDEX != 1 ]'
+"""
+
+
+def test_jobs_run_to_their_end(web: Lab) -> None:
+    """Created, waited for, and made by hand of a CronJob's template."""
+    web.kubectl("create", "job", "hello", "--image=busybox", "--", "echo", "hello")
+    web.kubectl(
+        "create", "cronjob", "tick", "--image=busybox", "--schedule=0 0 1 1 *", "--", "date"
+    )
+    web.kubectl("create", "job", "now", "--from=cronjob/tick")
+    web.apply(INDEXED)
+    for name in ("hello", "now"):
+        web.kubectl("wait", "--for=condition=complete", f"job/{name}", "--timeout=30s")
+    assert web.kubectl("logs", "job/hello") == "hello\n"
+    assert web.kubectl("get", "job", "hello", "--no-headers").split()[1:3] == ["Complete", "1/1"]
+    web.kubectl("wait", "--for=condition=failed", "job/indexed", "--timeout=30s")
+    shown = "jsonpath={.status.completedIndexes} {.status.failedIndexes} {.status.failed}"
+    assert web.kubectl("get", "job", "indexed", "-o", shown) == "0,2 1 1"
+    lines = web.kubectl("logs", "-l", "job-name=indexed").splitlines()
+    assert sorted(lines) == [f"{index} indexed-{index}" for index in range(3)]
+    web.kubectl("delete", "cronjob/tick", "job/hello", "job/indexed", "--timeout=30s")
+    left = "job-name in (hello,now,indexed)"
+    web.kubectl("wait", "--for=delete", "pod", "-l", left, "--timeout=30s")
+
+
 def test_taint_drain_and_uncordon(web: Lab) -> None:
     web.kubectl("taint", "nodes", "node-3", "team=a:NoSchedule")
     assert "already has" in web.kubectl(

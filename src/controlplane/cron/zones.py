@@ -1,4 +1,8 @@
-"""Time zones by the names of the IANA's, from the system's files or those of PyPI's tzdata."""
+"""Time zones by the names of the IANA's: the system's files, or where it has none PyPI's tzdata.
+
+tzdata is no dependency: 2.8 MB, and 130 ms for the first zone where the system's take 0.2, for
+machines that we know none of (python:slim, which Compose uses, has the system's files).
+"""
 
 from __future__ import annotations
 

@@ -450,6 +450,15 @@ async def test_every_namespace_knows_the_authority(control_plane, namespace_of_t
         assert first["data"]["ca.crt"].startswith("-----BEGIN CERTIFICATE")
         await client.update(CONFIGMAPS, {**first, "data": {"ca.crt": "somebody else's"}})
         await until(client, CONFIGMAPS, ns, lambda items: items[0]["data"] == first["data"])
+        described = first["metadata"]["annotations"]
+        bare = {"metadata": {"annotations": dict.fromkeys(described)}}
+        await client.patch(CONFIGMAPS, "kube-root-ca.crt", bare, ns)
+        await until(
+            client,
+            CONFIGMAPS,
+            ns,
+            lambda items: items[0]["metadata"].get("annotations") == described,
+        )
         await client.delete(CONFIGMAPS, "kube-root-ca.crt", ns)
         await until(client, CONFIGMAPS, ns, lambda items: len(items) == 1)
 

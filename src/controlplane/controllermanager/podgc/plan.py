@@ -14,12 +14,22 @@ OUT_OF_SERVICE: Final = "node.kubernetes.io/out-of-service"
 
 
 def terminated_surplus(pods: Sequence[Object], keep: int = TERMINATED_MAX) -> list[Object]:
-    """Return finished pods beyond *keep*, the oldest first."""
+    """Return finished pods beyond *keep*: those that were evicted first, then the oldest.
+
+    A threshold of 0 keeps all, as upstream's option does.
+    """
+    if keep <= 0:
+        return []
     finished = [pod for pod in pods if pod_facts.is_finished(pod)]
     excess = len(finished) - keep
     if excess <= 0:
         return []
-    return sorted(finished, key=lambda pod: (pod_facts.created_at(pod), key_of(pod)))[:excess]
+    return sorted(finished, key=_in_order_of_collection)[:excess]
+
+
+def _in_order_of_collection(pod: Object) -> tuple[bool, float, str]:
+    was_evicted = (pod.get("status") or {}).get("reason") == "Evicted"
+    return not was_evicted, pod_facts.created_at(pod), key_of(pod)
 
 
 def unscheduled_terminating(pods: Sequence[Object]) -> list[Object]:

@@ -9,7 +9,15 @@ from typing import Final
 
 from controlplane.controllermanager.context import Context
 from kubeapi.client import WorkQueue, run_workers
-from kubeapi.objects import Object, is_being_deleted, key_of, make_key, name_of, namespace_of
+from kubeapi.objects import (
+    Object,
+    annotations_of,
+    is_being_deleted,
+    key_of,
+    make_key,
+    name_of,
+    namespace_of,
+)
 from kubeapi.resources import CONFIGMAPS, NAMESPACES
 from kubeapi.status import StatusError, is_already_exists, is_not_found
 
@@ -31,6 +39,10 @@ def config_map(namespace: str, root_ca: str) -> Object:
         "metadata": {"name": NAME, "namespace": namespace, "annotations": dict(_DESCRIPTION)},
         "data": {"ca.crt": root_ca},
     }
+
+
+def _is_described(found: Object) -> bool:
+    return all(annotations_of(found).get(key) for key in _DESCRIPTION)
 
 
 class RootCaPublisher:
@@ -61,13 +73,17 @@ class RootCaPublisher:
             return
         found = self._maps.get(make_key(name, NAME))
         wanted = config_map(name, self._root_ca)
-        if found is not None and found.get("data") == wanted["data"]:
+        if found is not None and found.get("data") == wanted["data"] and _is_described(found):
             return
         try:
             if found is None:
                 await self._client.create(CONFIGMAPS, wanted, name_of(namespace))
             else:
-                await self._client.update(CONFIGMAPS, {**found, "data": wanted["data"]})
+                annotations = {**annotations_of(found), **_DESCRIPTION}
+                metadata = {**found["metadata"], "annotations": annotations}
+                await self._client.update(
+                    CONFIGMAPS, {**found, "data": wanted["data"], "metadata": metadata}
+                )
         except StatusError as error:
             namespace_left = error.code in (403, 404)
             if not (is_already_exists(error) or is_not_found(error) or namespace_left):

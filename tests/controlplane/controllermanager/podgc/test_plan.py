@@ -34,6 +34,14 @@ def test_of_too_many_finished_pods_the_oldest_go():
     assert terminated_surplus(pods, keep=3) == []
 
 
+def test_evicted_pods_go_first_and_a_threshold_of_zero_keeps_all():
+    evicted = pod("evicted", phase="Failed", day=3)
+    evicted["status"]["reason"] = "Evicted"
+    pods = [pod("old", phase="Failed", day=1), evicted]
+    assert names(terminated_surplus(pods, keep=1)) == ["evicted"]
+    assert terminated_surplus(pods, keep=0) == []
+
+
 def test_a_pod_that_was_never_scheduled_has_no_kubelet_to_end_it():
     pods = [pod("a", node="", leaving=True), pod("b", node=""), pod("c", leaving=True)]
     assert names(unscheduled_terminating(pods)) == ["a"]
