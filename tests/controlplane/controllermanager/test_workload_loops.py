@@ -12,6 +12,7 @@ from kubeapi.resources import (
     DAEMONSETS,
     NODES,
     PERSISTENTVOLUMECLAIMS,
+    PODDISRUPTIONBUDGETS,
     PODS,
     REPLICATIONCONTROLLERS,
     STATEFULSETS,
@@ -192,6 +193,17 @@ async def test_a_stateful_set_comes_rolls_shrinks_and_goes(control_plane, namesp
         await rolled_out(client, STATEFULSETS, ns, is_settled)
         assert images((await client.list(PODS, ns))["items"]) == {"x:2"}
 
+        # A budget knows how many pods a StatefulSet wants.
+        guard = {"selector": {"matchLabels": LABELS}, "maxUnavailable": 1}
+        metadata = {"metadata": {"name": "web"}, "spec": guard}
+        budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", **metadata}
+        await client.create(PODDISRUPTIONBUDGETS, budget, ns)
+
+        def one_may_go(items):
+            status = items[0].get("status") or {}
+            return (status.get("expectedPods"), status.get("disruptionsAllowed")) == (3, 1)
+
+        await until(client, PODDISRUPTIONBUDGETS, ns, one_may_go)
         await client.patch(STATEFULSETS, "web", {"spec": {"replicas": 1}}, ns)
         await rolled_out(client, STATEFULSETS, ns, is_settled)
         await until(client, PERSISTENTVOLUMECLAIMS, ns, lambda claims: len(claims) == 1)

@@ -23,13 +23,22 @@ from kubeapi.objects import (
     namespace_of,
     uid_of,
 )
-from kubeapi.resources import DEPLOYMENTS, PODDISRUPTIONBUDGETS, PODS, REPLICASETS
+from kubeapi.resources import (
+    DEPLOYMENTS,
+    PODDISRUPTIONBUDGETS,
+    PODS,
+    REPLICASETS,
+    REPLICATIONCONTROLLERS,
+    STATEFULSETS,
+)
 from kubeapi.selectors import LabelSelector
 from kubeapi.status import StatusError, is_conflict, is_not_found
 
 _WORKERS: Final = 2
 #: Changes of pods that come this close together are looked at once.
 _SETTLE_S: Final = 0.02
+
+_SCALED: Final = (REPLICASETS, REPLICATIONCONTROLLERS, STATEFULSETS)
 
 
 class DisruptionController:
@@ -40,7 +49,8 @@ class DisruptionController:
         self._recorder = context.recorder("controllermanager")
         self._timeout_s = budgets.DELETION_TIMEOUT_S / context.pace
         self._pods = context.informer(PODS)
-        self._replica_sets = context.informer(REPLICASETS)
+        #: Whose `spec.replicas` says how many pods there should be.
+        self._scaled = {kind.kind: context.informer(kind) for kind in _SCALED}
         self._deployments = context.informer(DEPLOYMENTS)
         self._budgets = context.informer(PODDISRUPTIONBUDGETS)
         self._queue: WorkQueue[str] = WorkQueue("disruption")
@@ -54,7 +64,7 @@ class DisruptionController:
         )
 
     async def run(self) -> None:
-        informers = (self._pods, self._replica_sets, self._deployments, self._budgets)
+        informers = (self._pods, *self._scaled.values(), self._deployments, self._budgets)
         for informer in informers:
             await informer.wait_synced()
         self._context.tasks.spawn(
@@ -126,9 +136,10 @@ class DisruptionController:
 
     def _scale(self, controller: Object, namespace: str) -> tuple[str, int] | None:
         """Return who says how many pods there should be: a Deployment before its ReplicaSets."""
-        if controller["kind"] != "ReplicaSet":
+        scaled = self._scaled.get(controller["kind"])
+        if scaled is None:
             return None
-        found = self._replica_sets.get(make_key(namespace, controller["name"]))
+        found = scaled.get(make_key(namespace, controller["name"]))
         if found is None or uid_of(found) != controller["uid"]:
             return None
         above = controller_of(found)
