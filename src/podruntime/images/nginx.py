@@ -125,3 +125,5 @@ IMAGE: Final = Image(
     size=72_000_000,
 )
 UNPRIVILEGED: Final = replace(IMAGE, programs={**IMAGE.programs, "nginx": _unprivileged}, tags=None)
+#: What the examples of Kubernetes' documentation use, under tags of its own.
+SLIM: Final = replace(IMAGE, tags=None)

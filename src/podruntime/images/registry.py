@@ -33,7 +33,7 @@ IMAGES: Final[Mapping[str, Image | Callable[[str], Image]]] = {
     "agnhost": agnhost.IMAGE,
     "e2e-test-images/agnhost": agnhost.IMAGE,
     "nginx": nginx.IMAGE,
-    "nginx-slim": nginx.IMAGE,
+    "nginx-slim": nginx.SLIM,
     "nginxinc/nginx-unprivileged": nginx.UNPRIVILEGED,
     "e2e-test-images/nginx": nginx.IMAGE,
     "busybox": busybox.IMAGE,
