@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from controlplane.apiserver.kinds.pod import label_keys
 from kubeapi import field, validation
 from kubeapi.objects import Object
 from kubeapi.status import Cause
@@ -131,6 +132,7 @@ def _validate_pod_affinity(affinity: Object, path: str) -> Iterator[Cause]:
 def _validate_pod_term(term: Object, path: str) -> Iterator[Cause]:
     for name in ("labelSelector", "namespaceSelector"):
         yield from validate_label_selector(term.get(name), f"{path}.{name}")
+    yield from label_keys.validate(term, path)
     for namespace in term.get("namespaces") or []:
         at = f"{path}.namespace"  # Upstream names no index, either.
         yield from validation.validate_name(namespace, at, validation.dns1123_label)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from controlplane.apiserver.kinds import strategy
+from controlplane.apiserver.kinds.pod import label_keys
 from controlplane.apiserver.kinds.pod.qos import qos_class
 from kubeapi.objects import Object
 
 
 def prepare_create(pod: Object) -> None:
     """Begin as Pending, with the quality of service that the spec earns."""
+    label_keys.complete(pod)
     pod["status"] = {"phase": "Pending", "qosClass": qos_class(pod["spec"])}
 
 
