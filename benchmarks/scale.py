@@ -20,6 +20,7 @@ from benchmarks.cluster import Cluster, cpu_s, running
 from benchmarks.row import Row
 from controlplane.scheduler import scheduler_config
 from controlplane.scheduler.cache import Cache
+from controlplane.scheduler.metrics import SchedulerMetrics
 from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
 from controlplane.scheduler.profiles import Profiles
@@ -81,6 +82,7 @@ def _decide(nodes: int, pods: int) -> Iterator[float]:
     profiles = Profiles(
         scheduler_config.parse(""), random.Random(1), cache=cache, nominator=Nominator(),
         listers=listers, binder=None, volumes=None, waiting=WaitingPods(),  # type: ignore[arg-type]
+        laps=lambda profile: SchedulerMetrics().laps(profile, time.monotonic),
     )  # fmt: skip
     for number in range(pods):
         pod = PodInfo.read(_pod(f"pod-{number}") | {"metadata": _metadata(number)})
