@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from podruntime.images.busybox import (
+    awk,
     curl,
     dig,
     files,
@@ -41,6 +42,7 @@ async def _busybox(process: Process) -> int:
 
 
 APPLETS: Final[Mapping[str, Program]] = {
+    **awk.APPLETS,
     **dig.APPLETS,
     **files.APPLETS,
     **network.APPLETS,
