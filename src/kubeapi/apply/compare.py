@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from kubeapi.apply import elements
 from kubeapi.apply.elements import FIELD
-from kubeapi.apply.field_set import MEMBER, Node, make, union
+from kubeapi.apply.field_set import MEMBER, SELF, Node, make, union
 from kubeapi.schema import TypeSchema
 from kubeapi.schema.types import Shape
 
@@ -29,18 +29,20 @@ class Comparison:
 
 
 _ALIKE: Final = Comparison(None, None, None)
-_REMOVED: Final = Comparison(MEMBER, None, None)
 _MODIFIED: Final = Comparison(None, MEMBER, None)
-_ADDED: Final = Comparison(None, None, MEMBER)
 
 
 def compare(old: Any, new: Any, schema: TypeSchema) -> Comparison:
     """Return how *new* differs from *old*; either may be ABSENT."""
+    if old is ABSENT:
+        return _ALIKE if new is ABSENT else Comparison(None, None, every_field(new, schema))
+    if new is ABSENT:
+        return Comparison(every_field(old, schema), None, None)
     if old == new:
         return _ALIKE
     children = _children(old, new, schema)
     if children is None:
-        return _ADDED if old is ABSENT else _REMOVED if new is ABSENT else _MODIFIED
+        return _MODIFIED
     removed: dict[str, Any] = {}
     modified: dict[str, Any] = {}
     added: dict[str, Any] = {}
@@ -53,9 +55,28 @@ def compare(old: Any, new: Any, schema: TypeSchema) -> Comparison:
         ):
             if node is not None:
                 into[name] = node
-    return Comparison(
-        make(new is ABSENT, removed), make(False, modified), make(old is ABSENT, added)
-    )
+    return Comparison(removed or None, modified or None, added or None)
+
+
+def every_field(value: Any, schema: TypeSchema) -> Node:
+    """Return all that comes or goes with *value*: itself, and what is below it."""
+    if not value:
+        return MEMBER
+    kind = type(value)
+    children: dict[str, Any] = {}
+    if kind is dict and elements.is_granular(schema):
+        below = schema.property
+        for name, inner in value.items():
+            deep = type(inner) is dict or type(inner) is list
+            children[FIELD + name] = every_field(inner, below(name)) if deep else MEMBER
+    elif kind is list and elements.is_associative(schema):
+        item = schema.item
+        for name, items in elements.grouped(schema, value).items():
+            # Of what is written twice nobody can own a part.
+            children[name] = every_field(items[0], item) if len(items) == 1 else MEMBER
+    if children:
+        children[SELF] = MEMBER
+    return children
 
 
 def _children(
@@ -65,7 +86,7 @@ def _children(
 
     What is empty on both sides is one field, so that being empty and being absent differ.
     """
-    some = new if old is ABSENT or old is None else old
+    some = new if old is None else old
     if type(some) is dict and elements.is_granular(schema) and (old or new):
         before, after = _of(old, dict), _of(new, dict)
         if before is None or after is None or not (before or after):
@@ -84,7 +105,7 @@ def _children(
 
 def _of(value: Any, kind: type) -> Any:
     """Return *value*, empty for nothing; None for a value of another kind."""
-    if value is ABSENT or value is None:
+    if value is None:
         return kind()
     return value if type(value) is kind else None
 

@@ -93,7 +93,7 @@ def members(node: Node | None, above: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 def in_order(node: Node) -> Node:
     """Return the same set with its elements in order, as it is sent."""
-    return {name: in_order(node[name]) for name in sorted(node)}
+    return {name: in_order(node[name]) if node[name] else MEMBER for name in sorted(node)}
 
 
 def is_set(value: object) -> bool:
