@@ -519,3 +519,74 @@ async def check(case):
 
 def bare(condition):
     return {key: condition[key] for key in ("type", "status", "reason", "message")}
+
+
+def test_news_of_the_job_that_come_late_have_no_pod_made_in_vain():
+    """The pod has been counted and let go, and the informer does not know of the count yet."""
+
+    async def look_again():
+        world = World(job(1, 2))
+        await world.sync()
+        (first,) = world.pods.values()
+        world.end(first, "Succeeded")
+        world.pod_informer.deliver()
+        await world.sync()
+        world.pod_informer.deliver()
+        assert len(world.created) == 2
+        (second,) = (one for one in world.pods.values() if one["status"]["phase"] == "Pending")
+        world.end(second, "Succeeded")
+        world.pod_informer.deliver()
+        await world.sync()
+        world.pod_informer.deliver()
+        await world.sync()
+        assert len(world.created) == 2
+        assert world.job["status"]["succeeded"] == 2
+
+    asyncio.run(look_again())
+
+
+def test_a_job_of_another_controller_is_left_alone():
+    async def look():
+        world = World(job(managedBy="example.com/queue"))
+        await world.sync()
+        assert world.created == world.statuses == []
+
+    asyncio.run(look())
+
+
+def test_orphans_are_adopted_with_the_finalizer_and_let_go_in_the_end():
+    async def look():
+        owner = job(1, 1)
+        orphan = pod(owner, "orphan", counted=True)
+        del orphan["metadata"]["ownerReferences"]
+        world = World(owner, [orphan])
+        await world.sync()
+        (adopted,) = world.pods.values()
+        assert adopted["metadata"]["finalizers"] == ["batch.kubernetes.io/job-tracking"]
+        assert adopted["metadata"]["ownerReferences"][0]["uid"] == "u-work"
+        world.jobs.clear()
+        world.job_informer.pending.append((KEY, None))
+        world.deliver()
+        await world.let_orphans_go()
+        (left,) = world.pods.values()
+        assert not left["metadata"].get("finalizers")
+
+    asyncio.run(look())
+
+
+def test_few_writes_for_many_pods():
+    """A hundred pods that end together: their status is written twice for each 500 of them."""
+
+    async def run():
+        world = World(job(100, 100))
+        await world.sync()
+        world.deliver()
+        assert len(world.statuses) == 1
+        for one in list(world.pods.values()):
+            world.end(one, "Succeeded")
+        world.deliver()
+        await world.sync()
+        assert len(world.statuses) == 3
+        assert world.job["status"]["succeeded"] == 100
+
+    asyncio.run(run())
