@@ -1,13 +1,15 @@
 """The components of OpenAPI documents: what each type looks like (upstream: kube-openapi builder3).
 
 Made for readers such as kubectl (`explain`, client-side `apply`, `--server-side`) from the same
-table that validation uses, with descriptions. Which paths there are, and what may be done there,
+table that validation uses, with descriptions; `enums.json` has what upstream marks as enums
+(`+enum`), which validation knows better. Which paths there are, and what may be done there,
 is the API server's to say. Unlike upstream's, properties tell no defaults.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import resources
 from typing import Any, Final
 
 import msgspec
@@ -45,6 +47,8 @@ class Components:
     def __init__(self) -> None:
         octets = read_table("descriptions.json.gz")
         self._prose = msgspec.json.decode(octets, type=dict[str, msgspec.Raw])
+        values = (resources.files(__package__) / "enums.json").read_bytes()
+        self._values = msgspec.json.decode(values, type=dict[str, dict[str, list[str]]])
         self._made: dict[str, tuple[Object, list[str]]] = {}
 
     def of(self, roots: Iterable[str]) -> Object:
@@ -100,6 +104,9 @@ class Components:
                 field: _described(_converted(schema, waiting), fields.get(field))
                 for field, schema in entry["properties"].items()
             }
+        for field, values in self._values.get(name, {}).items():
+            schema = result["properties"][field]
+            schema.get("items", schema)["enum"] = values  # Of a list: what each item may be.
         self._made[name] = result, waiting
         return result, waiting
 

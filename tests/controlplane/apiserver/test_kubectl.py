@@ -121,6 +121,13 @@ def test_discovery_and_schemas(kubectl):
     resources = kubectl("api-resources", "--no-headers")
     assert any(line.split()[0] == "deployments" for line in resources.splitlines())
     assert "FIELD: containers" in kubectl("explain", "pod.spec.containers")
+    policy = kubectl("explain", "pod.spec.containers.imagePullPolicy")
+    assert "ENUM:\n    Always\n    IfNotPresent\n    Never\n" in policy
+    assert "exec" not in resources  # Subresources are for programs.
+    wide = kubectl("api-resources", "-o", "wide", "--no-headers")
+    pods = next(line.split() for line in wide.splitlines() if line.startswith("pods "))
+    verbs = "create,delete,deletecollection,get,list,patch,update,watch"
+    assert pods == ["pods", "po", "v1", "true", "Pod", verbs, "all"]
     assert "v1.32.0+podwire" in kubectl("version")
 
 

@@ -91,3 +91,15 @@ def test_what_kubectl_looks_for():
     assert port["allOf"] == [
         {"$ref": f"{REFERENCE}io.k8s.apimachinery.pkg.util.intstr.IntOrString"}
     ]
+
+
+def test_values_of_enums():
+    schemas = document("api/v1")["components"]["schemas"]
+    container = schemas["io.k8s.api.core.v1.Container"]["properties"]
+    assert container["imagePullPolicy"]["enum"] == ["Always", "IfNotPresent", "Never"]
+    volume = schemas["io.k8s.api.core.v1.PodSpec"]["properties"]
+    assert volume["restartPolicy"]["enum"] == ["Always", "Never", "OnFailure"]
+    rules = document("apis/admissionregistration.k8s.io/v1")["components"]["schemas"]
+    rule = rules["io.k8s.api.admissionregistration.v1.RuleWithOperations"]["properties"]
+    assert "CONNECT" in rule["operations"]["items"]["enum"]
+    assert "enum" not in rule["operations"]
