@@ -19,7 +19,7 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from componentbase.timings import TimingsName
+from componentbase.timings import TIMINGS, TimingsName
 from podwire.cli import CommandFailed, cluster_option, diagnosis
 from podwire.cli.audit_options import AuditWish, audit_options
 from podwire.cli.cni_option import cni_option
@@ -56,6 +56,8 @@ _POLL_S: Final = 0.05
 #: Each look lists the nodes: with a thousand of them that is no trifle for the API server.
 _POLL_PER_NODE_S: Final = 0.001
 _HOPELESS_POLL_S: Final = 2.0
+#: Heartbeats in a second that leave an API server of this kind time for others.
+_LEASES_PER_S_MAX: Final = 250
 _NOTED_POLL_S: Final = 0.001
 
 
@@ -230,8 +232,22 @@ def _said(context: click.Context) -> frozenset[str]:
     return frozenset(_FIELDS.get(name, name) for name in given)
 
 
+def heartbeats_warning(cluster: Cluster) -> str:
+    """Say what many nodes do to an API server with the lab's timers; "" when they are few."""
+    every_s = TIMINGS[cluster.timings].node_lease_renew_s
+    rate = len(cluster.all_names) / every_s
+    if rate <= _LEASES_PER_S_MAX:
+        return ""
+    return (
+        f"Warning: {len(cluster.all_names)} nodes renew {rate:.0f} Leases a second; with "
+        "--timings kubernetes it is a tenth"
+    )
+
+
 def _greet(paths: Layout) -> None:
     cluster, name = paths.read_cluster(), paths.name_option
+    if warning := heartbeats_warning(cluster):
+        click.echo(warning, err=True)
     if cluster.outside:
         tell_dns(paths)
     click.echo(

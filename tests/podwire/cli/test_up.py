@@ -91,3 +91,11 @@ def test_a_missing_etcd_is_named_before_anything_is_done(
 def test_an_amount_that_no_node_has_is_refused_at_once(words: list[str]) -> None:
     with pytest.raises(UsageError, match="is no amount above 0"):
         up.up.main(words, standalone_mode=False)
+
+
+def test_many_nodes_with_the_labs_timers_are_warned_of() -> None:
+    many = Cluster(name="lab", nodes=3, hollow=1000)
+    assert "1003 nodes renew 1003 Leases a second" in up.heartbeats_warning(many)
+    slow = Cluster(name="lab", nodes=3, hollow=1000, timings="kubernetes")
+    assert up.heartbeats_warning(slow) == ""
+    assert up.heartbeats_warning(Cluster(name="lab", nodes=200)) == ""

@@ -47,6 +47,12 @@ def _label_selector(replica_set: Object) -> LabelSelector:
     return LabelSelector.from_object(replica_set["spec"]["selector"])
 
 
+def settle_s(replica_set: Object | None) -> float:
+    """Return how long to wait for more news of its pods: each look is at all of them."""
+    replicas = ((replica_set or {}).get("status") or {}).get("replicas") or 0
+    return min(max(_SETTLE_S, replicas * _SETTLE_PER_POD_S), _SETTLE_MAX_S)
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """The kind that is worked on: ReplicationControllers are ReplicaSets by another name."""
@@ -106,7 +112,7 @@ class ReplicaSetController:
             return
         if key := self._owner_key(pod):
             self._expectations.creation_observed(key)
-            self._queue.add_after(key, self._settle_s(key))
+            self._queue.add_after(key, settle_s(self._replica_sets.get(key)))
         elif controller_of(pod) is None:
             self._orphan_seen(pod)
 
@@ -123,13 +129,7 @@ class ReplicaSetController:
         elif pod_facts.is_active(old) and not pod_facts.is_active(new):
             self._queue.add(after)
         else:
-            self._queue.add_after(after, self._settle_s(after))
-
-    def _settle_s(self, key: str) -> float:
-        """Return how long to wait for more news of the pods: each look is at all of them."""
-        owner = self._replica_sets.get(key) or {}
-        replicas = (owner.get("status") or {}).get("replicas") or 0
-        return min(max(_SETTLE_S, replicas * _SETTLE_PER_POD_S), _SETTLE_MAX_S)
+            self._queue.add_after(after, settle_s(self._replica_sets.get(after)))
 
     def _pod_deleted(self, pod: Object) -> None:
         """A pod that terminates is no replica any more: look at once, a new one is needed."""
