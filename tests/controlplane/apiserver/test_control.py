@@ -74,7 +74,7 @@ async def test_a_refusal_reaches_whom_it_names_and_nobody_else(
         await manager.create(CONFIGMAPS, configmap("a"))
     assert (refused.value.code, refused.value.reason) == (status, reason)
     assert refused.value.retry_after_s == (1 if status == 429 else 0)
-    assert (await manager.list(CONFIGMAPS))["items"] == []  # Refused, and not done.
+    assert (await manager.list(CONFIGMAPS, "default"))["items"] == []  # Refused, and not done.
     await server.client.create(CONFIGMAPS, configmap("a"))
     assert await hits(control) == [1]
     assert await replace(control) == 0
@@ -84,13 +84,13 @@ async def test_a_refusal_reaches_whom_it_names_and_nobody_else(
 async def test_latency_is_felt(control, manager):
     await replace(control, {"latency_s": 0.3, "resource": "configmaps"})
     began = time.monotonic()
-    await manager.list(CONFIGMAPS)
+    await manager.list(CONFIGMAPS, "default")
     assert time.monotonic() - began >= 0.3
 
 
 async def test_watches_are_cut_and_can_go_on_when_healed(server, control, manager):
-    watch = manager.watch(CONFIGMAPS, resource_version="0", timeout_s=30)
-    safe = server.client.watch(CONFIGMAPS, resource_version="0", timeout_s=30)
+    watch = manager.watch(CONFIGMAPS, "default", resource_version="0", timeout_s=30)
+    safe = server.client.watch(CONFIGMAPS, "default", resource_version="0", timeout_s=30)
     await server.client.create(CONFIGMAPS, configmap("a"))
     first = await anext(watch)
     assert (await anext(safe)).object == first.object
@@ -98,14 +98,14 @@ async def test_watches_are_cut_and_can_go_on_when_healed(server, control, manage
     with pytest.raises(Unreachable):
         await anext(watch)
     with pytest.raises(Unreachable):
-        await anext(manager.watch(CONFIGMAPS, resource_version="0", timeout_s=30))
+        await anext(manager.watch(CONFIGMAPS, "default", resource_version="0", timeout_s=30))
     assert await hits(control) == [2]
     assert (await manager.list(PODS))["items"] == []
     await replace(control)
     await server.client.create(CONFIGMAPS, configmap("b"))
     assert (await anext(safe)).object["metadata"]["name"] == "b"
     version = first.object["metadata"]["resourceVersion"]
-    again = manager.watch(CONFIGMAPS, resource_version=version, timeout_s=30)
+    again = manager.watch(CONFIGMAPS, "default", resource_version=version, timeout_s=30)
     assert (await anext(again)).object["metadata"]["name"] == "b"
     for one in (safe, again):
         await one.aclose()

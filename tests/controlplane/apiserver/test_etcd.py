@@ -85,7 +85,7 @@ async def test_two_servers_lose_their_etcd_and_get_it_back(authority, tmp_path, 
         )
         assert (refusal.code, refusal.json["reason"]) == (413, "RequestEntityTooLarge")
         assert "too large to be stored" in refusal.json["message"]
-        watch = two.client.watch(CONFIGMAPS, resource_version="0", timeout_s=60)
+        watch = two.client.watch(CONFIGMAPS, "default", resource_version="0", timeout_s=60)
         while (await anext(watch)).object["metadata"]["name"] != "a":
             pass
 
@@ -101,7 +101,7 @@ async def test_two_servers_lose_their_etcd_and_get_it_back(authority, tmp_path, 
             assert isinstance(refusal, StatusError)
             assert (refusal.code, refusal.reason) == (503, "ServiceUnavailable")
             assert "does not answer" in refusal.message
-        assert (await one.client.list(CONFIGMAPS, resource_version="0"))["items"]
+        assert (await one.client.list(CONFIGMAPS, "default", resource_version="0"))["items"]
         await eventually(lambda: _is(code_of(one, "/readyz"), 500))
         assert await code_of(one, "/livez") == 200
 

@@ -110,7 +110,9 @@ async def test_what_one_wrote_every_other_reads(servers):
     for number in range(20):
         await writer.create(CONFIGMAPS, configmap(f"a{number}"))
         found = await reader.get(CONFIGMAPS, f"a{number}", "default")
-        names = [item["metadata"]["name"] for item in (await reader.list(CONFIGMAPS))["items"]]
+        names = [
+            item["metadata"]["name"] for item in (await reader.list(CONFIGMAPS, "default"))["items"]
+        ]
         assert found["metadata"]["name"] in names
 
 
@@ -133,7 +135,9 @@ async def test_a_read_waits_until_its_server_knows(servers, tasks):
     await servers[0].client.create(CONFIGMAPS, configmap("a"))
     got = tasks.spawn(late.client.get(CONFIGMAPS, "a", "default"), name="get")
     await asked_for_the_newest(late)
-    old = await late.client.list(CONFIGMAPS, resource_version="0")  # From the cache, as it is.
+    old = await late.client.list(
+        CONFIGMAPS, "default", resource_version="0"
+    )  # From the cache, as it is.
     assert old["items"] == []
     assert not got.done()
     late.store.told.set()
@@ -144,7 +148,7 @@ async def test_revision_0_asks_the_store_nothing(servers):
     server = servers[0]
     await server.client.create(CONFIGMAPS, configmap("a"))
     server.store.asked.clear()
-    await server.client.list(CONFIGMAPS, resource_version="0")
+    await server.client.list(CONFIGMAPS, "default", resource_version="0")
     await server.client.raw("GET", f"{CONFIGMAPS.path('default', 'a')}?resourceVersion=0")
     assert not {"get", "range", "txn"} & set(server.store.asked)
 
@@ -284,12 +288,12 @@ async def test_one_of_them_keeps_house(servers, store):
 async def test_the_store_goes_away_and_comes_back(servers, authority):
     server, other = servers[0], servers[1]
     await server.client.create(CONFIGMAPS, configmap("a"))
-    events = server.client.watch(CONFIGMAPS, resource_version="0", timeout_s=30)
+    events = server.client.watch(CONFIGMAPS, "default", resource_version="0", timeout_s=30)
     assert (await anext(events)).object["metadata"]["name"] == "a"
     server.store.away = True
     for call in (
         server.client.get(CONFIGMAPS, "a", "default"),
-        server.client.list(CONFIGMAPS),
+        server.client.list(CONFIGMAPS, "default"),
         server.client.create(CONFIGMAPS, configmap("b")),
     ):
         with pytest.raises(StatusError) as refused:
@@ -297,7 +301,7 @@ async def test_the_store_goes_away_and_comes_back(servers, authority):
         assert (refused.value.code, refused.value.reason) == (503, "ServiceUnavailable")
         assert "cannot reach its store: etcd 127.0.0.1:1: no member answers" in str(refused.value)
         assert not refused.value.retry_after_s
-    assert (await server.client.list(CONFIGMAPS, resource_version="0"))["items"]
+    assert (await server.client.list(CONFIGMAPS, "default", resource_version="0"))["items"]
     await eventually(lambda: _health_is(server, "readyz", 500))
     assert await _health_is(server, "livez", 200)
     assert b"[-]etcd failed" in (await _health(server, "readyz"))[1]
