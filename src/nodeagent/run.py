@@ -87,7 +87,7 @@ class NodeAgent:
         self._journal = Journal(config.journal, f"{config.node_name}/nodeagent")
         self._client = RestClient.from_kubeconfig(
             Path(config.kubeconfig),
-            user_agent=f"nodeagent/{config.node_name}",
+            user_agent=f"kubelet/{config.node_name}",
             source=config.dial_source,
         )
         self._informers = InformerFactory(self._client)

@@ -133,7 +133,9 @@ _RUNNING: Final = (
 
 async def run_manager(config: Config) -> None:
     """Wait for the lead and run every controller; ends when the lead is lost."""
-    client = RestClient.from_kubeconfig(Path(config.kubeconfig), user_agent=config.name)
+    client = RestClient.from_kubeconfig(
+        Path(config.kubeconfig), user_agent=f"kube-controller-manager/{config.name}"
+    )
     timings = TIMINGS[config.timings]
     elector = LeaderElector(
         client,

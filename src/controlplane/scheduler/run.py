@@ -80,7 +80,9 @@ async def run_scheduler(config: Config) -> None:
         wanted = scheduler_config.parse(config.scheduler_config)
     except BadConfiguration as error:
         raise SystemExit(f"the scheduler's configuration: {error}") from None
-    client = RestClient.from_kubeconfig(Path(config.kubeconfig), user_agent=config.name)
+    client = RestClient.from_kubeconfig(
+        Path(config.kubeconfig), user_agent=f"kube-scheduler/{config.name}"
+    )
     timings = TIMINGS[config.timings]
     rng = random.Random()
     journal = Journal(config.journal, config.name)

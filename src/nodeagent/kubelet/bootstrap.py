@@ -93,7 +93,7 @@ async def join(config: NodeAgentConfig) -> None:
     """Write the node's kubeconfig, with a certificate; raises OSError when it gets none."""
     path = Path(config.bootstrap_kubeconfig)
     client = RestClient.from_kubeconfig(
-        path, user_agent=f"nodeagent/{config.node_name}", source=config.dial_source
+        path, user_agent=f"kubelet/{config.node_name}", source=config.dial_source
     )
     asked = wanted(config.node_name)
     try:
