@@ -237,7 +237,6 @@ def test_deletions_of_every_kind(web: Lab) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("top", "nodes"), "Metrics API not available"),
         (("exec", "nobody", "--", "ls"), 'pods "nobody" not found'),
         (("port-forward", "service/none", "18080:80"), 'services "none" not found'),
         (("create", "deployment", "X_x", "--image=nginx"), 'metadata.name: Invalid value: "X_x"'),
