@@ -236,6 +236,27 @@ def test_a_scale_is_applied_and_its_replicas_have_an_owner(server, namespace):
     assert rescale("fieldManager=a").code == 400
 
 
+def test_a_write_that_changes_nothing_but_its_time_is_none(server, namespace):
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    template = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    server.request("POST", path, {"metadata": {"name": "d"}, "spec": spec})
+    # A write of the status does not reach labels: who sets them owns them, and they stay.
+    body = {"metadata": {"labels": {"x": "y"}, "annotations": {"n": "1"}}}
+    first = server.request("PATCH", f"{path}/d/status?fieldManager=me", body, headers=MERGE)
+    assert "labels" not in first.json["metadata"]
+    stamp = first.json["metadata"]["managedFields"]
+    for entry in stamp:
+        entry["time"] = "2020-01-01T00:00:00Z"
+    old = {"metadata": {"managedFields": stamp}}
+    aged = server.request("PATCH", f"{path}/d", old, headers=MERGE).json["metadata"]
+    again = server.request("PATCH", f"{path}/d/status?fieldManager=me", body, headers=MERGE)
+    assert again.json["metadata"]["resourceVersion"] == aged["resourceVersion"]
+
+
 def test_forgetting_all_managers(server, path):
     server.request("PATCH", f"{path}?fieldManager=me", configmap(a="1"), headers=APPLY)
     reset = server.request("PATCH", path, {"metadata": {"managedFields": [{}]}}, headers=MERGE)

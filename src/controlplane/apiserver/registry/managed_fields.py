@@ -23,6 +23,7 @@ from kubeapi.schema import TypeSchema
 #: What the versions of a kind are: every one that is served.
 Versions = Callable[[Kind], Sequence[Kind]]
 
+_MANAGED: Final = "managedFields"
 _STATUS_FIELDS: Final[Node] = {"f:status": MEMBER}
 #: What a webhook that converts is told of an object besides what managers own.
 _IDENTITY: Final = ("name", "namespace", "uid", "creationTimestamp")
@@ -90,6 +91,23 @@ def _converter(
         return wanted.from_hub(own.to_hub(deep_copy(obj))), wanted.schema
 
     return convert
+
+
+def differ_in_time_alone(new: Object, old: Object) -> bool:
+    """Tell whether nothing was written but when (IgnoreManagedFieldsTimestampsTransformer).
+
+    So it is when somebody sets again and again what his write does not reach.
+    """
+    if any(new.get(key) != old.get(key) for key in {**new, **old} if key != "metadata"):
+        return False
+    after, before = new["metadata"], old["metadata"]
+    if any(after.get(key) != before.get(key) for key in {**after, **before} if key != _MANAGED):
+        return False
+    return _untimed(after.get(_MANAGED)) == _untimed(before.get(_MANAGED))
+
+
+def _untimed(entries: Sequence[Object] | None) -> list[Object]:
+    return [{key: e[key] for key in e if key != "time"} for e in entries or ()]
 
 
 def note(

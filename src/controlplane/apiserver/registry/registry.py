@@ -153,7 +153,7 @@ class Registry:
                     raise
                 fresh = True
                 continue
-            if new == old:
+            if new == old or managed_fields.differ_in_time_alone(new, old):
                 if fresh or not await self.cacher.has_moved_since(seen):
                     return stored
                 fresh = True
