@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -21,7 +23,11 @@ def main(argv: list[str]) -> int:
     async def run() -> None:
         if not Path(config.kubeconfig).exists() and config.bootstrap_kubeconfig:
             await join(config)
-        await NodeAgent(config).run()
+        agent, this = NodeAgent(config), asyncio.current_task()
+        assert this is not None
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, agent.shut_down, this.cancel)
+        await agent.run()
 
     return process.run(f"{config.node_name} nodeagent", Path(config.log_file), run)
 

@@ -11,6 +11,7 @@ import itertools
 import logging
 import math
 import random
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -39,13 +40,17 @@ from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.housekeeping import Housekeeping
 from nodeagent.kubelet.kubelet import Kubelet
 from nodeagent.kubelet.node import NodeKeeper
+from nodeagent.kubelet.node_shutdown import NOT_ADMITTED
 from nodeagent.kubelet.node_status import NodeFacts, Readiness, allocatable, capacity
 from nodeagent.kubelet.object_cache import ObjectCache
+from nodeagent.kubelet.predicates import refuse
 from nodeagent.kubelet.probe_actions import ProbeActions
 from nodeagent.kubelet.recording import node_teller
 from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.server import KubeletServer, serve, server_tls
 from nodeagent.kubelet.services import NodeServices
+from nodeagent.kubelet.shutdown import shut_down
+from nodeagent.kubelet.static_pod_manager import StaticPodManager
 from nodeagent.kubelet.stats.provider import StatsProvider
 from nodeagent.kubelet.stats.summary import NodeShape
 from nodeagent.kubelet.status_manager import StatusManager
@@ -122,6 +127,7 @@ class NodeAgent:
         self._ip_masq = self._make_ip_masq()
         self._services = self._make_services()
         self._kubelet = Kubelet(self._services, self._pods)
+        self._static_pods = self._make_static_pods()
         memory = parse_quantity(str(config.memory))
         self._shape = NodeShape(name=config.node_name, memory=int(memory))
         self._node.on_event = node_teller(self._services.recorder, config.node_name)
@@ -138,12 +144,39 @@ class NodeAgent:
         self._datapath = Availability(patience_s=patience_s)
         self._cri = Availability(patience_s=patience_s)
         self._network_made = False
+        self._shutdown: asyncio.Task[None] | None = None
+        self._services.refuse = self._refuse
         self._readiness_known = asyncio.Event()
         self._netlink.on_state = lambda _connected: self._look_at_readiness()
         self._runtime.on_state = self._runtime_state_changed
 
     def _peer(self, name: str, socket: str) -> Peer:
         return Peer(self._directory / socket, name=name)
+
+    def _refuse(self, pod: Object, node: Object | None) -> tuple[str, str] | None:
+        """Return why the node does not take *pod* now; *node* is its Node, if just asked for."""
+        if self._shutdown is not None:
+            return NOT_ADMITTED
+        refusal = self._housekeeping.eviction.refusal(pod)
+        if refusal is not None:
+            return refusal
+        others = [each for each in self._kubelet.admitted_pods() if uid_of(each) != uid_of(pod)]
+        node = node or self._nodes.get(self._config.node_name)
+        if node is None:
+            return None
+        return refuse(pod, others, node, self._services.allocatable)
+
+    def shut_down(self, end: Callable[[], object]) -> None:
+        """SIGTERM: end the pods as the configuration grants it, then *end* this process."""
+        if self._shutdown is not None or not self._options.shutdown:
+            end()
+            return
+        self._shutdown = self._tasks.spawn(self._shut_down(), name="shutdown")
+        self._shutdown.add_done_callback(lambda _task: end())
+
+    async def _shut_down(self) -> None:
+        self._look_at_readiness()
+        await shut_down(self._kubelet, self._services.statuses, self._options.shutdown)
 
     def _facts(self) -> NodeFacts:
         config = self._config
@@ -229,6 +262,12 @@ class NodeAgent:
             lambda cidrs: self._netlink.change_settings(non_masquerade_cidrs=list(cidrs)),
             always=config.non_masquerade_cidrs,
             pace=KUBERNETES.node_monitor_grace_s / self._timings.node_monitor_grace_s,
+        )
+
+    def _make_static_pods(self) -> StaticPodManager:
+        manifests = self._directory / "kubelet" / "manifests"
+        return StaticPodManager(
+            self._kubelet, self._client, manifests, pods=self._pods, nodes=self._nodes
         )
 
     def _make_network_agent(self) -> NetworkAgent:
@@ -322,7 +361,13 @@ class NodeAgent:
         self._cri.changed(self._runtime.connected, now)
         made = self._network_made and self._datapath.available(now)
         error = self._cni.error or ("" if made else NOT_INITIALIZED)
-        self._node.set_readiness(Readiness(runtime=self._cri.available(now), network_error=error))
+        self._node.set_readiness(
+            Readiness(
+                runtime=self._cri.available(now),
+                network_error=error,
+                shutting_down=self._shutdown is not None,
+            )
+        )
         self._readiness_known.set()
 
     def _runtime_state_changed(self, _connected: bool) -> None:
@@ -383,12 +428,16 @@ class NodeAgent:
             "node lease": self._node.run_lease(random.Random(config.node_name)),
             "readiness": self._watch_readiness(),
             "housekeeping": self._housekeeping.run(),
+            "static pods": self._static_pods.run(
+                config.node_name, self._timings.static_pod_check_s
+            ),
             "CNI status": self._watch_network(),
             "kube-proxy": self._proxy.run(),
             "network policies": self._policies.run(),
             "egress gateways": self._egress.run(),
             "ip-masq-agent": self._ip_masq.run(),
         }
+        self._static_pods.look(config.node_name)
         try:
             for name, loop in loops.items():
                 self._tasks.spawn(loop, name=name, essential=True)

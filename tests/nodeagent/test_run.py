@@ -10,6 +10,8 @@ import pytest
 from node_processes import agnhost, is_true, running_node
 from pod_api_server import pod_path
 
+from kubeapi.objects import condition
+
 NODE = "/api/v1/nodes/node-1"
 
 
@@ -418,3 +420,45 @@ async def test_a_container_says_why_it_ended(tmp_path):
             (3, "because\n"),
             (4, "logged\n"),
         ]
+
+
+MANIFEST = """
+apiVersion: v1
+kind: Pod
+metadata: {name: own}
+spec:
+  containers:
+  - {name: main, image: "registry.k8s.io/e2e-test-images/agnhost:2.53", args: [pause]}
+"""
+
+
+@pytest.mark.asyncio
+async def test_manifests_run_without_the_api_and_a_shutdown_ends_everything(tmp_path):
+    async with running_node(tmp_path) as (api, node):
+        manifests = node.node / "kubelet" / "manifests"
+        manifests.mkdir(parents=True)
+        (manifests / "own.yaml").write_text(MANIFEST)
+        (manifests / "wrong.yaml").write_text("kind: Nonsense")
+        await api.until(lambda: is_true(api.pod("own-node-1"), "Ready"))
+        made = api.pod("own-node-1")
+        assert made["metadata"]["annotations"]["kubernetes.io/config.mirror"]
+        pids = await node.pod_pids()
+        api.remove(pod_path("own-node-1"))
+        await api.until(lambda: is_true(api.pod("own-node-1"), "Ready"))
+        assert api.pod("own-node-1")["metadata"]["uid"] != made["metadata"]["uid"]
+        assert await node.pod_pids() == pids, "the pod went on without its mirror"
+        (manifests / "own.yaml").unlink()
+        await api.until(lambda: pod_path("own-node-1") not in api.objects)
+
+        api.put_pod("web", agnhost("pause"))
+        await api.until(lambda: is_true(api.pod("web"), "Ready"))
+        (pid,) = [each for each in await node.pod_pids() if each not in pids]
+        agent = node.processes["nodeagent"]
+        agent.terminate()
+        assert await asyncio.wait_for(agent.wait(), 30) == 0
+        status = api.pod("web")["status"]
+        assert (status["phase"], status["reason"]) == ("Failed", "Terminated")
+        assert condition(api.pod("web"), "DisruptionTarget")["reason"] == "TerminationByKubelet"
+        ready = condition(api.objects[NODE], "Ready")
+        assert (ready["status"], ready["message"]) == ("False", "node is shutting down")
+        assert not os.path.exists(f"/proc/{pid}")

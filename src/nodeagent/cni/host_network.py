@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from kubeapi.client import Informer
-from kubeapi.objects import Object, uid_of
+from kubeapi.objects import Object, annotations_of, uid_of
 from nodeagent.tables import Tables
 
 _TABLE: Final = "link"
+_MIRROR: Final = "kubernetes.io/config.mirror"
 _GATEWAY: Final = "169.254.1.1"
 _FINISHED: Final = ("Succeeded", "Failed")
 _SOCKET: Final = "hostports.sock"
@@ -42,8 +43,8 @@ class HostNetwork:
 
     def pod_changed(self, pod: Object) -> None:
         """Want the link of a pod that lives."""
-        if not is_host_network(pod):
-            return
+        if not is_host_network(pod) or _MIRROR in annotations_of(pod):
+            return  # A mirror is no pod: the static one that it shows has the link.
         if (pod.get("status") or {}).get("phase") in _FINISHED:
             self.pod_gone(pod)
             return

@@ -45,6 +45,12 @@ class ImageManager:
 
     async def ensure(self, image: str, policy: str, tell: Tell) -> None:
         """Have *image*; raises CannotStart when it cannot be had now."""
+        invalid = image_pull.invalid_name(image)
+        if invalid:
+            tell("Warning", "InspectFailed", invalid)
+            tell("Warning", "Failed", f"Error: {image_pull.ERR_INVALID_IMAGE_NAME}")
+            waiting = Waiting(reason=image_pull.ERR_INVALID_IMAGE_NAME, message=invalid)
+            raise CannotStart(waiting, self._timings.pod_resync_s)
         sizes = await self._runtime.images()
         present = image_pull.normalized(image) in sizes or image in sizes
         if image_pull.must_pull(policy, present=present):
@@ -55,6 +61,7 @@ class ImageManager:
         else:
             message = image_pull.never_pulled(image)
             tell("Warning", image_pull.ERR_IMAGE_NEVER_PULL, message)
+            tell("Warning", "Failed", f"Error: {image_pull.ERR_IMAGE_NEVER_PULL}")
             waiting = Waiting(reason=image_pull.ERR_IMAGE_NEVER_PULL, message=message)
             raise CannotStart(waiting, self._timings.pod_resync_s)
 

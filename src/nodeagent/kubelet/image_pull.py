@@ -5,11 +5,16 @@ Decisions and wordings only; `pod_worker` talks to the runtime.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 ERR_IMAGE_PULL: Final = "ErrImagePull"
 IMAGE_PULL_BACKOFF: Final = "ImagePullBackOff"
 ERR_IMAGE_NEVER_PULL: Final = "ErrImageNeverPull"
+ERR_INVALID_IMAGE_NAME: Final = "InvalidImageName"
+#: distribution/reference: the path of a repository, and a tag.
+_PATH: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+|/)[a-z0-9]+)*")
+_TAG: Final = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 
 
 def normalized(image: str) -> str:
@@ -27,6 +32,30 @@ def normalized(image: str) -> str:
         image = f"docker.io/{image}"
     last = image.rpartition("/")[2]
     return image if ":" in last or "@" in image else f"{image}:latest"
+
+
+def invalid_name(image: str) -> str:
+    """Return why *image* names no image, "" when it does (parsers.ParseImageName)."""
+    if "://" in image:
+        return ""
+    rest, _, _ = image.partition("@")
+    last = rest.rpartition("/")[2]
+    name, colon, tag = last.partition(":")
+    path = rest[: len(rest) - len(last)] + name
+    first, slash, others = path.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        path = others
+    if path and path != path.lower():
+        why = "invalid reference format: repository name ({}) must be lowercase".format(
+            path if "/" in path else f"library/{path}"
+        )
+    elif not _PATH.fullmatch(path) or (colon and not _TAG.fullmatch(tag)):
+        why = "invalid reference format"
+    else:
+        return ""
+    return (
+        f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": {why}'
+    )
 
 
 def must_pull(policy: str, *, present: bool) -> bool:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from componentbase.clock import wall
+from componentbase.clock import rfc3339, wall
 from componentbase.tasks import Tasks
 from kubeapi.client import Informer
-from kubeapi.objects import Object, make_key, uid_of
+from kubeapi.objects import Object, is_being_deleted, key_of, make_key, uid_of
 from nodeagent.kubelet.pod_config import container_log_path, pod_log_directory
 from nodeagent.kubelet.pod_spec import containers_by_name
 from nodeagent.kubelet.pod_status import Termination
 from nodeagent.kubelet.pod_worker import PodWorker, orphan_pod
 from nodeagent.kubelet.runtime_status import ContainerStatus
 from nodeagent.kubelet.services import NodeServices
+from nodeagent.kubelet.static_pods import is_mirror, is_static_source, mirrors, with_status
 from nodeagent.kubelet.streaming import Place
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,10 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._tasks = Tasks()
         self._api_known = False
+        #: The pods of this node's manifests, by key.
+        self.static: dict[str, Object] = {}
+        self.on_static_change: Callable[[], None] = lambda: None
+        services.statuses.mirror_of = self.mirror_of
         services.runtime.on_change = self._runtime_changed
         pods.add_handler(
             on_add=self._pod_changed,
@@ -46,13 +52,55 @@ class Kubelet:
         self._pod_changed(new)
 
     def _pod_changed(self, pod: Object) -> None:
+        if is_mirror(pod):
+            self._mirror_changed(pod)
+            return
         worker = self._workers.get(uid_of(pod))
         if worker is not None:
             worker.update(pod)
         else:
             self._add_worker(PodWorker(self._services, pod))
 
+    def _mirror_changed(self, mirror: Object) -> None:
+        """The worker of a static pod goes by the status that the API has of it."""
+        pod = self.static.get(key_of(mirror))
+        worker = self._workers.get(uid_of(pod)) if pod is not None else None
+        if pod is not None and worker is not None and mirrors(mirror, pod):
+            worker.update(with_status(pod, mirror))
+        else:
+            self.on_static_change()
+
+    def set_static(self, wanted: Mapping[str, Object]) -> None:
+        """Run the static pods *wanted*, by their keys, and end others.
+
+        A pod whose manifest has changed begins when the one before it has ended.
+        """
+        uids = {uid_of(pod) for pod in wanted.values()}
+        for worker in [each for uid, each in self._workers.items() if uid not in uids]:
+            pod = worker.pod
+            if is_static_source(pod) and not is_being_deleted(pod):
+                metadata = {**pod["metadata"], "deletionTimestamp": rfc3339(wall())}
+                worker.update({**pod, "metadata": metadata})
+        self.static = dict(wanted)
+        running = {key_of(each.pod) for each in self._workers.values()}
+        for key, pod in wanted.items():
+            if key not in running:
+                mirror = self._pods.get(key)
+                known = mirror if mirror is not None and mirrors(mirror, pod) else None
+                self._add_worker(PodWorker(self._services, with_status(pod, known)))
+
+    def mirror_of(self, pod: Object) -> Object | None:
+        """Return whose status in the API is that of *pod*: its own, or its mirror's."""
+        if not is_static_source(pod):
+            return pod
+        mirror = self._pods.get(key_of(pod))
+        return mirror if mirror is not None and mirrors(mirror, pod) else None
+
     def _pod_deleted(self, pod: Object) -> None:
+        if is_mirror(pod):
+            self._services.statuses.forget(uid_of(pod))
+            self.on_static_change()
+            return
         worker = self._workers.get(uid_of(pod))
         if worker is not None:
             worker.removed()
@@ -66,6 +114,9 @@ class Kubelet:
             await worker.run()
         finally:
             del self._workers[worker.uid]
+            if is_static_source(worker.pod):
+                self._services.host_network.pod_gone(worker.pod)
+                self.on_static_change()
 
     def _runtime_changed(self, uids: list[str]) -> None:
         for uid in uids:
@@ -109,6 +160,11 @@ class Kubelet:
         """Return the pods of which something may run."""
         return [worker.pod for worker in self._workers.values() if not worker.ended.is_set()]
 
+    def admitted_pods(self) -> list[Object]:
+        """Return the pods that have their share of the node."""
+        workers = self._workers.values()
+        return [each.pod for each in workers if each.admitted and not each.ended.is_set()]
+
     def terminate(self, uid: str, why: Termination) -> asyncio.Event | None:
         """End a pod for good; the event says when it has ended. None: there is no such pod."""
         worker = self._workers.get(uid)
@@ -129,7 +185,7 @@ class Kubelet:
     def log_path(self, namespace: str, pod: str, container: str, *, previous: bool) -> Path:
         """Return a container's log file; raises LookupError in upstream's words."""
         current = self._container(namespace, pod, container)
-        api_pod = self._pods.get(make_key(namespace, pod))
+        api_pod = self._pod(namespace, pod)
         if api_pod is None:
             raise LookupError(f'pod "{pod}" in namespace "{namespace}" not found')
         if container not in containers_by_name(api_pod):
@@ -143,8 +199,13 @@ class Kubelet:
         directory = pod_log_directory(self._services.pods_directory, api_pod)
         return container_log_path(directory, container, current.attempt - previous)
 
+    def _pod(self, namespace: str, name: str) -> Object | None:
+        """Return the pod that runs here under a name of the API."""
+        key = make_key(namespace, name)
+        return self.static.get(key) or self._pods.get(key)
+
     def _container(self, namespace: str, pod: str, container: str) -> ContainerStatus | None:
-        api_pod = self._pods.get(make_key(namespace, pod))
+        api_pod = self._pod(namespace, pod)
         if api_pod is None:
             return None
         return self._services.runtime.status(uid_of(api_pod)).container(container)
@@ -158,7 +219,7 @@ class Kubelet:
 
     def sandbox_place(self, namespace: str, pod: str) -> Place:
         """Return where a running pod takes streams; raises LookupError."""
-        api_pod = self._pods.get(make_key(namespace, pod))
+        api_pod = self._pod(namespace, pod)
         sandbox = self._services.runtime.status(uid_of(api_pod)).sandbox if api_pod else None
         if sandbox is None or not sandbox.ready:
             raise LookupError(f'pod "{pod}" in namespace "{namespace}" is not running')

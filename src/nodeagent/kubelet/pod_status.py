@@ -73,6 +73,8 @@ def pod_status(pod: Object, facts: PodFacts, now: float) -> Object:
         phase = before["phase"]  # A pod that has ended does not come back.
     if facts.ended and phase in ("Pending", "Running") and not facts.seen.running:
         phase = "Failed"
+    if _is_terminated(facts) and before.get("phase") != "Succeeded":
+        phase = "Failed"  # However its containers have taken it.
     status: Object = {
         "phase": phase,
         "hostIP": facts.host_ips[0],
@@ -144,10 +146,12 @@ def _terminate(status: Object, facts: PodFacts, now: float) -> None:
     assert why is not None
     if why.disruption:
         set_condition(status["conditions"], disruption_target(why.message), rfc3339(now))
-    if not facts.seen.running and facts.ended:
-        if status["phase"] != "Succeeded":
-            status["phase"] = "Failed"
+    if _is_terminated(facts):
         status |= {"reason": why.reason, "message": why.message}
+
+
+def _is_terminated(facts: PodFacts) -> bool:
+    return facts.termination is not None and facts.ended and not facts.seen.running
 
 
 def _conditions(pod: Object, status: Object, facts: PodFacts, now: float) -> list[Object]:

@@ -18,7 +18,7 @@ from componentbase.rpc import RpcError
 from componentbase.tasks import Tasks
 from kubeapi.client import Unreachable
 from kubeapi.objects import Object, is_being_deleted, name_of, namespace_of, uid_of
-from kubeapi.resources import PODS
+from kubeapi.resources import NODES, PODS
 from kubeapi.status import StatusError
 from nodeagent.kubelet.admission import admit
 from nodeagent.kubelet.backoff import Backoff
@@ -73,6 +73,8 @@ class PodWorker:
         self._wake.set()
         self._mounted = Mounted(arrived_at=services.clock())
         self._starter = ContainerStarter(services, self._mounted.arrived_at)
+        #: Whether the node has taken the pod.
+        self.admitted = False
         #: Why the node ends the pod before its time.
         self._termination: Termination | None = None
         #: Set when no container of the pod runs any more, and none will.
@@ -164,8 +166,9 @@ class PodWorker:
         if is_terminal(self._pod):
             await self._settle()
             return math.inf
-        refusal = admit(self._pod, self._services.host_ips[0])
+        refusal = await self._refusal()
         if refusal is not None:
+            self.ended.set()
             teller(self._services.recorder, self._pod)("Warning", *refusal)
             self._publish(rejected=refusal)
             return math.inf
@@ -175,6 +178,21 @@ class PodWorker:
             await self._terminate(self._termination)
             return math.inf
         return await self._bring_to_spec()
+
+    async def _refusal(self) -> tuple[str, str] | None:
+        """Return why the node does not take the pod; what runs was taken by an earlier kubelet."""
+        services = self._services
+        refusal = admit(self._pod, services.host_ips[0])
+        if refusal is not None or self.admitted or self._seen.containers:
+            self.admitted = refusal is None
+            return refusal
+        refusal = services.refuse(self._pod, None)
+        if refusal is not None and refusal[0] == "NodeAffinity":
+            # The Node that is known here may be older than what the scheduler knew.
+            node = await services.client.get(NODES, services.node_name)
+            refusal = services.refuse(self._pod, node)
+        self.admitted = refusal is None
+        return refusal
 
     def _look_for_overfull(self) -> None:
         """A pod that has taken more room than it may must go (localStorageEviction)."""

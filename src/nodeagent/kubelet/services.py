@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -74,6 +74,8 @@ class NodeServices:
     clock: Clock
     cni: PodNetwork
     host_network: HostNetwork
+    #: Why the node does not take a pod that nothing runs of yet: reason and message.
+    refuse: Callable[[Object, Object | None], tuple[str, str] | None] = lambda _pod, _node: None
 
     @property
     def pods_directory(self) -> Path:

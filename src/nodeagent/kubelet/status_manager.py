@@ -6,7 +6,9 @@ What the cluster's timeline should know of a pod is noted here, where its status
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 from componentbase.journal import Journal
@@ -38,11 +40,17 @@ class StatusManager:
         self._client, self._node_name, self._journal = client, node_name, journal
         self._queue: WorkQueue[str] = WorkQueue()
         self._wanted: dict[str, tuple[Object, Object]] = {}
+        self._sent = asyncio.Event()
+        #: Returns the pod of the API that shows a pod of this node, None while there is none.
+        self.mirror_of: Callable[[Object], Object | None] = lambda pod: pod
         self._known: dict[str, Object] = {}
 
     def set(self, pod: Object, status: Object) -> None:
-        """Want *status* for *pod*."""
-        uid = uid_of(pod)
+        """Want *status* for *pod*; of a static pod that is its mirror's."""
+        shown = self.mirror_of(pod)
+        if shown is None:
+            return
+        pod, uid = shown, uid_of(shown)
         known = self._known.get(uid) or pod.get("status") or {}
         if uid not in self._wanted and status_patch(uid, known, status) is None:
             return
@@ -57,6 +65,16 @@ class StatusManager:
         """The pod is gone."""
         self._wanted.pop(uid, None)
         self._known.pop(uid, None)
+
+    async def settle(self, timeout_s: float) -> None:
+        """Wait until everything that is wanted was sent, though not longer than *timeout_s*."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._wanted:
+                    self._sent.clear()
+                    await self._sent.wait()
+        except TimeoutError:
+            log.warning("%d statuses were not sent", len(self._wanted))
 
     async def run(self) -> None:
         """Send what is wanted, for ever."""
@@ -74,6 +92,7 @@ class StatusManager:
         await self.send(pod, known, status)
         if self._wanted.get(uid) is wanted:
             del self._wanted[uid]
+            self._sent.set()
         else:
             self._queue.add(uid)
 
@@ -107,6 +126,9 @@ class StatusManager:
 
     async def send_last(self, pod: Object, status: Object) -> None:
         """Patch the last status of a pod, before it is deleted."""
-        uid = uid_of(pod)
+        shown = self.mirror_of(pod)
+        if shown is None:
+            return
+        pod, uid = shown, uid_of(shown)
         self._wanted.pop(uid, None)
         await self.send(pod, self._known.get(uid) or pod.get("status") or {}, status)

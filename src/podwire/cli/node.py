@@ -22,13 +22,16 @@ from podwire.cli.readiness import wait_for_nodes
 from podwire.cluster import joining
 from podwire.cluster.layout import HOLLOW_MAX, Layout, UsageError
 from podwire.launcher import client, session
+from podwire.launcher.actions import SHUTDOWN_MAX_S
 
 _DONE: Final = {
     "kill": "killed (SIGKILL)",
+    "shutdown": "shut down",
     "start": "starting",
     "pause": "paused (SIGSTOP)",
     "resume": "resumed (SIGCONT)",
 }
+_PATIENCE: Final = {"shutdown": {"timeout_s": SHUTDOWN_MAX_S + 60.0}}
 _SIGNALS: Final = {
     "kill": signal.SIGKILL,
     "pause": signal.SIGSTOP,
@@ -76,7 +79,8 @@ def _action(group: click.Group, method: str, action: str, text: str) -> None:
         if method == "process" and target == _LAUNCHER:
             _act_on_launcher(paths, action)
         else:
-            client.call(paths, method, {"action": action, "name": target})
+            params, patience = {"action": action, "name": target}, _PATIENCE.get(action, {})
+            client.call(paths, method, params, **patience)
         click.echo(f"{target} {_DONE[action]}")
 
 
@@ -98,6 +102,12 @@ def _act_on_launcher(paths: Layout, action: str) -> None:
 
 
 _action(node, "node", "kill", "SIGKILL every process of a node: a power cut.")
+_action(
+    node,
+    "node",
+    "shutdown",
+    "End a node's pods gracefully, the least important first, then the node itself.",
+)
 _action(node, "node", "start", "Start a killed node again.")
 _action(node, "node", "pause", "SIGSTOP every process of a node: it hangs.")
 _action(node, "node", "resume", "SIGCONT a paused node.")

@@ -14,7 +14,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 #: How long processes have to end by themselves after SIGTERM.
 _END_S: Final = 3.0
+_AGENT: Final = "nodeagent"
 
 
 class NodeProcesses:
@@ -88,13 +89,21 @@ class NodeProcesses:
 
     async def _end(self) -> None:
         """Ask every process to end, and wait for it, though not for ever."""
-        for managed in self._supervisor.processes():
+        processes = self._supervisor.processes()
+        for managed in processes:
             self._supervisor.kill(managed)
+        # The nodeagent ends its pods first, and needs the others for that.
+        agents = [managed for managed in processes if managed.plan.role == _AGENT]
+        await self._ask_to_end(agents)
+        await self._ask_to_end([managed for managed in processes if managed not in agents])
+
+    async def _ask_to_end(self, processes: Sequence[Managed]) -> None:
+        for managed in processes:
             if managed.pid is not None and lives(managed.pid):
                 os.kill(managed.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(_END_S):
-                while any(managed.pid is not None for managed in self._supervisor.processes()):
+                while any(managed.pid is not None for managed in processes):
                     self._look_again.clear()
                     await self._look_again.wait()
         except TimeoutError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +23,12 @@ from podwire.launcher.notes import Notes
 from podwire.launcher.supervisor import Managed, State, Supervisor
 
 Send = Callable[[signal.Signals], Awaitable[None]]
+log = logging.getLogger(__name__)
 _NAMED_MAX: Final = 8
+_AGENT: Final = "nodeagent"
+#: The longest that a node may take to shut down, whatever its kubelet's configuration grants.
+SHUTDOWN_MAX_S: Final = 900.0
+_SHUTDOWN_LOOK_S: Final = 0.05
 
 
 class Actions:
@@ -47,7 +53,28 @@ class Actions:
         if not managed:
             raise rpc.RpcError("NotFound", f"there is no node {node!r}{self._nodes()}")
         send = functools.partial(self._groups.signal, node)
+        if action == "shutdown":
+            await self._end_pods(node, managed)
+            action = "kill"
         return await self._act(action, node, managed, send)
+
+    async def _end_pods(self, node: str, processes: Sequence[Managed]) -> None:
+        """Ask the nodeagent to end its pods and itself; others are acted upon meanwhile."""
+        agent = next(one for one in processes if one.plan.role == _AGENT)
+        async with self.acting:
+            pid = agent.pid
+            if pid is None or session.is_stopped(pid):
+                why = "has no nodeagent that could end its pods: kill it"
+                raise rpc.RpcError("FailedPrecondition", f"{node} {why}")
+            self._supervisor.kill(agent)
+            self._notes.note("shutting-down", node, pid=pid)
+            os.kill(pid, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(SHUTDOWN_MAX_S):
+                while agent.pid == pid:
+                    await asyncio.sleep(_SHUTDOWN_LOOK_S)
+        except TimeoutError:
+            log.warning("%s: its nodeagent does not end; killed", node)
 
     async def on_process(self, _connection: rpc.Connection, params: rpc.Params) -> Any:
         name, action = str(params["name"]), str(params["action"])

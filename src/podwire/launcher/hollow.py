@@ -31,6 +31,8 @@ async def call(paths: Layout, method: str, params: rpc.Params) -> Any:
 async def act(paths: Layout, notes: Notes, action: str, name: str) -> str:
     """Kill or start one hollow node; raises RpcError."""
     verb = _VERBS.get(action)
+    if verb is None and action == "shutdown":
+        raise rpc.RpcError("FailedPrecondition", f"{name} has no pods that could end: kill it")
     if verb is None:
         raise rpc.RpcError(
             "FailedPrecondition",

@@ -119,6 +119,7 @@ def milliseconds(seconds: float) -> str:
 
 WORDS: Final[Mapping[str, Wording]] = {
     "killed": Wording(_process("killed"), "bold red"),
+    "shutting-down": Wording(_process("shutting down"), "bold red"),
     "paused": Wording(_process("paused"), "bold red"),
     "resumed": Wording(_process("resumed"), "bold"),
     "start": Wording(_about("is to be started again"), "bold"),

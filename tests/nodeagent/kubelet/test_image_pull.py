@@ -43,3 +43,26 @@ def test_wordings_are_upstreams():
         'Successfully pulled image "x" in 12ms (12ms including waiting). Image size: 5 bytes.'
     )
     assert " in 2.5s (" in image_pull.pulled("x", 2.5, 5)
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        ("nginx", ""),
+        ("registry.k8s.io/pause:3.10", ""),
+        ("localhost:5000/a/b_c@sha256:abc", ""),
+        ("python://module:function", ""),
+        ("NGINX", "repository name (library/NGINX) must be lowercase"),
+        ("gcr.io/Foo/bar", "repository name (Foo/bar) must be lowercase"),
+        ("nginx:", "invalid reference format"),
+        ("nginx:a b", "invalid reference format"),
+        ("", "invalid reference format"),
+        ("a//b", "invalid reference format"),
+    ],
+    ids=["short", "full", "digest", "python", "upper", "upper-path", "no-tag", "blank", "empty",
+         "slashes"],
+)  # fmt: skip
+def test_invalid_image_names(image, why):
+    text = image_pull.invalid_name(image)
+    assert text.endswith(why)
+    assert bool(text) is bool(why)

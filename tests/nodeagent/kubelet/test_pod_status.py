@@ -4,7 +4,13 @@ import pytest
 
 from kubeapi.objects import condition
 from nodeagent.kubelet.container_status import Probed, Waiting
-from nodeagent.kubelet.pod_status import PodFacts, address_fields, pod_status, status_patch
+from nodeagent.kubelet.pod_status import (
+    PodFacts,
+    Termination,
+    address_fields,
+    pod_status,
+    status_patch,
+)
 from nodeagent.kubelet.runtime_status import (
     ContainerState,
     ContainerStatus,
@@ -221,3 +227,17 @@ def test_hosts_addresses_are_told_to_the_api_and_to_the_pod():
         "status.hostIP": "fd00:192:168:64::1",
         "status.hostIPs": "fd00:192:168:64::1,192.168.64.1",
     }
+
+
+def test_a_terminated_pod_fails_when_its_containers_have_ended_however_they_did():
+    why = Termination(reason="Evicted", message="why", grace_s=1)
+    before = {"phase": "Running"}
+    ending = status_of("Always", mains=[("c", RUN)], termination=why, before=before)
+    assert (ending["phase"], "reason" in ending) == ("Running", False)
+    assert condition({"status": ending}, "DisruptionTarget")["message"] == "why"
+    ended = status_of("Always", mains=[("c", OK)], termination=why, before=before, ended=True)
+    assert (ended["phase"], ended["reason"], ended["message"]) == ("Failed", "Evicted", "why")
+    assert condition({"status": ended}, "Ready")["reason"] == "PodFailed"
+    quiet = Termination(reason="Evicted", message="why", grace_s=1, disruption=False)
+    overfull = status_of("Always", mains=[("c", OK)], termination=quiet, ended=True)
+    assert condition({"status": overfull}, "DisruptionTarget") is None
