@@ -206,6 +206,9 @@ class PodWorker:
 
     async def _terminate(self, why: Termination) -> None:
         """End a pod that could go on (upstream: TerminatePodAbnormallyAndWait)."""
+        if self.ended.is_set():
+            self._publish(ended=True)  # Woken before the API has said that it knows.
+            return
         self._prober.stop_for_termination()
         self._publish()
         await kill_pod(self._services, self._pod, self._seen, grace_s=why.grace_s)

@@ -11,11 +11,13 @@ from typing import Final
 
 from controlplane.apiserver import keys
 from controlplane.apiserver.admission.attributes import Attributes, Mutating, Operation
+from controlplane.apiserver.authz.references import MIRROR
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.create import generated_name
 from controlplane.apiserver.serviceaccount import admission
 from controlplane.apiserver.stored import StoredObject
+from kubeapi.objects import annotations_of
 from kubeapi.resources import PODS, SERVICEACCOUNTS
 
 #: A new namespace's default account is made by a controller: how often it is looked for, and how
@@ -38,6 +40,8 @@ class ServiceAccount(Mutating):
     async def admit(self, attributes: Attributes) -> None:
         pod = attributes.obj
         assert pod is not None
+        if MIRROR in annotations_of(pod):
+            return None
         name = pod["spec"]["serviceAccountName"]
         patient = name == admission.DEFAULT
         for attempt in range(_ATTEMPTS if patient else 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from controlplane.apiserver.authz.references import MIRROR
 from controlplane.apiserver.kinds import strategy as strategies
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.pod import (
@@ -23,7 +24,8 @@ def default(pod: Object) -> None:
     spec = pod["spec"] = pod.get("spec") or {}
     default_spec(spec)
     default_pod(spec)
-    admit(spec)
+    if MIRROR not in ((pod.get("metadata") or {}).get("annotations") or {}):
+        admit(spec)  # A static pod runs as nobody's account.
 
 
 POD: Final = Kind(
