@@ -21,7 +21,7 @@ from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import KUBERNETES, TIMINGS
 from kubeapi.client import EventRecorder, InformerFactory, RestClient, Unreachable
-from kubeapi.objects import Object, name_of
+from kubeapi.objects import Object, name_of, uid_of
 from kubeapi.quantity import parse_quantity
 from kubeapi.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
 from kubeapi.status import StatusError
