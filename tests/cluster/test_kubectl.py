@@ -312,3 +312,35 @@ spec:
     missing = nginx.kubectl("top", "pod", "nobody", check=False)
     assert missing.endswith('podmetrics.metrics.k8s.io "default/nobody" not found\n')
     nginx.kubectl("delete", "pod", "busy", "--force", "--grace-period=0")
+
+
+def test_autoscale_follows_the_load(nginx: Lab) -> None:
+    script = "while true; do if [ -e /tmp/busy ]; then seq 1 200 | wc -l; else sleep 0.2; fi; done"
+    nginx.apply(f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: worker}}
+spec:
+  selector: {{matchLabels: {{app: worker}}}}
+  template:
+    metadata: {{labels: {{app: worker}}}}
+    spec:
+      containers:
+        - name: work
+          image: busybox:1.36
+          command: [sh, -c, "{script}"]
+          resources: {{requests: {{cpu: 20m}}}}
+""")
+    nginx.kubectl("rollout", "status", "deployment/worker", "--timeout=60s")
+    nginx.kubectl("autoscale", "deployment", "worker", "--cpu-percent=80", "--min=1", "--max=3")
+    nginx.kubectl("exec", "deploy/worker", "--", "touch", "/tmp/busy")
+
+    def replicas() -> int:
+        (scaler,) = nginx.objects("hpa", "worker")
+        return (scaler.get("status") or {}).get("currentReplicas") or 0
+
+    nginx.eventually(lambda: replicas() == 3, what="the autoscaler takes as many as it may")
+    told = nginx.kubectl("describe", "hpa", "worker")
+    assert "SuccessfulRescale" in told
+    assert "TooManyReplicas" in told
+    nginx.kubectl("delete", "hpa,deployment", "worker", "--wait=false")

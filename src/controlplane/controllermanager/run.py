@@ -44,6 +44,7 @@ from controlplane.controllermanager.namespace.controller import NamespaceControl
 from controlplane.controllermanager.nodeipam.controller import NodeIpamController
 from controlplane.controllermanager.nodelifecycle.controller import NodeLifecycleController
 from controlplane.controllermanager.persistentvolume.controller import PersistentVolumeController
+from controlplane.controllermanager.podautoscaler.controller import HorizontalController
 from controlplane.controllermanager.podgc.controller import PodGcController
 from controlplane.controllermanager.pvcprotection.controller import PvcProtectionController
 from controlplane.controllermanager.pvprotection.controller import PvProtectionController
@@ -88,6 +89,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "daemonset-controller": DaemonSetsController,
     "statefulset-controller": StatefulSetController,
     "job-controller": JobController,
+    "horizontal-pod-autoscaler-controller": HorizontalController,
     "ephemeral-volume-controller": EphemeralVolumeController,
     "persistentvolume-binder-controller": PersistentVolumeController,
     "local-path-provisioner": LocalPathProvisioner,

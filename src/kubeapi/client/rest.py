@@ -86,8 +86,15 @@ class RestClient:
         config = read_kubeconfig(path)
         return cls(config, user_agent=user_agent, source=source, calls_max=calls_max)
 
-    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
-        return await self._call("GET", resource.path(namespace, name))
+    async def get(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        subresource: str = "",
+    ) -> Object:
+        return await self._call("GET", resource.path(namespace, name, subresource))
 
     async def list(
         self,

@@ -1,0 +1,1 @@
+"""HorizontalPodAutoscalers (upstream: pkg/controller/podautoscaler)."""
