@@ -21,6 +21,7 @@ def test_every_controller_has_its_upstream_name():
         "endpointslice-mirroring-controller",
         "ephemeral-volume-controller",
         "garbage-collector-controller",
+        "horizontal-pod-autoscaler-controller",
         "job-controller",
         "local-path-provisioner",
         "namespace-controller",

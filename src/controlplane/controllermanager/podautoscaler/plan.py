@@ -127,7 +127,7 @@ def decide(
         outcome.warn(first.reason, first.why)
     message = f"the HPA was able to successfully calculate a replica count from {best.name}"
     outcome.set(ACTIVE, True, "ValidMetricFound", message, now)
-    _normalize(autoscaler, current, best, (memory, measured), outcome, now)
+    _normalize(autoscaler, best, measured, memory, outcome, now=now)
 
 
 def _first_of(errors: Sequence[MetricError], count: int) -> str:
@@ -136,13 +136,14 @@ def _first_of(errors: Sequence[MetricError], count: int) -> str:
 
 def _normalize(
     autoscaler: Object,
-    current: int,
     best: _Best,
-    known: tuple[Memory, Measured],
+    measured: Measured,
+    memory: Memory,
     outcome: Outcome,
+    *,
     now: float,
 ) -> None:
-    memory, measured = known
+    current = measured.replicas
     least, most = bounds(autoscaler)
     wish = Wish(current=current, desired=best.replicas, least=least, most=most)
     behavior = autoscaler["spec"].get("behavior")
