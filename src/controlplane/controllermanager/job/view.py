@@ -106,7 +106,8 @@ def look(
         for pod in pods
         if is_tracked(pod) and uid_of(pod) not in expected and _has_place(pod, job)
     ]
-    new_succeeded = _not_in(before_succeeded, countable, _has_succeeded)
+    # A deleted pod that was noted as a failure stays one, though it may succeed in the end.
+    new_succeeded = _not_in(before_succeeded | before_failed, countable, _has_succeeded)
     new_failed = _not_in(before_failed, countable, lambda pod: job_facts.counts_as_failed(pod, job))
     failed = (status.get("failed") or 0) + len(before_failed)
     failed += sum(failure_policy.match(job, pod).counts for pod in new_failed)
@@ -114,7 +115,7 @@ def look(
     counted, done, failed_indexes = Intervals(), Intervals(), None
     delayed: Mapping[int, Object] = {}
     if is_indexed(job):
-        counted, done = _succeeded_indexes(job, pods)
+        counted, done = _succeeded_indexes(job, _not_in(before_failed, pods, _has_succeeded))
         succeeded = len(done)
         if job_facts.has_limit_per_index(job):
             failed_indexes = _failed_indexes(job, pods)
@@ -162,10 +163,10 @@ def _not_in(
     return [pod for pod in pods if uid_of(pod) not in counted and holds(pod)]
 
 
-def _succeeded_indexes(job: Object, pods: Sequence[Object]) -> tuple[Intervals, Intervals]:
+def _succeeded_indexes(job: Object, succeeded: Sequence[Object]) -> tuple[Intervals, Intervals]:
     text = (job.get("status") or {}).get("completedIndexes") or ""
     before = Intervals.parse(text, job["spec"]["completions"])
-    news = [pod for pod in pods if is_tracked(pod) and _has_succeeded(pod) and _has_place(pod, job)]
+    news = [pod for pod in succeeded if is_tracked(pod) and _has_place(pod, job)]
     return before, before.union(Intervals.of(indexes_of(news)))
 
 

@@ -181,3 +181,12 @@ def test_deleted_pods_are_failures():
     assert (view.succeeded, view.failed, view.terminating) == (2, 4, 3)
     owner["spec"]["podReplacementPolicy"] = "Failed"
     assert seen(owner, pods).failed == 2
+
+
+@pytest.mark.parametrize("mode", ["NonIndexed", "Indexed"])
+def test_a_failure_that_succeeds_in_the_end_stays_a_failure(mode):
+    """It was deleted, noted as failed, and its containers ended well: another pod is due."""
+    owner = job(1, 1, completionMode=mode)
+    owner["status"] = {"uncountedTerminatedPods": {"failed": ["u-a"]}}
+    view = seen(owner, [pod(owner, "a", "Succeeded", index=0, leaves=True)])
+    assert (view.succeeded, view.failed, str(view.succeeded_indexes)) == (0, 1, "")
