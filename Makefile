@@ -50,9 +50,10 @@ fix: $(VENV)/.dev  ## rewrite what tools can rewrite
 check: $(VENV)/.dev  ## look, change nothing: format, lint, types, layers, tidy
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make fix"; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
-	@$(BIN)/pytest -q tests/tidy
+	@$(BIN)/mypy & typed=$$!; \
+	  { $(BIN)/lint-imports --no-logo >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; false; }; } && \
+	  $(BIN)/pytest -q tests/tidy; rest=$$?; \
+	  wait $$typed && exit $$rest
 
 fast: $(VENV)/.dev  ## the tests that start no cluster
 	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not cluster" tests

@@ -102,12 +102,7 @@ def _act_on_launcher(paths: Layout, action: str) -> None:
 
 
 _action(node, "node", "kill", "SIGKILL every process of a node: a power cut.")
-_action(
-    node,
-    "node",
-    "shutdown",
-    "End a node's pods gracefully, the least important first, then the node itself.",
-)
+_action(node, "node", "shutdown", "End a node's pods gracefully, then the node.")
 _action(node, "node", "start", "Start a killed node again.")
 _action(node, "node", "pause", "SIGSTOP every process of a node: it hangs.")
 _action(node, "node", "resume", "SIGCONT a paused node.")

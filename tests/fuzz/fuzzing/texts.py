@@ -13,7 +13,7 @@ import msgpack
 import msgspec
 
 from componentbase import rpc
-from controlplane.apiserver import decoding
+from controlplane.apiserver import decoding, strict_decoding
 from fuzzing.target import Target
 from kubeapi.client import codec
 from kubeapi.patch import json_patch, merge_patch, strategic_merge_patch
@@ -121,8 +121,11 @@ def body(octets: bytes) -> None:
     """A request's body in each of its forms."""
     for kind in (decoding.JSON, decoding.MSGPACK, decoding.YAML):
         with contextlib.suppress(StatusError):
-            decoding.decode_object(octets, kind)
-            decoding.duplicate_fields(octets, kind)
+            decoded = decoding.decode_object(octets, kind)
+            if kind == decoding.JSON:
+                strict_decoding.in_json(octets)
+            elif kind == decoding.YAML:
+                strict_decoding.in_yaml(octets, decoded)
 
 
 def answer_body(octets: bytes) -> None:

@@ -161,6 +161,10 @@ def test_a_call_that_is_given_up_leaves_no_program(tmp_path, runner):
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
+        pid = int((tmp_path / "plugin.pid").read_text())
+        async with asyncio.timeout(PATIENCE_S):  # A loop is not closed before it has let go of it.
+            while os.path.exists(f"/proc/{pid}"):
+                await asyncio.sleep(0.01)
 
     runner(give_up())
     assert_gone(int((tmp_path / "plugin.pid").read_text()))

@@ -75,7 +75,7 @@ def test_the_first_ready_node_that_is_selected_is_the_gateway(selector, nodes, n
         ("192.168.64.251", None, "not among the nodes'"),
         ("192.168.64.254", None, "not among the nodes'"),
         ("192.168.64.2", None, "a node's own"),
-        (FIXED, "a=b=c", "expected: ',' or end"),
+        (FIXED, "a=b=c", "expected: ',' or 'end of string'"),
     ],
 )
 def test_nonsense_is_named(address, selector, why):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import pytest
 from hypothesis import given
@@ -86,6 +87,6 @@ def test_the_timer_runs_only_while_there_is_something_to_divide():
     ):
         clock.changed(kind, container)
         assert (signal.getitimer(signal.ITIMER_PROF)[1] > 0) is ticking
-    spent, used = clock.used()
+    used = clock.used()
     assert list(used) == ["b"]
-    assert used["b"] <= spent
+    assert used["b"] <= time.process_time_ns()

@@ -102,7 +102,7 @@ def test_programming_is_shown_by_node(folder: Path) -> None:
         (["--explain", "9"], "there is no failure 9; the last ones are: #1 node-2 killed"),
         (["--explain", "x"], "a number is needed"),
         (["--since", "yesterday"], "write 90s, 5m or 2h"),
-        (["--what", "nothing"], "there are killed, paused"),
+        (["--what", "nothing"], "there are killed, "),
         (["--node", "node-77"], "no event concerns 'node-77'"),
         (["-f", "--explain"], "leave out --explain"),
         (["--explain", "--programming"], "choose one"),
