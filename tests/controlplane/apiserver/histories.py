@@ -101,7 +101,9 @@ class Checker:
             versions = self.versions.setdefault(event.name, [Version(0, ABSENT, 0, 0)])
             value = ABSENT if event.type == "DELETED" else event.value
             if event.type == "DELETED":
-                operation = deletes.get((event.name, event.revision)) or self._lost_delete(event)
+                operation = deletes.get((event.name, event.revision)) or self._lost_delete(
+                    event, versions[-1]
+                )
             else:
                 operation = by_value.get(event.value)
             if operation is None or (operation.code >= 300) or id(operation) in told:
@@ -123,13 +125,21 @@ class Checker:
             if wrote and id(operation) not in told:
                 self._wrong(operation, "acknowledged and never told")
 
-    def _lost_delete(self, event: Event) -> Operation | None:
-        """Return a deletion without an answer that *event* may be of."""
-        for operation in self.operations:
-            lost = operation.kind == "delete" and operation.code == 0 and not operation.revision
-            if lost and operation.name == event.name:
-                operation.revision = event.revision
-                return operation
+    def _lost_delete(self, event: Event, before: Version) -> Operation | None:
+        """Return a deletion without an answer that *event* may be of.
+
+        Of several, one that may have deleted *before*: others were lost without any effect.
+        """
+        lost = [
+            operation
+            for operation in self.operations
+            if operation.kind == "delete" and operation.code == 0 and not operation.revision
+            if operation.name == event.name
+        ]
+        fitting = [operation for operation in lost if operation.expected in (0, before.revision)]
+        for operation in fitting or lost:
+            operation.revision = event.revision
+            return operation
         return None
 
     def _possible(self, operation: Operation) -> list[Version]:

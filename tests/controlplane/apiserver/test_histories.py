@@ -282,8 +282,19 @@ EVENTS = [Event("ADDED", "a", 5, "1"), Event("MODIFIED", "a", 6, "2")]
             "written over",
         ),
         ([Operation("create", "b", 1, "3")], [*EVENTS, Event("ADDED", "b", 9, "3")], ""),
+        # Two deletions without an answer, of which the second one took effect.
+        (
+            [Operation("delete", "a", 3, expected=5), Operation("delete", "a", 5, expected=6)],
+            [*EVENTS, Event("DELETED", "a", 9, "2")],
+            "",
+        ),
+        (
+            [Operation("delete", "a", 3, expected=5)],
+            [*EVENTS, Event("DELETED", "a", 9, "2")],
+            "written over",
+        ),
     ],
-    ids=[str(number) for number in range(17)],
+    ids=[str(number) for number in range(19)],
 )
 def test_the_checker_finds_what_is_wrong(more, events, complaint):
     found = Checker([replace(A), replace(B), *map(replace, more)], events).check()
