@@ -37,6 +37,9 @@ from nodeagent.kubelet.services import NodeServices
 
 log = logging.getLogger(__name__)
 
+#: A node that has more than half of everything left is looked at no more often than upstream's,
+#: whatever its timings are: a look asks the runtime about every pod.
+_CALM_S: Final = 10.0
 #: How long an evicted pod is waited for (podCleanupTimeout).
 _CLEANUP_S: Final = 30.0
 #: At every which look the images are asked for, though none was pulled.
@@ -78,13 +81,15 @@ class Housekeeping:
         """Look at each period, for ever."""
         await self._services.runtime.listed.wait()
         for beat in itertools.count():
+            is_calm = False
             try:
-                await self._look(beat)
+                is_calm = await self._look(beat)
             except RpcError as error:
                 log.info("not looked at what pods use: %s", error)
-            await asyncio.sleep(self._period_s)
+            await asyncio.sleep(max(self._period_s, _CALM_S) if is_calm else self._period_s)
 
-    async def _look(self, beat: int) -> None:
+    async def _look(self, beat: int) -> bool:
+        """Look once; tell whether nothing is about to run short."""
         runtime, now = self._services.runtime, self._services.clock()
         if runtime.images_changed or beat % _IMAGES_EVERY == 0:
             await self._look_at_images()
@@ -99,6 +104,8 @@ class Housekeeping:
         self._node.set_pressure(self.eviction.conditions)
         if due:
             await self._relieve(due[0], observed, stats)
+        half_left = all(each.available * 2 > each.capacity for each in observed.values())
+        return half_left and not due and not self.eviction.conditions
 
     def _observe(self, stats: Mapping[str, SandboxStats]) -> Observations:
         now = self._services.clock()
