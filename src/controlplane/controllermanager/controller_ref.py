@@ -7,10 +7,18 @@ should: a controller adopts matching orphans and releases what no longer matches
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from kubeapi.objects import Object, controller_of, labels_of, owner_reference, uid_of
+from kubeapi.objects import (
+    Object,
+    controller_of,
+    labels_of,
+    make_key,
+    namespace_of,
+    owner_reference,
+    uid_of,
+)
 from kubeapi.selectors import LabelSelector
 
 
@@ -21,6 +29,16 @@ class Claims:
     mine: tuple[Object, ...]
     adopt: tuple[Object, ...]
     release: tuple[Object, ...]
+
+
+def key_of_owner(obj: Object, kind: str, find: Callable[[str], Object | None]) -> str | None:
+    """Return the key of the *kind* that controls *obj*, if *find* knows one of this uid."""
+    controller = controller_of(obj)
+    if controller is None or controller["kind"] != kind:
+        return None
+    key = make_key(namespace_of(obj), controller["name"])
+    owner = find(key)
+    return key if owner is not None and uid_of(owner) == controller["uid"] else None
 
 
 def claim(owner: Object, selector: LabelSelector, candidates: Iterable[Object]) -> Claims:

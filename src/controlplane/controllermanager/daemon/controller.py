@@ -7,7 +7,7 @@ from typing import Final
 
 from controlplane.controllermanager import pod_facts
 from controlplane.controllermanager.context import Context
-from controlplane.controllermanager.controller_ref import claim
+from controlplane.controllermanager.controller_ref import claim, key_of_owner
 from controlplane.controllermanager.daemon.failed_pods import FailedPods
 from controlplane.controllermanager.daemon.placement import Placement
 from controlplane.controllermanager.daemon.plan import Step, manage
@@ -31,7 +31,6 @@ from kubeapi.objects import (
     controller_of,
     key_of,
     labels_of,
-    make_key,
     name_of,
     namespace_of,
     uid_of,
@@ -98,12 +97,7 @@ class DaemonSetsController:
         self._queue.add(key_of(daemon_set))
 
     def _owner_key(self, pod: Object) -> str | None:
-        controller = controller_of(pod)
-        if controller is None or controller["kind"] != "DaemonSet":
-            return None
-        key = make_key(namespace_of(pod), controller["name"])
-        owner = self._daemon_sets.get(key)
-        return key if owner is not None and uid_of(owner) == controller["uid"] else None
+        return key_of_owner(pod, "DaemonSet", self._daemon_sets.get)
 
     def _pod_added(self, pod: Object) -> None:
         if pod_facts.is_terminating(pod):

@@ -8,7 +8,7 @@ from typing import Final
 
 from controlplane.controllermanager import pod_facts
 from controlplane.controllermanager.context import Context
-from controlplane.controllermanager.controller_ref import claim
+from controlplane.controllermanager.controller_ref import claim, key_of_owner
 from controlplane.controllermanager.expectations import Expectations
 from controlplane.controllermanager.pod_control import (
     PodControl,
@@ -25,7 +25,6 @@ from kubeapi.objects import (
     controller_of,
     key_of,
     labels_of,
-    make_key,
     namespace_of,
     owner_reference,
     uid_of,
@@ -98,13 +97,7 @@ class ReplicaSetController:
         self._queue.add(key_of(replica_set))
 
     def _owner_key(self, pod: Object) -> str | None:
-        """Return the key of the ReplicaSet that controls *pod*, if one of this uid exists."""
-        controller = controller_of(pod)
-        if controller is None or controller["kind"] != self._served.resource.kind:
-            return None
-        key = make_key(namespace_of(pod), controller["name"])
-        owner = self._replica_sets.get(key)
-        return key if owner is not None and uid_of(owner) == controller["uid"] else None
+        return key_of_owner(pod, self._served.resource.kind, self._replica_sets.get)
 
     def _pod_added(self, pod: Object) -> None:
         if pod_facts.is_terminating(pod):

@@ -7,7 +7,7 @@ from typing import Final
 
 from controlplane.controllermanager import pod_facts
 from controlplane.controllermanager.context import Context
-from controlplane.controllermanager.controller_ref import claim
+from controlplane.controllermanager.controller_ref import claim, key_of_owner
 from controlplane.controllermanager.expectations import Expectations
 from controlplane.controllermanager.history.revision_store import NameIsTaken, RevisionStore
 from controlplane.controllermanager.history.revisions import surplus
@@ -23,7 +23,6 @@ from kubeapi.objects import (
     controller_of,
     key_of,
     labels_of,
-    make_key,
     name_of,
     namespace_of,
     uid_of,
@@ -86,12 +85,7 @@ class StatefulSetController:
         self._queue.add(key_of(stateful_set))
 
     def _owner_key(self, pod: Object) -> str | None:
-        controller = controller_of(pod)
-        if controller is None or controller["kind"] != "StatefulSet":
-            return None
-        key = make_key(namespace_of(pod), controller["name"])
-        owner = self._stateful_sets.get(key)
-        return key if owner is not None and uid_of(owner) == controller["uid"] else None
+        return key_of_owner(pod, "StatefulSet", self._stateful_sets.get)
 
     def _pod_added(self, pod: Object) -> None:
         if key := self._owner_key(pod):
