@@ -39,6 +39,13 @@ class EventHandlers:
         """Wake whom the change of an object may help."""
         self._queue.happened(Happening(event, old, new), now)
 
+    def promise(self, pod: PodInfo, node_name: str, now: float) -> None:
+        """Promise *pod* a node, or none (""); others may have the room of the one before."""
+        before = self._nominator.place_of(pod.key)
+        self._nominator.nominate(pod, node_name)
+        if before not in ("", node_name, pod.node_name):
+            self.happened(ClusterEvent.POD_GONE, pod.obj, None, now)
+
     # --- nodes -------------------------------------------------------------------------------
 
     def node_added(self, node: Object, now: float) -> None:
@@ -55,8 +62,9 @@ class EventHandlers:
         for change in changes:
             self.happened(change, old, new, now)
 
-    def node_deleted(self, node: Object, _now: float) -> None:
+    def node_deleted(self, node: Object, now: float) -> None:
         self._cache.remove_node(name_of(node))
+        self.happened(ClusterEvent.NODE_GONE, node, None, now)
 
     # --- pods --------------------------------------------------------------------------------
 
@@ -89,9 +97,10 @@ class EventHandlers:
     def _placed(self, key: str, old: Object | None, pod: Object, now: float) -> None:
         if old is not None and _is_alike(old, pod):
             return  # A kubelet's status reports are most of a pod's updates.
+        info = PodInfo.read(pod)
         self._queue.remove(key)
-        self._nominator.forget(key)
-        self._cache.set_pod(PodInfo.read(pod))
+        self._cache.set_pod(info)
+        self.promise(info, "", now)
         if old is None or not (old.get("spec") or {}).get("nodeName"):
             self.happened(ClusterEvent.POD_PLACED, old, pod, now)
             return
@@ -107,11 +116,13 @@ class EventHandlers:
         info = PodInfo.read(new)
         # What we have promised and the server does not know yet is kept.
         promised = info.nominated_node or ("" if _nominated(old) else self._nominator.place_of(key))
-        self._nominator.nominate(info, promised)
+        self.promise(info, promised, now)
         if key not in self._queue:
             self._queue.add(info, now)
         elif old is not None and _asks_differently(old, new):
             self._queue.changed(info, Happening(ClusterEvent.POD_ITSELF, old, new), now)
+        else:
+            self._queue.refresh(info)
 
     def _is_ours(self, pod: Object) -> bool:
         """Tell whether the pod waits for this scheduler, and may be scheduled at all."""

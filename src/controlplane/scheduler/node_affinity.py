@@ -77,7 +77,7 @@ class NodeAffinity:
             return None
         named: set[str] = set()
         for term in self.required:
-            exact = [r for r in term.fields if r.operator is Operator.IN and len(r.values) == 1]
+            exact = [r for r in term.fields if r.operator is Operator.IN]
             if not exact:
                 return None
             sets = [frozenset(r.values) for r in exact]

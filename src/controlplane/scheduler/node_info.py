@@ -102,8 +102,9 @@ class NodeInfo:
         self.pods_with_required_anti_affinity.pop(key, None)
         subtract(self.requested, pod.requests)
         subtract(self.scored_requested, pod.scored_requests)
-        for port in pod.host_ports:
-            self.ports.pop(port, None)
+        if pod.host_ports:  # Another one, bound past the scheduler, may have the same.
+            others = self.pods.values()
+            self.ports = dict.fromkeys(port for other in others for port in other.host_ports)
         if pod.owner_uid and not pod.being_deleted:
             owner = (pod.namespace, pod.owner_uid)
             self.owned[owner] -= 1

@@ -88,9 +88,12 @@ class PodInfo:
 
 
 def host_ports_of(spec: Object) -> tuple[HostPort, ...]:
+    """Return the host ports of all that runs as long as the pod: containers and sidecars."""
+    init = spec.get("initContainers") or ()
+    sidecars = [each for each in init if each.get("restartPolicy") == "Always"]
     return tuple(
         (port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", int(port["hostPort"]))
-        for container in spec.get("containers") or ()
+        for container in (*(spec.get("containers") or ()), *sidecars)
         for port in container.get("ports") or ()
         if port.get("hostPort")
     )

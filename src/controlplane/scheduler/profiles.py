@@ -56,6 +56,7 @@ class Profiles:
             )
             framework = late.framework = build(config, profile, handle)
             search = NodeSearch(framework, nominator, rng, laps(profile.schedulerName))
+            late.search = search
             self._profiles[profile.schedulerName] = framework, search
         first, *others = (type(framework.queue_sort) for framework, _ in self._profiles.values())
         if any(other is not first for other in others):
@@ -80,12 +81,14 @@ class Profiles:
 
 
 class _Late:
-    """What a handle calls of a framework that is made after it, as its plugins need the handle."""
+    """What a handle calls of things that are made after it, as their plugins need the handle."""
 
     framework: Framework
+    search: NodeSearch
 
     def run_filters(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Rejection | None:
-        return self.framework.run_filters(state, pod, node)
+        refusal = self.search.refusal(state, pod, node)
+        return None if refusal is None else refusal.rejection
 
     def move_pod(
         self, state: CycleState, pod: PodInfo, moved: PodInfo, node: NodeInfo, there: bool

@@ -148,6 +148,12 @@ class SchedulingQueue:
         elif pod.place is Place.ACTIVE:
             self._let_in(pod, event)  # Its priority may be another one; or it was given a gate.
 
+    def refresh(self, info: PodInfo) -> None:
+        """What was told about the pod has changed, and not what it asks for."""
+        pod = self._pods.get(info.key)
+        if pod is not None:
+            pod.info = info
+
     def remove(self, key: str) -> None:
         """The pod has a node, or is gone."""
         pod = self._pods.pop(key, None)

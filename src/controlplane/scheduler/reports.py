@@ -52,7 +52,8 @@ class Reports:
         """
         self.failed(pod, why)
         status = _changes(pod.obj, why)
-        if nominated is not None and nominated != pod.nominated_node:
+        known = (pod.obj.get("status") or {}).get("nominatedNodeName") or ""
+        if nominated is not None and nominated != known:
             status["nominatedNodeName"] = nominated or None
         if status:
             await self._tell(self._patch(pod, status), pod)

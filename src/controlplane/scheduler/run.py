@@ -12,6 +12,7 @@ import logging
 import math
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -212,7 +213,10 @@ class Scheduler:
             on_update=waking(told.pod_updated),
             on_delete=waking(self._pod_deleted),
         )
-        self._listers.namespaces.add_handler(on_update=waking(self._namespace_updated))
+        self._listers.namespaces.add_handler(
+            on_add=partial(waking(self._namespace_changed), None),
+            on_update=waking(self._namespace_changed),
+        )
         for informer, event in (
             (self._listers.claims, ClusterEvent.CLAIM_CHANGED),
             (self._listers.persistent_volumes, ClusterEvent.VOLUME_CHANGED),
@@ -235,8 +239,8 @@ class Scheduler:
         self._handlers.pod_deleted(pod, now)
         self._explanations.forget(PodInfo.read(pod).key)
 
-    def _namespace_updated(self, old: Object, new: Object, now: float) -> None:
-        if labels_of(old) != labels_of(new):
+    def _namespace_changed(self, old: Object | None, new: Object, now: float) -> None:
+        if old is None or labels_of(old) != labels_of(new):
             self._handlers.happened(ClusterEvent.NAMESPACE_LABELS, old, new, now)
 
     def _waking(self, handler: Callable[..., None]) -> Callable[..., None]:
@@ -278,6 +282,9 @@ class Scheduler:
     def _decide(self, pod: PodInfo) -> None:
         """Choose a node for a pod and begin what follows from it, which ends by itself."""
         framework, search = self._profiles.of(pod)
+        promised = self._nominator.place_of(pod.key)
+        if promised != pod.nominated_node:  # The server may not have said so yet.
+            pod = replace(pod, nominated_node=promised)
         began_at = clock.monotonic()
         found = search.schedule(pod, self._cache.nodes())
         self._metrics.decided(clock.monotonic() - began_at)
@@ -295,7 +302,7 @@ class Scheduler:
         if refusal is not None:
             self._attempted(name, UNSCHEDULABLE, began_at)
             self._give_back(chosen, refusal)
-            self._spawn(self._reports.waits(pod, refusal.text), pod)
+            self._spawn(self._reports.waits(pod, refusal.text, nominated=""), pod)
         elif self._waiting.get(pod.key) is not None or found.state.slow_pre_bind:
             self._room.release()  # It may wait for long, and for others to be looked at.
             self._tasks.spawn(self._bind(chosen), name=f"pod {pod.key}")
@@ -319,10 +326,11 @@ class Scheduler:
             self._metrics.preempted(len(why.preemption.victims))
         if room.node_name:
             displaced = list(self._nominator.less_important(pod, room.node_name))
-            self._nominator.nominate(pod, room.node_name)
         self._queue.unschedulable(pod.key, why.hints, now)
+        if not room.keeps_promise:
+            self._handlers.promise(pod, room.node_name, now)
         for other in displaced:
-            self._nominator.forget(other.key)
+            self._handlers.promise(other, "", now)
             self._queue.wake(other.key, now)
         self._spawn(self._make_room(pod, why, displaced), pod)
 
@@ -338,10 +346,11 @@ class Scheduler:
         for other in displaced:
             await self._reports.clear_nomination(other)
         if node_name and not await self._reports.preempt(pod, running, node_name):
-            self._nominator.forget(pod.key)
+            self._handlers.promise(pod, "", clock.monotonic())
             self._queue.wake(pod.key, clock.monotonic())
             node_name = ""
-        await self._reports.waits(pod, why.message, nominated=node_name)
+        nominated = None if why.preemption.keeps_promise else node_name
+        await self._reports.waits(pod, why.message, nominated=nominated)
 
     # --- binding -------------------------------------------------------------------------------
 
@@ -353,7 +362,7 @@ class Scheduler:
         except NotBound as error:
             self._attempted(profile, UNSCHEDULABLE, chosen.began_at)
             self._give_back(chosen, error.refusal)
-            await self._reports.waits(pod, str(error))
+            await self._reports.waits(pod, str(error), nominated="")
         except (StatusError, Unreachable) as error:
             self._attempted(profile, ERROR, chosen.began_at)
             self._binding_failed(chosen, error)
@@ -375,6 +384,7 @@ class Scheduler:
 
     def _forget(self, chosen: Chosen) -> None:
         chosen.framework.run_unreserve(chosen.state, chosen.pod, chosen.node_name)
+        self._handlers.promise(chosen.pod, "", clock.monotonic())  # It was worth nothing.
         if self._cache.is_assumed(chosen.pod.key):
             self._cache.forget(chosen.pod.key)
             # Others may have the room now.

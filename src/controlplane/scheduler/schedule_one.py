@@ -70,7 +70,8 @@ class NodeSearch:
         narrowed = self._framework.run_pre_filter(state, pod, nodes)
         self._laps.end("PreFilter", fits=not isinstance(narrowed, Refusal))
         if isinstance(narrowed, Refusal):
-            return self._nothing(state, pod, {node.name: narrowed for node in nodes})
+            refused = {node.name: narrowed for node in nodes}
+            return self._nothing(state, pod, refused, everywhere=narrowed)
         fitting, refusals = self._find(state, pod, nodes, narrowed)
         self._laps.end("Filter", fits=bool(fitting))
         if not fitting:
@@ -144,11 +145,10 @@ class NodeSearch:
             percentage = max(50 - count // 125, _PERCENTAGE_MIN)
         return max(count * percentage // 100, _NODES_MIN)
 
-    def _judge(
-        self, state: CycleState, pod: PodInfo, node: NodeInfo, refusals: dict[str, Refusal]
-    ) -> bool:
+    def refusal(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Refusal | None:
         """Ask all filters about one node, with those there whom it was promised to, and without."""
         filters = self._framework.filters_for(state)
+        refusals: dict[str, Refusal] = {}
         promised = self._nominator.as_important(pod, node.name)
         if promised:
             with_them, tried = state.clone(), node.clone()
@@ -156,12 +156,25 @@ class NodeSearch:
                 if other.key not in tried.pods:
                     self._framework.move_pod(with_them, pod, other, tried, True)
             if not _passes(filters, with_them, pod, tried, refusals):
-                return False
-        return _passes(filters, state, pod, node, refusals)
+                return refusals[node.name]
+        return None if _passes(filters, state, pod, node, refusals) else refusals[node.name]
+
+    def _judge(
+        self, state: CycleState, pod: PodInfo, node: NodeInfo, refusals: dict[str, Refusal]
+    ) -> bool:
+        refusal = self.refusal(state, pod, node)
+        if refusal is not None:
+            refusals[node.name] = refusal
+        return refusal is None
 
     def _nothing(
-        self, state: CycleState, pod: PodInfo, refusals: Mapping[str, Refusal]
+        self,
+        state: CycleState,
+        pod: PodInfo,
+        refusals: Mapping[str, Refusal],
+        everywhere: Refusal | None = None,
     ) -> NothingFits:
+        """*everywhere*: why PreFilter refused the pod, if it did."""
         result = PostFilterResult()
         rejections = {name: refusal.rejection for name, refusal in refusals.items()}
         for plugin in self._framework.post_filter:
@@ -171,7 +184,8 @@ class NodeSearch:
         self._laps.end("PostFilter", fits=bool(result.node_name))
         names = {refusal.plugin for refusal in refusals.values()}
         hints = [self._framework.hints[name] for name in sorted(names)]
-        return NothingFits(worded(rejections, result), hints, refusals, result)
+        message = worded(rejections, result, everywhere.text if everywhere else "")
+        return NothingFits(message, hints, refusals, result)
 
 
 def _passes(
@@ -189,11 +203,16 @@ def _passes(
     return True
 
 
-def worded(rejections: Mapping[str, Rejection], result: PostFilterResult) -> str:
-    """Word the refusals as upstream's FitError does, the preemption's part included."""
+def worded(
+    rejections: Mapping[str, Rejection], result: PostFilterResult, everywhere: str = ""
+) -> str:
+    """Word the refusals as upstream's FitError does, the preemption's part included.
+
+    *everywhere*: what PreFilter says of the pod; it is about no node, so none are counted.
+    """
     reasons = Counter(reason for no in rejections.values() for reason in no.reasons)
     available = f"0/{len(rejections)} nodes are available"
-    text = f"{available}: {_listed(reasons)}."
+    text = f"{available}: {everywhere or _listed(reasons)}."
     if isinstance(result.refusals, str):
         return f"{text} preemption: {result.refusals}" if result.refusals else text
     if result.refusals:

@@ -198,3 +198,37 @@ def test_a_promise_is_kept_until_the_server_takes_it_back():
     world.told.pod_deleted(nominated("n"), 4)
     assert world.nominator.place_of("ns/a") == ""
     assert world.is_woken()
+
+
+def test_a_node_that_goes_is_an_event():
+    world = World()
+    world.told.node_added(make_node("n"), 0)
+    world.park(ClusterEvent.NODE_GONE)
+    world.told.node_deleted(make_node("n"), 1)
+    assert world.is_woken()
+
+
+def test_room_that_was_promised_to_a_pod_that_went_elsewhere_is_free():
+    world = World()
+    pod = make_pod("first")
+    world.told.pod_added(pod, 0)
+    world.told.promise(PodInfo.read(pod), "n", 0)
+    world.park(ClusterEvent.POD_GONE)
+    world.told.pod_updated(pod, make_pod("first", node="n"), 1)
+    assert not world.is_woken()  # It took what it was promised.
+    pod = make_pod("second")
+    world.told.pod_added(pod, 1)
+    world.told.promise(PodInfo.read(pod), "n", 1)
+    world.told.pod_updated(pod, make_pod("second", node="other"), 2)
+    assert world.is_woken()
+
+
+def test_what_is_told_about_a_waiting_pod_is_known_at_its_next_attempt():
+    world = World()
+    world.park(ClusterEvent.NODE_ADDED)
+    told = make_pod("parked")
+    told["status"] = {"phase": "Pending", "nominatedNodeName": "n"}
+    world.told.pod_updated(make_pod("parked"), told, 1)
+    assert not world.is_woken()
+    world.queue.wake("ns/parked", 2)
+    assert world.queue.pop(60).nominated_node == "n"

@@ -1,10 +1,20 @@
 from collections import Counter
 
+import msgspec
+import pytest
 from cluster_facts import World, node_info, pod_info
 
 from controlplane.scheduler.framework.cluster_event import ClusterEvent
+from controlplane.scheduler.framework.interface import Only
 from controlplane.scheduler.pod_info import PodInfo
 from controlplane.scheduler.schedule_one import Fits, NothingFits
+from controlplane.scheduler.scheduler_config import (
+    DEFAULT,
+    PluginConfig,
+    PluginRef,
+    PluginSet,
+    Profile,
+)
 
 
 def chosen(pod, nodes, seed=1):
@@ -96,6 +106,69 @@ def test_a_pod_that_names_its_nodes_in_terms_is_judged_there_alone():
     assert result.message.startswith(
         "0/1 nodes are available: 1 node(s) didn't satisfy plugin(s) [NodeAffinity]."
     )
+
+
+def test_what_pre_filter_says_of_a_pod_is_said_once():
+    names = [{"key": "metadata.name", "operator": "In", "values": [f"node-{i}"]} for i in range(2)]
+    terms = {"nodeSelectorTerms": [{"matchFields": names}]}
+    wanted = {"requiredDuringSchedulingIgnoredDuringExecution": terms}
+    nodes = [node_info(f"node-{i}") for i in range(3)]
+    result = World(nodes).schedule(pod_info(affinity={"nodeAffinity": wanted}))
+    assert result.message == (
+        "0/3 nodes are available: pod affinity terms conflict. preemption: "
+        "0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+    )
+    assert {no.plugin for no in result.refusals.values()} == {"NodeAffinity"}
+
+
+class OnlyOne:
+    """A user's plugin that knows the only node."""
+
+    def __init__(self, config, _handle):
+        self.name, self._node = config["name"], config["node"]
+
+    def pre_filter(self, _state, _pod, _nodes):
+        return Only(frozenset({self._node}))
+
+
+class OnlyAnother(OnlyOne):
+    pass
+
+
+def test_plugins_that_leave_no_node_to_each_other_are_named():
+    named = [(f"{__name__}:{kind.__name__}", kind) for kind in (OnlyOne, OnlyAnother)]
+    plugins = {"multiPoint": PluginSet(enabled=tuple(PluginRef(name) for name, _ in named))}
+    configs = tuple(
+        PluginConfig(name, {"name": kind.__name__, "node": kind.__name__}) for name, kind in named
+    )
+    profile = Profile(plugins=plugins, pluginConfig=configs)
+    config = msgspec.structs.replace(DEFAULT, profiles=(profile,))
+    result = World([node_info("OnlyOne"), node_info("OnlyAnother")], config=config).schedule(
+        pod_info()
+    )
+    assert result.message.startswith(
+        "0/2 nodes are available: node(s) didn't satisfy plugin(s) "
+        "[OnlyAnother OnlyOne] simultaneously."
+    )
+
+
+@pytest.mark.parametrize(
+    ("percentage", "nodes", "enough"),
+    [
+        (0, 10, 10),
+        (40, 10, 10),
+        (0, 1000, 420),
+        (40, 1000, 400),
+        (0, 6000, 300),
+        (40, 6000, 2400),
+        (1, 1000, 100),
+        (100, 1000, 1000),
+    ],
+)
+def test_how_many_nodes_are_enough(percentage, nodes, enough):
+    config = msgspec.structs.replace(DEFAULT, percentageOfNodesToScore=percentage)
+    found = World([node_info(f"n-{i}") for i in range(nodes)], config=config).schedule(pod_info())
+    assert len(found.nodes) == enough
 
 
 def test_a_promised_node_is_tried_first_and_its_room_is_kept_for_whom_it_was_promised_to():

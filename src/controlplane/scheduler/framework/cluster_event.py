@@ -21,15 +21,16 @@ class ClusterEvent(Enum):
     """One kind of change."""
 
     NODE_ADDED = auto()
+    NODE_GONE = auto()
     NODE_ALLOCATABLE = auto()
     NODE_LABELS = auto()
     NODE_TAINTS = auto()  # also spec.unschedulable
     POD_PLACED = auto()  # some pod has got a node
     POD_LABELS = auto()  # of a pod that has a node
     POD_SCALED_DOWN = auto()  # a pod that has a node asks for less
-    POD_GONE = auto()  # some pod has left its node
+    POD_GONE = auto()  # some pod has left its node, or a node that it was promised
     POD_ITSELF = auto()  # the waiting pod was changed
-    NAMESPACE_LABELS = auto()
+    NAMESPACE_LABELS = auto()  # also of a new one
     CLAIM_CHANGED = auto()  # a PersistentVolumeClaim, also a new one
     VOLUME_CHANGED = auto()  # a PersistentVolume, likewise
     CLASS_CHANGED = auto()  # a StorageClass, likewise
@@ -42,6 +43,7 @@ class ClusterEvent(Enum):
 
 _LABELS: Final = {
     ClusterEvent.NODE_ADDED: "NodeAdd",
+    ClusterEvent.NODE_GONE: "NodeDelete",
     ClusterEvent.NODE_ALLOCATABLE: "NodeUpdateNodeAllocatable",
     ClusterEvent.NODE_LABELS: "NodeUpdateNodeLabel",
     ClusterEvent.NODE_TAINTS: "NodeUpdateNodeTaint",
@@ -51,6 +53,9 @@ _LABELS: Final = {
     ClusterEvent.POD_GONE: "AssignedPodDelete",
     ClusterEvent.POD_ITSELF: "UnschedulablePodUpdate",
     ClusterEvent.NAMESPACE_LABELS: "NamespaceUpdate",
+    ClusterEvent.CLAIM_CHANGED: "PersistentVolumeClaimUpdate",
+    ClusterEvent.VOLUME_CHANGED: "PersistentVolumeUpdate",
+    ClusterEvent.CLASS_CHANGED: "StorageClassUpdate",
 }
 
 

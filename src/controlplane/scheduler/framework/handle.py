@@ -62,7 +62,8 @@ class VolumeWriter(Protocol):
         """Wait until *settled* has an answer; return it, or that it took too long."""
 
 
-#: Runs all filters of the profile on one node as if *state* and node were what is.
+#: Runs all filters of the profile on one node as if *state* and node were what is; also with
+#: those pods there to which the node is promised, if they are as important.
 RunFilters = Callable[[CycleState, PodInfo, NodeInfo], Rejection | None]
 #: Adds a pod to a node (True), or takes it away, in the node itself and in the plugins' state.
 MovePod = Callable[[CycleState, PodInfo, PodInfo, NodeInfo, bool], None]

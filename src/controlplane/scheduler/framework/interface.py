@@ -69,12 +69,17 @@ class Wait:
 class PostFilterResult:
     """Where there will be room when *victims* are gone; without *node_name* there is none.
 
-    *refusals*: why which node cannot be made to fit, for the message.
+    *refusals*: why which node cannot be made to fit, for the message; or why none was tried.
     """
 
     node_name: str = ""
     victims: tuple[PodInfo, ...] = ()
     refusals: Mapping[str, str] | str = ""
+
+    @property
+    def keeps_promise(self) -> bool:
+        """Tell whether a node that the pod was promised before is its own still."""
+        return not self.node_name and isinstance(self.refusals, str)
 
 
 class Plugin(Protocol):

@@ -1,6 +1,6 @@
 """One profile at work: its plugins, and how each extension point is run (upstream: frameworkImpl).
 
-What is asked for every node stands in `run_filters` and `run_scores`, and nothing else does.
+What is asked for every node that fits stands in `run_scores`, and nothing else does.
 """
 
 from __future__ import annotations
@@ -78,6 +78,15 @@ class Narrowed:
         reason = f"node(s) didn't satisfy plugin(s) [{names}]"
         return Refusal(self.plugins[0], Rejection((reason,)))
 
+    @property
+    def contradiction(self) -> Refusal:
+        """Return what is said when no node is left."""
+        reason = f"node(s) didn't satisfy plugin {self.plugins[0]}"
+        if len(self.plugins) > 1:
+            names = " ".join(sorted(self.plugins))
+            reason = f"node(s) didn't satisfy plugin(s) [{names}] simultaneously"
+        return Refusal(self.plugins[0], Rejection((reason,)))
+
 
 @dataclass(slots=True)
 class Scored:
@@ -146,20 +155,12 @@ class Framework:
             elif isinstance(answer, Only):
                 narrowed = _narrowed(narrowed, plugin.name, answer.nodes)
                 if not narrowed.nodes:
-                    return narrowed.refusal
+                    return narrowed.contradiction
         return narrowed
 
     def filters_for(self, state: CycleState) -> list[FilterPlugin]:
         """Return the filters that have something to say about the pod."""
         return [each for each in self.filter if each.name not in state.skip_filter]
-
-    def run_filters(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Rejection | None:
-        """Ask all filters about one node, as it is tried."""
-        for plugin in self.filters_for(state):
-            rejection = plugin.filter(state, pod, node)
-            if rejection is not None:
-                return rejection
-        return None
 
     def move_pod(
         self, state: CycleState, pod: PodInfo, moved: PodInfo, node: NodeInfo, there: bool

@@ -19,7 +19,7 @@ from controlplane.scheduler.framework.handle import Handle
 from controlplane.scheduler.framework.interface import PostFilterResult, Rejection
 from controlplane.scheduler.node_info import NodeInfo
 from controlplane.scheduler.pod_info import PodInfo
-from kubeapi.objects import Object, is_condition_true
+from kubeapi.objects import Object, condition
 from kubeapi.selectors import LabelSelector
 
 #: The reason of a victim's DisruptionTarget condition.
@@ -190,9 +190,13 @@ def _not_eligible(
     if rejection is not None and not rejection.resolvable:
         return ""  # The node it was promised will not do any more.
     going = any(
-        other.priority < pod.priority
-        and other.being_deleted
-        and is_condition_true(other.obj, "DisruptionTarget")
+        other.priority < pod.priority and other.being_deleted and _is_preempted(other.obj)
         for other in nominated.pods.values()
     )
     return "not eligible due to a terminating pod on the nominated node." if going else ""
+
+
+def _is_preempted(pod: Object) -> bool:
+    """Tell whether a scheduler ends *pod*; other disruptions may take their time."""
+    known = condition(pod, "DisruptionTarget") or {}
+    return known.get("status") == "True" and known.get("reason") == PREEMPTED

@@ -166,6 +166,8 @@ class InterPodAffinity:
     def pre_score(self, state: CycleState, pod: PodInfo, _nodes: Sequence[NodeInfo]) -> Skip | None:
         affinity = pod.pod_affinity
         mine = bool(affinity.preferred or affinity.anti_preferred)
+        if not mine and not self._of_existing:
+            return SKIP
         scores = _Domains()
         for node in self._nodes():
             if not node.labels:
@@ -188,8 +190,6 @@ class InterPodAffinity:
         if self._hard_weight:
             required = [term for term in theirs.required if self._means(term, pod)]
             scores.count(required, node, self._hard_weight)
-        if not self._of_existing and not (mine.preferred or mine.anti_preferred):
-            return
         for weight, term in theirs.preferred:
             if self._means(term, pod):
                 scores.count((term,), node, weight)

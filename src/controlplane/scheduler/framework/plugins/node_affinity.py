@@ -18,6 +18,7 @@ from controlplane.scheduler.pod_info import PodInfo
 from kubeapi.objects import Object, labels_of, name_of
 
 _REJECTION: Final = Rejection(("node(s) didn't match Pod's node affinity/selector",))
+_CONFLICT: Final = Rejection(("pod affinity terms conflict",))
 _ENFORCED: Final = Rejection(("node(s) didn't match scheduler-enforced node affinity",))
 
 
@@ -45,11 +46,13 @@ class NodeAffinityPlugin:
 
     def pre_filter(
         self, _state: CycleState, pod: PodInfo, _nodes: Sequence[NodeInfo]
-    ) -> Skip | Only | None:
+    ) -> Skip | Only | Rejection | None:
         if pod.affinity.requires_nothing and self._added.requires_nothing:
             return SKIP
         names = pod.affinity.names()
-        return None if names is None else Only(names)
+        if names is None:
+            return None
+        return Only(names) if names else _CONFLICT
 
     def filter(self, _state: CycleState, pod: PodInfo, node: NodeInfo) -> Rejection | None:
         if self._adds and not self._added.allows(node.name, node.labels):

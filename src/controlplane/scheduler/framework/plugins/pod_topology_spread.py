@@ -111,7 +111,12 @@ class PodTopologySpread:
             ),
             _is_alike,
         ) | dict.fromkeys(
-            (ClusterEvent.NODE_ADDED, ClusterEvent.NODE_LABELS, ClusterEvent.NODE_TAINTS)
+            (
+                ClusterEvent.NODE_ADDED,
+                ClusterEvent.NODE_GONE,  # Its domain may have been the emptiest one.
+                ClusterEvent.NODE_LABELS,
+                ClusterEvent.NODE_TAINTS,
+            )
         )
 
     def _constraints(self, pod: PodInfo, *, hard: bool) -> tuple[SpreadConstraint, ...]:

@@ -1,5 +1,7 @@
 """Cases after upstream's TestSelectBestCandidate, TestDryRunPreemption and TestPodEligibleTo…"""
 
+import dataclasses
+
 import pytest
 from cluster_facts import Listers, World, node_info, pod_info
 
@@ -75,20 +77,52 @@ def test_a_pod_that_may_not_preempt_says_so():
     assert found.message.endswith("preemption: not eligible due to preemptionPolicy=Never.")
 
 
-def going(name):
+def going(name, why="PreemptionByScheduler"):
     pod = pod_info(name, cpu="1")
     pod.obj["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    pod.obj["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": why}
+    pod.obj["status"]["conditions"] = [condition]
     return type(pod).from_object(pod.obj)
 
 
+def promised(node_name, name="important", **facts):
+    pod = pod_info(name, **{"priority": 100, "cpu": "1", **facts})
+    return dataclasses.replace(pod, nominated_node=node_name)
+
+
 def test_nobody_else_goes_while_the_victims_on_the_promised_node_still_end():
-    pod = pod_info("important", priority=100, cpu="1")
-    pod.obj["status"]["nominatedNodeName"] = "n"
-    pod = type(pod).from_object(pod.obj)
-    found = preempt([full("n", going("a"), running("b"))], pod)
+    found = preempt([full("n", going("a"), running("b"))], promised("n"))
     assert victims(found) == ("", [])
     assert "not eligible due to a terminating pod on the nominated node." in found.message
+    assert found.preemption.keeps_promise
+
+
+@pytest.mark.parametrize(
+    ("node", "goes"),
+    [
+        (full("n", going("a", why="EvictionByEvictionAPI"), running("b")), ["b"]),
+        (full("n", dataclasses.replace(going("a"), priority=100), running("b")), ["b"]),
+        (full("n", running("a"), running("b")), ["b"]),
+    ],
+    ids=["another-disruption", "one-as-important", "nobody-ends"],
+)
+def test_other_ends_on_the_promised_node_are_not_waited_for(node, goes):
+    assert victims(preempt([node], promised("n"))) == ("n", goes)
+
+
+def test_a_promise_ends_when_no_room_can_be_made():
+    found = preempt([full("n", running("a", priority=200), running("b", priority=200))], IMPORTANT)
+    assert not found.preemption.keeps_promise
+
+
+def test_nobody_goes_for_room_that_is_promised_to_somebody_as_important():
+    world = World([full("n", running("low", cpu="2"))])
+    world.nominator.nominate(promised("n", "first", cpu="2"), "n")
+    found = world.schedule(IMPORTANT)
+    assert victims(found) == ("", [])
+    assert "preemption: 0/1 nodes are available: 1 Insufficient cpu." in found.message
+    # Who is less important has to wait for it.
+    assert victims(world.schedule(promised("", "king", priority=101))) == ("n", ["low"])
 
 
 def budget(allowed, labels, disrupted=()):

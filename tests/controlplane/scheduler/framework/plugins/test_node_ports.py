@@ -33,3 +33,17 @@ def test_a_port_is_free_when_its_pod_is_gone():
     node = node_info(running=[pod_info("there", ports=[port(80)])])
     node.remove_pod("ns/there")
     assert reasons(NodePorts(), pod_info(ports=[port(80)]), node) == ()
+
+
+def test_a_port_is_taken_until_the_last_of_its_pods_is_gone():
+    node = node_info(running=[pod_info(name, ports=[port(80)]) for name in ("a", "b")])
+    node.remove_pod("ns/a")
+    assert reasons(NodePorts(), pod_info(ports=[port(80)]), node)
+
+
+def test_sidecars_have_ports_and_other_init_containers_have_none_to_keep():
+    sidecar = {"name": "s", "restartPolicy": "Always", "ports": [port(80)]}
+    once = {"name": "i", "ports": [port(81)]}
+    node = node_info(running=[pod_info("there", initContainers=[sidecar, once])])
+    assert reasons(NodePorts(), pod_info(ports=[port(80)]), node)
+    assert not reasons(NodePorts(), pod_info(ports=[port(81)]), node)
