@@ -59,9 +59,17 @@ _ADDED: Final = {
 }
 
 
-def check(source: str, node: Node, variables: Mapping[str, Type]) -> Type:
-    """Return the type of an expression; raises CompileError."""
-    checker = _Checker(variables)
+def check(
+    source: str,
+    node: Node,
+    variables: Mapping[str, Type],
+    found: dict[int, Type] | None = None,
+) -> Type:
+    """Return the type of an expression; raises CompileError.
+
+    Where *found* is given, it gets the type of each node, by the node's id.
+    """
+    checker = _Checker(variables, found)
     result = checker.type_of(node)
     if checker.issues:
         raise CompileError(source, sorted(checker.issues, key=lambda issue: issue.at))
@@ -69,8 +77,9 @@ def check(source: str, node: Node, variables: Mapping[str, Type]) -> Type:
 
 
 class _Checker:
-    def __init__(self, variables: Mapping[str, Type]) -> None:
+    def __init__(self, variables: Mapping[str, Type], types: dict[int, Type] | None) -> None:
         self.issues: list[Issue] = []
+        self._types = types
         self._scope = dict(variables)
         self._depth = 0
 
@@ -89,6 +98,8 @@ class _Checker:
         self._depth += 1
         found = self._find(node)
         self._depth -= 1
+        if self._types is not None:
+            self._types[id(node)] = found
         return found
 
     def _find(self, node: Node) -> Type:

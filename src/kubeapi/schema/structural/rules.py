@@ -52,6 +52,8 @@ class CompiledRule:
     program: cel.Program
     message: cel.Program | None
     uses_old: bool
+    #: The types of what both may look at.
+    variables: Mapping[str, Type]
 
     @property
     def takes_absent(self) -> bool:
@@ -78,7 +80,7 @@ def compile_rule(rule: Mapping[str, Any], self_type: Type) -> CompiledRule:
         message = _compiled("messageExpression", expression, variables)
         if message.type not in (STRING, DYN):
             raise WrongRule("messageExpression", expression, "must evaluate to a string")
-    return CompiledRule(rule, program, message, uses_old)
+    return CompiledRule(rule, program, message, uses_old, variables)
 
 
 def _compiled(where: str, text: str, variables: Mapping[str, Type]) -> cel.Program:

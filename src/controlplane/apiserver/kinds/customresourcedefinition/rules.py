@@ -1,8 +1,7 @@
-"""Whether rules in CEL can be compiled (upstream: likewise, with an estimate of their cost).
+"""Whether rules in CEL can be compiled; what they may cost is judged in `costs`.
 
 `oldSelf` may be spoken of only where an element can be found again after an update: below lists of
-type `map` and granular maps, not below other lists. Deviation: costs are not estimated beforehand;
-a rule that costs too much is refused where it is asked.
+type `map` and granular maps, not below other lists.
 """
 
 from __future__ import annotations

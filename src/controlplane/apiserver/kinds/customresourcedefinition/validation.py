@@ -15,6 +15,10 @@ from urllib.parse import urlsplit
 from controlplane.apiserver.kinds import metadata
 from controlplane.apiserver.kinds.customresourcedefinition import spec as reading
 from controlplane.apiserver.kinds.customresourcedefinition import version_parts
+from controlplane.apiserver.kinds.customresourcedefinition.costs import (
+    schemas_differ,
+    validate_costs,
+)
 from controlplane.apiserver.kinds.customresourcedefinition.open_api import validate_schema
 from controlplane.apiserver.kinds.customresourcedefinition.shapes import wrong_shapes
 from kubeapi import field, validation
@@ -253,7 +257,7 @@ _URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]+")
 
 
 def validate_create(crd: Object) -> list[Cause]:
-    return list(_validate_approval(crd, None))
+    return [*validate_costs(crd), *_validate_approval(crd, None)]
 
 
 def validate_update(new: Object, old: Object) -> list[Cause]:
@@ -266,6 +270,8 @@ def validate_update(new: Object, old: Object) -> list[Cause]:
         causes += metadata.immutable(names, names_before, "kind", "spec.names.kind")
     causes += metadata.immutable(spec, before, "group", "spec.group")
     causes += metadata.immutable(names, names_before, "plural", "spec.names.plural")
+    if schemas_differ(new, old):
+        causes += validate_costs(new)
     return [*causes, *_validate_approval(new, old)]
 
 
