@@ -7,14 +7,14 @@ that administrators are not asked about. The certificate is that of the API serv
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from componentbase import clock
+from componentbase import client_certificates, clock
+from componentbase.client_certificates import NotBelieved
 from componentbase.process_series import process_series
 from componentbase.series import Series, exposition
 from controlplane import health
@@ -27,6 +27,7 @@ from kubeapi.client.delegation import (
     NotAuthenticated,
     Question,
     asker_of,
+    bearer_token,
 )
 from kubeapi.client.metrics import SERIES
 from kubeapi.status import StatusError, internal, unauthorized
@@ -46,13 +47,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     certificate: str
     private_key: str
     client_ca: str
-
-    def tls(self) -> ssl.SSLContext:
-        """Return the server's side of TLS: a client may show a certificate of our authority."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.client_ca)
-        context.load_cert_chain(self.certificate, self.private_key)
-        context.verify_mode = ssl.CERT_OPTIONAL
-        return context
 
 
 class ComponentPages:
@@ -104,16 +98,18 @@ class ComponentPages:
             raise StatusError(403, "Forbidden", why)
 
     async def _asker(self, request: web.Request) -> Asker:
-        transport = request.transport
-        certificate = transport.get_extra_info("peercert") if transport else None
-        names = [pair for name in (certificate or {}).get("subject") or () for pair in name]
-        asker = asker_of(names)
-        if asker is not None:
-            return asker
-        scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            return ANONYMOUS
-        return await self._delegation.user_of(token.strip())
+        shown = client_certificates.shown_on(request.transport)
+        wrong = ""
+        try:
+            if asker := asker_of(shown.names(clock.wall())):
+                return asker
+        except NotBelieved as error:
+            wrong = str(error)
+        if token := bearer_token(request.headers.get("Authorization", "")):
+            return await self._delegation.user_of(token)
+        if wrong:
+            raise NotAuthenticated(wrong)
+        return ANONYMOUS
 
     def _page(self, request: web.Request) -> web.Response:
         from aiohttp import web
@@ -147,7 +143,10 @@ async def serving(settings: Settings | None, pages: ComponentPages) -> AsyncIter
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.address, settings.port, ssl_context=settings.tls())
+        tls = client_certificates.server_context(
+            settings.certificate, settings.private_key, settings.client_ca
+        )
+        site = web.TCPSite(runner, settings.address, settings.port, ssl_context=tls)
         await site.start()
         yield
     finally:

@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+from componentbase.client_certificates import server_context
 from componentbase.clock import monotonic, wall
 from componentbase.journal import Journal
 from componentbase.tasks import Tasks
@@ -47,7 +48,7 @@ from nodeagent.kubelet.predicates import refuse
 from nodeagent.kubelet.probe_actions import ProbeActions
 from nodeagent.kubelet.recording import node_teller
 from nodeagent.kubelet.runtime import Runtime
-from nodeagent.kubelet.server import KubeletServer, serve, server_tls
+from nodeagent.kubelet.server import KubeletServer, serve
 from nodeagent.kubelet.services import NodeServices
 from nodeagent.kubelet.shutdown import shut_down
 from nodeagent.kubelet.static_pod_manager import StaticPodManager
@@ -412,7 +413,7 @@ class NodeAgent:
             stats=StatsProvider(self._runtime, self._netlink, wall),
         )
         address = transport_address(config.internal_ip, config.transport_map)
-        tls = server_tls(config.server_certificate, config.server_private_key, config.client_ca)
+        tls = server_context(config.server_certificate, config.server_private_key, config.client_ca)
         resync_s = self._timings.pod_resync_s
         loops = {
             "register": self._register(),

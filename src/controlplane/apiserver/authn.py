@@ -1,15 +1,17 @@
 """Who asks: the client's certificate, or a token (upstream: authentication/request).
 
 A certificate's common name is the user, organizations are groups. Whoever shows none may show a
-service account's token; whoever shows nothing is anonymous. A certificate that our CA did not sign
-never gets past the TLS handshake (upstream completes the handshake and answers 401).
+service account's token; whoever shows nothing is anonymous. What a front proxy would say of others
+in headers (X-Remote-User) is not read: there is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+
+from componentbase.client_certificates import Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,6 @@ class User:
     extra: tuple[tuple[str, str], ...] = ()
 
 
-#: What `ssl` returns for a certificate: names as tuples of tuples of pairs.
-PeerCertificate = Mapping[str, object]
-
 AUTHENTICATED: Final = "system:authenticated"
 UNAUTHENTICATED: Final = "system:unauthenticated"
 #: May do everything.
@@ -35,20 +34,23 @@ NODES: Final = "system:nodes"
 ANONYMOUS: Final = User("system:anonymous", (UNAUTHENTICATED,))
 
 
-def user_of(certificate: PeerCertificate | None) -> User | None:
-    """Return whom *certificate* names; None is anonymous."""
-    subject = (certificate or {}).get("subject")
-    if not isinstance(subject, Iterable):
-        return None
-    pairs = [(str(key), str(value)) for part in subject for key, value in part]
+class Certified:
+    """Whom a client's certificate names, worked out once a connection."""
+
+    def __init__(self, shown: Shown) -> None:
+        self._shown, self._user = shown, user_of(shown.subject)
+
+    def user(self, now: float) -> User | None:
+        """Return who it is at *now*, Unix seconds; None for nobody; raises NotBelieved."""
+        self._shown.names(now)
+        return self._user
+
+
+def user_of(subject: Iterable[tuple[str, str]]) -> User | None:
+    """Return whom a certificate's *subject* names; None for nobody."""
+    pairs = list(subject)
     names = [value for key, value in pairs if key == "commonName"]
     if not names:
         return None
     groups = [value for key, value in pairs if key == "organizationName"]
     return User(names[-1], (*groups, AUTHENTICATED))
-
-
-def bearer_token(authorization: str) -> str:
-    """Return the token of an Authorization header, "" where there is none."""
-    scheme, _, token = authorization.strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""

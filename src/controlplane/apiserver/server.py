@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,10 +21,12 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
+from componentbase import client_certificates, clock
+from componentbase.client_certificates import NotBelieved
 from componentbase.clock import Clock
 from controlplane.apiserver.api_faults import WATCH, ApiFaults
 from controlplane.apiserver.audit.event import Auditor, Record, Seen
-from controlplane.apiserver.authn import ANONYMOUS, User, bearer_token, user_of
+from controlplane.apiserver.authn import ANONYMOUS, Certified, User
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import JSON, MSGPACK, YAML
 from controlplane.apiserver.exchange import Answer, Request, Stream, Watching, answer_error
@@ -49,6 +50,7 @@ from controlplane.storage.interface import (
     StorageUnavailable,
     ValueTooLarge,
 )
+from kubeapi.client.delegation import bearer_token
 from kubeapi.status import (
     StatusError,
     bad_request,
@@ -57,6 +59,7 @@ from kubeapi.status import (
     request_timeout,
     service_unavailable,
     too_large,
+    unauthorized,
 )
 
 log = logging.getLogger(__name__)
@@ -82,14 +85,15 @@ _ACCESS_LOG.disabled = True
 class _Handler(RequestHandler):
     """aiohttp's connection handler, with Status objects for what never reaches our routes."""
 
-    __slots__ = ("_head_due", "is_full", "on_room")
+    __slots__ = ("_head_due", "certified", "is_full", "on_room")
 
+    certified: Certified | None  # Whom the client's certificate names: known at the first request.
     is_full: bool
     on_room: Callable[[], None] | None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.is_full, self.on_room = False, None
+        self.is_full, self.on_room, self.certified = False, None, None
         loop = asyncio.get_running_loop()
         self._head_due = loop.call_later(HEAD_WAIT_S, transport.close)
 
@@ -175,7 +179,9 @@ class ApiServer:
                 self._http,
                 config.bind,
                 config.port,
-                ssl=tls_context(config),
+                ssl=client_certificates.server_context(
+                    config.certificate, config.private_key, config.client_ca
+                ),
                 reuse_address=True,
                 backlog=1024,
             )
@@ -340,13 +346,26 @@ class ApiServer:
         return replace(request, user=other.user)
 
     async def _user(self, http: web.BaseRequest) -> User:
-        """Return who asks; raises StatusError 401 for a wrong token."""
-        transport = http.transport
-        user = None if transport is None else user_of(transport.get_extra_info("peercert"))
-        token = "" if user else bearer_token(http.headers.get("Authorization", ""))
-        if token:
+        """Return who asks; raises StatusError 401 for a wrong certificate or token.
+
+        A good token makes up for a wrong certificate, but not the other way round: a token is
+        looked at only where no certificate says who asks (upstream: the union of authenticators).
+        """
+        connection = http.protocol
+        assert isinstance(connection, _Handler)
+        if connection.certified is None:
+            connection.certified = Certified(client_certificates.shown_on(http.transport))
+        wrong = False
+        try:
+            if user := connection.certified.user(clock.wall()):
+                return user
+        except NotBelieved:
+            wrong = True
+        if token := bearer_token(http.headers.get("Authorization", "")):
             return await self._tokens.user_of(token)
-        return user or ANONYMOUS
+        if wrong:
+            raise unauthorized()
+        return ANONYMOUS
 
 
 def _seen(http: web.BaseRequest) -> Seen:
@@ -414,15 +433,3 @@ def status_of(error: StorageError) -> StatusError:
     if isinstance(error, StorageUnavailable) and not isinstance(error, StorageFull):
         return service_unavailable(f"the API server cannot reach its store: {error}")
     return internal(str(error))
-
-
-def tls_context(config: Config) -> ssl.SSLContext:
-    """Return the server's TLS: our certificate, and client certificates of our CA if shown."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=config.client_ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.load_cert_chain(config.certificate, config.private_key)
-    context.set_alpn_protocols(["http/1.1"])
-    # Nobody resumes a session, and two tickets keep 9 KB in each connection of each client.
-    context.num_tickets = 0
-    return context

@@ -51,6 +51,12 @@ def asker_of(subject: Iterable[tuple[str, str]]) -> Asker | None:
     return Asker(names[-1], (*groups, AUTHENTICATED))
 
 
+def bearer_token(authorization: str) -> str:
+    """Return the token of an Authorization header, "" where there is none."""
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """The attributes of a SubjectAccessReview, by the name of the field that has them."""
@@ -60,7 +66,7 @@ class Question:
 
 
 class NotAuthenticated(Exception):
-    """Nobody, or a token that the API server does not know."""
+    """Nobody, a certificate that is not believed, or a token that the API server does not know."""
 
 
 class Delegation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -18,9 +18,10 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from componentbase.client_certificates import NotBelieved, shown_on
 from componentbase.clock import parse_rfc3339, wall
 from kubeapi.client import Unreachable
-from kubeapi.client.delegation import Asker, NotAuthenticated, asker_of
+from kubeapi.client.delegation import Asker, NotAuthenticated, asker_of, bearer_token
 from kubeapi.objects import Object
 from kubeapi.status import StatusError
 from nodeagent.kubelet.authorization import Authorization, attributes
@@ -221,29 +222,16 @@ def _guard(authorization: Authorization) -> Middleware:
 
 
 async def _asker(request: web.Request, authorization: Authorization) -> Asker:
-    """Return who asks; raises NotAuthenticated. TLS has verified the certificate already."""
-    transport = request.transport
-    certificate = transport.get_extra_info("peercert") if transport else None
-    asker = asker_of(_subject((certificate or {}).get("subject") or ()))
-    if asker is not None:
-        return asker
-    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise NotAuthenticated("nobody has said who he is")
-    return await authorization.user_of(token.strip())
-
-
-def _subject(subject: Iterable[Iterable[tuple[str, str]]]) -> Iterator[tuple[str, str]]:
-    for relative_name in subject:
-        yield from relative_name
-
-
-def server_tls(certificate: str, private_key: str, client_ca: str) -> ssl.SSLContext:
-    """Return the server's side of TLS: certificates are of our authority; tokens come later."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca)
-    context.load_cert_chain(certificate, private_key)
-    context.verify_mode = ssl.CERT_OPTIONAL
-    return context
+    """Return who asks; raises NotAuthenticated."""
+    wrong = "nobody has said who he is"
+    try:
+        if asker := asker_of(shown_on(request.transport).names(wall())):
+            return asker
+    except NotBelieved as error:
+        wrong = str(error)
+    if token := bearer_token(request.headers.get("Authorization", "")):
+        return await authorization.user_of(token)
+    raise NotAuthenticated(wrong)
 
 
 async def serve(server: KubeletServer, address: str, port: int, tls: ssl.SSLContext) -> None:

@@ -7,6 +7,7 @@ import http.client
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -54,7 +55,9 @@ class Authority:
         self.file = directory / "ca.crt"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def _build(self, subject: x509.Name, key: Any, *, ca: bool = False) -> x509.Certificate:
+    def _build(
+        self, subject: x509.Name, key: Any, *, ca: bool = False, days: float = 1
+    ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         return (
             x509.CertificateBuilder()
@@ -62,8 +65,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(minutes=5))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(now - datetime.timedelta(days=2))
+            .not_valid_after(now + datetime.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(
                 x509.SubjectAlternativeName(
@@ -81,8 +84,8 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
 
-    def issue(self, name: str, groups: Sequence[str] = ()) -> tuple[Path, Path]:
-        """Return the files of a certificate and its key."""
+    def issue(self, name: str, groups: Sequence[str] = (), *, days: float = 1) -> tuple[Path, Path]:
+        """Return the files of a certificate that holds for *days*, and of its key."""
         stem = self.directory / name.replace(":", "_")
         certificate, private_key = stem.with_suffix(".crt"), stem.with_suffix(".key")
         if certificate.exists():
@@ -101,7 +104,7 @@ class Authority:
                 serialization.NoEncryption(),
             )
         )
-        signed = self._build(subject, key.public_key())
+        signed = self._build(subject, key.public_key(), days=days)
         certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
         return certificate, private_key
 
@@ -295,6 +298,15 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="session")
+def wrong_certificates(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Lay certificates beside the good ones: of users `elsewhere` and `expired`."""
+    elsewhere = Authority(tmp_path_factory.mktemp("other-pki"))
+    for file in elsewhere.issue("elsewhere", ["system:masters"]):
+        shutil.copy(file, authority.directory)
+    authority.issue("expired", ["system:masters"], days=-1)
 
 
 @pytest.fixture

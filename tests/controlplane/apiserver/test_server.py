@@ -42,11 +42,26 @@ def test_health_and_version_are_public(server):
     assert (version["major"], version["minor"]) == ("1", "32")
 
 
-def test_a_certificate_of_another_authority_is_refused(server, tmp_path):
-    from_elsewhere = type(server.authority)(tmp_path)
-    context = ssl.create_default_context(cafile=server.authority.file)
-    context.load_cert_chain(*from_elsewhere.issue("admin", ["system:masters"]))
-    assert exchange(server, context, b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+@pytest.mark.usefixtures("wrong_certificates")
+def test_a_wrong_certificate_is_401(server):
+    for user in ("elsewhere", "expired"):
+        for path in ("/version", CONFIGMAPS):  # Even where nothing is needed.
+            reply = server.request("GET", path, user=user)
+            assert (reply.code, reply.json["kind"]) == (401, "Status")
+            assert reply.json["message"] == "Unauthorized"
+
+
+def test_a_certificate_counts_before_a_token(server):
+    headers = {"Authorization": "Bearer no"}
+    reply = server.request("GET", CONFIGMAPS, user="somebody", headers=headers)
+    assert (reply.code, 'User "somebody"' in reply.json["message"]) == (403, True)
+
+
+def test_what_a_front_proxy_would_say_is_not_read(server):
+    headers = {"X-Remote-User": "admin", "X-Remote-Group": "system:masters"}
+    for user in (None, "somebody"):
+        reply = server.request("GET", CONFIGMAPS, user=user, headers=headers)
+        assert (reply.code, '"admin"' in reply.json["message"]) == (403, False)
 
 
 def test_no_tickets_are_given_that_nobody_uses(server):

@@ -92,6 +92,15 @@ def test_a_wrong_token_is_401_even_where_nothing_is_needed(server, namespace, ac
         assert as_bearer(server, wrong, path="/healthz").code == 401
 
 
+@pytest.mark.usefixtures("wrong_certificates")
+def test_a_token_makes_up_for_a_wrong_certificate(server, namespace, account):
+    token = token_of(server, namespace).json["status"]["token"]
+    for user in ("elsewhere", "expired"):
+        for shown, code in ((token, 200), ("x", 401)):
+            headers = {"Authorization": f"Bearer {shown}"}
+            assert server.request("GET", "/api", user=user, headers=headers).code == code
+
+
 def test_a_token_for_others_is_401(server, namespace, account):
     reply = token_of(server, namespace, {"spec": {"audiences": ["vault"]}})
     assert as_bearer(server, reply.json["status"]["token"]).code == 401

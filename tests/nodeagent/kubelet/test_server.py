@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
 from loopback import PREFIX
 
+from componentbase.client_certificates import server_context
 from componentbase.clock import monotonic, wall
 from componentbase.tasks import Tasks
 from kubeapi.resources import TOKENREVIEWS
 from nodeagent.hostnet import HostNet
 from nodeagent.kubelet.authorization import Authorization
 from nodeagent.kubelet.runtime import Runtime
-from nodeagent.kubelet.server import KubeletServer, serve, server_tls
+from nodeagent.kubelet.server import KubeletServer, serve
 from nodeagent.kubelet.stats.provider import StatsProvider
 from nodeagent.kubelet.stats.summary import NodeShape
 from nodeagent.kubelet.streaming import Streaming
@@ -66,7 +69,7 @@ async def serving(tmp_path):
     pki.write_pair(authority.pair, tmp_path / "ca.crt", tmp_path / "ca.key")
     node = issue(authority, tmp_path, "node", pki.node_identity("node-1", [ADDRESS]))
     (tmp_path / "0.log").write_text("2026-01-01T00:00:00Z stdout F one\n")
-    tls = server_tls(*node, str(tmp_path / "ca.crt"))
+    tls = server_context(*node, str(tmp_path / "ca.crt"))
     tasks, pod = Tasks(), OnePod(tmp_path / "0.log")
     authorization = Authorization(_review, "node-1", monotonic)
     streaming = Streaming(pod, HostNet(tmp_path / "no.sock"))
@@ -136,6 +139,20 @@ async def test_admins_are_served_others_are_not(tmp_path):
         status, text = await get(tmp_path, "/healthz", other)
         assert (status, "system:node:node-2" in text) == (403, True)
         assert await get(tmp_path, "/healthz", None) == (401, "Unauthorized")
+
+
+@pytest.mark.asyncio
+async def test_a_certificate_of_another_authority_is_not_believed(tmp_path):
+    masters = pki.Identity(user="me", groups=("system:masters",))
+    async with serving(tmp_path) as authority:
+        elsewhere = issue(pki.Authority.new("ca", pki.utc_now()), tmp_path, "else", masters)
+        year_ago = authority.issue(masters, pki.utc_now() - timedelta(days=400))
+        old = str(tmp_path / "old.crt"), str(tmp_path / "old.key")
+        pki.write_pair(year_ago, *map(Path, old))
+        for files in (elsewhere, old):
+            assert await get(tmp_path, "/healthz", files) == (401, "Unauthorized")
+            assert await get(tmp_path, "/metrics", files, "good") == (200, "metric 1\n")
+            assert await get(tmp_path, "/metrics", files, "bad") == (401, "Unauthorized")
 
 
 @pytest.mark.asyncio
