@@ -1,14 +1,19 @@
 """What a request asks for, read from its method and path (upstream: request.RequestInfo).
 
-The path is split by hand: a few comparisons instead of a table of hundreds of routes.
+The path is split by hand: a few comparisons instead of a table of hundreds of routes. It is
+unquoted first, as Go does it, so `%2F` is a slash; and it is not cleaned: `..` is a name like any
+other, and as a name refused. (Upstream takes `.` and `..` as namespaces in which nothing is.)
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, unquote
+
+from kubeapi.status import bad_request
 
 Query = Mapping[str, str]
 
@@ -31,6 +36,11 @@ _WATCH: Final = "watch"
 _SELECTING: Final = ("list", "watch", "deletecollection")
 #: Subresources of a namespace; anything else behind a namespace's name is a resource in it.
 _NAMESPACE_SUBRESOURCES: Final = ("status", "finalize")
+_STEPS: Final = (".", "..")
+#: A percent sign that quotes nothing.
+_HALF_QUOTED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+#: A request line may name the server, too (RFC 9112, 3.2.2).
+_SERVER: Final = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,22 +87,45 @@ def is_true(text: str | None) -> bool:
     return text is not None and text.lower() not in ("false", "0")
 
 
+def parse_target(target: str) -> tuple[str, str]:
+    """Return path and query, both still quoted, of what a request line asks for."""
+    if not target.startswith("/"):
+        target = _SERVER.sub("", target, count=1)
+    path, _, query = target.partition("?")
+    return path, query
+
+
 def parse_request_info(method: str, path: str, query: Query) -> RequestInfo:
-    """Read method, path (still quoted) and query; raises ValueError for bad quoting."""
+    """Read method, path (still quoted) and query.
+
+    Raises ValueError for bad quoting, StatusError 400 for a name that cannot be one.
+    """
     verb = _VERBS.get(method, method.lower())
-    parts = [unquote(part, errors="strict") for part in path.strip("/").split("/")]
+    plain = _unquoted(path) if "%" in path else path
+    if "\0" in plain:
+        raise ValueError("the path holds a NUL")
+    parts = plain.strip("/").split("/")
     head = 2 if parts[0] == "api" else 3
-    if parts[0] not in ("api", "apis") or len(parts) <= head:
-        _check(parts)
+    if parts[0] not in ("api", "apis") or len(parts) <= head or plain.startswith("//"):
         return RequestInfo(verb=verb, path=path)
     group = parts[1] if head == 3 else ""
     return _resource_info(verb, path, group, parts[head - 1 :], query)
 
 
-def _check(parts: list[str]) -> None:
-    joined = "".join(parts)
-    if "/" in joined or "\0" in joined:
-        raise ValueError("a part of the path holds a slash")
+def _unquoted(path: str) -> str:
+    if wrong := _HALF_QUOTED.search(path):
+        raise ValueError(f"invalid URL escape {path[wrong.start() : wrong.start() + 3]!r}")
+    return unquote(path, errors="strict")
+
+
+def _check_names(namespace: str, name: str) -> None:
+    """Raise StatusError 400 for what no path may name (upstream: IsValidPathSegmentName)."""
+    if namespace in _STEPS:
+        raise bad_request(f"Namespace parameter invalid: \"{namespace}\": may not be '{namespace}'")
+    if name in _STEPS:
+        raise bad_request(f"Name parameter invalid: \"{name}\": may not be '{name}'")
+    if "%" in name:
+        raise bad_request(f"Name parameter invalid: \"{name}\": may not contain '%'")
 
 
 def _resource_info(verb: str, path: str, group: str, parts: list[str], query: Query) -> RequestInfo:
@@ -107,8 +140,7 @@ def _resource_info(verb: str, path: str, group: str, parts: list[str], query: Qu
         if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
             rest = rest[2:]
     resource, name, subresource, *more = [*rest, "", ""][: max(3, len(rest))]
-    # What follows `proxy` is another server's path.
-    _check(parts[: len(parts) - len(more)] if subresource == "proxy" else parts)
+    _check_names(namespace, name)
     if not name:
         verb = _COLLECTION_VERBS.get(verb, verb)
     watchable = verb in ("get", "list") and subresource not in STREAMS

@@ -39,6 +39,7 @@ from controlplane.apiserver.request_info import (
     is_stream,
     parse_query,
     parse_request_info,
+    parse_target,
 )
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.serviceaccounts import Tokens
@@ -308,7 +309,7 @@ class ApiServer:
 
     async def _read_head(self, http: web.BaseRequest) -> tuple[RequestInfo, Request]:
         """Learn what is asked and by whom; raises StatusError."""
-        path, _, query_text = http.raw_path.partition("?")
+        path, query_text = parse_target(http.raw_path)
         try:
             query = parse_query(query_text)
             info = parse_request_info(http.method, path, query)

@@ -212,7 +212,6 @@ def test_huge_chunked_bodies_are_refused(server):
         b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 70_000 + b"\r\n\r\n",
         b"GET /api/v1/pods?a=%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /api/v1/namespaces/%ff/pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-        b"GET /api/v1/namespaces/a%2fb/pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /api/v1/pods?" + b"a&" * 2000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     ],
 )

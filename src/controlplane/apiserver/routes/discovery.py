@@ -6,6 +6,7 @@ import hashlib
 import platform
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -21,6 +22,9 @@ from controlplane.apiserver.openapi.documents import RELEASE
 from controlplane.apiserver.routes.openapi import OpenApiRoutes
 from kubeapi.objects import Object
 from kubeapi.status import StatusError, no_such_path
+
+#: What is found without a slash behind it only.
+_EXACT: Final = ("/healthz", "/livez", "/readyz", "/metrics")
 
 
 def version_info() -> Object:
@@ -70,7 +74,10 @@ class DiscoveryRoutes:
         """Answer by path; raises StatusError."""
         if request.info.verb != "get":
             raise StatusError(405, "MethodNotAllowed", "the server does not allow this method here")
-        parts = request.info.path.strip("/").split("/")
+        path = request.info.path
+        if path.startswith("//") or (path.endswith("/") and path.startswith(_EXACT)):
+            raise no_such_path()
+        parts = path.strip("/").split("/")
         match parts:
             case [("healthz" | "livez" | "readyz") as endpoint, *rest]:
                 return self._answer_health(endpoint, "/".join(rest), request)
