@@ -102,6 +102,39 @@ async def test_failing_container_backs_off_and_keeps_its_last_state(tmp_path):
 
 
 @pytest.mark.asyncio
+async def test_hooks_that_fail_and_hooks_that_hang(tmp_path):
+    async with running_node(tmp_path) as (api, _node):
+        hook = {"exec": {"command": ["sh", "-c", "echo secret; exit 3"]}}
+        bad = agnhost("pause", lifecycle={"postStart": hook})
+        api.put_pod("bad", {**bad, "terminationGracePeriodSeconds": 1})
+        endless = {"exec": {"command": ["sleep", "1000"]}}
+        api.put_pod("slow", agnhost("pause", lifecycle={"postStart": endless}))
+        failed: list[str] = []
+
+        def has_failed() -> bool:
+            waiting = container_state(api, "bad").get("state", {}).get("waiting") or {}
+            if waiting.get("reason") == "PostStartHookError":
+                failed.append(waiting["message"])
+            return bool(failed)
+
+        await api.until(has_failed)
+        uid = api.pod("bad")["metadata"]["uid"]
+        assert failed[0] == (
+            'Exec lifecycle hook ([sh -c echo secret; exit 3]) for Container "main" in Pod '
+            f"\"bad_default({uid})\" failed - error: command 'sh -c echo secret; exit 3' exited "
+            'with 3: secret\n, message: "secret\n"'
+        )
+        await api.until(
+            lambda: {"PostStartHook failed", "FailedPostStartHook"} <= {*api.messages()}
+        )
+        assert {"FailedPostStartHook", "Killing"} <= {*api.reasons()}
+        await api.until(lambda: waiting_reason(api, "bad") == "CrashLoopBackOff")
+        await api.until(lambda: api.messages().count("Started container main") >= 2)
+        api.delete_pod("slow", 1)
+        await api.until(lambda: pod_path("slow") not in api.objects)
+
+
+@pytest.mark.asyncio
 async def test_job_like_pod_succeeds_after_its_init_containers(tmp_path):
     async with running_node(tmp_path) as (api, node):
         main = {"name": "main", "image": "busybox", "command": ["echo", "$(GREETING) $(WHO)"]}
@@ -139,6 +172,15 @@ async def test_liveness_failure_restarts_the_container(tmp_path):
         await api.until(lambda: any("connection refused" in m for m in api.messages()))
         text = "Container main failed liveness probe, will be restarted"
         await api.until(lambda: text in api.messages())
+        grpc = {"grpc": {"port": 5000, "service": "x"}, "periodSeconds": 1}
+        served = agnhost("grpc-health-checking", "--service=x", readinessProbe=grpc)
+        api.put_pod("rpc", served)
+        api.put_pod("deaf", agnhost("grpc-health-checking", "--service=y", readinessProbe=grpc))
+        await api.until(lambda: is_true(api.pod("rpc"), "Ready"))
+        unknown = "rpc error: code = NotFound desc = unknown service"
+        text = f"Readiness probe failed: error: health rpc probe failed: {unknown}"
+        await api.until(lambda: text in api.messages())
+        assert not is_true(api.pod("deaf"), "Ready")
 
 
 @pytest.mark.asyncio

@@ -140,6 +140,8 @@ SHELLS: Final = {
     "nodeagent/kubelet/pod_termination.py": "waits for containers to end",
     "nodeagent/kubelet/pod_worker.py": "does what pod_actions says",
     "nodeagent/kubelet/probe_actions.py": "connects, as probes do",
+    "nodeagent/kubelet/grpc_action.py": "connects, as probes do; componentbase.grpc decides",
+    "nodeagent/kubelet/http_action.py": "connects, as probes do",
     "nodeagent/kubelet/prober.py": "probes in time; probe decides",
     "nodeagent/kubelet/runtime.py": "the connection to podruntime",
     "nodeagent/kubelet/server.py": "HTTPS",

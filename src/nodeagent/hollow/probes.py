@@ -16,6 +16,10 @@ class HollowProbeActions(ProbeActions):
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime, HostNet(Path("hollow")))
 
-    async def perform(self, handler: Object, target: Target, timeout_s: float) -> None:
-        if handler.get("exec") or handler.get("sleep"):
-            await super().perform(handler, target, timeout_s)
+    async def probe(self, handler: Object, target: Target, timeout_s: float) -> str:
+        return await super().probe(handler, target, timeout_s) if handler.get("exec") else ""
+
+    async def hook(self, handler: Object, target: Target, timeout_s: float) -> str:
+        if not (handler.get("exec") or handler.get("sleep")):
+            return ""
+        return await super().hook(handler, target, timeout_s)

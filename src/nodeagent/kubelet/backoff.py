@@ -24,10 +24,13 @@ class Backoff:
         entry = self._entries.get(key)
         return entry.delay_s if entry else 0.0
 
-    def next(self, key: str, now: float) -> None:
-        """Note one more try of *key*: the next one must wait longer."""
+    def next(self, key: str, since: float, now: float) -> None:
+        """Note one more try of *key*: the next one must wait longer.
+
+        *since* is the end of the try before, which a long success in between makes history.
+        """
         entry = self._entries.get(key)
-        if entry is None or self._expired(entry, now):
+        if entry is None or self._expired(entry, since):
             delay_s = self._initial_s
         else:
             delay_s = min(entry.delay_s * 2, self._max_s)
@@ -40,12 +43,12 @@ class Backoff:
         as long as the clock was set back.
         """
         entry = self._entries.get(key)
-        if entry is None or self._expired(entry, now) or now < since:
+        if entry is None or self._expired(entry, since) or now < since:
             return 0.0
         return max(0.0, entry.delay_s - (now - since))
 
-    def _expired(self, entry: _Entry, now: float) -> bool:
-        return now - entry.updated_at > 2 * self._max_s
+    def _expired(self, entry: _Entry, since: float) -> bool:
+        return since - entry.updated_at > 2 * self._max_s
 
     def forget(self, key: str) -> None:
         """Start from nothing again."""

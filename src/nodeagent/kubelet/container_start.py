@@ -6,11 +6,13 @@ Upstream: kuberuntime_container.go, startContainer. Each step that fails leaves 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Final
 
 from componentbase.rpc import RpcError
-from kubeapi.objects import Object, namespace_of
+from componentbase.tasks import Tasks
+from kubeapi.objects import Object, namespace_of, uid_of
 from nodeagent.kubelet.container_status import Waiting
 from nodeagent.kubelet.environment import NodeFields
 from nodeagent.kubelet.image_manager import CannotStart, ImageManager
@@ -22,9 +24,10 @@ from nodeagent.kubelet.pod_config import (
     container_log_path,
     pod_log_directory,
 )
-from nodeagent.kubelet.pod_spec import grace_period_s
+from nodeagent.kubelet.pod_spec import full_name, grace_period_s
 from nodeagent.kubelet.pod_status import address_fields
-from nodeagent.kubelet.probe_actions import ProbeError, Target
+from nodeagent.kubelet.pod_termination import kill_container
+from nodeagent.kubelet.probe_actions import ProbeError, ProbeUnknown, Target
 from nodeagent.kubelet.recording import Tell, teller
 from nodeagent.kubelet.references import ConfigError
 from nodeagent.kubelet.runtime_status import ContainerState, PodRuntimeStatus
@@ -33,15 +36,17 @@ from nodeagent.peer import CONNECTION_CODES
 
 log = logging.getLogger(__name__)
 
-_HOOK_TIMEOUT_S: Final = 30
+#: Upstream's postStart hooks have no limit but the end of their pod.
+_HOOK_TIMEOUT_S: Final = 3600.0
 _RETRY_S: Final = 1.0
 
 
 class ContainerStarter:
     """Starts the containers of one pod."""
 
-    def __init__(self, services: NodeServices, arrived_at: float) -> None:
-        self._services, self._arrived_at = services, arrived_at
+    def __init__(self, services: NodeServices, arrived_at: float, ending: asyncio.Event) -> None:
+        """*ending*: set when the pod is to end, for which no hook is waited."""
+        self._services, self._arrived_at, self._ending = services, arrived_at, ending
         self._images = ImageManager(services.runtime, services.timings, services.clock)
 
     async def start(
@@ -102,16 +107,64 @@ class ContainerStarter:
             raise CannotStart(waiting, _RETRY_S) from None
 
     async def _post_start(self, pod: Object, target: Target, tell: Tell) -> None:
+        """Run the hook; a container whose hook fails is killed, and counts as not started."""
         hook = (target.container.get("lifecycle") or {}).get("postStart")
         if not hook:
             return
+        services = self._services
+        failure = await self._perform(hook, pod, target)
+        if not failure:
+            return
+        log.info("postStart hook of %s: %s", target.container["name"], failure)
+        # The event does not say why, as upstream: an answer may hold secrets.
+        tell("Warning", "FailedPostStartHook", "PostStartHook failed")
+        await services.runtime.fresh()
+        status = services.runtime.status(uid_of(pod)).container(target.container["name"])
+        if status is not None and status.running:
+            await kill_container(
+                services,
+                pod,
+                status,
+                target.pod_ip,
+                message="FailedPostStartHook",
+                grace_s=grace_period_s(pod),
+            )
+        raise CannotStart(Waiting(reason="PostStartHookError", message=failure), 0.0)
+
+    async def _perform(self, hook: Object, pod: Object, target: Target) -> str:
+        """Perform a postStart hook until the pod ends; return how it failed, "" when it did not."""
+        tasks = Tasks()
+        performing = tasks.spawn(self._outcome(hook, target), name="postStart hook")
+        ending = tasks.spawn(self._ending.wait(), name="end of the pod")
         try:
-            await self._services.actions.perform(hook, target, _HOOK_TIMEOUT_S)
-        except ProbeError as error:
-            tell("Warning", "FailedPostStartHook", f"PostStartHook failed: {error}")
-            tell("Normal", "Killing", "FailedPostStartHook")
-            grace_s = grace_period_s(pod)
-            await self._services.runtime.stop_container(target.container_id, grace_s)
+            await asyncio.wait([performing, ending], return_when=asyncio.FIRST_COMPLETED)
+            if not performing.done():
+                return ""  # The container ends with its pod.
+            warning, failure = performing.result()
+        finally:
+            await tasks.close()
+        if warning:
+            teller(self._services.recorder, pod)("Warning", "LifecycleHTTPFallback", warning)
+        if not failure:
+            return ""
+        place = f'"{target.container["name"]}" in Pod "{full_name(pod)}"'
+        return f"{_title(hook)} for Container {place} failed - error: {failure}"
+
+    async def _outcome(self, hook: Object, target: Target) -> tuple[str, str]:
+        """Return a hook's warning and failure."""
+        try:
+            return await self._services.actions.hook(hook, target, _HOOK_TIMEOUT_S), ""
+        except (ProbeError, ProbeUnknown) as error:
+            return "", str(error)
+
+
+def _title(hook: Object) -> str:
+    """Return a hook by upstream's name of it."""
+    if hook.get("exec"):
+        return f"Exec lifecycle hook ([{' '.join(hook['exec'].get('command') or ())}])"
+    if hook.get("httpGet"):
+        return f"HTTP lifecycle hook ({hook['httpGet'].get('path') or ''})"
+    return "Lifecycle hook"
 
 
 def _failed(reason: str, error: RpcError, tell: Tell) -> CannotStart | RpcError:

@@ -99,7 +99,7 @@ class ImageManager:
     def _failed(self, image: str, error: RpcError, tell: Tell) -> CannotStart:
         text = f"rpc error: code = {error.code} desc = {error.message}"
         self._failures[image] = _Failure(text, self._clock())
-        self._backoff.next(image, self._clock())
+        self._backoff.next(image, self._clock(), self._clock())
         tell("Warning", "Failed", image_pull.pull_failed(image, text))
         tell("Warning", "Failed", f"Error: {image_pull.ERR_IMAGE_PULL}")
         waiting = Waiting(reason=image_pull.ERR_IMAGE_PULL, message=text)

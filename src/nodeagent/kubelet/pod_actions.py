@@ -248,6 +248,6 @@ def hold_back(
             delay_s = backoff.delay_s(key)
             waiting.append(BackedOff(start=start, delay_s=delay_s, remaining_s=remaining_s))
         else:
-            backoff.next(key, now)
+            backoff.next(key, status.finished_at, now)
             due.append(start)
     return due, waiting

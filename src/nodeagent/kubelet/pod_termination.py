@@ -17,7 +17,7 @@ from kubeapi.objects import Object, uid_of
 from nodeagent.kubelet.pod_config import pod_log_directory
 from nodeagent.kubelet.pod_sandbox import release_network
 from nodeagent.kubelet.pod_spec import containers_by_name
-from nodeagent.kubelet.probe_actions import ProbeError, Target
+from nodeagent.kubelet.probe_actions import ProbeError, ProbeUnknown, Target
 from nodeagent.kubelet.recording import teller
 from nodeagent.kubelet.runtime_status import ContainerStatus, PodRuntimeStatus
 from nodeagent.kubelet.services import NodeServices
@@ -46,11 +46,15 @@ async def kill_container(
         target = Target(container_id=status.id, container=container, pod_ip=address)
         try:
             async with asyncio.timeout(grace_s):
-                await services.actions.perform(hook, target, grace_s)
+                warning = await services.actions.hook(hook, target, grace_s)
+            if warning:
+                teller(services.recorder, pod)("Warning", "LifecycleHTTPFallback", warning)
         except TimeoutError:
             log.info("preStop hook of %s took all of its grace period", status.name)
-        except ProbeError as error:
-            tell("Warning", "FailedPreStopHook", f"PreStopHook failed: {error}")
+        except (ProbeError, ProbeUnknown) as error:
+            # Not said in the event, as upstream: an answer may hold secrets.
+            log.info("preStop hook of %s: %s", status.name, error)
+            tell("Warning", "FailedPreStopHook", "PreStopHook failed")
     left_s = max(0.0, grace_s - (services.clock() - began))
     if turn is not None:
         try:

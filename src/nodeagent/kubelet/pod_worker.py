@@ -24,6 +24,7 @@ from nodeagent.kubelet.admission import admit
 from nodeagent.kubelet.backoff import Backoff
 from nodeagent.kubelet.container_start import ContainerStarter
 from nodeagent.kubelet.container_status import Waiting
+from nodeagent.kubelet.durations import duration
 from nodeagent.kubelet.image_manager import CannotStart
 from nodeagent.kubelet.pod_actions import (
     BackedOff,
@@ -72,7 +73,9 @@ class PodWorker:
         self._wake = asyncio.Event()
         self._wake.set()
         self._mounted = Mounted(arrived_at=services.clock())
-        self._starter = ContainerStarter(services, self._mounted.arrived_at)
+        #: Set when the pod is to end, however that came about.
+        self._ending = asyncio.Event()
+        self._starter = ContainerStarter(services, self._mounted.arrived_at, self._ending)
         #: Whether the node has taken the pod.
         self.admitted = False
         #: Why the node ends the pod before its time.
@@ -91,7 +94,7 @@ class PodWorker:
             services.actions,
             services.clock,
             on_change=self._wake.set,
-            on_unhealthy=self._unhealthy,
+            on_event=self._probe_event,
         )
 
     @property
@@ -102,25 +105,29 @@ class PodWorker:
     def update(self, pod: Object) -> None:
         """The API has a newer pod."""
         self._pod = pod
+        if is_being_deleted(pod):
+            self._ending.set()
         self._wake.set()
 
     def removed(self) -> None:
         """The API has no such pod any more."""
         self._removed = True
+        self._ending.set()
         self._wake.set()
 
     def terminate(self, why: Termination) -> None:
         """End the pod for good, though nobody deleted it; `ended` says when that is done."""
         if self._termination is None:
             self._termination = why
+            self._ending.set()
             self._wake.set()
 
     def wake(self) -> None:
         """Something of the pod may have changed in the runtime."""
         self._wake.set()
 
-    def _unhealthy(self, pod: Object, container: str, message: str) -> None:
-        teller(self._services.recorder, pod, container)("Warning", "Unhealthy", message)
+    def _probe_event(self, pod: Object, container: str, reason: str, message: str) -> None:
+        teller(self._services.recorder, pod, container)("Warning", reason, message)
 
     async def run(self) -> None:
         """Work until the pod is gone."""
@@ -259,7 +266,8 @@ class PodWorker:
                 del self._waiting[name]
         for item in held:
             name = item.start.name
-            text = f"back-off {item.delay_s:g}s restarting failed container={name} "
+            delay = duration(item.delay_s)
+            text = f"back-off {delay} restarting failed container={name} "
             waiting = Waiting(
                 reason="CrashLoopBackOff", message=f"{text}pod={full_name(self._pod)}"
             )

@@ -1,8 +1,8 @@
 """Probes as a state machine without I/O (upstream: pkg/kubelet/prober/worker.go).
 
 A `ProbeWorker` belongs to one probe of one running container: it says when to probe next and
-turns single outcomes into a verdict by the thresholds. Not here: terminationGracePeriodSeconds of
-a probe and gRPC probes.
+turns single outcomes into a verdict by the thresholds. The terminationGracePeriodSeconds of a probe
+is `pod_spec`'s.
 """
 
 from __future__ import annotations

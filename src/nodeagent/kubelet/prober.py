@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from componentbase.clock import Clock, wall
 from componentbase.tasks import Tasks
@@ -18,13 +19,15 @@ from nodeagent.kubelet.container_status import Probed, container_id
 from nodeagent.kubelet.pod_actions import Health
 from nodeagent.kubelet.pod_spec import containers_by_name
 from nodeagent.kubelet.probe import ProbeSpec, ProbeType, ProbeWorker, Verdict, resume
-from nodeagent.kubelet.probe_actions import ProbeActions, ProbeError, Target
+from nodeagent.kubelet.probe_actions import ProbeActions, ProbeError, ProbeUnknown, Target
 from nodeagent.kubelet.runtime_status import ContainerStatus, PodRuntimeStatus
 
 log = logging.getLogger(__name__)
 
-#: Told of each failed probe: (pod, container name, message of the Unhealthy event).
-OnUnhealthy = Callable[[Object, str, str], None]
+#: How often a probe that tells nothing is made, before it is left to the next period.
+_TRIES: Final = 3
+#: Told of what should be an event: (pod, container name, reason, message).
+OnEvent = Callable[[Object, str, str, str], None]
 
 
 @dataclass(slots=True)
@@ -50,10 +53,10 @@ class Prober:
         clock: Clock,
         *,
         on_change: Callable[[], None],
-        on_unhealthy: OnUnhealthy,
+        on_event: OnEvent,
     ) -> None:
         self._actions, self._clock = actions, clock
-        self._on_change, self._on_unhealthy = on_change, on_unhealthy
+        self._on_change, self._on_event = on_change, on_event
         self._probes: dict[str, _Probes] = {}
         self._ending = Tasks()
 
@@ -96,20 +99,35 @@ class Prober:
             await asyncio.sleep(max(0.0, worker.deadline() - self._clock()))
             worker.begun(self._clock())
             success = await self._probe(pod, worker, target)
-            if worker.observe(success):
+            if success is not None and worker.observe(success):
                 if worker.kind is ProbeType.STARTUP and success:
                     probes.started.set()
                 self._on_change()
 
-    async def _probe(self, pod: Object, worker: ProbeWorker, target: Target) -> bool:
+    async def _probe(self, pod: Object, worker: ProbeWorker, target: Target) -> bool | None:
+        """Probe once; None when that told nothing."""
         handler: Object = target.container[worker.kind.value]
+        name, title = target.container["name"], worker.kind.title
         try:
-            await self._actions.perform(handler, target, worker.spec.timeout_s)
+            warning = await self._try(handler, target, worker.spec.timeout_s)
         except ProbeError as error:
-            message = f"{worker.kind.title} probe failed: {error}"
-            self._on_unhealthy(pod, target.container["name"], message)
+            self._on_event(pod, name, "Unhealthy", f"{title} probe failed: {error}")
             return False
+        except ProbeUnknown as error:
+            text = f"{title} probe errored and resulted in unknown state: {error}"
+            self._on_event(pod, name, "Unhealthy", text)
+            return None
+        if warning:
+            self._on_event(pod, name, "ProbeWarning", f"{title} probe warning: {warning}")
         return True
+
+    async def _try(self, handler: Object, target: Target, timeout_s: float) -> str:
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._actions.probe(handler, target, timeout_s)
+            except ProbeUnknown:
+                continue
+        return await self._actions.probe(handler, target, timeout_s)
 
     def stop_for_termination(self) -> None:
         """Let only readiness be probed from now on (StopLivenessAndStartup): the pod ends."""

@@ -6,6 +6,10 @@ import contextlib
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
+from componentbase.grpc import health
+from componentbase.grpc.client import UnaryCall
+from componentbase.grpc.frames import BrokenConnection
+from componentbase.grpc.server import ServerConnection
 from fuzzing import packets
 from fuzzing.target import Target
 from netdev import framing
@@ -139,6 +143,37 @@ _SEGMENT = struct.pack("!HHIIHHHH", 40000, 80, 1, 2, 5 << 12 | Flag.ACK, 65535, 
 _SYN_OPTIONS = Options(mss=1410, window_scale=7, sack_permitted=True, timestamps=(1, 0)).emit()
 _SACK = Options(timestamps=(5, 6), sack=((10, 20), (30, 40))).emit()
 
+
+def _health_call() -> UnaryCall:
+    message = health.emit_request("a")
+    return UnaryCall(health.CHECK, message, authority="pod:1", user_agent="kube-probe/1.32")
+
+
+def grpc_client(octets: bytes) -> None:
+    """What a server says to a probe: the call ends, or waits for more."""
+    call = _health_call()
+    call.receive(octets)
+    call.eof()
+    assert call.outcome is not None
+    with contextlib.suppress(ValueError):
+        health.parse_response(call.outcome.message)
+
+
+def _health(_path: str, message: bytes) -> bytes:
+    return health.parse_request(message).encode()
+
+
+def grpc_server(octets: bytes) -> None:
+    connection = ServerConnection(_health)
+    connection.receive(octets)
+    connection.octets_to_send()
+
+
+_GRPC_ASKED = _health_call().octets_to_send()
+_answering = ServerConnection(lambda _path, _message: b"\x08\x01")
+_answering.receive(_GRPC_ASKED)
+_GRPC_ANSWER = _answering.octets_to_send()
+
 TARGETS = {
     "ethernet": Target(ethernet, ("netstack",), [MACS[0] + MACS[1] + b"\x08\0abc"],
                        (MalformedPacket,)),
@@ -185,6 +220,9 @@ TARGETS = {
     "vxlan": Target(vxlan, ("netstack",), [Vxlan(1).emit() + b"frame"], (MalformedPacket,)),
     "veth": Target(veth, ("netdev",), [b"\0\x04abcdefgh", b"\0\x08abc"],
                    (framing.MalformedBatch,)),
+    "grpc-client": Target(grpc_client, ("componentbase.grpc",), [_GRPC_ANSWER]),
+    "grpc-server": Target(grpc_server, ("componentbase.grpc",), [_GRPC_ASKED],
+                          (BrokenConnection,)),
     "transport-map": Target(transport_map, ("netdev",), [b"192.168.64.0/24\n127.0.1.0/24"],
                             (ValueError,)),
 }  # fmt: skip

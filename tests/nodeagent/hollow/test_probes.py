@@ -10,7 +10,7 @@ from componentbase.tasks import Tasks
 from nodeagent.hollow.cri import HollowRuntime
 from nodeagent.hollow.peer import LocalPeer
 from nodeagent.hollow.probes import HollowProbeActions
-from nodeagent.kubelet.probe_actions import ProbeError, Target
+from nodeagent.kubelet.probe_actions import ProbeUnknown, Target
 from nodeagent.kubelet.runtime import Runtime
 
 pytestmark = pytest.mark.asyncio
@@ -26,9 +26,11 @@ async def test_the_wire_is_taken_for_well_and_commands_are_asked_of_the_runtime(
             while not peer.connected:
                 await asyncio.sleep(0)
         target = Target(container_id="nobody", container={"name": "app"}, pod_ip="10.244.1.2")
-        for handler in ({"httpGet": {"port": 80}}, {"tcpSocket": {"port": 80}}):
-            await actions.perform(handler, target, 1)
-        with pytest.raises(ProbeError, match="no container 'nobody'"):
-            await actions.perform({"exec": {"command": ["true"]}}, target, 1)
+        for kind in ("httpGet", "tcpSocket", "grpc"):
+            assert await actions.probe({kind: {"port": 80}}, target, 1) == ""
+        assert await actions.hook({"httpGet": {"port": 80}}, target, 1) == ""
+        for perform in (actions.probe, actions.hook):
+            with pytest.raises(ProbeUnknown, match="no container 'nobody'"):
+                await perform({"exec": {"command": ["true"]}}, target, 1)
     finally:
         await connection.close()

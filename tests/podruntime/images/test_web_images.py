@@ -7,8 +7,10 @@ import json
 import socket
 from contextlib import asynccontextmanager
 
+import grpc
 import pytest
 
+from componentbase.grpc import health
 from podruntime.images import httpd, nginx, registry
 from podruntime.images.http_client import Url, fetch
 from podruntime.images.http_server import HttpServer
@@ -143,6 +145,33 @@ async def test_porter_serves_what_the_environment_says():
     port = free_port()
     async with running("agnhost", ["porter"], {f"SERVE_PORT_{port}": "foo"}):
         assert (await get(port)).body == b"foo"
+
+
+async def asked_of_health(port: int, service: str) -> str:
+    """Return what Health.Check says, as gRPC's own client tells it."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        check = channel.unary_unary(health.CHECK)
+        try:
+            answer = await check(health.emit_request(service), wait_for_ready=True, timeout=10)
+        except grpc.aio.AioRpcError as error:
+            return error.details()
+        return health.parse_response(answer)
+
+
+async def test_grpc_health_checking_serves_until_it_is_told_not_to():
+    port, http = free_port(), free_port()
+    arguments = ["grpc-health-checking", f"--port={port}", f"--http-port={http}", "--service=a"]
+    async with running("agnhost", arguments):
+        assert await asked_of_health(port, "a") == "SERVING"
+        assert await asked_of_health(port, "b") == "unknown service"
+        assert (await get(http, "/make-not-serving")).status == 200
+        assert await asked_of_health(port, "a") == "NOT_SERVING"
+        assert (await get(http, "/make-serving")).status == 200
+        assert await asked_of_health(port, "a") == "SERVING"
+        assert (await get(http, "/")).status == 404
+    arguments = ["grpc-health-checking", f"--port={port}", f"--http-port={http}"]
+    async with running("agnhost", [*arguments, "--delay-unhealthy-sec=0"]):
+        assert await asked_of_health(port, "") == "NOT_SERVING"
 
 
 async def test_the_tutorials_web_servers():
