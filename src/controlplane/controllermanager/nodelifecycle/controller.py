@@ -230,13 +230,18 @@ class NodeLifecycleController:
     def _evict_as_zones_allow(self) -> None:
         """Let the NoExecute taint follow on as many nodes as the limits allow now."""
         nodes = self._nodes.items()
-        sight_is_back = self._zones.update((node, ready_status(node) == "True") for node in nodes)
         now = self._context.monotonic()
+        readiness = [(node, ready_status(node) == "True") for node in nodes]
+        sight_is_back = self._zones.update(readiness, now)
         if sight_is_back:
             self._health.forgive(now)
         for node in nodes:
             name = name_of(node)
-            if no_execute_key(node) is None or self._zones.all_disrupted:
+            if self._zones.all_disrupted:
+                self._may_evict.pop(name, None)
+                if has_no_execute(node):
+                    self._queue.add(name)
+            elif no_execute_key(node) is None:
                 self._may_evict.pop(name, None)
             elif has_no_execute(node) or name in self._may_evict:
                 continue
@@ -251,7 +256,10 @@ class NodeLifecycleController:
             if node is None:
                 return
             taints = wanted_taints(
-                node, evict=name in self._may_evict, now_text=self._context.now_text()
+                node,
+                evict=name in self._may_evict,
+                spare=self._zones.all_disrupted,
+                now_text=self._context.now_text(),
             )
             if taints == taints_of(node):
                 return

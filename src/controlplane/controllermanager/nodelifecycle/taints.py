@@ -58,16 +58,17 @@ def has_no_execute(node: Object) -> bool:
     )
 
 
-def wanted_taints(node: Object, *, evict: bool, now_text: str) -> list[Object]:
+def wanted_taints(node: Object, *, evict: bool, now_text: str, spare: bool = False) -> list[Object]:
     """Return *node*'s taints as they should be.
 
     Other people's taints stay. A NoExecute taint that is due is added only with *evict*; one
-    that is there changes its key with the node's readiness, and goes when the node is ready.
+    that is there changes its key with the node's readiness, and goes when the node is ready, or
+    when *spare* says that no node is to be evicted now.
     """
     before = taints_of(node)
     wanted = [(key, "NoSchedule") for key in no_schedule_keys(node)]
     evicting = no_execute_key(node)
-    if evicting is not None and (evict or has_no_execute(node)):
+    if evicting is not None and not spare and (evict or has_no_execute(node)):
         wanted.append((evicting, "NoExecute"))
     kept = [
         taint

@@ -2,7 +2,8 @@
 
 One dead node is evicted at once. When most of a zone seems dead, it is likelier that something
 between us and the zone is: then eviction slows down or, in a small zone, stops. When every zone
-seems dead, it is us who are cut off: nothing is evicted at all.
+seems dead, it is us who are cut off: nothing is evicted at all. Nodes that are labelled so say
+nothing about the state of their zone, and are evicted at its rate.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ SECONDARY_RATE: Final = 0.01
 UNHEALTHY_FRACTION: Final = 0.55
 #: --large-cluster-size-threshold: in smaller zones the secondary rate is 0.
 LARGE_ZONE_NODES: Final = 50
+EXCLUDED: Final = "node.kubernetes.io/exclude-disruption"
 _REGION: Final = "topology.kubernetes.io/region"
 _ZONE: Final = "topology.kubernetes.io/zone"
 
@@ -59,12 +61,20 @@ class Limiter:
 
     def __init__(self) -> None:
         self._next_at = -math.inf
+        self._rate: float | None = None
 
-    def take(self, rate: float, now: float) -> bool:
-        """Return whether one more is allowed at *rate* per second; if so, it counts."""
-        if rate <= 0 or now < self._next_at:
+    def set_rate(self, rate: float, now: float) -> None:
+        """Go on at *rate* per second; who had to wait, waits as long as the new rate says."""
+        if self._rate is not None and rate != self._rate:
+            must_wait = self._rate <= 0 or now < self._next_at
+            self._next_at = now + 1 / rate if must_wait and rate > 0 else self._next_at
+        self._rate = rate
+
+    def take(self, now: float) -> bool:
+        """Return whether one more is allowed; if so, it counts."""
+        if not self._rate or now < self._next_at:
             return False
-        self._next_at = now + 1 / rate
+        self._next_at = now + 1 / self._rate
         return True
 
 
@@ -77,14 +87,21 @@ class Zones:
         self._states: dict[str, ZoneState] = {}
         self._sizes: dict[str, int] = {}
 
-    def update(self, nodes: Iterable[tuple[Object, bool]]) -> bool:
+    def update(self, nodes: Iterable[tuple[Object, bool]], now: float) -> bool:
         """Take in which nodes are ready; return whether the last full disruption just ended."""
         by_zone: dict[str, list[bool]] = {}
         for node, ready in nodes:
-            by_zone.setdefault(zone_of(node), []).append(ready)
+            counted = by_zone.setdefault(zone_of(node), [])
+            if EXCLUDED not in labels_of(node):
+                counted.append(ready)
         was_blind = self.all_disrupted
         self._states = {zone: zone_state(ready) for zone, ready in by_zone.items()}
         self._sizes = {zone: len(ready) for zone, ready in by_zone.items()}
+        for zone, state in self._states.items():
+            limiter = self._limiters.setdefault(zone, Limiter())
+            stopped = self.all_disrupted
+            rate = 0.0 if stopped else eviction_rate(state, self._sizes[zone]) * self._pace
+            limiter.set_rate(rate, now)
         return was_blind and not self.all_disrupted
 
     @property
@@ -93,14 +110,11 @@ class Zones:
 
     @property
     def all_disrupted(self) -> bool:
-        """Return whether every zone is fully disrupted."""
-        states = self._states.values()
+        """Return whether every zone is fully disrupted, of those that have nodes that count."""
+        states = [self._states[zone] for zone, size in self._sizes.items() if size]
         return bool(states) and all(state is ZoneState.FULL_DISRUPTION for state in states)
 
     def may_evict(self, node: Object, now: float) -> bool:
         """Return whether *node* may be given its NoExecute taint now; if so, it counts."""
-        zone = zone_of(node)
-        if self.all_disrupted or zone not in self._states:
-            return False
-        rate = eviction_rate(self._states[zone], self._sizes[zone]) * self._pace
-        return self._limiters.setdefault(zone, Limiter()).take(rate, now)
+        limiter = self._limiters.get(zone_of(node))
+        return limiter is not None and limiter.take(now)

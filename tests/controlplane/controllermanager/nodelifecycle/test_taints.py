@@ -100,3 +100,14 @@ def test_a_ready_node_loses_ours_and_keeps_other_peoples():
 def test_nothing_to_do_changes_nothing():
     one = node(taints=[taint("dedicated", "NoSchedule")], Ready="True")
     assert wanted_taints(one, evict=True, now_text=NOW) == one["spec"]["taints"]
+
+
+def test_when_no_node_is_to_be_evicted_its_taint_goes_and_the_others_stay():
+    theirs = taint("mine", "NoExecute")
+    old = taint(PREFIX + "unreachable", "NoExecute", timeAdded=NOW)
+    lost = node(taints=[theirs, old], Ready="Unknown")
+    found = wanted_taints(lost, evict=True, spare=True, now_text=NOW)
+    assert [(each["key"], each["effect"]) for each in found] == [
+        ("mine", "NoExecute"),
+        (PREFIX + "unreachable", "NoSchedule"),
+    ]
