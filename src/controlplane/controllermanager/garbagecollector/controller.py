@@ -3,7 +3,8 @@
 Background deletion: the owner went, its dependents follow. Foreground: the owner stays, with a
 finalizer, until the dependents that block it are gone. Orphan: the dependents lose the reference
 and stay. An owner that the graph has not seen is asked for at the API before anything is deleted;
-one whose end was seen is known to be absent, because a uid never comes back.
+one whose end was seen is known to be absent, because a uid never comes back. An owner is looked
+for in the dependent's own namespace: one in another does not exist, and an event says so.
 
 Deviations: built-in kinds are watched in full instead of their metadata; references to kinds that
 this cluster has not are left alone for ever.
@@ -48,6 +49,7 @@ log = logging.getLogger(__name__)
 _WORKERS: Final = 20
 #: Absent owners that are remembered; beyond it the API is asked again.
 ABSENT_MAX: Final = 4096
+Absent = tuple[tuple[str, str, str, str], str]
 _RETRY_S: Final = 0.01
 _AGAIN_S: Final = 1.0
 #: Events own nothing, are owned by nobody and are many.
@@ -66,7 +68,9 @@ class GarbageCollector:
     def __init__(self, context: Context) -> None:
         self._client = context.client
         self._graph = Graph()
-        self._absent: dict[str, None] = {}
+        self._recorder = context.recorder("garbage-collector-controller")
+        #: Coordinates and namespace of owners that are known not to exist.
+        self._absent: dict[Absent, None] = {}
         self._queue: WorkQueue[str] = WorkQueue("garbage_collector_attempt_to_delete")
         self._tasks = context.tasks
         self._custom: dict[Resource, asyncio.Task[None]] = {}  # Who follows its objects.
@@ -125,11 +129,13 @@ class GarbageCollector:
             self._queue.add(uid)
 
     def _gone(self, uid: str) -> None:
-        self._note_absent(uid)
+        node = self._graph.get(uid)
+        if node is not None:
+            self._note_absent(node.coordinates, node.namespace)
         self._look(self._graph.remove(uid))
 
-    def _note_absent(self, uid: str) -> None:
-        self._absent[uid] = None
+    def _note_absent(self, coordinates: tuple[str, str, str, str], namespace: str) -> None:
+        self._absent[coordinates, namespace] = None
         if len(self._absent) > ABSENT_MAX:
             self._absent.pop(next(iter(self._absent)))
 
@@ -139,7 +145,9 @@ class GarbageCollector:
             return
         owners: dict[str, OwnerState] = {}
         if not node.leaving:
-            owners = {owner.uid: await self._state(node, owner) for owner in node.owners}
+            for owner in node.owners:
+                if owners.get(owner.uid) is not OwnerState.SOLID:
+                    owners[owner.uid] = await self._state(node, owner)
         try:
             await self._perform(node, owners)
         except StatusError as error:
@@ -151,25 +159,40 @@ class GarbageCollector:
 
     async def _state(self, node: Node, owner: Owner) -> OwnerState:
         above = self._graph.get(owner.uid)
-        if above is not None:
+        if above is not None and above.is_meant_by(owner, node.namespace):
             return OwnerState.WAITING if above.waits_for_dependents else OwnerState.SOLID
-        if owner.uid in self._absent:
+        if above is not None and above.namespace not in ("", node.namespace):
+            self._tell_of_another_namespace(node, owner)
+        if any((owner.coordinates, place) in self._absent for place in ("", node.namespace)):
             return OwnerState.ABSENT
         resource = resource_of(owner, _BY_KIND) or self._custom_of(owner)
-        if resource is None:
+        if resource is None or (resource.namespaced and not node.namespace):
+            return OwnerState.SOLID  # Nobody can say where it should be.
+        namespace = node.namespace if resource.namespaced else ""
+        if await self._is_there(resource, owner, namespace):
             return OwnerState.SOLID
-        namespace = node.namespace if resource.namespaced else None
+        self._note_absent(owner.coordinates, namespace)
+        return OwnerState.ABSENT
+
+    async def _is_there(self, resource: Resource, owner: Owner, namespace: str) -> bool:
         try:
-            live = await self._client.get(resource, owner.name, namespace)
+            live = await self._client.get(resource, owner.name, namespace or None)
         except StatusError as error:
             if not is_not_found(error):
                 raise
-            self._note_absent(owner.uid)
-            return OwnerState.ABSENT
-        if uid_of(live) == owner.uid:
-            return OwnerState.SOLID
-        self._note_absent(owner.uid)
-        return OwnerState.ABSENT
+            return False
+        return uid_of(live) == owner.uid
+
+    def _tell_of_another_namespace(self, node: Node, owner: Owner) -> None:
+        named = (
+            f"[{owner.api_version}/{owner.kind}, namespace: {node.namespace}, "
+            f"name: {owner.name}, uid: {owner.uid}]"
+        )
+        metadata = {"name": node.name, "namespace": node.namespace, "uid": node.uid}
+        kind = {"apiVersion": node.resource.api_version, "kind": node.resource.kind}
+        text = f'ownerRef {named} does not exist in namespace "{node.namespace}"'
+        involved = {**kind, "metadata": metadata}
+        self._recorder.event(involved, "Warning", "OwnerRefInvalidNamespace", text)
 
     def _custom_of(self, owner: Owner) -> Resource | None:
         """Return the custom resource that *owner* names, in whichever version."""

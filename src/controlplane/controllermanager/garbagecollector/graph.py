@@ -38,6 +38,11 @@ class Owner:
             bool(reference.get("blockOwnerDeletion")),
         )
 
+    @property
+    def coordinates(self) -> tuple[str, str, str, str]:
+        """Return what an object must be to be this owner, but for its namespace."""
+        return self.uid, self.api_version.rpartition("/")[0], self.kind, self.name
+
 
 @dataclass(slots=True)
 class Node:
@@ -61,6 +66,17 @@ class Node:
     @property
     def leaves_orphans(self) -> bool:
         return self.leaving and ORPHAN in self.finalizers
+
+    @property
+    def coordinates(self) -> tuple[str, str, str, str]:
+        return self.uid, self.resource.group, self.resource.kind, self.name
+
+    def is_meant_by(self, owner: Owner, namespace: str) -> bool:
+        """Return whether *owner*, as an object in *namespace* refers to it, is this object.
+
+        A uid alone is not enough: an owner of another namespace is no owner.
+        """
+        return self.coordinates == owner.coordinates and self.namespace in ("", namespace)
 
     def blocks(self, owner_uid: str) -> bool:
         """Return whether the foreground deletion of *owner_uid* must wait for this object."""
@@ -91,6 +107,7 @@ class Graph:
         """Take in that *obj* was added or changed; return the uids that must be looked at."""
         uid = uid_of(obj)
         node = self._nodes.get(uid)
+        is_new = node is None
         if node is None:
             node = Node(resource, namespace_of(obj), name_of(obj), uid)
             node.dependents = self._waiting.pop(uid, {})
@@ -104,6 +121,8 @@ class Graph:
         node.finalizers = tuple(metadata.get("finalizers") or ())
         node.owners = tuple(map(Owner.from_object, metadata.get("ownerReferences") or ()))
         look = self._link(node, before)
+        if is_new:
+            look += self._mistaken(node)
         if node.waits_for_dependents and not was_waiting:
             look += [one.uid for one in self.dependents_of(uid)] + [uid]
         if node.leaves_orphans and not was_orphaning:
@@ -113,7 +132,10 @@ class Graph:
         return list(dict.fromkeys(look))
 
     def _link(self, node: Node, before: Iterable[Owner]) -> list[str]:
-        """Enter *node* with its owners; return its uid if one of them is not there or leaves."""
+        """Enter *node* with its owners.
+
+        Return its uid if one of them is not there, is another object than is meant, or leaves.
+        """
         for owner in before:
             if owner not in node.owners:
                 self._dependents(owner.uid).pop(node.uid, None)
@@ -123,9 +145,21 @@ class Graph:
         for owner in node.owners:
             self._dependents(owner.uid)[node.uid] = None
             above = self._nodes.get(owner.uid)
-            if owner not in before and (above is None or above.waits_for_dependents):
+            if owner in before:
+                continue
+            wrong = above is None or not above.is_meant_by(owner, node.namespace)
+            if wrong or (above is not None and above.waits_for_dependents):
                 look.append(node.uid)
         return look
+
+    def _mistaken(self, node: Node) -> list[str]:
+        """Return the dependents of *node* that name its uid and mean another object."""
+        return [
+            one.uid
+            for one in self.dependents_of(node.uid)
+            for owner in one.owners
+            if owner.uid == node.uid and not node.is_meant_by(owner, one.namespace)
+        ]
 
     def _dependents(self, uid: str) -> dict[str, None]:
         node = self._nodes.get(uid)

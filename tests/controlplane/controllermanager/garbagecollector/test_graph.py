@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.controllermanager.garbagecollector.graph import Graph
-from kubeapi.resources import PODS, REPLICASETS
+from kubeapi.resources import LEASES, NODES, PODS, REPLICASETS
 
 
 def obj(uid, *owners, leaving=False, finalizers=(), blocks=True):
@@ -102,6 +102,48 @@ def test_only_references_that_block_block():
     assert not a.blocks("rs")
     assert b.blocks("rs")
     assert not b.blocks("other")
+
+
+def placed(uid, namespace, *owners):
+    made = obj(uid, *owners)
+    made["metadata"]["namespace"] = namespace
+    return made
+
+
+def test_an_owner_of_another_namespace_is_no_owner_whoever_comes_first():
+    graph = Graph()
+    graph.put(REPLICASETS, placed("rs", "ns2"))
+    assert graph.put(PODS, placed("bad", "ns1", "rs")) == ["bad"]
+    assert graph.put(PODS, placed("bad", "ns1", "rs")) == []
+    assert graph.put(PODS, placed("good", "ns2", "rs")) == []
+    other = Graph()
+    other.put(PODS, placed("bad", "ns1", "rs"))
+    other.put(PODS, placed("good", "ns2", "rs"))
+    assert other.put(REPLICASETS, placed("rs", "ns2")) == ["bad"]
+
+
+def test_a_uid_that_another_name_or_kind_claims_is_looked_at():
+    graph = Graph()
+    graph.put(REPLICASETS, obj("rs"))
+    copied = obj("a", "rs")
+    copied["metadata"]["ownerReferences"][0]["name"] = "else"
+    assert graph.put(PODS, copied) == ["a"]
+    copied = obj("b", "rs")
+    copied["metadata"]["ownerReferences"][0] |= {"apiVersion": "v1", "kind": "Secret"}
+    assert graph.put(PODS, copied) == ["b"]
+
+
+def test_what_has_no_namespace_may_own_in_each_and_other_versions_are_the_same():
+    graph = Graph()
+    graph.put(NODES, placed("n", ""))
+    reference = {"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "n"}
+    lease = placed("l", "ns1")
+    lease["metadata"]["ownerReferences"] = [reference]
+    assert graph.put(LEASES, lease) == []
+    graph.put(REPLICASETS, obj("rs"))
+    older = obj("a", "rs")
+    older["metadata"]["ownerReferences"][0]["apiVersion"] = "apps/v1beta2"
+    assert graph.put(PODS, older) == []
 
 
 UIDS = st.sampled_from("abcd")
