@@ -11,6 +11,7 @@ from typing import Final
 from controlplane.controllermanager.context import Context
 from controlplane.controllermanager.custom_kinds import resource_of
 from controlplane.controllermanager.namespace.plan import (
+    Found,
     finalized,
     needs_finalization,
     status_while_waiting,
@@ -62,16 +63,14 @@ class NamespaceController:
         namespace = self._namespaces.get(name)
         if namespace is None or not needs_finalization(namespace):
             return
-        remaining: dict[Resource, int] = {}
-        failures: dict[Resource, str] = {}
+        found = Found()
         for resource in (*self._custom(), *CONTENT):
             try:
-                if count := await self._empty(resource, name):
-                    remaining[resource] = count
+                found.note_remaining(resource, await self._empty(resource, name))
             except StatusError as error:
-                failures[resource] = error.message
+                found.failures.append(error.message)
         try:
-            await self._conclude(namespace, remaining, failures)
+            await self._conclude(namespace, found)
         except StatusError as error:
             if not (is_conflict(error) or is_not_found(error)):
                 raise
@@ -82,26 +81,25 @@ class NamespaceController:
         found = map(resource_of, self._definitions.items())
         return [each for each in found if each is not None and each.namespaced]
 
-    async def _empty(self, resource: Resource, name: str) -> int:
-        """Delete everything of *resource* in the namespace; return how much is there still."""
+    async def _empty(self, resource: Resource, name: str) -> list[Object]:
+        """Delete everything of *resource* in the namespace; return what is there still."""
         try:
             found = await self._client.list(resource, name)
         except StatusError as error:
             if resource.custom and is_not_found(error):
-                return 0  # Its definition is gone, and took its objects along.
+                return []  # Its definition is gone, and took its objects along.
             raise
         if not found["items"]:
-            return 0
+            return []
         await self._client.delete_collection(resource, name)
-        return len((await self._client.list(resource, name))["items"])
+        left: list[Object] = (await self._client.list(resource, name))["items"]
+        return left
 
-    async def _conclude(
-        self, namespace: Object, remaining: dict[Resource, int], failures: dict[Resource, str]
-    ) -> None:
-        if not remaining and not failures:
+    async def _conclude(self, namespace: Object, found: Found) -> None:
+        if found.is_nothing():
             await self._client.update(NAMESPACES, finalized(namespace), subresource="finalize")
             return
-        status = status_while_waiting(namespace, remaining, failures, self._context.now_text())
+        status = status_while_waiting(namespace, found, self._context.now_text())
         if status != namespace.get("status"):
             await self._client.update(
                 NAMESPACES, {**namespace, "status": status}, subresource="status"
