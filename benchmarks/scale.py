@@ -38,6 +38,8 @@ _LIVE_NODES, _LIVE_PODS, _LIVE_S, _LIVE_PSS_MB, _REST_PERCENT = 20, 500, 15.0, 4
 _REST_AFTER_S, _REST_S = 10.0, 20.0
 _UP_NODES: Final = 200
 _WRITES_FACTOR: Final = 1.2
+#: What controllers gather before they write a status: _SETTLE_S there.
+_GATHERED_S: Final = 0.03
 _PATIENCE_S: Final = 900.0
 _CREATING: Final = 16
 _LOOK_S: Final = 0.5
@@ -288,14 +290,15 @@ def writes() -> Iterator[Row]:
         bench.scale(10, _ON_HOLLOW)
         time.sleep(_REST_AFTER_S)
         before = bench.requests()
-        bench.scale(100, _ON_HOLLOW)
-        bench.scale(10, _ON_HOLLOW)
+        took_s = bench.scale(100, _ON_HOLLOW) + bench.scale(10, _ON_HOLLOW)
         time.sleep(_REST_AFTER_S)
         after = bench.requests()
+        moved = max(1, int(took_s / _GATHERED_S))  # Who watches a rollout must see it move.
         # Each of the 90 pods: created, bound, running, ended (its last status), gone in two steps.
         for verb, what, needed in (
             ("POST", "pods", 90), ("POST", "pods/binding", 90), ("PATCH", "pods/status", 3 * 90),
-            ("DELETE", "pods", 2 * 90),
+            ("DELETE", "pods", 2 * 90), ("PUT", "replicasets", 2),
+            ("PUT", "replicasets/status", moved), ("PUT", "deployments/status", moved),
         ):  # fmt: skip
             made = after.get((verb, what), 0) - before.get((verb, what), 0)
             yield Row(

@@ -43,7 +43,7 @@ from kubeapi.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
 from kubeapi.status import StatusError, is_conflict, is_not_found
 
 _WORKERS: Final = 5
-_INTERVAL_MIN_S: Final = 0.02
+_INTERVAL_MIN_S: Final = 0.03
 _RETRY_S: Final = 0.005
 _FAMILIES: Final = ("IPv4", "IPv6")
 
