@@ -52,6 +52,7 @@ from nodeagent.kubelet.server import KubeletServer, serve
 from nodeagent.kubelet.services import NodeServices
 from nodeagent.kubelet.shutdown import shut_down
 from nodeagent.kubelet.static_pod_manager import StaticPodManager
+from nodeagent.kubelet.stats.pod_scraper import PodScraper
 from nodeagent.kubelet.stats.provider import StatsProvider
 from nodeagent.kubelet.stats.summary import NodeShape
 from nodeagent.kubelet.status_manager import StatusManager
@@ -404,13 +405,16 @@ class NodeAgent:
     async def run(self) -> None:
         """Run until cancelled, or until a loop that must not end does."""
         config = self._config
+        hostnet = HostNet(self._directory / "hostnet.sock")
+        stats = StatsProvider(self._runtime, self._netlink, wall)
         kubelet = KubeletServer(
             self._kubelet,
             self._proxy.exposition,
-            Streaming(self._kubelet, HostNet(self._directory / "hostnet.sock")),
+            Streaming(self._kubelet, hostnet),
             Authorization(self._client.create, config.node_name, monotonic),
             shape=self._shape,
-            stats=StatsProvider(self._runtime, self._netlink, wall),
+            stats=stats,
+            scraper=PodScraper(self._kubelet.pods, stats, hostnet, wall),
         )
         address = transport_address(config.internal_ip, config.transport_map)
         tls = server_context(config.server_certificate, config.server_private_key, config.client_ca)

@@ -21,9 +21,13 @@ Row = Mapping[str, object]
 
 
 class _Used(msgspec.Struct, frozen=True):
-    """What a pod answers to `stats`: CPU of its running containers in nanoseconds."""
+    """What a pod answers to `stats`: CPU of its running containers in nanoseconds.
+
+    `answered` are the requests that HTTP servers of the container answered; None: it has none.
+    """
 
     containers: dict[str, int]
+    answered: dict[str, int | None] = msgspec.field(default_factory=dict)
 
 
 async def of_pods(pods: Iterable[PodHandle]) -> list[Row]:
@@ -39,7 +43,12 @@ async def _of_pod(pod: PodHandle) -> Row | None:
         return None
     octets = pod.memory() // max(1, len(used.containers))
     containers = [
-        {"id": container, "cpu_ns": cpu_ns, "memory_octets": octets}
+        {
+            "id": container,
+            "cpu_ns": cpu_ns,
+            "memory_octets": octets,
+            "requests": used.answered.get(container),
+        }
         for container, cpu_ns in used.containers.items()
     ]
     return {**pod.stats(), "containers": containers}

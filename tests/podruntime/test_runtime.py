@@ -480,6 +480,21 @@ async def test_pods_of_ipv6_serve_and_find_each_other(node, families):
     assert out == "v4\n", "IPv4's loopback is there in every pod"
 
 
+async def test_stats_tell_how_many_requests_a_server_has_answered(node):
+    sandbox = await node.run_pod(2)
+    web = await node.run(sandbox, "nginx", "web")
+    client = await node.run(sandbox, "busybox", "client", command=["sleep", "60"])
+    async with asyncio.timeout(20):
+        while (await node.sh(client, "wget -qO- 127.0.0.1"))[0]:
+            await asyncio.sleep(0.02)
+    assert (await node.sh(client, "wget -qO- 127.0.0.1/nothing-here"))[0] == 1
+    assert (await node.sh(client, "wget -qO- 127.0.0.1/index.html"))[0] == 0
+    (pod,) = await node.call("ListPodSandboxStats", containers=True)
+    counts = {each["id"]: each["requests"] for each in pod["containers"]}
+    assert counts.pop(web) == 3
+    assert list(counts.values()) == [None]
+
+
 async def test_stats_tell_who_of_a_pod_used_the_cpu(node):
     sandbox = await node.run_pod(2)
     busy = await node.run(sandbox, f"python://{SELF}:burn", "busy", args=["0.5"])

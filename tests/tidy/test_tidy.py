@@ -148,6 +148,7 @@ SHELLS: Final = {
     "nodeagent/kubelet/services.py": "asks the API server for what volumes need",
     "nodeagent/kubelet/shutdown.py": "waits for pods to end",
     "nodeagent/kubelet/static_pod_manager.py": "reads manifests, asks the API for mirrors",
+    "nodeagent/kubelet/stats/pod_scraper.py": "asks pods",
     "nodeagent/kubelet/stats/provider.py": "one reading at a time",
     "nodeagent/kubelet/status_manager.py": "patches statuses",
     "nodeagent/network/ip_masq_agent.py": "follows a ConfigMap; ip_masq_config reads it",

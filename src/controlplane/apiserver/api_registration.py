@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from controlplane.apiserver import keys, priorities
+from controlplane.apiserver.discovery import METRICS
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.masters import Masters
@@ -52,6 +53,7 @@ def api_service(group: str, version: str) -> Object:
 def wanted(kinds: Iterable[Kind]) -> dict[str, Object]:
     """Return the APIServices that there should be, by name."""
     served = dict.fromkeys((kind.resource.group, kind.resource.version) for kind in kinds)
+    served |= {(group, version): None for group, made in METRICS.items() for version in made}
     services = (api_service(group, version) for group, version in served)
     return {name_of(service): service for service in services}
 

@@ -18,6 +18,11 @@ from controlplane.apiserver.subresources import Subresource, subresources_of
 from kubeapi.objects import Object
 from kubeapi.resources import APISERVICES, NAMESPACES, Resource
 
+#: Groups whose resources are named after metrics, and their versions; no kind stands for them.
+METRICS: Final[Mapping[str, Sequence[str]]] = {
+    "custom.metrics.k8s.io": ("v1beta2", "v1beta1"),
+    "external.metrics.k8s.io": ("v1beta1",),
+}
 _VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
@@ -38,6 +43,27 @@ def by_group(kinds: Iterable[Kind]) -> dict[str, dict[str, list[Kind]]]:
         if any(kind.is_custom for kinds in versions.values() for kind in kinds):
             groups[group] = {name: versions[name] for name in sorted(versions, key=_priority)}
     return {group: groups[group] for group in sorted(groups, key=_group_order)}
+
+
+def with_metrics(groups: Mapping[str, dict[str, list[Kind]]]) -> dict[str, dict[str, list[Kind]]]:
+    """Return *groups* and those of metrics, which have no kinds."""
+    shown = dict(groups)
+    for group, versions in METRICS.items():
+        shown[group] = {version: [] for version in versions}
+    return {group: shown[group] for group in sorted(shown, key=_group_order)}
+
+
+def metric_resource_list(group: str, version: str, names: Iterable[str]) -> Object:
+    """Return the unaggregated document of a group of metrics: what is known now."""
+    of_pods = not group.startswith("external.")
+    kind = "MetricValueList" if of_pods else "ExternalMetricValueList"
+    shown = {"singularName": "", "namespaced": True, "kind": kind, "verbs": ["get"]}
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{group}/{version}",
+        "resources": [{"name": f"pods/{name}" if of_pods else name, **shown} for name in names],
+    }
 
 
 def _group_order(group: str) -> tuple[bool, int, str]:

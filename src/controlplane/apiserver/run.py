@@ -14,7 +14,7 @@ from typing import Final
 from componentbase import clock
 from componentbase.journal import Journal
 from componentbase.tasks import Tasks
-from componentbase.timings import TIMINGS
+from componentbase.timings import TIMINGS, Timings
 from controlplane.apiserver import housekeeping, keys
 from controlplane.apiserver.admission.attributes import Plugin
 from controlplane.apiserver.admission.metrics import AdmissionMetrics
@@ -36,6 +36,7 @@ from controlplane.apiserver.cacher import Cacher, Follower
 from controlplane.apiserver.claims import Claims
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.control import Control
+from controlplane.apiserver.custom_metrics.series import SeriesReadings
 from controlplane.apiserver.endpoint_reconciler import EndpointReconciler
 from controlplane.apiserver.exchange import Request
 from controlplane.apiserver.health import Health
@@ -48,8 +49,10 @@ from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.rbac_bootstrap import RbacBootstrap
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.request_info import RequestInfo
+from controlplane.apiserver.resource_metrics.points import Readings
 from controlplane.apiserver.resource_metrics.scraper import Scraper
 from controlplane.apiserver.routes.component_statuses import ComponentStatusRoutes
+from controlplane.apiserver.routes.custom_metrics import CustomMetricsRoutes
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes, version_info
 from controlplane.apiserver.routes.dispatch import Dispatcher
 from controlplane.apiserver.routes.evictions import Evictions
@@ -188,6 +191,17 @@ def _auditor(
     return log_file, Auditor(policy, log_file.write, wall=clock.wall, explain=explain)
 
 
+def _scrapers(
+    cacher: Cacher, kubelets: KubeletProxy, timings: Timings
+) -> tuple[Scraper[Readings], Scraper[SeriesReadings]]:
+    """Return who reads what is used, and who reads what pods say."""
+    used, said, now = Readings(timings.metrics_resolution_s), SeriesReadings(), clock.monotonic
+    return (
+        Scraper("/metrics/resource", used, cacher, kubelets, timings, monotonic=now),
+        Scraper("/metrics/pods", said, cacher, kubelets, timings, monotonic=now),
+    )
+
+
 class _Parts:
     """The parts of one server, wired."""
 
@@ -222,7 +236,7 @@ class _Parts:
         self._registration = ApiRegistration(self._registry, kinds, self._masters)
         self._store_health = StoreHealth(store, self._journal, clock.monotonic)
         self._started = self._stopping = False
-        self._scraper = Scraper(self._cacher, kubelets, timings, clock.monotonic)
+        self._scraper, self._pod_scraper = _scrapers(self._cacher, kubelets, timings)
         metrics = Metrics(self._cacher, _release(), self._admission)
         faults = ApiFaults()
         tokens = Tokens(self._cacher, authority, wall=clock.wall)
@@ -240,6 +254,7 @@ class _Parts:
                 port=config.port,
                 health=Health(self._checks()),
                 openapi=OpenApiRoutes(clock.wall),
+                metric_names=self._pod_scraper.readings.metrics,
                 fixed={} if authority is None else authority.documents(_url(config)),
             ),
             accounts=ServiceAccountRoutes(self._registry, authority, wall=clock.wall),
@@ -252,6 +267,7 @@ class _Parts:
             custom=self._custom,
             proxies=ProxyRoutes(self._registry, kubelets, kinds, rng),
             metrics=ResourceMetricsRoutes(resources, self._scraper, clock.wall),
+            custom_metrics=CustomMetricsRoutes(self._registry, kinds, self._pod_scraper),
         )
         log_file, auditor = _auditor(config, authorizer)
         self._audit_log: AuditLog | None = log_file
@@ -329,6 +345,7 @@ class _Parts:
             ("endpoint reconciler", self._reconciler.run()),
             ("api registration", self._registration.run()),
             ("resource metrics", self._scraper.run()),
+            ("custom metrics", self._pod_scraper.run()),
             ("store health", self._store_health.run()),
             ("compactor", housekeeping.compact(store, masters)),
             ("event expiry", housekeeping.expire_events(self._registry, masters)),

@@ -117,6 +117,10 @@ class RestClient:
         )
         return await self._call("GET", resource.path(namespace), query=query)
 
+    async def read(self, path: str, query: Mapping[str, str]) -> Object:
+        """Return what is at *path*, which is no object's: metrics, for instance."""
+        return await self._call("GET", path, query=dict(query))
+
     async def create(
         self,
         resource: Resource,

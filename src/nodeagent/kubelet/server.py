@@ -26,6 +26,7 @@ from kubeapi.objects import Object
 from kubeapi.status import StatusError
 from nodeagent.kubelet.authorization import Authorization, attributes
 from nodeagent.kubelet.container_logs import LogFilter, LogOptions, tail_offset, whole_lines
+from nodeagent.kubelet.stats.pod_scraper import PodScraper
 from nodeagent.kubelet.stats.provider import StatsProvider
 from nodeagent.kubelet.stats.resource_metrics import exposition
 from nodeagent.kubelet.stats.summary import NodeShape, summary
@@ -62,9 +63,10 @@ class KubeletServer:
         *,
         shape: NodeShape,
         stats: StatsProvider,
+        scraper: PodScraper,
     ) -> None:
         self._source, self._metrics, self._streaming = source, metrics, streaming
-        self._shape, self._stats = shape, stats
+        self._shape, self._stats, self._scraper = shape, stats, scraper
         self._authorization = authorization
 
     def application(self) -> web.Application:
@@ -74,6 +76,7 @@ class KubeletServer:
         app.router.add_get("/pods", self._pods)
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_get("/metrics/resource", self._resource_metrics)
+        app.router.add_get("/metrics/pods", self._pod_metrics)
         app.router.add_get("/stats/summary", self._summary)
         path = "/containerLogs/{namespace}/{pod}/{container}"
         app.router.add_get(path, self._container_logs)
@@ -89,6 +92,10 @@ class KubeletServer:
 
     async def _resource_metrics(self, _request: web.Request) -> web.StreamResponse:
         text = exposition(await self._stats.read())
+        return web.Response(text=text, headers={"Content-Type": _METRICS_TYPE})
+
+    async def _pod_metrics(self, _request: web.Request) -> web.StreamResponse:
+        text = await self._scraper.text()
         return web.Response(text=text, headers={"Content-Type": _METRICS_TYPE})
 
     async def _summary(self, _request: web.Request) -> web.StreamResponse:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from componentbase.clock import wall
 from componentbase.tasks import Tasks
 from podruntime.images.addresses import Peer
+from podruntime.images.answered import ANSWERED, Answered
 from podruntime.images.http_message import (
     REASONS,
     Body,
@@ -186,6 +187,7 @@ class _Connection(asyncio.Protocol):
         self._advance()
 
     def _answer(self, request: Request, response: Response) -> None:
+        self._server.answered.add()
         self._server.on_answer(request, response)
         head = self._server.head(response, close=self._close_after, version=request.version)
         self._transport.write(head if request.method == "HEAD" else head + response.body)
@@ -211,6 +213,7 @@ class HttpServer:
         self, handler: Handler, *, server_name: str = "", on_answer: OnAnswer = _no_log
     ) -> None:
         self.handler, self.on_answer = handler, on_answer
+        self.answered = (ANSWERED.get() or Answered()).begin()
         self._server_name = server_name
         self.tasks = Tasks()
         self._date = (0, "")

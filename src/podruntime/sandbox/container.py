@@ -27,6 +27,7 @@ from podruntime.cri import (
     ContainerConfig,
     ContainerStatus,
 )
+from podruntime.images.answered import ANSWERED, Answered
 from podruntime.images.filesystem import FileSystem
 from podruntime.images.image import Image
 from podruntime.images.process import (
@@ -80,6 +81,7 @@ class Container:
         self.status, self.processes = status, processes
         self._config, self._image, self._pod, self._on_change = config, image, pod, on_change
         self.console = Console(config)
+        self.answered = Answered()
         self.files = _files(config, image, pod, pod.root(status.id))
         self._env = {
             "PATH": PATH,
@@ -159,6 +161,7 @@ class Container:
 
     async def _run(self, process: Process, owner: Owner) -> int:
         CURRENT.set(owner)
+        ANSWERED.set(self.answered)
         owner.loop = asyncio.get_running_loop()
         program = find_program(self._image.programs, process.argv[0])
         assert program is not None, "looked up by the caller"

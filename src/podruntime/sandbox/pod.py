@@ -280,7 +280,8 @@ class Pod:
         return [msgspec.to_builtins(each.status) for each in self._containers.values()]
 
     def _stats(self, _params: Params) -> object:
-        return {"containers": self._clock.used()}
+        answered = {key: each.answered.requests for key, each in self._containers.items()}
+        return {"containers": self._clock.used(), "answered": answered}
 
     async def _probe(self, params: Params) -> object:
         try:

@@ -20,6 +20,7 @@ from nodeagent.hostnet import HostNet
 from nodeagent.kubelet.authorization import Authorization
 from nodeagent.kubelet.runtime import Runtime
 from nodeagent.kubelet.server import KubeletServer, serve
+from nodeagent.kubelet.stats.pod_scraper import PodScraper
 from nodeagent.kubelet.stats.provider import StatsProvider
 from nodeagent.kubelet.stats.summary import NodeShape
 from nodeagent.kubelet.streaming import Streaming
@@ -72,7 +73,8 @@ async def serving(tmp_path):
     tls = server_context(*node, str(tmp_path / "ca.crt"))
     tasks, pod = Tasks(), OnePod(tmp_path / "0.log")
     authorization = Authorization(_review, "node-1", monotonic)
-    streaming = Streaming(pod, HostNet(tmp_path / "no.sock"))
+    hostnet = HostNet(tmp_path / "no.sock")
+    streaming = Streaming(pod, hostnet)
     peers = Peer(tmp_path / "no.sock", name="nobody")
     stats = StatsProvider(Runtime(peers), Netlink(peers, {}, tables=Tables()), wall)
     server = KubeletServer(
@@ -82,6 +84,7 @@ async def serving(tmp_path):
         authorization,
         shape=NodeShape(name="node-1", memory=1 << 30),
         stats=stats,
+        scraper=PodScraper(pod.pods, stats, hostnet, wall),
     )
     tasks.spawn(serve(server, ADDRESS, PORT, tls), name="server")
     try:

@@ -107,6 +107,10 @@ class Readings:
         self._fresh_s = resolution_s * _FRESH_PART
         self._pages: dict[str, tuple[Page | None, Page]] = {}
 
+    def read(self, node: str, text: str) -> None:
+        """Take the newest page of *node* as it is written; raises ValueError when it is none."""
+        self.take(node, parse(text))
+
     def take(self, node: str, page: Page) -> None:
         """Take the newest page of *node*."""
         held = self._pages.get(node)

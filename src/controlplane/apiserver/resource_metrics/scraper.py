@@ -1,4 +1,4 @@
-"""Asks kubelets what is used, as long as somebody asks for it (metrics-server: pkg/scraper).
+"""Asks kubelets what is used, or what pods say, while somebody asks (metrics-server: pkg/scraper).
 
 The first who asks waits for two readings, `_FIRST_S` apart; then there is one each
 `metrics_resolution_s`, until nobody has asked for `_IDLE_S`. A cluster that nobody looks at is not
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 import aiohttp
 
@@ -19,7 +19,6 @@ from componentbase.timings import Timings
 from controlplane.apiserver import keys
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kubelet_proxy import KubeletProxy, Target
-from controlplane.apiserver.resource_metrics.points import Readings, parse
 from controlplane.apiserver.routes.pods import kubelet_address
 from kubeapi.objects import Object, labels_of, name_of
 from kubeapi.resources import NODES
@@ -33,25 +32,47 @@ _IDLE_S: Final = 300.0
 _PATIENCE_S: Final = 5.0
 _AT_ONCE: Final = 32
 _PAGE_OCTETS_MAX: Final = 16 * 1024 * 1024
-_PATH: Final = "/metrics/resource"
 #: Hollow nodes have no kubelet server (contracts.md §24).
 _NODE_KIND, _HOLLOW = "podwire.io/node-kind", "hollow"
 
 
-class Scraper:
-    """The readings of all nodes, kept while they are wanted."""
+class Kept(Protocol):
+    """What is kept of the pages of all nodes."""
+
+    def read(self, node: str, text: str) -> None:
+        """Take the newest page of *node*; raises ValueError when it is none."""
+
+    def keep(self, nodes: Iterable[str]) -> None:
+        """Forget every other node."""
+
+    def forget(self) -> None:
+        """Forget everything."""
+
+
+K = TypeVar("K", bound=Kept)
+
+
+class Scraper(Generic[K]):
+    """One page of every kubelet, read and kept while it is wanted."""
 
     def __init__(
-        self, cacher: Cacher, kubelets: KubeletProxy, timings: Timings, monotonic: Clock
+        self,
+        path: str,
+        readings: K,
+        cacher: Cacher,
+        kubelets: KubeletProxy,
+        timings: Timings,
+        *,
+        monotonic: Clock,
     ) -> None:
         self._cacher, self._kubelets, self._monotonic = cacher, kubelets, monotonic
         self._every_s = timings.metrics_resolution_s
-        self.readings = Readings(self._every_s)
+        self._path, self.readings = path, readings
         self._asked_at = -_IDLE_S
         self._asked, self._ready = asyncio.Event(), asyncio.Event()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
 
-    async def wanted(self) -> Readings:
+    async def wanted(self) -> K:
         """Return what is known; the first call in a while waits until there is something."""
         self._asked_at = self._monotonic()
         self._asked.set()
@@ -81,15 +102,13 @@ class Scraper:
         name = name_of(node)
         try:
             async with self._at_once, asyncio.timeout(_PATIENCE_S):
-                page = parse(await self._page(node))
+                self.readings.read(name, await self._page(node))
         except (StatusError, aiohttp.ClientError, OSError, ValueError) as error:
-            log.info("what node %s uses is not known: %s", name, error or type(error).__name__)
-        else:
-            self.readings.take(name, page)
+            log.info("no %s of node %s: %s", self._path, name, error or type(error).__name__)
 
     async def _page(self, node: Object) -> str:
         address, port = kubelet_address(node)
-        target = Target(address=address, port=port, path=_PATH)
+        target = Target(address=address, port=port, path=self._path)
         response = await self._kubelets.request("GET", target, {}, None)
         async with response:
             if response.status != 200:

@@ -55,9 +55,11 @@ class DiscoveryRoutes:
         port: int,
         health: Health,
         openapi: OpenApiRoutes,
+        metric_names: Callable[[], list[str]],
         fixed: Mapping[str, tuple[str, Object]] = MappingProxyType({}),
     ) -> None:
         self._fixed, self._openapi = fixed, openapi
+        self._metric_names = metric_names
         self._kinds = kinds
         self._refresh()
         kinds.on_change(self._refresh)
@@ -66,8 +68,9 @@ class DiscoveryRoutes:
 
     def _refresh(self) -> None:
         """Take the table as it is now, and forget what was made from the old one."""
-        self._groups = discovery.by_group(self._kinds.all())
-        self._openapi.serve_kinds(self._groups)
+        described = discovery.by_group(self._kinds.all())
+        self._openapi.serve_kinds(described)
+        self._groups = discovery.with_metrics(described)
         self._made: dict[str, bytes] = {}
 
     async def serve(self, request: Request) -> Answer:
@@ -140,6 +143,9 @@ class DiscoveryRoutes:
         kinds = self._groups.get(group, {}).get(version)
         if kinds is None:
             raise no_such_path()
+        if group in discovery.METRICS:  # Changes as pods come and go; nobody is asked for it.
+            found = discovery.metric_resource_list(group, version, self._metric_names())
+            return Answer(body=msgspec.json.encode(found))
         return self._document(
             f"resources {group}/{version}",
             lambda: discovery.api_resource_list(group, version, kinds),

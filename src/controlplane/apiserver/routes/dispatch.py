@@ -13,6 +13,7 @@ from controlplane.apiserver.exchange import Answer, Request, Stream, Watching
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.served import ServedKinds
 from controlplane.apiserver.routes.component_statuses import ComponentStatusRoutes
+from controlplane.apiserver.routes.custom_metrics import CustomMetricsRoutes
 from controlplane.apiserver.routes.discovery import DiscoveryRoutes
 from controlplane.apiserver.routes.pods import PodRoutes
 from controlplane.apiserver.routes.proxies import ProxyRoutes
@@ -62,8 +63,9 @@ class Dispatcher:
         custom: CustomResources,
         proxies: ProxyRoutes,
         metrics: ResourceMetricsRoutes,
+        custom_metrics: CustomMetricsRoutes,
     ) -> None:
-        self._metrics = metrics
+        self._metrics, self._custom_metrics = metrics, custom_metrics
         self._custom = custom
         self._kinds, self.authorizer, self._reviews = kinds, authorizer, reviews
         self._resources, self._pods, self._discovery = resources, pods, discovery
@@ -87,6 +89,8 @@ class Dispatcher:
         info = request.info
         if not info.resource:
             return await self._discovery.serve(request)
+        if self._custom_metrics.serves(info.group):
+            return await self._custom_metrics.serve(request)
         kind = self._kinds.find(info.group, info.version, info.resource)
         if kind is None and "." in info.group:
             await self._custom.settle()  # Another server may know of a definition already.

@@ -28,7 +28,7 @@ _Pods = Mapping[PodName, Mapping[str, Use]]
 class ResourceMetricsRoutes:
     """Answers get and list of NodeMetrics and PodMetrics."""
 
-    def __init__(self, resources: ResourceRoutes, scraper: Scraper, wall: Clock) -> None:
+    def __init__(self, resources: ResourceRoutes, scraper: Scraper[Readings], wall: Clock) -> None:
         self._resources, self._scraper, self._wall = resources, scraper, wall
 
     async def serve(self, kind: Kind, request: Request) -> Answer:

@@ -6,11 +6,13 @@ subresource; of a kind that is not known nothing is asked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from controlplane.controllermanager.context import Context
 from controlplane.controllermanager.custom_kinds import versions_of
 from controlplane.controllermanager.podautoscaler import plan
+from controlplane.controllermanager.podautoscaler.custom_specs import Query, query_of
 from controlplane.controllermanager.podautoscaler.limits import Memory
 from controlplane.controllermanager.podautoscaler.measured import NoMetricsError
 from controlplane.controllermanager.podautoscaler.metric_specs import Measured, needs_resources
@@ -30,6 +32,7 @@ from kubeapi.selectors import LabelSelector, SelectorError, parse_label_selector
 from kubeapi.status import StatusError, is_conflict, is_not_found
 
 _WORKERS: Final = 5
+_Answers = dict[int, Sequence[Object] | NoMetricsError]
 _NO_SELECTOR: Final = "the HPA target's scale is missing a selector"
 _BAD_SELECTOR: Final = "couldn't convert selector into a corresponding internal selector object: "
 
@@ -115,8 +118,7 @@ class HorizontalController:
         target = autoscaler["spec"]["scaleTargetRef"]
         found = [each for each in self._kinds(target) if each.namespaced]
         if not found:
-            version, kind = target.get("apiVersion") or "v1", target["kind"]
-            raise LookupError(f'no matches for kind "{kind}" in group "{_group_of(version)}"')
+            raise LookupError(_no_match(target))
         scale = await self._client.get(
             found[0], target["name"], namespace_of(autoscaler), subresource="scale"
         )
@@ -160,13 +162,44 @@ class HorizontalController:
             why = plan.ambiguous(text, rivals)
             plan.without_selector(outcome, "AmbiguousSelector", why, why, now)
             return None
-        wanted = needs_resources(autoscaler["spec"]["metrics"])
+        specs = autoscaler["spec"]["metrics"]
         return Measured(
             pods=pods,
-            metrics=await self._metrics(namespace, text) if wanted else [],
+            metrics=await self._metrics(namespace, text) if needs_resources(specs) else [],
             replicas=int((scale.get("spec") or {}).get("replicas") or 0),
             settings=self._settings,
+            answers=await self._answers(specs, namespace, text),
+            there=int((scale.get("status") or {}).get("replicas") or 0),
+            namespace=namespace,
         )
+
+    async def _answers(self, specs: Sequence[Object], namespace: str, pods: str) -> _Answers:
+        """Ask for what is not about resources."""
+        answers: _Answers = {}
+        for number, spec in enumerate(specs):
+            try:
+                query = query_of(spec, namespace, pods, self._described)
+            except LookupError as error:
+                answers[number] = _unfetched("custom", error)
+                continue
+            if query is not None:
+                answers[number] = await self._answer(query)
+        return answers
+
+    async def _answer(self, query: Query) -> Sequence[Object] | NoMetricsError:
+        try:
+            found = await self._client.read(query.path, query.selectors)
+        except (StatusError, Unreachable) as error:
+            return _unfetched(query.server, error)
+        items: list[Object] = found.get("items") or []
+        return items
+
+    def _described(self, reference: Object) -> Resource:
+        """Return the resource of an object that a metric describes; raises LookupError."""
+        found = self._kinds(reference)
+        if not found:
+            raise LookupError(_no_match(reference))
+        return found[0]
 
     def _rivals(self, key: str, selector: LabelSelector, pods: list[Object]) -> list[str]:
         """Return the autoscalers that mean some of *pods*, where there are several."""
@@ -204,6 +237,15 @@ class HorizontalController:
             # It was changed or deleted meanwhile: the next look sees that.
             if not is_conflict(error) and not is_not_found(error):
                 raise
+
+
+def _no_match(reference: Object) -> str:
+    group = _group_of(reference.get("apiVersion") or "v1")
+    return f'no matches for kind "{reference["kind"]}" in group "{group}"'
+
+
+def _unfetched(server: str, error: Exception) -> NoMetricsError:
+    return NoMetricsError(f"unable to fetch metrics from {server} metrics API: {error}")
 
 
 def _group_of(api_version: str) -> str:

@@ -1,16 +1,18 @@
 """What each metric of an autoscaler asks for (upstream: horizontal.go, computeReplicasForMetric).
 
-Metrics of resources come from metrics.k8s.io. There is no server of custom.metrics.k8s.io or
-external.metrics.k8s.io here, so metrics of the types Pods, Object and External say that.
+Metrics of resources come from metrics.k8s.io; those of the types Pods, Object and External are in
+`custom_specs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
+from controlplane.controllermanager.podautoscaler import custom_specs
+from controlplane.controllermanager.podautoscaler.custom_specs import Scaled, selector_text
 from controlplane.controllermanager.podautoscaler.measured import (
     NoMetricsError,
     PodMetric,
@@ -57,6 +59,11 @@ class Measured:
     metrics: Sequence[Object] | NoMetricsError
     replicas: int
     settings: Settings
+    #: What the APIs of metrics said, by the metric's place in the autoscaler's list.
+    answers: Mapping[int, Sequence[Object] | NoMetricsError] = field(default_factory=dict)
+    #: How many replicas the target says that there are.
+    there: int = 0
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,8 @@ def needs_resources(specs: Iterable[Object]) -> bool:
     return any(spec["type"] in ("Resource", "ContainerResource") for spec in specs)
 
 
-def ask(spec: Object, measured: Measured, now: float) -> Asked:
-    """Return what one metric asks for; raises MetricError."""
+def ask(number: int, spec: Object, measured: Measured, now: float) -> Asked:
+    """Return what the metric at place *number* asks for; raises MetricError."""
     kind = spec["type"]
     where, reason = _FIELDS[kind]
     source = spec[where]
@@ -86,13 +93,64 @@ def ask(spec: Object, measured: Measured, now: float) -> Asked:
             raise MetricError(
                 reason, str(error), f"failed to get {what} metric value: {error}"
             ) from None
-    server = "external" if kind == "External" else "custom"
-    name = (source.get("metric") or {}).get("name")
-    why = (
-        f"unable to get {'external ' if kind == 'External' else ''}metric {name}: unable to fetch"
-        f" metrics from {server} metrics API: no {server} metrics API registered"
+    whole = f"{source['metric']['name']} external" if kind == "External" else where
+    try:
+        answered = _custom(kind, source, measured.answers[number], measured, now)
+    except NoMetricsError as error:
+        raise MetricError(
+            reason, str(error), f"failed to get {whole} metric value: {error}"
+        ) from None
+    return Asked(answered.replicas, answered.name, {"type": kind, where: answered.shown})
+
+
+def _custom(
+    kind: str,
+    source: Object,
+    answer: Sequence[Object] | NoMetricsError,
+    measured: Measured,
+    now: float,
+) -> custom_specs.Answered:
+    scaled = Scaled(
+        pods=measured.pods,
+        wanted=measured.replicas,
+        there=measured.there,
+        settings=measured.settings,
     )
-    raise MetricError(reason, why, f"failed to get {where} metric value: {why}")
+    try:
+        if isinstance(answer, NoMetricsError):
+            raise answer
+        decide = {
+            "Pods": custom_specs.of_pods,
+            "Object": custom_specs.of_object,
+            "External": custom_specs.of_external,
+        }[kind]
+        return decide(source, answer, scaled, now)
+    except NoMetricsError as error:
+        raise NoMetricsError(_unable(kind, source, measured.namespace, str(error))) from None
+
+
+def _unable(kind: str, source: Object, namespace: str, error: str) -> str:
+    """Return what upstream says of a metric that could not be read."""
+    metric = source["metric"]
+    name = metric["name"]
+    if error.startswith("invalid ") or not error.startswith(("no metrics", "unable to fetch")):
+        return error
+    if kind == "Pods":
+        return f"unable to get metric {name}: {error}"
+    if kind == "Object":
+        described = source["describedObject"]
+        return (
+            f"unable to get metric {name}: {described['kind']} on {namespace}"
+            f" {described['name']}/{error}"
+        )
+    per_pod = source["target"].get("averageValue") is not None
+    what = (
+        f"failed to get {name} external metric"
+        if per_pod
+        else f"failed to get external metric {name}"
+    )
+    shown = selector_text(metric.get("selector"))
+    return f"{what}: unable to get external metric {namespace}/{name}/{shown}: {error}"
 
 
 def _container_of(source: Object) -> str:

@@ -106,9 +106,9 @@ def decide(
     specs: Sequence[Object] = autoscaler["spec"]["metrics"]
     current = measured.replicas
     best, errors = _Best(), list[MetricError]()
-    for spec in specs:
+    for number, spec in enumerate(specs):
         try:
-            asked = ask(spec, measured, now)
+            asked = ask(number, spec, measured, now)
         except MetricError as error:
             errors.append(error)
             outcome.metrics.append({"type": ""})

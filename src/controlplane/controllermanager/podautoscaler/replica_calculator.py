@@ -53,6 +53,11 @@ class Proposal:
     replicas: int
     usage: Usage
 
+    @classmethod
+    def of(cls, replicas: int, ratio: float, average: int) -> Proposal:
+        """Return what follows from a ratio and an average alone."""
+        return cls(replicas, Usage(ratio, average))
+
 
 @dataclass(slots=True)
 class Groups:
@@ -151,6 +156,28 @@ def raw_replicas(question: Question, target: int, now: float) -> Proposal:
     if not question.pods:
         raise NoMetricsError("no pods returned by selector while calculating replica count")
     return _proposal(question, lambda metrics: usage(metrics, target), lambda _name: target, now)
+
+
+def usage_ratio_replicas(
+    pods: Sequence[Object], ratio: float, current: int, tolerance: float
+) -> int:
+    """Return what one number for all pods asks for (getUsageRatioReplicaCount)."""
+    if current == 0:
+        return math.ceil(ratio)
+    if abs(1.0 - ratio) <= tolerance:
+        return current
+    if not pods:
+        raise NoMetricsError(
+            "unable to calculate ready pods: no pods returned by selector while calculating replica"
+            " count"
+        )
+    return math.ceil(ratio * sum(map(_is_ready, pods)))
+
+
+def _is_ready(pod: Object) -> bool:
+    status = pod.get("status") or {}
+    ready = (c.get("status") for c in status.get("conditions") or () if c.get("type") == "Ready")
+    return status.get("phase") == "Running" and next(ready, "") == "True"
 
 
 def _proposal(

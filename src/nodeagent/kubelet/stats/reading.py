@@ -21,6 +21,8 @@ class ContainerRow(msgspec.Struct, frozen=True):
     id: str
     cpu_ns: int
     memory_octets: int
+    #: What its HTTP servers have answered; None: it has none that the runtime counts.
+    requests: int | None = None
 
 
 class SandboxRow(msgspec.Struct, frozen=True):
@@ -41,6 +43,7 @@ class ContainerStats:
     name: str
     started_at: float
     usage: Usage
+    requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,7 @@ def _pod(pod: PodRuntimeStatus, started_at: float, row: SandboxRow) -> PodStats:
             name=running[each.id].name,
             started_at=running[each.id].started_at,
             usage=_usage(each),
+            requests=each.requests,
         )
         for each in row.containers
         if each.id in running

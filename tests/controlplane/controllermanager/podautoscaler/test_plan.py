@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from componentbase.clock import rfc3339
@@ -70,7 +72,14 @@ def measured(
             }
         )
     metrics = NoMetricsError(error) if error else items
-    return Measured(pods=pods, metrics=metrics, replicas=replicas, settings=Settings())
+    missing = NoMetricsError("unable to fetch metrics from custom metrics API: not found")
+    return Measured(
+        pods=pods,
+        metrics=metrics,
+        replicas=replicas,
+        settings=Settings(),
+        answers={1: missing},
+    )
 
 
 def decided(scaler: dict, found: Measured, seen: Memory | None = None) -> plan.Outcome:
@@ -172,7 +181,28 @@ def test_with_one_metric_missing_there_may_be_more_and_not_fewer(cores, replicas
     outcome = decided(autoscaler(cpu(), REQUESTS_PER_S), measured(4, cores))
     assert outcome.replicas == replicas
     assert ("Warning", "FailedGetPodsMetric") in [event[:2] for event in outcome.events]
-    assert "no custom metrics API registered" in outcome.events[0][2]
+    assert outcome.events[0][2] == (
+        "unable to get metric rps: unable to fetch metrics from custom metrics API: not found"
+    )
+
+
+def test_requests_count_beside_cpu():
+    items = [
+        {
+            "describedObject": {"kind": "Pod", "name": f"p{number}"},
+            "timestamp": rfc3339(NOW),
+            "windowSeconds": 15,
+            "value": "25",
+        }
+        for number in range(2)
+    ]
+    found = dataclasses.replace(measured(2, "500m"), answers={1: items})
+    outcome = decided(autoscaler(cpu(), REQUESTS_PER_S), found)
+    assert (outcome.replicas, outcome.reason) == (4, "pods metric rps above target")
+    assert outcome.metrics[1] == {
+        "type": "Pods",
+        "pods": {"metric": {"name": "rps"}, "current": {"averageValue": "25"}},
+    }
 
 
 def test_no_scale():
