@@ -1,6 +1,7 @@
 """Supervised tasks: none is lost, none dies in silence.
 
-The one place where a broad except is allowed, and the one place that creates tasks. A task
+The one place where a broad except is allowed, and the one place that creates tasks; code that
+is not ours is called through it. A task
 that must live as long as its process is *essential*: its death ends the process with a log
 line, and the launcher starts a new one (crashes are normal; half-dead processes are not).
 """
@@ -10,10 +11,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What foreign code has raised instead of giving an answer."""
+
+    text: str
 
 
 class Tasks:
@@ -72,3 +81,24 @@ async def guarded(what: str, call: Callable[[], Awaitable[None]]) -> bool:
         log.exception("%s failed", what)
         return False
     return True
+
+
+def attempted(what: str, call: Callable[[], T]) -> T | Raised:
+    """Call foreign code, such as a user's plugin; it may raise anything, and may want to exit."""
+    try:
+        return call()
+    except (Exception, SystemExit) as error:
+        return _raised(what, error)
+
+
+async def attempted_async(what: str, call: Callable[[], Awaitable[T]]) -> T | Raised:
+    """Await foreign code, likewise."""
+    try:
+        return await call()
+    except (Exception, SystemExit) as error:
+        return _raised(what, error)
+
+
+def _raised(what: str, error: BaseException) -> Raised:
+    log.warning("%s failed", what, exc_info=error)
+    return Raised(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)

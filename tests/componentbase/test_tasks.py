@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 
 import pytest
 
-from componentbase.tasks import Tasks, guarded
+from componentbase.tasks import Raised, Tasks, attempted, attempted_async, guarded
 
 pytestmark = pytest.mark.asyncio
 
@@ -71,3 +72,22 @@ async def test_guarded_reports_a_failure_and_returns(caplog) -> None:
     async def succeed() -> None: ...
 
     assert await guarded("the sync", succeed)
+
+
+def leave():
+    sys.exit("enough")
+
+
+async def test_what_foreign_code_raises_is_a_value(caplog) -> None:
+    assert attempted("theirs", lambda: 1) == 1
+    assert attempted("theirs", lambda: {}["key"]) == Raised("KeyError: 'key'")
+    assert attempted("theirs", leave) == Raised("SystemExit: enough")
+    assert "theirs failed" in caplog.text
+
+
+async def test_what_foreign_code_raises_while_it_is_awaited_is_a_value() -> None:
+    async def succeed() -> int:
+        return 1
+
+    assert await attempted_async("theirs", succeed) == 1
+    assert isinstance(await attempted_async("theirs", fail), Raised)

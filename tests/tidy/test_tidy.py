@@ -47,6 +47,7 @@ SHELLS: Final = {
     "controlplane/scheduler/framework/plugins/volume_binding.py": "its PreBind waits",
     "controlplane/scheduler/volumes.py": "writes what was chosen, waits for the binder",
     "controlplane/scheduler/waiting_pods.py": "pods wait there, with the loop's timers",
+    "controlplane/scheduler/framework/fence.py": "bounds what a plugin of the user takes",
     "controlplane/scheduler/framework/handle.py": "says how a pod is bound",
     "controlplane/scheduler/framework/interface.py": "PreBind and Bind may wait for others",
     "controlplane/scheduler/framework/plugins/default_binder.py": "binds",

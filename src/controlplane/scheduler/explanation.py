@@ -88,6 +88,18 @@ def decision(
     return replace(decided, scores=scored.by_plugin, totals=tuple(scored.totals))
 
 
+def failure(pod: PodInfo, why: str, scheduler_name: str, attempt: int, now: float) -> Decision:
+    """Return what is kept of an attempt that a plugin broke down in."""
+    return Decision(
+        pod=pod.key,
+        scheduler_name=scheduler_name,
+        at=now,
+        attempt=attempt,
+        node_name="",
+        message=why,
+    )
+
+
 class Explanations:
     """The last decision about each pod."""
 

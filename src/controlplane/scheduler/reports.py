@@ -16,7 +16,9 @@ from kubeapi.status import StatusError, is_not_found
 
 log = logging.getLogger(__name__)
 
+#: Reasons of the condition PodScheduled.
 _UNSCHEDULABLE: Final = "Unschedulable"
+_ERROR: Final = "SchedulerError"
 
 
 class Reports:
@@ -50,8 +52,15 @@ class Reports:
 
         *nominated*: which node it was promised, or "" that it is promised none any more.
         """
+        await self._waits(pod, why, _UNSCHEDULABLE, nominated)
+
+    async def broke_down(self, pod: PodInfo, why: str) -> None:
+        """Say that the scheduler itself, or a plugin of its, failed over *pod*."""
+        await self._waits(pod, why, _ERROR, "")
+
+    async def _waits(self, pod: PodInfo, why: str, reason: str, nominated: str | None) -> None:
         self.failed(pod, why)
-        status = _changes(pod.obj, why)
+        status = _changes(pod.obj, reason, why)
         known = (pod.obj.get("status") or {}).get("nominatedNodeName") or ""
         if nominated is not None and nominated != known:
             status["nominatedNodeName"] = nominated or None
@@ -103,10 +112,10 @@ class Reports:
         return True
 
 
-def _changes(pod: Object, why: str) -> Object:
+def _changes(pod: Object, reason: str, why: str) -> Object:
     """Return what to patch in the status so that it says *why*; nothing if it does."""
     known = condition(pod, "PodScheduled") or {}
-    wanted = _condition("PodScheduled", "False", _UNSCHEDULABLE, why)
+    wanted = _condition("PodScheduled", "False", reason, why)
     if all(known.get(name) == wanted[name] for name in ("status", "reason", "message")):
         return {}
     if known.get("status") == "False" and known.get("lastTransitionTime"):

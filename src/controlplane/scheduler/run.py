@@ -29,8 +29,9 @@ from controlplane.scheduler.binding import Chosen, NotBound, bind, permit
 from controlplane.scheduler.cache import Cache
 from controlplane.scheduler.config import Config
 from controlplane.scheduler.event_handlers import EventHandlers
-from controlplane.scheduler.explanation import Explanations, decision
+from controlplane.scheduler.explanation import Explanations, decision, failure
 from controlplane.scheduler.framework.cluster_event import ClusterEvent
+from controlplane.scheduler.framework.fence import PluginFailed
 from controlplane.scheduler.framework.runtime import Refusal
 from controlplane.scheduler.listers import WatchedListers
 from controlplane.scheduler.metrics import (
@@ -170,7 +171,7 @@ class Scheduler:
         self._tasks = Tasks()
         self._room = asyncio.Semaphore(BINDINGS_MAX)
         self._something_changed = asyncio.Event()
-        self._is_following = self._is_synced = False
+        self._is_following = self._is_synced = self._is_late = False
 
     async def run(self) -> None:
         """Follow the cluster and schedule what waits."""
@@ -260,7 +261,10 @@ class Scheduler:
             async def attempt(pod: PodInfo = pod) -> None:
                 self._decide(pod)
 
-            # A plugin of the user's may raise anything: that pod waits, the others do not.
+            if self._is_late:  # A plugin may have held everybody up, the lead's renewal included.
+                self._is_late = False
+                await asyncio.sleep(0)
+            # That pod waits, the others do not.
             if not await guarded(f"scheduling {pod.key}", attempt):
                 self._queue.failed(pod.key, clock.monotonic())
                 self._room.release()
@@ -286,10 +290,16 @@ class Scheduler:
         if promised != pod.nominated_node:  # The server may not have said so yet.
             pod = replace(pod, nominated_node=promised)
         began_at = clock.monotonic()
-        found = search.schedule(pod, self._cache.nodes())
-        self._metrics.decided(clock.monotonic() - began_at)
         attempt = self._queue.attempts(pod.key)
         name = framework.scheduler_name
+        try:
+            found = search.schedule(pod, self._cache.nodes())
+        except PluginFailed as error:
+            self._explanations.note(failure(pod, str(error), name, attempt, clock.wall()))
+            self._attempted(name, ERROR, began_at)
+            self._try_again(pod, error)
+            return
+        self._metrics.decided(clock.monotonic() - began_at)
         self._explanations.note(decision(pod, found, name, attempt, clock.wall()))
         if isinstance(found, NothingFits):
             self._attempted(name, UNSCHEDULABLE, began_at)
@@ -297,17 +307,33 @@ class Scheduler:
             return
         chosen = Chosen(pod, found.node_name, found.state, framework, began_at)
         self._cache.assume(pod, found.node_name)
-        refusal = framework.run_reserve(found.state, pod, found.node_name)
-        refusal = refusal or permit(chosen, self._waiting, WAITING_MAX)
+        try:
+            refusal = framework.run_reserve(found.state, pod, found.node_name)
+            refusal = refusal or permit(chosen, self._waiting, WAITING_MAX)
+        except PluginFailed as error:
+            self._attempted(name, ERROR, began_at)
+            self._forget(chosen)
+            self._try_again(pod, error)
+            return
         if refusal is not None:
             self._attempted(name, UNSCHEDULABLE, began_at)
             self._give_back(chosen, refusal)
             self._spawn(self._reports.waits(pod, refusal.text, nominated=""), pod)
-        elif self._waiting.get(pod.key) is not None or found.state.slow_pre_bind:
+        elif (
+            self._waiting.get(pod.key) is not None
+            or found.state.slow_pre_bind
+            or framework.binds_by_foreigners
+        ):
             self._room.release()  # It may wait for long, and for others to be looked at.
             self._tasks.spawn(self._bind(chosen), name=f"pod {pod.key}")
         else:
             self._spawn(self._bind(chosen), pod)
+
+    def _try_again(self, pod: PodInfo, error: PluginFailed) -> None:
+        """A plugin broke down over a pod: say so, and try again after the back-off."""
+        self._queue.failed(pod.key, clock.monotonic())
+        self._spawn(self._reports.broke_down(pod, str(error)), pod)
+        self._is_late = True
 
     def _attempted(self, profile: str, result: str, began_at: float) -> None:
         self._metrics.attempted(profile, result, clock.monotonic() - began_at)
@@ -363,6 +389,11 @@ class Scheduler:
             self._attempted(profile, UNSCHEDULABLE, chosen.began_at)
             self._give_back(chosen, error.refusal)
             await self._reports.waits(pod, str(error), nominated="")
+        except PluginFailed as error:
+            self._attempted(profile, ERROR, chosen.began_at)
+            self._forget(chosen)
+            self._queue.failed(pod.key, clock.monotonic())
+            await self._reports.broke_down(pod, str(error))
         except (StatusError, Unreachable) as error:
             self._attempted(profile, ERROR, chosen.began_at)
             self._binding_failed(chosen, error)

@@ -1,6 +1,7 @@
 """The scheduler as a process, against a real API server."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -131,3 +132,69 @@ async def test_the_more_important_pod_gets_the_room_of_others(control_plane):
     with pytest.raises(rpc.RpcError, match="not looked at that pod"):
         await asked.call("explain", {"pod": "default/nobody"})
     await asked.close()
+
+
+TROUBLE = """
+import time
+
+class Trouble:
+    name = "Trouble"
+
+    def __init__(self, config, handle):
+        pass
+
+    def filter(self, state, pod, node):
+        if pod.labels.get("trouble") == "raises":
+            raise ValueError("no idea")
+        if pod.labels.get("trouble") == "hangs":
+            time.sleep(600)
+
+    async def pre_bind(self, state, pod, node_name):
+        if pod.labels.get("trouble") == "binding":
+            raise OSError("no route")
+"""
+WITH_TROUBLE = """
+apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+profiles: [{plugins: {multiPoint: {enabled: [{name: "trouble:Trouble"}]}}}]
+"""
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_that_breaks_down_fails_its_pod_and_no_other(
+    control_plane, tmp_path, monkeypatch
+):
+    (tmp_path / "trouble.py").write_text(TROUBLE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    path = control_plane.paths.config("scheduler")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "scheduler_config": WITH_TROUBLE}))
+    control_plane.kill("scheduler")
+    says = {
+        "raises": 'running Filter plugin "Trouble": ValueError: no idea',
+        "hangs": 'running Filter plugin "Trouble": it took longer than 1 s',
+        "binding": 'running PreBind plugin "Trouble": OSError: no route',
+    }
+    async with control_plane.client() as client:
+        await register(client, node("node-30"))
+        for name in says:
+            bad = pod(name)
+            bad["metadata"]["labels"] = {"trouble": name}
+            await client.create(PODS, bad, "default")
+        await client.create(PODS, pod("fine"), "default")
+        control_plane.start("scheduler")
+        await until(
+            lambda: client.get(PODS, "fine", "default"), lambda p: p["spec"].get("nodeName")
+        )
+        for name, message in says.items():
+            waiting = await until(
+                lambda name=name: client.get(PODS, name, "default"),
+                lambda p: condition(p, "PodScheduled") is not None,
+            )
+            told = condition(waiting, "PodScheduled")
+            assert (told["status"], told["reason"]) == ("False", "SchedulerError")
+            assert told["message"] == message
+        # Without the label it is scheduled at its next attempt.
+        await client.patch(PODS, "raises", {"metadata": {"labels": {"trouble": None}}}, "default")
+        await until(
+            lambda: client.get(PODS, "raises", "default"), lambda p: p["spec"].get("nodeName")
+        )

@@ -13,7 +13,9 @@ from typing import Final
 
 import msgspec
 
+from componentbase.tasks import Raised, attempted
 from controlplane.scheduler.framework import arguments as args
+from controlplane.scheduler.framework.fence import PluginFailed, fenced
 from controlplane.scheduler.framework.handle import Handle
 from controlplane.scheduler.framework.interface import Plugin
 from controlplane.scheduler.framework.plugins.default_binder import DefaultBinder
@@ -33,6 +35,7 @@ from controlplane.scheduler.framework.plugins.priority_sort import PrioritySort
 from controlplane.scheduler.framework.plugins.scheduling_gates import SchedulingGates
 from controlplane.scheduler.framework.plugins.taint_toleration import TaintToleration
 from controlplane.scheduler.framework.plugins.volume_binding import VolumeBinding
+from controlplane.scheduler.framework.runtime import POINTS
 from kubeapi.objects import Object
 from kubeapi.selectors import SelectorError
 
@@ -134,14 +137,29 @@ def make_plugin(name: str, config: Object, handle: Handle) -> Plugin:
 
 
 def _made_by_user(name: str, config: Object, handle: Handle) -> Plugin:
-    module, _, attribute = name.partition(":")
-    try:
-        kind = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise BadPlugin(f"{name}: {error}; is its folder in PYTHONPATH?") from None
-    if not callable(kind):
-        raise BadPlugin(f"{name} is no class")
-    plugin: Plugin = kind(config, handle)
+    kind = named_class(name)
+    plugin = attempted(f"making {name}", lambda: kind(config, handle))
+    if isinstance(plugin, Raised):
+        raise BadPlugin(f"{name} cannot be made: {plugin.text}")
     if not isinstance(getattr(plugin, "name", None), str):
         raise BadPlugin(f"{name} has no attribute `name`")
-    return plugin
+    if not any(isinstance(plugin, kind) for kind in POINTS.values()):
+        raise BadPlugin(f"{name} has no method of any extension point")
+    try:
+        return fenced(plugin)
+    except PluginFailed as error:
+        raise BadPlugin(f"{name}: {error}") from None
+
+
+def named_class(name: str) -> Callable[[Object, Handle], Plugin]:
+    """Return the class that `package.module:Class` means; raises BadPlugin."""
+    module, _, attribute = name.partition(":")
+    found = attempted(
+        f"importing {name}", lambda: getattr(importlib.import_module(module), attribute)
+    )
+    if isinstance(found, Raised):
+        raise BadPlugin(f"{name}: {' '.join(found.text.split())}; is its folder in PYTHONPATH?")
+    if not callable(found):
+        raise BadPlugin(f"{name} is no class")
+    kind: Callable[[Object, Handle], Plugin] = found
+    return kind

@@ -11,6 +11,7 @@ from typing import Final
 
 from controlplane.scheduler.framework.cluster_event import ClusterEvent, Hints, any_of
 from controlplane.scheduler.framework.cycle_state import CycleState
+from controlplane.scheduler.framework.fence import Fenced
 from controlplane.scheduler.framework.interface import (
     SKIP,
     BindPlugin,
@@ -128,6 +129,9 @@ class Framework:
         self.pre_bind = [p for p in at("preBind") if isinstance(p, PreBindPlugin)]
         self.bind = [p for p in at("bind") if isinstance(p, BindPlugin)]
         self.post_bind = [p for p in at("postBind") if isinstance(p, PostBindPlugin)]
+        #: Whether whoever is not of ours may hold a binding up.
+        self.binds_by_foreigners = any(isinstance(p, Fenced) for p in (*self.pre_bind, *self.bind))
+        self._fenced = [p for p in _all(plugins.values()) if isinstance(p, Fenced)]
         self._extended = [p for p in self.pre_filter if isinstance(p, PreFilterExtensions)]
         self.hints: dict[str, Hints] = {
             each.name: each.hints if isinstance(each, EnqueueExtensions) else any_of(*ClusterEvent)
@@ -145,6 +149,8 @@ class Framework:
         self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]
     ) -> Refusal | Narrowed | None:
         """Return why the pod fits nowhere, or which nodes alone come into question (None: all)."""
+        for foreign in self._fenced:
+            foreign.begin_attempt()
         narrowed: Narrowed | None = None
         for plugin in self.pre_filter:
             answer = plugin.pre_filter(state, pod, nodes)
