@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from kubeapi.client import InformerFactory
 from kubeapi.objects import Object, labels_of, make_key, namespace_of
 from kubeapi.resources import (
+    CSINODES,
     NAMESPACES,
     PERSISTENTVOLUMECLAIMS,
     PERSISTENTVOLUMES,
@@ -29,6 +30,7 @@ class WatchedListers:
         self.claims = informers.informer(PERSISTENTVOLUMECLAIMS)
         self.persistent_volumes = informers.informer(PERSISTENTVOLUMES)
         self.classes = informers.informer(STORAGECLASSES)
+        self.csi_nodes = informers.informer(CSINODES)
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         namespace = self.namespaces.get(name)
@@ -48,3 +50,6 @@ class WatchedListers:
 
     def storage_class(self, name: str) -> Object | None:
         return self.classes.get(name) if name else None
+
+    def csi_node(self, name: str) -> Object | None:
+        return self.csi_nodes.get(name)

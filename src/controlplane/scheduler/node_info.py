@@ -20,6 +20,7 @@ class NodeInfo:
 
     __slots__ = (
         "allocatable",
+        "claims",
         "images",
         "known",
         "labels",
@@ -52,6 +53,8 @@ class NodeInfo:
         self.ports: dict[HostPort, None] = {}
         #: Pods of each (namespace, controller): what default spreading counts.
         self.owned: Counter[tuple[str, str]] = Counter()
+        #: How many pods use a PersistentVolumeClaim.
+        self.claims: Counter[str] = Counter()
 
     def set_node(self, node: Object) -> None:
         """Take over what the Node object says."""
@@ -79,6 +82,7 @@ class NodeInfo:
         copy.allocatable = self.allocatable
         copy.requested, copy.scored_requested = dict(self.requested), dict(self.scored_requested)
         copy.pods, copy.ports, copy.owned = dict(self.pods), dict(self.ports), self.owned.copy()
+        copy.claims = self.claims.copy()
         copy.pods_with_affinity = dict(self.pods_with_affinity)
         copy.pods_with_required_anti_affinity = dict(self.pods_with_required_anti_affinity)
         return copy
@@ -93,6 +97,8 @@ class NodeInfo:
         add(self.requested, pod.requests)
         add(self.scored_requested, pod.scored_requests)
         self.ports |= dict.fromkeys(pod.host_ports)
+        if pod.claims:
+            self.claims.update(pod.claims)
         if pod.owner_uid and not pod.being_deleted:
             self.owned[pod.namespace, pod.owner_uid] += 1
 
@@ -105,6 +111,8 @@ class NodeInfo:
         if pod.host_ports:  # Another one, bound past the scheduler, may have the same.
             others = self.pods.values()
             self.ports = dict.fromkeys(port for other in others for port in other.host_ports)
+        for claim in pod.claims:
+            self.claims[claim] -= 1
         if pod.owner_uid and not pod.being_deleted:
             owner = (pod.namespace, pod.owner_uid)
             self.owned[owner] -= 1

@@ -16,6 +16,7 @@ from kubeapi.objects import (
     is_being_deleted,
     key_of,
     labels_of,
+    make_key,
     namespace_of,
     uid_of,
 )
@@ -46,6 +47,7 @@ class PodInfo:
     pod_affinity: PodAffinity
     spread: tuple[SpreadConstraint, ...]
     host_ports: tuple[HostPort, ...]
+    claims: tuple[str, ...]  # keys of PersistentVolumeClaims that it names
     obj: Object
     problem: str = ""  # why its own wishes make no sense: then it fits nowhere
 
@@ -83,6 +85,7 @@ class PodInfo:
             pod_affinity=PodAffinity.from_spec(spec, namespace_of(pod), labels_of(pod)),
             spread=spread_constraints_of(spec, labels_of(pod)),
             host_ports=host_ports_of(spec),
+            claims=_claims(pod, spec),
             obj=pod,
         )
 
@@ -102,3 +105,10 @@ def host_ports_of(spec: Object) -> tuple[HostPort, ...]:
 def _images(spec: Object) -> tuple[str, ...]:
     containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
     return tuple(container.get("image") or "" for container in containers)
+
+
+def _claims(pod: Object, spec: Object) -> tuple[str, ...]:
+    """Return the claims that a pod names; those of ephemeral volumes are its own."""
+    sources = (volume.get("persistentVolumeClaim") for volume in spec.get("volumes") or ())
+    names = dict.fromkeys(source.get("claimName") or "" for source in sources if source)
+    return tuple(make_key(namespace_of(pod), name) for name in names)

@@ -222,6 +222,7 @@ class Scheduler:
             (self._listers.claims, ClusterEvent.CLAIM_CHANGED),
             (self._listers.persistent_volumes, ClusterEvent.VOLUME_CHANGED),
             (self._listers.classes, ClusterEvent.CLASS_CHANGED),
+            (self._listers.csi_nodes, ClusterEvent.CSI_NODE_CHANGED),
         ):
             changed = waking(partial(self._storage_changed, event))
             informer.add_handler(

@@ -82,10 +82,11 @@ def scores(plugin, pod, nodes):
 class Listers:
     """What a test says of namespaces, budgets, claims, volumes and classes."""
 
-    def __init__(self, namespaces=None, budgets=(), claims=(), volumes=(), classes=()):
+    def __init__(self, namespaces=None, budgets=(), claims=(), volumes=(), classes=(), csi=()):
         self._namespaces, self._budgets = namespaces or {}, budgets
         self._claims = {each["metadata"]["name"]: each for each in claims}
         self._volumes = {each["metadata"]["name"]: each for each in volumes}
+        self._csi = {each["metadata"]["name"]: each for each in csi}
         self._classes = {each["metadata"]["name"]: each for each in classes}
 
     def namespace_labels(self, name):
@@ -105,6 +106,9 @@ class Listers:
 
     def storage_class(self, name):
         return self._classes.get(name)
+
+    def csi_node(self, name):
+        return self._csi.get(name)
 
 
 class World:

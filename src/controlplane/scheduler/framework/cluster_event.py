@@ -34,6 +34,7 @@ class ClusterEvent(Enum):
     CLAIM_CHANGED = auto()  # a PersistentVolumeClaim, also a new one
     VOLUME_CHANGED = auto()  # a PersistentVolume, likewise
     CLASS_CHANGED = auto()  # a StorageClass, likewise
+    CSI_NODE_CHANGED = auto()  # a CSINode, likewise
 
     @property
     def label(self) -> str:
@@ -56,6 +57,7 @@ _LABELS: Final = {
     ClusterEvent.CLAIM_CHANGED: "PersistentVolumeClaimUpdate",
     ClusterEvent.VOLUME_CHANGED: "PersistentVolumeUpdate",
     ClusterEvent.CLASS_CHANGED: "StorageClassUpdate",
+    ClusterEvent.CSI_NODE_CHANGED: "CSINodeUpdate",
 }
 
 

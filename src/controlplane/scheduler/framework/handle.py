@@ -36,6 +36,9 @@ class Listers(Protocol):
     def storage_class(self, name: str) -> Object | None:
         """Return a StorageClass."""
 
+    def csi_node(self, name: str) -> Object | None:
+        """Return what storage drivers say of a node."""
+
 
 class Binder(Protocol):
     """Who tells the API server where a pod runs."""

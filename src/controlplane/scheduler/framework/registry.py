@@ -30,11 +30,14 @@ from controlplane.scheduler.framework.plugins.node_resources_balanced_allocation
 )
 from controlplane.scheduler.framework.plugins.node_resources_fit import NodeResourcesFit
 from controlplane.scheduler.framework.plugins.node_unschedulable import NodeUnschedulable
+from controlplane.scheduler.framework.plugins.node_volume_limits import NodeVolumeLimits
 from controlplane.scheduler.framework.plugins.pod_topology_spread import PodTopologySpread
 from controlplane.scheduler.framework.plugins.priority_sort import PrioritySort
 from controlplane.scheduler.framework.plugins.scheduling_gates import SchedulingGates
 from controlplane.scheduler.framework.plugins.taint_toleration import TaintToleration
 from controlplane.scheduler.framework.plugins.volume_binding import VolumeBinding
+from controlplane.scheduler.framework.plugins.volume_restrictions import VolumeRestrictions
+from controlplane.scheduler.framework.plugins.volume_zone import VolumeZone
 from controlplane.scheduler.framework.runtime import POINTS
 from kubeapi.objects import Object
 from kubeapi.selectors import SelectorError
@@ -93,6 +96,21 @@ def _volume_binding(config: Object, handle: Handle) -> Plugin:
     return VolumeBinding(arguments, handle.listers, handle.volumes)
 
 
+def _volume_restrictions(config: Object, handle: Handle) -> Plugin:
+    msgspec.convert(config, args.NoArgs)
+    return VolumeRestrictions(handle.listers, handle.nodes)
+
+
+def _node_volume_limits(config: Object, handle: Handle) -> Plugin:
+    msgspec.convert(config, args.NoArgs)
+    return NodeVolumeLimits(handle.listers)
+
+
+def _volume_zone(config: Object, handle: Handle) -> Plugin:
+    msgspec.convert(config, args.NoArgs)
+    return VolumeZone(handle.listers)
+
+
 def _image_locality(config: Object, handle: Handle) -> Plugin:
     msgspec.convert(config, args.NoArgs)
     return ImageLocality(handle.nodes)
@@ -113,7 +131,10 @@ REGISTRY: Final[Mapping[str, Registration]] = {
     "NodeAffinity": Registration(_node_affinity, weight=2),
     "NodePorts": Registration(_without(NodePorts)),
     "NodeResourcesFit": Registration(_node_resources_fit),
+    "VolumeRestrictions": Registration(_volume_restrictions),
+    "NodeVolumeLimits": Registration(_node_volume_limits),
     "VolumeBinding": Registration(_volume_binding),
+    "VolumeZone": Registration(_volume_zone),
     "PodTopologySpread": Registration(_pod_topology_spread, weight=2),
     "InterPodAffinity": Registration(_inter_pod_affinity, weight=2),
     "DefaultPreemption": Registration(_default_preemption),
