@@ -61,6 +61,9 @@ from controlplane.controllermanager.tainteviction.controller import TaintEvictio
 from controlplane.controllermanager.tokencleaner.controller import TokenCleaner
 from controlplane.controllermanager.ttl.controller import TtlController
 from controlplane.controllermanager.ttlafterfinished.controller import TtlAfterFinishedController
+from controlplane.controllermanager.validatingadmissionpolicystatus.controller import (
+    ValidatingAdmissionPolicyStatus,
+)
 from controlplane.health import Check
 from controlplane.secure_serving import ComponentPages, serving
 from kubeapi.client import (
@@ -118,6 +121,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "certificatesigningrequest-signing-controller": CsrSigning,
     "certificatesigningrequest-cleaner-controller": CsrCleaner,
     "resourcequota-controller": ResourceQuotaController,
+    "validatingadmissionpolicy-status-controller": ValidatingAdmissionPolicyStatus,
 }
 
 

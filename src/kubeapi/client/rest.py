@@ -50,6 +50,9 @@ class PatchType(Enum):
     STRATEGIC = "application/strategic-merge-patch+json"
 
 
+_APPLY: Final = "application/apply-patch+yaml"
+
+
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
     """One event of a watch. An ERROR event never comes out: it is raised as StatusError."""
@@ -152,6 +155,15 @@ class RestClient:
     ) -> Object:
         path = resource.path(namespace, name, subresource)
         return await self._call("PATCH", path, body=patch, content_type=kind.value)
+
+    async def apply(
+        self, resource: Resource, obj: Object, *, manager: str, subresource: str = ""
+    ) -> Object:
+        """Apply *obj* in the name of *manager*, whoever owned its fields before."""
+        where = namespace_of(obj) if resource.namespaced else None
+        path = resource.path(where, name_of(obj), subresource)
+        query = {"fieldManager": manager, "force": "true"}
+        return await self._call("PATCH", path, query=query, body=obj, content_type=_APPLY)
 
     async def delete(
         self,

@@ -42,4 +42,5 @@ def test_every_controller_has_its_upstream_name():
         "token-cleaner-controller",
         "ttl-after-finished-controller",
         "ttl-controller",
+        "validatingadmissionpolicy-status-controller",
     ]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kubeapi.cel import Program
 
 CONDITIONS_MAX: Final = 64
-#: What every expression may look at.
-_VARIABLES: Final = ("object", "oldObject", "request", "namespaceObject")
+#: What every expression may look at, besides the request and what is around it.
+_VARIABLES: Final = ("object", "oldObject")
 
 
 def compiled(
@@ -25,17 +25,15 @@ def compiled(
 ) -> Program:
     """Return the program of an expression; raises kubeapi.cel.CompileError."""
     from kubeapi import cel
-    from kubeapi.cel.types import Type
+    from kubeapi.cel.admission import AUTHORIZER, SURROUNDINGS
 
-    declared = dict.fromkeys(_VARIABLES, cel.DYN)
+    declared = {**dict.fromkeys(_VARIABLES, cel.DYN), **SURROUNDINGS}
     if params:
         declared["params"] = cel.DYN
     if variables:
         declared["variables"] = cel.DYN
     if authorizer:
-        check = Type("kubernetes.authorization.ResourceCheck")
-        asking = Type("kubernetes.authorization.Authorizer", fields={"requestResource": check})
-        declared["authorizer"] = asking
+        declared["authorizer"] = AUTHORIZER
     return cel.compile(text, declared)
 
 

@@ -1,7 +1,7 @@
 """ValidatingAdmissionPolicies: what must hold of writes, as expressions (v1).
 
-Upstream: validateValidatingAdmissionPolicySpec. Types of a policy's expressions are not checked
-against the schemas of what it matches, so its status has no typeChecking.
+Upstream: validateValidatingAdmissionPolicySpec. Whether expressions fit the kinds that are matched
+is found out afterwards, by validatingadmissionpolicy-status-controller.
 """
 
 from __future__ import annotations
