@@ -102,3 +102,21 @@ async def attempted_async(what: str, call: Callable[[], Awaitable[T]]) -> T | Ra
 def _raised(what: str, error: BaseException) -> Raised:
     log.warning("%s failed", what, exc_info=error)
     return Raised(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+async def failure_of(call: Callable[[], Awaitable[None]]) -> Exception | None:
+    """Await *call*; return what went wrong, for a caller that tells of it in its own way."""
+    try:
+        await call()
+    except Exception as error:
+        return error
+    return None
+
+
+def told(listener: Callable[..., None], *arguments: object) -> Exception | None:
+    """Call *listener*; return what went wrong, so that the next one is told all the same."""
+    try:
+        listener(*arguments)
+    except Exception as error:
+        return error
+    return None

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from componentbase.tasks import Raised, Tasks, attempted, attempted_async, guarded
+from componentbase.tasks import Raised, Tasks, attempted, attempted_async, failure_of, guarded, told
 
 pytestmark = pytest.mark.asyncio
 
@@ -63,6 +63,18 @@ async def test_close_waits_until_each_task_has_cleaned_up() -> None:
     await tasks.close()
     assert sorted(cleaned) == [0, 1, 2]
     await tasks.close()
+
+
+async def test_a_failure_is_handed_to_who_tells_of_it_in_another_way(caplog) -> None:
+    assert str(await failure_of(fail)) == "broken"
+
+    async def succeed() -> None:
+        pass
+
+    assert await failure_of(succeed) is None
+    assert isinstance(told([].remove, "absent"), ValueError)
+    assert told([].append, "one") is None
+    assert not caplog.records
 
 
 async def test_guarded_reports_a_failure_and_returns(caplog) -> None:

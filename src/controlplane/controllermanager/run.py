@@ -6,6 +6,7 @@ others wait. Who loses the lead ends, and is started anew: nothing half-stopped 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from typing import Final
 from componentbase import clock
 from componentbase.journal import Journal
 from componentbase.series import Gauge, Labels
-from componentbase.tasks import Tasks
+from componentbase.tasks import Tasks, failure_of
 from componentbase.timings import TIMINGS
 from controlplane.controllermanager.bootstrapsigner.controller import BootstrapSigner
 from controlplane.controllermanager.clusterroleaggregation.controller import (
@@ -127,10 +128,13 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
 
 _SELF: Final = "kube-controller-manager"
 _managed: dict[Labels, float] = {}
+#: How long a controller rests that failed as a whole: keys that fail have their own back-off.
+_RESTART_INITIAL_S: Final = 1.0
+_RESTART_MAX_S: Final = 60.0
 _RUNNING: Final = (
     Gauge(
         "running_managed_controllers",
-        "1 for each controller that runs.",
+        "1 for each controller that runs, 0 for one that failed and rests.",
         ("name", "manager"),
         lambda: _managed,
     ),
@@ -183,11 +187,22 @@ async def _lead(name: str, context: Context) -> None:
 
 
 async def run_controllers(context: Context) -> None:
-    """Run every controller; the end of one ends all."""
+    """Run every controller, each for itself: one that fails does not stop the others."""
     controllers = {name: factory(context) for name, factory in CONTROLLERS.items()}
-    _managed.update({(name, _SELF): 1.0 for name in controllers})
     # Only now: handlers must be in place before the first list arrives.
     context.informers.start(context.tasks)
     for name, controller in controllers.items():
-        context.tasks.spawn(controller.run(), name=name, essential=True)
+        context.tasks.spawn(_keep_running(name, controller), name=name, essential=True)
     await context.tasks.wait()
+
+
+async def _keep_running(name: str, controller: Controller) -> None:
+    """Run *controller* until cancelled; when it ends, again after a while."""
+    wait_s = _RESTART_INITIAL_S
+    while True:
+        _managed[name, _SELF] = 1.0
+        error = await failure_of(controller.run)
+        _managed[name, _SELF] = 0.0
+        log.error("%s ended; it runs again in %.0f s", name, wait_s, exc_info=error)
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, _RESTART_MAX_S)

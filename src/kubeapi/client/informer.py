@@ -3,7 +3,8 @@
 List, then watch from the list's resourceVersion; a watch that ends is resumed from the last
 version seen (bookmarks move it on when nothing happens), and a version that is gone (410) means
 listing anew. No failure ends it. Handlers run in the event loop, one event after the other, in
-the order of the server's changes; they must not block and must not change the objects.
+the order of the server's changes; they must not block and must not change the objects. One that
+fails is counted, and logged the first time: the others are told all the same.
 
 Between a lost watch and a relist an object may have been deleted and made again under one name:
 that is told as a deletion and an addition.
@@ -19,9 +20,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from componentbase.tasks import Tasks
+from componentbase.tasks import Tasks, told
 from kubeapi.client.backoff import Backoff
 from kubeapi.client.errors import Unreachable
+from kubeapi.client.metrics import HANDLER_FAILURES
 from kubeapi.client.rest import RestClient, WatchEvent
 from kubeapi.client.store import IndexFunction, Store
 from kubeapi.objects import Object, key_of, resource_version_of, uid_of
@@ -72,6 +74,7 @@ class Informer:
         # Jitter needs no seed: it decides when to ask, never what follows from the answer.
         self._rng = random.Random()
         self._unreachable = False  # Told once for each outage.
+        self._failed: dict[str, None] = {}  # What handlers failed with: told once each.
         self._backoff = Backoff(initial_s=BACKOFF_INITIAL_S, max_s=BACKOFF_MAX_S, rng=self._rng)
 
     # --- what it knows -----------------------------------------------------------------------
@@ -205,9 +208,19 @@ class Informer:
         old = self._store.put(obj)
         for handler in self._handlers:
             if old is None and handler.on_add is not None:
-                handler.on_add(obj)
+                self._tell(handler.on_add, obj)
             elif old is not None and handler.on_update is not None:
-                handler.on_update(old, obj)
+                self._tell(handler.on_update, old, obj)
+
+    def _tell(self, listener: Callable[..., None], *objects: Object) -> None:
+        error = told(listener, *objects)
+        if error is None:
+            return
+        plural = self._resource.plural
+        HANDLER_FAILURES.add((plural,))
+        if (kind := f"{type(error).__name__} in {listener.__qualname__}") not in self._failed:
+            self._failed[kind] = None
+            log.error("%s: %s, at %s", plural, kind, key_of(objects[-1]), exc_info=error)
 
     def _forget(self, key: str, last: Object | None = None) -> None:
         """Forget an object; *last* is what the server said of it when it went."""
@@ -216,7 +229,7 @@ class Informer:
             return
         for handler in self._handlers:
             if handler.on_delete is not None:
-                handler.on_delete(last or known)
+                self._tell(handler.on_delete, last or known)
 
 
 class InformerFactory:

@@ -32,6 +32,12 @@ REQUEST_SECONDS: Final = Histogram(
 LEADING: Final[dict[Labels, float]] = {}
 _ADDS: Final = Counter("workqueue_adds", "Keys added, by queue.", _QUEUE)
 _RETRIES: Final = Counter("workqueue_retries", "Keys added after a failure, by queue.", _QUEUE)
+#: Beyond upstream's: what a bug in one place costs, which stops nobody else.
+HANDLER_FAILURES: Final = Counter(
+    "informer_handler_failures",
+    "Changes that a handler could not take in, by resource.",
+    ("resource",),
+)
 _WAITED: Final = Histogram(
     "workqueue_queue_duration_seconds",
     "How long keys wait for a worker.",
@@ -104,6 +110,7 @@ SERIES: Final[Sequence[Series]] = (
     _ADDS,
     Gauge("workqueue_depth", "Keys that wait.", _QUEUE, _of_queues(lambda queue: queue.depth())),
     _RETRIES,
+    HANDLER_FAILURES,
     _WAITED,
     _WORKED,
     Gauge(

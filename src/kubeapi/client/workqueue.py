@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
 from componentbase.clock import monotonic
-from componentbase.tasks import Tasks, guarded
+from componentbase.tasks import Tasks, failure_of
 from kubeapi.client.errors import Unreachable
 from kubeapi.client.metrics import QueueWatch
 from kubeapi.status import StatusError, is_conflict
@@ -48,6 +48,7 @@ class WorkQueue(Generic[K]):
         self._dirty: set[K] = set()  # Needs work: is in _ready, or waits for its worker.
         self._worked_on: set[K] = set()
         self._failures: dict[K, int] = {}
+        self._complaints: dict[K, str] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -98,6 +99,13 @@ class WorkQueue(Generic[K]):
     def forget(self, key: K) -> None:
         """Let the next failure of *key* count as the first."""
         self._failures.pop(key, None)
+        self._complaints.pop(key, None)
+
+    def is_news(self, key: K, complaint: str) -> bool:
+        """Return whether the failures of *key* were not the same before, until `forget`."""
+        known = self._complaints.get(key)
+        self._complaints[key] = complaint
+        return known != complaint
 
     def get_nowait(self) -> K | None:
         """Take the next key, or None; the taker must call `done`."""
@@ -148,7 +156,8 @@ async def run_workers(
 ) -> None:
     """Run *reconcile* for the keys of *queue*, *workers* at a time, until cancelled.
 
-    Whatever goes wrong is logged, and the key is tried again after a back-off.
+    Whatever goes wrong is logged once, and the key is tried again after a back-off. The other
+    keys do not wait for it.
     """
     assert workers > 0
     tasks = Tasks()
@@ -170,23 +179,22 @@ async def _work(queue: WorkQueue[K], reconcile: Callable[[K], Awaitable[None]]) 
 
 
 async def _attempt(queue: WorkQueue[K], reconcile: Callable[[K], Awaitable[None]], key: K) -> None:
-    refused = False
-
-    async def attempt() -> None:
-        nonlocal refused
-        try:
-            await reconcile(key)
-        except StatusError as error:
-            refused = True
-            # A conflict says that the cache is behind; the next attempt sees more.
-            level = logging.DEBUG if is_conflict(error) else logging.WARNING
-            log.log(level, "%s: %s", key, error)
-        except Unreachable as error:
-            refused = True
-            log.info("%s: %s", key, error)
-
-    fine = await guarded(f"reconciling {key}", attempt)
-    if fine and not refused:
+    error = await failure_of(lambda: reconcile(key))
+    if error is None:
         queue.forget(key)
+        return
+    _complain(queue, key, error)
+    queue.add_rate_limited(key)
+
+
+def _complain(queue: WorkQueue[K], key: K, error: Exception) -> None:
+    """Log a failure; one that only comes again is no news."""
+    if not queue.is_news(key, f"{type(error).__name__}: {error}"):
+        log.debug("%s: %s, again", key, error)
+    elif isinstance(error, StatusError):
+        # A conflict says that the cache is behind; the next attempt sees more.
+        log.log(logging.DEBUG if is_conflict(error) else logging.WARNING, "%s: %s", key, error)
+    elif isinstance(error, Unreachable):
+        log.info("%s: %s", key, error)
     else:
-        queue.add_rate_limited(key)
+        log.error("reconciling %s failed", key, exc_info=error)

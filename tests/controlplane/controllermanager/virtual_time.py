@@ -48,11 +48,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 def run(coroutine):
     """Run *coroutine* in virtual time."""
-    loop = VirtualLoop()
-    try:
-        return loop.run_until_complete(coroutine)
-    finally:
-        loop.close()
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(coroutine)
 
 
 class LiveApi(MemoryApi):

@@ -5,6 +5,7 @@ from small_api_server import eventually, path, pod, serving
 
 from componentbase.tasks import Tasks
 from kubeapi.client import Informer, InformerFactory
+from kubeapi.client.metrics import HANDLER_FAILURES
 from kubeapi.resources import PODS
 
 
@@ -48,6 +49,28 @@ async def test_it_lists_then_follows():
             await eventually(lambda: len(events) == 4)
             assert events == [("add", "a"), ("add", "b"), ("update", "b"), ("delete", "a")]
             assert [obj["metadata"]["name"] for obj in informer.items()] == ["b"]
+
+
+@pytest.mark.asyncio
+async def test_a_handler_that_fails_is_told_of_once_and_the_others_hear_everything(caplog):
+    counted = HANDLER_FAILURES.values.get(("pods",), 0)
+    async with serving() as (server, client):
+        informer = Informer(client, PODS)
+        informer.add_handler(on_add=lambda obj: obj["no such field"])
+        informer.add_handler(on_delete=lambda obj: 1 / 0)
+        told = Told(informer)
+        tasks = Tasks()
+        tasks.spawn(informer.run(), name="informer")
+        await informer.wait_synced()
+        for name in "abc":
+            server.put(path(name), pod(name))
+        server.remove(path("a"))
+        await eventually(lambda: len(told.events) == 4)
+        await tasks.close()
+    assert told.events == [("add", "a"), ("add", "b"), ("add", "c"), ("delete", "a")]
+    assert HANDLER_FAILURES.values["pods",] - counted == 4
+    failures = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert failures == [KeyError, ZeroDivisionError]
 
 
 @pytest.mark.asyncio

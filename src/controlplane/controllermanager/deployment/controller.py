@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from controlplane.controllermanager import pod_facts
+from controlplane.controllermanager.changes import is_status_alone
 from controlplane.controllermanager.context import Context
 from controlplane.controllermanager.controller_ref import claim
 from controlplane.controllermanager.deployment import (
@@ -64,7 +65,7 @@ class DeploymentController:
         self._known = MutationCache(self._replica_sets, "controller")
         self._deployments.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)),
-            on_update=lambda _old, new: self._queue.add(key_of(new)),
+            on_update=self._deployment_updated,
             on_delete=lambda old: self._queue.add(key_of(old)),
         )
         self._replica_sets.add_handler(
@@ -78,6 +79,9 @@ class DeploymentController:
         for informer in (self._deployments, self._replica_sets, self._pods):
             await informer.wait_synced()
         await run_workers(self._queue, self._reconcile, workers=_WORKERS)
+
+    def _deployment_updated(self, old: Object, new: Object) -> None:
+        self._queue.add_after(key_of(new), _SETTLE_S if is_status_alone(old, new) else 0.0)
 
     def _replica_set_updated(self, old: Object, new: Object) -> None:
         if controller_of(old) != controller_of(new):

@@ -58,7 +58,10 @@ def replica_set_annotations(view: View, before: Mapping[str, str]) -> dict[str, 
     annotations = dict(before)
     source = annotations_of(view.deployment)
     annotations |= {key: value for key, value in source.items() if key not in _NOT_COPIED}
-    had = int(before.get(REVISION, "0") or 0)
+    try:
+        had = int(before.get(REVISION) or 0)
+    except ValueError:
+        return annotations  # Somebody wrote something else there: it stays, as upstream has it.
     wanted = next_revision(view)
     if had < wanted:
         annotations[REVISION] = str(wanted)

@@ -17,6 +17,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from componentbase.tasks import guarded
 from controlplane.controllermanager.context import Context
 from controlplane.controllermanager.nodelifecycle.health import (
     NodeHealth,
@@ -81,7 +82,7 @@ class NodeLifecycleController:
             essential=True,
         )
         while True:
-            await self._pass()
+            await guarded("the look at all nodes", self._pass)
             await asyncio.sleep(self._until_next_pass_s())
 
     def _until_next_pass_s(self) -> float:
@@ -166,6 +167,10 @@ class NodeLifecycleController:
         self._recorder.event(node, "Normal", reason, text)
 
     async def _check(self, node: Object) -> None:
+        """Look at one node; whatever is wrong with it, the others are looked at."""
+        await guarded(f"the look at node {name_of(node)}", lambda: self._check_known(node))
+
+    async def _check_known(self, node: Object) -> None:
         try:
             await self._check_one(node)
         except StatusError as error:

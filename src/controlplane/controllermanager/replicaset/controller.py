@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from controlplane.controllermanager import pod_facts
+from controlplane.controllermanager.changes import is_status_alone
 from controlplane.controllermanager.context import Context
 from controlplane.controllermanager.controller_ref import claim, key_of_owner
 from controlplane.controllermanager.expectations import Expectations
@@ -80,7 +81,7 @@ class ReplicaSetController:
         self._expectations = Expectations()
         self._replica_sets.add_handler(
             on_add=lambda new: self._queue.add(key_of(new)),
-            on_update=lambda _old, new: self._queue.add(key_of(new)),
+            on_update=self._replica_set_updated,
             on_delete=self._replica_set_deleted,
         )
         self._pods.add_handler(
@@ -91,6 +92,9 @@ class ReplicaSetController:
         await self._replica_sets.wait_synced()
         await self._pods.wait_synced()
         await run_workers(self._queue, self._reconcile, workers=_WORKERS)
+
+    def _replica_set_updated(self, old: Object, new: Object) -> None:
+        self._queue.add_after(key_of(new), settle_s(new) if is_status_alone(old, new) else 0.0)
 
     def _replica_set_deleted(self, replica_set: Object) -> None:
         self._expectations.forget(key_of(replica_set))

@@ -130,3 +130,18 @@ def test_history_keeps_what_still_has_or_may_have_pods():
     ]
     view = view_of(deployment("new", limit=0), sets)
     assert [one["metadata"]["name"] for one in history.surplus(view)] == ["empty"]
+
+
+def test_a_revision_that_is_no_number_stays_and_stops_nothing():
+    """SetNewReplicaSetAnnotations: somebody wrote something else, and it is left to them."""
+    old = replica_set("old", "a", 1)
+    new = replica_set("new", "b", 2)
+    new["metadata"]["annotations"][REVISION] = "garbage"
+    old["metadata"]["annotations"][REVISION] = "rubbish"
+    view = view_of(deployment("b"), [old, new])
+    made = revision.replica_set_annotations(view, new["metadata"]["annotations"])
+    assert made[REVISION] == "garbage"
+    assert HISTORY not in made
+    assert revision.next_revision(view) == 1
+    empty = revision.replica_set_annotations(view, {REVISION: ""})
+    assert empty[REVISION] == "1"
