@@ -40,6 +40,7 @@ from nodeagent.kubelet.authorization import Authorization
 from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.housekeeping import Housekeeping
 from nodeagent.kubelet.kubelet import Kubelet
+from nodeagent.kubelet.metrics import KubeletMetrics
 from nodeagent.kubelet.node import NodeKeeper
 from nodeagent.kubelet.node_shutdown import NOT_ADMITTED
 from nodeagent.kubelet.node_status import NodeFacts, Readiness, allocatable, capacity
@@ -107,7 +108,8 @@ class NodeAgent:
             "non_masquerade_cidrs": config.non_masquerade_cidrs,
         }
         self._netlink = Netlink(self._peer("datapath", "netlink.sock"), settings, tables=Tables())
-        self._runtime = Runtime(self._peer("podruntime", "cri.sock"))
+        self._metrics = KubeletMetrics()
+        self._runtime = Runtime(self._peer("podruntime", "cri.sock"), self._metrics)
         self._options = configuration.parse(config.kubelet_config)
         self._node = NodeKeeper(self._client, self._facts(), self._nodes, self._timings, monotonic)
         self._provider = PROVIDERS[config.network](self._identity())
@@ -242,6 +244,7 @@ class NodeAgent:
             clock=monotonic,
             cni=self._cni,
             host_network=self._host_network,
+            metrics=self._metrics,
         )
 
     def _make_egress(self) -> tuple[EventRecorder, EgressAgent]:
@@ -409,7 +412,6 @@ class NodeAgent:
         stats = StatsProvider(self._runtime, self._netlink, wall)
         kubelet = KubeletServer(
             self._kubelet,
-            self._proxy.exposition,
             Streaming(self._kubelet, hostnet),
             Authorization(self._client.create, config.node_name, monotonic),
             shape=self._shape,
@@ -443,6 +445,9 @@ class NodeAgent:
             "ip-masq-agent": self._ip_masq.run(),
         }
         self._static_pods.look(config.node_name)
+        self._node.on_event("Normal", "Starting", "Starting kubelet.")
+        text = "Updated Node Allocatable limit across pods"
+        self._node.on_event("Normal", "NodeAllocatableEnforced", text)
         try:
             for name, loop in loops.items():
                 self._tasks.spawn(loop, name=name, essential=True)

@@ -38,6 +38,9 @@ async def test_node_becomes_ready_and_publishes_flannel(tmp_path):
         )
         addresses = {entry["address"] for entry in await node.table("address")}
         assert {"10.244.1.1/24", "10.244.1.0/32"} <= addresses
+        begun = {"Starting", "NodeAllocatableEnforced", "NodeHasSufficientMemory"}
+        await api.until(lambda: begun <= {*api.reasons()})
+        assert "Starting kubelet." in api.messages()
 
 
 @pytest.mark.asyncio

@@ -16,6 +16,7 @@ from kubeapi.objects import Object, namespace_of, uid_of
 from nodeagent.kubelet.container_status import Waiting
 from nodeagent.kubelet.environment import NodeFields
 from nodeagent.kubelet.image_manager import CannotStart, ImageManager
+from nodeagent.kubelet.metrics import container_type
 from nodeagent.kubelet.pid_namespace import namespace_options
 from nodeagent.kubelet.pod_actions import StartContainer
 from nodeagent.kubelet.pod_config import (
@@ -47,7 +48,9 @@ class ContainerStarter:
     def __init__(self, services: NodeServices, arrived_at: float, ending: asyncio.Event) -> None:
         """*ending*: set when the pod is to end, for which no hook is waited."""
         self._services, self._arrived_at, self._ending = services, arrived_at, ending
-        self._images = ImageManager(services.runtime, services.timings, services.clock)
+        self._images = ImageManager(
+            services.runtime, services.timings, services.clock, services.metrics
+        )
 
     async def start(
         self, pod: Object, container: Object, wanted: StartContainer, seen: PodRuntimeStatus
@@ -63,6 +66,8 @@ class ContainerStarter:
         never_started = seen.container(name)
         if never_started is not None and never_started.state is ContainerState.CREATED:
             await runtime.remove_container(never_started.id)
+        metrics, kind = self._services.metrics, container_type(pod, name)
+        metrics.started_containers.add((kind,))
         policy = container.get("imagePullPolicy") or "IfNotPresent"
         await self._images.ensure(container.get("image") or "", policy, tell)
         config = await self._config(pod, container, wanted, seen)
@@ -70,11 +75,13 @@ class ContainerStarter:
             container_id = await runtime.create_container(sandbox.id, config)
             tell("Normal", "Created", f"Created container: {name}")
         except RpcError as error:
+            metrics.started_container_errors.add((kind, "CreateContainerError"))
             raise _failed("CreateContainerError", error, tell) from None
         try:
             await runtime.start_container(container_id)
             tell("Normal", "Started", f"Started container {name}")
         except RpcError as error:
+            metrics.started_container_errors.add((kind, "RunContainerError"))
             raise _failed("RunContainerError", error, tell) from None
         target = Target(container_id=container_id, container=container, pod_ip=sandbox.address)
         await self._post_start(pod, target, tell)
@@ -144,6 +151,7 @@ class ContainerStarter:
         finally:
             await tasks.close()
         if warning:
+            self._services.metrics.http_fallbacks.add(())
             teller(self._services.recorder, pod)("Warning", "LifecycleHTTPFallback", warning)
         if not failure:
             return ""

@@ -133,6 +133,7 @@ class Housekeeping:
         if victim is None:
             log.warning("short of %s, and no pod can be evicted", resource)
             return
+        self._services.metrics.evictions.add((threshold.signal,))
         await self._evict(victim)
 
     @staticmethod

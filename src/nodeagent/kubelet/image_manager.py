@@ -13,6 +13,7 @@ from componentbase.timings import Timings
 from nodeagent.kubelet import image_pull
 from nodeagent.kubelet.backoff import Backoff
 from nodeagent.kubelet.container_status import Waiting
+from nodeagent.kubelet.metrics import KubeletMetrics, size_class
 from nodeagent.kubelet.recording import Tell
 from nodeagent.kubelet.runtime import Runtime
 from nodeagent.peer import CONNECTION_CODES
@@ -36,8 +37,11 @@ class _Failure:
 class ImageManager:
     """The images of one pod's containers."""
 
-    def __init__(self, runtime: Runtime, timings: Timings, clock: Clock) -> None:
+    def __init__(
+        self, runtime: Runtime, timings: Timings, clock: Clock, metrics: KubeletMetrics
+    ) -> None:
         self._runtime, self._timings, self._clock = runtime, timings, clock
+        self._metrics = metrics
         self._backoff = Backoff(
             initial_s=timings.image_backoff_initial_s, max_s=timings.image_backoff_max_s
         )
@@ -94,7 +98,9 @@ class ImageManager:
         self._backoff.forget(image)
         sizes = await self._runtime.images()
         size = sizes.get(image_pull.normalized(image), sizes.get(image, 0))
-        tell("Normal", "Pulled", image_pull.pulled(image, self._clock() - began, size))
+        took_s = self._clock() - began
+        self._metrics.image_pull_seconds.observe((size_class(size),), took_s)
+        tell("Normal", "Pulled", image_pull.pulled(image, took_s, size))
 
     def _failed(self, image: str, error: RpcError, tell: Tell) -> CannotStart:
         text = f"rpc error: code = {error.code} desc = {error.message}"

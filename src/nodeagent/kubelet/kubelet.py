@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from componentbase.clock import rfc3339, wall
+from componentbase.series import Gauge, Series
 from componentbase.tasks import Tasks
 from kubeapi.client import Informer
 from kubeapi.objects import Object, is_being_deleted, key_of, make_key, uid_of
+from nodeagent.kubelet.metrics import by_source, running_containers, running_pods
 from nodeagent.kubelet.pod_config import container_log_path, pod_log_directory
 from nodeagent.kubelet.pod_spec import containers_by_name
 from nodeagent.kubelet.pod_status import Termination
@@ -172,6 +174,52 @@ class Kubelet:
             return None
         worker.terminate(why)
         return worker.ended
+
+    def series(self) -> list[Series]:
+        """Return the kubelet's numbers; what can be counted is counted when somebody asks."""
+        services, runtime = self._services, self._services.runtime
+        source, mirrors = ("static",), self._pods.items
+        return [
+            Gauge(
+                "kubelet_node_name", "Whose numbers.", ("node",), lambda: {(services.node_name,): 1}
+            ),
+            Gauge("kubelet_desired_pods", "Pods.", source, lambda: by_source(self.pods())),
+            Gauge(
+                "kubelet_active_pods",
+                "Pods of which something may run.",
+                source,
+                lambda: by_source(self.active_pods()),
+            ),
+            Gauge(
+                "kubelet_mirror_pods",
+                "Mirrors of static pods.",
+                (),
+                lambda: {(): sum(map(is_mirror, mirrors()))},
+            ),
+            Gauge(
+                "kubelet_running_pods",
+                "Pods that have a sandbox.",
+                (),
+                lambda: running_pods(runtime.pods.values()),
+            ),
+            Gauge(
+                "kubelet_running_containers",
+                "Containers, by their states.",
+                ("container_state",),
+                lambda: running_containers(runtime.pods.values()),
+            ),
+            Gauge(
+                "kubelet_pleg_last_seen_seconds",
+                "When the runtime was last listed.",
+                (),
+                lambda: {(): runtime.listed_at},
+            ),
+            *services.metrics.counters(),
+        ]
+
+    def probe_series(self) -> list[Series]:
+        """Return the numbers of this node's probes."""
+        return [self._services.metrics.probes, self._services.metrics.probe_seconds]
 
     def pods(self) -> list[Object]:
         """Return the pods of this node."""

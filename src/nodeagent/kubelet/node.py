@@ -28,6 +28,7 @@ from nodeagent.kubelet.node_status import (
     new_node,
     node_labels,
     node_status,
+    rebooted,
     same_status,
     transitions,
 )
@@ -186,6 +187,10 @@ class NodeKeeper:
         for reason in transitions(before, status):
             text = f"Node {self._facts.name} status is now: {reason}"
             self.on_event("Normal", reason, text)
+        boot = rebooted(before, status)
+        if boot:
+            text = f"Node {self._facts.name} has been rebooted, boot id: {boot}"
+            self.on_event("Warning", "Rebooted", text)
         log.debug("status posted at %s", resource_version_of(self._known))
 
     async def run_lease(self, rng: random.Random) -> None:

@@ -227,6 +227,12 @@ def transitions(before: Object, after: Object) -> list[str]:
     ]
 
 
+def rebooted(before: Object, after: Object) -> str:
+    """Return the id of the machine's boot when it is another one, "" when it is not."""
+    was, now = (each.get("nodeInfo", {}).get("bootID") or "" for each in (before, after))
+    return now if was and was != now else ""
+
+
 def same_status(one: Object, other: Object) -> bool:
     """Tell whether two statuses differ in heartbeats only (upstream: nodeStatusHasChanged)."""
 

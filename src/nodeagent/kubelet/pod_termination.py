@@ -48,6 +48,7 @@ async def kill_container(
             async with asyncio.timeout(grace_s):
                 warning = await services.actions.hook(hook, target, grace_s)
             if warning:
+                services.metrics.http_fallbacks.add(())
                 teller(services.recorder, pod)("Warning", "LifecycleHTTPFallback", warning)
         except TimeoutError:
             log.info("preStop hook of %s took all of its grace period", status.name)

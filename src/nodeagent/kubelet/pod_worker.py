@@ -34,6 +34,7 @@ from nodeagent.kubelet.pod_actions import (
     compute_pod_actions,
     hold_back,
 )
+from nodeagent.kubelet.pod_milestones import all_run
 from nodeagent.kubelet.pod_sandbox import SandboxError, create_sandbox, release_network
 from nodeagent.kubelet.pod_spec import (
     containers_by_name,
@@ -88,6 +89,7 @@ class PodWorker:
         )
         self._waiting: dict[str, Waiting] = {}
         self._started_at = wall()
+        self._is_start_known = False
         self._failures = 0
         self.done = False
         self._prober = Prober(
@@ -95,6 +97,7 @@ class PodWorker:
             services.clock,
             on_change=self._wake.set,
             on_event=self._probe_event,
+            metrics=services.metrics,
         )
 
     @property
@@ -139,6 +142,7 @@ class PodWorker:
         finally:
             self.ended.set()
             await self._prober.close()
+            self._services.metrics.forget_probes(self._pod)
 
     async def _sleep(self, wait_s: float) -> None:
         try:
@@ -150,6 +154,7 @@ class PodWorker:
 
     async def _sync_once(self) -> float:
         """Sync; return when to look again at the latest."""
+        began, what = self._services.clock(), "sync" if self._seen.sandboxes else "create"
         try:
             wait_s = await self._sync()
         except (RpcError, StatusError, Unreachable, OSError, SandboxError) as error:
@@ -157,6 +162,8 @@ class PodWorker:
             wait_s = min(_RETRY_MIN_S * 2.0 ** min(self._failures, 16), _RETRY_MAX_S)
             log.warning("pod %s: %s; again in %.2g s", full_name(self._pod), error, wait_s)
             return wait_s
+        took_s = self._services.clock() - began
+        self._services.metrics.pod_sync_seconds.observe((what,), took_s)
         self._failures = 0
         return wait_s
 
@@ -279,11 +286,11 @@ class PodWorker:
 
     async def _perform(self, actions: PodActions, due: Sequence[StartContainer]) -> float:
         """Do it; return when to look again if nothing else wakes us."""
-        services, pod = self._services, self._pod
+        services = self._services
         for kill in actions.kill:
             await self._kill(kill)
         if actions.create_sandbox:
-            await create_sandbox(services, pod, self._seen, actions.attempt)
+            await self._make_sandbox(actions.attempt)
             await services.runtime.fresh()
             self._publish()
         wait_s = math.inf
@@ -294,6 +301,15 @@ class PodWorker:
             self._wake.set()
         self._publish()
         return wait_s
+
+    async def _make_sandbox(self, attempt: int) -> None:
+        metrics = self._services.metrics
+        try:
+            await create_sandbox(self._services, self._pod, self._seen, attempt)
+        except (RpcError, SandboxError) as error:
+            metrics.started_pod_errors.add((type(error).__name__,))
+            raise
+        metrics.started_pods.add(())
 
     async def _kill(self, kill: KillContainer) -> None:
         status = next(s for s in self._seen.running if s.id == kill.id)
@@ -409,7 +425,17 @@ class PodWorker:
     def _publish(self, *, ended: bool = False, rejected: tuple[str, str] | None = None) -> None:
         if not self._removed:
             status = self._status(ended=ended, rejected=rejected)
+            self._note_start(status)
             self._services.statuses.set(self._pod, status)
+
+    def _note_start(self, status: Object) -> None:
+        """Measure how long the pod's start has taken, once, if it was not running before."""
+        if self._is_start_known or not all_run(self._pod, status):
+            return
+        self._is_start_known = True
+        if not all_run(self._pod, self._pod.get("status") or {}):
+            seconds = wall() - self._started_at
+            self._services.metrics.pod_start_seconds.observe((), seconds)
 
 
 def orphan_pod(seen: PodRuntimeStatus, now: float) -> Object:

@@ -14,8 +14,9 @@ from typing import Final
 
 from componentbase.clock import Clock, wall
 from componentbase.tasks import Tasks
-from kubeapi.objects import Object
+from kubeapi.objects import Object, name_of, namespace_of, uid_of
 from nodeagent.kubelet.container_status import Probed, container_id
+from nodeagent.kubelet.metrics import KubeletMetrics
 from nodeagent.kubelet.pod_actions import Health
 from nodeagent.kubelet.pod_spec import containers_by_name
 from nodeagent.kubelet.probe import ProbeSpec, ProbeType, ProbeWorker, Verdict, resume
@@ -54,8 +55,9 @@ class Prober:
         *,
         on_change: Callable[[], None],
         on_event: OnEvent,
+        metrics: KubeletMetrics,
     ) -> None:
-        self._actions, self._clock = actions, clock
+        self._actions, self._clock, self._metrics = actions, clock, metrics
         self._on_change, self._on_event = on_change, on_event
         self._probes: dict[str, _Probes] = {}
         self._ending = Tasks()
@@ -108,18 +110,23 @@ class Prober:
         """Probe once; None when that told nothing."""
         handler: Object = target.container[worker.kind.value]
         name, title = target.container["name"], worker.kind.title
+        began, result, success = self._clock(), "unknown", None
         try:
             warning = await self._try(handler, target, worker.spec.timeout_s)
+            result, success = "successful", True
+            if warning:
+                self._on_event(pod, name, "ProbeWarning", f"{title} probe warning: {warning}")
         except ProbeError as error:
+            result, success = "failed", False
             self._on_event(pod, name, "Unhealthy", f"{title} probe failed: {error}")
-            return False
         except ProbeUnknown as error:
             text = f"{title} probe errored and resulted in unknown state: {error}"
             self._on_event(pod, name, "Unhealthy", text)
-            return None
-        if warning:
-            self._on_event(pod, name, "ProbeWarning", f"{title} probe warning: {warning}")
-        return True
+        where = name, name_of(pod), namespace_of(pod)
+        self._metrics.probes.add((title, result, *where, uid_of(pod)))
+        if success:
+            self._metrics.probe_seconds.observe((title, *where), self._clock() - began)
+        return success
 
     async def _try(self, handler: Object, target: Target, timeout_s: float) -> str:
         for _ in range(_TRIES - 1):

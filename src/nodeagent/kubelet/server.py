@@ -20,15 +20,18 @@ from aiohttp.typedefs import Middleware
 
 from componentbase.client_certificates import NotBelieved, shown_on
 from componentbase.clock import parse_rfc3339, wall
+from componentbase.process_series import process_series
+from componentbase.series import Series, exposition
 from kubeapi.client import Unreachable
+from kubeapi.client import metrics as client_metrics
 from kubeapi.client.delegation import Asker, NotAuthenticated, asker_of, bearer_token
 from kubeapi.objects import Object
 from kubeapi.status import StatusError
 from nodeagent.kubelet.authorization import Authorization, attributes
 from nodeagent.kubelet.container_logs import LogFilter, LogOptions, tail_offset, whole_lines
+from nodeagent.kubelet.stats import resource_metrics
 from nodeagent.kubelet.stats.pod_scraper import PodScraper
 from nodeagent.kubelet.stats.provider import StatsProvider
-from nodeagent.kubelet.stats.resource_metrics import exposition
 from nodeagent.kubelet.stats.summary import NodeShape, summary
 from nodeagent.kubelet.streaming import Streaming
 
@@ -38,11 +41,17 @@ _METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _READ_OCTETS: Final = 64 * 1024
 
 
-class LogSource(Protocol):
+class Source(Protocol):
     """What the server must know of pods; the kubelet answers."""
 
     def pods(self) -> list[Object]:
         """Return the pods of this node."""
+
+    def series(self) -> list[Series]:
+        """Return the kubelet's numbers."""
+
+    def probe_series(self) -> list[Series]:
+        """Return the numbers of its probes."""
 
     def log_path(self, namespace: str, pod: str, container: str, *, previous: bool) -> Path:
         """Return the log file of a container; raises LookupError that says why there is none."""
@@ -56,8 +65,7 @@ class KubeletServer:
 
     def __init__(
         self,
-        source: LogSource,
-        metrics: Callable[[], str],
+        source: Source,
         streaming: Streaming,
         authorization: Authorization,
         *,
@@ -65,7 +73,7 @@ class KubeletServer:
         stats: StatsProvider,
         scraper: PodScraper,
     ) -> None:
-        self._source, self._metrics, self._streaming = source, metrics, streaming
+        self._source, self._streaming = source, streaming
         self._shape, self._stats, self._scraper = shape, stats, scraper
         self._authorization = authorization
 
@@ -77,6 +85,7 @@ class KubeletServer:
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_get("/metrics/resource", self._resource_metrics)
         app.router.add_get("/metrics/pods", self._pod_metrics)
+        app.router.add_get("/metrics/probes", self._probe_metrics)
         app.router.add_get("/stats/summary", self._summary)
         path = "/containerLogs/{namespace}/{pod}/{container}"
         app.router.add_get(path, self._container_logs)
@@ -87,11 +96,16 @@ class KubeletServer:
         return web.Response(text="ok")
 
     async def _show_metrics(self, _request: web.Request) -> web.StreamResponse:
-        """Answer in Prometheus' text format. One process, one page: kube-proxy's are here, too."""
-        return web.Response(text=self._metrics(), headers={"Content-Type": _METRICS_TYPE})
+        """Answer in Prometheus' text format; kube-proxy has a port of its own."""
+        found = [*self._source.series(), *client_metrics.SERIES, *process_series()]
+        return web.Response(text=exposition(found), headers={"Content-Type": _METRICS_TYPE})
+
+    async def _probe_metrics(self, _request: web.Request) -> web.StreamResponse:
+        text = exposition(self._source.probe_series())
+        return web.Response(text=text, headers={"Content-Type": _METRICS_TYPE})
 
     async def _resource_metrics(self, _request: web.Request) -> web.StreamResponse:
-        text = exposition(await self._stats.read())
+        text = resource_metrics.exposition(await self._stats.read())
         return web.Response(text=text, headers={"Content-Type": _METRICS_TYPE})
 
     async def _pod_metrics(self, _request: web.Request) -> web.StreamResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from nodeagent.cni.host_network import HostNetwork
 from nodeagent.cni.result import Attachment
 from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.environment import service_environment
+from nodeagent.kubelet.metrics import KubeletMetrics
 from nodeagent.kubelet.object_cache import ObjectCache
 from nodeagent.kubelet.probe_actions import ProbeActions
 from nodeagent.kubelet.references import Configuration, references
@@ -74,6 +75,7 @@ class NodeServices:
     clock: Clock
     cni: PodNetwork
     host_network: HostNetwork
+    metrics: KubeletMetrics = field(default_factory=KubeletMetrics)
     #: Why the node does not take a pod that nothing runs of yet: reason and message.
     refuse: Callable[[Object, Object | None], tuple[str, str] | None] = lambda _pod, _node: None
 

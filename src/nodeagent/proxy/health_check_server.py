@@ -1,5 +1,5 @@
 """The servers behind healthCheckNodePort: one listener a Service, on the node's transport address,
-and that of kube-proxy's own health beside them.
+and those of kube-proxy's own health and metrics beside them.
 
 A port that cannot be bound is tried again with the next sync; who asks meanwhile finds nobody, and
 the balancer leaves the node out.
@@ -26,7 +26,7 @@ class HealthCheckServer:
         self._address = address
         self._checks: dict[int, HealthCheck] = {}
         self._runners: dict[int, web.AppRunner] = {}
-        self._own: web.AppRunner | None = None
+        self._own: dict[int, web.AppRunner] = {}
 
     async def sync(self, wanted: Mapping[ServiceKey, HealthCheck]) -> None:
         """Listen at exactly the ports of *wanted*, and answer what they say now."""
@@ -42,15 +42,17 @@ class HealthCheckServer:
 
     async def serve(self, port: int, what: str, answer: Callable[[str], Answer]) -> None:
         """Listen at *port*, too, for good; try again if it could not be had before."""
-        if self._own is None:
-            self._own = await self._listen(port, what, answer)
+        if port not in self._own:
+            runner = await self._listen(port, what, answer)
+            if runner is not None:
+                self._own[port] = runner
 
     async def close(self) -> None:
         """Stop listening."""
         await self.sync({})
-        own, self._own = self._own, None
-        if own is not None:
-            await own.cleanup()
+        own, self._own = self._own, {}
+        for runner in own.values():
+            await runner.cleanup()
 
     def _answer_of(self, port: int) -> Callable[[str], Answer]:
         return lambda _path: self._checks[port].answer()

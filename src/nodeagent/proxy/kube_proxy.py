@@ -10,22 +10,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_network
 from typing import Final
 
 from componentbase.clock import monotonic, wall
 from componentbase.journal import Journal
+from componentbase.series import Counter
 from componentbase.tasks import Tasks
 from componentbase.timings import Timings
 from kubeapi.client import Informer
 from kubeapi.objects import Object, labels_of, name_of
 from nodeagent.proxy.health_check_server import HealthCheckServer
+from nodeagent.proxy.metrics import PORT as METRICS_PORT
+from nodeagent.proxy.metrics import ProxyMetrics
 from nodeagent.proxy.mode import IPTABLES, ProxyMode
 from nodeagent.proxy.network_programming import NetworkProgramming
 from nodeagent.proxy.proxier import Proxier
 from nodeagent.proxy.proxier_health import PORT as HEALTH_PORT
-from nodeagent.proxy.proxier_health import ProxierHealth
+from nodeagent.proxy.proxier_health import Answer, ProxierHealth
 from nodeagent.proxy.topology import Topology
 from nodeagent.tables import Tables
 
@@ -35,8 +38,6 @@ log = logging.getLogger(__name__)
 Settled = Callable[[float], Awaitable[bool]]
 
 _SETTLE_LOOK_S: Final = 30.0
-_NO_LOCAL: Final = "kubeproxy_sync_proxy_rules_no_local_endpoints_total"
-_NO_LOCAL_HELP: Final = "Number of services with a Local traffic policy and no endpoints"
 _STUCK_PERIODS: Final = 2
 _ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 _EXCLUDED_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -68,18 +69,16 @@ class KubeProxy:
             _STUCK_PERIODS * timings.proxy_sync_max_s, self._node, monotonic, wall
         )
         self.programming = NetworkProgramming()
+        self.metrics = ProxyMetrics(mode.name, self._no_local_endpoints)
         self._proxier: Proxier | None = None
         self._changed = asyncio.Event()
         self._synced = asyncio.Event()
 
-    def exposition(self) -> str:
-        """Return the metrics in Prometheus' text format, under upstream's names."""
-        found = [self.programming.latency.exposition()]
-        if self._proxier is not None:
-            found.append(f"# HELP {_NO_LOCAL} {_NO_LOCAL_HELP}\n# TYPE {_NO_LOCAL} gauge\n")
-            for policy, count in self._proxier.no_local_endpoints().items():
-                found.append(f'{_NO_LOCAL}{{traffic_policy="{policy}"}} {count}\n')
-        return "".join(found)
+    def _no_local_endpoints(self) -> Mapping[str, int]:
+        return {} if self._proxier is None else self._proxier.no_local_endpoints()
+
+    def _metrics_answer(self, path: str) -> Answer:
+        return self.metrics.answer(path, self.programming.latency.exposition())
 
     async def run(self) -> None:
         """Follow the cluster, for ever."""
@@ -102,10 +101,12 @@ class KubeProxy:
             entry = {"protocol": "TCP", "port": HEALTH_PORT, "service": "kube-proxy"}
             self._tables.replace("host_listener", entry)
         self._nodes.add_handler(on_update=lambda _old, _new: self._look_where_we_are(proxier))
-        self._follow(services, proxier.service_changed)
-        self._follow(slices, proxier.slice_changed)
+        metrics = self.metrics
+        metrics.pending = proxier.waiting
+        self._follow(services, proxier.service_changed, metrics.service_changes)
+        self._follow(slices, proxier.slice_changed, metrics.endpoint_changes)
         self._follow(slices, self.programming.slice_changed)
-        proxier.sync()
+        self._sync(proxier)
         proxier.all_known()
         self._health.updated()
         await self._sync_health_checks(proxier)
@@ -114,12 +115,18 @@ class KubeProxy:
             await self._changed.wait()
             self._changed.clear()
             began = monotonic()
-            proxier.sync()
+            self._sync(proxier)
             self._health.updated()
             self.programming.synced()
             self._synced.set()
             await self._sync_health_checks(proxier)
             await asyncio.sleep(max(0.0, began + self._timings.proxy_sync_min_s - monotonic()))
+
+    def _sync(self, proxier: Proxier) -> None:
+        began = monotonic()
+        proxier.sync()
+        self.metrics.sync_seconds.observe((), monotonic() - began)
+        self.metrics.synced_at = wall()
 
     def _node(self) -> Object:
         return self._nodes.get(self._node_name) or {}
@@ -143,12 +150,15 @@ class KubeProxy:
 
     def _change(self) -> None:
         self._health.queued()
+        self.metrics.queued_at = wall()
         self._changed.set()
 
     async def _sync_health_checks(self, proxier: Proxier) -> None:
         if self._health_checks is not None:
             await self._health_checks.sync(proxier.health_checks)
             await self._health_checks.serve(HEALTH_PORT, "kube-proxy", self._health.answer)
+            what = "kube-proxy's metrics"
+            await self._health_checks.serve(METRICS_PORT, what, self._metrics_answer)
 
     async def _run_acknowledged(self) -> None:
         """Note changes once the datapath has them; those that come meanwhile wait together."""
@@ -169,15 +179,18 @@ class KubeProxy:
                     endpoints=change.endpoints,
                 )
 
-    def _follow(self, informer: Informer, note: Callable[..., None]) -> None:
-        def changed(obj: Object) -> None:
-            note(obj)
+    def _follow(
+        self, informer: Informer, note: Callable[..., None], counter: Counter | None = None
+    ) -> None:
+        def changed(obj: Object, *, deleted: bool = False) -> None:
+            note(obj, deleted=deleted)
+            if counter is not None:
+                counter.add(())
             self._change()
 
         def deleted(obj: Object) -> None:
             log.debug("%s is gone", name_of(obj))
-            note(obj, deleted=True)
-            self._change()
+            changed(obj, deleted=True)
 
         informer.add_handler(
             on_add=changed, on_update=lambda _old, new: changed(new), on_delete=deleted

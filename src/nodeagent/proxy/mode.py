@@ -27,6 +27,7 @@ PRIMARY: Final = "primary"
 class ProxyMode:
     """What frontends depend on besides Services and endpoints."""
 
+    name: ProxyModeName = "iptables"
     #: How the datapath chooses among endpoints.
     scheduler: str = "random"
     refuses_other_ports: bool = False
@@ -36,7 +37,9 @@ class ProxyMode:
 
 
 IPTABLES: Final = ProxyMode()
-_NFTABLES: Final = ProxyMode(refuses_other_ports=True, node_port_addresses=(PRIMARY,))
+_NFTABLES: Final = ProxyMode(
+    name="nftables", refuses_other_ports=True, node_port_addresses=(PRIMARY,)
+)
 
 
 def proxy_mode(
@@ -45,7 +48,9 @@ def proxy_mode(
     """Return the mode called *name*; *scheduler* is IPVS's."""
     found = _NFTABLES if name == "nftables" else IPTABLES
     if name == "ipvs":
-        found = ProxyMode(scheduler=scheduler, refuses_other_ports=True, local_falls_back=True)
+        found = ProxyMode(
+            name="ipvs", scheduler=scheduler, refuses_other_ports=True, local_falls_back=True
+        )
     if not node_port_addresses:
         return found
     return replace(found, node_port_addresses=tuple(node_port_addresses))

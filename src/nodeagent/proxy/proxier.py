@@ -43,6 +43,10 @@ class Proxier:
         changes = len(self._service_changes) or len(self._endpoint_changes)
         return bool(changes or self._moved)
 
+    def waiting(self) -> tuple[int, int]:
+        """Return how many changes of Services, and of slices, a sync would find."""
+        return len(self._service_changes), len(self._endpoint_changes)
+
     def topology_changed(self, here: Topology) -> None:
         """Note where this node is now."""
         if here != self._here:

@@ -13,6 +13,7 @@ from nodeagent.kubelet.node_status import (
     image_list,
     new_node,
     node_status,
+    rebooted,
     same_status,
     transitions,
 )
@@ -130,6 +131,10 @@ def test_pressure_and_images_are_shown_and_changes_are_events():
     assert transitions(before, after) == ["NodeHasInsufficientMemory"]
     assert "NodeHasSufficientMemory" in transitions({}, before)
     assert "NodeReady" not in transitions({}, before)
+    assert not rebooted({}, before)
+    assert not rebooted(before, after)
+    elsewhere = {**before, "nodeInfo": {**before["nodeInfo"], "bootID": "another"}}
+    assert rebooted(elsewhere, after) == after["nodeInfo"]["bootID"]
     stopping = replace(GOOD, shutting_down=True)
     ended = node_status(FACTS, stopping, before, 2)
     assert transitions(before, ended) == ["NodeNotReady"]

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from componentbase.clock import monotonic
+from nodeagent.kubelet.metrics import KubeletMetrics
 from nodeagent.kubelet.pod_actions import Health
 from nodeagent.kubelet.probe_actions import ProbeError, ProbeUnknown
 from nodeagent.kubelet.prober import Prober
@@ -15,12 +16,16 @@ from nodeagent.kubelet.runtime_status import ContainerState, ContainerStatus, Po
 pytestmark = pytest.mark.asyncio
 
 
+POD = {"metadata": {"name": "p", "namespace": "n", "uid": "u"}}
+
+
 class Told:
     """Answers probes from a list, the last answer for ever; notes what is told."""
 
     def __init__(self, *answers: str | Exception) -> None:
         self.answers = list(answers)
         self.asked = 0
+        self.metrics = KubeletMetrics()
         self.events: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
 
@@ -51,8 +56,14 @@ def running(started_at: float) -> PodRuntimeStatus:
 async def probe(told: Told, probe: dict[str, object], kind: str = "readinessProbe") -> Prober:
     """Probe until something was told."""
     container = {"name": "app", kind: {"tcpSocket": {"port": 1}, **probe}}
-    prober = Prober(told, monotonic, on_change=told.changed.set, on_event=told.event)
-    prober.sync({"spec": {"containers": [container]}}, running(1.0))
+    prober = Prober(
+        told,
+        monotonic,
+        on_change=told.changed.set,
+        on_event=told.event,
+        metrics=told.metrics,
+    )
+    prober.sync(POD | {"spec": {"containers": [container]}}, running(1.0))
     async with asyncio.timeout(10):
         await told.changed.wait()
     return prober
@@ -65,6 +76,13 @@ async def test_a_warning_is_told_and_is_a_success():
     assert told.events == [("ProbeWarning", words)]
     assert prober.probed("c1").ready
     await prober.close()
+    labels = ("Readiness", "successful", "app", "p", "n", "u")
+    assert told.metrics.probes.values == {labels: told.asked}
+    told.metrics.forget_probes({"metadata": {"name": "other", "namespace": "n"}})
+    assert told.metrics.probes.values
+    told.metrics.forget_probes(POD)
+    assert not told.metrics.probes.values
+    assert not told.metrics.probe_seconds.values
 
 
 @pytest.mark.parametrize("kind", ["readinessProbe", "livenessProbe", "startupProbe"])

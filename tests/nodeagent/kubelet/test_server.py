@@ -14,6 +14,7 @@ from loopback import PREFIX
 
 from componentbase.client_certificates import server_context
 from componentbase.clock import monotonic, wall
+from componentbase.series import Gauge
 from componentbase.tasks import Tasks
 from kubeapi.resources import TOKENREVIEWS
 from nodeagent.hostnet import HostNet
@@ -29,6 +30,7 @@ from nodeagent.peer import Peer
 from nodeagent.tables import Tables
 from podwire.cluster import pki
 
+PROBES = "# HELP probe One.\n# TYPE probe gauge\nprobe 1\n"
 ADDRESS, PORT = f"{PREFIX}.78.5", 10250
 
 
@@ -46,6 +48,12 @@ class OnePod:
 
     def running(self, _namespace, _pod, _container):
         return False
+
+    def series(self):
+        return [Gauge("metric", "One.", (), lambda: {(): 1})]
+
+    def probe_series(self):
+        return [Gauge("probe", "One.", (), lambda: {(): 1})]
 
 
 async def _review(resource, review):
@@ -79,7 +87,6 @@ async def serving(tmp_path):
     stats = StatsProvider(Runtime(peers), Netlink(peers, {}, tables=Tables()), wall)
     server = KubeletServer(
         pod,
-        lambda: "metric 1\n",
         streaming,
         authorization,
         shape=NodeShape(name="node-1", memory=1 << 30),
@@ -126,7 +133,11 @@ async def test_api_server_reads_logs_and_pods(tmp_path):
         assert (await get(tmp_path, "/containerLogs/d/p/main?tailLines=x", api))[0] == 400
         assert await get(tmp_path, "/containerLogs/d/p/main?previous=true", api) == (200, "")
         assert '"PodList"' in (await get(tmp_path, "/pods", api))[1]
-        assert await get(tmp_path, "/metrics", api) == (200, "metric 1\n")
+        assert await get(tmp_path, "/metrics/probes", api) == (200, PROBES)
+        status, text = await get(tmp_path, "/metrics", api)
+        assert status == 200
+        assert "\nmetric 1\n" in text
+        assert "# TYPE rest_client_requests_total counter\n" in text
         status, text = await get(tmp_path, "/metrics/resource", api)
         assert (status, "node_cpu_usage_seconds_total " in text) == (200, True)
         assert text.endswith("resource_scrape_error 1\n")  # There is no runtime.
@@ -154,14 +165,14 @@ async def test_a_certificate_of_another_authority_is_not_believed(tmp_path):
         pki.write_pair(year_ago, *map(Path, old))
         for files in (elsewhere, old):
             assert await get(tmp_path, "/healthz", files) == (401, "Unauthorized")
-            assert await get(tmp_path, "/metrics", files, "good") == (200, "metric 1\n")
+            assert await get(tmp_path, "/metrics/probes", files, "good") == (200, PROBES)
             assert await get(tmp_path, "/metrics", files, "bad") == (401, "Unauthorized")
 
 
 @pytest.mark.asyncio
 async def test_tokens_are_believed_as_the_api_server_says(tmp_path):
     async with serving(tmp_path):
-        assert await get(tmp_path, "/metrics", None, "good") == (200, "metric 1\n")
+        assert await get(tmp_path, "/metrics/probes", None, "good") == (200, PROBES)
         assert await get(tmp_path, "/metrics", None, "bad") == (401, "Unauthorized")
         status, text = await get(tmp_path, "/pods", None, "good")
         what = "verb=get, resource=nodes, subresource=proxy"
