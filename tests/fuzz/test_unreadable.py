@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from componentbase import journal, process
 from controlplane.apiserver import bootstrap, claims, decoding, stored
 from controlplane.apiserver.registry.pages import parse_page_request
-from controlplane.apiserver.serviceaccount.jwt import InvalidToken, SigningKey
+from controlplane.jwt import InvalidToken, SigningKey
 from controlplane.storage.etcd import mark
 from controlplane.storage.interface import KeyValue, StorageForeign
 from kubeapi.client import KubeconfigError, codec, read_kubeconfig

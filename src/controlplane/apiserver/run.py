@@ -67,9 +67,9 @@ from controlplane.apiserver.routes.streams import StreamRoutes
 from controlplane.apiserver.server import ApiServer
 from controlplane.apiserver.service_claims import ServiceClaims
 from controlplane.apiserver.serviceaccount.claims import TokenAuthority
-from controlplane.apiserver.serviceaccount.jwt import SigningKey
 from controlplane.apiserver.store_health import StoreHealth
 from controlplane.health import PING, Check
+from controlplane.jwt import SigningKey
 from controlplane.storage.interface import StorageError, StorageUnavailable, Store
 from controlplane.storage.open import open_store
 from kubeapi.resources import NODES, PODDISRUPTIONBUDGETS, SERVICES

@@ -27,6 +27,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: Files of the authority that signs for who asks by the API; "": nobody does.
     cluster_signing_cert: str = ""
     cluster_signing_key: str = ""
+    service_account_key: str = ""  # Signs the tokens in Secrets; "": there are none.
     root_ca: str = ""  # What every namespace is told to trust; "": nothing.
 
     def pod_networks(self) -> tuple[tuple[Network, int], ...]:

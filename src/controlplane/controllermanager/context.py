@@ -113,6 +113,8 @@ class Context:
     pod_networks: tuple[tuple[Network, int], ...]
     #: The authority of the API servers' certificates, PEM; "": it is not published.
     root_ca: str = ""
+    #: The file of the key that signs service accounts' tokens; "": none are made.
+    service_account_key: str = ""
     #: Who signs certificates that are asked for by the API.
     authority: Authority = field(default_factory=lambda: Authority("", ""))
     #: What load balancers are called; empty: there are none.

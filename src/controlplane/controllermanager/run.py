@@ -54,6 +54,7 @@ from controlplane.controllermanager.replication.controller import ReplicationMan
 from controlplane.controllermanager.resourcequota.controller import ResourceQuotaController
 from controlplane.controllermanager.rootcapublisher.controller import RootCaPublisher
 from controlplane.controllermanager.serviceaccount.controller import ServiceAccountController
+from controlplane.controllermanager.serviceaccounttoken.controller import TokensController
 from controlplane.controllermanager.servicelb.controller import ServiceLbController
 from controlplane.controllermanager.servicelb.node_controller import NodeBalancerController
 from controlplane.controllermanager.servicelb.pool import Pool
@@ -112,6 +113,7 @@ CONTROLLERS: Final[Mapping[str, ControllerFactory]] = {
     "garbage-collector-controller": GarbageCollector,
     "namespace-controller": NamespaceController,
     "serviceaccount-controller": ServiceAccountController,
+    "serviceaccount-token-controller": TokensController,
     "root-ca-certificate-publisher-controller": RootCaPublisher,
     "service-lb-controller": _service_lb,
     "clusterrole-aggregation-controller": ClusterRoleAggregation,
@@ -164,6 +166,7 @@ async def run_manager(config: Config) -> None:
         tasks=Tasks(),
         pod_networks=config.pod_networks(),
         root_ca=Path(config.root_ca).read_text() if config.root_ca else "",
+        service_account_key=config.service_account_key,
         authority=Authority(config.cluster_signing_cert, config.cluster_signing_key),
         balancer_pool=Pool.of(config.external_map),
         balances_at_nodes=config.node_balancers,

@@ -104,6 +104,7 @@ def control_plane(given: Parameters, number: int) -> Iterator[tuple[str, Config]
             config["node_cidr_mask"] = given.cluster.node_cidr_mask
             config["node_balancers"] = True  # Docker's network has no addresses to spare.
             config["root_ca"] = str(MOUNTED.certificate("ca"))
+            config["service_account_key"] = str(MOUNTED.private_key("sa"))
             config["cluster_signing_cert"] = str(MOUNTED.certificate("ca"))
             config["cluster_signing_key"] = str(MOUNTED.private_key("ca"))
         yield name, config

@@ -37,6 +37,7 @@ def test_every_controller_has_its_upstream_name():
         "root-ca-certificate-publisher-controller",
         "service-lb-controller",
         "serviceaccount-controller",
+        "serviceaccount-token-controller",
         "statefulset-controller",
         "taint-eviction-controller",
         "token-cleaner-controller",

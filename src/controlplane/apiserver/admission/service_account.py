@@ -1,6 +1,6 @@
 """A pod runs as an account that exists, and gets what it has (upstream: serviceaccount).
 
-What it gets stands in `serviceaccount.admission`.
+What it gets, and which Secrets it may have, stands in `serviceaccount.admission`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 from typing import Final
 
 from controlplane.apiserver import keys
-from controlplane.apiserver.admission.attributes import Attributes, Mutating, Operation
+from controlplane.apiserver.admission.attributes import Attributes, Operation
 from controlplane.apiserver.authz.references import MIRROR
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.kinds.kind import Kind
@@ -26,8 +26,8 @@ _ATTEMPTS: Final = 10
 _WAIT_S: Final = 0.1
 
 
-class ServiceAccount(Mutating):
-    """Completes new pods."""
+class ServiceAccount:
+    """Completes new pods, and judges which Secrets they have."""
 
     name = "ServiceAccount"
 
@@ -35,12 +35,27 @@ class ServiceAccount(Mutating):
         self._cacher, self._rng = cacher, rng
 
     def handles(self, operation: Operation, kind: Kind, subresource: str) -> bool:
-        return operation is Operation.CREATE and kind.resource == PODS and not subresource
+        if kind.resource != PODS:
+            return False
+        is_debugging = operation is Operation.UPDATE and subresource == "ephemeralcontainers"
+        return is_debugging or (operation is Operation.CREATE and not subresource)
+
+    async def validate(self, attributes: Attributes) -> None:
+        pod = attributes.obj
+        assert pod is not None
+        if MIRROR in annotations_of(pod):
+            return
+        name = pod["spec"].get("serviceAccountName", "")
+        account = await self._find(keys.key(SERVICEACCOUNTS, attributes.namespace, name))
+        if account is None:
+            raise admission.unknown_account(pod, attributes.namespace)
+        is_new = attributes.operation is Operation.CREATE
+        admission.check_secrets(pod, account.object, is_new=is_new)
 
     async def admit(self, attributes: Attributes) -> None:
         pod = attributes.obj
         assert pod is not None
-        if MIRROR in annotations_of(pod):
+        if MIRROR in annotations_of(pod) or attributes.operation is not Operation.CREATE:
             return None
         name = pod["spec"]["serviceAccountName"]
         patient = name == admission.DEFAULT

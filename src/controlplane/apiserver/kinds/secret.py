@@ -9,6 +9,7 @@ from typing import Final
 from controlplane.apiserver.kinds import cells, metadata
 from controlplane.apiserver.kinds.configmap import DATA_MAX, frozen_changes
 from controlplane.apiserver.kinds.kind import Cell, Column, Kind
+from controlplane.legacy_token import ACCOUNT_NAME, SECRET_TYPE
 from kubeapi import field, validation
 from kubeapi.objects import Object, annotations_of, name_of
 from kubeapi.resources import SECRETS
@@ -21,8 +22,6 @@ _REQUIRED_KEYS: Final[Mapping[str, Sequence[str]]] = {
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
-_SERVICE_ACCOUNT_TOKEN: Final = "kubernetes.io/service-account-token"
-_SERVICE_ACCOUNT_NAME: Final = "kubernetes.io/service-account.name"
 _BASIC_AUTH: Final = "kubernetes.io/basic-auth"
 
 
@@ -56,8 +55,8 @@ def _missing(secret: Object, data: Mapping[str, str]) -> Iterator[Cause]:
     for key in _REQUIRED_KEYS.get(kind, ()):
         if key not in data:
             yield field.required(f"data[{key}]")
-    if kind == _SERVICE_ACCOUNT_TOKEN and not annotations_of(secret).get(_SERVICE_ACCOUNT_NAME):
-        yield field.required(f"metadata.annotations[{_SERVICE_ACCOUNT_NAME}]")
+    if kind == SECRET_TYPE and not annotations_of(secret).get(ACCOUNT_NAME):
+        yield field.required(f"metadata.annotations[{ACCOUNT_NAME}]")
     if kind == _BASIC_AUTH and not {"username", "password"} & data.keys():
         yield field.required("data[username]")
         yield field.required("data[password]")

@@ -18,8 +18,8 @@ from controlplane.apiserver.registry.options import write_options
 from controlplane.apiserver.registry.registry import Registry
 from controlplane.apiserver.serviceaccount import token_request
 from controlplane.apiserver.serviceaccount.claims import TokenAuthority, Wanted
-from controlplane.apiserver.serviceaccount.jwt import InvalidToken
 from controlplane.apiserver.serviceaccount.token_request import Bound
+from controlplane.jwt import InvalidToken
 from kubeapi.objects import Object
 from kubeapi.resources import NODES, PODS, SECRETS, Resource
 from kubeapi.status import method_not_allowed, no_such_path, not_found, unauthorized

@@ -1,16 +1,17 @@
 """What a pod gets from its account (upstream: plugin/pkg/admission/serviceaccount).
 
 A volume with a token, the cluster's authority and the namespace's name, mounted where clients in
-pods look for it; and the account's imagePullSecrets. Absent: the annotation that limits which
-Secrets a pod may mount.
+pods look for it; and the account's imagePullSecrets. An account may limit its pods to the Secrets
+that it names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from controlplane.apiserver.serviceaccount.claims import MOUNTED_S
-from kubeapi.objects import Object, name_of
+from kubeapi.objects import Object, annotations_of, name_of
 from kubeapi.resources import PODS
 from kubeapi.status import StatusError, forbidden
 
@@ -19,6 +20,14 @@ VOLUME_PREFIX: Final = "kube-api-access-"
 ROOT_CA: Final = "kube-root-ca.crt"
 DEFAULT: Final = "default"
 _MODE: Final = 0o644
+_ENFORCE: Final = "kubernetes.io/enforce-mountable-secrets"
+_TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
+#: Lists of containers, and how a refusal calls one of them.
+_CONTAINERS: Final = (
+    ("initContainers", "init container"),
+    ("containers", "container"),
+    ("ephemeralContainers", "ephemeral container"),
+)
 
 
 def unknown_account(pod: Object, namespace: str) -> StatusError:
@@ -35,6 +44,59 @@ def admit(pod: Object, account: Object, volume_name: str) -> None:
         spec["imagePullSecrets"] = [dict(each) for each in account["imagePullSecrets"]]
     if _automounts(spec, account):
         _mount(spec, volume_name)
+
+
+def check_secrets(pod: Object, account: Object, *, is_new: bool) -> None:
+    """Raise StatusError 403 for a Secret that an account does not let its pods have.
+
+    A pod that is not new has nothing new but containers for debugging.
+    """
+    if annotations_of(account).get(_ENFORCE) not in _TRUE:
+        return
+    spec = pod["spec"]
+    if not is_new:
+        spec = {"ephemeralContainers": spec.get("ephemeralContainers")}
+    if foreign := next(_foreign(spec, account), None):
+        where, what = foreign
+        why = (
+            f"{where} is not allowed because service account {name_of(account)} does not "
+            f"reference that {what}"
+        )
+        raise forbidden(PODS, name_of(pod), why)
+
+
+def _foreign(spec: Object, account: Object) -> Iterator[tuple[str, str]]:
+    """Yield where a pod names a Secret that its account does not, and what that is called."""
+    mountable = {each.get("name") for each in account.get("secrets") or ()}
+    for volume in spec.get("volumes") or ():
+        name = (volume.get("secret") or {}).get("secretName")
+        if name and name not in mountable:
+            yield f'volume with secret.secretName="{name}"', "secret"
+    for where, name in _referred(spec):
+        if name not in mountable:
+            yield f'{where} referencing secret.secretName="{name}"', "secret"
+    pulling = {each.get("name") for each in account.get("imagePullSecrets") or ()}
+    for index, each in enumerate(spec.get("imagePullSecrets") or ()):
+        if each.get("name") not in pulling:
+            yield f'imagePullSecrets[{index}].name="{each.get("name", "")}"', "imagePullSecret"
+
+
+def _referred(spec: Object) -> Iterator[tuple[str, str]]:
+    for field, called in _CONTAINERS:
+        for container in spec.get(field) or ():
+            for how, name in _secrets_of(container):
+                yield f"{called} {container['name']} with {how}", name
+
+
+def _secrets_of(container: Object) -> Iterator[tuple[str, str]]:
+    """Yield how and by which name a container's environment refers to Secrets."""
+    for each in container.get("env") or ():
+        source = (each.get("valueFrom") or {}).get("secretKeyRef")
+        if source is not None:
+            yield f"envVar {each['name']}", source.get("name", "")
+    for each in container.get("envFrom") or ():
+        if each.get("secretRef") is not None:
+            yield "envFrom", each["secretRef"].get("name", "")
 
 
 def _automounts(spec: Object, account: Object) -> bool:

@@ -1,11 +1,15 @@
 """What a token says, and whether that still holds (upstream: pkg/serviceaccount/claims.go).
 
 A token names its account, and the object that it is bound to, by uid: with them it dies. Time is
-judged with upstream's leeway of a minute.
+judged with upstream's leeway of a minute. One that lies in a Secret has no time of its own; when it
+was last used is not written into the Secret's labels, as upstream does.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,9 +18,11 @@ import msgspec
 
 from componentbase.clock import parse_rfc3339
 from componentbase.decoding import UNREADABLE
+from controlplane import legacy_token
 from controlplane.apiserver.authn import AUTHENTICATED, User
-from controlplane.apiserver.serviceaccount.jwt import BoundObjectGone, InvalidToken, SigningKey
-from kubeapi.objects import Object, metadata_of, name_of, uid_of
+from controlplane.jwt import BoundObjectGone, InvalidToken, SigningKey
+from controlplane.legacy_token import LegacyClaims
+from kubeapi.objects import Object, is_being_deleted, labels_of, metadata_of, name_of, uid_of
 from kubeapi.resources import NODES, PODS, SECRETS, SERVICEACCOUNTS, Resource
 
 USER_PREFIX: Final = "system:serviceaccount:"
@@ -65,6 +71,12 @@ class Claims(msgspec.Struct, frozen=True):
     bindings: Bindings = msgspec.field(name="kubernetes.io")
 
 
+class _Issued(msgspec.Struct, frozen=True):
+    """What says of which sort a token is."""
+
+    iss: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """A token that is asked for, with the objects it is about."""
@@ -82,7 +94,7 @@ class TokenAuthority:
 
     def __init__(self, key: SigningKey, issuer: str) -> None:
         self._key, self.issuer = key, issuer
-        self._verified: dict[str, Claims] = {}
+        self._verified: dict[str, Claims | LegacyClaims] = {}
 
     def documents(self, server: str) -> Mapping[str, tuple[str, Object]]:
         """Return, by path, what OpenID Connect Discovery asks *server* (a URL) for."""
@@ -130,6 +142,10 @@ class TokenAuthority:
         """
         claims = self._claims(token)
         meant = audiences or (self.issuer,)
+        if isinstance(claims, LegacyClaims):
+            if self.issuer not in meant:
+                raise InvalidToken("the token is meant for the API server")
+            return _legacy_user(claims, token, lookup)
         if claims.iss != self.issuer or not any(each in claims.aud for each in meant):
             raise InvalidToken("the token is meant for somebody else")
         if now > claims.exp + _LEEWAY_S or now < claims.nbf - _LEEWAY_S:
@@ -140,21 +156,56 @@ class TokenAuthority:
     def audiences_of(self, token: str) -> Sequence[str]:
         """Return whom a token is meant for; nobody, when it is none of ours."""
         try:
-            return self._claims(token).aud
+            claims = self._claims(token)
+            return claims.aud if isinstance(claims, Claims) else [self.issuer]
         except InvalidToken:
             return ()
 
-    def _claims(self, token: str) -> Claims:
+    def _claims(self, token: str) -> Claims | LegacyClaims:
         known = self._verified.get(token)
         if known is None:
             try:
-                known = msgspec.json.decode(self._key.verify(token), type=Claims)
+                known = _read(self._key.verify(token))
             except UNREADABLE as error:
                 raise InvalidToken(f"the claims are not ours: {error}") from None
             if len(self._verified) >= _VERIFIED_MAX:
                 del self._verified[next(iter(self._verified))]
             self._verified[token] = known
         return known
+
+
+def _read(claims: bytes) -> Claims | LegacyClaims:
+    issuer = msgspec.json.decode(claims, type=_Issued).iss
+    if issuer == legacy_token.ISSUER:
+        return msgspec.json.decode(claims, type=LegacyClaims)
+    return msgspec.json.decode(claims, type=Claims)
+
+
+def _legacy_user(claims: LegacyClaims, token: str, lookup: Lookup) -> User:
+    """Return whom the token of a Secret stands for; raises InvalidToken."""
+    where = claims.namespace
+    secret = lookup(SECRETS, where, claims.secret)
+    if secret is None or is_being_deleted(secret):
+        raise BoundObjectGone(f"{claims.secret} is gone")
+    if not hmac.compare_digest(_held(secret), token.encode()):
+        raise BoundObjectGone(f"{claims.secret} holds another token")
+    if labels_of(secret).get(legacy_token.INVALID_SINCE):
+        raise InvalidToken(f"the token of {claims.secret} counts no longer")
+    account = lookup(SERVICEACCOUNTS, where, claims.account)
+    if account is None or is_being_deleted(account) or uid_of(account) != claims.account_uid:
+        raise BoundObjectGone(f"{claims.account} is gone")
+    return User(
+        f"{USER_PREFIX}{where}:{claims.account}",
+        (_GROUP, f"{_GROUP}:{where}", AUTHENTICATED),
+        uid=claims.account_uid,
+    )
+
+
+def _held(secret: Object) -> bytes:
+    try:
+        return base64.b64decode((secret.get("data") or {}).get(legacy_token.TOKEN) or "")
+    except binascii.Error:
+        return b""
 
 
 def _reference(obj: Object) -> Reference:

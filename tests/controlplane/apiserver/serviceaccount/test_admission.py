@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from controlplane.apiserver.serviceaccount.admission import MOUNT_PATH, admit, unknown_account
+import pytest
+
+from controlplane.apiserver.serviceaccount.admission import (
+    MOUNT_PATH,
+    admit,
+    check_secrets,
+    unknown_account,
+)
+from kubeapi.status import StatusError
 
 NAME = "kube-api-access-abcde"
 
@@ -71,3 +79,68 @@ def test_no_account_no_pod():
     error = unknown_account(pod(), "a")
     assert error.code == 403
     assert 'service account a/default: serviceaccount "default" not found' in error.message
+
+
+#: Upstream: the annotation, TestAllowsReferencedSecret and its siblings, TestRejects….
+ENFORCING = {
+    "metadata": {
+        "name": "default",
+        "annotations": {"kubernetes.io/enforce-mountable-secrets": "true"},
+    },
+    "secrets": [{"name": "foo"}],
+    "imagePullSecrets": [{"name": "pull"}],
+}
+
+
+def _env(name):
+    return {"env": [{"name": "E", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}}]}
+
+
+def _secret_places(name):
+    """Return specs that name a Secret, by what a refusal says of the place."""
+    from_secret = {"envFrom": [{"secretRef": {"name": name}}]}
+    referring = f'referencing secret.secretName="{name}"'
+    found = {
+        f'volume with secret.secretName="{name}"': {
+            "volumes": [{"name": "v", "secret": {"secretName": name}}]
+        }
+    }
+    for field, called in (
+        ("initContainers", "init container"),
+        ("containers", "container"),
+        ("ephemeralContainers", "ephemeral container"),
+    ):
+        for how, more in (("envVar E", _env(name)), ("envFrom", from_secret)):
+            found[f"{called} x with {how} {referring}"] = {field: [{"name": "x", **more}]}
+    return found
+
+
+@pytest.mark.parametrize("place", _secret_places("bar"))
+def test_a_pod_gets_no_secret_that_its_account_does_not_name(place):
+    made = pod(**_secret_places("bar")[place])
+    why = f"{place} is not allowed because service account default does not reference that secret"
+    with pytest.raises(StatusError) as caught:
+        check_secrets(made, ENFORCING, is_new=True)
+    assert (caught.value.code, caught.value.message) == (403, f'pods "p" is forbidden: {why}')
+    for account in ({**ENFORCING, "metadata": {"name": "default"}}, {"metadata": {"name": "d"}}):
+        check_secrets(made, account, is_new=True)
+
+
+@pytest.mark.parametrize("spec", _secret_places("foo").values())
+def test_a_pod_gets_the_secrets_that_its_account_names(spec):
+    check_secrets(pod(**spec), ENFORCING, is_new=True)
+
+
+def test_a_pod_pulls_with_its_accounts_secrets_only():
+    check_secrets(pod(imagePullSecrets=[{"name": "pull"}]), ENFORCING, is_new=True)
+    with pytest.raises(StatusError, match=r'imagePullSecrets\[1\].name="foo" is not allowed'):
+        check_secrets(
+            pod(imagePullSecrets=[{"name": "pull"}, {"name": "foo"}]), ENFORCING, is_new=True
+        )
+
+
+def test_of_an_old_pod_containers_for_debugging_are_judged():
+    env = _env("bar")
+    check_secrets(pod(containers=[{"name": "c", **env}]), ENFORCING, is_new=False)
+    with pytest.raises(StatusError, match="ephemeral container d with envVar E"):
+        check_secrets(pod(ephemeralContainers=[{"name": "d", **env}]), ENFORCING, is_new=False)

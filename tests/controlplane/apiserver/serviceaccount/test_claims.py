@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from controlplane.apiserver.serviceaccount.claims import MOUNTED_S, TokenAuthority, Wanted
-from controlplane.apiserver.serviceaccount.jwt import BoundObjectGone, InvalidToken, SigningKey
-from kubeapi.resources import NODES, PODS, SERVICEACCOUNTS
+from controlplane.jwt import BoundObjectGone, InvalidToken, SigningKey
+from controlplane.legacy_token import INVALID_SINCE, LegacyClaims, claims_of
+from kubeapi.resources import NODES, PODS, SECRETS, SERVICEACCOUNTS
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 NOW = 1_000_000.0
@@ -115,3 +119,62 @@ def test_a_stranger_makes_us_remember_nothing(authority):
         with pytest.raises(InvalidToken):
             authority.judge(f"a.b.{number}", lookup(), NOW)
     assert not authority._verified
+
+
+SIGNER = SigningKey(ec.generate_private_key(ec.SECP256R1()))
+OWNER = {"metadata": {"namespace": "shop", "name": "web", "uid": "u-account"}}
+HOLDER = {"metadata": {"namespace": "shop", "name": "web-token"}}
+LEGACY = SIGNER.sign(msgspec.json.encode(claims_of(OWNER, HOLDER)))
+HELD = {**HOLDER, "data": {"token": base64.b64encode(LEGACY.encode()).decode()}}
+DATE = "1970-01-01T00:00:00Z"
+
+
+def judge_legacy(account=OWNER, secret=HELD, token=LEGACY, **more):
+    objects = {SERVICEACCOUNTS: account, SECRETS: secret}
+    authority = TokenAuthority(SIGNER, ISSUER)
+    return authority.judge(token, lambda resource, *_: objects[resource], NOW, **more)
+
+
+def test_a_token_of_a_secret_stands_for_its_account_for_ever():
+    user = judge_legacy(audiences=("vault", ISSUER))
+    assert (user.name, user.uid) == ("system:serviceaccount:shop:web", "u-account")
+    assert user.groups[1] == "system:serviceaccounts:shop"
+    assert TokenAuthority(SIGNER, ISSUER).audiences_of(LEGACY) == [ISSUER]
+    with pytest.raises(InvalidToken, match="API server"):
+        judge_legacy(audiences=("vault",))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"account": None},
+        {"account": {"metadata": {**OWNER["metadata"], "uid": "another"}}},
+        {"account": {"metadata": {**OWNER["metadata"], "deletionTimestamp": DATE}}},
+        {"secret": None},
+        {"secret": HOLDER},
+        {"secret": {**HOLDER, "data": {"token": "!"}}},
+        {"secret": {**HOLDER, "data": {"token": base64.b64encode(b"another").decode()}}},
+        {"secret": {**HELD, "metadata": {**HOLDER["metadata"], "deletionTimestamp": DATE}}},
+        {"secret": {**HELD, "metadata": {**HOLDER["metadata"], "labels": {INVALID_SINCE: "x"}}}},
+        {"token": LEGACY[:-8] + "AAAAAAAA"},
+        {"token": SIGNER.sign(b'{"iss":"kubernetes/serviceaccount","sub":"x"}')},
+        {"token": SIGNER.sign(b'{"iss":5}')},
+        {"token": SIGNER.sign(b"[]")},
+    ],
+)
+def test_a_token_of_a_secret_dies_with_what_it_names(changed):
+    with pytest.raises(InvalidToken):
+        judge_legacy(**changed)
+
+
+def test_what_a_token_of_a_secret_says_is_upstreams():
+    said = msgspec.json.decode(msgspec.json.encode(claims_of(OWNER, HOLDER)))
+    assert said == {
+        "iss": "kubernetes/serviceaccount",
+        "sub": "system:serviceaccount:shop:web",
+        "kubernetes.io/serviceaccount/namespace": "shop",
+        "kubernetes.io/serviceaccount/secret.name": "web-token",
+        "kubernetes.io/serviceaccount/service-account.name": "web",
+        "kubernetes.io/serviceaccount/service-account.uid": "u-account",
+    }
+    assert msgspec.convert(said, LegacyClaims) == claims_of(OWNER, HOLDER)

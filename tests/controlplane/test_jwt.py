@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.apiserver.serviceaccount.jwt import TOKEN_OCTETS_MAX, InvalidToken, SigningKey
+from controlplane.jwt import TOKEN_OCTETS_MAX, InvalidToken, SigningKey
 
 KEY = SigningKey(ec.generate_private_key(ec.SECP256R1()))
 TOKEN = KEY.sign(b'{"sub":"me"}')

@@ -1,0 +1,1 @@
+"""Secrets that hold an account's token (upstream: the tokens controller)."""
