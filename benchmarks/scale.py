@@ -59,7 +59,10 @@ def run() -> Iterator[Row]:
 
 
 class _Listers:
-    """A cluster without namespaces, claims and the like that scheduling could depend on."""
+    """A ReplicaSet, and nothing else that scheduling could depend on."""
+
+    def controller(self, *_reference: str) -> dict[str, Any]:
+        return {"spec": {"selector": {"matchLabels": {"app": "pause"}}}}
 
     def __getattr__(self, name: str) -> Callable[..., list[Any]]:
         return lambda *_args, **_kw: []
@@ -98,7 +101,11 @@ def _decide(nodes: int, pods: int) -> Iterator[float]:
 
 def _metadata(number: int) -> dict[str, Any]:
     name = f"pod-{number}"
-    return {"name": name, "namespace": "default", "uid": name, "labels": {"app": "pause"}}
+    owner = {"kind": "ReplicaSet", "name": "pause", "uid": "pause", "controller": True}
+    return {
+        "name": name, "namespace": "default", "uid": name, "labels": {"app": "pause"},
+        "ownerReferences": [owner],
+    }  # fmt: skip
 
 
 def _node(name: str) -> dict[str, Any]:

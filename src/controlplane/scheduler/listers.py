@@ -12,6 +12,10 @@ from kubeapi.resources import (
     PERSISTENTVOLUMECLAIMS,
     PERSISTENTVOLUMES,
     PODDISRUPTIONBUDGETS,
+    REPLICASETS,
+    REPLICATIONCONTROLLERS,
+    SERVICES,
+    STATEFULSETS,
     STORAGECLASSES,
 )
 
@@ -23,10 +27,13 @@ class WatchedListers:
 
     def __init__(self, informers: InformerFactory) -> None:
         self.namespaces = informers.informer(NAMESPACES)
-        self._budgets = informers.informer(
-            PODDISRUPTIONBUDGETS, indexers={_BY_NAMESPACE: lambda obj: [namespace_of(obj)]}
-        )
-
+        by_namespace = {_BY_NAMESPACE: lambda obj: [namespace_of(obj)]}
+        self._budgets = informers.informer(PODDISRUPTIONBUDGETS, indexers=by_namespace)
+        self._services = informers.informer(SERVICES, indexers=by_namespace)
+        self._controllers = {
+            each.kind: informers.informer(each)
+            for each in (REPLICASETS, REPLICATIONCONTROLLERS, STATEFULSETS)
+        }
         self.claims = informers.informer(PERSISTENTVOLUMECLAIMS)
         self.persistent_volumes = informers.informer(PERSISTENTVOLUMES)
         self.classes = informers.informer(STORAGECLASSES)
@@ -38,6 +45,12 @@ class WatchedListers:
 
     def budgets(self, namespace: str) -> Sequence[Object]:
         return self._budgets.by_index(_BY_NAMESPACE, namespace)
+
+    def services(self, namespace: str) -> Sequence[Object]:
+        return self._services.by_index(_BY_NAMESPACE, namespace)
+
+    def controller(self, kind: str, namespace: str, name: str) -> Object | None:
+        return self._controllers[kind].get(make_key(namespace, name))
 
     def claim(self, namespace: str, name: str) -> Object | None:
         return self.claims.get(make_key(namespace, name))

@@ -4,28 +4,46 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Self
+from typing import Final, Self
 
 from controlplane.scheduler.pod_affinity import NO_AFFINITY
 from controlplane.scheduler.pod_info import HostPort, PodInfo
 from controlplane.scheduler.resources import Amounts, add, amounts, subtract
 from controlplane.scheduler.tolerations import Taint
 from kubeapi.objects import Object, labels_of
+from kubeapi.selectors import LabelSelector
 
 _ANY_ADDRESS = "0.0.0.0"
+#: Groups whose pods a node counts as they come and go; more than these are counted anew.
+_GROUPS_MAX: Final = 32
+
+
+class PodGroup:
+    """Pods of a namespace that a selector means; one object for one group, so that it is a key."""
+
+    __slots__ = ("_matches", "_namespace")
+
+    def __init__(self, namespace: str, selector: LabelSelector) -> None:
+        self._namespace, self._matches = namespace, selector.matches
+
+    def means(self, pod: PodInfo) -> bool:
+        """Tell whether *pod* is one of them; a pod that ends is none any more."""
+        return (
+            pod.namespace == self._namespace and not pod.being_deleted and self._matches(pod.labels)
+        )
 
 
 class NodeInfo:
     """What the plugins ask of a node; `known` is false while only its pods were seen."""
 
     __slots__ = (
+        "alike",
         "allocatable",
         "claims",
         "images",
         "known",
         "labels",
         "name",
-        "owned",
         "pods",
         "pods_with_affinity",
         "pods_with_required_anti_affinity",
@@ -51,8 +69,8 @@ class NodeInfo:
         self.pods_with_affinity: dict[str, PodInfo] = {}
         self.pods_with_required_anti_affinity: dict[str, PodInfo] = {}
         self.ports: dict[HostPort, None] = {}
-        #: Pods of each (namespace, controller): what default spreading counts.
-        self.owned: Counter[tuple[str, str]] = Counter()
+        #: How many pods of a group are here, of those that were asked for.
+        self.alike: dict[PodGroup, int] = {}
         #: How many pods use a PersistentVolumeClaim.
         self.claims: Counter[str] = Counter()
 
@@ -81,7 +99,7 @@ class NodeInfo:
         copy.unschedulable, copy.images = self.unschedulable, self.images
         copy.allocatable = self.allocatable
         copy.requested, copy.scored_requested = dict(self.requested), dict(self.scored_requested)
-        copy.pods, copy.ports, copy.owned = dict(self.pods), dict(self.ports), self.owned.copy()
+        copy.pods, copy.ports, copy.alike = dict(self.pods), dict(self.ports), dict(self.alike)
         copy.claims = self.claims.copy()
         copy.pods_with_affinity = dict(self.pods_with_affinity)
         copy.pods_with_required_anti_affinity = dict(self.pods_with_required_anti_affinity)
@@ -99,8 +117,7 @@ class NodeInfo:
         self.ports |= dict.fromkeys(pod.host_ports)
         if pod.claims:
             self.claims.update(pod.claims)
-        if pod.owner_uid and not pod.being_deleted:
-            self.owned[pod.namespace, pod.owner_uid] += 1
+        self._count(pod, 1)
 
     def remove_pod(self, key: str) -> None:
         pod = self.pods.pop(key)
@@ -113,11 +130,21 @@ class NodeInfo:
             self.ports = dict.fromkeys(port for other in others for port in other.host_ports)
         for claim in pod.claims:
             self.claims[claim] -= 1
-        if pod.owner_uid and not pod.being_deleted:
-            owner = (pod.namespace, pod.owner_uid)
-            self.owned[owner] -= 1
-            if not self.owned[owner]:
-                del self.owned[owner]
+        self._count(pod, -1)
+
+    def _count(self, pod: PodInfo, by: int) -> None:
+        for group in self.alike:
+            if group.means(pod):
+                self.alike[group] += by
+
+    def count_alike(self, group: PodGroup) -> int:
+        """Return how many pods of *group* are here, those that end left out."""
+        count = self.alike.get(group)
+        if count is None:
+            if len(self.alike) >= _GROUPS_MAX:
+                self.alike.clear()
+            count = self.alike[group] = sum(map(group.means, self.pods.values()))
+        return count
 
     def is_port_taken(self, wanted: HostPort) -> bool:
         address, protocol, number = wanted

@@ -12,7 +12,6 @@ from controlplane.scheduler.spread_constraints import SpreadConstraint, spread_c
 from controlplane.scheduler.tolerations import Toleration
 from kubeapi.objects import (
     Object,
-    controller_of,
     is_being_deleted,
     key_of,
     labels_of,
@@ -34,7 +33,6 @@ class PodInfo:
     uid: str
     namespace: str
     labels: Mapping[str, str]
-    owner_uid: str  # of its controller; empty when it has none
     node_name: str
     priority: int
     being_deleted: bool
@@ -66,13 +64,11 @@ class PodInfo:
         """Read a pod; raises SelectorError when a selector in it makes no sense."""
         spec = pod.get("spec") or {}
         requests = requests_of(spec)
-        owner = controller_of(pod)
         return cls(
             key=key_of(pod),
             uid=uid_of(pod),
             namespace=namespace_of(pod),
             labels=labels_of(pod),
-            owner_uid="" if owner is None else owner["uid"],
             node_name=spec.get("nodeName") or "",
             priority=int(spec.get("priority") or 0),
             being_deleted=is_being_deleted(pod),

@@ -25,7 +25,8 @@ def make_pod(name="pod", *, labels=None, owner="", node="", cpu="", memory="", *
     requests = {key: value for key, value in (("cpu", cpu), ("memory", memory)) if value}
     metadata = {"name": name, "namespace": "ns", "labels": labels or {}, "uid": f"uid-{name}"}
     if owner:
-        metadata["ownerReferences"] = [{"uid": owner, "controller": True}]
+        reference = {"kind": "ReplicaSet", "name": owner, "uid": owner, "controller": True}
+        metadata["ownerReferences"] = [reference]
     container = {"name": "c", "resources": {"requests": requests}}
     if "ports" in spec:
         container["ports"] = spec.pop("ports")
@@ -82,10 +83,15 @@ def scores(plugin, pod, nodes):
 class Listers:
     """What a test says of namespaces, budgets, claims, volumes and classes."""
 
-    def __init__(self, namespaces=None, budgets=(), claims=(), volumes=(), classes=(), csi=()):
+    def __init__(
+        self, namespaces=None, budgets=(), claims=(), volumes=(), classes=(), csi=(), **more
+    ):
         self._namespaces, self._budgets = namespaces or {}, budgets
         self._claims = {each["metadata"]["name"]: each for each in claims}
         self._volumes = {each["metadata"]["name"]: each for each in volumes}
+        self._services = more.pop("services", ())
+        self._controllers = more.pop("controllers", {})
+        assert not more
         self._csi = {each["metadata"]["name"]: each for each in csi}
         self._classes = {each["metadata"]["name"]: each for each in classes}
 
@@ -106,6 +112,12 @@ class Listers:
 
     def storage_class(self, name):
         return self._classes.get(name)
+
+    def services(self, _namespace):
+        return self._services
+
+    def controller(self, kind, _namespace, name):
+        return self._controllers.get((kind, name))
 
     def csi_node(self, name):
         return self._csi.get(name)

@@ -7,9 +7,11 @@ from controlplane.scheduler.event_handlers import EventHandlers
 from controlplane.scheduler.framework.cluster_event import ClusterEvent, any_of
 from controlplane.scheduler.framework.plugins.priority_sort import PrioritySort
 from controlplane.scheduler.framework.plugins.scheduling_gates import SchedulingGates
+from controlplane.scheduler.node_info import PodGroup
 from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
 from controlplane.scheduler.queue import Place, SchedulingQueue
+from kubeapi.selectors import EVERYTHING
 
 
 class World:
@@ -143,9 +145,10 @@ def test_a_dying_pod_no_longer_counts_for_spreading_but_keeps_its_room():
     dying["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     world.told.pod_added(running, 0)
     node = world.cache.nodes()[0]
-    assert node.owned["ns", "rs"] == 1
+    everybody = PodGroup("ns", EVERYTHING)
+    assert node.count_alike(everybody) == 1
     world.told.pod_updated(running, dying, 1)
-    assert (node.owned["ns", "rs"], node.requested["cpu"]) == (0, 1000)
+    assert (node.count_alike(everybody), node.requested["cpu"]) == (0, 1000)
 
 
 def test_a_gated_pod_is_looked_at_when_its_gates_are_gone():

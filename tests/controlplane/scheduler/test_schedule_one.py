@@ -2,7 +2,7 @@ from collections import Counter
 
 import msgspec
 import pytest
-from cluster_facts import World, node_info, pod_info
+from cluster_facts import Listers, World, node_info, pod_info
 
 from controlplane.scheduler.framework.cluster_event import ClusterEvent
 from controlplane.scheduler.framework.interface import Only
@@ -82,9 +82,10 @@ def test_equals_are_drawn_from_and_a_seed_repeats():
 
 def test_replicas_of_one_owner_spread_evenly():
     nodes = [node_info(f"node-{i}", labels={"kubernetes.io/hostname": f"n{i}"}) for i in range(3)]
-    world = World(nodes)
+    replicas = {"spec": {"selector": {"matchLabels": {"app": "web"}}}}
+    world = World(nodes, listers=Listers(controllers={("ReplicaSet", "rs"): replicas}))
     for i in range(9):
-        world.run(pod_info(f"p{i}", owner="rs", cpu="10m"))
+        world.run(pod_info(f"p{i}", owner="rs", labels={"app": "web"}, cpu="10m"))
     assert [len(node.pods) for node in nodes] == [3, 3, 3]
 
 

@@ -36,6 +36,12 @@ class Listers(Protocol):
     def storage_class(self, name: str) -> Object | None:
         """Return a StorageClass."""
 
+    def services(self, namespace: str) -> Sequence[Object]:
+        """Return the Services of a namespace."""
+
+    def controller(self, kind: str, namespace: str, name: str) -> Object | None:
+        """Return a ReplicaSet, ReplicationController or StatefulSet."""
+
     def csi_node(self, name: str) -> Object | None:
         """Return what storage drivers say of a node."""
 

@@ -79,7 +79,8 @@ def _balanced_allocation(config: Object, _handle: Handle) -> Plugin:
 
 
 def _pod_topology_spread(config: Object, handle: Handle) -> Plugin:
-    return PodTopologySpread(msgspec.convert(config, args.PodTopologySpreadArgs), handle.nodes)
+    arguments = msgspec.convert(config, args.PodTopologySpreadArgs)
+    return PodTopologySpread(arguments, handle.nodes, handle.listers)
 
 
 def _inter_pod_affinity(config: Object, handle: Handle) -> Plugin:

@@ -123,6 +123,7 @@ class Framework:
         self.pre_score = [p for p in at("preScore") if isinstance(p, PreScorePlugin)]
         scoring = [p for p in at("score") if isinstance(p, ScorePlugin)]
         self.score = [(p, weights[p.name]) for p in scoring]
+        self._normalize = {p.name: p.normalize for p in scoring if isinstance(p, ScoreExtensions)}
         self._score_all = {p.name: p.score_all for p in scoring if isinstance(p, ScoreAll)}
         self.reserve = [p for p in at("reserve") if isinstance(p, ReservePlugin)]
         self.permit = [p for p in at("permit") if isinstance(p, PermitPlugin)]
@@ -196,8 +197,9 @@ class Framework:
             else:
                 score = plugin.score
                 scores = [score(state, pod, node) for node in nodes]
-            if isinstance(plugin, ScoreExtensions):
-                scores = plugin.normalize(scores)
+            normalize = self._normalize.get(plugin.name)
+            if normalize is not None:
+                scores = normalize(scores)
             if weight != 1:
                 scores = [weight * one for one in scores]
             scored.by_plugin[plugin.name] = scores

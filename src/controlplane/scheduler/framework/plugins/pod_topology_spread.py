@@ -3,8 +3,8 @@
 DoNotSchedule constraints refuse a node where the pod's domain would have more than `maxSkew`
 pods above the emptiest domain. ScheduleAnyway ones count against fuller domains. A pod without
 constraints has those of the profile: upstream's system defaults, over nodes (skew 3) and zones
-(skew 5), softly, or a list. They count the pods of the same controller. (Upstream also counts pods
-that the same Services select; here the controller alone says who is alike.)
+(skew 5), softly, or a list. They count the pods that the Services and the controller of the pod
+mean (upstream: helper.DefaultSelector); whom nobody means is not spread.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from controlplane.scheduler.default_selector import default_selector
 from controlplane.scheduler.framework.arguments import PodTopologySpreadArgs
 from controlplane.scheduler.framework.cluster_event import ClusterEvent, Happening
 from controlplane.scheduler.framework.cycle_state import CycleState, StateKey
+from controlplane.scheduler.framework.handle import Listers
 from controlplane.scheduler.framework.interface import SCORE_MAX, SKIP, Rejection, Skip
-from controlplane.scheduler.node_info import NodeInfo
+from controlplane.scheduler.node_info import NodeInfo, PodGroup
 from controlplane.scheduler.pod_info import PodInfo
 from controlplane.scheduler.spread_constraints import SpreadConstraint, spread_constraints_of
 from controlplane.scheduler.tolerations import tolerated
 from kubeapi.objects import is_being_deleted, labels_of, namespace_of
-from kubeapi.selectors import NOTHING
+from kubeapi.selectors import NOTHING, LabelSelector
 
 HOSTNAME: Final = "kubernetes.io/hostname"
 ZONE: Final = "topology.kubernetes.io/zone"
@@ -40,8 +42,8 @@ _NO_LABEL: Final = Rejection((f"{_REASON} (missing required label)",))
 #: A node that takes no part in spreading is rated below every other.
 _IGNORED: Final = -1
 
-#: Says how many pods on a node are alike.
-Count = Callable[[NodeInfo], int]
+#: Groups of alike pods that are known at once.
+_GROUPS_MAX: Final = 1000
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class _Hard:
     """A constraint that must hold, with the alike pods of each domain the pod could go to."""
 
     constraint: SpreadConstraint
+    group: PodGroup
     counts: Counter[str]
     itself: bool  # the pod is one of those it means
     lowest: int = 0
@@ -65,9 +68,7 @@ class _Filtering:
     hard: tuple[_Hard, ...]
 
     def clone(self) -> _Filtering:
-        return _Filtering(
-            tuple(_Hard(h.constraint, h.counts.copy(), h.itself, h.lowest) for h in self.hard)
-        )
+        return _Filtering(tuple(replace(h, counts=h.counts.copy()) for h in self.hard))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class _Soft:
 
     constraint: SpreadConstraint
     weight: float
-    count: Count
+    group: PodGroup
     counts: Counter[str]
 
 
@@ -96,10 +97,13 @@ class PodTopologySpread:
     name = "PodTopologySpread"
 
     def __init__(
-        self, args: PodTopologySpreadArgs, nodes: Callable[[], Sequence[NodeInfo]]
+        self,
+        args: PodTopologySpreadArgs,
+        nodes: Callable[[], Sequence[NodeInfo]],
+        listers: Listers,
     ) -> None:
-        """Raises SelectorError when a default constraint makes no sense."""
-        self._nodes = nodes
+        self._nodes, self._listers = nodes, listers
+        self._groups: dict[tuple[str, LabelSelector], PodGroup] = {}
         listed = spread_constraints_of({"topologySpreadConstraints": args.defaultConstraints}, {})
         self._defaults = _SYSTEM_DEFAULTS if args.defaultingType == "System" else listed
         self._every_key_of_defaults = args.defaultingType == "List"
@@ -120,8 +124,23 @@ class PodTopologySpread:
         )
 
     def _constraints(self, pod: PodInfo, *, hard: bool) -> tuple[SpreadConstraint, ...]:
-        of_pod = pod.spread or (self._defaults if pod.owner_uid else ())
-        return tuple(constraint for constraint in of_pod if constraint.hard is hard)
+        if pod.spread:
+            return tuple(each for each in pod.spread if each.hard is hard)
+        defaults = [each for each in self._defaults if each.hard is hard]
+        selector = default_selector(pod, self._listers) if defaults else NOTHING
+        if not selector.requirements:
+            return ()
+        return tuple(replace(each, selector=selector) for each in defaults)
+
+    def _group(self, pod: PodInfo, constraint: SpreadConstraint) -> PodGroup:
+        """Return the one object that stands for the pods that *constraint* means."""
+        key = pod.namespace, constraint.selector
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= _GROUPS_MAX:
+                self._groups.clear()
+            group = self._groups[key] = PodGroup(*key)
+        return group
 
     # Filter.
 
@@ -133,13 +152,13 @@ class PodTopologySpread:
         taking_part = [node for node in nodes if all(key in node.labels for key in keys)]
         hard = []
         for constraint in constraints:
-            count = _counter(pod, constraint)
+            group = self._group(pod, constraint)
             counts: Counter[str] = Counter()
             for node in taking_part:
                 if _is_included(pod, constraint, node):
-                    counts[node.labels[constraint.topology_key]] += count(node)
-            itself = not pod.spread or constraint.selector.matches(pod.labels)
-            hard.append(_Hard(constraint, counts, itself))
+                    counts[node.labels[constraint.topology_key]] += node.count_alike(group)
+            itself = constraint.selector.matches(pod.labels)
+            hard.append(_Hard(constraint, group, counts, itself))
             hard[-1].measure()
         state[_FILTERING] = _Filtering(tuple(hard))
         return None
@@ -157,9 +176,7 @@ class PodTopologySpread:
         if not all(each.constraint.topology_key in node.labels for each in hard):
             return
         for each in hard:
-            alone = NodeInfo(node.name)
-            alone.add_pod(other)
-            if _is_included(pod, each.constraint, node) and _counter(pod, each.constraint)(alone):
+            if _is_included(pod, each.constraint, node) and each.group.means(other):
                 each.counts[node.labels[each.constraint.topology_key]] += by
                 each.measure()
 
@@ -194,9 +211,9 @@ class PodTopologySpread:
         keys: Sequence[str],
     ) -> _Soft:
         """Count the alike pods, on whatever node, in the domains of the *rated* nodes."""
-        key, count = constraint.topology_key, _counter(pod, constraint)
+        key, group = constraint.topology_key, self._group(pod, constraint)
         if key == HOSTNAME:
-            return _Soft(constraint, math.log(len(rated) + 2), count, Counter())
+            return _Soft(constraint, math.log(len(rated) + 2), group, Counter())
         counts = Counter({node.labels[key]: 0 for node in rated if key in node.labels})
         for node in self._nodes() if counts else ():
             domain = node.labels.get(key)
@@ -206,8 +223,8 @@ class PodTopologySpread:
                 and all(each in node.labels for each in keys)
                 and _is_included(pod, constraint, node)
             ):
-                counts[domain] += count(node)
-        return _Soft(constraint, math.log(len(counts) + 2), count, counts)
+                counts[domain] += node.count_alike(group)
+        return _Soft(constraint, math.log(len(counts) + 2), group, counts)
 
     def score(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
         return self.score_all(state, pod, (node,))[0]
@@ -242,21 +259,9 @@ def _rate(node: NodeInfo, keys: Sequence[str], softs: Sequence[tuple[_Soft, str,
     for soft, key, allowed in softs:
         domain = labels.get(key)
         if domain is not None:
-            alike = soft.count(node) if key == HOSTNAME else soft.counts[domain]
+            alike = node.count_alike(soft.group) if key == HOSTNAME else soft.counts[domain]
             total += alike * soft.weight + allowed
     return round(total)
-
-
-def _counter(pod: PodInfo, constraint: SpreadConstraint) -> Count:
-    """Return what counts the pods on a node that the constraint means."""
-    if not pod.spread:
-        owner = (pod.namespace, pod.owner_uid)
-        return lambda node: node.owned.get(owner, 0)
-    matches, namespace = constraint.selector.matches, pod.namespace
-    return lambda node: sum(
-        other.namespace == namespace and not other.being_deleted and matches(other.labels)
-        for other in node.pods.values()
-    )
 
 
 def _is_included(pod: PodInfo, constraint: SpreadConstraint, node: NodeInfo) -> bool:
