@@ -107,6 +107,12 @@ CLUSTERROLEBINDINGS: Final = Resource(
 )
 #: Created and never stored: it binds a pod.
 BINDINGS: Final = Resource("", "v1", "bindings", "Binding", True)
+#: What is posted or put to subresources; there are no collections of these.
+EVICTIONS: Final = Resource("policy", "v1", "evictions", "Eviction", True)
+SCALES: Final = Resource("autoscaling", "v1", "scales", "Scale", True)
+TOKENREQUESTS: Final = Resource(
+    "authentication.k8s.io", "v1", "tokenrequests", "TokenRequest", True
+)
 #: Read, and never stored.
 COMPONENTSTATUSES: Final = Resource("", "v1", "componentstatuses", "ComponentStatus", False)
 _AUTHENTICATION: Final = "authentication.k8s.io"

@@ -22,7 +22,8 @@ from controlplane.apiserver.strict_decoding import NOTHING, Findings, may_repeat
 from kubeapi import protobuf
 from kubeapi.bounded_yaml import BoundedLoader
 from kubeapi.objects import Object
-from kubeapi.schema import TypeSchema, structural, validate
+from kubeapi.resources import Resource
+from kubeapi.schema import TypeSchema, schema_for, structural, validate
 from kubeapi.schema.compiled import is_valid
 from kubeapi.schema.prune import prune
 from kubeapi.status import Cause, bad_request, invalid, unsupported_media_type
@@ -205,6 +206,35 @@ def admit_shape(
     return Admitted(pruned, findings)
 
 
+def admit_body(
+    resource: Resource, obj: Object, strictness: str, source: Source | None = None
+) -> Admitted:
+    """Check a body that is of a kind of its own: of a subresource, or a review.
+
+    What its type does not know is dropped; what is absent is for others to judge. Raises
+    StatusError 400.
+    """
+    schema = schema_for(resource.api_version, resource.kind)
+    assert schema is not None
+    _check_type(resource, obj)
+    about = f'{resource.kind} in version "{resource.version}" cannot be handled as a'
+    _check_metadata(obj, about, resource.kind)
+    findings = NOTHING if strictness == "Ignore" else _found(obj, source, schema)
+    _raise_findings(findings, strictness, f"{about} {resource.kind}")
+    pruned = prune(obj, schema)
+    assert isinstance(pruned, dict)
+    wrong = [cause for cause in validate(pruned, schema) if cause.type == _WRONG_TYPE]
+    if wrong:
+        raise bad_request(f"{about} {resource.kind}: {'; '.join(map(str, wrong))}")
+    return Admitted(pruned, findings)
+
+
+def read_body(body: bytes, content_type: str, resource: Resource, strictness: str) -> Admitted:
+    """Decode and check a body that is a *resource*; raises StatusError."""
+    obj = decode_object(body, content_type)
+    return admit_body(resource, obj, strictness, Source(body, content_type))
+
+
 def _found(obj: Object, source: Source | None, schema: TypeSchema) -> Findings:
     if source is not None and source.form == JSON:
         return strict_decoding.in_json(source.octets, schema)
@@ -246,7 +276,10 @@ def _admit_custom(
 
 def check_type(kind: Kind, obj: Object) -> None:
     """Fill in apiVersion and kind where absent; raise StatusError 400 where they are others."""
-    resource = kind.resource
+    _check_type(kind.resource, obj)
+
+
+def _check_type(resource: Resource, obj: Object) -> None:
     api_version = obj.setdefault("apiVersion", resource.api_version)
     name = obj.setdefault("kind", resource.kind)
     if not isinstance(api_version, str) or not isinstance(name, str):

@@ -16,7 +16,7 @@ from kubeapi.protobuf.well_known import CONVERTED, Unfit
 
 _VARINT_BITS_MAX: Final = 64
 _SIGN: Final = 1 << 63
-_VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
+_VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = _WIRES = 0, 1, 2, 5
 _KEY, _VALUE = 1, 2
 
 
@@ -59,6 +59,8 @@ def _read(octets: bytes, at: int, end: int, fields: Fields, into: Object) -> Non
         if tag >= 0x80:
             tag, at = varint(octets, at - 1)
         field, wire = fields.get(tag), tag & 7
+        if field is None and wire in _WIRES:
+            _check_unknown(tag, fields)
         if wire == _LENGTH_DELIMITED:
             size = octets[at]
             at += 1
@@ -79,6 +81,13 @@ def _read(octets: bytes, at: int, end: int, fields: Fields, into: Object) -> Non
             raise MalformedProtobuf(f"there is no wire type {wire}")
     if at != end:
         raise MalformedProtobuf("a value is longer than the message around it")
+
+
+def _check_unknown(tag: int, fields: Fields) -> None:
+    """Raise MalformedProtobuf where a field that is known has the wire type of another."""
+    number = tag & ~7
+    if any(number | wire in fields for wire in (_VARINT, _LENGTH_DELIMITED)):
+        raise MalformedProtobuf(f"wrong wire type {tag & 7} for field {number >> 3}")
 
 
 def _scalar(field: Field, number: int) -> int | bool:

@@ -12,7 +12,7 @@ from typing import Final
 from controlplane.apiserver.kinds import cells
 from controlplane.apiserver.kinds.kind import Cell, Column, Kind
 from kubeapi.objects import Object, name_of
-from kubeapi.resources import Resource
+from kubeapi.resources import SCALES
 
 
 def row(scale: Object, now: float) -> Sequence[Cell]:
@@ -25,7 +25,7 @@ def row(scale: Object, now: float) -> Sequence[Cell]:
 
 
 SCALE: Final = Kind(
-    resource=Resource("autoscaling", "v1", "scales", "Scale", namespaced=True),
+    resource=SCALES,
     singular="scale",
     virtual=True,
     columns=(

@@ -7,12 +7,13 @@ a drain that waits for a budget is waiting for something that somebody can see.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from componentbase.clock import Clock
 from componentbase.journal import Journal
 from controlplane.apiserver import keys
 from controlplane.apiserver.admission.attributes import Attributes, Operation
-from controlplane.apiserver.decoding import decode_object
+from controlplane.apiserver.decoding import Admitted, Source, admit_body, decode_object
 from controlplane.apiserver.exchange import Answer, Request, answer_object, success
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry import delete, eviction
@@ -24,7 +25,18 @@ from controlplane.apiserver.registry.options import (
 )
 from controlplane.apiserver.registry.registry import ATTEMPTS_MAX, Registry
 from kubeapi.objects import Object, make_key, name_of, resource_version_of
+from kubeapi.resources import EVICTIONS
 from kubeapi.status import StatusError, conflict, is_conflict, method_not_allowed
+
+#: The older version of the same; what is asked with it is read alike.
+_V1BETA1: Final = "policy/v1beta1"
+
+
+def _read(request: Request, strictness: str) -> Admitted:
+    body = decode_object(request.body, request.content_type)
+    if body.get("apiVersion") == _V1BETA1:
+        body["apiVersion"] = EVICTIONS.api_version
+    return admit_body(EVICTIONS, body, strictness, Source(request.body, request.content_type))
 
 
 class Evictions:
@@ -39,8 +51,9 @@ class Evictions:
         if request.info.verb != "create":
             raise method_not_allowed(kind.resource, request.info.verb)
         info = request.info
-        body = decode_object(request.body, request.content_type)
-        asked = eviction.eviction_options(body, info.name)
+        options = write_options(request)
+        admitted = _read(request, options.strictness)
+        asked = eviction.eviction_options(admitted.obj, info.name)
         await self._registry.cacher.wait_until_fresh()
         await self._registry.chain.run(
             Attributes(
@@ -49,13 +62,14 @@ class Evictions:
                 namespace=info.namespace,
                 name=info.name,
                 subresource=info.subresource,
-                obj=body,
+                obj=admitted.obj,
                 object_kind=("policy", "v1", "Eviction"),
-                options=write_options(request),
+                options=options,
             )
         )
         await self._evict(kind, info.namespace, info.name, delete_options(request, asked))
-        return answer_object(success({}, 201), request.accepted, status=201)
+        warnings = [*admitted.warnings, *options.warnings]
+        return answer_object(success({}, 201), request.accepted, status=201, warnings=warnings)
 
     async def _evict(self, kind: Kind, namespace: str, name: str, asked: DeleteOptions) -> None:
         for _ in range(ATTEMPTS_MAX):

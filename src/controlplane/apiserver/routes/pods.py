@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from componentbase.clock import Clock, rfc3339
 from controlplane.apiserver.admission.attributes import Attributes, Operation
-from controlplane.apiserver.decoding import decode_object
+from controlplane.apiserver.decoding import read_body
 from controlplane.apiserver.exchange import Answer, Request, Stream, answer_object, success
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kubelet_proxy import KubeletProxy, Target, log_query
@@ -89,23 +89,23 @@ class PodRoutes:
     async def binding(self, kind: Kind, request: Request) -> Answer:
         if request.info.verb != "create":
             raise method_not_allowed(kind.resource, request.info.verb)
-        binding = decode_object(request.body, request.content_type)
-        return await self._bind(kind, request, request.info.name, binding)
+        return await self._bind(kind, request, request.info.name)
 
     async def bindings(self, kind: Kind, request: Request) -> Answer:
         """Answer the Binding as a resource of its own, which names the pod itself."""
         info = request.info
         if info.verb != "create" or info.subresource:
             raise method_not_allowed(BINDINGS, info.verb)
-        binding = decode_object(request.body, request.content_type)
-        metadata = binding.get("metadata")
-        name = metadata.get("name") if isinstance(metadata, dict) else None
-        if not isinstance(name, str) or not name:
-            raise bad_request("Binding: metadata.name is required: the name of a pod")
-        return await self._bind(kind, request, name, binding)
+        return await self._bind(kind, request, "")
 
-    async def _bind(self, kind: Kind, request: Request, name: str, binding: Object) -> Answer:
+    async def _bind(self, kind: Kind, request: Request, name: str) -> Answer:
+        """Bind the pod *name*, or the one that the Binding names itself."""
         options = write_options(request)
+        admitted = read_body(request.body, request.content_type, BINDINGS, options.strictness)
+        binding = admitted.obj
+        name = name or name_of(binding)
+        if not name:
+            raise bad_request("Binding: metadata.name is required: the name of a pod")
         await self._registry.chain.run(
             Attributes(
                 operation=Operation.CREATE,
@@ -126,7 +126,8 @@ class PodRoutes:
             options,
             subresource="binding",
         )
-        return answer_object(success({}, 201), request.accepted, status=201)
+        warnings = [*admitted.warnings, *options.warnings]
+        return answer_object(success({}, 201), request.accepted, status=201, warnings=warnings)
 
     async def log(self, kind: Kind, request: Request) -> Answer | Stream:
         info = request.info

@@ -10,9 +10,10 @@ from typing import Final
 
 from controlplane.apiserver.authn import MASTERS, User
 from controlplane.apiserver.authz.authorizer import Authorizer
-from controlplane.apiserver.decoding import decode_object
+from controlplane.apiserver.decoding import read_body
 from controlplane.apiserver.exchange import Answer, Request, answer_object
 from controlplane.apiserver.kinds.kind import Kind
+from controlplane.apiserver.registry.options import write_options
 from controlplane.apiserver.request_info import RequestInfo
 from controlplane.apiserver.routes.serviceaccounts import Tokens
 from kubeapi import field
@@ -26,7 +27,6 @@ from kubeapi.resources import (
     TOKENREVIEWS,
 )
 from kubeapi.schema import validate
-from kubeapi.schema.prune import prune
 from kubeapi.status import (
     Cause,
     StatusError,
@@ -56,7 +56,10 @@ class ReviewRoutes:
             raise method_not_allowed(kind.resource, info.verb)
         if info.name or bool(info.namespace) is not kind.resource.namespaced:
             raise no_such_path()
-        review = _read(kind, request)
+        admitted = read_body(
+            request.body, request.content_type, kind.resource, write_options(request).strictness
+        )
+        review = _checked(kind, admitted.obj)
         spec = review.get("spec") or {}
         match kind.resource:
             case resource if resource == SELFSUBJECTACCESSREVIEWS:
@@ -72,7 +75,8 @@ class ReviewRoutes:
             case resource:
                 assert resource == SELFSUBJECTREVIEWS
                 status = {"userInfo": user_info(request.user)}
-        return answer_object(review | {"status": status}, request.accepted, status=201)
+        answered, warnings = review | {"status": status}, admitted.warnings
+        return answer_object(answered, request.accepted, status=201, warnings=warnings)
 
     def _access(self, user: User, spec: Object) -> Object:
         decision = self._authorizer.explain(user, _described(spec))
@@ -108,17 +112,10 @@ class ReviewRoutes:
         return status | {"audiences": list(meant)} if meant else status
 
 
-def _read(kind: Kind, request: Request) -> Object:
-    """Return the review as its schema has it; raises StatusError 400."""
-    body = decode_object(request.body, request.content_type)
-    resource = kind.resource
-    meant = body.get("kind") or resource.kind, body.get("apiVersion") or resource.api_version
-    if meant != (resource.kind, resource.api_version):
-        raise bad_request(f"a {resource.kind} of {resource.api_version} is needed")
-    schema = kind.schema
-    review = prune(body | {"spec": body.get("spec") or {}}, schema)
-    assert isinstance(review, dict)
-    causes = validate(review, schema)
+def _checked(kind: Kind, body: Object) -> Object:
+    """Return the review with all that its schema requires; raises StatusError 400."""
+    resource, review = kind.resource, body | {"spec": body.get("spec") or {}}
+    causes = validate(review, kind.schema)
     if causes:
         raise bad_request("; ".join(map(str, causes)))
     head = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": {}}

@@ -11,7 +11,7 @@ from controlplane.apiserver import keys
 from controlplane.apiserver.admission.attributes import Attributes, Operation
 from controlplane.apiserver.authn import AUTHENTICATED, User
 from controlplane.apiserver.cacher import Cacher
-from controlplane.apiserver.decoding import decode_object
+from controlplane.apiserver.decoding import read_body
 from controlplane.apiserver.exchange import Answer, Request, answer_object
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.registry.options import write_options
@@ -21,7 +21,7 @@ from controlplane.apiserver.serviceaccount.claims import TokenAuthority, Wanted
 from controlplane.apiserver.serviceaccount.token_request import Bound
 from controlplane.jwt import InvalidToken
 from kubeapi.objects import Object
-from kubeapi.resources import NODES, PODS, SECRETS, Resource
+from kubeapi.resources import NODES, PODS, SECRETS, TOKENREQUESTS, Resource
 from kubeapi.status import method_not_allowed, no_such_path, not_found, unauthorized
 
 
@@ -105,7 +105,9 @@ class ServiceAccountRoutes:
             raise no_such_path()
         if info.verb != "create":
             raise method_not_allowed(kind.resource, info.verb)
-        body = decode_object(request.body, request.content_type)
+        options = write_options(request)
+        admitted = read_body(request.body, request.content_type, TOKENREQUESTS, options.strictness)
+        body = admitted.obj
         asked = token_request.parse(body, self._authority.issuer)
         await self._registry.cacher.wait_until_fresh()
         account = self._registry.get(kind, info.namespace, info.name).object
@@ -118,7 +120,7 @@ class ServiceAccountRoutes:
                 subresource=info.subresource,
                 obj=body,
                 object_kind=("authentication.k8s.io", "v1", "TokenRequest"),
-                options=write_options(request),
+                options=options,
             )
         )
         bound = self._bound(asked.bound, info.namespace, info.name)
@@ -133,7 +135,8 @@ class ServiceAccountRoutes:
         )
         issued = self._authority.issue(wanted, str(uuid.uuid4()), now)
         shown = token_request.answer(body, asked, account, issued, now)
-        return answer_object(shown, request.accepted, status=201)
+        warnings = [*admitted.warnings, *options.warnings]
+        return answer_object(shown, request.accepted, status=201, warnings=warnings)
 
     def _bound(
         self, bound: Bound | None, namespace: str, account: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from controlplane.apiserver.conversion import settled
-from controlplane.apiserver.decoding import check_type, decode_object, media_type
+from controlplane.apiserver.decoding import admit_body, media_type, read_body
 from controlplane.apiserver.exchange import Answer, Request
 from controlplane.apiserver.kinds.kind import Kind
 from controlplane.apiserver.kinds.scale import SCALE
@@ -17,6 +17,7 @@ from controlplane.apiserver.routes.server_side_apply import ScaleApply
 from controlplane.apiserver.stored import StoredObject, encode
 from kubeapi import field
 from kubeapi.objects import Object, deep_copy
+from kubeapi.resources import SCALES
 from kubeapi.schema import schema_for, validate
 from kubeapi.status import bad_request, internal, invalid, method_not_allowed, no_such_path
 
@@ -75,6 +76,24 @@ def _replicas(scale: Object) -> int:
     return replicas
 
 
+def _scale_patch(request: Request, warnings: list[str]) -> patching.Patcher:
+    """Return what patches a Scale, and what is to be warned of it."""
+    schema = schema_for(_SCALE_VERSION, "Scale")
+    assert schema is not None
+    patch = patching.patcher_for(schema, request.body, request.content_type)
+    asked = write_options(request).strictness
+    strict = patching.Strictness(asked, request.body, request.content_type)
+
+    def change(scale: Object) -> Object:
+        new = patch(scale)
+        with strict.told(new):
+            admitted = admit_body(SCALES, new, strict.of_object)
+        warnings[:] = strict.warnings(admitted.findings, new)
+        return admitted.obj
+
+    return change
+
+
 class SubresourceRoutes:
     """Answers status and its like, scale and finalize."""
 
@@ -95,25 +114,26 @@ class SubresourceRoutes:
         raise method_not_allowed(kind.resource, request.info.verb)
 
     async def scale(self, kind: Kind, request: Request) -> Answer:
-        info = request.info
+        info, warnings = request.info, list[str]()
         if info.verb == "get":
             await self._resources.wait_for_version(request)
             stored = self._registry.get(kind.stored, info.namespace, info.name)
         elif info.verb == "update":
-            scale = decode_object(request.body, request.content_type)
-            stored = await self._rescale(kind, request, lambda _old: scale)
+            admitted = read_body(
+                request.body, request.content_type, SCALES, write_options(request).strictness
+            )
+            warnings += admitted.warnings
+            stored = await self._rescale(kind, request, lambda _old: admitted.obj, warnings)
         elif info.verb == "patch" and media_type(request.content_type) == APPLY_PATCH:
             stored = await self._apply_scale(kind, request)
         elif info.verb == "patch":
-            schema = schema_for(_SCALE_VERSION, "Scale")
-            assert schema is not None
-            patch = patching.patcher_for(schema, request.body, request.content_type)
-            stored = await self._rescale(kind, request, patch)
+            stored = await self._rescale(kind, request, _scale_patch(request, warnings), warnings)
         else:
             raise method_not_allowed(kind.resource, info.verb)
         shown = await settled(lambda: scale_of(kind, kind.from_hub(stored.copy())))
         form = self._resources.form(SCALE, request)
-        return form.object(StoredObject(SCALE, "", encode(shown), stored.revision))
+        scaled = StoredObject(SCALE, "", encode(shown), stored.revision)
+        return form.object(scaled, warnings=warnings)
 
     async def _apply_scale(self, kind: Kind, request: Request) -> StoredObject:
         options = self._resources.options(kind, request)
@@ -126,10 +146,12 @@ class SubresourceRoutes:
         return await self._rescaled(kind, request, make_scale, work.options)
 
     async def _rescale(
-        self, kind: Kind, request: Request, make_scale: patching.Patcher
+        self, kind: Kind, request: Request, make_scale: patching.Patcher, warnings: list[str]
     ) -> StoredObject:
         options = self._resources.options(kind, request)
-        return await self._rescaled(kind, request, lambda _obj, scale: make_scale(scale), options)
+        stored = await self._rescaled(kind, request, lambda _obj, scale: make_scale(scale), options)
+        warnings += options.warnings
+        return stored
 
     async def _rescaled(
         self,
@@ -173,14 +195,10 @@ class SubresourceRoutes:
         """Answer namespaces/finalize: the only way to change spec.finalizers."""
         if request.info.verb != "update":
             raise method_not_allowed(kind.resource, request.info.verb)
-        wanted = decode_object(request.body, request.content_type)
-        check_type(kind, wanted)
-        spec, metadata = wanted.get("spec") or {}, wanted.get("metadata") or {}
-        if not isinstance(spec, dict) or not isinstance(metadata, dict):
-            raise bad_request("Namespace: metadata and spec must be maps")
-        finalizers = spec.get("finalizers") or []
-        if not isinstance(finalizers, list) or not all(isinstance(f, str) for f in finalizers):
-            raise bad_request("Namespace: spec.finalizers must be a list of texts")
+        options = write_options(request)
+        admitted = read_body(request.body, request.content_type, kind.resource, options.strictness)
+        wanted, metadata = admitted.obj, admitted.obj["metadata"]
+        finalizers = (wanted.get("spec") or {}).get("finalizers") or []
 
         def change(old: Object) -> Object:
             old["spec"] = {**(old.get("spec") or {}), "finalizers": finalizers}
@@ -193,10 +211,11 @@ class SubresourceRoutes:
             "",
             request.info.name,
             change,
-            write_options(request),
+            options,
             subresource="finalize",
         )
-        return self._resources.form(kind, request).object(stored)
+        warnings = [*admitted.warnings, *options.warnings]
+        return self._resources.form(kind, request).object(stored, warnings=warnings)
 
     async def serve(self, kind: Kind, request: Request) -> Answer:
         """Answer the generic subresources that *kind* has."""
