@@ -6,6 +6,7 @@ join them. Tables and partial metadata are made for each request.
 
 from __future__ import annotations
 
+import base64
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -149,11 +150,17 @@ class Form:
             return self._join(head, "items", [encode(partial(item)) for item in found])
         resource = self.kind.resource
         head = _list_head(resource.list_kind, resource.api_version, metadata)
-        if media_type == JSON:
-            return _join_json(head, "items", [item.json for item in found])
         if media_type == MSGPACK:
             return _join_msgpack(head, "items", [item.msgpack for item in found])
-        return encode_as(media_type, {**head, "items": [item.object for item in found]})
+        if media_type == JSON and self.kind.is_custom:
+            return _join_json(head, "items", [item.json for item in found])
+        if media_type == JSON:
+            prefix = _typed_head(resource.api_version, resource.kind)
+            return _join_json(head, "items", [_without_type(item, prefix) for item in found])
+        items = [item.object for item in found]
+        if not self.kind.is_custom:
+            items = [_untyped(item) for item in items]
+        return encode_as(media_type, {**head, "items": items})
 
     def frame(self, type: str, stored: StoredObject, *, first: bool) -> bytes:
         """Return one event of a watch; the *first* of a Table watch brings the columns."""
@@ -172,7 +179,10 @@ class Form:
         """Return a BOOKMARK event."""
         metadata: Object = {"resourceVersion": str(revision)}
         if initial_events_end:
-            metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+            metadata["annotations"] = {
+                "k8s.io/initial-events-end": "true",
+                "kubernetes.io/initial-events-list-blueprint": self._blueprint(),
+            }
         resource = self.kind.resource
         obj: Object = {
             "kind": resource.kind,
@@ -188,9 +198,36 @@ class Form:
             obj = table.partial_metadata(metadata, self.accepted.version)
         return self.frame_object("BOOKMARK", obj)
 
+    def _blueprint(self) -> str:
+        """Return the list that the initial events are of, empty: clients put them into it."""
+        resource = self.kind.resource
+        head = _list_head(resource.list_kind, resource.api_version, {})
+        if self.accepted.transformation == PARTIAL:
+            head = _list_head(PARTIAL_LIST, f"meta.k8s.io/{self.accepted.version}", {})
+        items: list[Object] | None = [] if self.kind.is_custom else None
+        blueprint = encode_as(self.accepted.media_type, {**head, "items": items})
+        return base64.b64encode(blueprint).decode()
+
 
 def _list_head(kind: str, api_version: str, metadata: Object) -> Object:
     return {"kind": kind, "apiVersion": api_version, "metadata": metadata}
+
+
+def _typed_head(api_version: str, kind: str) -> bytes:
+    """Return how an object of ours begins."""
+    return _encode_json({"apiVersion": api_version, "kind": kind})[:-1] + b","
+
+
+def _without_type(item: StoredObject, prefix: bytes) -> bytes:
+    """Return an item of a typed list: as upstream's, it does not repeat what the list is of."""
+    octets = item.json
+    if octets.startswith(prefix):
+        return b"{" + octets[len(prefix) :]
+    return _encode_json(_untyped(item.object))
+
+
+def _untyped(obj: Object) -> Object:
+    return {key: value for key, value in obj.items() if key not in ("apiVersion", "kind")}
 
 
 def _join_json(head: Object, name: str, parts: Sequence[bytes]) -> bytes:

@@ -59,10 +59,11 @@ def subresources_of(kind: Kind) -> list[Subresource]:
     """Return the subresources of *kind* by name."""
     resource = kind.resource
     found = list(_EXTRA.get(resource, ()))
+    described = {"scale", *(item.name for item in found)}
     found += [
         Subresource(name, resource.group, resource.version, resource.kind)
         for name in dict.fromkeys((*kind.subresources, *kind.strategies))
-        if name != "scale"
+        if name not in described
     ]
     if "scale" in kind.subresources:
         found.append(Subresource("scale", "autoscaling", "v1", "Scale"))

@@ -187,6 +187,16 @@ def test_partial_metadata(server, five):
     assert sorted(answer) == ["apiVersion", "kind", "metadata"]
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "application/yaml"])
+def test_items_do_not_repeat_what_their_list_is_of(server, five, media_type):
+    headers = {"Accept": media_type}
+    items = yaml.safe_load(server.request("GET", five, headers=headers).body)["items"]
+    assert len(items) == 5
+    assert {key for item in items for key in item} == {"metadata"}
+    one = yaml.safe_load(server.request("GET", f"{five}/c1", headers=headers).body)
+    assert (one["apiVersion"], one["kind"]) == ("v1", "ConfigMap")
+
+
 def test_msgpack_has_the_same_objects(server, five):
     headers = {"Accept": "application/vnd.podwire.msgpack"}
     reply = server.request("GET", five, headers=headers)
@@ -194,7 +204,8 @@ def test_msgpack_has_the_same_objects(server, five):
     plain = server.request("GET", five).json
     for item in plain["items"]:  # Whose the fields are is not for the cluster's own programs.
         assert item["metadata"].pop("managedFields")
-    assert msgspec.msgpack.decode(reply.body) == plain
+    typed = [{"apiVersion": "v1", "kind": "ConfigMap", **item} for item in plain["items"]]
+    assert msgspec.msgpack.decode(reply.body) == {**plain, "items": typed}
     missing = server.request("GET", f"{five}/none", headers=headers)
     assert msgspec.msgpack.decode(missing.body)["code"] == 404
     body = msgspec.msgpack.encode({"metadata": {"name": "m"}, "data": {"a": "b"}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import io
 import json
@@ -120,7 +121,11 @@ def test_initial_events_end_with_a_bookmark(server, path):
         assert bookmark["type"] == "BOOKMARK"
         assert bookmark["object"]["kind"] == "ConfigMap"
         annotations = bookmark["object"]["metadata"]["annotations"]
-        assert annotations == {"k8s.io/initial-events-end": "true"}
+        assert annotations.pop("k8s.io/initial-events-end") == "true"
+        blueprint = annotations.pop("kubernetes.io/initial-events-list-blueprint")
+        listed = {"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {}, "items": None}
+        assert json.loads(base64.b64decode(blueprint)) == listed
+        assert annotations == {}
         create(server, path, "b")
         assert watch.seen() == ("ADDED", "b")
 

@@ -36,6 +36,7 @@ def test_simple_crud(define):
     assert noxu.get("foo")["metadata"]["generation"] == 2
     listed = noxu.server.request("GET", noxu.path()).json
     assert (listed["kind"], len(listed["items"])) == ("NoxuList", 1)
+    assert listed["items"][0]["kind"] == "Noxu"  # Custom kinds have no typed lists.
     assert noxu.server.request("DELETE", noxu.path("foo")).json["status"] == "Success"
     assert noxu.server.request("GET", noxu.path("foo")).code == 404
 

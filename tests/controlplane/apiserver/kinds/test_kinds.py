@@ -7,6 +7,7 @@ import copy
 import pytest
 
 from controlplane.apiserver.kinds import KINDS
+from controlplane.apiserver.subresources import subresources_of
 from kubeapi import resources
 from kubeapi.schema import schema_for
 
@@ -18,6 +19,12 @@ def test_every_resource_has_a_row_and_no_name_is_taken_twice():
     assert set(resources.ALL) <= {kind.resource for kind in KINDS}
     names = [name for kind in HUBS for name in (kind.resource.plural, *kind.short_names)]
     assert len(names) == len(set(names))
+
+
+def test_discovery_shows_every_subresource_once():
+    for kind in KINDS:
+        names = [item.name for item in subresources_of(kind)]
+        assert len(names) == len(set(names)), kind.resource
 
 
 @pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.resource.plural)
