@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import warm_podwire
 
 from podwire.cluster.layout import Cluster, Layout
 from podwire.launcher import session
@@ -44,7 +44,7 @@ class Home:
         """
         if words[0] == "up" and "--dns-replicas" not in words:
             words = (*words, "--dns-replicas", "0")
-        done = self.run([sys.executable, "-m", "podwire", *words], timeout_s)
+        done = warm_podwire.run(words, self.environment, timeout_s)
         if check and done.returncode != 0:
             pytest.fail(f"podwire {' '.join(words)}: status {done.returncode}\n{done.stderr}")
         return done.stdout
@@ -60,7 +60,7 @@ class Home:
         )
 
     def run_podwire(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.run([sys.executable, "-m", "podwire", *words])
+        return warm_podwire.run(words, self.environment, 120)
 
     def refused(self, *words: str) -> str:
         """Run a command that must be refused; return its one line on standard error."""
