@@ -18,7 +18,7 @@ from kubeapi.objects import Object
 
 _REPLICAS: Final[Node] = {"f:spec": {"f:replicas": MEMBER}}
 
-#: Where each version of a kind has its replicas.
+#: Where each version of a kind has its replicas; empty for one that has no scale.
 Paths = Mapping[str, Sequence[str]]
 
 
@@ -55,8 +55,8 @@ def _in_version(manager: Manager, version: str) -> Manager:
 
 
 def _owns(owned: Owned, paths: Paths) -> bool:
-    path = paths.get(owned.api_version)
-    return path is not None and intersection(owned.fields, _field(path)) is not None
+    path = paths.get(owned.api_version) or ()
+    return bool(path) and intersection(owned.fields, _field(path)) is not None
 
 
 def _of_scale(held: Managers, writer: Writer, paths: Paths) -> Managers:
@@ -76,6 +76,8 @@ def _of_object(
     left = dict(found)
     known: Managers = {}
     for manager, owned in held.items():
+        if owned.api_version not in paths:
+            continue  # A version that is not served any more.
         there = _in_version(manager, writer.api_version)
         if not _owns(owned, paths) or left.pop(there, None) is not None:
             known[manager] = owned

@@ -106,7 +106,12 @@ class ScaleApply:
     ) -> None:
         self.options = replace(options, is_apply=True)
         self._force = is_true(request.query.get("force"))
-        self._paths = {each.resource.api_version: each.scale.spec_replicas for each in versions}
+        self._paths = {
+            each.resource.api_version: each.scale.spec_replicas
+            if "scale" in each.subresources
+            else ()
+            for each in versions
+        }
         self._scale = scale
         self._config = configuration(scale, request, options).obj
 
