@@ -1,7 +1,7 @@
 """Numbers about the server, under upstream's names, with its labels and buckets.
 
 Upstream: endpoints/metrics, storage/etcd3/metrics, storage/cacher/metrics. Not here: what concerns
-Go, authentication, audit, and priority and fairness; `admission.metrics` has admission's.
+Go, authentication and audit; `admission.metrics` and `flowcontrol.admission` have their own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from componentbase.series import Counter, Histogram
 from controlplane.apiserver.admission.metrics import AdmissionMetrics
 from controlplane.apiserver.cacher import Cacher
 from controlplane.apiserver.exchange import Request
-from controlplane.apiserver.inflight import InFlight
+from controlplane.apiserver.flowcontrol.admission import FlowControl
 from controlplane.apiserver.request_info import RequestInfo
 
 if TYPE_CHECKING:
@@ -58,10 +58,14 @@ class Metrics:
     """Counts requests; shows what the cacher holds."""
 
     def __init__(
-        self, cacher: Cacher, release: dict[str, str], admission: AdmissionMetrics
+        self,
+        cacher: Cacher,
+        release: dict[str, str],
+        admission: AdmissionMetrics,
+        flow_control: FlowControl,
     ) -> None:
         self._cacher, self._release, self._admission = cacher, release, admission
-        self._in_flight: InFlight | None = None
+        self._flow_control = flow_control
         self._requests = Counter(
             "apiserver_request",
             "Requests answered, by verb, dry run, resource, scope and code.",
@@ -87,10 +91,6 @@ class Metrics:
             "Requests that were refused because too many were worked on.",
             ("verb", *_ABOUT, "code"),
         )
-
-    def show(self, in_flight: InFlight) -> None:
-        """Show *in_flight*, too."""
-        self._in_flight = in_flight
 
     def answered(
         self,
@@ -145,6 +145,7 @@ class Metrics:
                 family.add_metric(labels, value)
             yield family
         yield from self._gauges()
+        yield from self._flow_control.collect()
         yield from self._histograms()
 
     def _gauges(self) -> Iterator[Metric]:
@@ -162,15 +163,13 @@ class Metrics:
             for labels, value in plain.values.items():
                 shown.add_metric(labels, value)
             yield shown
-        if self._in_flight is None:
-            return
         in_flight = GaugeMetricFamily(
             "apiserver_current_inflight_requests",
             "Requests that are worked on now, by kind.",
             labels=["request_kind"],
         )
-        in_flight.add_metric(["readOnly"], self._in_flight.reads)
-        in_flight.add_metric(["mutating"], self._in_flight.writes)
+        in_flight.add_metric(["readOnly"], self._flow_control.reads)
+        in_flight.add_metric(["mutating"], self._flow_control.writes)
         yield in_flight
 
     def _histograms(self) -> Iterator[Metric]:

@@ -39,6 +39,7 @@ from controlplane.apiserver.control import Control
 from controlplane.apiserver.custom_metrics.series import SeriesReadings
 from controlplane.apiserver.endpoint_reconciler import EndpointReconciler
 from controlplane.apiserver.exchange import Request
+from controlplane.apiserver.flowcontrol.admission import FlowControl
 from controlplane.apiserver.health import Health
 from controlplane.apiserver.kinds import kinds as table_of_kinds
 from controlplane.apiserver.kinds.served import ServedKinds
@@ -237,7 +238,9 @@ class _Parts:
         self._store_health = StoreHealth(store, self._journal, clock.monotonic)
         self._started = self._stopping = False
         self._scraper, self._pod_scraper = _scrapers(self._cacher, kubelets, timings)
-        metrics = Metrics(self._cacher, _release(), self._admission)
+        flow_control = FlowControl()
+        flow_control.follow(self._cacher)
+        metrics = Metrics(self._cacher, _release(), self._admission, flow_control)
         faults = ApiFaults()
         tokens = Tokens(self._cacher, authority, wall=clock.wall)
         resources = ResourceRoutes(
@@ -247,16 +250,7 @@ class _Parts:
             kinds,
             resources,
             self._pod_routes(kinds, kubelets),
-            DiscoveryRoutes(
-                kinds,
-                metrics,
-                address=config.advertise_address,
-                port=config.port,
-                health=Health(self._checks()),
-                openapi=OpenApiRoutes(clock.wall),
-                metric_names=self._pod_scraper.readings.metrics,
-                fixed={} if authority is None else authority.documents(_url(config)),
-            ),
+            self._discovery_routes(kinds, metrics, authority),
             accounts=ServiceAccountRoutes(self._registry, authority, wall=clock.wall),
             streams=StreamRoutes(self._registry, kubelets, kinds.of(NODES)),
             authorizer=authorizer,
@@ -272,9 +266,30 @@ class _Parts:
         log_file, auditor = _auditor(config, authorizer)
         self._audit_log: AuditLog | None = log_file
         self.server = ApiServer(
-            dispatcher, metrics, faults, tokens, monotonic=clock.monotonic, auditor=auditor
+            dispatcher,
+            metrics,
+            faults,
+            tokens,
+            flow_control,
+            monotonic=clock.monotonic,
+            auditor=auditor,
         )
         self._control = Control(config, faults, self._journal, self.server.faults_changed)
+
+    def _discovery_routes(
+        self, kinds: ServedKinds, metrics: Metrics, authority: TokenAuthority | None
+    ) -> DiscoveryRoutes:
+        config = self._config
+        return DiscoveryRoutes(
+            kinds,
+            metrics,
+            address=config.advertise_address,
+            port=config.port,
+            health=Health(self._checks()),
+            openapi=OpenApiRoutes(clock.wall),
+            metric_names=self._pod_scraper.readings.metrics,
+            fixed={} if authority is None else authority.documents(_url(config)),
+        )
 
     def _pod_routes(self, kinds: ServedKinds, kubelets: KubeletProxy) -> PodRoutes:
         budgets = kinds.of(PODDISRUPTIONBUDGETS)

@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 import msgspec
@@ -34,22 +35,23 @@ _GZIP_LEVEL: Final = 1
 _PRETTY: Final = re.compile(r"[?&]pretty=([^&]+)")
 _TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
 _OF_PEOPLE: Final = ("curl", "Wget", "Mozilla/5.0")
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
 
-def _headers(answer: Answer) -> dict[str, str]:
+def _headers(answer: Answer, more: Mapping[str, str]) -> dict[str, str]:
     return {
         "Content-Type": answer.content_type,
         "Cache-Control": "no-cache, private",
         **answer.headers,
+        **more,
     }
 
 
-def response_of(answer: Answer) -> web.Response:
-    """Return the response that *answer* is."""
-    return _warned(
-        web.Response(status=answer.status, body=answer.body, headers=_headers(answer)), answer
-    )
+def response_of(answer: Answer, more: Mapping[str, str] = _NOTHING) -> web.Response:
+    """Return the response that *answer* is, with *more* headers."""
+    headers = _headers(answer, more)
+    return _warned(web.Response(status=answer.status, body=answer.body, headers=headers), answer)
 
 
 def _warned(response: ResponseT, answer: Answer | Watching) -> ResponseT:
@@ -60,14 +62,17 @@ def _warned(response: ResponseT, answer: Answer | Watching) -> ResponseT:
     return response
 
 
-async def finish(http: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-    """Return the response that *answer* is; a large one is sent already."""
+async def finish(
+    http: web.BaseRequest, answer: Answer, more: Mapping[str, str] = _NOTHING
+) -> web.StreamResponse:
+    """Return the response that *answer* is, with *more* headers; a large one is sent already."""
     if answer.content_type == JSON and _is_pretty(http):
         answer = replace(answer, body=msgspec.json.format(answer.body, indent=2))
     body = answer.body
     if len(body) <= _PIECE_OCTETS:
-        return response_of(answer)
-    response = _warned(web.StreamResponse(status=answer.status, headers=_headers(answer)), answer)
+        return response_of(answer, more)
+    headers = _headers(answer, more)
+    response = _warned(web.StreamResponse(status=answer.status, headers=headers), answer)
     if len(body) > _GZIP_ABOVE and _accepts_gzip(http.headers):
         # In a thread: ten megabytes take a tenth of a second, and zlib lets others run.
         loop = asyncio.get_running_loop()

@@ -30,8 +30,8 @@ from controlplane.apiserver.authn import ANONYMOUS, Certified, User
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import JSON, MSGPACK, YAML
 from controlplane.apiserver.exchange import Answer, Request, Stream, Watching, answer_error
+from controlplane.apiserver.flowcontrol.admission import FlowControl
 from controlplane.apiserver.impersonation import impersonation
-from controlplane.apiserver.inflight import InFlight
 from controlplane.apiserver.metrics import Metrics
 from controlplane.apiserver.negotiation import Accepted, negotiate
 from controlplane.apiserver.request_info import (
@@ -158,6 +158,7 @@ class ApiServer:
         metrics: Metrics,
         faults: ApiFaults,
         tokens: Tokens,
+        flow_control: FlowControl,
         *,
         monotonic: Clock,
         auditor: Auditor | None = None,
@@ -166,8 +167,7 @@ class ApiServer:
         self._dispatcher, self._metrics, self._monotonic = dispatcher, metrics, monotonic
         self._faults = faults
         self._streams: dict[int, tuple[web.BaseRequest, Request]] = {}  # By id: no hash.
-        self._in_flight = InFlight()
-        metrics.show(self._in_flight)
+        self._flow_control = flow_control
         self._server: asyncio.Server | None = None
         self._http: _Server | None = None
 
@@ -213,6 +213,7 @@ class ApiServer:
         asked: Request | RequestInfo = info
         cut = False
         record: Record | None = None
+        told: dict[str, str] = {}
         try:
             info, request = await self._read_head(http)
             asked, accepted = request, request.accepted
@@ -223,7 +224,7 @@ class ApiServer:
             await self._dispatcher.authorize(request)
             if self._faults.active:
                 cut = await self._suffer(request)
-            with self._in_flight.request(info, request.user):
+            with await self._flow_control.seat(info, request.user, told):
                 if http.method in _WITH_BODY and not is_stream(info):
                     request = _with_body(request, await _read_body(http))
                     if record is not None:
@@ -248,7 +249,7 @@ class ApiServer:
         self._metrics.answered(asked, answer.status, took_s, len(answer.body))
         if not http.content.is_eof() and _expects_continue(http):
             answer = _last(http, answer)
-        return await finish(http, answer)
+        return await finish(http, answer, told)
 
     async def _carry(
         self, http: web.BaseRequest, info: RequestInfo, upgrade: Upgrade, record: Record | None

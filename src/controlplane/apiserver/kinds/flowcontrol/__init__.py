@@ -1,4 +1,4 @@
-"""FlowSchemas and priority levels (flowcontrol.apiserver.k8s.io/v1), as objects that clients read.
+"""FlowSchemas and priority levels (flowcontrol.apiserver.k8s.io/v1), as objects.
 
-What requests are counted in is fixed (`apiserver.inflight`): the mandatory and suggested levels.
+What follows from them is `apiserver.flowcontrol`'s.
 """
