@@ -480,6 +480,25 @@ async def test_pods_of_ipv6_serve_and_find_each_other(node, families):
     assert out == "v4\n", "IPv4's loopback is there in every pod"
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["-c", "import os, sys\nsys.exit(int(os.environ['CODE']))"], 3, []),
+        (["-c", "print(6 * 7)"], 0, ["stdout F 42"]),
+        (["-c", "def"], 1, ["stderr F SyntaxError: invalid syntax (<string>, line 1)"]),
+        (["/absent.py"], 2, None),
+        (["-m", "http.server"], 2, None),
+    ],
+)
+async def test_pythons_image_runs_code(node, words, status, said):
+    sandbox = await node.run_pod(2)
+    envs = [{"key": "CODE", "value": "3"}]
+    container = await node.run(sandbox, "python:3", command=["python3", *words], envs=envs)
+    ended = await node.wait_exited(container)
+    assert ended["exit_code"] == status
+    assert said is None or node.log(sandbox) == said
+
+
 async def test_stats_tell_how_many_requests_a_server_has_answered(node):
     sandbox = await node.run_pod(2)
     web = await node.run(sandbox, "nginx", "web")

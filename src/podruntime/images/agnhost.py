@@ -1,7 +1,7 @@
 """agnhost, the test image of Kubernetes' end-to-end tests: the subcommands about the network.
 
-`netexec`, `serve-hostname`, `connect`, `porter`, `grpc-health-checking`, `pause`. Answers are
-worded as upstream's (test/images/agnhost), because tests compare them. SCTP and TLS are left out.
+`netexec`, `serve-hostname`, `connect`, `porter`, `liveness`, `grpc-health-checking`, `pause`. They
+are worded as upstream's (test/images/agnhost): tests compare them. SCTP and TLS are left out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from podruntime.images import flags
 from podruntime.images.addresses import Peer, show
 from podruntime.images.busybox import APPLETS
 from podruntime.images.busybox.curl import curl
+from podruntime.images.documentation import liveness
 from podruntime.images.grpc_health import grpc_health_checking
 from podruntime.images.http_client import BadUrl, Url, fetch
 from podruntime.images.http_message import MalformedMessage
@@ -314,9 +315,13 @@ async def _porter(process: Process) -> int:
     return 0
 
 
+SERVE_HOSTNAME: Final = Image(
+    programs={"serve_hostname": _serve_hostname}, cmd=("/serve_hostname",), size=4_000_000
+)
 _COMMANDS: Final[Mapping[str, Program]] = {
     "connect": _connect,
     "grpc-health-checking": grpc_health_checking,
+    "liveness": liveness,
     "netexec": _netexec,
     "pause": pause,
     "porter": _porter,

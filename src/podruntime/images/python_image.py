@@ -17,6 +17,7 @@ import importlib
 import importlib.util
 import inspect
 import os
+import platform
 import posixpath
 import sys
 from collections.abc import Callable, Sequence
@@ -95,6 +96,45 @@ async def _main(process: Process, module: str, name: str) -> int:
         process.complain(f"{SCHEME}{module}:{name}: the module has no such callable")
         return 1
     return await run(target, process)
+
+
+async def _interpret(process: Process) -> int:
+    """`python3 -c CODE` and `python3 FILE`: code that runs where its container's Python does."""
+    words = process.arguments
+    match words:
+        case ["-c", code, *_]:
+            name = "<string>"
+        case [("-V" | "--version")]:
+            process.print(f"Python {platform.python_version()}")
+            return 0
+        case [path, *_] if not path.startswith("-"):
+            name = process.path(path)
+            try:
+                code = process.files.read(name).decode()
+            except (OSError, UnicodeDecodeError) as error:
+                process.complain(f"python3: can't open file '{name}': {error}")
+                return 2
+        case _:
+            process.complain("python3: this one knows -c CODE, -V and FILE and nothing else")
+            return 2
+    try:
+        compiled = compile(code, name, "exec")
+    except (SyntaxError, ValueError) as error:
+        process.complain(f"{type(error).__name__}: {error}")
+        return 1
+    process.exit_on_terminate(_TERMINATED)
+    exec(compiled, {"__name__": "__main__"})
+    return 0
+
+
+def interpreter() -> Image:
+    """Return the image `python`: its own interpreter is the pod's."""
+    return Image(
+        programs={**APPLETS, "python3": _interpret, "python": _interpret},
+        cmd=("python3",),
+        layers=_layers(),
+        size=1_020_000_000,
+    )
 
 
 async def run(target: Callable[..., object], process: Process) -> int:

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from podruntime.images import filesystem, registry
-from podruntime.images.busybox import CURL
+from podruntime.images.busybox import APPLETS, CURL
 from podruntime.images.http_server import HttpServer, Response
 
-from .processes import FakeDualNetwork, run, sh
+from .processes import FakeDualNetwork, process, run, sh
 
 pytestmark = pytest.mark.asyncio
 
@@ -57,6 +57,7 @@ async def test_a_file_that_is_too_long_says_so(monkeypatch):
         ("which sh nope", "/bin/sh\n"),
         ("head -c 3 /f", "abc"),
         ("tail -n +2 /g", "2\n3\n"),
+        ("echo drawer | rev", "reward\n"),
         ("seq 3 -1 1 | wc -l", "3\n"),
         ("date -u +%Y | wc -c", "5\n"),
         ("busybox echo hi", "hi\n"),
@@ -319,3 +320,20 @@ async def test_trees_that_are_not_there(script, complaint):
     status, _, err = await sh(_TREE + script)
     assert status == 1
     assert err.startswith(complaint)
+
+
+async def test_tail_waits_for_a_file_that_is_not_there_yet():
+    made = process(["tail", "-n+1", "-F", "/log"])
+    following = asyncio.get_running_loop().create_task(APPLETS["tail"](made))
+    async with asyncio.timeout(5):
+        while b"No such file" not in made.stderr.taken():
+            await asyncio.sleep(0)
+        made.files.write("/log", b"first\n")
+        while made.stdout.taken() != b"first\n":
+            await asyncio.sleep(0.01)
+    following.cancel()
+    await asyncio.wait([following])
+
+
+async def test_tail_without_it_ends():
+    assert (await run(["tail", "-f", "/log"]))[0] == 1

@@ -63,6 +63,12 @@ APPLETS: Final[Mapping[str, Program]] = {
 
 IMAGE: Final = Image(programs=APPLETS, cmd=("sh",), size=4_300_000)
 ALPINE: Final = replace(IMAGE, cmd=("/bin/sh",), size=7_800_000)
+#: Distributions, as far as busybox' tools go.
+_WITH_BASH: Final = {**APPLETS, "bash": sh, "curl": curl.curl}
+DEBIAN: Final = Image(programs=_WITH_BASH, cmd=("bash",), size=124_000_000)
+BASH: Final = Image(programs=_WITH_BASH, cmd=("bash",), size=14_000_000)
+CURL_SHELL: Final = Image(programs=_WITH_BASH, cmd=("/bin/sh",), size=4_900_000)
+DNSUTILS: Final = Image(programs=_WITH_BASH, cmd=("sleep", "3600"), size=100_000_000)
 CURL: Final = Image(
     programs={**APPLETS, "curl": curl.curl, "entrypoint.sh": curl.entrypoint},
     entrypoint=("/entrypoint.sh",),

@@ -103,9 +103,14 @@ async def head(process: Process) -> int:
 
 @applet
 async def tail(process: Process) -> int:
-    """Write the last lines; with -f go on for ever."""
+    """Write the last lines; with -f go on for ever, with -F also while there is no file yet."""
     arguments = parse(_count(process.arguments)[0], "n:c:fFq")
-    data = await _inputs(process, arguments.operands)
+    there = [each for each in arguments.operands if process.files.is_file(process.path(each))]
+    if "F" in arguments and len(there) < len(arguments.operands):
+        process.complain(f"tail: can't open '{arguments.operands[-1]}': No such file or directory")
+        data = await _inputs(process, tuple(there)) if there else b""
+    else:
+        data = await _inputs(process, arguments.operands)
     text = arguments.value("n", "10")
     lines = data.splitlines(keepends=True)
     count = int(text.lstrip("+-") or 0)
@@ -153,6 +158,16 @@ async def grep(process: Process) -> int:
             shown = line if match is None else match[0]
             process.print(f"{number}:{shown}" if "n" in arguments else shown)
     return 0 if found else 1
+
+
+@applet
+async def rev(process: Process) -> int:
+    """Write each line from its end to its beginning."""
+    arguments = parse(process.arguments, "")
+    text = (await _inputs(process, arguments.operands)).decode(errors="replace")
+    for line in text.splitlines():
+        process.print(line[::-1])
+    return 0
 
 
 @applet
@@ -290,6 +305,7 @@ APPLETS: Final[dict[str, Program]] = {
     "grep": grep,
     "head": head,
     "printf": printf,
+    "rev": rev,
     "seq": seq,
     "sort": sort,
     "tail": tail,

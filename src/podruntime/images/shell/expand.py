@@ -39,6 +39,9 @@ class Variables(Protocol):
     def set(self, name: str, value: str) -> None:
         """Assign."""
 
+    def elements(self, name: str) -> list[str]:
+        """Return an array's elements."""
+
     @property
     def arguments(self) -> list[str]:
         """Return the positional parameters."""
@@ -91,8 +94,8 @@ class Expander:
         done: list[list[_Piece]] = []
         current: list[_Piece] | None = None
         for part in each.parts:
-            if isinstance(part, Parameter) and part.name == "@" and part.quoted:
-                current = self._add_arguments(done, current)
+            if isinstance(part, Parameter) and part.quoted and (part.name == "@" or _is_all(part)):
+                current = self._add_arguments(part, done, current)
                 continue
             for piece in await self._expand(part):
                 current = _add(done, current, piece)
@@ -101,10 +104,12 @@ class Expander:
         return done
 
     def _add_arguments(
-        self, done: list[list[_Piece]], current: list[_Piece] | None
+        self, part: Parameter, done: list[list[_Piece]], current: list[_Piece] | None
     ) -> list[_Piece] | None:
-        """Add "$@": every argument a field of its own."""
-        for index, argument in enumerate(self._variables.arguments):
+        """Add "$@", or "${name[@]}": every argument or element a field of its own."""
+        variables = self._variables
+        every = variables.arguments if part.name == "@" else variables.elements(part.name)
+        for index, argument in enumerate(every):
             if index and current is not None:
                 done.append(current)
                 current = None
@@ -149,6 +154,10 @@ class Expander:
             raise ExpansionError(str(error)) from None
 
     async def _parameter(self, name: str, rest: str) -> str:
+        if name.startswith("#") and name.endswith(("[@]", "[*]")):
+            return str(len(self._variables.elements(name[1:-3])))
+        if rest[:1] == "[" and rest[-1:] == "]":
+            return await self._element(name, rest[1:-1])
         if name.startswith("#") and len(name) > 1:
             return str(len(self._variables.get(name[1:]) or ""))
         value = self._variables.get(name)
@@ -163,6 +172,14 @@ class Expander:
         absent = value is None or (operation[0] == ":" and not value)
         return await self._alternative(name, operation[-1], operand, None if absent else value)
 
+    async def _element(self, name: str, index: str) -> str:
+        """Return `${name[index]}`."""
+        elements = self._variables.elements(name)
+        if index in ("@", "*"):
+            return " ".join(elements)
+        number = int(await self._arithmetic(index))
+        return elements[number] if -len(elements) <= number < len(elements) else ""
+
     async def _alternative(
         self, name: str, operation: str, operand: Word, value: str | None
     ) -> str:
@@ -176,6 +193,10 @@ class Expander:
         if operation == "=":
             self._variables.set(name, text)
         return text
+
+
+def _is_all(part: Parameter) -> bool:
+    return part.rest == "[@]"
 
 
 def _add(

@@ -67,6 +67,7 @@ class Shell:
         self._own_process = process  # What the container knows, whatever is redirected now.
         self.name = "sh"
         self.variables = dict(process.env)
+        self.arrays: dict[str, list[str]] = {}
         self.exported = dict.fromkeys(process.env)
         self.functions: dict[str, parser.Command] = {}
         self.status = 0
@@ -131,6 +132,13 @@ class Shell:
         """Assign a variable."""
         self.variables[name] = value
 
+    def elements(self, name: str) -> list[str]:
+        """Return an array's elements; a variable is an array of one."""
+        if name in self.arrays:
+            return self.arrays[name]
+        value = self.variables.get(name)
+        return [] if value is None else [value]
+
     async def _substitute(self, script: str) -> str:
         output = Octets()
         shell = self.subshell(replace(self.process, stdout=output))
@@ -141,6 +149,7 @@ class Shell:
         """Return a copy whose changes stay its own."""
         shell = Shell(process, list(self.arguments), self._builtins)
         shell.variables, shell.exported = dict(self.variables), dict(self.exported)
+        shell.arrays = dict(self.arrays)
         shell.functions, shell.options = dict(self.functions), dict(self.options)
         shell.status, shell._calls = self.status, self._calls
         return shell
@@ -315,6 +324,9 @@ class Shell:
         try:
             words = await self._expander.fields(command.words)
             values = [(name, await self._expander.text(v)) for name, v in command.assignments]
+            for name, elements in command.arrays:
+                self.arrays[name] = await self._expander.fields(elements)
+                values.append((name, (self.arrays[name] or [""])[0]))
         except ExpansionError as error:
             self.complain(str(error))
             raise ShellExit(2) from None

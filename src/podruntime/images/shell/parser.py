@@ -38,6 +38,8 @@ class Simple:
     assignments: tuple[tuple[str, Word], ...]
     words: tuple[Word, ...]
     redirects: tuple[Redirect, ...]
+    #: bash's arrays: `name=(word …)`.
+    arrays: tuple[tuple[str, tuple[Word, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +328,7 @@ class _Parser:
 
     def _simple(self) -> Command:
         assignments: list[tuple[str, Word]] = []
+        arrays: list[tuple[str, tuple[Word, ...]]] = []
         words: list[Word] = []
         redirects: list[Redirect] = []
         while True:
@@ -336,7 +339,9 @@ class _Parser:
             elif isinstance(token, Word) and (words or not self._reserved()):
                 self._at += 1
                 assignment = None if words else assigned(token)
-                if assignment is not None:
+                if assignment is not None and not assignment[1].parts and self._accept("("):
+                    arrays.append((assignment[0], self._elements()))
+                elif assignment is not None:
                     assignments.append(assignment)
                 else:
                     words.append(token)
@@ -344,9 +349,18 @@ class _Parser:
                 break
             if len(words) == 1 and words[0].plain and self._is_definition():
                 return self._function(words[0].plain)
-        if not (assignments or words or redirects):
+        if not (assignments or arrays or words or redirects):
             raise self._unexpected()
-        return Simple(tuple(assignments), tuple(words), tuple(redirects))
+        return Simple(tuple(assignments), tuple(words), tuple(redirects), tuple(arrays))
+
+    def _elements(self) -> tuple[Word, ...]:
+        """Return the words of an array, up to its closing parenthesis."""
+        words: list[Word] = []
+        self._skip_newlines()
+        while not self._accept(")"):
+            words.append(self._next_word())
+            self._skip_newlines()
+        return tuple(words)
 
     def _is_definition(self) -> bool:
         return self._tokens[self._at : self._at + 2] == [Operator("("), Operator(")")]
