@@ -10,6 +10,7 @@ import pytest
 from node_processes import agnhost, is_true, running_node
 from pod_api_server import pod_path
 
+from componentbase.clock import monotonic
 from kubeapi.objects import condition
 
 NODE = "/api/v1/nodes/node-1"
@@ -489,6 +490,9 @@ async def test_manifests_run_without_the_api_and_a_shutdown_ends_everything(tmp_
         assert made["metadata"]["annotations"]["kubernetes.io/config.mirror"]
         pids = await node.pod_pids()
         api.remove(pod_path("own-node-1"))
+        gone_at = monotonic()
+        await api.until(lambda: pod_path("own-node-1") in api.objects)
+        assert monotonic() - gone_at > 0.9, "who waits for the end has time to see it"
         await api.until(lambda: is_true(api.pod("own-node-1"), "Ready"))
         assert api.pod("own-node-1")["metadata"]["uid"] != made["metadata"]["uid"]
         assert await node.pod_pids() == pids, "the pod went on without its mirror"

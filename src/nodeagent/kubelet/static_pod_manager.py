@@ -1,18 +1,19 @@
 """Runs the pods of a node's manifests, and keeps their mirrors (upstream: config/file.go).
 
 The folder is looked at each period; a file that is no pod is named once in the log, and what ran of
-it before ends. Mirrors that somebody deletes are made again.
+it before ends. Mirrors that somebody deletes are made again, a moment later.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from componentbase.clock import rfc3339, wall
+from componentbase.clock import monotonic, rfc3339, wall
 from kubeapi.client import Informer, RestClient, Unreachable
 from kubeapi.objects import Object, key_of, name_of, namespace_of, uid_of
 from kubeapi.resources import PODS
@@ -21,6 +22,7 @@ from nodeagent.kubelet.kubelet import Kubelet
 from nodeagent.kubelet.static_pods import (
     SUFFIXES,
     BadManifest,
+    MirrorPace,
     is_mirror,
     mirror_pod,
     mirrors,
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 _MANIFESTS_MAX: Final = 110
 _OCTETS_MAX: Final = 1 << 20
+#: More than the time between two questions of a client.
+_MIRROR_GAP_S: Final = 1.0
 
 
 class StaticPodManager:
@@ -50,6 +54,7 @@ class StaticPodManager:
         self._texts: Mapping[Path, str] = {}
         self._found: dict[Path, Object] = {}
         self._wake = asyncio.Event()
+        self._pace = MirrorPace(_MIRROR_GAP_S)
         kubelet.on_static_change = self._wake.set
 
     def look(self, node_name: str) -> None:
@@ -71,27 +76,38 @@ class StaticPodManager:
         while True:
             self._wake.clear()
             self.look(node_name)
+            wait_s = period_s
             try:
-                await self._reconcile(node_name)
+                wait_s = min(wait_s, await self._reconcile(node_name))
             except (StatusError, Unreachable) as error:
                 log.warning("mirror pods: %s", error)
             try:
-                async with asyncio.timeout(period_s):
+                async with asyncio.timeout(wait_s):
                     await self._wake.wait()
             except TimeoutError:
                 pass
 
-    async def _reconcile(self, node_name: str) -> None:
-        """Let there be a mirror of each static pod, and no others."""
+    async def _reconcile(self, node_name: str) -> float:
+        """Let there be a mirror of each static pod, and no others; return when to look again."""
         wanted = self._kubelet.static
         for mirror in [each for each in self._pods.items() if is_mirror(each)]:
             pod = wanted.get(key_of(mirror))
             if pod is None or not mirrors(mirror, pod):
                 await self._delete(mirror)
         node = self._nodes.get(node_name)
+        wait_s = math.inf
         for key, pod in wanted.items():
-            if node is not None and self._pods.get(key) is None:
+            if self._pods.get(key) is not None:
+                self._pace.there(key)
+                continue
+            now = monotonic()
+            left_s = self._pace.due_at(key, now) - now
+            if left_s > 0:
+                wait_s = min(wait_s, left_s)
+            elif node is not None:
                 await self._create(pod, node)
+                self._pace.there(key)
+        return wait_s
 
     async def _create(self, pod: Object, node: Object) -> None:
         log.info("making the mirror of %s", key_of(pod))

@@ -129,3 +129,30 @@ def with_status(pod: Object, mirror: Object | None) -> Object:
     """Return a static pod with the status that the API server has of it."""
     status: Mapping[str, object] = (mirror or {}).get("status") or {"phase": "Pending"}
     return {**pod, "status": status}
+
+
+class MirrorPace:
+    """When a mirror that somebody deleted may be made again: after *gap_s*.
+
+    kubectl, which waits for the end of what it deletes, looks at the pod and then lists those of
+    its name. Whom it finds under the name in between it waits for, too, and for ever: the new
+    mirror. So nobody is found there for a while. Upstream's kubelet runs into that now and then.
+    """
+
+    def __init__(self, gap_s: float) -> None:
+        self._gap_s = gap_s
+        #: By key; None: the mirror is there.
+        self._gone_at: dict[str, float | None] = {}
+
+    def there(self, key: str) -> None:
+        """Note that there is a mirror."""
+        self._gone_at[key] = None
+
+    def due_at(self, key: str, now: float) -> float:
+        """Return when the mirror that is not there may be made; one that never was, now."""
+        if key not in self._gone_at:
+            return now
+        gone_at = self._gone_at[key]
+        if gone_at is None:
+            gone_at = self._gone_at[key] = now
+        return gone_at + self._gap_s

@@ -4,6 +4,7 @@ import pytest
 
 from nodeagent.kubelet.static_pods import (
     BadManifest,
+    MirrorPace,
     is_mirror,
     is_static_source,
     mirror_pod,
@@ -84,3 +85,13 @@ def test_its_status_is_the_mirrors():
     pod = read()
     assert with_status(pod, {"status": {"phase": "Running"}})["status"]["phase"] == "Running"
     assert with_status(pod, None)["status"] == {"phase": "Pending"}
+
+
+def test_a_mirror_that_was_deleted_is_made_again_after_a_while():
+    pace = MirrorPace(1.0)
+    assert pace.due_at("n/p", 5.0) == 5.0, "the first is made at once"
+    pace.there("n/p")
+    assert pace.due_at("n/p", 7.0) == 8.0
+    assert pace.due_at("n/p", 7.9) == 8.0
+    pace.there("n/p")
+    assert pace.due_at("n/p", 20.0) == 21.0
