@@ -110,14 +110,20 @@ class NodeKeeper:
                 return self._known
 
     async def _register_once(self) -> Object:
+        """As upstream: who is new says at once how it is, and asks for nothing before."""
         name = self._facts.name
+        status = self._status({})
+        now = self._clock()
         try:
-            node = await self._client.get(NODES, name)
+            node = await self._client.create(NODES, new_node(self._facts) | {"status": status})
         except StatusError as error:
-            if error.reason != "NotFound":
+            if error.reason != "AlreadyExists":
                 raise
-            log.info("registering node %s", name)
-            return await self._client.create(NODES, new_node(self._facts))
+        else:
+            log.info("registered node %s", name)
+            self._posted({}, status, now)
+            return node
+        node = await self._client.get(NODES, name)
         labels = node_labels(self._facts)
         if any(labels_of(node).get(key) != text for key, text in labels.items()):
             patch: Object = {"metadata": {"labels": labels}}
@@ -165,11 +171,15 @@ class NodeKeeper:
         except TimeoutError:
             pass
 
-    async def _post_status(self) -> None:
-        # The informer's copy may be older than our own last patch, but never for long.
-        node = self._nodes.get(self._facts.name) or self._known or {}
-        before: Object = node.get("status") or {}
-        status = node_status(
+    def _newest(self) -> Object:
+        """The informer's copy may be older than our own last patch, which must not be repeated."""
+        seen, known = self._nodes.get(self._facts.name), self._known
+        if seen is None or known is None:
+            return seen or known or {}
+        return seen if _version(seen) >= _version(known) else known
+
+    def _status(self, before: Object) -> Object:
+        return node_status(
             self._facts,
             self._readiness,
             before,
@@ -177,12 +187,8 @@ class NodeKeeper:
             pressure=self._pressure,
             images=self._images,
         )
-        now = self._clock()
-        due = now - self._posted_at >= self._timings.node_status_report_s
-        if not due and same_status(status, before):
-            return
-        patch: Object = {"status": status}
-        self._known = await self._client.patch(NODES, self._facts.name, patch, subresource="status")
+
+    def _posted(self, before: Object, status: Object, now: float) -> None:
         self._posted_at = now
         for reason in transitions(before, status):
             text = f"Node {self._facts.name} status is now: {reason}"
@@ -191,6 +197,17 @@ class NodeKeeper:
         if boot:
             text = f"Node {self._facts.name} has been rebooted, boot id: {boot}"
             self.on_event("Warning", "Rebooted", text)
+
+    async def _post_status(self) -> None:
+        before: Object = self._newest().get("status") or {}
+        status = self._status(before)
+        now = self._clock()
+        due = now - self._posted_at >= self._timings.node_status_report_s
+        if not due and same_status(status, before):
+            return
+        patch: Object = {"status": status}
+        self._known = await self._client.patch(NODES, self._facts.name, patch, subresource="status")
+        self._posted(before, status, now)
         log.debug("status posted at %s", resource_version_of(self._known))
 
     async def run_lease(self, rng: random.Random) -> None:
@@ -227,3 +244,7 @@ class NodeKeeper:
                 return await self._client.create(LEASES, wanted, NAMESPACE)
         renewed: Object = {**lease, "spec": {**(lease.get("spec") or {}), **wanted["spec"]}}
         return await self._client.update(LEASES, renewed)
+
+
+def _version(node: Object) -> int:
+    return int(resource_version_of(node) or 0)

@@ -234,14 +234,17 @@ def rebooted(before: Object, after: Object) -> str:
 
 
 def same_status(one: Object, other: Object) -> bool:
-    """Tell whether two statuses differ in heartbeats only (upstream: nodeStatusHasChanged)."""
+    """Tell whether two statuses differ in heartbeats only (upstream: nodeStatusHasChanged).
+
+    An empty list is none: the API leaves it out.
+    """
 
     def still(status: Object) -> Object:
         conditions = [
             {name: text for name, text in item.items() if name != "lastHeartbeatTime"}
             for item in status.get("conditions") or ()
         ]
-        return {**status, "conditions": conditions}
+        return {name: each for name, each in status.items() if each} | {"conditions": conditions}
 
     return still(one) == still({name: other.get(name) for name in one})
 

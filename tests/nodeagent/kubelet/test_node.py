@@ -54,7 +54,9 @@ class Api:
 
     def __init__(self, loop) -> None:
         self.loop, self.node, self.posts, self.error = loop, None, [], None
-        self.created = 0
+        self.created = self.revision = 0
+        #: What a watch has not told yet; None while it tells at once.
+        self.untold = None
 
     def add_handler(self, *, on_update, on_delete):
         self.on_update, self.on_delete = on_update, on_delete
@@ -73,8 +75,8 @@ class Api:
         if self.node is not None:
             raise already_exists(NODES, "node-1")
         self.created += 1
-        self.node = obj
-        return obj
+        self.node = self._stamped(obj)
+        return self.node
 
     async def patch(self, resource, name, patch, *, subresource=""):
         before = self._stored()
@@ -83,9 +85,24 @@ class Api:
             self.posts.append((self.loop.time(), is_condition_true(self.node, "Ready")))
         return self.node
 
+    def _stamped(self, node):
+        self.revision += 1
+        metadata = {**node["metadata"], "resourceVersion": str(self.revision)}
+        return {**node, "metadata": metadata}
+
     def write(self, node):
-        before, self.node = self.node, node
-        self.on_update(before, node)
+        before, self.node = self.node, self._stamped(node)
+        if self.untold is None:
+            self.on_update(before, self.node)
+        else:
+            self.untold.append((before, self.node))
+
+    def hold_back(self):
+        self.untold = []
+
+    def tell_one(self):
+        before, after = self.untold.pop(0)
+        self.on_update(before, after)
 
     def remove(self):
         before, self.node = self.node, None
@@ -99,7 +116,7 @@ class Copy:
         self.api, self.add_handler = api, api.add_handler
 
     def get(self, name):
-        return self.api.node
+        return self.api.untold[0][0] if self.api.untold else self.api.node
 
 
 @asynccontextmanager
@@ -168,13 +185,39 @@ async def test_what_somebody_else_wrote_is_set_right_at_once():
 
 
 @virtual
+async def test_what_the_watch_has_not_told_yet_is_not_posted_again():
+    async with keeping() as (api, keeper):
+        api.hold_back()
+        keeper.set_readiness(READY)
+        await asyncio.sleep(1)
+        keeper.set_images([{"names": ["nginx"], "sizeBytes": 1}])
+        await asyncio.sleep(1)
+        posts = [(0.0, True), (1.0, True)]
+        assert api.posts == posts
+        api.tell_one()  # Our first post: the copy knows nothing of the second.
+        await asyncio.sleep(1)
+        api.tell_one()
+        await asyncio.sleep(1)
+        assert api.posts == posts
+
+
+@virtual
+async def test_node_that_registers_says_how_it_is():
+    async with keeping() as (api, _keeper):
+        assert api.posts == []
+        assert not is_condition_true(api.node, "Ready")
+        assert api.node["status"]["capacity"]["pods"] == "110"
+
+
+@virtual
 async def test_node_that_was_deleted_is_registered_again():
     async with keeping() as (api, keeper):
         keeper.set_readiness(READY)
         await asyncio.sleep(1)
         api.remove()
         await asyncio.sleep(1)
-        assert (api.created, api.posts[-1]) == (2, (1.0, True))
+        assert (api.created, api.posts) == (2, [(0.0, True)])
+        assert is_condition_true(api.node, "Ready")  # Registered as what it is.
 
 
 @virtual

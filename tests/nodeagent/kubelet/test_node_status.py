@@ -81,6 +81,15 @@ def test_heartbeats_are_no_change_and_transitions_are():
     assert condition({"status": worse}, "Ready")["lastTransitionTime"] == "1970-01-01T00:00:20Z"
 
 
+def test_no_images_are_the_same_as_none_told_of():
+    told = node_status(FACTS, GOOD, {}, 0)
+    kept = {name: each for name, each in told.items() if name != "images"}
+    assert same_status(told, kept)
+    image = {"names": ["nginx"], "sizeBytes": 1}
+    assert not same_status(told, {**kept, "images": [image]})
+    assert not same_status({**told, "images": [image]}, kept)
+
+
 def test_conditions_of_others_are_kept():
     theirs = {"type": "FrequentReboots", "status": "False"}
     status = node_status(FACTS, GOOD, {"conditions": [theirs]}, 0)
