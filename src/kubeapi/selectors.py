@@ -32,6 +32,9 @@ class Operator(Enum):
     LESS = "Lt"
 
 
+_IN: Final = Operator.IN
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """One condition on one label."""
@@ -42,9 +45,9 @@ class Requirement:
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         have = labels.get(self.key)
+        if self.operator is _IN:  # Nearly all are this, and asked of every pod.
+            return have in self.values
         match self.operator:
-            case Operator.IN:
-                return have in self.values
             case Operator.NOT_IN:
                 return have not in self.values
             case Operator.EXISTS:
@@ -110,7 +113,10 @@ class LabelSelector:
     def matches(self, labels: Mapping[str, str]) -> bool:
         if self.matches_nothing:
             return False
-        return all(requirement.matches(labels) for requirement in self.requirements)
+        for requirement in self.requirements:  # noqa: SIM110 - a generator takes twice the time
+            if not requirement.matches(labels):
+                return False
+        return True
 
     def __str__(self) -> str:
         return ",".join(map(str, sorted(self.requirements, key=lambda r: r.key)))

@@ -47,6 +47,7 @@ def claim(owner: Object, selector: LabelSelector, candidates: Iterable[Object]) 
     adopt: list[Object] = []
     release: list[Object] = []
     owner_leaves = bool(owner["metadata"].get("deletionTimestamp"))
+    owner_uid = uid_of(owner)
     for candidate in candidates:
         controller = controller_of(candidate)
         matches = selector.matches(labels_of(candidate))
@@ -54,7 +55,7 @@ def claim(owner: Object, selector: LabelSelector, candidates: Iterable[Object]) 
             leaves = candidate["metadata"].get("deletionTimestamp")
             if matches and not leaves and not owner_leaves:
                 adopt.append(candidate)
-        elif controller["uid"] == uid_of(owner):
+        elif controller["uid"] == owner_uid:
             if matches:
                 mine.append(candidate)
             elif not owner_leaves:

@@ -34,7 +34,8 @@ def is_finished(pod: Object) -> bool:
 
 def is_active(pod: Object) -> bool:
     """Return whether *pod* counts as a replica: neither finished nor on its way out."""
-    return not is_finished(pod) and not is_terminating(pod)
+    status = pod.get("status") or {}
+    return status.get("phase") not in _FINISHED and not is_terminating(pod)
 
 
 def is_ready(pod: Object) -> bool:

@@ -172,7 +172,9 @@ class ReplicaSetController:
     ) -> tuple[tuple[str, str] | None, Exception | None]:
         """Do one step towards the wanted number; return what failed, for status and for retry."""
         wanted = replica_set["spec"].get("replicas", 1)
-        step = plan(wanted, active, self._related(replica_set), self._context.wall())
+        # Relatives matter to who goes alone: ten thousand of them are not gathered at each look.
+        related = self._related(replica_set) if len(active) > wanted else []
+        step = plan(wanted, active, related, self._context.wall())
         match step:
             case Create(count):
                 error = await self._create(key, replica_set, count)

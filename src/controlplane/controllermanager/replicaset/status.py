@@ -24,9 +24,9 @@ def compute_status(
     before = replica_set.get("status") or {}
     template_labels = (replica_set["spec"]["template"].get("metadata") or {}).get("labels") or {}
     min_ready_s = replica_set["spec"].get("minReadySeconds") or 0
-    ready = sum(pod_facts.is_ready(pod) for pod in active)
+    ready = sum(map(pod_facts.is_ready, active))
     counts = {
-        "fullyLabeledReplicas": sum(_has_labels(pod, template_labels) for pod in active),
+        "fullyLabeledReplicas": _labelled(active, template_labels),
         "readyReplicas": ready,
         "availableReplicas": _available(active, min_ready_s, now) if min_ready_s else ready,
     }
@@ -49,8 +49,9 @@ def _available(active: Sequence[Object], min_ready_s: int, now: float) -> int:
     return sum(pod_facts.available_in_s(pod, min_ready_s, now) == 0 for pod in active)
 
 
-def _has_labels(pod: Object, wanted: Mapping[str, str]) -> bool:
-    return wanted.items() <= labels_of(pod).items()
+def _labelled(active: Sequence[Object], wanted: Mapping[str, str]) -> int:
+    items = wanted.items()
+    return sum(items <= labels_of(pod).items() for pod in active)
 
 
 def next_available_in_s(replica_set: Object, active: Sequence[Object], now: float) -> float | None:
