@@ -158,6 +158,7 @@ class HollowNode:
             clock=monotonic,
             cni=self._network,
             host_network=host_network,
+            keeps_logs=False,
         )
 
     @property

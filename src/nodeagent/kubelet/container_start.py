@@ -92,8 +92,9 @@ class ContainerStarter:
         services, sandbox = self._services, seen.sandbox
         assert sandbox is not None
         directory = pod_log_directory(services.pods_directory, pod)
-        path = container_log_path(directory, container["name"], wanted.attempt)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if services.keeps_logs:
+            path = container_log_path(directory, container["name"], wanted.attempt)
+            path.parent.mkdir(parents=True, exist_ok=True)
         inputs = ContainerInputs(
             configuration=await services.configuration(pod, self._arrived_at),
             services=services.service_variables(namespace_of(pod)),

@@ -78,6 +78,8 @@ class NodeServices:
     metrics: KubeletMetrics = field(default_factory=KubeletMetrics)
     #: Why the node does not take a pod that nothing runs of yet: reason and message.
     refuse: Callable[[Object, Object | None], tuple[str, str] | None] = lambda _pod, _node: None
+    #: Whether containers write logs, and need directories for them.
+    keeps_logs: bool = True
 
     @property
     def pods_directory(self) -> Path:

@@ -18,7 +18,13 @@ from controlplane.controllermanager.pod_control import (
     settle,
     slow_start,
 )
-from controlplane.controllermanager.replicaset.plan import Create, Delete, plan, pod_from_template
+from controlplane.controllermanager.replicaset.plan import (
+    BURST_MAX,
+    Create,
+    Delete,
+    plan,
+    pod_from_template,
+)
 from controlplane.controllermanager.replicaset.status import compute_status, next_available_in_s
 from kubeapi.client import Unreachable, WorkQueue, run_workers
 from kubeapi.objects import (
@@ -39,7 +45,7 @@ _WORKERS: Final = 5
 #: of a hundred pods would be a hundred writes of one object.
 _SETTLE_S: Final = 0.03
 #: And with thousands of replicas longer: else looking at them would be all that is done.
-_SETTLE_PER_POD_S: Final = 30e-6
+_SETTLE_PER_POD_S: Final = 100e-6
 _SETTLE_MAX_S: Final = 1.0
 
 
@@ -47,8 +53,13 @@ def _label_selector(replica_set: Object) -> LabelSelector:
     return LabelSelector.from_object(replica_set["spec"]["selector"])
 
 
-def settle_s(replica_set: Object | None) -> float:
-    """Return how long to wait for more news of its pods: each look is at all of them."""
+def settle_s(replica_set: Object | None, *, all_came: bool = False) -> float:
+    """Return how long to wait for more news of its pods: each look is at all of them.
+
+    When *all_came* that were asked for, and one burst is not enough, the next is due.
+    """
+    if all_came and replica_set is not None and replica_set["spec"].get("replicas", 1) > BURST_MAX:
+        return 0.0
     replicas = ((replica_set or {}).get("status") or {}).get("replicas") or 0
     return min(max(_SETTLE_S, replicas * _SETTLE_PER_POD_S), _SETTLE_MAX_S)
 
@@ -109,7 +120,10 @@ class ReplicaSetController:
             return
         if key := self._owner_key(pod):
             self._expectations.creation_observed(key)
-            self._queue.add_after(key, settle_s(self._replica_sets.get(key)))
+            replica_set = self._replica_sets.get(key)
+            all_came = self._expectations.satisfied(key, self._context.monotonic())
+            wait_s = settle_s(replica_set, all_came=all_came)
+            self._queue.add_after(key, wait_s)
         elif controller_of(pod) is None:
             self._orphan_seen(pod)
 

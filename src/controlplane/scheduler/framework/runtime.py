@@ -125,6 +125,8 @@ class Framework:
         self.score = [(p, weights[p.name]) for p in scoring]
         self._normalize = {p.name: p.normalize for p in scoring if isinstance(p, ScoreExtensions)}
         self._score_all = {p.name: p.score_all for p in scoring if isinstance(p, ScoreAll)}
+        # Asking a protocol for each pod costs as much as a filter.
+        self._normalize = {p.name: p.normalize for p in scoring if isinstance(p, ScoreExtensions)}
         self.reserve = [p for p in at("reserve") if isinstance(p, ReservePlugin)]
         self.permit = [p for p in at("permit") if isinstance(p, PermitPlugin)]
         self.pre_bind = [p for p in at("preBind") if isinstance(p, PreBindPlugin)]
