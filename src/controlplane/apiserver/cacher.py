@@ -292,6 +292,10 @@ class Cacher:
         try:
             async with asyncio.timeout(FRESH_WAIT_S):
                 await future
+        except TimeoutError:
+            # A busy loop has both at once, the news and the deadline.
+            if revision > self.revision:
+                raise
         finally:
             del self._waiting[future]
 

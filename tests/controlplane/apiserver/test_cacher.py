@@ -210,6 +210,15 @@ async def test_waiting_for_what_does_not_come_ends(cacher, monkeypatch):
         await cacher.wait_for(cacher.revision + 1)
 
 
+async def test_news_that_come_with_the_deadline_are_in_time(cacher, monkeypatch):
+    monkeypatch.setattr("controlplane.apiserver.cacher.FRESH_WAIT_S", 0)
+    wanted = cacher.revision + 1
+    async with asyncio.TaskGroup() as group:
+        group.create_task(cacher.wait_for(wanted))
+        await asyncio.sleep(0)  # It waits, and its deadline is what the loop does next.
+        cacher.revision = wanted
+
+
 async def test_watching_equals_listing_again_for_any_selector(cacher):
     """Follow a selector through random changes; the followed state is always the listed one."""
     rng, revisions = random.Random(5), {}
