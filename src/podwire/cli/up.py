@@ -29,7 +29,7 @@ from podwire.cli.outside_options import OutsideWish, outside_options
 from podwire.cli.proxy_options import ProxyWish, proxy_options
 from podwire.cli.readiness import Readiness, progress_bar
 from podwire.cli.scheduler_option import scheduler_option
-from podwire.cluster import blocks, etcd, make
+from podwire.cluster import blocks, etcd, make, open_files
 from podwire.cluster.families import IpFamily
 from podwire.cluster.kept import NODES, Wish, settle
 from podwire.cluster.layout import (
@@ -318,6 +318,7 @@ def _launch(paths: Layout, wish: Wish) -> tuple[Cluster, int]:
     wanted = settle(wish, paths)
     if wanted.store == "etcd":
         etcd.check()  # Before anything is written.
+    open_files.check(wanted)
     faults.read(paths)  # Likewise.
     block, holder = _claim_block(paths, wanted)
     cluster = msgspec.structs.replace(wanted, block=block)
