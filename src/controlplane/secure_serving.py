@@ -17,6 +17,8 @@ from componentbase import client_certificates, clock
 from componentbase.client_certificates import NotBelieved
 from componentbase.process_series import process_series
 from componentbase.series import Series, exposition
+from componentbase.serving_certificate import follow
+from componentbase.tasks import Tasks
 from controlplane import health
 from controlplane.health import Check
 from kubeapi.client import RestClient, Unreachable
@@ -142,12 +144,16 @@ async def serving(settings: Settings | None, pages: ComponentPages) -> AsyncIter
     app.router.add_get("/{path:.*}", pages.answer)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
     await runner.setup()
+    tasks = Tasks()
     try:
         tls = client_certificates.server_context(
             settings.certificate, settings.private_key, settings.client_ca
         )
         site = web.TCPSite(runner, settings.address, settings.port, ssl_context=tls)
         await site.start()
+        following = follow(tls, settings.certificate, settings.private_key)
+        tasks.spawn(following, name="serving certificate")
         yield
     finally:
+        await tasks.close()
         await runner.cleanup()

@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+from componentbase import serving_certificate
 from componentbase.client_certificates import server_context
 from componentbase.clock import monotonic, wall
 from componentbase.journal import Journal
@@ -431,6 +432,9 @@ class NodeAgent:
             "kubelet": self._kubelet.run(resync_s),
             "volumes of claims": self._claimed.run(resync_s),
             "kubelet server": serve(kubelet, address, config.kubelet_port, tls),
+            "serving certificate": serving_certificate.follow(
+                tls, config.server_certificate, config.server_private_key
+            ),
             "node status": self._node.run_status(),
             "node lease": self._node.run_lease(random.Random(config.node_name)),
             "readiness": self._watch_readiness(),

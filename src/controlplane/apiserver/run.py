@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from componentbase import clock
+from componentbase import clock, serving_certificate
 from componentbase.journal import Journal
 from componentbase.tasks import Tasks
 from componentbase.timings import TIMINGS, Timings
@@ -356,6 +356,7 @@ class _Parts:
         self._started = True
         store, masters = self._store, self._masters
         for name, work in (
+            ("serving certificate", self._follow_certificate()),
             ("custom resources", self._custom.run(tasks)),
             ("endpoint reconciler", self._reconciler.run()),
             ("api registration", self._registration.run()),
@@ -367,6 +368,11 @@ class _Parts:
             ("claim repair", housekeeping.repair_claims(self._services, masters)),
         ):
             tasks.spawn(work, name=name, essential=True)
+
+    async def _follow_certificate(self) -> None:
+        config, tls = self._config, self.server.tls
+        assert tls is not None
+        await serving_certificate.follow(tls, config.certificate, config.private_key)
 
     async def _patiently(self, step: Callable[[], Awaitable[None]]) -> None:
         """Take a step of the start; again and again while the store is away."""

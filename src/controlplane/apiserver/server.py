@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -170,19 +171,21 @@ class ApiServer:
         self._flow_control = flow_control
         self._server: asyncio.Server | None = None
         self._http: _Server | None = None
+        self.tls: ssl.SSLContext | None = None
 
     async def start(self, config: Config) -> None:
         """Listen; raises OSError with a clear text when the address is taken."""
         self._http = _Server(self._handle, handler_cancellation=True)
+        self.tls = client_certificates.server_context(
+            config.certificate, config.private_key, config.client_ca
+        )
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
                 self._http,
                 config.bind,
                 config.port,
-                ssl=client_certificates.server_context(
-                    config.certificate, config.private_key, config.client_ca
-                ),
+                ssl=self.tls,
                 reuse_address=True,
                 backlog=1024,
             )

@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "down": "podwire.cli.down:down",
     "status": "podwire.cli.status:status",
     "kubeconfig": "podwire.cli.kubeconfig:kubeconfig",
+    "certs": "podwire.cli.certs:certs",
     "node": "podwire.cli.node:node",
     "process": "podwire.cli.node:process",
     "fault": "podwire.cli.fault:fault",

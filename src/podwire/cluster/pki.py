@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+#: As kubeadm has them.
 _LIFETIME: Final = timedelta(days=365)
+_AUTHORITY_LIFETIME: Final = timedelta(days=3650)
 #: A clock that is set back while a cluster runs must not make its certificates those of tomorrow.
 _CLOCK_SKEW: Final = timedelta(days=1)
 
@@ -69,7 +71,7 @@ class Authority:
             decipher_only=False,
         )
         certificate = (
-            _builder(subject, subject, key.public_key(), now)
+            _builder(subject, subject, key.public_key(), now, _AUTHORITY_LIFETIME)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(
@@ -121,9 +123,21 @@ class Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return _pem(builder.sign(self._key, hashes.SHA256()), key)
 
+    def renew(self, old: x509.Certificate, now: datetime) -> KeyPair:
+        """Sign a certificate that says what *old* says, with another key and for another year."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(old.subject, self._certificate.subject, key.public_key(), now)
+        for each in old.extensions:
+            builder = builder.add_extension(each.value, critical=each.critical)
+        return _pem(builder.sign(self._key, hashes.SHA256()), key)
+
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, now: datetime
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    now: datetime,
+    lifetime: timedelta = _LIFETIME,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -132,7 +146,7 @@ def _builder(
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + _LIFETIME)
+        .not_valid_after(now + lifetime)
     )
 
 
