@@ -51,8 +51,15 @@ def keep_status_and_count(new: Object, old: Object) -> None:
     count(new, old)
 
 
+def keep_all_but_status(new: Object, old: Object) -> None:
+    """Ignore all but the status on an update of it (upstream: ResetObjectMetaForStatus)."""
+    keep("spec", new, old)
+    for key in ("labels", "annotations", "finalizers", "ownerReferences", "generation"):
+        keep(key, new["metadata"], old["metadata"])
+
+
 def keep_spec_and_labels(new: Object, old: Object) -> None:
-    """Ignore the spec, labels and generation on an update of the status, as workloads do."""
+    """Ignore the spec, labels and generation on an update of the status, as Deployments do."""
     keep("spec", new, old)
     keep("labels", new["metadata"], old["metadata"])
     keep("generation", new["metadata"], old["metadata"])

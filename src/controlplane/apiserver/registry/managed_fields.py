@@ -6,7 +6,7 @@ what defaults fill in belongs to whoever wrote, what plugins and strategies add 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -18,6 +18,18 @@ from controlplane.apiserver.registry.update import STATUS
 from kubeapi.apply import InvalidList, Writer, track
 from kubeapi.apply.field_set import MEMBER, Node
 from kubeapi.objects import Object, deep_copy
+from kubeapi.resources import (
+    APISERVICES,
+    CERTIFICATESIGNINGREQUESTS,
+    CUSTOMRESOURCEDEFINITIONS,
+    DEPLOYMENTS,
+    FLOWSCHEMAS,
+    PODS,
+    PRIORITYLEVELCONFIGURATIONS,
+    VALIDATINGADMISSIONPOLICIES,
+    VOLUMEATTACHMENTS,
+    Resource,
+)
 from kubeapi.schema import TypeSchema
 
 #: What the versions of a kind are: every one that is served.
@@ -25,12 +37,25 @@ Versions = Callable[[Kind], Sequence[Kind]]
 
 _MANAGED: Final = "managedFields"
 _STATUS_FIELDS: Final[Node] = {"f:status": MEMBER}
+_SPEC_FIELDS: Final[Node] = {"f:spec": MEMBER}
+_ALL_BUT_STATUS: Final[Node] = {"f:spec": MEMBER, "f:metadata": MEMBER}
 #: What a webhook that converts is told of an object besides what managers own.
 _IDENTITY: Final = ("name", "namespace", "uid", "creationTimestamp")
-#: What a write of the status does not reach (upstream: GetResetFields of the status strategies).
-_SPEC_FIELDS: Final[Node] = {
-    "f:spec": MEMBER,
-    "f:metadata": {"f:deletionTimestamp": MEMBER, "f:ownerReferences": MEMBER},
+#: What a write of the status does not reach, where that is more than the spec (upstream:
+#: GetResetFields of the status strategies).
+_STATUS_MISSES: Final[Mapping[Resource, Node]] = {
+    PODS: {
+        "f:spec": MEMBER,
+        "f:metadata": {"f:deletionTimestamp": MEMBER, "f:ownerReferences": MEMBER},
+    },
+    DEPLOYMENTS: {"f:spec": MEMBER, "f:metadata": {"f:labels": MEMBER}},
+    **dict.fromkeys(
+        (
+            *(APISERVICES, CUSTOMRESOURCEDEFINITIONS, VALIDATINGADMISSIONPOLICIES),
+            *(FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS, VOLUMEATTACHMENTS),
+        ),
+        _ALL_BUT_STATUS,
+    ),
 }
 
 
@@ -52,18 +77,30 @@ def writer_of(
 
     *head* is the object, or any state of it: what it is and whose.
     """
-    ignored: Node | None = _SPEC_FIELDS if subresource == STATUS else None
-    if not subresource and STATUS in kind.subresources:
-        ignored = _STATUS_FIELDS
     return Writer(
         manager=options.manager,
         api_version=kind.resource.api_version,
         schema=kind.schema,
         convert=_converter(versions, head),
         subresource=subresource,
-        ignored=ignored,
+        ignored=_missed(kind, subresource),
         now=rfc3339(now),
     )
+
+
+def _missed(kind: Kind, subresource: str) -> Node | None:
+    """Return the fields that a write does not reach."""
+    if subresource == STATUS and kind.is_custom:
+        fields = {f"f:{name}": MEMBER for name in kind.schema.properties if name != STATUS}
+        return {**_ALL_BUT_STATUS, **fields}
+    if subresource == STATUS:
+        return _STATUS_MISSES.get(kind.resource, _SPEC_FIELDS)
+    if subresource:
+        return None
+    if kind.resource == CERTIFICATESIGNINGREQUESTS:  # An update changes metadata alone.
+        return {**_SPEC_FIELDS, **_STATUS_FIELDS}
+    has_status = STATUS in kind.subresources or STATUS in kind.strategies
+    return _STATUS_FIELDS if has_status else None
 
 
 def _named(obj: Object, head: Object) -> Object:
