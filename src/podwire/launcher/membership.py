@@ -79,8 +79,9 @@ class Membership:
                 self._remove_files(node_name(number), number)
             raise
         self._change(grown)
+        plans = [each for number in numbers for each in plan.node(number)]
+        self._supervisor.add(plans, clock.monotonic())
         for number in numbers:
-            self._supervisor.add(plan.node(number), clock.monotonic())
             self._notes.note("added", node_name(number))
         return [node_name(number) for number in numbers]
 

@@ -90,7 +90,9 @@ class Launcher:
     ) -> None:
         self._paths = paths
         self._zygote, self._respawn = zygote, respawn
-        self._supervisor = Supervisor(plan.processes(cluster))
+        self._supervisor = Supervisor(
+            plan.processes(cluster), clock.monotonic(), cores=os.cpu_count() or 1
+        )
         self._groups = Groups()
         self._notes = Notes(paths)
         self._members = Membership(cluster, paths, self._supervisor, self._notes)

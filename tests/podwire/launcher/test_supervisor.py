@@ -6,6 +6,8 @@ import math
 
 from podwire.cluster.plan import ProcessPlan
 from podwire.launcher.supervisor import (
+    NODES_AT_ONCE,
+    NODES_PER_S_AND_CORE,
     RESTART_FIRST_S,
     RESTART_MAX_S,
     STEADY_S,
@@ -29,6 +31,34 @@ def test_everything_is_due_at_first_in_order() -> None:
     start_all(table, 0.0)
     assert table.due(1.0) == []
     assert table.deadline() == math.inf
+
+
+def plans_of(*nodes: str) -> list[ProcessPlan]:
+    roles = ("datapath", "nodeagent")
+    return [ProcessPlan(f"{node}/{role}", role, node) for node in nodes for role in roles]
+
+
+def test_many_nodes_begin_one_after_the_other() -> None:
+    names = [f"node-{number}" for number in range(1, NODES_AT_ONCE + 3)]
+    table = Supervisor([ProcessPlan("apiserver", "role", None), *plans_of(*names)], 5.0, cores=2)
+    every_s = 1 / (2 * NODES_PER_S_AND_CORE)
+    first = table.due(5.0)
+    assert first[0].plan.name == "apiserver"
+    assert len(first) == 1 + 2 * NODES_AT_ONCE
+    start_all(table, 5.0)
+    for turn, name in enumerate(names[NODES_AT_ONCE:], 1):
+        assert table.deadline() == 5.0 + turn * every_s
+        due = table.due(table.deadline())
+        assert [process.plan.node for process in due] == [name, name]
+        start_all(table, table.deadline())
+    assert table.deadline() == math.inf
+
+
+def test_nodes_that_are_added_to_many_begin_at_once() -> None:
+    table = Supervisor([], cores=1)
+    table.add(plans_of(*(f"node-{number}" for number in range(NODES_AT_ONCE))), 0.0)
+    table.add(plans_of("late-1", "late-2"), 1.0)
+    assert len(table.due(1.0)) == 2 * NODES_AT_ONCE + 4
 
 
 def test_a_first_crash_heals_at_once() -> None:
