@@ -12,7 +12,12 @@ from kubeapi.objects import Object, namespace_of
 from nodeagent.kubelet.references import ConfigError, Configuration, references
 from nodeagent.kubelet.volumes.claims import is_claimed
 from nodeagent.kubelet.volumes.payload import Sources, is_projected, payload, token_keys
-from nodeagent.kubelet.volumes.volume_manager import FailedMount, Mounted, VolumeManager
+from nodeagent.kubelet.volumes.volume_manager import (
+    FailedMount,
+    Mounted,
+    VolumeManager,
+    shown,
+)
 
 
 class HollowVolumes(VolumeManager):
@@ -20,6 +25,7 @@ class HollowVolumes(VolumeManager):
 
     async def mount(self, pod: Object, mounted: Mounted, now: float) -> None:
         volumes = pod["spec"].get("volumes") or ()
+        mounted.shown = shown(pod)
         configuration = Configuration({})
         if any(map(is_projected, volumes)):
             named = references(pod, variables=False)

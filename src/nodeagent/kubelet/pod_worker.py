@@ -247,14 +247,15 @@ class PodWorker:
 
     async def _bring_to_spec(self) -> float:
         pod, seen = self._pod, self._seen
+        spec = pod_spec(pod)
         self._prober.sync(pod, seen)
-        actions = compute_pod_actions(pod_spec(pod), seen, self._prober.health())
+        actions = compute_pod_actions(spec, seen, self._prober.health())
         if actions.kill_pod:
             await self._settle()
             return math.inf
         if not await self._mount():
             return _MOUNT_RETRY_S
-        specs = {container.name: container for container in pod_spec(pod).every_container}
+        specs = {container.name: container for container in spec.every_container}
         due, held = hold_back(actions.start, specs, seen, self._backoff, wall())
         self._note_held(held, {start.name for start in actions.start})
         self._publish()

@@ -64,6 +64,22 @@ async def test_a_missing_map_is_a_failed_mount_and_nothing_is_written(tmp_path):
     await objects.close()
 
 
+async def test_what_was_looked_up_is_not_due_until_it_may_have_changed(tmp_path):
+    api = Api()
+    api.maps = {"root": {"data": {"ca.crt": "pem"}}}
+    layout, objects = Layout(tmp_path), ObjectCache(api, monotonic, 0.0)
+    claimed = ClaimedVolumes(api, layout)
+    tokens = TokenManager(api, monotonic)
+    volumes = HollowVolumes(layout, objects, tokens, {"cpu": "4"}, 10.0, claimed=claimed)
+    pod = {**POD, "metadata": {**POD["metadata"], "labels": {"app": "web"}}}
+    mounted = Mounted(arrived_at=monotonic())
+    await volumes.mount(pod, mounted, 1.0)
+    assert not volumes.due(pod, mounted, 10.9)
+    assert volumes.due(pod, mounted, 11.0)
+    assert volumes.due(POD, mounted, 2.0)  # downwardAPI shows labels.
+    await objects.close()
+
+
 async def test_a_claim_must_be_there_and_bound(tmp_path):
     api = Api()
     layout, objects = Layout(tmp_path), ObjectCache(api, monotonic, 0.0)

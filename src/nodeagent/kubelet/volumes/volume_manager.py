@@ -75,12 +75,12 @@ class VolumeManager:
         volumes = pod["spec"].get("volumes") or ()
         if not any(is_projected(volume) for volume in volumes):
             return False
-        return now >= mounted.refresh_at or mounted.shown != _shown(pod)
+        return now >= mounted.refresh_at or mounted.shown != shown(pod)
 
     async def mount(self, pod: Object, mounted: Mounted, now: float) -> None:
         """Let every volume hold what it should; raises FailedMount, StatusError, Unreachable."""
         volumes = pod["spec"].get("volumes") or ()
-        mounted.shown = _shown(pod)
+        mounted.shown = shown(pod)
         if now >= mounted.verify_at:
             mounted.written.clear()
             mounted.verify_at = now + _VERIFY_S
@@ -152,7 +152,7 @@ class VolumeManager:
                 self.unmount(uid)
 
 
-def _shown(pod: Object) -> tuple[Mapping[str, str], Mapping[str, str]]:
+def shown(pod: Object) -> tuple[Mapping[str, str], Mapping[str, str]]:
     return labels_of(pod), annotations_of(pod)
 
 
