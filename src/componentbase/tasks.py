@@ -83,12 +83,12 @@ async def guarded(what: str, call: Callable[[], Awaitable[None]]) -> bool:
     return True
 
 
-def attempted(what: str, call: Callable[[], T]) -> T | Raised:
+def attempted(what: str, call: Callable[[], T], *, level: int = logging.WARNING) -> T | Raised:
     """Call foreign code, such as a user's plugin; it may raise anything, and may want to exit."""
     try:
         return call()
     except (Exception, SystemExit) as error:
-        return _raised(what, error)
+        return _raised(what, error, level)
 
 
 async def attempted_async(what: str, call: Callable[[], Awaitable[T]]) -> T | Raised:
@@ -96,11 +96,11 @@ async def attempted_async(what: str, call: Callable[[], Awaitable[T]]) -> T | Ra
     try:
         return await call()
     except (Exception, SystemExit) as error:
-        return _raised(what, error)
+        return _raised(what, error, logging.WARNING)
 
 
-def _raised(what: str, error: BaseException) -> Raised:
-    log.warning("%s failed", what, exc_info=error)
+def _raised(what: str, error: BaseException, level: int) -> Raised:
+    log.log(level, "%s failed", what, exc_info=error)
     return Raised(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 

@@ -1,8 +1,9 @@
 """The file that says how to schedule: KubeSchedulerConfiguration, kubescheduler.config.k8s.io/v1.
 
-Profiles with their plugins and arguments, back-offs and the share of nodes to rate are heeded.
-What this process is told otherwise (clientConnection, leaderElection, parallelism, …) may stand
-there and has no effect; extenders are refused.
+Whether it makes sense says `config_validation`; here profiles become frameworks. Profiles with
+their plugins and arguments, back-offs and the share of nodes to rate are heeded. What this process
+is told otherwise (clientConnection, leaderElection, parallelism, …) may stand there and has no
+effect; extenders are refused.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Final, Literal
 import msgspec
 import yaml
 
+from controlplane.scheduler import config_validation
 from controlplane.scheduler.framework.handle import Handle
 from controlplane.scheduler.framework.interface import Plugin
-from controlplane.scheduler.framework.registry import REGISTRY, BadPlugin, make_plugin
+from controlplane.scheduler.framework.registry import REGISTRY, BadPlugin, find_plugin, make_plugin
 from controlplane.scheduler.framework.runtime import POINTS, Framework
 from kubeapi.bounded_yaml import BoundedLoader
 from kubeapi.objects import Object
@@ -46,7 +48,7 @@ class PluginConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the pods that name this scheduler are scheduled."""
 
-    schedulerName: str = DEFAULT_SCHEDULER_NAME
+    schedulerName: str = ""  # Of one alone: DEFAULT_SCHEDULER_NAME.
     plugins: dict[str, PluginSet] = {}
     pluginConfig: tuple[PluginConfig, ...] = ()
     percentageOfNodesToScore: int | None = None
@@ -57,7 +59,7 @@ class KubeSchedulerConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fie
 
     apiVersion: Literal["kubescheduler.config.k8s.io/v1"]
     kind: Literal["KubeSchedulerConfiguration"]
-    profiles: tuple[Profile, ...] = (Profile(),)
+    profiles: tuple[Profile, ...] = ()
     percentageOfNodesToScore: int = 0
     podInitialBackoffSeconds: float | None = None
     podMaxBackoffSeconds: float | None = None
@@ -72,7 +74,9 @@ class KubeSchedulerConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fie
 
 
 DEFAULT: Final = KubeSchedulerConfiguration(
-    "kubescheduler.config.k8s.io/v1", "KubeSchedulerConfiguration"
+    "kubescheduler.config.k8s.io/v1",
+    "KubeSchedulerConfiguration",
+    profiles=(Profile(DEFAULT_SCHEDULER_NAME),),
 )
 
 
@@ -85,38 +89,34 @@ def parse(text: str) -> KubeSchedulerConfiguration:
     except yaml.YAMLError as error:
         raise BadConfiguration(f"no YAML: {' '.join(str(error).split())}") from None
     except msgspec.ValidationError as error:
-        raise BadConfiguration(str(error)) from None
-    if problem := _problem(config):
+        raise BadConfiguration(config_validation.decoding(error)) from None
+    config = _with_defaults(config)
+    if problem := config_validation.worded(config_validation.problems(config)):
         raise BadConfiguration(problem)
     return config
 
 
-def _problem(config: KubeSchedulerConfiguration) -> str:
-    """Return what is wrong beyond types; empty if nothing is."""
-    names = [profile.schedulerName for profile in config.profiles]
-    initial, most = config.podInitialBackoffSeconds, config.podMaxBackoffSeconds
-    points = {*POINTS, "multiPoint"}
-    unknown = [name for p in config.profiles for name in p.plugins if name not in points]
-    shares = [config.percentageOfNodesToScore]
-    shares += [p.percentageOfNodesToScore or 0 for p in config.profiles]
-    configured = [c.name for p in config.profiles for c in p.pluginConfig]
-    if config.extenders:
-        return "extenders are not supported; write a plugin: docs/scheduler.md"
-    if not names or "" in names:
-        return "profiles: at least one, each with a schedulerName"
-    if len(set(names)) < len(names):
-        return "profiles: two have the same schedulerName"
-    if initial is not None and initial <= 0:
-        return "podInitialBackoffSeconds: must be greater than 0"
-    if initial is not None and most is not None and most < initial:
-        return "podMaxBackoffSeconds: must be greater than or equal to podInitialBackoffSeconds"
-    if unknown:
-        return f"plugins: there is no extension point {unknown[0]}; there are {', '.join(POINTS)}"
-    if any(not 0 <= share <= 100 for share in shares):
-        return "percentageOfNodesToScore: must be in the range [0, 100]"
-    if any(configured.count(name) > len(config.profiles) for name in configured):
-        return "pluginConfig: a plugin is named twice"
-    return ""
+def _with_defaults(config: KubeSchedulerConfiguration) -> KubeSchedulerConfiguration:
+    """Without profiles there is one, and a single one without a name is the default's."""
+    profiles = config.profiles or (Profile(),)
+    if len(profiles) == 1 and not profiles[0].schedulerName:
+        profiles = (msgspec.structs.replace(profiles[0], schedulerName=DEFAULT_SCHEDULER_NAME),)
+    return msgspec.structs.replace(config, profiles=profiles)
+
+
+def resolve(config: KubeSchedulerConfiguration) -> None:
+    """Find every plugin that is enabled, a user's in its module; raises BadConfiguration."""
+    for profile in config.profiles:
+        names = (ref.name for plugins in profile.plugins.values() for ref in plugins.enabled)
+        for name in dict.fromkeys(names):
+            try:
+                find_plugin(name)
+            except BadPlugin as error:
+                raise _bad(profile, error) from None
+
+
+def _bad(profile: Profile, error: BadPlugin) -> BadConfiguration:
+    return BadConfiguration(f"profile {profile.schedulerName}: {error}")
 
 
 def build(config: KubeSchedulerConfiguration, profile: Profile, handle: Handle) -> Framework:
@@ -132,7 +132,7 @@ def build(config: KubeSchedulerConfiguration, profile: Profile, handle: Handle) 
             point: tuple(_fitting(made, refs, point, profile)) for point, refs in chosen.items()
         }
     except BadPlugin as error:
-        raise BadConfiguration(f"profile {profile.schedulerName}: {error}") from None
+        raise _bad(profile, error) from None
     for point in ("queueSort", "bind"):
         if not plugins[point]:
             raise BadConfiguration(f"profile {profile.schedulerName}: no {point} plugin is left")

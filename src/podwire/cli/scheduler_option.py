@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from controlplane.scheduler.scheduler_config import BadConfiguration, parse
+from controlplane.scheduler.scheduler_config import BadConfiguration, parse, resolve
 from podwire.cluster.layout import UsageError
 
 
@@ -17,7 +17,7 @@ def _read(_context: click.Context, _option: click.Parameter, path: Path | None) 
         return ""
     try:
         text = path.read_text()
-        parse(text)
+        resolve(parse(text))
     except (OSError, UnicodeError, BadConfiguration) as error:
         raise UsageError(f"--scheduler-config {path}: {error}; see docs/scheduler.md") from None
     return text

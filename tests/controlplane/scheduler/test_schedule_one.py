@@ -142,7 +142,7 @@ def test_plugins_that_leave_no_node_to_each_other_are_named():
     configs = tuple(
         PluginConfig(name, {"name": kind.__name__, "node": kind.__name__}) for name, kind in named
     )
-    profile = Profile(plugins=plugins, pluginConfig=configs)
+    profile = Profile("default-scheduler", plugins=plugins, pluginConfig=configs)
     config = msgspec.structs.replace(DEFAULT, profiles=(profile,))
     result = World([node_info("OnlyOne"), node_info("OnlyAnother")], config=config).schedule(
         pod_info()

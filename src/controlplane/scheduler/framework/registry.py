@@ -7,6 +7,7 @@ pluginConfig, a mapping, and the `Handle`.
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -145,15 +146,21 @@ REGISTRY: Final[Mapping[str, Registration]] = {
 }
 
 
+def find_plugin(name: str) -> None:
+    """See to it that there is a plugin *name*; raises BadPlugin."""
+    if ":" in name:
+        named_class(name)
+    elif name not in REGISTRY:
+        raise BadPlugin(f"there is no plugin {name}; one of your own is named package.module:Class")
+
+
 def make_plugin(name: str, config: Object, handle: Handle) -> Plugin:
     """Make the plugin *name* with its pluginConfig; raises BadPlugin."""
     if ":" in name:
         return _made_by_user(name, config, handle)
-    known = REGISTRY.get(name)
-    if known is None:
-        raise BadPlugin(f"there is no plugin {name}; one of your own is named package.module:Class")
+    find_plugin(name)
     try:
-        return known.make(config, handle)
+        return REGISTRY[name].make(config, handle)
     except (msgspec.ValidationError, SelectorError) as error:
         raise BadPlugin(f"pluginConfig of {name}: {error}") from None
 
@@ -177,7 +184,9 @@ def named_class(name: str) -> Callable[[Object, Handle], Plugin]:
     """Return the class that `package.module:Class` means; raises BadPlugin."""
     module, _, attribute = name.partition(":")
     found = attempted(
-        f"importing {name}", lambda: getattr(importlib.import_module(module), attribute)
+        f"importing {name}",
+        lambda: getattr(importlib.import_module(module), attribute),
+        level=logging.DEBUG,  # Whoever types the name sees one line.
     )
     if isinstance(found, Raised):
         raise BadPlugin(f"{name}: {' '.join(found.text.split())}; is its folder in PYTHONPATH?")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from controlplane.scheduler.framework.arguments import NodeResourcesBalancedAllocationArgs
+from controlplane.scheduler.framework.arguments import (
+    CPU_AND_MEMORY,
+    NodeResourcesBalancedAllocationArgs,
+)
 from controlplane.scheduler.framework.cycle_state import CycleState
 from controlplane.scheduler.framework.interface import SCORE_MAX, SKIP, Skip
 from controlplane.scheduler.node_info import NodeInfo
@@ -18,7 +21,7 @@ class NodeResourcesBalancedAllocation:
     name = "NodeResourcesBalancedAllocation"
 
     def __init__(self, args: NodeResourcesBalancedAllocationArgs) -> None:
-        self._names = tuple(resource.name for resource in args.resources)
+        self._names = tuple(resource.name for resource in args.resources or CPU_AND_MEMORY)
 
     def pre_score(
         self, _state: CycleState, pod: PodInfo, _nodes: Sequence[NodeInfo]

@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from controlplane.scheduler.framework.arguments import NodeResourcesFitArgs, ScoringStrategy
+from controlplane.scheduler.framework.arguments import (
+    CPU_AND_MEMORY,
+    NodeResourcesFitArgs,
+    ScoringStrategy,
+)
 from controlplane.scheduler.framework.cluster_event import ClusterEvent, Happening
 from controlplane.scheduler.framework.cycle_state import CycleState, StateKey
 from controlplane.scheduler.framework.interface import SCORE_MAX, Rejection
@@ -34,7 +38,8 @@ class NodeResourcesFit:
         self._ignored = frozenset(args.ignoredResources)
         self._ignored_groups = frozenset(args.ignoredResourceGroups)
         self._rate = _rate(args.scoringStrategy)
-        self._weights = tuple((r.name, r.weight) for r in args.scoringStrategy.resources)
+        resources = args.scoringStrategy.resources or CPU_AND_MEMORY
+        self._weights = tuple((r.name, r.weight or 1) for r in resources)
         self.hints = {
             ClusterEvent.NODE_ADDED: self._fits_alone,
             ClusterEvent.NODE_ALLOCATABLE: self._fits_alone,
