@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from componentbase import clock, rpc
@@ -110,7 +111,8 @@ def _tell(decision: dict[str, Any], rows_max: int | None) -> None:
     if decision["node"]:
         console.print(f"{decision['pod']} was given [bold]{decision['node']}[/bold] ({attempt}).")
     else:
-        console.print(f"{decision['pod']} waits ({attempt}): {decision['message']}")
+        # Messages have brackets of their own, which are no markup.
+        console.print(f"{decision['pod']} waits ({attempt}): {escape(decision['message'])}")
     if decision["nominated"]:
         victims = ", ".join(decision["victims"]) or "nobody"
         console.print(f"Room is made on [bold]{decision['nominated']}[/bold]: {victims} must end.")
@@ -130,7 +132,7 @@ def _scores(rows: Sequence[dict[str, Any]], chosen: str) -> Table:
     table.add_column("NODE")
     table.add_column("TOTAL", justify="right")
     for name in plugins:
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right")
     for row in sorted(rows, key=lambda row: (-(row["total"] or 0), row["node"] != chosen)):
         total = "only one" if row["total"] is None else str(row["total"])
         style = "bold" if row["node"] == chosen else ""
@@ -143,5 +145,5 @@ def _refusals(rows: Sequence[dict[str, Any]]) -> Table:
     for title in ("NODE", "REFUSED BY", "BECAUSE"):
         table.add_column(title)
     for row in rows:
-        table.add_row(row["node"], row["plugin"], ", ".join(row["reasons"]))
+        table.add_row(row["node"], escape(row["plugin"]), escape(", ".join(row["reasons"])))
     return table
