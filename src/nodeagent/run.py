@@ -44,7 +44,13 @@ from nodeagent.kubelet.kubelet import Kubelet
 from nodeagent.kubelet.metrics import KubeletMetrics
 from nodeagent.kubelet.node import NodeKeeper
 from nodeagent.kubelet.node_shutdown import NOT_ADMITTED
-from nodeagent.kubelet.node_status import NodeFacts, Readiness, allocatable, capacity
+from nodeagent.kubelet.node_status import (
+    NodeFacts,
+    Readiness,
+    allocatable,
+    capacity,
+    machine_id,
+)
 from nodeagent.kubelet.object_cache import ObjectCache
 from nodeagent.kubelet.predicates import refuse
 from nodeagent.kubelet.probe_actions import ProbeActions
@@ -213,6 +219,7 @@ class NodeAgent:
         objects = ObjectCache(client, monotonic, refresh_s)
         resources = allocatable(self._facts())
         layout = Layout(self._directory)
+        layout.furnish({"hostname": config.node_name, "machine-id": machine_id()})
         self._claimed = ClaimedVolumes(client, layout)
         return NodeServices(
             node_name=config.node_name,

@@ -1,7 +1,8 @@
-"""The examples' pages, typed as they stand on one cluster."""
+"""The examples' pages, typed as they stand on one cluster, and what other pages start."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from clusters import EXAMPLES, Home, Lab
+from documentation_apps import ALL
 from readme_sessions import Step, play, steps
 
 PAGES = sorted(EXAMPLES.glob("*/README.md"))
@@ -35,6 +37,42 @@ def test_an_example_does_what_its_page_says(cluster: Lab, page: Path) -> None:
     programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     environment = {**cluster.environment, "PATH": programs}
     play(page, environment, EXAMPLES.parent, cluster.cluster.transport_address(1))
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("examples")
+@pytest.mark.timeout(240)
+def test_pages_of_the_documentation_run(cluster: Lab) -> None:
+    """What those pages say happens (docs/documentation-manifests.md has all of them)."""
+
+    def kubectl(*words: str) -> str:
+        return cluster.kubectl("-n", "pages", *words, timeout_s=100)
+
+    def asks(url: str) -> str:
+        return kubectl("exec", "adapter", "-c", "app", "--", "wget", "-qO-", "-T", "5", url)
+
+    cluster.kubectl("create", "namespace", "pages")
+    cluster.kubectl("apply", "-n", "pages", "-f", "-", stdin="\n".join(map(json.dumps, ALL)))
+    for job, condition in (
+        ("pi", "Complete"),
+        ("array", "Complete"),
+        ("success", "SuccessCriteriaMet"),
+    ):
+        kubectl("wait", f"job/{job}", f"--for=condition={condition}", "--timeout=90s")
+    assert kubectl("logs", "job/pi").startswith(
+        "3.14159265358979323846264338327950288419716939937510"
+    )
+    said = kubectl("logs", "-l", "batch.kubernetes.io/job-name=array", "-c", "turn")
+    assert sorted(said.split()) == ["doom", "evil", "live"]
+    kubectl("wait", "pod/adapter", "pod/machine", "--for=condition=Ready", "--timeout=60s")
+    shipped = ["logs", "adapter", "-c", "adapter"]
+    cluster.eventually(lambda: kubectl(*shipped) == "adapted: event\n", what="the sidecar ships")
+    (node,) = {pod["spec"]["nodeName"] for pod in cluster.objects("-n", "pages", "pod", "machine")}
+    assert kubectl("logs", "machine") == f"{node}\n"
+    kubectl("wait", "deployment", "--all", "--for=condition=Available", "--timeout=60s")
+    assert asks("http://frontend") == '{"message":"Hello"}\n'
+    assert asks("http://php-apache") == "OK!"
+    cluster.kubectl("delete", "namespace", "pages", "--wait=false")
 
 
 def test_every_example_is_told_of_and_has_its_page() -> None:

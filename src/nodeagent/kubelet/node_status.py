@@ -258,11 +258,16 @@ def _node_info(kind: NodeKind) -> Object:
         "kernelVersion": os.uname().release,
         "kubeProxyVersion": "",
         "kubeletVersion": KUBELET_VERSION,
-        "machineID": _first_line("/etc/machine-id"),
+        "machineID": machine_id(),
         "operatingSystem": "linux",
         "osImage": _os_image(),
-        "systemUUID": _first_line("/etc/machine-id"),
+        "systemUUID": machine_id(),
     }
+
+
+def machine_id() -> str:
+    """Return what tells this machine from others; all of its nodes have the same."""
+    return _first_line("/etc/machine-id")
 
 
 def _first_line(path: str) -> str:

@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from componentbase.clock import monotonic
+from podruntime.images import nginx
 from podruntime.images.busybox import APPLETS
 from podruntime.images.http_client import BadUrl, Url, fetch
 from podruntime.images.http_message import MalformedMessage
@@ -140,6 +141,8 @@ async def _hello_go(process: Process) -> int:
 
 async def _hello_frontend(process: Process) -> int:
     """Hand everything to the Service `hello`, as the page's nginx is told to."""
+    if "-s" in process.arguments:
+        return await nginx.nginx(process)
     return await serve(process, lambda each: _fetched(f"http://hello{each.target}", each), 80)
 
 

@@ -118,6 +118,8 @@ class Pipe:
         """Hand *data* to the reader."""
         if self._broken:
             raise BrokenPipeError
+        if not data:
+            return  # To a reader nothing is the end.
         self._pieces.append(data)
         self._octets += len(data)
         self._changed.set()

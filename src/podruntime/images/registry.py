@@ -66,6 +66,7 @@ IMAGES: Final[Mapping[str, Image | Callable[[str], Image]]] = {
     "google-samples/containers/gke/gb-frontend": guestbook.FRONTEND,
     "google-samples/containers/gke/gb-redis-follower": redis.FOLLOWER,
     "google-samples/gb-frontend": guestbook.FRONTEND,
+    "google_samples/gb-frontend": guestbook.FRONTEND,
     "google_samples/gb-redis-follower": redis.FOLLOWER,
     "google_samples/gb-redisslave": redis.FOLLOWER,
     "redis": redis.IMAGE,

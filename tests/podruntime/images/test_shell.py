@@ -58,6 +58,7 @@ SCRIPTS = [
     ("cat <<'EOF'\nhello $1\nEOF", "hello $1\n"),
     ("A=1 printenv A; echo ${A:-gone}", "1\ngone\n"),
     ("export B=2; printenv B", "2\n"),
+    ("printf '' >/f; (printf ''; echo late) | while read a; do echo $a; done", "late\n"),
     ("echo one two | while read a b; do echo $b $a; done", "two one\n"),
     ("echo in the background & wait; echo done", "in the background\ndone\n"),
     ("set -e; false; echo never", ""),

@@ -27,6 +27,7 @@ _PLUGINS: Final[Mapping[str, str]] = {
     "projected": "projected",
 }
 _OTHER: Final = "local-volume"
+_DIRECTORIES: Final = ("etc", "run", "tmp", "var/lib", "var/log")
 #: hostPath types by what must be there.
 _MUST_BE: Final[Mapping[str, tuple[int, str]]] = {
     "Directory": (stat.S_IFDIR, "directory"),
@@ -70,6 +71,15 @@ class Layout:
     def host_root(self) -> Path:
         """Return what stands for the node's own file system."""
         return self.node / "hostfs"
+
+    def furnish(self, files: Mapping[str, str]) -> None:
+        """Give the node what pods find on every Linux: some directories, and *files* below /etc."""
+        for name in _DIRECTORIES:
+            (self.host_root / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+        for name, text in files.items():
+            path = self.host_root / "etc" / name
+            if not os.path.lexists(path):  # What a pod has put there stays.
+                path.write_text(f"{text}\n")
 
     def host_path(self, path: str) -> Path:
         """Return where *path* of the emulated node is; raises ConfigError outside of it."""

@@ -193,6 +193,21 @@ async def test_other_kinds_are_directories_and_a_pods_end_removes_them(world):
 
 
 @pytest.mark.asyncio
+async def test_a_node_has_what_pods_find_on_every_linux(world):
+    world.layout.furnish({"machine-id": "0123"})
+    (world.layout.host_root / "etc" / "machine-id").write_text("mine\n")
+    world.layout.furnish({"machine-id": "0123"})
+    source = {"path": "/etc/machine-id", "type": "File"}
+    one = pod(
+        {"name": "id", "hostPath": source},
+        {"name": "log", "hostPath": {"path": "/var/log", "type": "Directory"}},
+    )
+    await world.mount(one)
+    found = world.layout.volume("u", one["spec"]["volumes"][0])
+    assert found.read_text() == "mine\n", "what a pod has written stays"
+
+
+@pytest.mark.asyncio
 async def test_a_pod_without_volumes_leaves_nothing(world, tmp_path):
     await world.mount(pod())
     assert sorted(os.listdir(tmp_path)) == ["kubeconfig"]
