@@ -18,6 +18,9 @@ CREATED: Final = "CONTAINER_CREATED"
 RUNNING: Final = "CONTAINER_RUNNING"
 EXITED: Final = "CONTAINER_EXITED"
 
+#: What cpu_quota is of; CFS' own.
+CPU_PERIOD_US: Final = 100_000
+
 #: 128 + SIGKILL: what a container whose pod process died is said to have ended with.
 EXIT_KILLED: Final = 137
 EXIT_TERMINATED: Final = 143
@@ -102,6 +105,7 @@ class NamespaceOptions(Message, frozen=True, kw_only=True):
 
 class LinuxContainerResources(Message, frozen=True, kw_only=True):
     memory_limit_in_bytes: int = 0  # 0: as much as there is.
+    cpu_quota: int = 0  # Microseconds of each period; 0: no limit.
 
 
 class LinuxContainerConfig(Message, frozen=True, kw_only=True):
@@ -145,6 +149,7 @@ class ContainerStatus(Message, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     memory_limit_in_bytes: int = 0
+    cpu_quota: int = 0
 
 
 class RunPodSandboxRequest(Message, frozen=True, kw_only=True):

@@ -18,12 +18,13 @@ from typing import Final
 
 import msgspec
 
-from componentbase.clock import wall
+from componentbase.clock import monotonic, wall
 from componentbase.rpc import Connection, Handler, Params, RpcError
 from componentbase.tasks import Tasks
 from componentbase.unix import socket_path
 from componentbase.zygote import Zygote
 from podruntime import stats
+from podruntime.cpu_throttle import CpuThrottle, let_go_on
 from podruntime.cri import (
     SANDBOX_READY,
     ContainerRequest,
@@ -76,6 +77,7 @@ class Runtime:
         self._ready: socket.socket | None = None
         self._image_bandwidth_bit_s = image_bandwidth_bit_s
         self._oom_killer = OomKiller(lambda: list(self._pods.values()))
+        self._cpu_throttle = CpuThrottle(lambda: list(self._pods.values()), monotonic)
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return CRI's methods by their names."""
@@ -115,7 +117,9 @@ class Runtime:
         found = [SandboxDirectory(each) for each in sorted(self._pods_directory.iterdir())]
         await asyncio.gather(*(self._restore(each) for each in found if each.path.is_dir()))
         self._oom_killer.look()
+        self._cpu_throttle.look()
         self._tasks.spawn(self._oom_killer.run(), name="OOM killer")
+        self._tasks.spawn(self._cpu_throttle.run(), name="CPU throttle")
 
     async def _restore(self, directory: SandboxDirectory) -> None:
         record = directory.record()
@@ -129,6 +133,8 @@ class Runtime:
             pod.bury()
             return
         self._tasks.spawn(pod.watch(), name=f"watch {record.id}")
+        if any(status.cpu_quota for status in directory.statuses()):
+            let_go_on(pod.pid)
         try:
             await pod.refresh()
         except RpcError as error:
@@ -139,6 +145,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Let go of the pods; they live on."""
+        self._cpu_throttle.close()
         if self._ready is not None:
             asyncio.get_running_loop().remove_reader(self._ready)
             self._ready.close()
@@ -299,6 +306,8 @@ class Runtime:
         await pod.call("create", params)
         if asked.config.linux.resources.memory_limit_in_bytes:
             self._oom_killer.look()
+        if asked.config.linux.resources.cpu_quota:
+            self._cpu_throttle.look()
         return {"container_id": container_id}
 
     async def _start_container(self, _connection: Connection, params: Params) -> object:

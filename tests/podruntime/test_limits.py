@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from componentbase.clock import monotonic
+
 pytestmark = pytest.mark.asyncio
 MIB = 1 << 20
 
@@ -51,3 +53,27 @@ async def test_what_was_ended_gives_its_memory_back(node):
     async with asyncio.timeout(20):
         while (await stats_of(node, sandbox))["memory_octets"] > 40 * MIB:
             await asyncio.sleep(0.02)
+
+
+async def cpu_s(node, sandbox: str) -> float:
+    return (await stats_of(node, sandbox))["cpu_ns"] / 1e9
+
+
+async def test_a_loop_that_runs_away_is_held_to_its_cpu_limit(node):
+    sandbox = await node.run_pod(2)
+    limits = {"linux": {"resources": {"cpu_quota": 20_000}}}
+    container = await node.run(sandbox, "polinux/stress", args=["--cpu", "1"], **limits)
+    async with asyncio.timeout(60):
+        while await cpu_s(node, sandbox) < 1.3:  # Its savings are gone.
+            await asyncio.sleep(0.02)
+    began, used = monotonic(), await cpu_s(node, sandbox)
+    async with asyncio.timeout(60):
+        while monotonic() - began < 1.5:
+            await asyncio.sleep(0.02)
+    share = (await cpu_s(node, sandbox) - used) / (monotonic() - began)
+    assert share < 0.35, "a fifth of a processor is its limit"
+    # A runtime that begins anew lets it go on, and it ends as it is told.
+    await node.kill()
+    await node.start()
+    await node.call("StopContainer", container_id=container, timeout_s=5)
+    assert (await node.wait_exited(container))["exit_code"] == 0

@@ -174,6 +174,7 @@ SHELLS: Final = {
     "ingresscontroller/watching.py": "follows the API server",
     "ingresscontroller/publishing.py": "writes statuses",
     "podruntime/handle.py": "the connection to one pod",
+    "podruntime/cpu_throttle.py": "looks at what pods use, and lets them stand still",
     "podruntime/oom_killer.py": "looks at what pods use, and kills",
     "podruntime/runtime.py": "starts, watches and ends pods",
     "podruntime/sandbox/*": "an event loop, its sockets and processes, made of the stack",

@@ -6,7 +6,7 @@ for: nobody would read it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 
 from kubeapi.objects import Object, namespace_of
 from nodeagent.kubelet.references import ConfigError, Configuration, references
@@ -52,7 +52,13 @@ class HollowVolumes(VolumeManager):
             Sources(configuration=configuration, tokens=tokens, allocatable=self._allocatable),
         )
 
-    def overfull(self, pod: Object, mounted: Mounted, now: float) -> str:
+    def overfull(
+        self,
+        pod: Object,
+        mounted: Mounted,
+        now: float,
+        containers: Callable[[], Mapping[str, int]] = dict,
+    ) -> str:
         return ""
 
     def unmount(self, uid: str) -> None:

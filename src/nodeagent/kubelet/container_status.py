@@ -86,6 +86,8 @@ def api_container_status(
         "lastState": {},
         "state": (waiting or default).state(),
     }
+    if spec.get("volumeMounts"):
+        result["volumeMounts"] = [_volume_mount(mount) for mount in spec["volumeMounts"]]
     if status is None:
         return result
     result |= {
@@ -108,3 +110,11 @@ def api_container_status(
     if init and not is_sidecar(spec):
         result["ready"] = status.exited and status.exit_code == 0 and waiting is None
     return result
+
+
+def _volume_mount(mount: Object) -> Object:
+    """Return v1.VolumeMountStatus; no mount is read-only recursively (KEP-3857)."""
+    shown: Object = {"name": mount["name"], "mountPath": mount["mountPath"]}
+    if mount.get("readOnly"):
+        shown |= {"readOnly": True, "recursiveReadOnly": "Disabled"}
+    return shown

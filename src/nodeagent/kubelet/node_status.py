@@ -54,6 +54,7 @@ _EVENTS: Final = {
     "PIDPressure": ("NodeHasSufficientPID", "NodeHasInsufficientPID"),
     "Ready": ("NodeNotReady", "NodeReady"),
 }
+_HANDLER_FEATURES: Final = {"recursiveReadOnlyMounts": False, "userNamespaces": False}
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
@@ -190,6 +191,7 @@ def node_status(
         "daemonEndpoints": {"kubeletEndpoint": {"Port": facts.kubelet_port}},
         "images": list(images),
         "nodeInfo": _node_info(facts.kind),
+        "runtimeHandlers": [{"name": "", "features": dict(_HANDLER_FEATURES)}],
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 from kubeapi.objects import Object, annotations_of, labels_of, name_of, namespace_of, uid_of
 from nodeagent.kubelet.dns import ClusterDns, dns_config
@@ -32,6 +33,10 @@ from nodeagent.kubelet.runtime_status import (
 from nodeagent.kubelet.sysctls import sysctls_of
 from nodeagent.kubelet.volumes.layout import Layout
 from nodeagent.kubelet.volumes.mounts import container_mounts
+
+#: quotaPeriod and minQuotaPeriod.
+_CPU_PERIOD_US: Final = 100_000
+_CPU_QUOTA_MIN_US: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +118,19 @@ def container_config(
         "stdin": bool(container.get("stdin")),
         "stdin_once": bool(container.get("stdinOnce")),
         "tty": bool(container.get("tty")),
-        "linux": {"resources": {"memory_limit_in_bytes": _memory_limit(container)}},
+        "linux": {"resources": _resources(container)},
         "ports": [dict(port) for port in container.get("ports") or ()],
     }
 
 
-def _memory_limit(container: Object) -> int:
-    """Return how much memory the container may have, 0 when nobody says so."""
-    return math.ceil(limits_of(container).get("memory", Fraction(0)))
+def _resources(container: Object) -> Object:
+    """Return what the container may have, 0 where nobody says so (MilliCPUToQuota)."""
+    limits = limits_of(container)
+    cpu_us = math.ceil(limits.get("cpu", Fraction(0)) * _CPU_PERIOD_US)
+    return {
+        "memory_limit_in_bytes": math.ceil(limits.get("memory", Fraction(0))),
+        "cpu_quota": max(cpu_us, _CPU_QUOTA_MIN_US) if cpu_us else 0,
+    }
 
 
 def _expanded(texts: Sequence[str] | None, variables: Mapping[str, str]) -> list[str] | None:

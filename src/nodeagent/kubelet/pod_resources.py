@@ -6,7 +6,7 @@ containers do one after the other; with the overhead of its RuntimeClass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Final
 
@@ -25,14 +25,23 @@ _COMPUTE: Final = ("cpu", "memory")
 
 def pod_requests(pod: Object) -> Amounts:
     """Return what *pod* asks for, by resource (PodRequests)."""
+    return _of_pod(pod, requests_of)
+
+
+def pod_limits(pod: Object) -> Amounts:
+    """Return what *pod* may have, by resource (PodLimits)."""
+    return _of_pod(pod, limits_of)
+
+
+def _of_pod(pod: Object, amounts_of: Callable[[Object], Amounts]) -> Amounts:
     spec = pod["spec"]
     total: dict[str, Fraction] = {}
     for container in spec.get("containers") or ():
-        _add(total, requests_of(container))
+        _add(total, amounts_of(container))
     sidecars: dict[str, Fraction] = {}
     most: dict[str, Fraction] = {}
     for container in spec.get("initContainers") or ():
-        own = dict(requests_of(container))
+        own = dict(amounts_of(container))
         if is_sidecar(container):
             _add(total, own)
             _add(sidecars, own)
@@ -41,7 +50,10 @@ def pod_requests(pod: Object) -> Amounts:
             _add(own, sidecars)
         _raise(most, own)
     _raise(total, most)
-    _add(total, _amounts(spec.get("overhead")))
+    overhead = _amounts(spec.get("overhead"))
+    # A limit that nobody has set is not set by what the sandbox takes, either.
+    is_limits = amounts_of is limits_of
+    _add(total, {n: a for n, a in overhead.items() if n in total or not is_limits})
     return total
 
 

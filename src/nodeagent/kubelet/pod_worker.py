@@ -24,6 +24,7 @@ from nodeagent.kubelet.admission import admit
 from nodeagent.kubelet.backoff import Backoff
 from nodeagent.kubelet.container_start import ContainerStarter
 from nodeagent.kubelet.container_status import Waiting
+from nodeagent.kubelet.disk_usage import container_disk
 from nodeagent.kubelet.durations import duration
 from nodeagent.kubelet.image_manager import CannotStart
 from nodeagent.kubelet.pod_actions import (
@@ -211,7 +212,12 @@ class PodWorker:
     def _look_for_overfull(self) -> None:
         """A pod that has taken more room than it may must go (localStorageEviction)."""
         services = self._services
-        message = services.volumes.overfull(self._pod, self._mounted, services.clock())
+        message = services.volumes.overfull(
+            self._pod,
+            self._mounted,
+            services.clock(),
+            lambda: container_disk(services.pods_directory, self._pod, self._seen),
+        )
         if message:
             teller(services.recorder, self._pod)("Warning", "Evicted", message)
             self._termination = Termination(

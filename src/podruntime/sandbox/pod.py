@@ -218,6 +218,7 @@ class Pod:
             labels=asked.config.labels,
             annotations=asked.config.annotations,
             memory_limit_in_bytes=asked.config.linux.resources.memory_limit_in_bytes,
+            cpu_quota=asked.config.linux.resources.cpu_quota,
         )
         container = Container(
             status,

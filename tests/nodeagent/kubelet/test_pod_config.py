@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from nodeagent.kubelet.admission import admit
 from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.environment import NodeFields
@@ -68,6 +70,28 @@ def test_container_config(tmp_path):
     assert config["annotations"]["io.kubernetes.container.hash"] == container_hash(container)
     bare = container_config(pod(), {"name": "main"}, 0, inputs)
     assert (bare["command"], bare["args"], bare["working_dir"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("limits", "quota", "octets"),
+    [
+        ({}, 0, 0),
+        ({"cpu": "500m", "memory": "1Ki"}, 50_000, 1024),
+        ({"cpu": "2"}, 200_000, 0),
+        ({"cpu": "1m"}, 1_000, 0),  # MilliCPUToQuota: no less than a millisecond.
+    ],
+)
+def test_limits_become_what_the_runtime_holds_containers_to(tmp_path, limits, quota, octets):
+    inputs = ContainerInputs(
+        configuration=Configuration(),
+        services={},
+        node=NodeFields({}),
+        layout=Layout(tmp_path),
+        log_directory=Path("/logs"),
+    )
+    container = {"name": "main", "resources": {"limits": limits}}
+    found = container_config(pod(), container, 0, inputs)["linux"]["resources"]
+    assert found == {"cpu_quota": quota, "memory_limit_in_bytes": octets}
 
 
 def test_hash_follows_the_image_only():

@@ -176,6 +176,20 @@ def test_an_ephemeral_container_is_shown_and_never_ready():
     assert [(each["ready"], "started" in each) for each in (first, second)] == [(False, False)] * 2
 
 
+def test_volume_mounts_are_shown_whether_or_not_the_container_runs():
+    mounts = [
+        {"name": "data", "mountPath": "/data"},
+        {"name": "token", "mountPath": "/token", "readOnly": True},
+    ]
+    spec = {"containers": [{"name": "c", "volumeMounts": mounts}]}
+    for how in (RUN, None):
+        shown = status_of("Always", mains=[("c", how)], spec=spec)["containerStatuses"][0]
+        assert shown["volumeMounts"] == [
+            {"name": "data", "mountPath": "/data"},
+            {**mounts[1], "recursiveReadOnly": "Disabled"},
+        ]
+
+
 def test_ended_pod_is_judged_as_if_it_never_restarted():
     assert status_of("Always", mains=[("c", OK)], ended=True)["phase"] == "Succeeded"
     assert status_of("Always", mains=[("c", BAD)], ended=True)["phase"] == "Failed"

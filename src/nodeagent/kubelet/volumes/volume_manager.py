@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from componentbase.directories import remove_tree
-from kubeapi import quantity
 from kubeapi.objects import Object, annotations_of, labels_of, namespace_of, uid_of
+from nodeagent.kubelet.eviction import local_storage
 from nodeagent.kubelet.object_cache import ObjectCache
 from nodeagent.kubelet.references import ConfigError, references
 from nodeagent.kubelet.volumes import atomic_writer
@@ -121,19 +121,26 @@ class VolumeManager:
             path.mkdir(parents=True)
             path.chmod(0o777)
 
-    def overfull(self, pod: Object, mounted: Mounted, now: float) -> str:
-        """Return why the pod must be evicted, "" when it need not (localStorageEviction)."""
-        if now < mounted.measure_at:
+    def overfull(
+        self,
+        pod: Object,
+        mounted: Mounted,
+        now: float,
+        containers: Callable[[], Mapping[str, int]] = dict,
+    ) -> str:
+        """Return why the pod must be evicted, "" when it need not.
+
+        *containers* tells how much disk each container takes, if it has to be known.
+        """
+        if now < mounted.measure_at or not local_storage.is_limited(pod):
             return ""
         mounted.measure_at = now + self._refresh_s
-        for volume in pod["spec"].get("volumes") or ():
-            limit = (volume.get("emptyDir") or {}).get("sizeLimit")
-            if not limit or not quantity.value(limit):
-                continue
-            if _usage(self.layout.volume(uid_of(pod), volume)) > quantity.value(limit):
-                name = volume["name"]
-                return f'Usage of EmptyDir volume "{name}" exceeds the limit "{limit}". '
-        return ""
+        volumes = {
+            volume["name"]: _usage(self.layout.volume(uid_of(pod), volume))
+            for volume in pod["spec"].get("volumes") or ()
+            if local_storage.is_local(volume) or "emptyDir" in volume
+        }
+        return local_storage.excess(pod, volumes, containers())
 
     def unmount(self, uid: str) -> None:
         """Remove a pod's volumes."""
