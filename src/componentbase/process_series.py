@@ -27,7 +27,7 @@ def process_series(proc: Path = _PROC) -> Sequence[Series]:
             fields = _stat(proc / "self" / "stat")
             return {(): read(fields)} if fields else {}
 
-        return Gauge(f"process_{name}", help, (), value)
+        return Gauge(f"process_{name}", help, (), value, only_grows=name.endswith("_total"))
 
     booted_at = _booted_at(proc / "stat")
     return (

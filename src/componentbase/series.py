@@ -43,6 +43,8 @@ class Gauge:
     help: str
     labels: Sequence[str]
     read: Callable[[], Mapping[Labels, float]]
+    #: What is read only grows: for Prometheus it is a counter.
+    only_grows: bool = False
 
 
 @dataclass(slots=True)
@@ -108,7 +110,8 @@ def _lines(series: Series) -> Iterator[str]:
         return
     is_counter = isinstance(series, Counter)
     name = f"{series.name}_total" if is_counter else series.name
-    yield from _head(name, series, "counter" if is_counter else "gauge")
+    grows = is_counter or (isinstance(series, Gauge) and series.only_grows)
+    yield from _head(name, series, "counter" if grows else "gauge")
     values = series.values if isinstance(series, Counter) else series.read()
     for labels, value in values.items():
         yield f"{name}{_labels(series.labels, labels)} {value:.17g}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from componentbase.clock import wall
 from componentbase.process_series import process_series
-from componentbase.series import Gauge
+from componentbase.series import Gauge, exposition
 
 
 def test_this_process_is_read():
@@ -14,6 +14,9 @@ def test_this_process_is_read():
     now = wall()
     assert now - 86400 < read["process_start_time_seconds"][()] <= now + 1
     assert read["process_open_fds"][()] > 2
+    page = exposition(process_series())
+    assert "# TYPE process_cpu_seconds_total counter\n" in page
+    assert "# TYPE process_open_fds gauge\n" in page
 
 
 def test_without_proc_nothing_is_said(tmp_path):

@@ -32,8 +32,11 @@ _SKELETON: Final = (
     ("/var", 0o755),
     ("/var/run", 0o755),
 )
-#: Devices that are the machine's own: they hold nothing.
-_DEVICES: Final = ("full", "null", "random", "urandom", "zero")
+#: The machine's own: devices, which hold nothing, and what its kernel tells of all of it.
+_OF_THE_MACHINE: Final = (
+    *(f"/dev/{name}" for name in ("full", "null", "random", "urandom", "zero")),
+    *(f"/proc/{name}" for name in ("cpuinfo", "loadavg", "meminfo", "uptime", "version")),
+)
 
 
 class FileSystem:
@@ -43,8 +46,8 @@ class FileSystem:
         self._root, self._files, self._working_dir = root, files, working_dir
         self._view = View(root)
         self._made = False
-        for device in _DEVICES:
-            self.mount(f"/dev/{device}", f"/dev/{device}")
+        for path in _OF_THE_MACHINE:
+            self.mount(path, path, readonly=path.startswith("/proc/"))
 
     @property
     def made(self) -> bool:
@@ -114,13 +117,22 @@ class FileSystem:
             return None
         return content.encode() if isinstance(content, str) else content
 
-    def read(self, path: str) -> bytes:
-        """Return the content of the file at *path*."""
+    def read(self, path: str, octets_max: int | None = None) -> bytes:
+        """Return the content of the file at *path*; of a device without an end, *octets_max*."""
         octets = self._untouched(path)
         if octets is not None:
-            return octets
+            return octets[:octets_max]
         with _Named(path):
-            return _read(self._real(path))
+            return _read(self._real(path), octets_max)
+
+    def mounts(self) -> list[Mount]:
+        """Return what is mounted but the machine's own, outer ones first."""
+        return [each for each in self._view.mounts() if each.point not in _OF_THE_MACHINE]
+
+    def space(self, path: str) -> os.statvfs_result:
+        """Return what statvfs(3) says of the file system that has *path*."""
+        with _Named(path):
+            return posix.statvfs(self._real(path))
 
     def text(self, path: str) -> str:
         """Return the content of *path* as text; an absent file is empty."""
@@ -278,16 +290,18 @@ def _make_directories(real: str) -> None:
     posix.mkdir(real, 0o755)
 
 
-def _read(real: str) -> bytes:
+def _read(real: str, octets_max: int | None = None) -> bytes:
     descriptor = posix.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if stat.S_ISDIR(posix.fstat(descriptor).st_mode):
             raise error(errno.EISDIR, real)
-        pieces = []
-        while piece := posix.read(descriptor, _READ_OCTETS):
+        bound = FILE_OCTETS_MAX if octets_max is None else min(octets_max, FILE_OCTETS_MAX)
+        pieces, left = list[bytes](), bound
+        while left and (piece := posix.read(descriptor, min(left, _READ_OCTETS))):
             pieces.append(piece)
-            if len(pieces) * _READ_OCTETS > FILE_OCTETS_MAX:
-                raise error(errno.EFBIG, real)  # A device such as /dev/zero has no end.
+            left -= len(piece)
+        if not left and octets_max is None and posix.read(descriptor, 1):
+            raise error(errno.EFBIG, real)  # A device such as /dev/zero has no end.
         return b"".join(pieces)
     finally:
         posix.close(descriptor)

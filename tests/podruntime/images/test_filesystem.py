@@ -36,7 +36,7 @@ def test_who_asks_for_no_file_has_none_and_the_image_answers_for_its_own(make, t
     assert files.text("/etc/resolv.conf") == "nameserver 10.96.0.10\n"
     assert not files.made
     assert list(tmp_path.iterdir()) == []
-    assert files.list("/") == ["bin", "dev", "etc", "home", "root", "tmp", "usr", "var"]
+    assert files.list("/") == ["bin", "dev", "etc", "home", "proc", "root", "tmp", "usr", "var"]
     assert files.made
     assert files.text("/etc/resolv.conf") == "nameserver 10.96.0.10\n"
     assert files.text("/absent") == ""
@@ -173,7 +173,8 @@ async def test_ls_shows_modes_and_links(volume):
     made.files.mount("/etc/v", str(volume), readonly=True)
     program = made.programs["sh"]
     assert await program(made) == 0
-    lines = made.stdout.taken().decode().splitlines()
+    total, *lines = made.stdout.taken().decode().splitlines()
+    assert total.startswith("total ")
     assert lines[0].startswith("lrwxrwxrwx")
     assert lines[0].endswith("..data -> 2026")
     assert lines[2].endswith("key -> ..data/key")

@@ -8,10 +8,15 @@ from typing import Final
 
 from podruntime.images.busybox import (
     awk,
+    compare,
     curl,
     dig,
     files,
+    interfaces,
+    machine,
     network,
+    nslookup,
+    octets,
     processes,
     sed,
     session,
@@ -34,6 +39,9 @@ async def _busybox(process: Process) -> int:
         process.print("BusyBox (emulated) multi-call binary.\n\nCurrently defined functions:")
         process.print("\t" + ", ".join(sorted(APPLETS)))
         return 0
+    if process.arguments == ["--list"]:
+        process.print("\n".join(sorted(APPLETS)))
+        return 0
     program = find_program(APPLETS, process.arguments[0])
     if program is None:
         process.complain(f"{process.arguments[0]}: applet not found")
@@ -43,9 +51,14 @@ async def _busybox(process: Process) -> int:
 
 APPLETS: Final[Mapping[str, Program]] = {
     **awk.APPLETS,
+    **compare.APPLETS,
     **dig.APPLETS,
     **files.APPLETS,
+    **interfaces.APPLETS,
+    **machine.APPLETS,
     **network.APPLETS,
+    **nslookup.APPLETS,
+    **octets.APPLETS,
     **processes.APPLETS,
     **sed.APPLETS,
     **session.APPLETS,

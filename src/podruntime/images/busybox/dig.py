@@ -28,7 +28,7 @@ _LENGTH: Final = struct.Struct("!H")
 
 
 @dataclass(slots=True)
-class _Asked:
+class Asked:
     """What is asked of whom."""
 
     server: str = ""
@@ -38,10 +38,24 @@ class _Asked:
     short: bool = False
     tcp: bool = False
 
+    def set_port(self, text: str) -> None:
+        """Ask at another port; raises BadUsage."""
+        if not text.isdecimal() or not 0 < int(text) < 65536:
+            raise BadUsage(f"Couldn't parse port number '{text}'")
+        self.port = int(text)
 
-def _parse(words: list[str]) -> _Asked:
+
+class NoAnswer(Exception):
+    """Nobody answered what could be read."""
+
+
+class UnknownServer(NoAnswer):
+    """The server's name has no address."""
+
+
+def _parse(words: list[str]) -> Asked:
     """Read a command line; raises BadUsage."""
-    asked = _Asked()
+    asked = Asked()
     names: list[str] = []
     rest = list(words)
     while rest:
@@ -67,7 +81,7 @@ def _parse(words: list[str]) -> _Asked:
     return asked
 
 
-def _option(asked: _Asked, option: str, value: str, names: list[str]) -> None:
+def _option(asked: Asked, option: str, value: str, names: list[str]) -> None:
     if option == "-t":
         asked.kind = value
     elif option == "-x":
@@ -76,10 +90,8 @@ def _option(asked: _Asked, option: str, value: str, names: list[str]) -> None:
         except ValueError:
             raise BadUsage(f"Invalid IP address {value}") from None
         asked.kind = "PTR"
-    elif not value.isdecimal() or not 0 < int(value) < 65536:
-        raise BadUsage(f"Couldn't parse port number '{value}'")
     else:
-        asked.port = int(value)
+        asked.set_port(value)
 
 
 class _Client(asyncio.DatagramProtocol):
@@ -97,7 +109,7 @@ class _Client(asyncio.DatagramProtocol):
             self.answer.set_exception(exc)
 
 
-async def _by_udp(asked: _Asked, octets: bytes) -> bytes:
+async def _by_udp(asked: Asked, octets: bytes) -> bytes:
     loop = asyncio.get_running_loop()
     transport, client = await loop.create_datagram_endpoint(
         _Client, remote_addr=(asked.server, asked.port)
@@ -117,7 +129,7 @@ async def _by_udp(asked: _Asked, octets: bytes) -> bytes:
         transport.close()
 
 
-async def _by_tcp(asked: _Asked, octets: bytes) -> bytes:
+async def _by_tcp(asked: Asked, octets: bytes) -> bytes:
     async with asyncio.timeout(_TIMEOUT_S):
         reader, writer = await asyncio.open_connection(asked.server, asked.port)
         try:
@@ -128,7 +140,30 @@ async def _by_tcp(asked: _Asked, octets: bytes) -> bytes:
             writer.close()
 
 
-def _servers(process: Process) -> list[str]:
+async def ask(asked: Asked) -> Message:
+    """Return a server's answer; raises BadUsage for what cannot be asked, and NoAnswer."""
+    from dns import exception, flags, message, rdatatype
+
+    try:
+        question = message.make_query(asked.name, rdatatype.from_text(asked.kind), use_edns=True)
+    except exception.DNSException as error:
+        raise BadUsage(f"'{asked.name} {asked.kind}': {error}") from None
+    try:
+        octets = question.to_wire()
+        answer = message.from_wire(await (_by_tcp if asked.tcp else _by_udp)(asked, octets))
+        if answer.flags & flags.TC:
+            answer = message.from_wire(await _by_tcp(asked, octets))
+    except socket.gaierror:
+        raise UnknownServer(f"couldn't get address for '{asked.server}': not found") from None
+    except TimeoutError:
+        raise NoAnswer("timed out") from None
+    except (OSError, asyncio.IncompleteReadError, exception.DNSException) as error:
+        raise NoAnswer(str(error)) from None
+    return answer
+
+
+def servers(process: Process) -> list[str]:
+    """Return the name servers of resolv.conf."""
     lines = process.files.text("/etc/resolv.conf").splitlines()
     return [words[1] for words in map(str.split, lines) if words[:1] == ["nameserver"]]
 
@@ -136,33 +171,23 @@ def _servers(process: Process) -> list[str]:
 @applet
 async def dig(process: Process) -> int:
     """Ask a name server."""
-    from dns import exception, flags, message, rdatatype
-
     asked = _parse(process.arguments)
-    asked.server = asked.server or next(iter(_servers(process)), "127.0.0.1")
-    try:
-        question = message.make_query(asked.name, rdatatype.from_text(asked.kind), use_edns=True)
-    except exception.DNSException as error:
-        raise BadUsage(f"'{asked.name} {asked.kind}': {error}") from None
+    asked.server = asked.server or next(iter(servers(process)), "127.0.0.1")
     began = time.monotonic()
     try:
-        octets = question.to_wire()
-        answer = message.from_wire(await (_by_tcp if asked.tcp else _by_udp)(asked, octets))
-        if answer.flags & flags.TC:
-            answer = message.from_wire(await _by_tcp(asked, octets))
-    except socket.gaierror:
-        process.complain(f"dig: couldn't get address for '{asked.server}': not found")
+        answer = await ask(asked)
+    except UnknownServer as error:
+        process.complain(f"dig: {error}")
         return _NO_ANSWER
-    except (OSError, TimeoutError, asyncio.IncompleteReadError, exception.DNSException) as error:
-        why = "timed out" if isinstance(error, TimeoutError) else str(error)
-        process.print(f";; communications error to {asked.server}#{asked.port}: {why}")
+    except NoAnswer as error:
+        process.print(f";; communications error to {asked.server}#{asked.port}: {error}")
         process.print(";; no servers could be reached")
         return _NO_ANSWER
     _show(process, asked, answer, time.monotonic() - began)
     return 0
 
 
-def _show(process: Process, asked: _Asked, answer: Message, took_s: float) -> None:
+def _show(process: Process, asked: Asked, answer: Message, took_s: float) -> None:
     from dns import flags, opcode, rcode
 
     if asked.short:

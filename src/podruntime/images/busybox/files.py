@@ -138,11 +138,12 @@ async def tee(process: Process) -> int:
 
 
 async def test(process: Process) -> int:
-    """`test EXPRESSION` and `[ EXPRESSION ]`."""
+    """`test EXPRESSION`, `[ EXPRESSION ]` and `[[ EXPRESSION ]]`."""
     words = list(process.arguments)
     if process.argv[0].endswith("["):
-        if words[-1:] != ["]"]:
-            process.complain("[: missing ]")
+        closing = "]]" if process.argv[0].endswith("[[") else "]"
+        if words[-1:] != [closing]:
+            process.complain(f"{process.argv[0]}: missing {closing}")
             return 2
         words.pop()
     try:
@@ -242,6 +243,7 @@ def _compare(left: str, operator: str, right: str) -> bool:
 
 APPLETS: Final[dict[str, Program]] = {
     "[": test,
+    "[[": test,
     "cat": cat,
     "chmod": chmod,
     "cp": cp,

@@ -1,4 +1,4 @@
-"""Applets that look at the network: ping, nslookup, ip, ifconfig, netstat, nc.
+"""Applets that talk to the network, or look at sockets: ping, netstat, nc, telnet.
 
 They print as their originals do, as far as people and scripts read it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from ipaddress import IPv4Interface, IPv6Interface, ip_address
+from ipaddress import ip_address
 from typing import Final
 
 from componentbase.tasks import Tasks
@@ -17,11 +17,11 @@ from podruntime.images.addresses import join_host_port
 from podruntime.images.busybox import datagrams
 from podruntime.images.busybox.applet import applet
 from podruntime.images.busybox.arguments import Arguments, BadUsage, parse
+from podruntime.images.busybox.interfaces import route
 from podruntime.images.process import Echoed, Process, Program
 
 _PAYLOAD_MAX: Final = 65_507
 _READ_OCTETS: Final = 64 * 1024
-_FOREVER: Final = "\n       valid_lft forever preferred_lft forever"
 
 
 async def resolve(process: Process, name: str, family: int = socket.AF_UNSPEC) -> IpAddress | None:
@@ -92,117 +92,10 @@ def _ping_summary(process: Process, name: str, sent: int, times: list[float]) ->
         )
 
 
-@applet
-async def nslookup(process: Process) -> int:
-    """Resolve a name by the pod's resolver."""
-    arguments = parse(process.arguments, "")
-    if not arguments.operands:
-        raise BadUsage("usage: nslookup HOST")
-    name = arguments.operands[0]
-    for words in (line.split() for line in process.files.text("/etc/resolv.conf").splitlines()):
-        if words[:1] == ["nameserver"] and len(words) > 1:
-            where = join_host_port(words[1], 53)
-            process.print(f"Server:\t\t{words[1]}\nAddress:\t{where}\n")
-            break
-    try:
-        infos = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        known = error.errno == socket.EAI_NONAME
-        process.print(f"** server can't find {name}: {'NXDOMAIN' if known else error.strerror}\n")
-        return 1
-    for info in infos:
-        process.print(f"Name:\t{name}\nAddress: {info[4][0]}")
-    process.print("")
-    return 0
-
-
-async def ip(process: Process) -> int:
-    """`ip addr`, `ip link`, `ip route`, `ip neigh` as iproute2 prints them."""
-    words = [word for word in process.arguments if not word.startswith("-")] or [""]
-    match words[0]:
-        case "a" | "addr" | "address":
-            _ip_link(process, addresses=True)
-        case "l" | "link":
-            _ip_link(process, addresses=False)
-        case "r" | "route":
-            _ip_route(process, 6 if "-6" in process.arguments else 4)
-        case "n" | "neigh" | "neighbour":
-            for address, mac, state in process.network.neighbours():
-                shown = f" lladdr {mac}" if mac else ""
-                process.print(f"{address} dev {process.network.name}{shown} {state}")
-        case _:
-            process.complain("Usage: ip [addr | link | route | neigh]")
-            return 1
-    return 0
-
-
-def _ip_route(process: Process, version: int) -> None:
-    """Show the routes of one family, as `ip` and `ip -6` do."""
-    network = process.network
-    gateways = [f"default via {each} dev" for each in network.gateways if each.version == version]
-    own = [each for each in network.interfaces if each.version == version]
-    if version == 4:
-        for line in gateways:
-            process.print(f"{line} {network.name}")
-        for each in own:
-            process.print(f"{each.network} dev {network.name} scope link  src {each.ip}")
-    else:
-        for each in own:
-            process.print(f"{each.network} dev {network.name}  metric 256")
-        for line in gateways:
-            process.print(f"{line} {network.name}  metric 1024")
-
-
-def _ip_link(process: Process, *, addresses: bool) -> None:
-    network = process.network
-    process.print(
-        "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue qlen 1000\n"
-        "    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00"
-    )
-    if addresses:
-        process.print(f"    inet 127.0.0.1/8 scope host lo{_FOREVER}")
-        if any(each.version == 6 for each in network.interfaces):
-            process.print(f"    inet6 ::1/128 scope host{_FOREVER}")
-    process.print(
-        f"2: {network.name}@if3: <BROADCAST,MULTICAST,UP,LOWER_UP,M-DOWN> mtu {network.mtu}"
-        f" qdisc noqueue\n    link/ether {network.mac} brd ff:ff:ff:ff:ff:ff"
-    )
-    if addresses:
-        for interface in network.interfaces:
-            process.print(f"    {_scoped(interface, network.name)}{_FOREVER}")
-
-
-def _scoped(interface: IPv4Interface | IPv6Interface, name: str) -> str:
-    if isinstance(interface, IPv6Interface):
-        return f"inet6 {interface} scope global"
-    return f"inet {interface} brd {interface.network.broadcast_address} scope global {name}"
-
-
-async def ifconfig(process: Process) -> int:
-    """The old form of `ip addr`."""
-    network, counters = process.network, process.network.counters()
-    lines = "".join(f"          {_old_form(each)}\n" for each in network.interfaces)
-    process.print(
-        f"{network.name}      Link encap:Ethernet  HWaddr {network.mac.upper()}\n"
-        f"{lines}"
-        f"          UP BROADCAST RUNNING MULTICAST  MTU:{network.mtu}  Metric:1\n"
-        f"          RX packets:{counters['rx_packets']} errors:0 dropped:0 overruns:0 frame:0\n"
-        f"          TX packets:{counters['tx_packets']} errors:0 dropped:0 overruns:0 carrier:0\n"
-        "          collisions:0 txqueuelen:0\n"
-        f"          RX bytes:{counters['rx_octets']}  TX bytes:{counters['tx_octets']}\n"
-    )
-    return 0
-
-
-def _old_form(interface: IPv4Interface | IPv6Interface) -> str:
-    if isinstance(interface, IPv6Interface):
-        return f"inet6 addr: {interface} Scope:Global"
-    subnet = interface.network
-    return f"inet addr:{interface.ip}  Bcast:{subnet.broadcast_address}  Mask:{subnet.netmask}"
-
-
 async def netstat(process: Process) -> int:
-    """Show what listens."""
+    """Show what listens; with -r the routes."""
+    if any(word.startswith("-") and "r" in word for word in process.arguments):
+        return await route(process.child(["route", "-n"]))
     process.print("Active Internet connections (only servers)")
     process.print(
         "Proto Recv-Q Send-Q Local Address           Foreign Address         State       "
@@ -246,6 +139,26 @@ async def nc(process: Process) -> int:
         await _nc_exchange(process, reader, writer)
     writer.close()
     return 0
+
+
+@applet
+async def telnet(process: Process) -> int:
+    """Connect, send what is typed and show what comes; options are not negotiated."""
+    words = process.arguments
+    if not 1 <= len(words) <= 2 or not (words[1:] or ["23"])[0].isdigit():
+        raise BadUsage("usage: telnet HOST [PORT]")
+    host, port = words[0], int((words[1:] or ["23"])[0])
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except socket.gaierror:
+        raise BadUsage(f"bad address '{host}'") from None
+    except OSError as error:
+        raise BadUsage(f"can't connect to remote host ({host}): {_reason(error)}") from None
+    process.print(f"Connected to {host}")
+    await _nc_exchange(process, reader, writer)
+    writer.close()
+    process.complain("Connection closed by foreign host")
+    return 1
 
 
 async def _nc_datagrams(process: Process, arguments: Arguments) -> int:
@@ -303,11 +216,9 @@ async def _nc_listen(process: Process, port: int) -> int:
 
 
 APPLETS: Final[dict[str, Program]] = {
-    "ifconfig": ifconfig,
-    "ip": ip,
     "nc": nc,
     "netstat": netstat,
-    "nslookup": nslookup,
     "ping": ping,
     "ping6": ping,
+    "telnet": telnet,
 }

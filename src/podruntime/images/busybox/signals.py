@@ -1,4 +1,4 @@
-"""Applets that send signals: kill, killall.
+"""Applets that send signals, or look for whom: kill, killall, pkill, pgrep.
 
 Whom they can reach is in `process_table`: PID 1, which a preStop hook means, and what else runs in
 the container, its pod or its target. What a shell has started is known to that shell alone.
@@ -6,6 +6,7 @@ the container, its pod or its target. What a shell has started is known to that 
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -87,4 +88,38 @@ async def killall(process: Process) -> int:
     return failed
 
 
-APPLETS: Final[dict[str, Program]] = {"kill": kill, "killall": killall}
+@applet
+async def pkill(process: Process) -> int:
+    """pkill and pgrep: processes whose names, with -f whole command lines, match a pattern."""
+    words, only_look = list(process.arguments), process.name == "pgrep"
+    flags = {word for word in words if word in ("-f", "-l", "-x")}
+    words = [word for word in words if word not in flags]
+    number, patterns = (_PROBE, words) if only_look else split(words)
+    if len(patterns) != 1:
+        raise BadUsage("a pattern is needed")
+    try:
+        wanted = re.compile(patterns[0])
+    except re.error as error:
+        raise BadUsage(f"bad regex '{patterns[0]}': {error}") from None
+    match = wanted.fullmatch if "-x" in flags else wanted.search
+    found = 0
+    for pid, task in _reached(process):
+        line = " ".join(task.argv)
+        if task.argv == tuple(process.argv) or not match(line if "-f" in flags else task.name):
+            continue
+        found += 1
+        if only_look:
+            process.print(
+                f"{pid} {line if '-f' in flags else task.name}" if "-l" in flags else str(pid)
+            )
+        elif number != _PROBE:
+            task.signal(number)
+    return 0 if found else 1
+
+
+APPLETS: Final[dict[str, Program]] = {
+    "kill": kill,
+    "killall": killall,
+    "pgrep": pkill,
+    "pkill": pkill,
+}

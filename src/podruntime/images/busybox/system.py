@@ -12,6 +12,7 @@ from podruntime.images.busybox.arguments import BadUsage, parse
 from podruntime.images.process import NOT_FOUND, Process, Program, find_program
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_WATCH_MIN_S: Final = 0.1
 _TIMED_OUT: Final = 143  # busybox's timeout sends SIGTERM and shows its victim's status.
 
 
@@ -39,6 +40,31 @@ async def sleep(process: Process) -> int:
         await asyncio.Event().wait()
     await asyncio.sleep(total)
     return 0
+
+
+@applet
+async def usleep(process: Process) -> int:
+    """Wait for so many microseconds."""
+    await asyncio.sleep(seconds((process.arguments or ["0"])[0]) / 1e6)
+    return 0
+
+
+@applet
+async def watch(process: Process) -> int:
+    """Run a program again and again."""
+    words = list(process.arguments)
+    every_s = 2.0
+    if words[:1] == ["-n"] and len(words) > 1:
+        every_s, words = max(seconds(words[1]), _WATCH_MIN_S), words[2:]
+    elif words[:1] and words[0].startswith("-n"):
+        every_s, words = max(seconds(words[0][2:]), _WATCH_MIN_S), words[1:]
+    if not words:
+        raise BadUsage("usage: watch [-n SEC] PROG ARGS")
+    while True:
+        process.print(f"Every {every_s:.1f}s: {' '.join(words)}\n")
+        await _run(process, ["sh", "-c", " ".join(words)])
+        await process.stdout.drain()
+        await asyncio.sleep(every_s)
 
 
 async def true(_process: Process) -> int:
@@ -100,14 +126,18 @@ async def printenv(process: Process) -> int:
     return 0
 
 
+@applet
 async def uname(process: Process) -> int:
     """Say what this is."""
-    if "-a" in process.arguments:
+    arguments = parse(process.arguments, "asnrvmpio")
+    if "a" in arguments:
         process.print(f"Linux {process.hostname} 6.1.0-podwire #1 SMP x86_64 Linux")
-    elif "-n" in process.arguments:
-        process.print(process.hostname)
-    else:
-        process.print("Linux")
+        return 0
+    facts = {
+        "s": "Linux", "n": process.hostname, "r": "6.1.0-podwire", "v": "#1 SMP",
+        "m": "x86_64", "p": "unknown", "i": "unknown", "o": "Linux",
+    }  # fmt: skip
+    process.print(" ".join(facts[flag] for flag in facts if flag in arguments) or "Linux")
     return 0
 
 
@@ -224,6 +254,8 @@ APPLETS: Final[dict[str, Program]] = {
     "timeout": timeout,
     "true": true,
     "uname": uname,
+    "usleep": usleep,
+    "watch": watch,
     "which": which,
     "whoami": whoami,
     "xargs": xargs,

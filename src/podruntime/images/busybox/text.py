@@ -62,11 +62,13 @@ def _formatted(width: str, kind: str, values: list[str]) -> str:
     return f"%{width}s" % (text[:1] if kind == "c" else text)
 
 
-async def _inputs(process: Process, names: tuple[str, ...]) -> bytes:
+async def _inputs(process: Process, names: tuple[str, ...], octets_max: int | None = None) -> bytes:
     if not names:
         return await process.stdin.read()
     pieces = [
-        await process.stdin.read() if name == "-" else process.files.read(process.path(name))
+        await process.stdin.read()
+        if name == "-"
+        else process.files.read(process.path(name), octets_max)
         for name in names
     ]
     return b"".join(pieces)
@@ -87,8 +89,9 @@ async def head(process: Process) -> int:
     arguments = parse(_count(process.arguments)[0], "n:c:q")
     count = int(arguments.number("n", 10))
     if "c" in arguments:
-        data = await _inputs(process, arguments.operands)
-        process.stdout.write(data[: int(arguments.number("c", 0))])
+        bound = int(arguments.number("c", 0))
+        data = await _inputs(process, arguments.operands, bound)
+        process.stdout.write(data[:bound])
         return 0
     source = process.stdin
     if arguments.operands:

@@ -15,6 +15,7 @@ from typing import Final
 
 from podruntime.images.busybox.applet import applet
 from podruntime.images.busybox.arguments import Arguments, BadUsage, parse
+from podruntime.images.busybox.machine import human
 from podruntime.images.filesystem import FileSystem
 from podruntime.images.process import Process, Program
 from podruntime.images.view import error as kernel_error
@@ -36,6 +37,7 @@ _KIND_NAMES: Final = {
     modes.S_IFCHR: "character special file",
 }
 _LINKS_MAX: Final = 40
+_BLOCK: Final = 512
 
 
 @applet
@@ -75,6 +77,9 @@ def _list(process: Process, arguments: Arguments, name: str, *, headed: bool) ->
     elif "A" not in arguments:
         names = [each for each in names if not each.startswith(".")]
     names = _ordered(process, arguments, names, directory)
+    if "l" in arguments:
+        listed = [process.files.lstat(posixpath.join(directory, each)) for each in names]
+        process.print(f"total {sum(each.st_blocks for each in listed if each) // 2}")
     _show(process, arguments, [(each, posixpath.join(directory, each)) for each in names])
     if "R" not in arguments:
         return
@@ -99,18 +104,20 @@ def _ordered(process: Process, arguments: Arguments, names: list[str], directory
 
 def _show(process: Process, arguments: Arguments, entries: list[tuple[str, str]]) -> None:
     for name, path in entries:
-        process.print(_long(process, name, path) if "l" in arguments else name)
+        process.print(_long(process, arguments, name, path) if "l" in arguments else name)
 
 
-def _long(process: Process, name: str, path: str) -> str:
+def _long(process: Process, arguments: Arguments, name: str, path: str) -> str:
     found = process.files.lstat(path)
     if found is None:
         return name  # It has gone meanwhile.
     if modes.S_ISLNK(found.st_mode):
         name = f"{name} -> {process.files.readlink(path)}"
     mode, links = modes.filemode(found.st_mode), found.st_nlink
+    owner = "0        0       " if "n" in arguments else "root     root    "
     when = time.strftime("%b %e %H:%M", time.gmtime(found.st_mtime))
-    return f"{mode} {links:4} root     root     {found.st_size:9} {when} {name}"
+    size = human(found.st_size) if "h" in arguments else str(found.st_size)
+    return f"{mode} {links:4} {owner} {size:>9} {when} {name}"
 
 
 def _walk(
@@ -281,7 +288,8 @@ def _usage(process: Process, arguments: Arguments, name: str, path: str, depth: 
         below = posixpath.join(path, each)
         blocks += _usage(process, arguments, posixpath.join(name, each), below, depth + 1)
     if depth == 0 or ("s" not in arguments and (whole or "a" in arguments)):
-        process.print(f"{blocks // 2}\t{name}")
+        size = human(blocks * _BLOCK) if "h" in arguments else str(blocks // 2)
+        process.print(f"{size}\t{name}")
     return blocks
 
 

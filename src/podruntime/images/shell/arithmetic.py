@@ -12,6 +12,7 @@ _VALUE_BITS: Final = 64
 _BINARY: Final[dict[str, int]] = {
     "||": 1, "&&": 2, "|": 3, "^": 4, "&": 5, "==": 6, "!=": 6, "<": 7, ">": 7, "<=": 7,
     ">=": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "%": 10,
+    "**": 11,
 }  # fmt: skip
 
 
@@ -46,7 +47,8 @@ class _Evaluator:
         value = self._unary()
         while self.left and _BINARY.get(self.left[-1], 0) >= lowest:
             operator = self.left.pop()
-            value = _apply(operator, value, self.binary(_BINARY[operator] + 1))
+            right_first = operator == "**"
+            value = _apply(operator, value, self.binary(_BINARY[operator] + (not right_first)))
         return value
 
     def _unary(self) -> int:
@@ -85,6 +87,10 @@ def _apply(operator: str, a: int, b: int) -> int:
             raise ArithmeticError_("divide by zero")
         quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)  # C rounds to zero.
         return quotient if operator == "/" else a - b * quotient
+    if operator == "**":
+        if b < 0:
+            raise ArithmeticError_("exponent less than 0")
+        return _wrapped(pow(a, b, 1 << _VALUE_BITS))
     if operator in ("<<", ">>"):
         b %= _VALUE_BITS
     return _wrapped(int(_OPERATIONS[operator](a, b)))

@@ -81,7 +81,7 @@ async def _set(shell: Shell, process: Process) -> int:
     while words and words[0][:1] in ("-", "+") and words[0] != "--":
         flag = words.pop(0)
         if flag[1:] == "o" and words:
-            words.pop(0)  # pipefail and its like are not kept.
+            shell.set_named_option(words.pop(0), on=flag[0] == "-")
             continue
         for option in flag[1:]:
             shell.options[option] = flag[0] == "-"
@@ -188,6 +188,21 @@ def _described(shell: Shell, process: Process, name: str) -> str:
     return "" if find_program(process.programs, name) is None else f"/bin/{name}"
 
 
+async def _type(shell: Shell, process: Process) -> int:
+    status = 0
+    for name in process.arguments:
+        where = _described(shell, process, name)
+        if not where:
+            process.print(f"{name}: not found")
+            status = 127
+        elif where != name:
+            process.print(f"{name} is {where}")
+        else:
+            kind = "function" if name in shell.functions else "builtin"
+            process.print(f"{name} is a shell {kind}")
+    return status
+
+
 async def _kill(shell: Shell, process: Process) -> int:
     """A background job dies of what it is sent; everybody else is the applet's."""
     from podruntime.images.busybox import signals
@@ -231,6 +246,7 @@ BUILTINS: Final[dict[str, Builtin]] = {
     "shift": _shift,
     "source": _source,
     "trap": _trap,
+    "type": _type,
     "unset": _unset,
     "wait": _wait,
 }
@@ -239,12 +255,12 @@ BUILTINS: Final[dict[str, Builtin]] = {
 async def sh(process: Process) -> int:
     """`sh -c SCRIPT [NAME ARGUMENT…]`, `sh FILE`, or commands as they come on stdin."""
     words = list(process.arguments)
-    options: list[str] = []
+    options, named = list[str](), list[str]()
     script: str | None
     while words and words[0][:1] in ("-", "+") and len(words[0]) > 1:
         options.append(words.pop(0)[1:])
         if options[-1] == "o" and words:
-            words.pop(0)
+            named.append(words.pop(0))
     if any("c" in option for option in options):
         if not words:
             process.complain("sh: -c requires an argument")
@@ -263,6 +279,8 @@ async def sh(process: Process) -> int:
     for option in "".join(options):
         if option in shell.options:
             shell.options[option] = True
+    for option in named:
+        shell.set_named_option(option, on=True)
     try:
         if script is not None:
             return await shell.run_script(script)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import os
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
@@ -31,6 +32,8 @@ from podruntime.images.shell.lexer import SyntaxError_, Word
 
 _CALLS_MAX: Final = 100
 _BROKEN_PIPE: Final = 141
+_RANDOM_MAX: Final = 32_767
+_NAMED_OPTIONS: Final = {"errexit": "e", "nounset": "u", "xtrace": "x"}
 
 
 class ShellExit(Exception):
@@ -72,6 +75,7 @@ class Shell:
         self.functions: dict[str, parser.Command] = {}
         self.status = 0
         self.options = {"e": False, "x": False, "u": False}
+        self.pipefail = False
         self.traps: dict[str, str] = {}
         self.terminated = asyncio.Event()
         self.background = Tasks()
@@ -124,6 +128,8 @@ class Shell:
                 return "".join(option for option, on in self.options.items() if on)
             case "PWD":
                 return self.process.cwd
+            case "RANDOM":
+                return str(secrets.randbelow(_RANDOM_MAX + 1))
         if name not in self.variables and self.options["u"]:
             raise ExpansionError(f"{name}: parameter not set")
         return self.variables.get(name)
@@ -152,7 +158,15 @@ class Shell:
         shell.arrays = dict(self.arrays)
         shell.functions, shell.options = dict(self.functions), dict(self.options)
         shell.status, shell._calls = self.status, self._calls
+        shell.pipefail = self.pipefail
         return shell
+
+    def set_named_option(self, name: str, *, on: bool) -> None:
+        """Carry out `set -o NAME`; what the shell does not have is passed over."""
+        if name == "pipefail":
+            self.pipefail = on
+        elif name in _NAMED_OPTIONS:
+            self.options[_NAMED_OPTIONS[name]] = on
 
     # --- scripts and lists
 
@@ -243,11 +257,9 @@ class Shell:
             await asyncio.wait(running)
         finally:
             await tasks.close()
-        last = running[-1]
-        error = last.exception()
-        if isinstance(error, ShellExit):
-            return error.status
-        return last.result()
+        statuses = [_status(each) for each in running]
+        failed = [status for status in statuses if status] if self.pipefail else []
+        return (failed or statuses)[-1]
 
     # --- commands
 
@@ -457,6 +469,11 @@ async def _stage(shell: Shell, command: parser.Command, stdin: Input, pipe: Pipe
             pipe.end()
         if isinstance(stdin, Pipe) and stdin is not pipe:
             stdin.break_()
+
+
+def _status(ended: asyncio.Task[int]) -> int:
+    error = ended.exception()
+    return error.status if isinstance(error, ShellExit) else ended.result()
 
 
 def _nothing(status: int) -> Callable[[], Awaitable[int]]:
