@@ -38,6 +38,7 @@ from nodeagent.config import NodeAgentConfig, transport_address
 from nodeagent.hostnet import HostNet
 from nodeagent.kubelet import configuration
 from nodeagent.kubelet.authorization import Authorization
+from nodeagent.kubelet.certificate_rotation import CertificateRotation
 from nodeagent.kubelet.dns import ClusterDns
 from nodeagent.kubelet.housekeeping import Housekeeping
 from nodeagent.kubelet.kubelet import Kubelet
@@ -442,6 +443,13 @@ class NodeAgent:
             "serving certificate": serving_certificate.follow(
                 tls, config.server_certificate, config.server_private_key
             ),
+            "certificate rotation": CertificateRotation(
+                config.node_name,
+                Path(config.kubeconfig),
+                self._client,
+                random.Random(),  # When to ask differs from start to start.
+                wall=wall,
+            ).run(),
             "node status": self._node.run_status(),
             "node lease": self._node.run_lease(random.Random(config.node_name)),
             "readiness": self._watch_readiness(),

@@ -75,6 +75,7 @@ SHELLS: Final = {
     "controlplane/apiserver/control.py": "answers calls",
     "controlplane/apiserver/conversion.py": "waits for conversions, and decides again",
     "controlplane/apiserver/endpoint_reconciler.py": "renews a lease in time",
+    "nodeagent/kubelet/certificate_rotation.py": "waits until it is time, and asks",
     "controlplane/apiserver/flowcontrol/admission.py": "requests wait for seats",
     "controlplane/apiserver/housekeeping.py": "looks after the store now and then",
     "controlplane/apiserver/kubelet_proxy.py": "dials kubelets",

@@ -89,6 +89,11 @@ class RestClient:
         config = read_kubeconfig(path)
         return cls(config, user_agent=user_agent, source=source, calls_max=calls_max)
 
+    async def use(self, config: ClientConfig) -> None:
+        """Connect as *config* says from now on; what is under way is broken off."""
+        self._config, self._host = config, urllib.parse.urlsplit(config.server).netloc
+        await self.close()
+
     async def get(
         self,
         resource: Resource,
@@ -256,9 +261,9 @@ class RestClient:
         return octets
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        session, self._session = self._session, None  # Nobody else finds it from now on.
+        if session is not None:
+            await session.close()
 
     # --- one request -------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ _USAGES: Final = ("digital signature", "client auth")
 #: How long the certificate is waited for, and how often is looked.
 _PATIENCE_S: Final = 120.0
 _LOOK_S: Final = 0.2
-_CLUSTER_NAME: Final = "default-cluster"
+CLUSTER_NAME: Final = "default-cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ async def join(config: NodeAgentConfig) -> None:
     asked = wanted(config.node_name)
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            certificate = await _asked_for(client, signing_request(asked))
+            certificate = await certificate_for(client, signing_request(asked))
     except TimeoutError:
         raise OSError(
             f"no certificate came within {_PATIENCE_S:g} s: does the controller manager run?"
@@ -112,13 +112,13 @@ async def join(config: NodeAgentConfig) -> None:
         ca_pem=shown.ca_pem,
         certificate_pem=certificate,
         key_pem=asked.key.decode(),
-        cluster_name=_CLUSTER_NAME,
+        cluster_name=CLUSTER_NAME,
         user_name=f"system:node:{config.node_name}",
     )
     log.info("%s has joined: its certificate is signed", config.node_name)
 
 
-async def _asked_for(client: RestClient, request: Object) -> str:
+async def certificate_for(client: RestClient, request: Object) -> str:
     """Create *request* and return the certificate; raises OSError."""
     name, is_made = request["metadata"]["name"], False
     while True:
