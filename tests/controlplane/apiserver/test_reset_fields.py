@@ -218,7 +218,8 @@ UNCOUNTED = (
     *("node.k8s.io/v1 RuntimeClass", "coordination.k8s.io/v1 Lease"),
     *(f"storage.k8s.io/v1 {name}" for name in ("StorageClass", "VolumeAttachment", "CSINode")),
     *(f"rbac.authorization.k8s.io/v1 {name}" for name in ("Role", "RoleBinding", "ClusterRole")),
-    "apiregistration.k8s.io/v1 APIService",
+    *("apiregistration.k8s.io/v1 APIService", "networking.k8s.io/v1 IPAddress"),
+    *("networking.k8s.io/v1 ServiceCIDR", "storage.k8s.io/v1 CSIDriver"),
 )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Final
 
-from controlplane.apiserver.kinds import cells, metadata, strategy
+from controlplane.apiserver.kinds import cells, metadata
 from controlplane.apiserver.kinds.kind import Cell, Column, Kind, in_version
 from controlplane.apiserver.kinds.rbac.names import path_segment
 from kubeapi import field, validation
@@ -73,8 +73,6 @@ IPADDRESS: Final = Kind(
     singular="ipaddress",
     short_names=("ip",),
     default=default,
-    prepare_create=strategy.first_generation,
-    prepare_update=strategy.count,
     validate=validate,
     validate_update=validate_update,
     columns=(cells.NAME, Column("ParentRef", description="Who has it.")),

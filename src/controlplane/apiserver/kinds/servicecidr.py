@@ -70,7 +70,7 @@ SERVICECIDR: Final = Kind(
     default=default,
     prepare_create=prepare_create,
     prepare_update=strategy.keep_status,
-    prepare_status_update=strategy.keep_spec,
+    prepare_status_update=strategy.keep_all_but_status,
     validate=validate,
     validate_update=validate_update,
     columns=(cells.NAME, Column("CIDRs", description="The networks."), cells.AGE),

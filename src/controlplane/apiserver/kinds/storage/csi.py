@@ -98,13 +98,18 @@ def driver_row(driver: Object, now: float) -> Sequence[Cell]:
     )
 
 
+def count_changes(new: Object, old: Object) -> None:
+    """Count changes of the spec as a generation; there is none before the first."""
+    if new["spec"] != old["spec"]:
+        strategy.count(new, old)
+
+
 CSIDRIVER: Final = Kind(
     resource=CSIDRIVERS,
     returns_deleted=True,
     singular="csidriver",
     default=default_driver,
-    prepare_create=strategy.first_generation,
-    prepare_update=strategy.count,
+    prepare_update=count_changes,
     validate=validate_driver,
     validate_update=validate_driver_update,
     columns=(
