@@ -3,12 +3,13 @@
 Made for readers such as kubectl (`explain`, client-side `apply`, `--server-side`) from the same
 table that validation uses, with descriptions; `enums.json` has what upstream marks as enums
 (`+enum`), which validation knows better. Which paths there are, and what may be done there,
-is the API server's to say. Unlike upstream's, properties tell no defaults.
+is the API server's to say. Of defaults only those are told that upstream's types mark themselves
+(`+default`); that an absent text means "" goes without saying here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any, Final
 
@@ -19,6 +20,27 @@ from kubeapi.resources import Resource
 from kubeapi.schema.types import definition, definition_name, read_table
 
 META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1"
+_CORE: Final = "io.k8s.api.core.v1"
+_RADOS: Final = {"keyring": "/etc/ceph/keyring", "pool": "rbd", "user": "admin"}
+_SCALE_IO: Final = {"fsType": "xfs", "storageMode": "ThinProvisioned"}
+#: Definition → property → what it is where it is left out.
+_DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = {
+    f"{_CORE}.ContainerPort": {"protocol": "TCP"},
+    f"{_CORE}.ServicePort": {"protocol": "TCP"},
+    f"{_CORE}.GRPCAction": {"service": ""},
+    f"{_CORE}.AzureDiskVolumeSource": {
+        "cachingMode": "ReadWrite",
+        "fsType": "ext4",
+        "kind": "Shared",
+        "readOnly": False,
+    },
+    f"{_CORE}.ISCSIVolumeSource": {"iscsiInterface": "default"},
+    f"{_CORE}.ISCSIPersistentVolumeSource": {"iscsiInterface": "default"},
+    f"{_CORE}.RBDVolumeSource": _RADOS,
+    f"{_CORE}.RBDPersistentVolumeSource": _RADOS,
+    f"{_CORE}.ScaleIOVolumeSource": _SCALE_IO,
+    f"{_CORE}.ScaleIOPersistentVolumeSource": _SCALE_IO,
+}
 
 
 def reference(name: str) -> Object:
@@ -104,6 +126,8 @@ class Components:
                 field: _described(_converted(schema, waiting), fields.get(field))
                 for field, schema in entry["properties"].items()
             }
+        for field, default in _DEFAULTS.get(name, {}).items():
+            result["properties"][field]["default"] = default
         for field, values in self._values.get(name, {}).items():
             schema = result["properties"][field]
             schema.get("items", schema)["enum"] = values  # Of a list: what each item may be.

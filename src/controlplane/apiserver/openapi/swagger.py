@@ -29,6 +29,8 @@ _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch")
 #: What a schema of version 2 does not have; JSONSchemaProps has properties of these names.
 _ABSENT: Final = frozenset({"nullable", "oneOf", "anyOf", "not"})
 
+_BUILT_IN: Final = "io.k8s."
+
 Piece = tuple[str, str, Object]
 
 
@@ -41,7 +43,7 @@ def pieces(documents: Iterable[Object]) -> Iterator[Piece]:
         for name, schema in document["components"]["schemas"].items():
             if name not in seen:
                 seen.add(name)
-                yield "definitions", name, converted(schema)
+                yield "definitions", name, _without_defaults(name, converted(schema))
 
 
 def encoded(documents: Iterable[Object]) -> bytes:
@@ -95,6 +97,17 @@ def _alternatives(schema: Object, offered: list[Object]) -> Object:
         return converted(offered[0])
     is_text = "type" not in schema and {"type": "string"} in offered
     return {"type": "string"} if is_text else {}
+
+
+def _without_defaults(name: str, schema: Object) -> Object:
+    """Return a built-in definition without defaults, as upstream shows it (PruneDefaults)."""
+    if not name.startswith(_BUILT_IN) or "properties" not in schema:
+        return schema
+    properties = {
+        field: {key: value for key, value in below.items() if key != "default"}
+        for field, below in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
 
 
 def _reference(reference: str) -> str:

@@ -93,6 +93,23 @@ def test_what_kubectl_looks_for():
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "default"),
+    [
+        ("ContainerPort", "protocol", "TCP"),
+        ("ServicePort", "protocol", "TCP"),
+        ("RBDVolumeSource", "pool", "rbd"),
+        ("ISCSIPersistentVolumeSource", "iscsiInterface", "default"),
+        ("AzureDiskVolumeSource", "readOnly", False),
+    ],
+)
+def test_defaults_that_types_mark(name, field, default):
+    schemas = document("api/v1")["components"]["schemas"]
+    properties = schemas[f"io.k8s.api.core.v1.{name}"]["properties"]
+    assert properties[field]["default"] == default
+    assert all("default" not in each for key, each in properties.items() if key == "name")
+
+
 def test_values_of_enums():
     schemas = document("api/v1")["components"]["schemas"]
     container = schemas["io.k8s.api.core.v1.Container"]["properties"]

@@ -30,6 +30,8 @@ def test_the_whole_document():
     either = definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]
     assert (either["type"], either["format"]) == ("string", "int-or-string")
     assert "#/components" not in json.dumps(document)
+    protocol = definitions["io.k8s.api.core.v1.ServicePort"]["properties"]["protocol"]
+    assert "default" not in protocol, "version 2 has none of built-in kinds"
 
 
 def test_what_version_2_has_no_words_for_is_left_out():
