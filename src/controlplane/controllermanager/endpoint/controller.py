@@ -18,6 +18,10 @@ from controlplane.controllermanager.endpointslice.endpoints import (
     selects,
     wanted_endpoints,
 )
+from controlplane.controllermanager.endpointslice.trigger_time import (
+    TriggerTimeTracker,
+    annotated,
+)
 from kubeapi.client import WorkQueue, run_workers
 from kubeapi.objects import Object, key_of, labels_of, name_of, namespace_of, uid_of
 from kubeapi.resources import ENDPOINTS, PODS, SERVICES
@@ -31,7 +35,8 @@ class EndpointsController:
     """Informers in, Endpoints out."""
 
     def __init__(self, context: Context) -> None:
-        self._client = context.client
+        self._client, self._wall = context.client, context.wall
+        self._triggers = TriggerTimeTracker()
         self._queue: WorkQueue[str] = WorkQueue("endpoint")
         self._pods = context.informer(PODS)
         self._services = context.informer(SERVICES)
@@ -59,6 +64,7 @@ class EndpointsController:
     def _pod_changed(self, pod: Object) -> None:
         for service in self._services.by_index("namespace", namespace_of(pod)):
             if selects(service, pod):
+                self._triggers.change_seen(key_of(service), self._wall())
                 self._soon(service)
 
     def _pod_updated(self, old: Object, new: Object) -> None:
@@ -70,6 +76,8 @@ class EndpointsController:
 
     async def _reconcile(self, key: str) -> None:
         service, existing = self._services.get(key), self._endpoints.get(key)
+        if service is None:
+            self._triggers.forget(key)
         try:
             if service is not None:
                 await self._write(service, existing)
@@ -89,6 +97,9 @@ class EndpointsController:
             return
         pods = self._pods.by_index("namespace", namespace_of(service))
         wanted = wanted_object(service, wanted_endpoints(service, pods, {}))
+        selected = [pod for pod in pods if selects(service, pod)]
+        key, now = key_of(service), self._wall()
+        wanted = annotated(wanted, self._triggers.compute(key, service, selected, now))
         if existing is None:
             await self._client.create(ENDPOINTS, wanted, namespace_of(service))
         elif not is_as_wanted(existing, wanted):

@@ -1,8 +1,9 @@
 """Endpoints as Endpoints objects list them (upstream: pkg/controller/endpoint `repackSubsets`).
 
 One subset for each set of ports, with the addresses that are ready and those that are not. Pods
-that terminate are left out. Beyond `ADDRESSES_MAX` addresses the rest is left out too, and an
-annotation says so; unlike upstream, which shrinks every subset in proportion, the last ones go.
+that terminate, or that have none of the Service's ports, are left out. Beyond `ADDRESSES_MAX`
+addresses every subset shrinks in proportion, those that are not ready first, and an annotation
+says so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from controlplane.controllermanager.endpointslice import trigger_time
 from controlplane.controllermanager.endpointslice.endpoints import Group
 from controlplane.controllermanager.endpointslice.well_known import HEADLESS
 from kubeapi.objects import Object, annotations_of, labels_of, name_of, namespace_of
@@ -37,18 +39,47 @@ def _subsets(
     service: Object, groups: Mapping[Group, Sequence[Object]]
 ) -> tuple[list[Object], bool]:
     family = (service["spec"].get("ipFamilies") or ["IPv4"])[0]
-    room, found, truncated = ADDRESSES_MAX, [], False
+    by_group: dict[Group, tuple[list[Object], list[Object]]] = {}
     for group in sorted(groups, key=repr):
-        if group.address_type != family:
+        if group.address_type != family or not _has_ports(service, group):
             continue
-        alive = [one for one in groups[group] if _is_listed(service, one)]
-        alive.sort(key=lambda one: (not one["conditions"]["ready"], one["addresses"][0]))
-        truncated = truncated or len(alive) > room
-        alive = alive[:room]
-        room -= len(alive)
-        if alive:
-            found.append(_subset(group, alive))
+        listed = [one for one in groups[group] if _is_listed(service, one)]
+        listed.sort(key=lambda one: str(one["addresses"][0]))
+        ready = [one for one in listed if one["conditions"]["ready"]]
+        by_group[group] = ready, [one for one in listed if not one["conditions"]["ready"]]
+    sizes, truncated = kept_sizes([(len(yes), len(no)) for yes, no in by_group.values()])
+    found = []
+    for (group, (ready, unready)), (ready_max, unready_max) in zip(
+        by_group.items(), sizes, strict=True
+    ):
+        if ready_max or unready_max:
+            found.append(_subset(group, ready[:ready_max], unready[:unready_max]))
     return found, truncated
+
+
+def _has_ports(service: Object, group: Group) -> bool:
+    return bool(group.ports) or not service["spec"].get("ports")
+
+
+def kept_sizes(sizes: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], bool]:
+    """Return how many ready and other addresses each subset may keep, and whether any must go."""
+    ready, unready = (sum(each) for each in zip(*sizes, strict=True)) if sizes else (0, 0)
+    if ready + unready <= ADDRESSES_MAX:
+        return list(sizes), False
+    if ready > ADDRESSES_MAX:
+        shares = _shares([yes for yes, _ in sizes], ADDRESSES_MAX)
+        return [(share, 0) for share in shares], True
+    shares = _shares([no for _, no in sizes], ADDRESSES_MAX - ready)
+    return [(yes, share) for (yes, _), share in zip(sizes, shares, strict=True)], True
+
+
+def _shares(counts: Sequence[int], room: int) -> list[int]:
+    """Share *room* in proportion to *counts*, rounded up, so that the last one may get less."""
+    total, left, shares = sum(counts), room, []
+    for count in counts:
+        shares.append(min(-(-count * room // total), left))
+        left -= shares[-1]
+    return shares
 
 
 def _is_listed(service: Object, endpoint: Object) -> bool:
@@ -56,14 +87,12 @@ def _is_listed(service: Object, endpoint: Object) -> bool:
     return regardless or not endpoint["conditions"]["terminating"]
 
 
-def _subset(group: Group, endpoints: Sequence[Object]) -> Object:
-    ready = [_address(one) for one in endpoints if one["conditions"]["ready"]]
-    unready = [_address(one) for one in endpoints if not one["conditions"]["ready"]]
+def _subset(group: Group, ready: Sequence[Object], unready: Sequence[Object]) -> Object:
     subset: Object = {}
     if ready:
-        subset["addresses"] = ready
+        subset["addresses"] = [_address(one) for one in ready]
     if unready:
-        subset["notReadyAddresses"] = unready
+        subset["notReadyAddresses"] = [_address(one) for one in unready]
     if group.ports:
         subset["ports"] = [
             {key: value for key, value in port.to_object().items() if value} for port in group.ports
@@ -95,7 +124,8 @@ def updated(existing: Object, wanted: Object) -> Object:
         for key, value in existing["metadata"].items()
         if key not in ("labels", "annotations")
     }
-    noted = {key: each for key, each in annotations_of(existing).items() if key != OVER_CAPACITY}
+    ours = (OVER_CAPACITY, trigger_time.ANNOTATION)
+    noted = {key: each for key, each in annotations_of(existing).items() if key not in ours}
     metadata |= wanted["metadata"]
     if annotations := {**noted, **annotations_of(wanted)}:
         metadata["annotations"] = annotations

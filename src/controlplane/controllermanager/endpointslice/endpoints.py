@@ -60,9 +60,7 @@ def wanted_endpoints(
     for pod in pods:
         if not selects(service, pod) or pod_facts.is_finished(pod):
             continue
-        ports = resolved_ports(service, pod)
-        if not ports and service["spec"].get("ports"):
-            continue  # None of the named ports exists in this pod.
+        ports = resolved_ports(service, pod)  # None: all are names that this pod has not.
         for family in service["spec"].get("ipFamilies") or ("IPv4",):
             address = _address(pod, family)
             if address:

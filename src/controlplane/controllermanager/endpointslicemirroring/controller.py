@@ -11,7 +11,9 @@ from typing import Final
 from controlplane.controllermanager.context import Context, by_mirrored
 from controlplane.controllermanager.endpointslice.reconcile import Plan, plan_slices
 from controlplane.controllermanager.endpointslicemirroring.mirror import (
+    ENDPOINTS_MAX,
     is_mirrored,
+    skipped_addresses,
     template_of,
     wanted_endpoints,
 )
@@ -66,6 +68,7 @@ class EndpointSliceMirroringController:
         if endpoints is None or not is_mirrored(endpoints, self._services.get(key)):
             todo = Plan(delete=known)
         else:
+            self._tell_what_is_skipped(endpoints)
             todo = plan_slices(template_of(endpoints), wanted_endpoints(endpoints), known)
         try:
             await self._perform(key, todo)
@@ -77,6 +80,14 @@ class EndpointSliceMirroringController:
                 text = f"Error updating Endpoint Slices for Endpoints {key}: {error.message}"
                 self._recorder.event(endpoints, "Warning", "FailedToUpdateEndpointSlices", text)
             raise
+
+    def _tell_what_is_skipped(self, endpoints: Object) -> None:
+        if skipped := skipped_addresses(endpoints):
+            text = (
+                f"A max of {ENDPOINTS_MAX} addresses can be mirrored to EndpointSlices per "
+                f"Endpoints subset. {skipped} addresses were skipped"
+            )
+            self._recorder.event(endpoints, "Warning", "TooManyAddressesToMirror", text)
 
     async def _perform(self, key: str, todo: Plan) -> None:
         for one in todo.update:

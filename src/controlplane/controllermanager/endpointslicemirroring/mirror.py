@@ -76,6 +76,12 @@ def wanted_endpoints(endpoints: Object) -> dict[Group, list[Object]]:
     return groups
 
 
+def skipped_addresses(endpoints: Object) -> int:
+    """Return how many addresses are not mirrored because their subset has too many."""
+    subsets = endpoints.get("subsets") or ()
+    return sum(max(0, sum(1 for _ in _of_subset(each)) - ENDPOINTS_MAX) for each in subsets)
+
+
 def _of_subset(subset: Object) -> Iterator[tuple[str, Object]]:
     """Return the family and the endpoint of each address, the ready ones first."""
     for address in subset.get("addresses") or ():

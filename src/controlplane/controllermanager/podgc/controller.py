@@ -50,7 +50,7 @@ class PodGcController:
         await each(plan.out_of_service(pods, self._dead_nodes()), self._end_out_of_service)
         gone = await self._gone_nodes(pods)
         await each(plan.orphaned(pods, gone), self._end_orphan)
-        await each(plan.unscheduled_terminating(pods), self._delete)
+        await each(plan.unscheduled_terminating(pods), self._end_unscheduled)
 
     def _dead_nodes(self) -> list[str]:
         return [
@@ -77,13 +77,16 @@ class PodGcController:
         return True
 
     async def _end_orphan(self, pod: Object) -> None:
-        await self._end(pod, "DeletionByPodGC", "PodGC: node no longer exists")
+        await self._end(pod, "PodGC: node no longer exists")
 
     async def _end_out_of_service(self, pod: Object) -> None:
-        await self._end(pod, "DeletionByPodGC", "PodGC: node is out of service")
+        await self._end(pod, "PodGC: node is out of service")
 
-    async def _end(self, pod: Object, reason: str, message: str) -> None:
-        patch = plan.failed_patch(pod, reason, message, self._context.now_text())
+    async def _end_unscheduled(self, pod: Object) -> None:
+        await self._end(pod, "")  # Nothing disrupts it: it was to go before it had begun.
+
+    async def _end(self, pod: Object, message: str) -> None:
+        patch = plan.failed_patch(pod, message, self._context.now_text())
         name, namespace = name_of(pod), namespace_of(pod)
         try:
             await self._client.patch(

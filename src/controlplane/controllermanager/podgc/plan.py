@@ -68,16 +68,21 @@ class Quarantine:
         return [name for name, since in self._missing_since.items() if now - since >= self._wait_s]
 
 
-def failed_patch(pod: Object, reason: str, message: str, now_text: str) -> Object:
-    """Return the status patch that ends *pod* before it is deleted by force."""
-    target = {
-        "type": "DisruptionTarget",
-        "status": "True",
-        "reason": reason,
-        "message": message,
-        "lastTransitionTime": now_text,
-    }
-    status: Object = {"conditions": [target]}
+def failed_patch(pod: Object, message: str, now_text: str) -> Object:
+    """Return the status patch that ends *pod* before it is deleted by force.
+
+    With a *message* the pod is one that is disrupted, and its condition says by what.
+    """
+    status: Object = {}
+    if message:
+        target = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "DeletionByPodGC",
+            "message": message,
+            "lastTransitionTime": now_text,
+        }
+        status["conditions"] = [target]
     if not pod_facts.is_finished(pod):
         status["phase"] = "Failed"
     return {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status}

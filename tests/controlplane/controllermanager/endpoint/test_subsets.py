@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from controlplane.controllermanager.endpoint.subsets import (
     ADDRESSES_MAX,
     OVER_CAPACITY,
     is_as_wanted,
+    kept_sizes,
     updated,
     wanted_object,
 )
 from controlplane.controllermanager.endpointslice.endpoints import Group, Port
+from controlplane.controllermanager.endpointslice.trigger_time import annotated
 
 HTTP = Group("IPv4", (Port("", "TCP", 80),))
 SERVICE = {
@@ -61,6 +65,40 @@ def test_too_many_addresses_are_cut_and_marked():
     made = wanted_object(SERVICE, {HTTP: many})
     assert len(made["subsets"][0]["addresses"]) == ADDRESSES_MAX
     assert made["metadata"]["annotations"] == {OVER_CAPACITY: "truncated"}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept"),
+    [
+        ([], []),
+        ([(500, 500)], [(500, 500)]),
+        ([(1000, 5)], [(1000, 0)]),
+        ([(900, 500)], [(900, 100)]),
+        ([(1500, 100)], [(1000, 0)]),
+        ([(100, 300), (100, 900)], [(100, 200), (100, 600)]),
+        ([(1000, 0), (500, 9)], [(667, 0), (333, 0)]),
+        ([(0, 333), (1, 0), (999, 1)], [(0, 0), (1, 0), (999, 0)]),
+    ],
+)
+def test_every_subset_shrinks_in_proportion_those_that_are_not_ready_first(sizes, kept):
+    assert kept_sizes(sizes) == (kept, sizes != kept)
+
+
+def test_a_pod_without_the_services_ports_is_no_address():
+    service = {**SERVICE, "spec": {**SERVICE["spec"], "ports": [{"port": 80}]}}
+    groups = {Group("IPv4", ()): [endpoint("10.244.0.2")]}
+    assert "subsets" not in wanted_object(service, groups)
+    (subset,) = wanted_object(SERVICE, groups)["subsets"]
+    assert "ports" not in subset
+
+
+def test_a_trigger_time_goes_with_the_next_write_that_has_none():
+    before = annotated(wanted_object(SERVICE, {HTTP: [endpoint("10.244.0.2")]}), 1.5)
+    assert before["metadata"]["annotations"] == {
+        "endpoints.kubernetes.io/last-change-trigger-time": "1970-01-01T00:00:01.500000Z"
+    }
+    after = updated(before, wanted_object(SERVICE, {}))
+    assert "annotations" not in after["metadata"]
 
 
 def test_other_peoples_annotations_need_no_write():

@@ -112,3 +112,9 @@ def test_changes_of_addresses_labels_and_annotations_are_followed():
         assert len(plan_slices(mirror.template_of(after), wanted, [made]).update) == 1
     gone = plan_slices(mirror.template_of(before), {}, [made])
     assert gone.delete == [made], "no empty slice stays"
+
+
+def test_addresses_that_are_too_many_are_counted():
+    many = subset(*(f"10.{n // 65536}.{n // 256 % 256}.{n % 256}" for n in range(1003)))
+    assert mirror.skipped_addresses(endpoints(many, subset("10.9.9.9"))) == 3
+    assert mirror.skipped_addresses(endpoints()) == 0

@@ -72,7 +72,16 @@ def test_a_node_that_appears_leaves_the_quarantine():
 
 
 def test_an_orphan_ends_as_failed():
-    patch = failed_patch(pod("a"), "DeletionByPodGC", "why", "T")
+    patch = failed_patch(pod("a"), "why", "T")
     assert patch["status"]["phase"] == "Failed"
-    assert patch["status"]["conditions"][0]["type"] == "DisruptionTarget"
-    assert "phase" not in failed_patch(pod("a", phase="Succeeded"), "r", "m", "T")["status"]
+    (target,) = patch["status"]["conditions"]
+    assert (target["type"], target["reason"], target["message"]) == (
+        "DisruptionTarget",
+        "DeletionByPodGC",
+        "why",
+    )
+    assert "phase" not in failed_patch(pod("a", phase="Succeeded"), "m", "T")["status"]
+
+
+def test_a_pod_that_was_never_scheduled_fails_without_being_disrupted():
+    assert failed_patch(pod("a", node="", leaving=True), "", "T")["status"] == {"phase": "Failed"}
