@@ -26,6 +26,8 @@ from kubeapi.schema import schema_for
 
 NOW = 1_700_000_000.0
 NAMESPACE = "default"
+#: What the API server leaves to the garbage collector, by propagationPolicy.
+FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 
 
 class Crash(Exception):
@@ -164,12 +166,15 @@ class MemoryApi:
         before = self.store(resource)[key_of(obj)]
         return self._updated(resource, before, merge_patch(before, change))
 
-    def leave(self, resource, obj):
-        """Let *obj* be deleted gracefully, as by a user."""
+    def leave(self, resource, obj, finalizer=""):
+        """Let *obj* be deleted gracefully, as by a user, first of all by who has *finalizer*."""
         before = self.store(resource).get(key_of(obj))
-        if before is not None and not before["metadata"].get("deletionTimestamp"):
-            marked = {**before["metadata"], "deletionTimestamp": clock.rfc3339(self.now)}
-            self.put(resource, {**before, "metadata": marked})
+        if before is None or before["metadata"].get("deletionTimestamp"):
+            return
+        marked = {**before["metadata"], "deletionTimestamp": clock.rfc3339(self.now)}
+        if finalizer:
+            marked["finalizers"] = [*(marked.get("finalizers") or ()), finalizer]
+        self.put(resource, {**before, "metadata": marked})
 
     def end(self, resource, obj):
         """Take *obj* away for good, as a kubelet does with a pod that has ended."""
@@ -270,7 +275,7 @@ class MemoryApi:
             raise status.conflict(resource, name)
         if resource_version not in ("", found["metadata"]["resourceVersion"]):
             raise status.conflict(resource, name)
-        self.leave(resource, found)
+        self.leave(resource, found, FINALIZERS.get(propagation, ""))
         return self._answer(found, dies)
 
     def _answer(self, obj, dies):

@@ -30,6 +30,8 @@ def plan(view: View) -> list[Scale]:
 
     A ReplicaSet that keeps its size is named too: its annotations must learn the new total.
     """
+    if not view.all:
+        return []  # It was paused before it had any.
     single = _active_or_latest(view)
     if single is not None:
         return [Scale(single, view.wanted)] if replicas(single) != view.wanted else []
@@ -41,7 +43,7 @@ def plan(view: View) -> list[Scale]:
 def _active_or_latest(view: View) -> Object | None:
     """Return the only active ReplicaSet; with none active, the new or else the latest one."""
     active = view.active
-    if len(active) > 1 or not view.all:
+    if len(active) > 1:
         return None
     if active:
         return active[0]

@@ -96,3 +96,7 @@ def test_the_surge_is_shared_too():
         replica_set("new", 3, day=2, desired=10, most=13),
     ]
     assert sizes(scaling.plan(view(20, sets, surge=6))) == {"old": 20, "new": 6}
+
+
+def test_a_deployment_that_was_paused_before_it_had_any_has_nothing_to_scale():
+    assert scaling.plan(view(3, [])) == []
