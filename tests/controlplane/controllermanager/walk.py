@@ -11,12 +11,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from memory_api import Crash, MemoryApi
 
 from kubeapi.status import StatusError
 
 ROUNDS_MAX = 80
+#: A walk that fails is made shorter until it tells what matters, which may take five minutes; for
+#: one failure, and without saying which of its numbers do not matter, it is a fraction of that.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+
+
+def walks(count, **more):
+    """Return the settings of *count* walks: the same ones every time."""
+    return settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        report_multiple_bugs=False,
+        phases=PHASES,
+        **more,
+    )
 
 
 class Walk:

@@ -10,8 +10,9 @@ import asyncio
 import copy
 
 from cron_world import KEY, TOP, World, cron_job
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from walk import walks
 
 from componentbase.clock import rfc3339
 from kubeapi.objects import key_of, name_of
@@ -73,7 +74,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@walks(60)
 @given(st.sampled_from(["Allow", "Forbid", "Replace"]), STEPS)
 def test_of_one_time_there_is_one_job(policy, steps):
     asyncio.run(walk(policy, steps))

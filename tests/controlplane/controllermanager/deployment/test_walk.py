@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from memory_api import NAMESPACE
-from walk import Walk, nth, run, steps
+from walk import Walk, nth, run, steps, walks
 
 from componentbase.clock import rfc3339
 from controlplane.controllermanager.deployment.controller import DeploymentController
@@ -158,13 +158,13 @@ def image_of(template):
 WHAT_HAPPENS = ("scale", "roll", "pause", "delete_a_pod", "delete_a_replica_set", "a_pod_moves")
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@walks(60)
 @given(steps(*WHAT_HAPPENS, "a_pod_moves"))
 def test_a_rolling_update_ends_where_its_last_template_says(taken):
     run(DeploymentWalk("RollingUpdate"), taken).check_end()
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@walks(40)
 @given(steps(*WHAT_HAPPENS, "a_pod_moves"))
 def test_a_recreation_ends_where_its_last_template_says(taken):
     run(DeploymentWalk("Recreate"), taken).check_end()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from memory_api import NAMESPACE
-from walk import Walk, nth, run, steps
+from walk import Walk, nth, run, steps, walks
 
 from componentbase.clock import rfc3339
 from controlplane.controllermanager.endpoint.controller import EndpointsController
@@ -82,7 +82,7 @@ class SlicesWalk(Walk):
         assert sorted(ready + others) == sorted(wanted)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@walks(60)
 @given(
     steps(
         *["a_pod_comes"] * 3,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from memory_api import FINALIZERS, NAMESPACE
-from walk import Walk, nth, run, steps
+from walk import Walk, nth, run, steps, walks
 
 from controlplane.controllermanager.garbagecollector.controller import GarbageCollector
 from kubeapi.resources import CONFIGMAPS, SECRETS
@@ -79,7 +79,7 @@ class OwnersWalk(Walk):
             assert each["namespace"] == NAMESPACE
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@walks(60)
 @given(steps(*["make"] * 3, *["make_owned"] * 6, *["delete"] * 4))
 def test_everybody_left_has_an_owner_or_never_had_one(taken):
     run(OwnersWalk(), taken).check_end()

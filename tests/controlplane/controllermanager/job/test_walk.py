@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from job_world import ENDED, Crash, World, job
+from walk import walks
 
 from controlplane.controllermanager.job.job_facts import finished_status
 from controlplane.controllermanager.job.tracking import is_tracked
@@ -170,7 +170,5 @@ def leaves(pod):
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
-JobWalk.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, derandomize=True
-)
+JobWalk.TestCase.settings = walks(40, stateful_step_count=30)
 TestJobWalk = JobWalk.TestCase

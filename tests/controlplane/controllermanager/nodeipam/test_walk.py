@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from hypothesis import given, settings
+from hypothesis import given
 from memory_api import MemoryApi
-from walk import Walk, nth, run, steps
+from walk import Walk, nth, run, steps, walks
 
 from controlplane.controllermanager.nodeipam.controller import NodeIpamController
 from kubeapi.resources import NODES
@@ -49,7 +49,7 @@ class NodeIpamWalk(Walk):
         assert len(self.given()) == min(RANGES, len(self.api.store(NODES)))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@walks(60)
 @given(steps(*["a_node_comes"] * 6, *["a_node_goes"] * 3))
 def test_no_range_is_given_twice_and_none_lies_idle(taken):
     run(NodeIpamWalk(), taken).check_end()
