@@ -592,7 +592,18 @@ async def test_a_lost_node_loses_its_endpoints_then_its_pods(control_plane, name
             return not node["spec"].get("taints")
 
         await until(client, NODES, None, is_free)
-    assert_all_was_noted(journal.read(control_plane.paths.directory / "journal"), ns, lost)
+    assert_all_was_noted(await notes_until_untainted(control_plane, lost), ns, lost)
+
+
+async def notes_until_untainted(control_plane, lost):
+    """Return the journal once it has the last note: it is written after the API has answered."""
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            notes = journal.read(control_plane.paths.directory / "journal")
+            untainted = [note for note in notes if (note.subject, note.what) == (lost, "untainted")]
+            if any(note.details["taint"].endswith(":NoExecute") for note in untainted):
+                return notes
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def assert_all_was_noted(notes, ns, lost):
