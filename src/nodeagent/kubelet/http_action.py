@@ -89,6 +89,11 @@ class HttpGet:
         ]
         return cls(url=url, headers=(*added, *kept))
 
+    def redirected(self, url: Url, *, named: bool) -> HttpGet:
+        """Return the request to *url*; a Host that was given ends where a host is *named*."""
+        kept = [each for each in self.headers if not named or each[0].lower() != "host"]
+        return replace(self, url=url, headers=tuple(kept))
+
     def octets(self) -> bytes:
         """Return the request as it is sent."""
         hosts = [value for name, value in self.headers if name.lower() == "host" and value]
@@ -122,7 +127,7 @@ async def fetch(hostnet: HostNet, get: HttpGet, timeout_s: float) -> HttpAnswer:
             raise HttpError(f'Get "{location}": {error}') from None
         if url.host != get.url.host:
             return HttpAnswer(code, body)
-        get = replace(get, url=url)
+        get = get.redirected(url, named=bool(urlsplit(location).netloc))
     raise HttpError(f'Get "{get.url}": stopped after {_REDIRECTS_MAX} redirects')
 
 

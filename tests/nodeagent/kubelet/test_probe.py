@@ -65,3 +65,39 @@ def test_resume_keeps_what_the_api_says():
     unready = ProbeWorker(ProbeType.READINESS, SPEC, 0)
     resume(unready, was_good=False)
     assert unready.verdict is Verdict.FAILURE
+
+
+def verdicts(worker: ProbeWorker, outcomes: list[bool]) -> list[Verdict]:
+    found = []
+    for outcome in outcomes:
+        worker.observe(outcome)
+        found.append(worker.verdict)
+    return found
+
+
+def test_failure_threshold():
+    """worker_test.go TestFailureThreshold, twice in a row."""
+    worker = ProbeWorker(ProbeType.READINESS, ProbeSpec(failure_threshold=3), 0)
+    good, bad = Verdict.SUCCESS, Verdict.FAILURE
+    for _ in range(2):
+        assert verdicts(worker, [True] * 3) == [good] * 3
+        assert verdicts(worker, [False] * 5) == [good, good, bad, bad, bad]
+
+
+def test_success_threshold():
+    """worker_test.go TestSuccessThreshold, twice in a row."""
+    spec = ProbeSpec(success_threshold=3, failure_threshold=1)
+    worker = ProbeWorker(ProbeType.READINESS, spec, 0)
+    good, bad = Verdict.SUCCESS, Verdict.FAILURE
+    for _ in range(2):
+        assert verdicts(worker, [True] * 5) == [bad, bad, good, good, good]
+        assert verdicts(worker, [False]) == [bad]
+
+
+@pytest.mark.parametrize("kind", [ProbeType.LIVENESS, ProbeType.STARTUP])
+def test_on_hold_on_a_failure(kind):
+    """TestOnHoldOnLivenessOrStartupCheckFailure: a new container has a new worker."""
+    worker = ProbeWorker(kind, ProbeSpec(failure_threshold=1), 0)
+    worker.observe(False)
+    assert worker.finished
+    assert not ProbeWorker(kind, ProbeSpec(failure_threshold=1), 0).finished

@@ -87,6 +87,45 @@ async def test_http_success_is_any_2xx_and_a_redirect_elsewhere_is_a_warning(tmp
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ([], [b"User-Agent: kube-probe/1.32", b"Accept: */*"]),
+        ([("user-agent", "x"), ("Accept", "y")], [b"user-agent: x", b"Accept: y"]),
+        ([("User-Agent", ""), ("accept", "")], []),
+        (
+            [("A", "1"), ("A", "2")],
+            [b"User-Agent: kube-probe/1.32", b"Accept: */*", b"A: 1", b"A: 2"],
+        ),
+    ],
+)
+async def test_headers_that_are_given_and_those_that_are_added(tmp_path, given, lines):
+    """http_test.go TestHTTPProbeChecker, request_test.go: v1HeaderToHTTPHeader."""
+    pod = SmallPod(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    headers = [{"name": name, "value": value} for name, value in given]
+    async with probing(tmp_path, pod) as actions:
+        await actions.probe({"httpGet": {"port": 80, "httpHeaders": headers}}, TARGET, 5)
+    assert pod.request.split(b"\r\n")[2:-3] == lines
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [(b"/next", b"example.com"), (b"http://10.244.1.5/next", b"10.244.1.5:80")],
+)
+async def test_a_given_host_goes_on_where_no_other_is_named(tmp_path, location, host):
+    """http_test.go: TestHTTPProbeChecker_HostHeaderPreservedAfterRedirect."""
+    pod = SmallPod(
+        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
+    )
+    get = {"port": 80, "httpHeaders": [{"name": "host", "value": "example.com"}]}
+    async with probing(tmp_path, pod) as actions:
+        with pytest.raises(ProbeError, match="stopped after 10 redirects"):
+            await actions.probe({"httpGet": get}, TARGET, 5)
+    assert pod.request.startswith(b"GET /next HTTP/1.1\r\nHost: " + host + b"\r\n")
+
+
+@pytest.mark.asyncio
 async def test_redirects_at_the_same_host_are_followed_ten_times(tmp_path):
     head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
     pod = SmallPod(head + b"http://10.244.1.5:9090/there?x=1\r\n\r\n")
