@@ -106,6 +106,27 @@ MACHINE: Final = {
 }  # fmt: skip
 
 
+#: What a program that exports metrics looks like to the kubelet.
+EXPORTER: Final = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "name": "exporter",
+        "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8000"},
+    },
+    "spec": {
+        "terminationGracePeriodSeconds": 1,
+        "containers": [
+            _container(
+                "exporter", "busybox:1.37", "sh", "-c",
+                "mkdir /www; echo 'messages_ready{queue=\"a\"} 30' > /www/metrics;"
+                " httpd -f -p 8000 -h /www",
+            )
+        ],
+    },
+}  # fmt: skip
+
+
 def _web(name: str, image: str, service: str, **container: Any) -> list[dict[str, Any]]:
     labels = {"app": name}
     return [
@@ -137,6 +158,7 @@ ALL: Final = [
     SUCCESS,
     ADAPTER,
     MACHINE,
+    EXPORTER,
     *_web("backend", "gcr.io/google-samples/hello-go-gke:1.0", "hello"),
     *_web("frontend", "gcr.io/google-samples/hello-frontend:1.0", "frontend", lifecycle=_QUIT),
     *_web("php-apache", "registry.k8s.io/hpa-example", "php-apache"),

@@ -69,6 +69,9 @@ def test_pages_of_the_documentation_run(cluster: Lab) -> None:
     cluster.eventually(lambda: kubectl(*shipped) == "adapted: event\n", what="the sidecar ships")
     (node,) = {pod["spec"]["nodeName"] for pod in cluster.objects("-n", "pages", "pod", "machine")}
     assert kubectl("logs", "machine") == f"{node}\n"
+    metric = "/apis/external.metrics.k8s.io/v1beta1/namespaces/pages/messages_ready"
+    query = f"{metric}?labelSelector=queue%3Da"
+    cluster.eventually(lambda: '"value":"30"' in kubectl("get", "--raw", query), what="a metric")
     kubectl("wait", "deployment", "--all", "--for=condition=Available", "--timeout=60s")
     assert asks("http://frontend") == '{"message":"Hello"}\n'
     assert asks("http://php-apache") == "OK!"

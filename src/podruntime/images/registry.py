@@ -47,6 +47,7 @@ IMAGES: Final[Mapping[str, Image | Callable[[str], Image]]] = {
     "alpine": busybox.ALPINE,
     "debian": busybox.DEBIAN,
     "ubuntu": busybox.DEBIAN,
+    "fedora": busybox.DEBIAN,
     "bash": busybox.BASH,
     "radial/busyboxplus": busybox.CURL_SHELL,
     "e2e-test-images/jessie-dnsutils": busybox.DNSUTILS,
