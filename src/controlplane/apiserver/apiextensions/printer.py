@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
 from componentbase.clock import parse_rfc3339
 from controlplane.apiserver.kinds import cells
 from controlplane.apiserver.kinds.kind import Cell, Column
@@ -67,7 +69,17 @@ def _cell(kind: str, path: jsonpath.JsonPath | None, obj: Object, now: float) ->
     if not found or found[0] is None:
         return None
     value = found[0]
-    return jsonpath.printed(value) if kind == "string" else _typed(kind, value, now)
+    if kind == "string":
+        return _json(value) if isinstance(value, dict | list) else jsonpath.printed(value)
+    return _typed(kind, value, now)
+
+
+def _json(value: object) -> str:
+    """Return a list or a map as Go's encoder writes it: keys in order, what HTML reads escaped."""
+    text = msgspec.json.encode(value, order="sorted").decode()
+    for character, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
+        text = text.replace(character, escape)
+    return text
 
 
 def _typed(kind: str, value: object, now: float) -> Cell:

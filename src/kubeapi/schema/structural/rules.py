@@ -117,7 +117,8 @@ class RuleSet:
             self._ruled[id(schema)] = False
             below = [*schema.properties.values(), *([schema.item] * (schema.item is not schema))]
             own = schema.rules is not None and bool(schema.rules.validations)
-            known = self._ruled[id(schema)] = own or any(map(self._has_rules, below))
+            found = [self._has_rules(each) for each in below]  # Each of them is asked for later.
+            known = self._ruled[id(schema)] = own or any(found)
         return known
 
     def broken(self, obj: Any, old: Any = NOT_THERE) -> list[Cause]:

@@ -51,6 +51,22 @@ def test_rules(schema, rule, good, bad):
     ]
 
 
+def test_rules_are_asked_below_and_beside_rules():
+    """A type with rules of its own does not hide those in it, nor those of its later siblings."""
+    inner = {"type": "object", "properties": {"n": ruled(INTEGER, "self > 2")}}
+    outer = {
+        "type": "object",
+        "properties": {
+            "first": ruled(STRING, "self != ''"),
+            "items": {"type": "array", "items": inner},
+            "map": {"type": "object", "additionalProperties": ruled(inner, "self.n < 9")},
+        },
+    }
+    value = {"first": "", "items": [{"n": 1}], "map": {"a": {"n": 0}, "b": {"n": 9}}}
+    places = [each.split(":")[0] for each in told(ruled(outer, "self.first == 'x'"), value)]
+    assert places == ["v", "v.first", "v.items[0].n", "v.map[a].n", "v.map[b]"]
+
+
 def test_messages_reasons_and_paths():
     below = {"type": "object", "properties": {"a": INTEGER}}
     schema = ruled(below, "self.a > 1", message=" too small ", fieldPath=".a")
