@@ -16,6 +16,7 @@ from podruntime.images import (
     guestbook,
     httpd,
     ingress_nginx,
+    iperf3,
     nginx,
     pause,
     python_image,
@@ -76,6 +77,8 @@ IMAGES: Final[Mapping[str, Image | Callable[[str], Image]]] = {
     "vish/stress": stress.VISH,
     "hashicorp/http-echo": webapps.HTTP_ECHO,
     "traefik/whoami": webapps.WHOAMI,
+    "networkstatic/iperf3": iperf3.IMAGE,
+    "nicolaka/netshoot": iperf3.NETSHOOT,
     "echoserver": webapps.ECHOSERVER,
     "google_containers/echoserver": webapps.ECHOSERVER,
 }
