@@ -74,11 +74,16 @@ async def test_warnings_come_and_go(control_plane: ControlPlane) -> None:
     async with control_plane.client() as client:
         group = "typechecking.example.com"
         await established(client, definition(group, {"spec": {"type": "string"}}))
+        right = policy("unwarned", "apps", "deployments", "object.spec.replicas > 1")
         wrong = policy("warned", "apps", "deployments", "object.replicas > 1")
         custom = policy("warned-custom", group, "crontabs", "object.spec > 1")
-        for each in (wrong, custom):
+        for each in (right, wrong, custom):
             await client.create(resource, each)
 
+        status = await observed(client, resource, "unwarned")
+        assert status == {"observedGeneration": 1, "typeChecking": {}}, (
+            "it is there: all is checked"
+        )
         status = await observed(client, resource, "warned")
         (warning,) = status["typeChecking"]["expressionWarnings"]
         assert warning["fieldRef"] == "spec.validations[0].expression"
@@ -89,8 +94,9 @@ async def test_warnings_come_and_go(control_plane: ControlPlane) -> None:
         expected = f"{group}/v1, Kind=Crontab: ERROR: <input>:1:13: found no matching overload"
         assert warning["warning"].startswith(expected)
 
-        right = {"spec": {"validations": [{"expression": "object.spec.replicas > 1"}]}}
-        await client.patch(resource, "warned", right)
+        await client.patch(
+            resource, "warned", {"spec": {"validations": right["spec"]["validations"]}}
+        )
         status = await observed(client, resource, "warned")
         assert "expressionWarnings" not in (status.get("typeChecking") or {})
         raw = await client.raw("GET", resource.path(None, "warned"), accept="application/json")
@@ -98,6 +104,6 @@ async def test_warnings_come_and_go(control_plane: ControlPlane) -> None:
         (own,) = [each for each in managers if each.get("subresource") == "status"]
         assert own["manager"] == "validatingadmissionpolicy-status-controller"
         assert own["operation"] == "Apply"
-        for name in ("warned", "warned-custom"):
+        for name in ("unwarned", "warned", "warned-custom"):
             await client.delete(resource, name)
         await client.delete(CUSTOMRESOURCEDEFINITIONS, f"crontabs.{group}")

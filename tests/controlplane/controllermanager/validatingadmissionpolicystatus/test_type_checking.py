@@ -217,6 +217,21 @@ def test_kinds_that_differ_are_told_one_by_one() -> None:
     assert warning["warning"] == f"/v1, Kind=Pod: {drawn}\n\napps/v1, Kind=Deployment: {drawn}\n"
 
 
+def test_confusion_of_types_is_told_for_both_expressions() -> None:
+    """test/e2e/apimachinery/validatingadmissionpolicy.go."""
+    both = {
+        "expression": "object.spec.replicas > '1'",
+        "messageExpression": "'wants replicas > 1, got ' + object.spec.replicas",
+    }
+    found = warnings_of(policy(validations=[both]), [(DEPLOYMENT, type_of(DEPLOYMENT))], None)
+    overload = "found no matching overload for"
+    expected = [f"{overload} '_>_' applied to '(int, string)'"]
+    expected.append(f"{overload} '_+_' applied to '(string, int)'")
+    assert len(found) == len(expected)
+    for warning, text in zip(found, expected, strict=True):
+        assert text in warning["warning"]
+
+
 def type_of(kind: GroupVersionKind) -> Type:
     version = f"{kind.group}/{kind.version}" if kind.group else kind.version
     schema = schema_for(version, kind.kind)
