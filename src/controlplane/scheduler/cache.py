@@ -7,9 +7,15 @@ always wins.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import zip_longest
+from typing import Final
+
 from controlplane.scheduler.node_info import NodeInfo
 from controlplane.scheduler.pod_info import PodInfo
 from kubeapi.objects import Object, name_of
+
+_ZONE: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 
 
 class Cache:
@@ -22,9 +28,9 @@ class Cache:
         self._known: list[NodeInfo] | None = None
 
     def nodes(self) -> list[NodeInfo]:
-        """Return the nodes that pods may be given to; not to be changed."""
+        """Return the nodes that pods may be given to, their zones in turn; not to be changed."""
         if self._known is None:
-            self._known = [node for node in self._nodes.values() if node.known]
+            self._known = _zones_in_turn(node for node in self._nodes.values() if node.known)
         return self._known
 
     def sizes(self) -> dict[str, int]:
@@ -87,3 +93,15 @@ class Cache:
     def _drop_if_empty(self, node: NodeInfo) -> None:
         if not node.known and not node.pods:
             del self._nodes[node.name]
+
+
+def _zones_in_turn(nodes: Iterable[NodeInfo]) -> list[NodeInfo]:
+    """Return the first node of each zone, then the second ones (upstream: node_tree.go).
+
+    So those that are judged first, when not all are, lie in different zones.
+    """
+    zones: dict[tuple[str, ...], list[NodeInfo]] = {}
+    for node in nodes:
+        zones.setdefault(tuple(node.labels.get(key, "") for key in _ZONE), []).append(node)
+    rows = zip_longest(*zones.values())
+    return [node for row in rows for node in row if node is not None]

@@ -11,10 +11,9 @@ from typing import Final
 from controlplane.scheduler.cache import Cache
 from controlplane.scheduler.framework.cluster_event import ClusterEvent, Happening
 from controlplane.scheduler.nominator import Nominator
-from controlplane.scheduler.pod_info import PodInfo
+from controlplane.scheduler.pod_info import DEFAULT_SCHEDULER_NAME, PodInfo
 from controlplane.scheduler.queue import SchedulingQueue
 from controlplane.scheduler.resources import requests_of
-from controlplane.scheduler.scheduler_config import DEFAULT_SCHEDULER_NAME
 from kubeapi.objects import Object, is_being_deleted, key_of, labels_of, name_of
 
 _FINISHED: Final = ("Succeeded", "Failed")

@@ -1,6 +1,7 @@
 """Numbers about scheduling, under upstream's names, with its labels and buckets (metrics.go).
 
-Not here: goroutines, what each plugin took (plugin_execution_duration_seconds), and Go's own.
+Not here: goroutines, what each plugin took (plugin_execution_duration_seconds: a clock read around
+each of them would cost more than most of them do), and Go's own.
 """
 
 from __future__ import annotations
@@ -22,13 +23,21 @@ class Sizes:
 
     pending: Callable[[], Mapping[str, int]]  # by queue
     cached: Callable[[], Mapping[str, int]]  # by type
+    refused: Callable[[], Mapping[Labels, float]]  # by plugin and profile
 
 
 class Laps:
-    """Times extension points, one after the other."""
+    """Times extension points, one after the other, and counts whom they asked."""
 
-    def __init__(self, ran: Callable[[str, str, float], None], monotonic: Clock) -> None:
+    def __init__(
+        self,
+        ran: Callable[[str, str, float], None],
+        evaluated: Callable[[str, str, int], None],
+        monotonic: Clock,
+    ) -> None:
         self._ran, self._monotonic = ran, monotonic
+        #: Is told a plugin, its extension point, and how often it was asked there.
+        self.evaluated = evaluated
         self._began_at = 0.0
 
     def begin(self) -> None:
@@ -88,6 +97,11 @@ class SchedulerMetrics:
             ("extension_point", "status", "profile"),
             exponential(0.0001, 2, 12),
         )
+        self._evaluations = Counter(
+            "scheduler_plugin_evaluation",
+            "How often a plugin was asked at an extension point.",
+            ("plugin", "extension_point", "profile"),
+        )
         self._incoming = Counter(
             "scheduler_queue_incoming_pods", "Pods added to queues.", ("queue", "event")
         )
@@ -119,7 +133,11 @@ class SchedulerMetrics:
 
     def laps(self, profile: str, monotonic: Clock) -> Laps:
         """Return the stopwatch of a profile's extension points."""
-        return Laps(lambda point, status, s: self.ran(point, status, profile, s), monotonic)
+        return Laps(
+            lambda point, status, s: self.ran(point, status, profile, s),
+            lambda plugin, point, n: self._evaluations.add((plugin, point, profile), n),
+            monotonic,
+        )
 
     def came(self, queue: str, event: str) -> None:
         """A pod went into a queue because of an event."""
@@ -136,8 +154,15 @@ class SchedulerMetrics:
             self._sli_seconds,
             self._needed,
             self._points,
+            self._evaluations,
             self._incoming,
             Gauge("scheduler_pending_pods", "Pending pods.", ("queue",), _by_name(sizes.pending)),
+            Gauge(
+                "scheduler_unschedulable_pods",
+                "Pods that wait because a plugin refused them.",
+                ("plugin", "profile"),
+                sizes.refused,
+            ),
             Gauge(
                 "scheduler_cache_size",
                 "Nodes, pods and assumed pods in the cache.",

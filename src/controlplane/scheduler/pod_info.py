@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from controlplane.scheduler.node_affinity import NodeAffinity
 from controlplane.scheduler.pod_affinity import PodAffinity
@@ -21,6 +22,7 @@ from kubeapi.objects import (
 )
 from kubeapi.selectors import SelectorError
 
+DEFAULT_SCHEDULER_NAME: Final = "default-scheduler"
 #: (hostIP, protocol, hostPort)
 HostPort = tuple[str, str, int]
 
@@ -47,6 +49,7 @@ class PodInfo:
     host_ports: tuple[HostPort, ...]
     claims: tuple[str, ...]  # keys of PersistentVolumeClaims that it names
     obj: Object
+    scheduler_name: str = DEFAULT_SCHEDULER_NAME
     problem: str = ""  # why its own wishes make no sense: then it fits nowhere
 
     @classmethod
@@ -83,6 +86,7 @@ class PodInfo:
             host_ports=host_ports_of(spec),
             claims=_claims(pod, spec),
             obj=pod,
+            scheduler_name=spec.get("schedulerName") or DEFAULT_SCHEDULER_NAME,
         )
 
 

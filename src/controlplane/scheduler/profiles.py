@@ -16,7 +16,6 @@ from controlplane.scheduler.nominator import Nominator
 from controlplane.scheduler.pod_info import PodInfo
 from controlplane.scheduler.schedule_one import NodeSearch
 from controlplane.scheduler.scheduler_config import (
-    DEFAULT_SCHEDULER_NAME,
     BadConfiguration,
     KubeSchedulerConfiguration,
     build,
@@ -69,7 +68,7 @@ class Profiles:
 
     def of(self, pod: PodInfo) -> tuple[Framework, NodeSearch]:
         """Return the profile of a pod that is ours."""
-        return self._profiles[(pod.obj["spec"].get("schedulerName")) or DEFAULT_SCHEDULER_NAME]
+        return self._profiles[pod.scheduler_name]
 
     def admits(self, pod: PodInfo) -> bool:
         """Tell whether the pod's PreEnqueue plugins let it into the queue."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
@@ -61,6 +61,7 @@ class QueuedPod:
     parked_at: float = 0.0  # when it became unschedulable
     backoff_until: float = 0.0
     hints: Hints = field(default_factory=dict)  # of the plugins that refused it
+    refused_by: Sequence[str] = ()
     heard: list[Happening] = field(default_factory=list)  # while in flight
     entry: int = 0  # the heap entry that is valid (0: none); others are stale
 
@@ -125,6 +126,15 @@ class SchedulingQueue:
         found = Counter(pod.place for pod in self._pods.values())
         return {name: found[place] for place, name in _NAMES.items()}
 
+    def refused(self) -> Mapping[tuple[str, ...], float]:
+        """Return how many pods wait for which plugin's yes, by its name and the pods' scheduler."""
+        return Counter(
+            (plugin, pod.info.scheduler_name)
+            for pod in self._pods.values()
+            if pod.place is not Place.IN_FLIGHT
+            for plugin in pod.refused_by
+        )
+
     def add(self, info: PodInfo, now: float) -> None:
         """A pod without a node appeared."""
         if info.key in self._pods:
@@ -183,12 +193,14 @@ class SchedulingQueue:
             self._begin_backoff(pod, now)
             self._retry(pod, _FAILED, now)
 
-    def unschedulable(self, key: str, hints: Collection[Hints], now: float) -> None:
+    def unschedulable(
+        self, key: str, hints: Collection[Hints], now: float, *, refused_by: Sequence[str] = ()
+    ) -> None:
         """No node fits; *hints* of the plugins that say so tell what can change that."""
         pod = self._pods.get(key)
         if pod is None:
             return
-        pod.hints = _joined(hints)
+        pod.hints, pod.refused_by = _joined(hints), refused_by
         self._begin_backoff(pod, now)
         if len(pod.heard) >= _HEARD_MAX or any(_helps(pod, each) for each in pod.heard):
             self._retry(pod, _FAILED, now)

@@ -196,7 +196,9 @@ class Scheduler:
 
     def series(self) -> Sequence[Series]:
         """Return the scheduler's metrics."""
-        return self._metrics.series(Sizes(pending=self._queue.sizes, cached=self._cache.sizes))
+        queue, cache = self._queue, self._cache
+        sizes = Sizes(pending=queue.sizes, cached=cache.sizes, refused=queue.refused)
+        return self._metrics.series(sizes)
 
     def informers_problem(self) -> str:
         """Say that a leader has not heard everything yet; "" for all others."""
@@ -353,7 +355,7 @@ class Scheduler:
             self._metrics.preempted(len(why.preemption.victims))
         if room.node_name:
             displaced = list(self._nominator.less_important(pod, room.node_name))
-        self._queue.unschedulable(pod.key, why.hints, now)
+        self._queue.unschedulable(pod.key, why.hints, now, refused_by=why.plugins)
         if not room.keeps_promise:
             self._handlers.promise(pod, room.node_name, now)
         for other in displaced:
@@ -412,7 +414,9 @@ class Scheduler:
         """Take the node from a pod: a plugin does not let it have it."""
         self._forget(chosen)
         hints = [chosen.framework.hints[refusal.plugin]] if refusal.plugin else []
-        self._queue.unschedulable(chosen.pod.key, hints, clock.monotonic())
+        refused_by = [refusal.plugin] if refusal.plugin else []
+        now = clock.monotonic()
+        self._queue.unschedulable(chosen.pod.key, hints, now, refused_by=refused_by)
 
     def _forget(self, chosen: Chosen) -> None:
         chosen.framework.run_unreserve(chosen.state, chosen.pod, chosen.node_name)

@@ -48,6 +48,11 @@ class NothingFits:
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     preemption: PostFilterResult = field(default_factory=PostFilterResult)
 
+    @property
+    def plugins(self) -> Sequence[str]:
+        """Return who refused nodes."""
+        return sorted({refusal.plugin for refusal in self.refusals.values()})
+
 
 class NodeSearch:
     """Chooses nodes for the pods of one profile."""
@@ -69,6 +74,7 @@ class NodeSearch:
         self._laps.begin()
         narrowed = self._framework.run_pre_filter(state, pod, nodes)
         self._laps.end("PreFilter", fits=not isinstance(narrowed, Refusal))
+        self._count_pre_filters(state, narrowed)
         if isinstance(narrowed, Refusal):
             refused = {node.name: narrowed for node in nodes}
             return self._nothing(state, pod, refused, everywhere=narrowed)
@@ -80,6 +86,8 @@ class NodeSearch:
             return Fits(fitting[0].name, state, fitting, None, refusals)
         scored = self._framework.run_scores(state, pod, fitting)
         self._laps.end("Score")
+        for name in scored.by_plugin:
+            self._laps.evaluated(name, "Score", len(fitting))
         best = max(scored.totals)
         winners = [n for n, total in zip(fitting, scored.totals, strict=True) if total == best]
         return Fits(self._rng.choice(winners).name, state, fitting, scored, refusals)
@@ -134,7 +142,25 @@ class NodeSearch:
                 fitting.append(node)
                 if len(fitting) >= enough:
                     break
+        self._count_filters(filters, judged, refusals)
         return fitting, judged
+
+    def _count_pre_filters(self, state: CycleState, end: Refusal | Narrowed | None) -> None:
+        last = end.plugin if isinstance(end, Refusal) else ""
+        for plugin in self._framework.pre_filter:
+            if plugin.name not in state.skip_filter:
+                self._laps.evaluated(plugin.name, "PreFilter", 1)
+            if plugin.name == last:
+                break
+
+    def _count_filters(
+        self, filters: Sequence[FilterPlugin], judged: int, refusals: Mapping[str, Refusal]
+    ) -> None:
+        """Count for each filter the nodes that those before it let pass."""
+        refused = Counter(refusal.plugin for refusal in refusals.values()) if refusals else {}
+        for plugin in filters:
+            self._laps.evaluated(plugin.name, "Filter", judged)
+            judged -= refused.get(plugin.name, 0)
 
     def _enough(self, count: int) -> int:
         """Return how many nodes that fit are enough (upstream: numFeasibleNodesToFind)."""

@@ -19,10 +19,10 @@ from controlplane.scheduler.framework.handle import Handle
 from controlplane.scheduler.framework.interface import Plugin
 from controlplane.scheduler.framework.registry import REGISTRY, BadPlugin, find_plugin, make_plugin
 from controlplane.scheduler.framework.runtime import POINTS, Framework
+from controlplane.scheduler.pod_info import DEFAULT_SCHEDULER_NAME
 from kubeapi.bounded_yaml import BoundedLoader
 from kubeapi.objects import Object
 
-DEFAULT_SCHEDULER_NAME: Final = "default-scheduler"
 _EVERY: Final = "*"
 
 

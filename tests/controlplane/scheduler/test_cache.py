@@ -1,3 +1,4 @@
+import pytest
 from cluster_facts import make_node, pod_info
 
 from controlplane.scheduler.cache import Cache
@@ -58,3 +59,30 @@ def test_pods_may_come_before_their_node_and_outlive_it():
     cache.remove_node("node-1")
     cache.set_node(make_node("node-1"))
     assert requested(cache) == 0
+
+
+REGION, ZONE = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "order"),
+    [
+        ([], []),
+        ([("a", "z1"), ("b", "z1"), ("c", "z1")], ["a", "b", "c"]),
+        ([("a", "z1"), ("b", "z1"), ("c", "z2"), ("d", "z2"), ("e", "z3")],
+         ["a", "c", "e", "b", "d"]),
+        ([("a", ""), ("b", "z1"), ("c", ""), ("d", "z1")], ["a", "b", "c", "d"]),
+        ([("a", ""), ("b", ""), ("c", "z1")], ["a", "c", "b"]),
+    ],
+)  # fmt: skip
+def test_zones_are_listed_in_turn(nodes, order):
+    """Upstream's TestNodeTreeMultiOperations and TestNodeTreeList, as far as they can be seen."""
+    cache = Cache()
+    for name, zone in nodes:
+        cache.set_node(make_node(name, labels={REGION: "r", ZONE: zone} if zone else {}))
+    assert [node.name for node in cache.nodes()] == order
+    cache.set_node(make_node("late", labels={REGION: "other", ZONE: "z1"}))
+    assert {node.name for node in cache.nodes()} == {*order, "late"}
+    for name in ("late", *order):
+        cache.remove_node(name)
+    assert cache.nodes() == []

@@ -9,7 +9,7 @@ from controlplane.scheduler.framework.cluster_event import ClusterEvent
 from controlplane.scheduler.metrics import SCHEDULED, SchedulerMetrics, Sizes
 from controlplane.scheduler.queue import SchedulingQueue
 
-NOTHING = Sizes(pending=dict, cached=dict)
+NOTHING = Sizes(pending=dict, cached=dict, refused=dict)
 
 
 def lines(metrics, sizes=NOTHING):
@@ -71,7 +71,7 @@ def test_pods_come_into_queues_by_events():
     assert queue.pop(4.0) == a
     assert queue.since_first_s(a.key, 4.5) == 3.5
     queue.wake(b.key, 5.0)
-    told = lines(metrics, Sizes(pending=queue.sizes, cached=lambda: {"nodes": 3}))
+    told = lines(metrics, Sizes(pending=queue.sizes, cached=lambda: {"nodes": 3}, refused=dict))
     for place, event, count in (
         ("active", "UnschedulablePodAdd", 2),
         ("gated", "UnschedulablePodAdd", 1),
@@ -93,3 +93,46 @@ def test_preemption():
     told = lines(metrics)
     assert "scheduler_preemption_attempts_total 2" in told
     assert 'scheduler_preemption_victims_bucket{le="4.0"} 1' in told
+
+
+def test_plugins_are_counted_by_the_nodes_that_they_are_asked_about():
+    world = World([node_info("a", taints=[{"key": "k", "effect": "NoSchedule"}]), node_info("b")])
+    world.schedule(pod_info(cpu="1"))
+    told = lines(world.metrics)
+    for plugin, point, times in (
+        ("NodeResourcesFit", "PreFilter", 1),
+        ("NodeName", "Filter", 2),
+        ("TaintToleration", "Filter", 2),
+        ("NodeResourcesFit", "Filter", 1),  # The tainted node was refused before.
+    ):
+        labels = f'plugin="{plugin}",extension_point="{point}",profile="default-scheduler"'
+        assert f"scheduler_plugin_evaluation_total{{{labels}}} {times}" in told
+    # It has nothing to say about a pod without ports.
+    assert not any('plugin="NodePorts"' in line for line in told)
+
+
+def test_scores_are_counted_where_there_is_a_choice():
+    world = World([node_info("a"), node_info("b")])
+    world.schedule(pod_info(cpu="1"))
+    labels = 'plugin="NodeResourcesFit",extension_point="Score",profile="default-scheduler"'
+    assert f"scheduler_plugin_evaluation_total{{{labels}}} 2" in lines(world.metrics)
+
+
+def test_pods_that_wait_are_counted_by_who_refused_them():
+    queue = SchedulingQueue(
+        backoff_initial_s=1,
+        backoff_max_s=10,
+        unschedulable_max_s=300,
+        admits=lambda _pod: True,
+        sort_key=lambda _pod, added_at: (added_at,),
+    )
+    for name, plugins in (("a", ["NodeAffinity"]), ("b", ["NodeAffinity", "NodePorts"])):
+        queue.add(pod_info(name), 0)
+        queue.pop(0)
+        queue.unschedulable(f"ns/{name}", [], 0, refused_by=plugins)
+    told = lines(SchedulerMetrics(), Sizes(pending=dict, cached=dict, refused=queue.refused))
+    by = "scheduler_unschedulable_pods"
+    assert f'{by}{{plugin="NodeAffinity",profile="default-scheduler"}} 2' in told
+    assert f'{by}{{plugin="NodePorts",profile="default-scheduler"}} 1' in told
+    queue.remove("ns/b")
+    assert queue.refused() == {("NodeAffinity", "default-scheduler"): 1}
