@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kubeapi import validation
 from kubeapi.objects import Object
 from kubeapi.selectors import Operator, Requirement, requirement_from_object
 
@@ -19,16 +20,17 @@ class Term:
 
     labels: tuple[Requirement, ...]
     fields: tuple[Requirement, ...]  # metadata.name is the only field
+    is_sound: bool = True  # else a value is none that a label could have: it matches nothing
 
     @classmethod
     def from_object(cls, term: Object) -> Term:
-        return cls(
-            tuple(requirement_from_object(item) for item in term.get("matchExpressions") or ()),
-            tuple(requirement_from_object(item) for item in term.get("matchFields") or ()),
-        )
+        labels = tuple(requirement_from_object(item) for item in term.get("matchExpressions") or ())
+        fields = tuple(requirement_from_object(item) for item in term.get("matchFields") or ())
+        values = (value for requirement in labels for value in requirement.values)
+        return cls(labels, fields, not any(map(validation.label_value, values)))
 
     def matches(self, name: str, labels: Mapping[str, str]) -> bool:
-        if not self.labels and not self.fields:
+        if not self.is_sound or (not self.labels and not self.fields):
             return False
         fields = {"metadata.name": name}
         return all(r.matches(labels) for r in self.labels) and all(

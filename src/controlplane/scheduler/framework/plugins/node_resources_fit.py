@@ -51,8 +51,11 @@ class NodeResourcesFit:
         return tuple(
             (name, amount)
             for name, amount in pod.requests.items()
-            if name not in self._ignored and name.partition("/")[0] not in self._ignored_groups
+            if not (self._ignores(name) and _is_extended(name))
         )
+
+    def _ignores(self, name: str) -> bool:
+        return name in self._ignored or name.partition("/")[0] in self._ignored_groups
 
     def _fits_alone(self, pod: PodInfo, change: Happening) -> bool:
         assert change.new is not None
@@ -117,6 +120,11 @@ class NodeResourcesFit:
                     weights += weight
             scores.append(total // weights if weights else 0)
         return scores
+
+
+def _is_extended(name: str) -> bool:
+    """Tell whether a resource is none of Kubernetes' own: those alone can be ignored."""
+    return "/" in name and "kubernetes.io/" not in name
 
 
 def _rate(strategy: ScoringStrategy) -> Rate:
