@@ -71,9 +71,10 @@ BODY_MAX: Final = 3 * 1024 * 1024
 LINE_MAX: Final = 1 << 20
 FIELD_MAX: Final = 64 * 1024
 _TOO_LONG: Final = 431
-#: How long a client may take to send its first request's head, and a body.
+#: How long a client may take to send a head, and a body, and be idle between two requests.
 HEAD_WAIT_S: Final = 30.0
 BODY_WAIT_S: Final = 60.0
+IDLE_S: Final = 90.0
 _WITH_BODY: Final = ("POST", "PUT", "PATCH", "DELETE")
 _JSON: Final = Accepted()
 _UNAVAILABLE: Final = 503
@@ -113,8 +114,16 @@ class _Handler(RequestHandler):
         if self.on_room is not None:
             self.on_room()
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        between = self._current_request is None and not self._messages
+        if between and self._head_due.cancelled() and self.transport is not None:
+            # A further head has begun: it has as long as the first one had.
+            loop = asyncio.get_running_loop()
+            self._head_due = loop.call_later(HEAD_WAIT_S, self.transport.close)
+
     def head_came(self) -> None:
-        """Wait no longer for the first request; later ones have the keep-alive's time."""
+        """Wait no longer for this request's head."""
         self._head_due.cancel()
 
     def handle_error(
@@ -145,6 +154,7 @@ class _Server(web.Server):
             self,
             loop=asyncio.get_running_loop(),
             access_log=_ACCESS_LOG,
+            keepalive_timeout=IDLE_S,
             max_line_size=LINE_MAX,
             max_field_size=FIELD_MAX,
         )

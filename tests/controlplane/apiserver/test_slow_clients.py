@@ -41,6 +41,32 @@ async def test_a_connection_that_asks_nothing_is_closed(monkeypatch):
         await http.shutdown(1.0)
 
 
+async def little(http: web.BaseRequest) -> web.StreamResponse:
+    assert isinstance(http.protocol, server._Handler)
+    http.protocol.head_came()
+    return await sending.finish(http, Answer(body=b"ok", content_type="text/plain"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("bound", "then"), [("HEAD_WAIT_S", b"GET / HTTP/1.1\r\nHo"), ("IDLE_S", b"")]
+)
+async def test_a_later_request_has_its_time_too(monkeypatch, bound, then):
+    monkeypatch.setattr(server, bound, 0.1)
+    http = server._Server(little)
+    listener = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
+    async with listener:
+        where = listener.sockets[0].getsockname()[:2]
+        reader, writer = await asyncio.open_connection(*where)
+        for _ in range(3):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await asyncio.wait_for(reader.readuntil(b"ok"), 5)).startswith(b"HTTP/1.1 200")
+        writer.write(then)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        await http.shutdown(1.0)
+
+
 @pytest.mark.asyncio
 async def test_a_reader_that_stalls_is_dropped(monkeypatch):
     monkeypatch.setattr(sending, "STALL_MAX_S", 0.1)
