@@ -15,7 +15,6 @@ import ctypes
 import functools
 import ssl
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, overload
@@ -117,7 +116,8 @@ def _openssl() -> ctypes.CDLL | None:
         (3, minor) for minor in _KNOWN
     ]
     file = getattr(_ssl, "__file__", None)
-    if not known or not file or sysconfig.get_config_var("Py_GIL_DISABLED"):
+    # Not by sysconfig: all that it has to tell stays in memory, 1.4 MB of each process.
+    if not known or not file or "t" in sys.abiflags:
         return None
     try:
         library = ctypes.CDLL(file)

@@ -8,6 +8,7 @@ this module before its own needs for the same reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import podruntime.sandbox.warm  # isort: split
@@ -23,6 +24,9 @@ import podruntime.__main__
 import podwire.fabric.__main__
 from componentbase.zygote import Entry
 from podwire.launcher import etcd
+
+with suppress(ImportError):  # Without uvloop there is no loop of ours.
+    import componentbase.event_loop  # noqa: F401 - 1 MB less for each process.
 
 ENTRIES: Final[Mapping[str, Entry]] = {
     "etcd": etcd.main,
