@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from componentbase.clock import wall
+from componentbase.clock import monotonic, wall
 
 CUSTOM = "/apis/custom.metrics.k8s.io/v1beta2"
 EXTERNAL = "/apis/external.metrics.k8s.io/v1beta1"
@@ -21,13 +21,14 @@ class Kubelet:
 
     def __init__(self, authority) -> None:
         self.asked: list[str] = []
+        self.is_well = True
         began, outer = wall(), self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked.append(self.path)
                 body = page(began, wall()).encode()
-                self.send_response(200)
+                self.send_response(200 if outer.is_well else 500)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -229,3 +230,14 @@ def test_who_may_not_ask_is_refused(measured):
         'resource "pods/queue_depth" in API group "custom.metrics.k8s.io"'
         in (reply.json["message"])
     )
+
+
+def test_of_a_node_that_does_not_answer_nothing_is_told(measured, kubelet):
+    path = f"{OF_PODS}/web-2/queue_depth"
+    kubelet.is_well = False
+    deadline = monotonic() + 20
+    while measured.request("GET", path).code == 200:
+        assert monotonic() < deadline, "what it said last is told for ever"
+    kubelet.is_well = True
+    while measured.request("GET", path).code == 404:
+        assert monotonic() < deadline, "it answers again"

@@ -84,6 +84,10 @@ class SeriesReadings:
         wanted = set(nodes)
         self._nodes = {name: held for name, held in self._nodes.items() if name in wanted}
 
+    def drop(self, node: str) -> None:
+        """Forget a node that could not be read."""
+        self._nodes.pop(node, None)
+
     def forget(self) -> None:
         """Forget everything."""
         self._nodes.clear()

@@ -124,6 +124,10 @@ class Readings:
         wanted = set(nodes)
         self._pages = {name: held for name, held in self._pages.items() if name in wanted}
 
+    def drop(self, node: str) -> None:
+        """Forget a node that could not be read, as a batch without it does upstream."""
+        self._pages.pop(node, None)
+
     def forget(self) -> None:
         """Forget everything."""
         self._pages.clear()

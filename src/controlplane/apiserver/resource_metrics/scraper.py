@@ -45,6 +45,9 @@ class Kept(Protocol):
     def keep(self, nodes: Iterable[str]) -> None:
         """Forget every other node."""
 
+    def drop(self, node: str) -> None:
+        """Forget *node*: what it said last is not what is so now."""
+
     def forget(self) -> None:
         """Forget everything."""
 
@@ -105,6 +108,7 @@ class Scraper(Generic[K]):
                 self.readings.read(name, await self._page(node))
         except (StatusError, aiohttp.ClientError, OSError, ValueError) as error:
             log.info("no %s of node %s: %s", self._path, name, error or type(error).__name__)
+            self.readings.drop(name)
 
     async def _page(self, node: Object) -> str:
         address, port = kubelet_address(node)

@@ -69,9 +69,16 @@ def test_what_is_told_no_more_has_ended():
     assert made.values("a") is None
     made.read("node-2", page(20, a=7))
     made.keep(["node-2"])
+    made.drop("node-1")
     assert made.metrics() == ["a"]
     made.forget()
     assert made.metrics() == []
+
+
+def test_a_node_that_cannot_be_read_says_nothing():
+    made = readings(page(10, a=1))
+    made.drop("node-1")
+    assert made.values("a") is None
 
 
 def test_a_page_that_is_none_is_refused_and_the_old_one_stays():

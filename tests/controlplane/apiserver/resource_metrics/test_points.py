@@ -43,6 +43,15 @@ def test_should_return_the_latest_of_three_stores():
     assert made.node("node1") == Use(BEGAN + 20, 10.0, 0.5, MIB)
 
 
+def test_should_not_return_metrics_of_a_node_missing_in_the_latest_store():
+    made = readings(node(BEGAN, 0.0), node(BEGAN + 10, 1.0))
+    made.drop("node1")
+    made.drop("node2")
+    assert made.node("node1") is None
+    made.take("node1", node(BEGAN + 30, 5.0))
+    assert made.node("node1") is None, "one point says nothing"
+
+
 def test_should_keep_what_it_has_when_the_same_is_stored_again():
     made = readings(node(BEGAN, 0.0), node(BEGAN + 10, 1.0), node(BEGAN + 10, 1.0))
     assert made.node("node1") == Use(BEGAN + 10, 10.0, 0.1, MIB)
