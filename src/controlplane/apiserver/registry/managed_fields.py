@@ -20,7 +20,6 @@ from kubeapi.apply.field_set import MEMBER, Node
 from kubeapi.objects import Object, deep_copy
 from kubeapi.resources import (
     APISERVICES,
-    CERTIFICATESIGNINGREQUESTS,
     CUSTOMRESOURCEDEFINITIONS,
     DEPLOYMENTS,
     FLOWSCHEMAS,
@@ -97,8 +96,6 @@ def _missed(kind: Kind, subresource: str) -> Node | None:
         return _STATUS_MISSES.get(kind.resource, _SPEC_FIELDS)
     if subresource:
         return None
-    if kind.resource == CERTIFICATESIGNINGREQUESTS:  # An update changes metadata alone.
-        return {**_SPEC_FIELDS, **_STATUS_FIELDS}
     has_status = STATUS in kind.subresources or STATUS in kind.strategies
     return _STATUS_FIELDS if has_status else None
 
