@@ -1,7 +1,7 @@
-"""redis: strings in memory, with one leader and any number of read-only followers.
+"""redis: strings and lists in memory, with one leader and any number of read-only followers.
 
-As much as the guestbook of Kubernetes' documentation and its like ask for: strings and counters,
-INFO, REPLICAOF, `redis-cli`. Deliberate deviations: a follower gets the leader's data as commands,
+As much as the guestbook of Kubernetes' documentation and its like ask for: strings, counters,
+lists, INFO, REPLICAOF, `redis-cli`. Deliberate deviations: a follower gets the leader's data as commands,
 not as an RDB file, so real Redis servers cannot be mixed with these; nothing is written to disk.
 """
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from podruntime.images import resp
@@ -12,6 +14,8 @@ from podruntime.images.resp import Error, Status
 VERSION: Final = "6.2.14"
 VALUES_OCTETS_MAX: Final = 32 * 1024 * 1024
 _OK: Final = Status("OK")
+_WRONG_TYPE: Final = Error("WRONGTYPE Operation against a key holding the wrong kind of value")
+_FULL: Final = Error("OOM command not allowed when used memory > 'maxmemory'.")
 _WRONG_NUMBER: Final = Error("ERR value is not an integer or out of range")
 
 Value = Status | Error | int | bytes | list[bytes] | None
@@ -23,6 +27,7 @@ class Database:
 
     def __init__(self) -> None:
         self.values: dict[bytes, bytes] = {}
+        self.lists: dict[bytes, deque[bytes]] = {}
         self.octets = 0
         self.leader: tuple[str, int] | None = None
         self.followers = 0
@@ -38,28 +43,63 @@ class Database:
             return Error(f"ERR wrong number of arguments for '{lower}' command")
         if name in WRITES and self.leader is not None and not from_leader:
             return Error("READONLY You can't write against a read only replica.")
+        others = self.lists if name in _OF_TEXTS else self.values if name in _OF_LISTS else {}
+        if others and arguments[1] in others:
+            return _WRONG_TYPE
         return execute(self, arguments[1:])
 
     def put(self, key: bytes, value: bytes) -> Value:
         """Set a key unless the memory is full."""
+        if key in self.lists:
+            self.drop(key)
         octets = self.octets + len(value) - len(self.values.get(key, b""))
         octets += 0 if key in self.values else len(key)
         if octets > VALUES_OCTETS_MAX:
-            return Error("OOM command not allowed when used memory > 'maxmemory'.")
+            return _FULL
         self.values[key], self.octets = value, octets
         return _OK
 
     def drop(self, key: bytes) -> bool:
         """Delete a key; return whether it was there."""
-        value = self.values.pop(key, None)
-        if value is not None:
-            self.octets -= len(key) + len(value)
-        return value is not None
+        value, elements = self.values.pop(key, None), self.lists.pop(key, None)
+        if value is None and elements is None:
+            return False
+        self.octets -= len(key) + len(value or b"") + sum(map(len, elements or ()))
+        return True
+
+    def push(self, key: bytes, elements: Sequence[bytes], *, left: bool) -> Value:
+        """Add to an end of a list, which may have to be made."""
+        octets = self.octets + sum(map(len, elements)) + (0 if key in self.lists else len(key))
+        if octets > VALUES_OCTETS_MAX:
+            return _FULL
+        held, self.octets = self.lists.setdefault(key, deque()), octets
+        (held.extendleft if left else held.extend)(elements)
+        return len(held)
+
+    def pop(self, key: bytes, *, left: bool) -> Value:
+        """Take from an end of a list; a list without elements is none."""
+        held = self.lists.get(key)
+        if held is None:
+            return None
+        element = held.popleft() if left else held.pop()
+        self.octets -= len(element)
+        if not held:
+            self.drop(key)
+        return element
+
+    def names(self) -> list[bytes]:
+        """Return all keys."""
+        return [*self.values, *self.lists]
 
     def snapshot(self) -> bytes:
         """Return the commands that make an empty database equal to this one."""
         sets = (resp.command(b"SET", key, value) for key, value in self.values.items())
-        return resp.command(b"FLUSHALL") + b"".join(sets)
+        pushes = (
+            resp.command(b"RPUSH", key, element)
+            for key, held in self.lists.items()
+            for element in held
+        )
+        return resp.command(b"FLUSHALL") + b"".join((*sets, *pushes))
 
 
 def _ping(_data: Database, words: Sequence[bytes]) -> Value:
@@ -93,18 +133,35 @@ def _delete(data: Database, words: Sequence[bytes]) -> Value:
 
 
 def _exists(data: Database, words: Sequence[bytes]) -> Value:
-    return sum(key in data.values for key in words)
+    return sum(key in data.values or key in data.lists for key in words)
 
 
 def _keys(data: Database, words: Sequence[bytes]) -> Value:
     pattern = words[0].decode("latin-1")
-    return [key for key in data.values if fnmatch.fnmatchcase(key.decode("latin-1"), pattern)]
+    return [key for key in data.names() if fnmatch.fnmatchcase(key.decode("latin-1"), pattern)]
 
 
 def _flush(data: Database, _words: Sequence[bytes]) -> Value:
     data.values.clear()
+    data.lists.clear()
     data.octets = 0
     return _OK
+
+
+def _push(data: Database, words: Sequence[bytes], *, left: bool) -> Value:
+    return data.push(words[0], words[1:], left=left)
+
+
+def _range(data: Database, words: Sequence[bytes]) -> Value:
+    """Return the elements from one place to another, both included; negative: from the end."""
+    held = list(data.lists.get(words[0], ()))
+    try:
+        begin, end = int(words[1]), int(words[2])
+    except ValueError:
+        return _WRONG_NUMBER
+    begin = max(0, begin + len(held)) if begin < 0 else begin
+    end = end + len(held) if end < 0 else end
+    return held[begin : end + 1] if end >= 0 else []
 
 
 def _replica_of(data: Database, words: Sequence[bytes]) -> Value:
@@ -124,7 +181,7 @@ def _info(data: Database, _words: Sequence[bytes]) -> Value:
         lines += ["role:master", f"connected_slaves:{data.followers}"]
     else:
         lines += ["role:slave", f"master_host:{data.leader[0]}", f"master_port:{data.leader[1]}"]
-    lines += ["# Keyspace", *([f"db0:keys={len(data.values)}"] if data.values else [])]
+    lines += ["# Keyspace", *([f"db0:keys={len(data.names())}"] if data.names() else [])]
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 
@@ -137,7 +194,7 @@ _COMMANDS: Final[Mapping[bytes, tuple[int, int, Command]]] = {
     b"APPEND": (2, 2, _append),
     b"CLIENT": (1, 9, _fine),
     b"COMMAND": (0, 9, lambda _data, _words: []),
-    b"DBSIZE": (0, 0, lambda data, _words: len(data.values)),
+    b"DBSIZE": (0, 0, lambda data, _words: len(data.names())),
     b"DECR": (1, 1, lambda data, words: _increment(data, words[0], -1)),
     b"DEL": (1, resp.ARGUMENTS_MAX, _delete),
     b"ECHO": (1, 1, _ping),
@@ -148,11 +205,22 @@ _COMMANDS: Final[Mapping[bytes, tuple[int, int, Command]]] = {
     b"INCRBY": (2, 2, _increment_by),
     b"INFO": (0, 9, _info),
     b"KEYS": (1, 1, _keys),
+    b"LLEN": (1, 1, lambda data, words: len(data.lists.get(words[0], ()))),
+    b"LPOP": (1, 1, lambda data, words: data.pop(words[0], left=True)),
+    b"LPUSH": (2, resp.ARGUMENTS_MAX, partial(_push, left=True)),
+    b"LRANGE": (3, 3, _range),
     b"PING": (0, 1, _ping),
     b"QUIT": (0, 0, _fine),
     b"REPLICAOF": (2, 2, _replica_of),
+    b"RPOP": (1, 1, lambda data, words: data.pop(words[0], left=False)),
+    b"RPUSH": (2, resp.ARGUMENTS_MAX, partial(_push, left=False)),
     b"SELECT": (1, 1, _fine),
     b"SET": (2, 2, lambda data, words: data.put(words[0], words[1])),
     b"SLAVEOF": (2, 2, _replica_of),
 }
-WRITES: Final = frozenset({b"APPEND", b"DECR", b"DEL", b"FLUSHALL", b"INCR", b"INCRBY", b"SET"})
+_OF_TEXTS: Final = frozenset({b"APPEND", b"DECR", b"GET", b"INCR", b"INCRBY"})
+_OF_LISTS: Final = frozenset({b"LLEN", b"LPOP", b"LPUSH", b"LRANGE", b"RPOP", b"RPUSH"})
+WRITES: Final = frozenset(
+    {b"APPEND", b"DECR", b"DEL", b"FLUSHALL", b"INCR", b"INCRBY", b"LPOP", b"LPUSH", b"RPOP"}
+    | {b"RPUSH", b"SET"}
+)

@@ -76,11 +76,13 @@ def take_command(buffer: bytearray) -> list[bytes] | None:
 
 
 def take_reply(buffer: bytearray) -> tuple[bytes, bytes | None] | None:
-    """Take a reply that is no list off *buffer*: its kind (`+-:$`) and its octets."""
+    """Take a reply off *buffer*: its kind (`+-:$*`) and its octets; a list's are lines."""
     line, at = _line(buffer, 0)
     if line is None:
         return None
     kind, text = line[:1], line[1:]
+    if kind == b"*":
+        return _take_list(buffer, at, _number(text, ARGUMENTS_MAX))
     if kind != b"$" or text == b"-1":
         del buffer[:at]
         return kind, None if kind == b"$" else text
@@ -90,6 +92,20 @@ def take_reply(buffer: bytearray) -> tuple[bytes, bytes | None] | None:
     octets = bytes(buffer[at:end])
     del buffer[: end + 2]
     return kind, octets
+
+
+def _take_list(buffer: bytearray, at: int, count: int) -> tuple[bytes, bytes] | None:
+    """Take a list of texts whose first begins at *at*."""
+    rest, elements = bytearray(buffer[at:]), list[bytes]()
+    for _ in range(count):
+        if rest[:1] == b"*":
+            raise MalformedCommand("a list in a list")
+        element = take_reply(rest)
+        if element is None:
+            return None
+        elements.append(element[1] or b"")
+    buffer[:] = rest
+    return b"*", b"\n".join(elements)
 
 
 def _line(buffer: bytearray, at: int) -> tuple[bytes | None, int]:

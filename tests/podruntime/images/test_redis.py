@@ -72,6 +72,45 @@ def test_incr_of_a_text_and_a_full_memory_are_errors():
     assert data.octets == 0
 
 
+@pytest.mark.parametrize(
+    ("lines", "reply"),
+    [
+        (["RPUSH q a b c", "LPUSH q z", "LRANGE q 0 -1"], [b"z", b"a", b"b", b"c"]),
+        (["RPUSH q a b c", "LRANGE q -2 1"], [b"b"]),
+        (["RPUSH q a", "LRANGE q 0 -5"], []),
+        (["RPUSH q a b", "LPOP q"], b"a"),
+        (["RPUSH q a b", "RPOP q", "LLEN q"], 1),
+        (["RPUSH q a", "LPOP q", "EXISTS q"], 0),
+        (["LPOP q"], None),
+        (["RPUSH q a b", "SET q x", "LLEN q"], "WRONGTYPE"),
+        (["RPUSH q a", "INCR q"], "WRONGTYPE"),
+        (["RPUSH q a", "LRANGE q x 1"], "ERR value is not an integer"),
+        (["RPUSH q a b", "DEL q", "DBSIZE"], 0),
+        (["RPUSH q a", "SET b c", "KEYS *"], [b"b", b"q"]),
+    ],
+)
+def test_lists(lines, reply):
+    data = Database()
+    for line in lines:
+        said = data.do(line.encode().split())
+    assert said.startswith(reply) if isinstance(reply, str) else said == reply
+    copy = Database()
+    buffer = bytearray(data.snapshot())
+    while words := resp.take_command(buffer):
+        copy.do(words)
+    assert (copy.values, copy.lists, copy.octets) == (data.values, data.lists, data.octets)
+
+
+@given(st.lists(st.binary(max_size=20), max_size=5), st.integers(0, 100))
+def test_a_list_is_taken_only_when_it_is_whole(elements, cut):
+    octets = resp.reply(elements)
+    buffer = bytearray(octets[: min(cut, len(octets) - 1)])
+    assert resp.take_reply(buffer) is None
+    buffer = bytearray(octets + b"rest")
+    assert resp.take_reply(buffer) == (b"*", b"\n".join(elements))
+    assert buffer == b"rest"
+
+
 @asynccontextmanager
 async def running(name, *arguments):
     found = registry.find(name).image
@@ -119,6 +158,9 @@ async def test_a_follower_copies_its_leader_and_refuses_writes():
         programs = redis.IMAGE.programs
         cli = ["redis-cli", "-p", str(follower), "get", "x"]
         assert (await run(cli, programs=programs))[:2] == (0, "y\n")
+        assert await ask(follower, b"RPUSH", b"job", b"apple", b"banana") == (b":", b"2")
+        cli = ["redis-cli", "-p", str(follower), "lrange", "job", "0", "-1"]
+        assert (await run(cli, programs=programs))[:2] == (0, "apple\nbanana\n")
     assert (await run(cli, programs=programs))[0] == 1
 
 
