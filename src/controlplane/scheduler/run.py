@@ -63,7 +63,7 @@ from kubeapi.client import (
     RestClient,
     Unreachable,
 )
-from kubeapi.objects import Object, labels_of
+from kubeapi.objects import Object, key_of, labels_of
 from kubeapi.resources import NODES, PODS
 from kubeapi.status import StatusError, is_not_found
 
@@ -241,7 +241,11 @@ class Scheduler:
 
     def _pod_deleted(self, pod: Object, now: float) -> None:
         self._handlers.pod_deleted(pod, now)
-        self._explanations.forget(PodInfo.read(pod).key)
+        key = key_of(pod)
+        self._explanations.forget(key)
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            waiting.reject("", "removed")  # What is reserved for it is free at once.
 
     def _namespace_changed(self, old: Object | None, new: Object, now: float) -> None:
         if old is None or labels_of(old) != labels_of(new):
@@ -390,8 +394,10 @@ class Scheduler:
             await bind(chosen, self._waiting)
         except NotBound as error:
             self._attempted(profile, UNSCHEDULABLE, chosen.began_at)
+            is_there = pod.key in self._queue  # Else it was deleted while it waited.
             self._give_back(chosen, error.refusal)
-            await self._reports.waits(pod, str(error), nominated="")
+            if is_there:
+                await self._reports.waits(pod, str(error), nominated="")
         except PluginFailed as error:
             self._attempted(profile, ERROR, chosen.began_at)
             self._forget(chosen)

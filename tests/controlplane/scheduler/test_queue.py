@@ -170,6 +170,24 @@ def test_a_gated_pod_waits_for_its_own_change_alone():
     assert pop(q, 1000) == "a"
 
 
+def test_thousands_of_gated_pods_are_in_nobodys_way():
+    asked = []
+
+    def admits(pod):
+        asked.append(pod.key)
+        return not pod.key.startswith("ns/gated")
+
+    q = queue(admits)
+    for number in range(5000):
+        add(q, f"gated-{number}", now=0)
+    add(q, "free", now=1)
+    assert (pop(q, 2), pop(q, 2), q.deadline()) == ("free", None, math.inf)
+    for event in ClusterEvent:
+        q.happened(happens(event, info("x").obj, info("x").obj), 3)
+    assert len(asked) == 5001  # Each was asked once: no event is theirs.
+    assert q.sizes() == {"active": 0, "backoff": 0, "unschedulable": 0, "gated": 5000}
+
+
 def test_more_events_than_are_noted_are_taken_for_one_that_helps():
     q = queue()
     add(q, "a", now=0)

@@ -136,12 +136,27 @@ async def test_the_more_important_pod_gets_the_room_of_others(control_plane):
 
 TROUBLE = """
 import time
+from pathlib import Path
+
+from controlplane.scheduler.framework.interface import Wait
 
 class Trouble:
     name = "Trouble"
 
     def __init__(self, config, handle):
-        pass
+        self.note = Path(__file__).with_name("note")
+
+    def reserve(self, state, pod, node_name):
+        return None
+
+    def permit(self, state, pod, node_name):
+        if pod.labels.get("trouble") == "waits":
+            self.note.write_text("waits")
+            return Wait(600)
+
+    def unreserve(self, state, pod, node_name):
+        if pod.labels.get("trouble") == "waits":
+            self.note.write_text("given back")
 
     def filter(self, state, pod, node):
         if pod.labels.get("trouble") == "raises":
@@ -169,6 +184,11 @@ async def test_a_plugin_that_breaks_down_fails_its_pod_and_no_other(
     path = control_plane.paths.config("scheduler")
     path.write_text(json.dumps({**json.loads(path.read_text()), "scheduler_config": WITH_TROUBLE}))
     control_plane.kill("scheduler")
+
+    async def read():
+        path = tmp_path / "note"
+        return path.read_text() if path.exists() else ""
+
     says = {
         "raises": 'running Filter plugin "Trouble": ValueError: no idea',
         "hangs": 'running Filter plugin "Trouble": it took longer than 1 s',
@@ -176,7 +196,7 @@ async def test_a_plugin_that_breaks_down_fails_its_pod_and_no_other(
     }
     async with control_plane.client() as client:
         await register(client, node("node-30"))
-        for name in says:
+        for name in (*says, "waits"):
             bad = pod(name)
             bad["metadata"]["labels"] = {"trouble": name}
             await client.create(PODS, bad, "default")
@@ -193,6 +213,11 @@ async def test_a_plugin_that_breaks_down_fails_its_pod_and_no_other(
             told = condition(waiting, "PodScheduled")
             assert (told["status"], told["reason"]) == ("False", "SchedulerError")
             assert told["message"] == message
+        # A pod that is deleted while it waits for a plugin's word gives back what it has.
+        assert await until(read, bool) == "waits"
+        await client.delete(PODS, "waits", "default", grace_s=0)
+        await until(read, lambda said: said == "given back")
+
         # Without the label it is scheduled at its next attempt.
         await client.patch(PODS, "raises", {"metadata": {"labels": {"trouble": None}}}, "default")
         await until(
