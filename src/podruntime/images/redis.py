@@ -1,8 +1,9 @@
 """redis: strings and lists in memory, with one leader and any number of read-only followers.
 
 As much as the guestbook of Kubernetes' documentation and its like ask for: strings, counters,
-lists, INFO, REPLICAOF, `redis-cli`. Deliberate deviations: a follower gets the leader's data as commands,
-not as an RDB file, so real Redis servers cannot be mixed with these; nothing is written to disk.
+lists, INFO, REPLICAOF, `redis-cli`. Deliberate deviations: a follower gets the leader's data as
+commands, not as an RDB file, so real Redis servers cannot be mixed with these; nothing is written
+to disk.
 """
 
 from __future__ import annotations
