@@ -27,7 +27,7 @@ from componentbase.client_certificates import NotBelieved
 from componentbase.clock import Clock
 from controlplane.apiserver.api_faults import WATCH, ApiFaults
 from controlplane.apiserver.audit.event import Auditor, Record, Seen
-from controlplane.apiserver.authn import ANONYMOUS, Certified, User
+from controlplane.apiserver.authn import ANONYMOUS, Certified, User, web_socket_token
 from controlplane.apiserver.config import Config
 from controlplane.apiserver.decoding import JSON, MSGPACK, YAML
 from controlplane.apiserver.exchange import Answer, Request, Stream, Watching, answer_error
@@ -376,11 +376,22 @@ class ApiServer:
                 return user
         except NotBelieved:
             wrong = True
-        if token := bearer_token(http.headers.get("Authorization", "")):
+        if token := _token(http):
             return await self._tokens.user_of(token)
         if wrong:
             raise unauthorized()
         return ANONYMOUS
+
+
+def _token(http: web.BaseRequest) -> str:
+    """Return the token that is shown, "" for none; raises StatusError 401."""
+    token = bearer_token(http.headers.get("Authorization", ""))
+    if token or http.headers.get("Upgrade", "").lower() != "websocket":
+        return token
+    try:
+        return web_socket_token(",".join(http.headers.getall("Sec-WebSocket-Protocol", ())))
+    except ValueError:
+        raise unauthorized() from None
 
 
 def _seen(http: web.BaseRequest) -> Seen:

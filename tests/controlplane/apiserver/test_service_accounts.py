@@ -101,6 +101,34 @@ def test_a_token_makes_up_for_a_wrong_certificate(server, namespace, account):
             assert server.request("GET", "/api", user=user, headers=headers).code == code
 
 
+def test_a_browser_shows_its_token_as_a_subprotocol(server, namespace, account):
+    token = token_of(server, namespace).json["status"]["token"]
+    shown = "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(
+        token.encode()
+    ).decode().rstrip("=")
+    path = f"/api/v1/namespaces/{namespace}/pods/p/exec?command=ls&stdout=true"
+    socket = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+              "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}  # fmt: skip
+    v4 = "v4.channel.k8s.io"
+    for protocols, code in (
+        (f"{shown}, {v4}", 403),  # It is known who asks; he may not.
+        (f"{v4},{shown}", 403),
+        (shown, 401),
+        (f"{shown},{shown},{v4}", 401),
+        (f"{shown}AAAA,{v4}", 401),
+        (f"base64url.bearer.authorization.k8s.io.!,{v4}", 401),
+        (f"base64url.bearer.authorization.k8s.io._w,{v4}", 401),
+    ):
+        headers = {**socket, "Sec-WebSocket-Protocol": protocols}
+        reply = server.request("GET", path, user=None, headers=headers)
+        assert reply.code == code, (protocols, reply.body)
+        if code == 403:
+            assert f'User "system:serviceaccount:{namespace}:web"' in reply.json["message"]
+    headers = {"Sec-WebSocket-Protocol": f"{shown},{v4}"}  # No WebSocket: nobody.
+    reply = server.request("GET", path, user=None, headers=headers)
+    assert 'User "system:anonymous"' in reply.json["message"]
+
+
 def test_a_token_for_others_is_401(server, namespace, account):
     reply = token_of(server, namespace, {"spec": {"audiences": ["vault"]}})
     assert as_bearer(server, reply.json["status"]["token"]).code == 401
