@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from nodeagent.kubelet.durations import duration
+
 ERR_IMAGE_PULL: Final = "ErrImagePull"
 IMAGE_PULL_BACKOFF: Final = "ImagePullBackOff"
 ERR_IMAGE_NEVER_PULL: Final = "ErrImageNeverPull"
@@ -86,7 +88,7 @@ def already_present(image: str) -> str:
 
 def pulled(image: str, took_s: float, size: int) -> str:
     """Return the text of the Pulled event after a pull."""
-    took = f"{took_s * 1000:.0f}ms" if took_s < 1 else f"{took_s:.3g}s"
+    took = duration(int(took_s * 1000) / 1000)
     return (
         f'Successfully pulled image "{image}" in {took} ({took} including waiting). '
         f"Image size: {size} bytes."

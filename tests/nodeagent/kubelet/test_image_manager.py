@@ -91,5 +91,5 @@ async def test_what_was_tried_is_told_once_in_upstreams_words():
     now += 10
     told.clear()
     await manager.ensure("typo", "Always", lambda *event: told.append(event))
-    words = 'Successfully pulled image "typo" in 0ms (0ms including waiting). Image size: 12 bytes.'
+    words = 'Successfully pulled image "typo" in 0s (0s including waiting). Image size: 12 bytes.'
     assert told[-1] == ("Normal", "Pulled", words)

@@ -43,6 +43,7 @@ def test_wordings_are_upstreams():
         'Successfully pulled image "x" in 12ms (12ms including waiting). Image size: 5 bytes.'
     )
     assert " in 2.5s (" in image_pull.pulled("x", 2.5, 5)
+    assert " in 1m1.234s (1m1.234s incl" in image_pull.pulled("x", 61.2345, 5)
 
 
 @pytest.mark.parametrize(
