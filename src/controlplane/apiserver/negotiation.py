@@ -40,8 +40,11 @@ class Accepted:
 
 
 @functools.lru_cache(maxsize=256)
-def negotiate(accept: str) -> Accepted | None:
-    """Return the first acceptable form; None when there is none (406)."""
+def negotiate(accept: str, *, shaped: bool = True) -> Accepted | None:
+    """Return the first acceptable form; None when there is none (406).
+
+    What is not *shaped* has no transformations: clauses that ask for one do not count.
+    """
     if not accept:
         return Accepted()
     for media_type, parameters in _clauses(accept):
@@ -51,7 +54,7 @@ def negotiate(accept: str) -> Accepted | None:
         wanted = parameters.get("as", "")
         if not wanted and not parameters.get("g") and not parameters.get("v"):
             return Accepted(served)
-        known = wanted in _TRANSFORMATIONS and parameters.get("g") == _META_GROUP
+        known = shaped and wanted in _TRANSFORMATIONS and parameters.get("g") == _META_GROUP
         if known and parameters.get("v") in _META_VERSIONS:
             return Accepted(served, wanted, parameters["v"])
     return None

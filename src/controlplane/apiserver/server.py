@@ -404,12 +404,18 @@ def _seen(http: web.BaseRequest) -> Seen:
     )
 
 
+#: Groups of reviews: what is answered and never stored has no columns.
+_UNSHAPED_GROUPS: Final = ("authentication.k8s.io", "authorization.k8s.io")
+
+
 def _check_accepted(request: Request) -> None:
     """Raise StatusError 406 for what we have in no such form; watches of YAML are none."""
     info, accepted = request.info, request.accepted
     if not info.resource or info.subresource == "log" or is_stream(info):
         return
     nothing = accepted is _JSON and negotiate(request.accept) is None
+    if accepted.transformation and info.group in _UNSHAPED_GROUPS:
+        nothing = negotiate(request.accept, shaped=False) is None
     if info.verb == WATCH:
         if nothing or accepted.media_type == YAML:
             raise not_acceptable(_ACCEPTED.format(f"{JSON};stream=watch, {MSGPACK};stream=watch"))

@@ -81,3 +81,63 @@ def test_api_operations(server: Any, namespace: str, resources: Any, kind: str) 
     assert cleared.code == (200 if "deletecollection" in resource["verbs"] else 405)
     if cleared.code == 200:
         assert server.request("GET", f"{collection}?{ours}").json["items"] == []
+
+
+TABLE = "application/json;as=Table;v=v1beta1;g=meta.k8s.io"
+
+
+def test_a_review_is_no_table(server: Any) -> None:
+    """table_conversion.go: a 406 for a backend which does not implement metadata."""
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    body = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    headers = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    assert server.request("POST", path, body, headers=headers).code == 406
+    headers["Accept"] += ",application/json"
+    assert server.request("POST", path, body, headers=headers).code == 201
+
+
+def test_chunks_of_tables(server: Any, namespace: str) -> None:
+    """table_conversion.go: chunks of table results for list calls, in the older version."""
+    path = f"/api/v1/namespaces/{namespace}/podtemplates"
+    template = {"spec": {"containers": [{"name": "test", "image": "test2"}]}}
+    for number in range(5):
+        made = {"metadata": {"name": f"template-{number:04}"}, "template": template}
+        assert server.request("POST", path, made).code == 201
+    first = server.request("GET", f"{path}?limit=2", headers={"Accept": TABLE}).json
+    assert (first["apiVersion"], first["kind"]) == ("meta.k8s.io/v1beta1", "Table")
+    assert [row["cells"][0] for row in first["rows"]] == ["template-0000", "template-0001"]
+    token = first["metadata"]["continue"]
+    assert first["metadata"]["resourceVersion"]
+    rest = server.request("GET", f"{path}?continue={token}", headers={"Accept": TABLE}).json
+    assert rest["rows"][0]["cells"][0] == "template-0002"
+
+
+def test_a_namespace_is_patched_and_held(server: Any, namespace: str) -> None:
+    """namespace.go: patch, status and finalizers of a Namespace."""
+    path = f"/api/v1/namespaces/{namespace}"
+    strategic = {"Content-Type": "application/strategic-merge-patch+json"}
+    patch = {"metadata": {"labels": {"testLabel": "testValue"}}}
+    patched = server.request("PATCH", path, patch, headers=strategic).json
+    assert patched["metadata"]["labels"]["testLabel"] == "testValue"
+
+    condition = {"type": "StatusPatch", "status": "True", "reason": "E2E", "message": "patched"}
+    status = {
+        "metadata": {"annotations": {"patched": "yes"}},
+        "status": {"conditions": [condition]},
+    }
+    found = server.request("PATCH", f"{path}/status", status, headers=MERGE).json
+    assert found["metadata"]["annotations"]["patched"] == "yes"
+    assert found["status"]["conditions"][0]["type"] == "StatusPatch"
+    found["status"]["conditions"].append({**condition, "type": "StatusUpdate"})
+    found = server.request("PUT", f"{path}/status", found).json
+    assert [each["type"] for each in found["status"]["conditions"]] == [
+        "StatusPatch",
+        "StatusUpdate",
+    ]
+
+    found["spec"]["finalizers"].append("example.com/hold")
+    held = server.request("PUT", f"{path}/finalize", found).json
+    assert held["spec"]["finalizers"] == ["kubernetes", "example.com/hold"]
+    held["spec"]["finalizers"].pop()
+    freed = server.request("PUT", f"{path}/finalize", held).json
+    assert freed["spec"]["finalizers"] == ["kubernetes"]

@@ -51,11 +51,11 @@ RESETS = {
         *("{phase: Pending}", "{phase: Lost}"),
     ),
     "v1 ReplicationController": ("spec: {replicas: 7}", "{replicas: 1}", "{replicas: 2}"),
-    "v1 ResourceQuota": ("spec: {hard: {services: 6}}", "{used: {services: 1}}", "{used: {services: 2}}"),
+    "v1 ResourceQuota": ("spec: {hard: {services: 6}}", "{used: {services: '1'}}", "{used: {services: '2'}}"),
     "v1 Service": (
         "spec: {publishNotReadyAddresses: true}",
-        "{loadBalancer: {ingress: [{ip: 127.0.0.1}]}}",
-        "{loadBalancer: {ingress: [{ip: 127.0.0.2}]}}",
+        "{loadBalancer: {ingress: [{ip: 127.0.0.1, ipMode: VIP}]}}",
+        "{loadBalancer: {ingress: [{ip: 127.0.0.2, ipMode: VIP}]}}",
     ),
     "apps/v1 Deployment": (OTHER_IMAGE, "{replicas: 0, observedGeneration: 1}", "{observedGeneration: 2}"),
     "apps/v1 ReplicaSet": (OTHER_IMAGE, "{replicas: 0, observedGeneration: 1}", "{replicas: 0, observedGeneration: 2}"),
@@ -186,6 +186,31 @@ def test_apply_reset_fields(server: Any, namespace: str, resources: Any, kind: s
     assert answer.json["metadata"]["labels"] == {"a": "b"}
     assert apply(path, "two", second).code == 409
     assert apply(f"{path}/status", "one", first).code == 409
+    server.request("DELETE", f"{path}?gracePeriodSeconds=0")
+
+
+@pytest.mark.parametrize("kind", RESETS)
+def test_a_patch_of_the_status_may_annotate(
+    server: Any, namespace: str, resources: Any, kind: str
+) -> None:
+    """Conformance tests of many kinds patch `/status` with an annotation, and look for it."""
+    body, (_, status, other) = body_of(kind, namespace), RESETS[kind]
+    path = path_of(resources[kind], namespace, body["metadata"]["name"])
+    assert server.request("POST", path.rpartition("/")[0], body).code == 201
+    patch = {"metadata": {"annotations": {"p": "true"}}, "status": yaml.safe_load(status)}
+    patched = server.request("PATCH", f"{path}/status", patch, headers=MERGE)
+    assert patched.code == 200, patched.json
+    annotations = patched.json["metadata"].get("annotations") or {}
+    assert ("p" in annotations) is (kind not in CLOSED)
+    assert patch["status"].items() <= patched.json["status"].items()
+    changed = {**patched.json, "status": {**patched.json["status"], **yaml.safe_load(other)}}
+    changed["spec"] = {**changed["spec"], "no": "such field"}
+    updated = server.request("PUT", f"{path}/status?fieldValidation=Ignore", changed)
+    assert updated.code == 200, updated.json
+    assert yaml.safe_load(other).items() <= updated.json["status"].items()
+    assert updated.json["spec"] == patched.json["spec"]
+    seen = server.request("GET", f"{path}/status").json
+    assert (seen["kind"], seen["status"]) == (kind.split()[1], updated.json["status"])
     server.request("DELETE", f"{path}?gracePeriodSeconds=0")
 
 
