@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 from cluster_facts import Listers, World, node_info, pod_info
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controlplane.scheduler.framework.plugins.default_preemption import Candidate, best
 from controlplane.scheduler.schedule_one import NothingFits
@@ -148,6 +150,34 @@ def test_budgets_spare_their_pods_where_others_will_do(budgets, victim):
     pods = [running(name, priority=p, labels={"app": name}) for name, p in (("low", 1), ("mid", 2))]
     found = preempt([full("n", *pods)], IMPORTANT, listers=Listers(budgets=budgets))
     assert victims(found) == ("n", [victim])
+
+
+@given(
+    pods=st.lists(
+        st.tuples(st.integers(0, 9), st.sampled_from(("", "a", "b"))), min_size=3, max_size=9
+    ),
+    allowed=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    need=st.integers(1, 3),
+)
+def test_whom_budgets_protect_stays_before_the_others(pods, allowed, need):
+    """Of pods of one size: the protected ones stay first, then the others, the important first."""
+    there = [
+        running(f"p{i}", priority=priority, labels={"app": app} if app else {})
+        for i, (priority, app) in enumerate(pods)
+    ]
+    budgets = [budget(n, {"app": app}) for n, app in zip(allowed, "ab", strict=True)]
+    for number, each in enumerate(budgets):
+        each["metadata"]["name"] = f"b{number}"
+    left, protected, others = dict(zip("ab", allowed, strict=True)), [], []
+    for pod in sorted(there, key=lambda pod: -pod.priority):
+        app = pod.labels.get("app", "")
+        left[app] = left.get(app, len(pods)) - 1
+        (protected if left[app] < 0 else others).append(pod.key.partition("/")[2])
+    stay = [*protected, *others][: len(pods) - need]
+    node = node_info("n", there, cpu=str(len(pods)))
+    wanted = pod_info("important", priority=100, cpu=str(need))
+    node_name, gone = victims(preempt([node], wanted, listers=Listers(budgets=budgets)))
+    assert (node_name, sorted(gone)) == ("n", sorted({f"p{i}" for i in range(len(pods))} - {*stay}))
 
 
 def one(name, *pods, broken=0):
