@@ -1,4 +1,4 @@
-"""Which schema a request belongs to (upstream: rule_test.go, and the suggested configuration)."""
+"""Which schema a request belongs to (upstream: match_test.go, and the suggested configuration)."""
 
 from __future__ import annotations
 
