@@ -17,12 +17,22 @@ from virtual_time import LiveApi, run
 from componentbase.clock import rfc3339
 from componentbase.tasks import Tasks
 from controlplane.controllermanager import run as manager
+from controlplane.controllermanager.daemon.controller import DaemonSetsController
 from controlplane.controllermanager.replicaset import controller as replicaset_controller
 from controlplane.controllermanager.replicaset.controller import ReplicaSetController
 from controlplane.controllermanager.serviceaccount.controller import ServiceAccountController
+from controlplane.controllermanager.statefulset.controller import StatefulSetController
 from kubeapi import status
 from kubeapi.client.metrics import SERIES
-from kubeapi.resources import NAMESPACES, PODS, REPLICASETS, SERVICEACCOUNTS
+from kubeapi.resources import (
+    DAEMONSETS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    REPLICASETS,
+    SERVICEACCOUNTS,
+    STATEFULSETS,
+)
 
 #: From 5 ms, doubled up to 30 s: a look each 30 s in the end, and 14 before.
 TEN_MINUTES_S, LOOKS_MAX = 600, 14 + 600 / 30
@@ -164,14 +174,31 @@ def test_what_a_quota_refuses_is_tried_with_patience(caplog):
     assert caplog.text.count("exceeded quota") == 1
 
 
+def one_pod(kind, **spec):
+    """Return an object of *kind* that has one pod."""
+    made = replica_set("web", 1)
+    return {**made, "kind": kind, "spec": {**made["spec"], **spec}}
+
+
 @pytest.mark.parametrize("every_s", [0.001, 0.01])
-def test_pods_that_flap_cost_a_bounded_number_of_writes(every_s):
+@pytest.mark.parametrize(
+    ("resource", "factory", "owner"),
+    [
+        (REPLICASETS, ReplicaSetController, one_pod("ReplicaSet")),
+        (STATEFULSETS, StatefulSetController, one_pod("StatefulSet", serviceName="web")),
+        (DAEMONSETS, DaemonSetsController, one_pod("DaemonSet")),
+    ],
+    ids=["ReplicaSet", "StatefulSet", "DaemonSet"],
+)
+def test_pods_that_flap_cost_a_bounded_number_of_writes(resource, factory, owner, every_s):
     async def check():
         api, tasks = LiveApi(), Tasks()
-        tasks.spawn(ReplicaSetController(api).run(), name="replicaset")
-        api.put(REPLICASETS, replica_set("web", 1))
+        api.put(NODES, {"metadata": {"name": "node"}, "spec": {}, "status": {}})
+        tasks.spawn(factory(api).run(), name="controller")
+        api.put(resource, owner)
         await asyncio.sleep(1)
         (pod,) = pods_of(api, "web")
+        pod["spec"]["nodeName"] = "node"
         before, flaps = api.writes.total(), int(2 / every_s)
         for number in range(flaps):
             at, is_ready = rfc3339(api.now), str(bool(number % 2))
@@ -180,7 +207,8 @@ def test_pods_that_flap_cost_a_bounded_number_of_writes(every_s):
             await asyncio.sleep(every_s)
         await asyncio.sleep(1)
         assert api.writes.total() - before <= 2 / 0.03 + 2
-        assert api.store(REPLICASETS)[f"{NAMESPACE}/web"]["status"]["readyReplicas"] == 1
+        status = api.store(resource)[f"{NAMESPACE}/web"]["status"]
+        assert status.get("readyReplicas", status.get("numberReady")) == 1
         await tasks.close()
 
     run(check())

@@ -1,11 +1,13 @@
 """Deletes requests that have had their time (upstream: csr-cleaner controller).
 
-Decided and issued ones an hour after their condition, open ones a day after their creation.
+Issued, denied and failed ones an hour after their condition, or when their certificate has ended;
+open ones a day after their creation. An approved one without a certificate waits for its signer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Final
 
 from componentbase.clock import parse_rfc3339
@@ -21,11 +23,31 @@ _OPEN_S: Final = 24 * 3600.0
 
 def is_past(request: Object, now: float) -> bool:
     """Tell whether nobody needs *request* any more."""
-    decided = (request.get("status") or {}).get("conditions") or ()
-    times = [each.get("lastUpdateTime") for each in decided if each.get("lastUpdateTime")]
-    if times:
-        return any(now - parse_rfc3339(text) > _DECIDED_S for text in times)
-    return now - parse_rfc3339(request["metadata"]["creationTimestamp"]) > _OPEN_S
+    conditions = (request.get("status") or {}).get("conditions") or ()
+    if not conditions:
+        return now - parse_rfc3339(request["metadata"]["creationTimestamp"]) > _OPEN_S
+    return any(_is_over(each, request["status"], now) for each in conditions)
+
+
+def _is_over(condition: Object, status: Object, now: float) -> bool:
+    """Tell whether *condition* ends what was asked; who is approved waits for a certificate."""
+    since: str = condition.get("lastUpdateTime") or ""
+    is_old = bool(since) and now - parse_rfc3339(since) > _DECIDED_S
+    if condition.get("type") != "Approved":
+        return is_old
+    certificate = status.get("certificate") or ""
+    return bool(certificate) and (is_old or has_ended(certificate, now))
+
+
+def has_ended(certificate: str, now: float) -> bool:
+    """Tell whether the certificate in this base64 is one that holds no more."""
+    from cryptography import x509
+
+    try:
+        read = x509.load_pem_x509_certificate(base64.b64decode(certificate, validate=True))
+    except ValueError:
+        return False
+    return now > read.not_valid_after_utc.timestamp()
 
 
 class CsrCleaner:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from controlplane.controllermanager import pod_facts
+from controlplane.controllermanager.changes import is_status_alone
 from controlplane.controllermanager.context import Context
 from controlplane.controllermanager.controller_ref import claim, key_of_owner
 from controlplane.controllermanager.daemon.failed_pods import FailedPods
@@ -90,7 +91,10 @@ class DaemonSetsController:
     def _daemon_set_updated(self, old: Object, new: Object) -> None:
         if uid_of(old) != uid_of(new):
             self._expectations.forget(key_of(old))
-        self._queue.add(key_of(new))
+        if is_status_alone(old, new):
+            self._soon(key_of(new))
+        else:
+            self._queue.add(key_of(new))
 
     def _daemon_set_deleted(self, daemon_set: Object) -> None:
         self._expectations.forget(key_of(daemon_set))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from controlplane.controllermanager import pod_facts
+from controlplane.controllermanager.changes import is_status_alone
 from controlplane.controllermanager.context import Context
 from controlplane.controllermanager.controller_ref import claim, key_of_owner
 from controlplane.controllermanager.expectations import Expectations
@@ -78,7 +79,7 @@ class StatefulSetController:
     def _stateful_set_updated(self, old: Object, new: Object) -> None:
         if uid_of(old) != uid_of(new):
             self._expectations.forget(key_of(old))
-        self._queue.add(key_of(new))
+        self._queue.add_after(key_of(new), _SETTLE_S if is_status_alone(old, new) else 0.0)
 
     def _stateful_set_deleted(self, stateful_set: Object) -> None:
         self._expectations.forget(key_of(stateful_set))
