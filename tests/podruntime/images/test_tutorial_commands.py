@@ -39,6 +39,8 @@ OUTPUT = [
     ('[ "$RANDOM" -ge 0 ] && echo number', "number\n"),
     ("type cd wget; type nothing-at-all", "cd is a shell builtin\nwget is /bin/wget\n"
      "nothing-at-all: not found\n"),
+    ("i=0; while [ $i -lt 3 ]; do echo $((i++)); done; echo $((i += 4, i--)) $i", "0\n1\n2\n7 6\n"),
+    ("echo $((x = 5)) $x $((0x1f)) $((x > 2 ? 10 : (x = 0))) $x $((++x * 2))", "5 5 31 10 5 12\n"),
     # The machine.
     ("df -h / | head -1", "Filesystem                Size      Used Available Use% Mounted on\n"),
     ("df / | tail -1 | awk '{ print NF, $1, $6 }'", "6 overlay /\n"),
@@ -69,6 +71,23 @@ OUTPUT = [
     ("echo a > /a; diff /a /a && cmp /a /a && echo same", "same\n"),
     ("echo ab > /a; echo ac > /b; cmp /a /b", "/a /b differ: char 2, line 1\n"),
     ("echo hello | more; echo hello > /f; less /f", "hello\nhello\n"),
+    ("printf '%5.2f|%05d|%-3s|%x|%o\\n' 3.14159 42 ab 255 8", " 3.14|00042|ab |ff|10\n"),
+    ("seq -s, 1 5; seq -w 8 10; seq 10 -3 1", "1,2,3,4,5\n08\n09\n10\n10\n7\n4\n1\n"),
+    ("date -u -d @0; date -d 2024-01-01 +%s; date -d @86400 -I", "Thu Jan  1 00:00:00 UTC 1970\n"
+     "1704067200\n1970-01-02\n"),
+    ("printf 'b 2\\na 10\\nc 1\\n' | sort -k2 -n", "c 1\nb 2\na 10\n"),
+    ("printf 'a:3\\nb:1\\n' | sort -t: -k2,2nr", "a:3\nb:1\n"),
+    ("printf '2K\\n1M\\n3\\n' | sort -h; printf 'b\\na\\nb\\n' | sort -ur", "3\n2K\n1M\nb\na\n"),
+    ("seq 5 | head -n -2", "1\n2\n3\n"),
+    ("echo a | xargs -I{} echo '<{}>'; echo 1 2 3 | xargs -n 2 echo", "<a>\n1 2\n3\n"),
+    ("seq 9 | grep -A1 -B 1 -n '[37]'", "2-2\n3:3\n4-4\n--\n6-6\n7:7\n8-8\n"),
+    ("mkdir -p /t/u; echo key > /t/u/f; echo no > /t/g; grep -r key /t; grep -rl . /t",
+     "/t/u/f:key\n/t/g\n/t/u/f\n"),
+    ("printf 'foo\\nfoobar\\n' | grep -w foo; printf 'ab\\nb\\n' | grep -cx b", "foo\n1\n"),
+    ("echo 'a1b22' | grep -o '[0-9]\\+'; printf 'x\\ny\\n' | grep -m1 .", "1\n22\nx\n"),
+    ("printf 'a\\nb\\nc\\n' | grep -e a -e c; echo 'a|b' | grep 'a|b'; echo b | grep -E 'a|b'",
+     "a\nc\na|b\nb\n"),
+    ("grep x /none; echo $?; grep -s x /none; echo $?", "2\n2\n"),
     # The network, as far as it needs no peer.
     ("hostname -i", "10.244.1.2 fd00:10:244:1::2\n"),
     ("ip addr show eth0 | head -1 | cut -d: -f2", " eth0@if3\n"),
@@ -89,6 +108,13 @@ OUTPUT = [
 ]  # fmt: skip
 
 ERRORS = [
+    ("echo $((1 = 2))", 2, "arithmetic syntax error"),
+    ("echo $((1 ? 2))", 2, "arithmetic syntax error"),
+    ("echo $((++))", 2, "arithmetic syntax error"),
+    ("date -d someday", 1, "date: invalid date 'someday'"),
+    ("sort -k x", 1, "sort: invalid sort key 'x'"),
+    ("echo a | xargs -n 0 echo", 1, "xargs: invalid number '0'"),
+    ("grep '[' /etc/resolv.conf", 1, "grep: "),
     ("expr 1 / 0", 1, "expr: division by zero"),
     ("expr 1 +", 1, "expr: syntax error"),
     ("echo $((2**-1))", 2, "exponent less than 0"),

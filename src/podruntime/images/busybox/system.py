@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import time
 from typing import Final
 
@@ -13,6 +14,12 @@ from podruntime.images.process import NOT_FOUND, Process, Program, find_program
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _WATCH_MIN_S: Final = 0.1
+_ISO: Final = {
+    "date": "%Y-%m-%d",
+    "hours": "%Y-%m-%dT%H+00:00",
+    "minutes": "%Y-%m-%dT%H:%M+00:00",
+    "seconds": "%Y-%m-%dT%H:%M:%S+00:00",
+}
 _TIMED_OUT: Final = 143  # busybox's timeout sends SIGTERM and shows its victim's status.
 
 
@@ -80,12 +87,28 @@ async def false(_process: Process) -> int:
 @applet
 async def date(process: Process) -> int:
     """Write the time, in UTC."""
-    arguments = parse(process.arguments, "uRI")
+    words = [word for word in process.arguments if not word.startswith("-I")]
+    arguments = parse(words, "uRd:", {"date=": "d", "utc": "u"})
     form = next((word[1:] for word in arguments.operands if word[:1] == "+"), "%a %b %e %T UTC %Y")
-    now = wall()
+    for word in process.arguments:
+        if word.startswith("-I"):
+            form = _ISO.get(word[2:] or "date", _ISO["seconds"])
+    now = _moment(arguments.value("d")) if "d" in arguments else wall()
     form = form.replace("%N", f"{int(now * 1e9) % 1_000_000_000:09d}").replace("%s", str(int(now)))
     process.print(time.strftime(form, time.gmtime(now)))
     return 0
+
+
+def _moment(text: str) -> float:
+    """Return when `date -d` means; raises BadUsage."""
+    if text in ("now", "today", ""):
+        return wall()
+    try:
+        if text.startswith("@"):
+            return float(text[1:])
+        return datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC).timestamp()
+    except (ValueError, OverflowError):
+        raise BadUsage(f"invalid date '{text}'") from None
 
 
 async def hostname(process: Process) -> int:
@@ -178,15 +201,24 @@ async def time_(process: Process) -> int:
     return status
 
 
+@applet
 async def xargs(process: Process) -> int:
-    """Run a program with the words of stdin as arguments."""
-    words = (await process.stdin.read()).decode(errors="replace").split()
-    arguments = parse(process.arguments[: _first_operand(process.arguments)], "rn:I:")
-    command = process.arguments[_first_operand(process.arguments) :] or ["echo"]
+    """Run a program with the words of stdin as arguments, with -I with each line in its place."""
+    text = (await process.stdin.read()).decode(errors="replace")
+    at = _first_operand(process.arguments)
+    arguments = parse(process.arguments[:at], "rtn:I:0")
+    command, status = process.arguments[at:] or ["echo"], 0
+    if "I" in arguments:
+        for line in filter(None, map(str.strip, text.splitlines())):
+            mark = arguments.value("I")
+            status = await _run(process, [word.replace(mark, line) for word in command])
+        return status
+    words = text.strip("\0").split("\0") if "0" in arguments else text.split()
     size = int(arguments.number("n", len(words) or 1))
-    status = 0
-    for at in range(0, len(words), size):
-        status = await _run(process, [*command, *words[at : at + size]])
+    if size < 1:
+        raise BadUsage(f"invalid number '{size}'")
+    for start in range(0, len(words), size):
+        status = await _run(process, [*command, *words[start : start + size]])
     return status
 
 

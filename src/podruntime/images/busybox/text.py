@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from podruntime.images.busybox.applet import applet
-from podruntime.images.busybox.arguments import BadUsage, parse
+from podruntime.images.busybox.arguments import Arguments, BadUsage, parse
 from podruntime.images.process import Octets, Process, Program
 
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "a": "\a", "0": "\0"}
 _ESCAPE: Final = re.compile(r"\\([ntra0\\])")
+_SORT_KEY: Final = re.compile(r"(\d+)(?:\.\d+)?(?:,(\d+)(?:\.\d+)?)?([nrfhb]*)")
 #: How often `tail -f` looks at a file.
 _FOLLOW_S: Final = 0.2
 
@@ -35,14 +37,14 @@ async def echo(process: Process) -> int:
 
 @applet
 async def printf(process: Process) -> int:
-    """Write the arguments by a format; %s %d %i %x %c %%."""
+    """Write the arguments by a format, as in C."""
     if not process.arguments:
         raise BadUsage("missing format")
     form, *values = process.arguments
     while True:
         used = len(values)
         text = re.sub(
-            r"%([-0 ]?\d*(?:\.\d+)?)([sdixcb%])",
+            r"%([-0 +]?\d*(?:\.\d+)?)([sdiuxXofgecb%])",
             lambda match: _formatted(match[1], match[2], values),
             _unescaped(form),
         )
@@ -55,11 +57,21 @@ def _formatted(width: str, kind: str, values: list[str]) -> str:
     if kind == "%":
         return "%"
     value = values.pop(0) if values else ""
-    if kind in "dix":
-        number = int(value) if value.lstrip("-").isdigit() else 0
-        return f"%{width}{'x' if kind == 'x' else 'd'}" % number
+    if kind in "diuxXo":
+        return f"%{width}{'d' if kind in 'diu' else kind}" % _integer(value)
+    if kind in "fge":
+        return f"%{width}{kind}" % _leading(value)
     text = _unescaped(value) if kind == "b" else value
     return f"%{width}s" % (text[:1] if kind == "c" else text)
+
+
+def _integer(text: str) -> int:
+    match = re.fullmatch(r"\s*([-+]?)(0[xX][0-9a-fA-F]+|\d+)", text)
+    if match is None:
+        return 0
+    return int(match[2], 16 if match[2][:2] in ("0x", "0X") else 10) * (
+        -1 if match[1] == "-" else 1
+    )
 
 
 async def _inputs(process: Process, names: tuple[str, ...], octets_max: int | None = None) -> bytes:
@@ -74,9 +86,14 @@ async def _inputs(process: Process, names: tuple[str, ...], octets_max: int | No
     return b"".join(pieces)
 
 
-def _count(words: list[str]) -> tuple[list[str], list[str]]:
-    """Turn the old form `-5` into `-n 5`."""
-    return [each for word in words for each in (["-n", word[1:]] if _is_old(word) else [word])], []
+def _count(words: list[str]) -> list[str]:
+    """Turn the old form `-5` into `-n 5`, unless it is an option's value: `-n -5`."""
+    befores = ["", *words]
+    return [
+        each
+        for before, word in zip(befores, words, strict=False)
+        for each in (["-n", word[1:]] if _is_old(word) and before not in ("-n", "-c") else [word])
+    ]
 
 
 def _is_old(word: str) -> bool:
@@ -86,8 +103,12 @@ def _is_old(word: str) -> bool:
 @applet
 async def head(process: Process) -> int:
     """Write the first lines."""
-    arguments = parse(_count(process.arguments)[0], "n:c:q")
+    arguments = parse(_count(process.arguments), "n:c:q")
     count = int(arguments.number("n", 10))
+    if count < 0:
+        lines = (await _inputs(process, arguments.operands)).splitlines(keepends=True)
+        process.stdout.write(b"".join(lines[:count]))
+        return 0
     if "c" in arguments:
         bound = int(arguments.number("c", 0))
         data = await _inputs(process, arguments.operands, bound)
@@ -107,7 +128,7 @@ async def head(process: Process) -> int:
 @applet
 async def tail(process: Process) -> int:
     """Write the last lines; with -f go on for ever, with -F also while there is no file yet."""
-    arguments = parse(_count(process.arguments)[0], "n:c:fFq")
+    arguments = parse(_count(process.arguments), "n:c:fFq")
     there = [each for each in arguments.operands if process.files.is_file(process.path(each))]
     if "F" in arguments and len(there) < len(arguments.operands):
         process.complain(f"tail: can't open '{arguments.operands[-1]}': No such file or directory")
@@ -136,44 +157,6 @@ async def _follow(process: Process, path: str, seen: int) -> None:
 
 
 @applet
-async def grep(process: Process) -> int:
-    """Write the lines that match."""
-    arguments = parse(process.arguments, "ivqcnEFoe:hwx")
-    operands = list(arguments.operands)
-    pattern = arguments.value("e") if "e" in arguments else (operands or [""]).pop(0)
-    if "F" in arguments:
-        pattern = re.escape(pattern)
-    try:
-        wanted = re.compile(pattern, re.IGNORECASE if "i" in arguments else 0)
-    except re.error as error:
-        raise BadUsage(f"bad regex '{pattern}': {error}") from None
-    text = (await _inputs(process, tuple(operands))).decode(errors="replace")
-    found = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), 1)
-        if (wanted.search(line) is None) == ("v" in arguments)
-    ]
-    if "c" in arguments:
-        process.print(str(len(found)))
-    elif "q" not in arguments:
-        for number, line in found:
-            match = wanted.search(line) if "o" in arguments else None
-            shown = line if match is None else match[0]
-            process.print(f"{number}:{shown}" if "n" in arguments else shown)
-    return 0 if found else 1
-
-
-@applet
-async def rev(process: Process) -> int:
-    """Write each line from its end to its beginning."""
-    arguments = parse(process.arguments, "")
-    text = (await _inputs(process, arguments.operands)).decode(errors="replace")
-    for line in text.splitlines():
-        process.print(line[::-1])
-    return 0
-
-
-@applet
 async def wc(process: Process) -> int:
     """Count lines, words, octets."""
     arguments = parse(process.arguments, "lwc")
@@ -187,20 +170,58 @@ async def wc(process: Process) -> int:
 
 @applet
 async def sort(process: Process) -> int:
-    """Sort lines."""
-    arguments = parse(process.arguments, "nru")
+    """Sort lines, whole or by fields."""
+    arguments = parse(process.arguments, "nrufhbk:t:")
     lines = (await _inputs(process, arguments.operands)).decode(errors="replace").splitlines()
+    wanted = "".join(flag for flag in "nrfh" if flag in arguments)
+    lines.sort(reverse="r" in wanted)
+    keys = [_sort_key(text, wanted, arguments.value("t")) for text in _keys(arguments)]
+    for key in reversed(keys):  # Sorting is stable: the most important comes last.
+        lines.sort(key=key, reverse="r" in key.flags)
     if "u" in arguments:
-        lines = list(dict.fromkeys(lines))
-    lines.sort(key=lambda line: (_leading(line) if "n" in arguments else 0, line))
-    for line in reversed(lines) if "r" in arguments else lines:
+        lines = list({keys[0](line): line for line in reversed(lines)}.values())[::-1]
+    for line in lines:
         process.print(line)
     return 0
 
 
-def _leading(line: str) -> float:
-    match = re.match(r"\s*-?\d+(\.\d+)?", line)
-    return float(match[0]) if match else 0.0
+def _keys(arguments: Arguments) -> list[str]:
+    return arguments.all_values.get("k") or [""]
+
+
+@dataclass(frozen=True, slots=True)
+class _SortKey:
+    """What of a line counts: a run of fields, or all of it."""
+
+    fields: slice | None
+    delimiter: str | None
+    flags: str
+
+    def __call__(self, line: str) -> tuple[float, str]:
+        text = line
+        if self.fields is not None:
+            text = (self.delimiter or " ").join(line.split(self.delimiter)[self.fields])
+        if "n" in self.flags or "h" in self.flags:
+            return _leading(text, scaled="h" in self.flags), ""
+        return 0.0, text.lower() if "f" in self.flags else text
+
+
+def _sort_key(text: str, wanted: str, delimiter: str) -> _SortKey:
+    """Read `-k FIRST[,LAST][FLAGS]`; raises BadUsage."""
+    if not text:
+        return _SortKey(None, None, wanted)
+    match = _SORT_KEY.fullmatch(text)
+    if match is None or match[1] == "0":
+        raise BadUsage(f"invalid sort key '{text}'")
+    fields = slice(int(match[1]) - 1, int(match[2]) if match[2] else None)
+    return _SortKey(fields, delimiter or None, match[3] or wanted)
+
+
+def _leading(line: str, *, scaled: bool = False) -> float:
+    match = re.match(r"\s*(-?\d+(?:\.\d+)?)([KMGTP]?)", line)
+    if match is None:
+        return 0.0
+    return float(match[1]) * (1024 ** " KMGTP".index(match[2] or " ") if scaled else 1)
 
 
 @applet
@@ -278,17 +299,27 @@ def _characters(text: str) -> str:
 @applet
 async def seq(process: Process) -> int:
     """Write numbers from first to last."""
-    numbers = [int(word) for word in process.arguments if word.lstrip("-").isdigit()]
-    if not 1 <= len(numbers) <= 3 or len(numbers) != len(process.arguments):
+    separator, padded, words = "\n", False, list(process.arguments)
+    while words and words[0][:2] in ("-s", "-w"):
+        word = words.pop(0)
+        if word == "-w":
+            padded = True
+        else:
+            separator = word[2:] or (words or [""]).pop(0)
+    numbers = [int(word) for word in words if word.lstrip("-").isdigit()]
+    if not 1 <= len(numbers) <= 3 or len(numbers) != len(words):
         raise BadUsage("needs one to three numbers")
     first, step, last = {1: (1, 1, *numbers), 2: (numbers[0], 1, numbers[-1])}.get(
         len(numbers), tuple(numbers)
     )
     if step == 0:
         raise BadUsage("the step is zero")
+    width, before = max(len(str(first)), len(str(last))) if padded else 0, ""
     for number in range(first, last + (1 if step > 0 else -1), step):
-        process.print(str(number))
+        process.stdout.write(f"{before}{number:0{width}d}".encode())
+        before = separator
         await process.stdout.drain()
+    process.stdout.write(b"\n" if before else b"")
     return 0
 
 
@@ -304,11 +335,8 @@ async def yes(process: Process) -> int:
 APPLETS: Final[dict[str, Program]] = {
     "cut": cut,
     "echo": echo,
-    "egrep": grep,
-    "grep": grep,
     "head": head,
     "printf": printf,
-    "rev": rev,
     "seq": seq,
     "sort": sort,
     "tail": tail,

@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-_TOKEN: Final = re.compile(r"\s*(\d+|[A-Za-z_]\w*|\*\*|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%<>!~&|^()])")
+_TOKEN: Final = re.compile(
+    r"\s*(0[xX][0-9a-fA-F]+|\d+|[A-Za-z_]\w*|<<=|>>=|\+\+|--|[-+*/%&|^]=|\*\*|<<|>>|<=|>=|==|!=|&&"
+    r"|\|\||[-+*/%<>!~&|^()=?:,])"
+)
 _TOKENS_MAX: Final = 1000
 _VALUE_BITS: Final = 64
 _BINARY: Final[dict[str, int]] = {
@@ -16,11 +19,26 @@ _BINARY: Final[dict[str, int]] = {
 }  # fmt: skip
 
 
+_ASSIGNMENTS: Final = ("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=")
+
+
+def _is_name(token: str) -> bool:
+    return token[0].isalpha() or token[0] == "_"
+
+
 class ArithmeticError_(ValueError):
     """An expression that has no value."""
 
 
-def evaluate(expression: str, lookup: Callable[[str], str]) -> int:
+def _refuse(_name: str, _value: str) -> None:
+    raise ArithmeticError_("arithmetic syntax error")
+
+
+def evaluate(
+    expression: str,
+    lookup: Callable[[str], str],
+    assign: Callable[[str, str], None] = _refuse,
+) -> int:
     """Return the value of *expression*; raises ArithmeticError_."""
     tokens, at = list[str](), 0
     text = expression.rstrip()
@@ -32,16 +50,65 @@ def evaluate(expression: str, lookup: Callable[[str], str]) -> int:
         at = match.end()
     if not tokens:
         return 0
-    evaluator = _Evaluator(tokens, lookup)
-    value = evaluator.binary(1)
+    evaluator = _Evaluator(tokens, lookup, assign)
+    value = evaluator.whole()
     if evaluator.left:
         raise ArithmeticError_("arithmetic syntax error")
     return value
 
 
 class _Evaluator:
-    def __init__(self, tokens: list[str], lookup: Callable[[str], str]) -> None:
-        self.left, self._lookup = tokens[::-1], lookup
+    def __init__(
+        self,
+        tokens: list[str],
+        lookup: Callable[[str], str],
+        assign: Callable[[str, str], None],
+    ) -> None:
+        self.left, self._lookup, self._assign = tokens[::-1], lookup, assign
+        self._skips = 0  # Within an alternative that does not count.
+
+    def whole(self) -> int:
+        """Return what expressions with commas between them come to: the last one."""
+        value = self._assignment()
+        while self.left and self.left[-1] == ",":
+            self.left.pop()
+            value = self._assignment()
+        return value
+
+    def _assignment(self) -> int:
+        if len(self.left) > 1 and _is_name(self.left[-1]) and self.left[-2] in _ASSIGNMENTS:
+            name, operator = self.left.pop(), self.left.pop()
+            value = self._assignment()
+            if operator != "=":
+                value = _apply(operator[:-1], self._number(name), value)
+            return self._set(name, value)
+        return self._conditional()
+
+    def _conditional(self) -> int:
+        value = self.binary(1)
+        if not self.left or self.left[-1] != "?":
+            return value
+        self.left.pop()
+        yes = self._alternative(counts=value != 0)
+        if not self.left or self.left.pop() != ":":
+            raise ArithmeticError_("arithmetic syntax error")
+        no = self._alternative(counts=value == 0)
+        return yes if value else no
+
+    def _alternative(self, *, counts: bool) -> int:
+        self._skips += not counts
+        try:
+            return self._assignment()
+        finally:
+            self._skips -= not counts
+
+    def _set(self, name: str, value: int) -> int:
+        if not self._skips:
+            self._assign(name, str(value))
+        return value
+
+    def _number(self, name: str) -> int:
+        return self._primary(name)
 
     def binary(self, lowest: int) -> int:
         value = self._unary()
@@ -56,6 +123,11 @@ class _Evaluator:
             raise ArithmeticError_("arithmetic syntax error")
         token = self.left.pop()
         match token:
+            case "++" | "--":
+                if not self.left or not _is_name(self.left[-1]):
+                    raise ArithmeticError_("arithmetic syntax error")
+                name = self.left.pop()
+                return self._set(name, _wrapped(self._number(name) + (1 if token == "++" else -1)))
             case "-":
                 return -self._unary()
             case "+":
@@ -65,18 +137,22 @@ class _Evaluator:
             case "~":
                 return ~self._unary()
             case "(":
-                value = self.binary(1)
+                value = self.whole()
                 if not self.left or self.left.pop() != ")":
                     raise ArithmeticError_("arithmetic syntax error")
                 return value
-        return self._primary(token)
+        value = self._primary(token)
+        if self.left and self.left[-1] in ("++", "--") and _is_name(token):
+            step = 1 if self.left.pop() == "++" else -1
+            self._set(token, _wrapped(value + step))
+        return value
 
     def _primary(self, token: str) -> int:
         if not (token[0].isalnum() or token[0] == "_"):
             raise ArithmeticError_("arithmetic syntax error")
         text = token if token[0].isdigit() else self._lookup(token) or "0"
         try:
-            return _wrapped(int(text, 10))
+            return _wrapped(int(text, 16 if text[:2] in ("0x", "0X") else 10))
         except ValueError:
             raise ArithmeticError_("arithmetic syntax error") from None
 

@@ -149,7 +149,10 @@ class Expander:
     async def _arithmetic(self, expression: str) -> str:
         plain = await self.text(word(expression))
         try:
-            return str(arithmetic.evaluate(plain, lambda name: self._variables.get(name) or ""))
+            variables = self._variables
+            return str(
+                arithmetic.evaluate(plain, lambda name: variables.get(name) or "", variables.set)
+            )
         except arithmetic.ArithmeticError_ as error:
             raise ExpansionError(str(error)) from None
 
