@@ -56,10 +56,7 @@ async def bind(chosen: Chosen, waiting: WaitingPods) -> None:
     pod, node_name, state = chosen.pod, chosen.node_name, chosen.state
     held = waiting.get(pod.key)
     if held is not None:
-        try:
-            why = await held.wait()
-        finally:
-            waiting.remove(pod.key)
+        why = await waiting.wait(held)
         if why:
             raise NotBound(Refusal(_holder(held.held_by), Rejection((why,))))
     for before in chosen.framework.pre_bind:

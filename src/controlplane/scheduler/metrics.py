@@ -97,6 +97,12 @@ class SchedulerMetrics:
             ("extension_point", "status", "profile"),
             exponential(0.0001, 2, 12),
         )
+        self._permit_seconds = Histogram(
+            "scheduler_permit_wait_duration_seconds",
+            "How long pods wait for the word of Permit plugins.",
+            ("result",),
+            attempt,
+        )
         self._evaluations = Counter(
             "scheduler_plugin_evaluation",
             "How often a plugin was asked at an extension point.",
@@ -131,6 +137,10 @@ class SchedulerMetrics:
         """The plugins of an extension point were asked."""
         self._points.observe((point, status, profile), seconds)
 
+    def waited(self, result: str, seconds: float) -> None:
+        """A pod has waited for a Permit plugin."""
+        self._permit_seconds.observe((result,), seconds)
+
     def laps(self, profile: str, monotonic: Clock) -> Laps:
         """Return the stopwatch of a profile's extension points."""
         return Laps(
@@ -154,6 +164,7 @@ class SchedulerMetrics:
             self._sli_seconds,
             self._needed,
             self._points,
+            self._permit_seconds,
             self._evaluations,
             self._incoming,
             Gauge("scheduler_pending_pods", "Pending pods.", ("queue",), _by_name(sizes.pending)),

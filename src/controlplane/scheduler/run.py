@@ -134,7 +134,8 @@ class Scheduler:
     ) -> None:
         """Raises SystemExit when a profile's plugins cannot be made."""
         self.journal, self._metrics = journal, SchedulerMetrics()
-        self._cache, self._nominator, self._waiting = Cache(), Nominator(), WaitingPods()
+        self._cache, self._nominator = Cache(), Nominator()
+        self._waiting = WaitingPods(self._metrics.waited)
         self._informers = InformerFactory(client)
         self._listers = WatchedListers(self._informers)
         self._events = EventRecorder(client, component=_COMPONENT)

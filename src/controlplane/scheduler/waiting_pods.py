@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from controlplane.scheduler.pod_info import PodInfo
 
@@ -58,8 +58,10 @@ class WaitingPod:
 class WaitingPods:
     """All of them, by key."""
 
-    def __init__(self) -> None:
+    def __init__(self, ended: Callable[[str, float], None] = lambda _result, _s: None) -> None:
+        """*ended* is told how a wait ended, and how long it was."""
         self._pods: dict[str, WaitingPod] = {}
+        self._ended = ended
 
     def __iter__(self) -> Iterator[WaitingPod]:
         return iter(list(self._pods.values()))
@@ -75,3 +77,14 @@ class WaitingPods:
 
     def remove(self, key: str) -> None:
         self._pods.pop(key, None)
+
+    async def wait(self, pod: WaitingPod) -> str:
+        """Wait for the answer about *pod*, which is one of them no longer then."""
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        try:
+            why = await pod.wait()
+        finally:
+            self.remove(pod.pod.key)
+        self._ended("Unschedulable" if why else "Success", loop.time() - began_at)
+        return why

@@ -8,6 +8,7 @@ from cluster_facts import World, node_info, pod_info
 from controlplane.scheduler.binding import Chosen, NotBound, bind, permit
 from controlplane.scheduler.framework.interface import Rejection, Wait
 from controlplane.scheduler.framework.runtime import Framework
+from controlplane.scheduler.waiting_pods import WaitingPods
 
 pytestmark = pytest.mark.asyncio
 
@@ -83,6 +84,23 @@ async def test_a_pod_that_is_not_allowed_is_not_bound(answer, rejects, says):
     with pytest.raises(NotBound, match=says):
         await asyncio.wait_for(bind(pod, waiting), 5)
     assert (plugin.done, list(waiting)) == ([], [])
+
+
+@pytest.mark.parametrize(("answer", "result"), [(Wait(0), "Unschedulable"), (Wait(60), "Success")])
+async def test_waits_are_counted_by_how_they_end(answer, result):
+    pod, _ = chosen(Gang(answer))
+    told = []
+    waiting = WaitingPods(lambda *ended: told.append(ended))
+    permit(pod, waiting, 10)
+    if result == "Success":
+        waiting.get("ns/a").allow("Gang")
+        await bind(pod, waiting)
+    else:
+        with pytest.raises(NotBound):
+            await asyncio.wait_for(bind(pod, waiting), 5)
+    ((said, seconds),) = told
+    assert said == result
+    assert 0 <= seconds < 5
 
 
 async def test_a_permit_plugin_may_refuse_at_once_and_only_so_many_wait():

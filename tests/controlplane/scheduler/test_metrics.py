@@ -136,3 +136,10 @@ def test_pods_that_wait_are_counted_by_who_refused_them():
     assert f'{by}{{plugin="NodePorts",profile="default-scheduler"}} 1' in told
     queue.remove("ns/b")
     assert queue.refused() == {("NodeAffinity", "default-scheduler"): 1}
+
+
+def test_waits_for_permit_plugins_are_timed():
+    metrics = SchedulerMetrics()
+    metrics.waited("Success", 0.003)
+    bucket = "scheduler_permit_wait_duration_seconds_bucket"
+    assert f'{bucket}{{result="Success",le="0.004"}} 1' in lines(metrics)
