@@ -41,6 +41,9 @@ OUTPUT = [
      "nothing-at-all: not found\n"),
     ("i=0; while [ $i -lt 3 ]; do echo $((i++)); done; echo $((i += 4, i--)) $i", "0\n1\n2\n7 6\n"),
     ("echo $((x = 5)) $x $((0x1f)) $((x > 2 ? 10 : (x = 0))) $x $((++x * 2))", "5 5 31 10 5 12\n"),
+    ("x=abab; echo ${x/b/X} ${x//b/X} ${x//b} ${x/b*/} ${x/z/y}", "aXab aXaX aa a abab\n"),
+    ("x=abcdef; echo ${x:1:2} ${x:4} ${x: -2} ${x:0:-4} ${x:9}.", "bc ef ef ab .\n"),
+    ("x=a/b/c; echo ${x//\\//-} ${x:-none} ${y:-none}", "a-b-c a/b/c none\n"),
     # The machine.
     ("df -h / | head -1", "Filesystem                Size      Used Available Use% Mounted on\n"),
     ("df / | tail -1 | awk '{ print NF, $1, $6 }'", "6 overlay /\n"),

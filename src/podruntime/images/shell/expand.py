@@ -23,6 +23,8 @@ from podruntime.images.shell.lexer import (
 
 _GLOB: Final = "*?["
 _OPERATION: Final = re.compile(r"(:?[-=+?]|%%?|##?)(.*)", re.DOTALL)
+_REPLACEMENT: Final = re.compile(r"((?:\\.|[^/])*)(?:/(.*))?", re.DOTALL)
+_SUBSTRING: Final = re.compile(r":(?![-=+?])([^:]*)(?::(.*))?", re.DOTALL)
 FIELDS_MAX: Final = 10_000
 
 
@@ -166,6 +168,10 @@ class Expander:
         value = self._variables.get(name)
         if not rest:
             return value or ""
+        if rest[0] == "/":
+            return await self._replaced(value or "", rest)
+        if part := _SUBSTRING.fullmatch(rest):
+            return await self._substring(value or "", part[1], part[2])
         match = _OPERATION.fullmatch(rest)
         if match is None:
             raise ExpansionError("bad substitution")
@@ -174,6 +180,27 @@ class Expander:
             return _trimmed(value or "", operation, await self.pattern(operand))
         absent = value is None or (operation[0] == ":" and not value)
         return await self._alternative(name, operation[-1], operand, None if absent else value)
+
+    async def _substring(self, value: str, offset: str, length: str | None) -> str:
+        """Return `${name:offset:length}`; a negative number counts from the end."""
+        start = int(await self._arithmetic(offset))
+        start = max(start + len(value), 0) if start < 0 else start
+        if length is None:
+            return value[start:]
+        count = int(await self._arithmetic(length))
+        return value[start : start + count if count >= 0 else count]
+
+    async def _replaced(self, value: str, rest: str) -> str:
+        """Return `${name/pattern/text}`, with `//` wherever it matches."""
+        everywhere = rest.startswith("//")
+        match = _REPLACEMENT.fullmatch(rest, 1 + everywhere)
+        assert match is not None  # Anything is one.
+        glob = await self.pattern(lexer.operand(match[1]))
+        if not glob:
+            return value
+        new = await self.text(lexer.operand(match[2] or ""))
+        expression = fnmatch.translate(glob).removesuffix(r"\Z").removesuffix(r"\z")
+        return re.sub(expression, lambda _match: new, value, count=0 if everywhere else 1)
 
     async def _element(self, name: str, index: str) -> str:
         """Return `${name[index]}`."""
