@@ -21,6 +21,7 @@ import ctypes
 import gc
 import logging
 import mmap
+import sys
 import threading
 from typing import Final
 
@@ -46,11 +47,12 @@ _MADVISE: Final = getattr(_LIBC, "madvise", None) if hasattr(mmap, "MADV_DONTNEE
 if _MADVISE is not None:
     _MADVISE.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
-#: What the standard library has run before and after a fork, as these modules call it.
+#: What the standard library has run before and after a fork, as these modules call it: up to
+#: Python 3.12, and since.
 _FORK_HOOKS: Final = (
     (threading, "_after_fork"),
-    (logging, "_acquireLock"),
-    (logging, "_releaseLock"),
+    (logging, "_acquireLock" if sys.version_info < (3, 13) else "_prepareFork"),
+    (logging, "_releaseLock" if sys.version_info < (3, 13) else "_afterFork"),
     (logging, "_after_at_fork_child_reinit_locks"),
 )
 
