@@ -8,6 +8,7 @@ that cannot be applied (422): only what is no list of operations is malformed (4
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,10 @@ OPERATIONS_MAX: Final = 10_000
 #: What all copies of one patch may add together, as JSON (AccumulatedCopySizeLimit).
 COPIED_OCTETS_MAX: Final = 3 << 20
 
+#: How deep what comes out may nest: twice as deep as a body.
+NESTING_MAX: Final = 200
+
+_TOO_DEEP: Final = "the patch nests the object too deeply"
 _MISSING: Final = "missing value"
 _ABSENT: Final = object()
 _INDEX: Final = re.compile(r"[+-]?[0-9]{1,9}")
@@ -44,9 +49,26 @@ def json_patch(obj: Object, ops: Any) -> Object:
             work.apply(op)
     except _Fault as fault:
         raise status.unprocessable(str(fault)) from None
-    except RecursionError:  # Moves into each other nest what no body could.
-        raise status.unprocessable("the patch nests the object too deeply") from None
+    except RecursionError:  # Where a copy goes deeper than the stack.
+        raise status.unprocessable(_TOO_DEEP) from None
+    if _nests_deeper_than(NESTING_MAX, work.obj):  # Moves into each other nest what no body could.
+        raise status.unprocessable(_TOO_DEEP)
     return work.obj
+
+
+def _nests_deeper_than(levels: int, value: Any) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [child for each in level for child in _children(each)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> Iterable[Any]:
+    """Return the lists and maps in a list or map."""
+    held = value.values() if isinstance(value, dict) else value
+    return [each for each in held if isinstance(each, dict | list)]
 
 
 class _Work:

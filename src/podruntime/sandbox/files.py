@@ -14,6 +14,7 @@ from __future__ import annotations
 import _io
 import builtins
 import errno
+import glob
 import io
 import os
 import posix
@@ -144,10 +145,12 @@ def _anchored(
     The option that names an open directory is taken away, since its path is known then.
     """
     descriptor = options.get(name)
+    if descriptor is not None and not isinstance(descriptor, int):
+        return None  # Refused by whoever is asked.
     if descriptor is None or os.fsdecode(path).startswith("/"):
         options.pop(name, None)
         return here
-    directory = here[0].directory_of(descriptor) if isinstance(descriptor, int) else None
+    directory = here[0].directory_of(descriptor)
     if directory is None:
         return None
     del options[name]
@@ -429,6 +432,9 @@ def install() -> None:
     builtins.open = io.open = opened  # type: ignore[assignment]
     exchanged[id(_io.FileIO)] = FileIO
     os.DirEntry = DirEntry  # type: ignore[misc,assignment]
+    taker = getattr(glob, "_StringGlobber", None)  # What pathlib looks through, from 3.13 on.
+    if id(getattr(taker, "scandir", None)) in exchanged:
+        taker.scandir = staticmethod(os.scandir)
     for name in ("load_cert_chain", "load_verify_locations"):
         setattr(ssl.SSLContext, name, _load(name))
     _exchange_taken(exchanged)

@@ -31,6 +31,9 @@ from schemathesis.specs.openapi.checks import (
 
 RUN_S = float(os.environ.get("PODWIRE_TEST_SCHEMATHESIS_S", "7"))
 IS_LONG = RUN_S > 60
+PATIENCE_S = 60.0
+#: What some cases of any run must end with, or nothing was tried.
+SUCCESSES = {200, 201}
 #: Of each operation, before the next one has its turn.
 EXAMPLES = 3
 JSON = "application/json"
@@ -103,6 +106,11 @@ class Campaign:
         self.codes: Counter[int] = Counter()
         self.wrong: list[str] = []
 
+    def is_over(self) -> bool:
+        """Tell whether the time is over; a busy machine has more, until something has succeeded."""
+        now = time.monotonic()
+        return now > self.ends and (self.codes.keys() >= SUCCESSES or now > self.ends + PATIENCE_S)
+
     def attempt(self, operation: Any) -> None:
         """Send some cases of *operation*."""
 
@@ -116,7 +124,7 @@ class Campaign:
         )
         @given(operation.as_strategy())
         def send(case: Any) -> None:
-            if time.monotonic() < self.ends:
+            if not self.is_over():
                 self.sent += 1
                 sensible(case, self.sent, self._namespace)
                 self._send(case)
@@ -148,8 +156,8 @@ def test_nothing_breaks_the_server_or_its_own_schemas(server, namespace, session
     random.Random(0).shuffle(found)  # Some of every group come early.
     campaign = Campaign(server, session, namespace)
     for operation in itertools.cycle(found):
-        if time.monotonic() > campaign.ends or campaign.wrong:
+        if campaign.is_over() or campaign.wrong:
             break
         campaign.attempt(operation)
     assert not campaign.wrong, campaign.wrong[0]
-    assert {200, 201} <= campaign.codes.keys(), campaign.codes
+    assert campaign.codes.keys() >= SUCCESSES, campaign.codes

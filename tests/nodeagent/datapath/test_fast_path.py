@@ -297,7 +297,7 @@ class Twins(RuleBasedStateMachine):
 
 def test_a_cached_verdict_is_what_the_slow_path_would_say(world):
     class TheseTwins(Twins):
-        make_world = partial(type(world), dual=True)
+        make_world = staticmethod(partial(type(world), dual=True))
 
     checks = settings(
         max_examples=30,
