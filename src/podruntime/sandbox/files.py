@@ -433,7 +433,7 @@ def install() -> None:
     exchanged[id(_io.FileIO)] = FileIO
     os.DirEntry = DirEntry  # type: ignore[misc,assignment]
     taker = getattr(glob, "_StringGlobber", None)  # What pathlib looks through, from 3.13 on.
-    if id(getattr(taker, "scandir", None)) in exchanged:
+    if taker is not None and id(getattr(taker, "scandir", None)) in exchanged:
         taker.scandir = staticmethod(os.scandir)
     for name in ("load_cert_chain", "load_verify_locations"):
         setattr(ssl.SSLContext, name, _load(name))
