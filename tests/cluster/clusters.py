@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -44,10 +45,24 @@ class Home:
         """
         if words[0] == "up" and "--dns-replicas" not in words:
             words = (*words, "--dns-replicas", "0")
-        done = warm_podwire.run(words, self.environment, timeout_s)
+        done = self.typed(words, timeout_s)
         if check and done.returncode != 0:
             pytest.fail(f"podwire {' '.join(words)}: status {done.returncode}\n{done.stderr}")
         return done.stdout
+
+    def typed(
+        self, words: tuple[str, ...], timeout_s: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `podwire` with *words*, as a fork of a warm process unless a library is preloaded."""
+        if "LD_PRELOAD" in self.environment:
+            return self.typed_afresh(words, timeout_s)
+        return warm_podwire.run(words, self.environment, timeout_s)
+
+    def typed_afresh(
+        self, words: tuple[str, ...], timeout_s: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `podwire` with *words* as a person does."""
+        return self.run([sys.executable, "-m", "podwire", *words], timeout_s)
 
     def run(self, words: list[str], timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -60,7 +75,7 @@ class Home:
         )
 
     def run_podwire(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return warm_podwire.run(words, self.environment, 120)
+        return self.typed(words)
 
     def refused(self, *words: str) -> str:
         """Run a command that must be refused; return its one line on standard error."""

@@ -23,8 +23,8 @@ import setproctitle
 
 _REQUEST_OCTETS: Final = 256 * 1024
 _DESCRIPTORS: Final = 3
-#: What Python and its libraries read when they start.
-_OF_PYTHON: Final = ("PYTHON", "MALLOC_", "LD_")
+#: What Python and the C library read when they start.
+_OF_PYTHON: Final = ("PYTHON", "MALLOC_")
 
 
 def run(

@@ -48,6 +48,11 @@ class RemoteHome(Home):
     def run(self, words: list[str], timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         return super().run([*self.namespace.enter, *words], timeout_s)
 
+    def typed(
+        self, words: tuple[str, ...], timeout_s: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        return self.typed_afresh(words, timeout_s)
+
 
 class KernelNode:
     """A cluster, the machine `kernel-1` that has joined it, and a host behind that."""

@@ -34,6 +34,7 @@ _STDERR_OCTETS_MAX: Final = 4096
 _READ_OCTETS: Final = 1 << 16
 #: The kernel needs no longer to end what was killed.
 _END_S: Final = 5.0
+_PIPE_OCTETS: Final = 64 * 1024
 _STILL: Final = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 _LOOKS_MAX: Final = 1000
 #: More programs at a time gain nothing and take the machine from pods.
@@ -133,6 +134,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     try:
         async with asyncio.timeout(_END_S):
             await process.wait()
+            for pipe in (process.stdout, process.stderr):  # Their transports end with them.
+                while pipe is not None and await pipe.read(_PIPE_OCTETS):
+                    pass
     except TimeoutError:
         log.warning("process %s of a CNI plugin does not end", process.pid)
 
